@@ -1,0 +1,38 @@
+# Thin names for what one does often; the work is in tools/, CMakePresets.json and bench/.
+PRESET ?= release
+PREFIX ?= /usr/local
+JOBS   ?= $(shell nproc)
+
+# Compile through ccache where it is installed; the presets read this.
+export FACEFLOW_LAUNCHER ?= $(shell command -v ccache)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test bench lint clean install
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## install what the build needs and fetch models and the demo clip; quick when nothing is missing
+	@tools/setup.sh
+
+build: setup ## build into build/release (PRESET=debug, asan, tsan or cuda for others)
+	cmake --preset $(PRESET)
+	cmake --build build/$(PRESET) -j$(JOBS)
+
+demo: build ## follow the faces of the demo clip; the result is in demo-out/
+	build/$(PRESET)/faceflow run assets/demo.mp4 --out demo-out
+
+test: build ## run all tests
+	ctest --preset $(PRESET) -j2
+
+bench: build ## measure
+	bench/run.sh
+
+lint: ## check formatting, layers and clang-tidy (which needs a build)
+	@tools/lint.sh
+
+install: build ## install under PREFIX (/usr/local)
+	cmake --install build/$(PRESET) --prefix $(PREFIX)
+
+clean: ## remove what was built; models and clips stay
+	rm -rf build demo-out .cache

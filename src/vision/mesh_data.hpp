@@ -1,0 +1,37 @@
+// Constant data of MediaPipe's face mesh. Everything here has static lifetime and is safe to read from any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace faceflow::mesh {
+
+// Landmarks that the canonical face knows; the ten iris points of the 478-point model are not among them.
+inline constexpr int kCanonicalVertices = 468;
+
+// The canonical face in centimetres, in MediaPipe's metric face space: right-handed, x to the subject's left, y up,
+// z out of the face. Entry i belongs to landmark i.
+std::span<const std::array<float, 3>> canonical_vertices();
+
+struct weighted_landmark {
+    int index;
+    float weight;
+};
+
+// The landmarks, and how much each counts, that the canonical face is aligned by to find a head's pose.
+std::span<const weighted_landmark> procrustes_basis();
+
+// Two landmarks joined by a line.
+using edge = std::array<std::uint16_t, 2>;
+
+// Face oval, lips, eyes and brows.
+std::span<const edge> contours();
+
+// Outlines of both irises: landmarks from 468 on, so of the 478-point model only.
+std::span<const edge> irises();
+
+// Every edge of the triangle mesh once, the smaller landmark first.
+std::span<const edge> tesselation();
+
+}  // namespace faceflow::mesh

