@@ -1,0 +1,20 @@
+# What faceflow builds upon. Everything comes from Debian packages, but for ONNX Runtime (FindOnnxRuntime.cmake).
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET
+    libavformat libavcodec libavdevice libavutil libswscale)
+pkg_check_modules(HIGHWAY REQUIRED IMPORTED_TARGET libhwy)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json 3.10 REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(tl-expected REQUIRED)
+# Debian ships OpenCV's CMake package only with all of OpenCV; two modules are enough here.
+find_path(OPENCV_INCLUDE_DIR opencv2/imgproc.hpp PATH_SUFFIXES opencv4 REQUIRED)
+find_library(OPENCV_CORE opencv_core REQUIRED)
+find_library(OPENCV_IMGPROC opencv_imgproc REQUIRED)
+add_library(opencv_imgproc_only INTERFACE)
+target_include_directories(opencv_imgproc_only SYSTEM INTERFACE ${OPENCV_INCLUDE_DIR})
+target_link_libraries(opencv_imgproc_only INTERFACE ${OPENCV_IMGPROC} ${OPENCV_CORE})
+find_package(OnnxRuntime REQUIRED)

@@ -1,0 +1,50 @@
+# Finds ONNX Runtime and defines OnnxRuntime::OnnxRuntime. In this order, so that one a user already has wins:
+#   1. ONNXRUNTIME_ROOT (cache variable or environment): an unpacked official release or a build tree's install
+#   2. a system one: its CMake package, else headers and library on the default paths
+#   3. the one that tools/setup.sh staged from npm (assets/onnxruntime)
+if(NOT ONNXRUNTIME_ROOT AND DEFINED ENV{ONNXRUNTIME_ROOT})
+    set(ONNXRUNTIME_ROOT $ENV{ONNXRUNTIME_ROOT})
+endif()
+set(_ort_header_dirs include include/onnxruntime include/onnxruntime/core/session)
+
+if(ONNXRUNTIME_ROOT)
+    find_path(OnnxRuntime_INCLUDE_DIR onnxruntime_cxx_api.h PATHS ${ONNXRUNTIME_ROOT}
+              PATH_SUFFIXES ${_ort_header_dirs} NO_DEFAULT_PATH)
+    find_library(OnnxRuntime_LIBRARY onnxruntime PATHS ${ONNXRUNTIME_ROOT}
+                 PATH_SUFFIXES lib lib64 NO_DEFAULT_PATH)
+else()
+    find_package(onnxruntime CONFIG QUIET)
+    if(TARGET onnxruntime::onnxruntime)
+        get_target_property(OnnxRuntime_INCLUDE_DIR onnxruntime::onnxruntime INTERFACE_INCLUDE_DIRECTORIES)
+        get_target_property(OnnxRuntime_LIBRARY onnxruntime::onnxruntime LOCATION)
+    endif()
+    find_path(OnnxRuntime_INCLUDE_DIR onnxruntime_cxx_api.h PATH_SUFFIXES onnxruntime onnxruntime/core/session)
+    find_library(OnnxRuntime_LIBRARY onnxruntime)
+    if(NOT OnnxRuntime_INCLUDE_DIR OR NOT OnnxRuntime_LIBRARY)
+        unset(OnnxRuntime_INCLUDE_DIR CACHE)
+        unset(OnnxRuntime_LIBRARY CACHE)
+        set(_ort_assets ${CMAKE_CURRENT_LIST_DIR}/../assets/onnxruntime)
+        cmake_path(NORMAL_PATH _ort_assets)
+        find_path(OnnxRuntime_INCLUDE_DIR onnxruntime_cxx_api.h PATHS ${_ort_assets}/include NO_DEFAULT_PATH)
+        find_library(OnnxRuntime_LIBRARY onnxruntime PATHS ${_ort_assets}/lib NO_DEFAULT_PATH)
+    endif()
+endif()
+
+if(OnnxRuntime_INCLUDE_DIR AND EXISTS ${OnnxRuntime_INCLUDE_DIR}/onnxruntime_c_api.h)
+    file(STRINGS ${OnnxRuntime_INCLUDE_DIR}/onnxruntime_c_api.h _ort_api REGEX "^#define ORT_API_VERSION [0-9]+")
+    string(REGEX MATCH "[0-9]+" _ort_api "${_ort_api}")
+    set(OnnxRuntime_VERSION 1.${_ort_api})
+endif()
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(OnnxRuntime
+    REQUIRED_VARS OnnxRuntime_LIBRARY OnnxRuntime_INCLUDE_DIR VERSION_VAR OnnxRuntime_VERSION
+    REASON_FAILURE_MESSAGE "run tools/setup.sh, or set ONNXRUNTIME_ROOT to an unpacked release")
+
+if(OnnxRuntime_FOUND AND NOT TARGET OnnxRuntime::OnnxRuntime)
+    add_library(OnnxRuntime::OnnxRuntime SHARED IMPORTED)
+    set_target_properties(OnnxRuntime::OnnxRuntime PROPERTIES
+        IMPORTED_LOCATION ${OnnxRuntime_LIBRARY}
+        INTERFACE_INCLUDE_DIRECTORIES ${OnnxRuntime_INCLUDE_DIR}
+        INTERFACE_SYSTEM_INCLUDE_DIRECTORIES ${OnnxRuntime_INCLUDE_DIR})
+endif()

@@ -1,0 +1,59 @@
+// faceflow from C++: pictures in from your own memory, faces out by callback or by asking.
+//
+//     auto engine = faceflow::engine::create({});
+//     engine->push(picture, pts_ns);
+//     while (auto faces = engine->next().value()) use(*faces);
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "faceflow/options.hpp"
+#include "faceflow/result.hpp"
+#include "faceflow/types.hpp"
+
+namespace faceflow {
+
+[[nodiscard]] std::string version();
+
+// Finds and follows faces. An engine holds models, threads and device memory: make one and keep it.
+// Thread-safe, but each source's frames must be pushed from one thread at a time, in the order of time.
+class engine {
+public:
+    // Receives the faces of each frame on a thread of the engine's, in order within a source. Frames that failed come as an
+    // error. It must not call the engine back; while it runs, no other result is handed over.
+    using callback = std::function<void(result<frame_faces>)>;
+
+    // Loads the models. With a callback results go there; without one they wait for `next`.
+    [[nodiscard]] static result<engine> create(const options& chosen, callback on_faces = {});
+
+    // Finishes what was pushed, then lets go of everything.
+    ~engine();
+    engine(engine&&) noexcept;
+    engine& operator=(engine&&) noexcept;
+
+    // Takes a picture on without copying it: its memory must stay valid and unchanged until `release` is called (from a
+    // thread of the engine's), or, without one, until the frame's result was handed over.
+    // `pts_ns` must grow within a source. Recorded pacing: waits for room. Live pacing: never waits; an older
+    // frame that has not begun makes room and has no result.
+    // Errors: invalid_argument (picture, time), unavailable (256 results wait for `next`; the picture was not taken).
+    [[nodiscard]] result<frame_id> push(const image& picture, std::int64_t pts_ns, std::uint32_t source = 0,
+                                        std::function<void()> release = {});
+
+    // Waits for the next result; nullopt when nothing that was pushed is without one. The error of a frame that failed is
+    // returned in its place. Only without a callback.
+    [[nodiscard]] result<std::optional<frame_faces>> next();
+
+    // Waits until every frame pushed so far has had its result, callbacks included.
+    void finish();
+
+private:
+    struct impl;
+    explicit engine(std::unique_ptr<impl> i);
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace faceflow

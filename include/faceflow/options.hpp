@@ -1,0 +1,44 @@
+// Everything that can be chosen about an engine. The command line and configuration files set the same fields.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace faceflow {
+
+enum class detector : std::uint8_t {
+    retinaface,  // default; its weights are for non-commercial research
+    blazeface,   // free for any use; for faces that fill at least some 5 % of the frame's width
+};
+
+// How frames arrive, and so what matters.
+enum class pacing : std::uint8_t {
+    recorded,  // frames wait: none is lost, several are worked on at once
+    live,      // frames do not wait: the newest is worked on with all cores, older ones are dropped and counted
+};
+
+struct options {
+    std::string device = "auto";  // auto | cpu
+    std::string flow = "fused";
+    faceflow::pacing pacing = faceflow::pacing::recorded;
+
+    faceflow::detector detector = faceflow::detector::retinaface;
+    std::int32_t detect_width = 640;  // RetinaFace's input, multiples of 32; BlazeFace is always 192x192
+    std::int32_t detect_height = 384;
+    std::int32_t detect_every = 1;  // detect in every Nth frame; in between faces are followed by their mesh
+    std::int32_t max_faces = 100;   // 1..1000 per frame, the best ones
+    float min_score = 0.5f;         // of the detector, 0..1
+    float min_presence = 0.5f;      // of the landmark model, 0..1; below it a detection is taken for a false one
+
+    bool smooth = false;     // one-euro filter over landmarks, per track
+    float focal_length = 0;  // pixels, for head distance; 0: a vertical field of view of 63 degrees
+
+    std::int32_t threads = 0;                          // CPU threads for computing; 0: one per core
+    std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes
+
+    std::filesystem::path models;  // folder to look for models in first; empty: the usual places
+};
+
+}  // namespace faceflow

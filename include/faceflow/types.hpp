@@ -1,0 +1,138 @@
+// The values that cross faceflow's public boundary: pictures in, faces out. Plain data, no ownership.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace faceflow {
+
+// Names one frame for its whole life. Sequences start at 0 and grow strictly within a source.
+struct frame_id {
+    std::uint32_t source = 0;
+    std::uint64_t sequence = 0;
+    friend auto operator<=>(const frame_id&, const frame_id&) = default;
+};
+
+// Memory layouts that faceflow samples in place. Planar names list the planes in order; `le` formats hold
+// little-endian 16-bit samples with the value in the low bits (p010/p012: in the high bits).
+enum class pixel_format : std::uint8_t {
+    none,
+    gray8,
+    gray10le,
+    gray12le,
+    gray16le,
+    nv12,  // Y, then interleaved UV at half size
+    nv21,  // Y, then interleaved VU
+    nv16,  // 4:2:2 with interleaved UV
+    i420,
+    i422,
+    i440,
+    i444,
+    i411,
+    i420_10le,
+    i422_10le,
+    i444_10le,
+    i420_12le,
+    i422_12le,
+    i444_12le,
+    p010le,
+    p012le,
+    yuyv422,
+    uyvy422,
+    rgb24,
+    bgr24,
+    rgba32,  // bytes R G B A; alpha is ignored
+    bgra32,
+    argb32,
+    abgr32,
+    gbrp,  // planes G, B, R
+    gbrp10le,
+    pal8,  // plane 0: indices; plane 1: 256 entries of bytes B G R A
+};
+
+[[nodiscard]] std::string_view name(pixel_format format) noexcept;
+
+enum class colour_matrix : std::uint8_t { rgb, bt601, bt709, bt2020 };
+enum class colour_range : std::uint8_t { limited, full };
+// Where a subsampled chroma sample sits horizontally: with the left luma sample (MPEG-2, H.264) or between two (JPEG).
+enum class chroma_site : std::uint8_t { left, centre };
+
+// Clockwise turn that makes a stored picture upright.
+enum class rotation : std::uint8_t { none, cw90, cw180, cw270 };
+
+struct plane {
+    const std::uint8_t* data = nullptr;
+    std::int32_t stride = 0;  // bytes from one row to the next; negative for bottom-up pictures
+};
+
+// A view of one stored picture. It owns nothing; `width` and `height` are those of the stored picture,
+// before `turn` is applied.
+struct image {
+    pixel_format format = pixel_format::none;
+    colour_matrix matrix = colour_matrix::bt709;
+    colour_range range = colour_range::limited;
+    chroma_site site = chroma_site::left;
+    rotation turn = rotation::none;
+    std::int32_t width = 0;
+    std::int32_t height = 0;
+    std::array<plane, 4> planes{};
+
+    [[nodiscard]] bool sideways() const noexcept { return turn == rotation::cw90 || turn == rotation::cw270; }
+    [[nodiscard]] std::int32_t upright_width() const noexcept { return sideways() ? height : width; }
+    [[nodiscard]] std::int32_t upright_height() const noexcept { return sideways() ? width : height; }
+};
+
+// Coordinates below are pixels of the upright frame; (0, 0) is the outer corner of the top-left pixel,
+// so that pixel's centre is (0.5, 0.5). x grows to the right, y downwards.
+struct point {
+    float x = 0, y = 0;
+};
+
+// z shares the scale of x and y; smaller is nearer to the camera; its origin is near the head's centre.
+struct point3 {
+    float x = 0, y = 0, z = 0;
+};
+
+struct rect {
+    float x = 0, y = 0, width = 0, height = 0;
+};
+
+inline constexpr int landmark_count = 478;
+
+// Order of the 5 keypoints. Left and right are the person's own.
+enum class keypoint : std::uint8_t { right_eye, left_eye, nose, right_mouth, left_mouth };
+
+// Head pose. Angles in degrees, all 0 for a face that looks straight into the camera:
+//   yaw   > 0: the person turns to their own left (the nose moves to the picture's right)
+//   pitch > 0: the person looks up
+//   roll  > 0: the head tilts clockwise as seen in the picture
+// `matrix` is row-major and maps the canonical face (centimetres) to camera space (centimetres; x right, y up,
+// z towards the viewer, the camera at the origin looking along -z), for a pinhole camera with the focal length
+// given in the options.
+struct head_pose {
+    float yaw = 0, pitch = 0, roll = 0;
+    std::array<float, 16> matrix{};
+};
+
+struct face {
+    std::int64_t track = 0;  // 1, 2, … within a source; 0: not tracked (yet)
+    float score = 0;         // the detector's, 0..1
+    float presence = 0;      // the landmark model's belief that its region holds a face, 0..1
+    rect box;
+    std::array<point, 5> keypoints{};
+    std::array<point3, landmark_count> landmarks{};
+    head_pose pose;
+};
+
+// Everything found in one frame. `faces` is ordered by track, then by descending score.
+struct frame_faces {
+    frame_id id;
+    std::int64_t pts_ns = 0;  // presentation time within the source
+    std::int32_t width = 0;   // of the upright frame
+    std::int32_t height = 0;
+    std::vector<face> faces;
+};
+
+}  // namespace faceflow

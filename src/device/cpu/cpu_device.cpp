@@ -1,0 +1,90 @@
+#include "device/cpu/cpu_device.hpp"
+
+#include <cstring>
+#include <new>
+
+namespace faceflow {
+namespace {
+
+constexpr std::align_val_t alignment{256};
+
+class host_resource final : public memory_resource {
+public:
+    result<std::byte*> allocate(std::size_t bytes) override {
+        auto* memory = static_cast<std::byte*>(::operator new(bytes, alignment, std::nothrow));
+        if (memory == nullptr) return fail(errc::out_of_memory, "the machine is out of memory");
+        return memory;
+    }
+    void deallocate(std::byte* memory, std::size_t) noexcept override { ::operator delete(memory, alignment); }
+};
+
+// Work is done when it is added, so a mark is always reached.
+class cpu_event final : public event {
+public:
+    bool done() const noexcept override { return true; }
+};
+
+class cpu_stream final : public stream {
+public:
+    cpu_stream(device& owner, std::string label) : owner_(owner), label_(std::move(label)) {}
+    device& owner() const noexcept override { return owner_; }
+    const std::string& label() const noexcept override { return label_; }
+    void run(task work) override {
+        if (error_) error_ = work();
+    }
+    void record(event&) override {}
+    void wait(const event&) override {}
+    result<void> take_error() override { return std::exchange(error_, result<void>{}); }
+
+private:
+    device& owner_;
+    const std::string label_;
+    result<void> error_;
+};
+
+class cpu_device final : public device {
+public:
+    explicit cpu_device(std::size_t memory_cap) : pool_(host_, memory_cap) {}
+    device_kind kind() const noexcept override { return device_kind::cpu; }
+    int index() const noexcept override { return 0; }
+    const std::string& description() const noexcept override { return description_; }
+    bool computes_on_host() const noexcept override { return true; }
+    bool shares_host_memory() const noexcept override { return true; }
+    std::byte* kernel_address(std::byte* device_address) const noexcept override { return device_address; }
+    result<std::unique_ptr<stream>> make_stream(std::string label) override {
+        return std::make_unique<cpu_stream>(*this, std::move(label));
+    }
+    result<std::unique_ptr<event>> make_event() override { return std::make_unique<cpu_event>(); }
+    capped_resource& pool() noexcept override { return pool_; }
+    result<host_block> allocate_host(std::size_t bytes, bool pinned) override {
+        auto memory = host_.allocate(bytes);
+        if (!memory) return tl::unexpected(std::move(memory.error()));
+        return host_block{*memory, bytes, pinned};
+    }
+    void release_host(const host_block& block) noexcept override { host_.deallocate(block.data, block.bytes); }
+    ledger& book() noexcept override { return book_; }
+
+protected:
+    void copy(stream&, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override {
+        if (d == direction::host_to_device) {
+            std::memcpy(device_memory, host.data, bytes);
+        } else {
+            std::memcpy(host.data, device_memory, bytes);
+        }
+    }
+    result<void> wait_on_host(event&) override { return {}; }
+
+private:
+    const std::string description_ = "host memory, no transfers";
+    host_resource host_;
+    capped_resource pool_;
+    ledger book_;
+};
+
+}  // namespace
+
+std::unique_ptr<device> make_cpu_device(std::size_t memory_cap) {
+    return std::make_unique<cpu_device>(memory_cap);
+}
+
+}  // namespace faceflow

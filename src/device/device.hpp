@@ -1,0 +1,108 @@
+// Where stages compute. A device has one capped pool, streams that run work in order, events that order streams, and
+// one function through which every byte crosses between host and device memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "device/ledger.hpp"
+#include "device/memory.hpp"
+#include "faceflow/result.hpp"
+
+namespace faceflow {
+
+enum class device_kind : std::uint8_t {
+    cpu,       // host memory is device memory
+    emulated,  // a GPU made of host memory, unreadable to the host
+    cuda,
+};
+
+[[nodiscard]] std::string_view name(device_kind kind) noexcept;
+
+class device;
+
+// A point in a stream's work. Reusable: each record replaces the one before. Thread-safe.
+class event {
+public:
+    virtual ~event() = default;
+    // True when all work before the last record is done, or nothing was recorded. Does not synchronise.
+    [[nodiscard]] virtual bool done() const noexcept = 0;
+};
+
+// Work in order. One thread at a time may add work to a stream.
+class stream {
+public:
+    // Runs in stream order with the device's memory mapped. Only where device::computes_on_host().
+    using task = std::function<result<void>()>;
+
+    virtual ~stream() = default;
+    [[nodiscard]] virtual device& owner() const noexcept = 0;
+    [[nodiscard]] virtual const std::string& label() const noexcept = 0;
+
+    // Adds work; returns at once. A task that fails makes the stream skip what follows until the next synchronise,
+    // which returns that error.
+    virtual void run(task work) = 0;
+
+    virtual void record(event& e) = 0;
+    // Later work on this stream waits for what `e` marks now. The host does not wait.
+    virtual void wait(const event& e) = 0;
+
+    // The first error since the last call, if any. Called by synchronise once the work is done.
+    [[nodiscard]] virtual result<void> take_error() = 0;
+};
+
+// One host address range for staging; `pinned` when the device can copy from it without a detour.
+struct host_block {
+    std::byte* data = nullptr;
+    std::size_t bytes = 0;
+    bool pinned = false;
+};
+
+class device {
+public:
+    virtual ~device() = default;
+
+    [[nodiscard]] virtual device_kind kind() const noexcept = 0;
+    [[nodiscard]] virtual int index() const noexcept = 0;
+    [[nodiscard]] virtual const std::string& description() const noexcept = 0;
+
+    // True when kernels are host functions given to stream::run (cpu, emulated).
+    [[nodiscard]] virtual bool computes_on_host() const noexcept = 0;
+    // True when the host may read device addresses: a frame then needs no upload and results no download.
+    [[nodiscard]] virtual bool shares_host_memory() const noexcept = 0;
+    // The address at which a host function that runs as a kernel reaches `device_address`. Only where computes_on_host().
+    [[nodiscard]] virtual std::byte* kernel_address(std::byte* device_address) const noexcept = 0;
+
+    [[nodiscard]] virtual result<std::unique_ptr<stream>> make_stream(std::string label) = 0;
+    [[nodiscard]] virtual result<std::unique_ptr<event>> make_event() = 0;
+
+    // The one pool; nothing on the device is allocated outside of it. Thread-safe.
+    [[nodiscard]] virtual capped_resource& pool() noexcept = 0;
+
+    // Host memory for staging, page-locked when `pinned`. Freed with release_host; not meant for the per-frame path.
+    [[nodiscard]] virtual result<host_block> allocate_host(std::size_t bytes, bool pinned) = 0;
+    virtual void release_host(const host_block& block) noexcept = 0;
+
+    [[nodiscard]] virtual ledger& book() noexcept = 0;
+
+protected:
+    friend result<void> transfer(stream&, direction, std::byte*, const host_block&, std::size_t, const tag&);
+    friend result<void> synchronise(stream&, event&, const tag&);
+    virtual void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) = 0;
+    [[nodiscard]] virtual result<void> wait_on_host(event& e) = 0;
+};
+
+// Copies `bytes` between `device_memory` and `host`, in the order of stream `on`, and enters it in the ledger: the only
+// way across. Returns at once; `host` must stay untouched until the work before a later event is done.
+[[nodiscard]] result<void> transfer(stream& on, direction d, std::byte* device_memory, const host_block& host,
+                                    std::size_t bytes, const tag& t);
+
+// Records `e` on the stream and blocks the calling thread until everything before it is done: one host sync in the
+// ledger. Returns the first error of the stream's work since the last call.
+[[nodiscard]] result<void> synchronise(stream& on, event& e, const tag& t);
+
+}  // namespace faceflow

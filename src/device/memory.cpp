@@ -1,0 +1,48 @@
+#include "device/memory.hpp"
+
+#include <fmt/format.h>
+
+namespace faceflow {
+namespace {
+constexpr std::size_t alignment = 256;
+std::size_t rounded(std::size_t bytes) {
+    return (bytes + alignment - 1) / alignment * alignment;
+}
+}  // namespace
+
+result<std::byte*> capped_resource::allocate(std::size_t bytes) {
+    const std::size_t want = rounded(bytes);
+    std::size_t used = used_.load(std::memory_order_relaxed);
+    do {
+        if (want > cap_ - used) {
+            return fail(
+                errc::out_of_memory,
+                fmt::format("{:.1f} MiB more would pass the device memory limit of {:.1f} MiB ({:.1f} MiB in use); "
+                            "raise --device-memory, or use fewer sources or smaller frames",
+                            static_cast<double>(want) / 0x1p20, static_cast<double>(cap_) / 0x1p20,
+                            static_cast<double>(used) / 0x1p20));
+        }
+    } while (!used_.compare_exchange_weak(used, used + want, std::memory_order_relaxed));
+    auto memory = upstream_.allocate(want);
+    if (!memory) {
+        used_.fetch_sub(want, std::memory_order_relaxed);
+        return memory;
+    }
+    std::size_t peak = peak_.load(std::memory_order_relaxed);
+    while (peak < used + want && !peak_.compare_exchange_weak(peak, used + want, std::memory_order_relaxed)) {
+    }
+    return memory;
+}
+
+void capped_resource::deallocate(std::byte* memory, std::size_t bytes) noexcept {
+    upstream_.deallocate(memory, rounded(bytes));
+    used_.fetch_sub(rounded(bytes), std::memory_order_relaxed);
+}
+
+result<device_buffer> device_buffer::allocate(memory_resource& from, std::size_t bytes) {
+    auto memory = from.allocate(bytes);
+    if (!memory) return tl::unexpected(std::move(memory.error()));
+    return device_buffer(from, *memory, bytes);
+}
+
+}  // namespace faceflow

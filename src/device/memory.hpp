@@ -1,0 +1,78 @@
+// Device memory: the one capped pool of a device, and the buffers that come out of it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "faceflow/result.hpp"
+
+namespace faceflow {
+
+// Where memory comes from. Resources wrap one another by reference (a cap around a device's own allocator); each is
+// thread-safe. Addresses are in the device's space: the host may not read them unless the device says so.
+class memory_resource {
+public:
+    virtual ~memory_resource() = default;
+    // At least `bytes` (> 0), aligned to 256. errc::out_of_memory when there is no more; never blocks on the device.
+    [[nodiscard]] virtual result<std::byte*> allocate(std::size_t bytes) = 0;
+    // The caller has made sure that no work on any stream still uses it.
+    virtual void deallocate(std::byte* memory, std::size_t bytes) noexcept = 0;
+};
+
+// Refuses what would pass a cap, and remembers the peak. Sizes are counted as rounded up to the alignment.
+class capped_resource final : public memory_resource {
+public:
+    capped_resource(memory_resource& upstream, std::size_t cap) : upstream_(upstream), cap_(cap) {}
+
+    [[nodiscard]] result<std::byte*> allocate(std::size_t bytes) override;
+    void deallocate(std::byte* memory, std::size_t bytes) noexcept override;
+
+    [[nodiscard]] std::size_t limit_bytes() const noexcept { return cap_; }
+    [[nodiscard]] std::size_t used_bytes() const noexcept { return used_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t peak_bytes() const noexcept { return peak_.load(std::memory_order_relaxed); }
+
+private:
+    memory_resource& upstream_;
+    const std::size_t cap_;
+    std::atomic<std::size_t> used_{0}, peak_{0};
+};
+
+// Owner of one allocation; move-only.
+class device_buffer {
+public:
+    device_buffer() = default;
+    [[nodiscard]] static result<device_buffer> allocate(memory_resource& from, std::size_t bytes);
+    device_buffer(device_buffer&& o) noexcept
+        : from_(std::exchange(o.from_, nullptr)),
+          data_(std::exchange(o.data_, nullptr)),
+          bytes_(std::exchange(o.bytes_, 0)) {}
+    device_buffer& operator=(device_buffer&& o) noexcept {
+        std::swap(from_, o.from_);
+        std::swap(data_, o.data_);
+        std::swap(bytes_, o.bytes_);
+        return *this;
+    }
+    ~device_buffer() {
+        if (from_ != nullptr) from_->deallocate(data_, bytes_);
+    }
+
+    [[nodiscard]] std::byte* data() const noexcept { return data_; }
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+    template <class T>
+    [[nodiscard]] T* as() const noexcept {
+        return reinterpret_cast<T*>(data_);
+    }
+
+private:
+    device_buffer(memory_resource& from, std::byte* data, std::size_t bytes)
+        : from_(&from),
+          data_(data),
+          bytes_(bytes) {}
+    memory_resource* from_ = nullptr;
+    std::byte* data_ = nullptr;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace faceflow

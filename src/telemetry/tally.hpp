@@ -1,0 +1,36 @@
+// Counts by reason: what was dropped, what failed, what was survived.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace faceflow {
+
+// Thread-safe. For events that are rare by nature; per-frame counters are atomics of their own.
+class tally {
+public:
+    void add(std::string_view reason, std::uint64_t n = 1) {
+        if (n == 0) return;
+        const std::lock_guard lock(mutex_);
+        const auto at = counts_.find(reason);
+        if (at == counts_.end()) {
+            counts_.emplace(reason, n);
+        } else {
+            at->second += n;
+        }
+    }
+
+    [[nodiscard]] std::map<std::string, std::uint64_t> snapshot() const {
+        const std::lock_guard lock(mutex_);
+        return {counts_.begin(), counts_.end()};
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::map<std::string, std::uint64_t, std::less<>> counts_;
+};
+
+}  // namespace faceflow
