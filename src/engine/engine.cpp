@@ -1,0 +1,98 @@
+#include "engine/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "device/cpu/cpu_device.hpp"
+#include "frame/layout.hpp"
+
+namespace faceflow {
+namespace {
+
+result<std::vector<std::unique_ptr<device>>> open_devices(const options& o) {
+    std::vector<std::unique_ptr<device>> devices;
+    if (o.device == "auto" || o.device == "cpu") {
+        devices.push_back(make_cpu_device(o.device_memory));
+        return devices;
+    }
+    return fail(errc::invalid_argument, fmt::format("unknown device '{}'; there are: auto, cpu", o.device));
+}
+
+}  // namespace
+
+result<void> check(const options& o) {
+    const auto between = [](std::string_view what, auto value, auto low, auto high) -> result<void> {
+        if (value >= low && value <= high) return {};
+        return fail(errc::invalid_argument, fmt::format("{} must be from {} to {}, not {}", what, low, high, value));
+    };
+    if (auto r = between("detect_every", o.detect_every, 1, 1000); !r) return r;
+    if (auto r = between("max_faces", o.max_faces, 1, 1000); !r) return r;
+    if (auto r = between("min_score", o.min_score, 0.01f, 1.0f); !r) return r;
+    if (auto r = between("min_presence", o.min_presence, 0.0f, 1.0f); !r) return r;
+    if (auto r = between("threads", o.threads, 0, 1024); !r) return r;
+    if (auto r = between("detect_width", o.detect_width, 64, 4096); !r) return r;
+    if (auto r = between("detect_height", o.detect_height, 64, 4096); !r) return r;
+    if (o.detect_width % 32 != 0 || o.detect_height % 32 != 0) {
+        return fail(errc::invalid_argument,
+                    fmt::format("the detector's size must be multiples of 32, not {}x{}; next: {}x{}", o.detect_width,
+                                o.detect_height, (o.detect_width + 31) / 32 * 32, (o.detect_height + 31) / 32 * 32));
+    }
+    if (!(o.focal_length >= 0)) return fail(errc::invalid_argument, "focal_length must be 0 (unknown) or more pixels");
+    return {};
+}
+
+result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
+    if (auto r = check(s.chosen); !r) return tl::unexpected(std::move(r.error()));
+    std::unique_ptr<face_engine> e(new face_engine(std::move(s)));
+    options& o = e->setup_.chosen;
+    if (o.threads == 0) o.threads = static_cast<std::int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+
+    auto devices = open_devices(o);
+    if (!devices) return tl::unexpected(std::move(devices.error()));
+    e->devices_ = std::move(*devices);
+
+    auto store = inference::model_store::open(o.models);
+    if (!store) return tl::unexpected(std::move(store.error()));
+    auto runtime = inference::runtime::create({o.threads});
+    if (!runtime) return tl::unexpected(std::move(runtime.error()));
+    const auto how =
+        o.pacing == pacing::live && o.threads > 1 ? inference::threading::shared : inference::threading::caller;
+    auto models = flow::load_models(o, *store, *runtime, how);
+    if (!models) return tl::unexpected(std::move(models.error()));
+    e->models_ = std::move(*models);
+
+    std::vector<device*> views;
+    for (const auto& d : e->devices_)
+        views.push_back(d.get());
+    auto joined = flow::make_flow({views, e->models_, e->setup_.merge_sources, o, e->metrics_,
+                                   [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); }});
+    if (!joined) return tl::unexpected(std::move(joined.error()));
+    e->flow_ = std::move(*joined);
+    return e;
+}
+
+face_engine::~face_engine() = default;
+
+result<std::size_t> face_engine::submit(host_frame f) {
+    if (auto r = faceflow::check(f.picture); !r) return tl::unexpected(std::move(r.error()));
+    return flow_->submit(std::move(f));
+}
+
+void face_engine::handle(flow::outcome&& o) {
+    if (o.faces) {
+        const stage_timer timer(metrics_, stage::track);
+        per_source& s = sources_[o.frame.id.source];
+        s.tracks.update(o.frame.pts_ns, o.faces->faces);
+        if (setup_.chosen.smooth) s.smoother.update(o.frame.pts_ns, o.faces->faces);
+        metrics_.frames.fetch_add(1, std::memory_order_relaxed);
+        metrics_.faces.fetch_add(o.faces->faces.size(), std::memory_order_relaxed);
+        metrics_.latency.record(std::chrono::steady_clock::now() - o.frame.captured);
+    } else {
+        metrics_.errors.add(name(o.faces.error().code));
+    }
+    const stage_timer timer(metrics_, stage::sink);
+    setup_.on_result(o.frame, std::move(o.faces));
+}
+
+}  // namespace faceflow

@@ -1,0 +1,68 @@
+// The engine behind the public API, the command line and the service: devices, models, a flow, and a tracker per source.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "device/device.hpp"
+#include "faceflow/options.hpp"
+#include "faceflow/result.hpp"
+#include "flow/flow.hpp"
+#include "frame/host_frame.hpp"
+#include "telemetry/metrics.hpp"
+#include "vision/one_euro.hpp"
+#include "vision/tracker.hpp"
+
+namespace faceflow {
+
+class face_engine {
+public:
+    // On the flow's thread, in order within a source, faces tracked.
+    using handler = std::function<void(const host_frame&, result<frame_faces>)>;
+
+    struct setup {
+        options chosen;
+        handler on_result;
+        bool merge_sources = false;  // recorded: results of all sources in one order, the same in every run
+    };
+
+    [[nodiscard]] static result<std::unique_ptr<face_engine>> create(setup s);
+    ~face_engine();
+    face_engine(const face_engine&) = delete;
+
+    // See flow::flow. A picture that cannot be read safely is refused.
+    [[nodiscard]] result<std::size_t> submit(host_frame f);
+    void begin_source(std::uint32_t source) { flow_->begin_source(source); }
+    void end_source(std::uint32_t source) { flow_->end_source(source); }
+    void drain() { flow_->drain(); }
+
+    [[nodiscard]] const options& chosen() const noexcept { return setup_.chosen; }
+    [[nodiscard]] metrics& counters() noexcept { return metrics_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return devices_; }
+    [[nodiscard]] const flow::model_set& models() const noexcept { return models_; }
+
+private:
+    struct per_source {
+        vision::tracker tracks;
+        vision::landmark_smoother smoother;
+        std::uint64_t next_sequence = 0;
+    };
+
+    explicit face_engine(setup s) : setup_(std::move(s)) {}
+    void handle(flow::outcome&& o);
+
+    setup setup_;
+    metrics metrics_;
+    std::vector<std::unique_ptr<device>> devices_;
+    flow::model_set models_;
+    std::map<std::uint32_t, per_source> sources_;  // touched by the flow's handler thread alone
+    std::unique_ptr<flow::flow> flow_;             // last: its threads use all of the above
+};
+
+// Refuses values outside their ranges, naming the option.
+[[nodiscard]] result<void> check(const options& o);
+
+}  // namespace faceflow

@@ -1,0 +1,106 @@
+// The public engine: a thin layer over face_engine that hands results over by callback or by asking.
+#include "faceflow/faceflow.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+#include "engine/engine.hpp"
+
+namespace faceflow {
+
+std::string version() {
+    return FACEFLOW_VERSION;
+}
+
+namespace {
+constexpr std::size_t most_waiting_results = 256;
+}
+
+struct engine::impl {
+    callback on_faces;
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<result<frame_faces>> waiting;
+    std::size_t pushed_without_result = 0;  // pull mode: neither waiting nor handed over
+    std::map<std::uint32_t, frame_id> next_ids;
+    std::unique_ptr<face_engine> core;  // last: its threads use all of the above
+
+    void hand_over(result<frame_faces> r) {
+        if (on_faces) {
+            on_faces(std::move(r));
+            return;
+        }
+        {
+            const std::lock_guard lock(mutex);
+            waiting.push_back(std::move(r));
+            --pushed_without_result;
+        }
+        changed.notify_all();
+    }
+};
+
+engine::engine(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
+engine::engine(engine&&) noexcept = default;
+engine& engine::operator=(engine&&) noexcept = default;
+engine::~engine() {
+    if (impl_ && impl_->core) impl_->core->drain();
+}
+
+result<engine> engine::create(const options& chosen, callback on_faces) {
+    auto i = std::make_unique<impl>();
+    i->on_faces = std::move(on_faces);
+    auto core = face_engine::create(
+        {chosen, [self = i.get()](const host_frame&, result<frame_faces> faces) { self->hand_over(std::move(faces)); },
+         false});
+    if (!core) return tl::unexpected(std::move(core.error()));
+    i->core = std::move(*core);
+    return engine(std::move(i));
+}
+
+result<frame_id> engine::push(const image& picture, std::int64_t pts_ns, std::uint32_t source,
+                              std::function<void()> release) {
+    host_frame f;
+    {
+        const std::lock_guard lock(impl_->mutex);
+        if (!impl_->on_faces && impl_->pushed_without_result + impl_->waiting.size() >= most_waiting_results) {
+            return fail(errc::unavailable,
+                        "256 results are on the way or wait to be asked for: call next() before pushing more");
+        }
+        auto& id = impl_->next_ids[source];
+        id.source = source;
+        f.id = id;
+        ++id.sequence;
+        ++impl_->pushed_without_result;
+    }
+    f.picture = picture;
+    f.pts_ns = pts_ns;
+    f.captured = std::chrono::steady_clock::now();
+    if (release)
+        f.owner = std::shared_ptr<const void>(picture.planes[0].data, [r = std::move(release)](const void*) { r(); });
+    const frame_id id = f.id;
+    const auto overtaken = impl_->core->submit(std::move(f));
+    {
+        const std::lock_guard lock(impl_->mutex);
+        impl_->pushed_without_result -= overtaken.value_or(1);
+    }
+    impl_->changed.notify_all();
+    if (!overtaken) return tl::unexpected(overtaken.error());
+    return id;
+}
+
+result<std::optional<frame_faces>> engine::next() {
+    std::unique_lock lock(impl_->mutex);
+    impl_->changed.wait(lock, [&] { return !impl_->waiting.empty() || impl_->pushed_without_result == 0; });
+    if (impl_->waiting.empty()) return std::nullopt;
+    result<frame_faces> r = std::move(impl_->waiting.front());
+    impl_->waiting.pop_front();
+    if (!r) return tl::unexpected(std::move(r.error()));
+    return std::optional<frame_faces>(std::move(*r));
+}
+
+void engine::finish() {
+    impl_->core->drain();
+}
+
+}  // namespace faceflow

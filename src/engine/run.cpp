@@ -1,0 +1,330 @@
+#include "engine/run.hpp"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
+
+#include "core/atomic_file.hpp"
+#include "core/queue.hpp"
+#include "engine/engine.hpp"
+#include "engine/summary.hpp"
+#include "media/result_writer.hpp"
+#include "media/source.hpp"
+#include "media/video_writer.hpp"
+
+namespace faceflow {
+namespace fs = std::filesystem;
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// Encodes on a thread of its own, a few frames behind.
+class video_sink {
+public:
+    video_sink(media::video_writer_options options) : options_(std::move(options)), thread_([this] { encode(); }) {}
+    ~video_sink() {
+        items_.close();
+        if (thread_.joinable()) thread_.join();
+    }
+    void write(const host_frame& frame, const frame_faces& faces) { items_.push({frame, faces}); }
+
+    // The path, or nullopt when there was nothing to write.
+    result<std::optional<fs::path>> finish() {
+        items_.close();
+        thread_.join();
+        if (!failed_) return tl::unexpected(failed_.error());
+        if (!writer_) return std::nullopt;
+        if (auto r = writer_->finish(); !r) return tl::unexpected(std::move(r.error()));
+        return options_.path;
+    }
+
+private:
+    struct item {
+        host_frame frame;
+        frame_faces faces;
+    };
+    void encode() {
+        while (auto i = items_.pop()) {
+            if (!failed_) continue;  // drain, so that nobody waits for room
+            failed_ = encode_one(*i);
+        }
+    }
+    result<void> encode_one(const item& i) {
+        if (!writer_) {
+            auto made = media::video_writer::create(options_);
+            if (!made) return tl::unexpected(std::move(made.error()));
+            writer_ = std::move(*made);
+        }
+        return writer_->write(i.frame, i.faces);
+    }
+
+    const media::video_writer_options options_;
+    std::unique_ptr<media::video_writer> writer_;
+    result<void> failed_;
+    bounded_queue<item> items_{8, queue_policy::block};
+    std::thread thread_;
+};
+
+struct opened_source {
+    std::unique_ptr<media::source> from;
+    std::unique_ptr<video_sink> video;
+    result<void> ended;  // an error when it ended before its end
+    std::thread capture;
+};
+
+class runner {
+public:
+    runner(const run_request& request, const std::atomic<bool>& stop,
+           const std::function<void(const run_progress&)>& on_progress)
+        : request_(request),
+          stop_(stop),
+          on_progress_(on_progress) {}
+
+    result<run_report> run() {
+        if (auto r = open_sources(); !r) return tl::unexpected(std::move(r.error()));
+        if (auto r = open_outputs(); !r) return tl::unexpected(std::move(r.error()));
+        if (auto r = open_engine(); !r) return tl::unexpected(std::move(r.error()));
+        started_ = clock::now();
+        for (std::size_t i = 0; i < sources_.size(); ++i)
+            engine_->begin_source(static_cast<std::uint32_t>(i));
+        running_ = sources_.size();
+        for (auto& s : sources_)
+            s.capture = std::thread([this, &s] { capture(s); });
+        watch();
+        for (auto& s : sources_)
+            s.capture.join();
+        engine_->drain();
+        return finish();
+    }
+
+private:
+    result<void> open_sources() {
+        for (std::size_t i = 0; i < request_.inputs.size(); ++i) {
+            media::source_options o;
+            o.number = static_cast<std::uint32_t>(i);
+            o.start_seconds = request_.start_seconds;
+            o.end_seconds = request_.end_seconds;
+            auto opened = media::open_source(request_.inputs[i], o);
+            if (!opened) return tl::unexpected(std::move(opened.error()));
+            live_ = live_ || (*opened)->info().live;
+            sources_.push_back({std::move(*opened), nullptr, {}, {}});
+        }
+        return {};
+    }
+
+    result<void> add_writer(result<std::unique_ptr<media::result_writer>> writer, const fs::path& path) {
+        if (!writer) return tl::unexpected(std::move(writer.error()));
+        writers_.push_back(std::move(*writer));
+        if (path != "/dev/stdout") report_.written.push_back(path);
+        return {};
+    }
+
+    result<void> open_outputs() {
+        if (request_.out == "-") return add_writer(media::make_ndjson_writer("/dev/stdout"), "/dev/stdout");
+        std::error_code ec;
+        fs::create_directories(request_.out, ec);
+        if (ec || !fs::is_directory(request_.out)) {
+            return fail(errc::io,
+                        fmt::format("cannot make the output folder {}: {}; choose another with --out",
+                                    request_.out.string(), ec ? ec.message() : "something else of that name is there"));
+        }
+        if (request_.ndjson) {
+            const auto path = request_.out / "faces.ndjson";
+            if (auto r = add_writer(media::make_ndjson_writer(path), path); !r) return r;
+        }
+        if (request_.csv) {
+            const auto path = request_.out / "faces.csv";
+            if (auto r = add_writer(media::make_csv_writer(path), path); !r) return r;
+        }
+        for (std::size_t i = 0; request_.video && i < sources_.size(); ++i) {
+            const media::source_info& info = sources_[i].from->info();
+            media::video_writer_options v;
+            v.path = request_.out / (sources_.size() == 1 ? "annotated.mp4" : fmt::format("annotated-{}.mp4", i));
+            if (info.has_audio && info.kind == media::source_kind::file) v.audio_from = info.input;
+            v.start_seconds = request_.start_seconds.value_or(0);
+            if (info.frames_per_second > 0) v.frames_per_second = info.frames_per_second;
+            sources_[i].video = std::make_unique<video_sink>(std::move(v));
+        }
+        return {};
+    }
+
+    result<void> open_engine() {
+        options chosen = request_.chosen;
+        if (live_) chosen.pacing = pacing::live;
+        auto engine = face_engine::create(
+            {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true});
+        if (!engine) return tl::unexpected(std::move(engine.error()));
+        engine_ = std::move(*engine);
+        return {};
+    }
+
+    // On a source's own thread.
+    void capture(opened_source& s) {
+        const media::source_info& info = s.from->info();
+        auto input = std::make_shared<const std::string>(info.input);
+        std::uint32_t number = static_cast<std::uint32_t>(&s - sources_.data());
+        for (std::uint64_t n = 0; !halted() && n < request_.limit.value_or(UINT64_MAX);) {
+            const auto begun = clock::now();
+            auto read = s.from->next();
+            engine_->counters().of(stage::capture).record(clock::now() - begun);
+            if (!read) {
+                if (read.error().code == errc::corrupt) {
+                    engine_->counters().errors.add("corrupt");
+                    continue;
+                }
+                if (read.error().code != errc::interrupted) s.ended = tl::unexpected(std::move(read.error()));
+                break;
+            }
+            if (!*read) break;
+            host_frame& f = (*read)->frame;
+            f.input = (*read)->path.empty() ? input : std::make_shared<const std::string>(std::move((*read)->path));
+            ++n;
+            if (auto r = engine_->submit(std::move(f)); !r) engine_->counters().errors.add(name(r.error().code));
+        }
+        engine_->end_source(number);
+        {
+            const std::lock_guard lock(mutex_);
+            --running_;
+        }
+        changed_.notify_all();
+    }
+
+    // On the engine's handler thread.
+    void take(const host_frame& f, result<frame_faces> faces) {
+        if (!faces) return;
+        last_faces_.store(faces->faces.size(), std::memory_order_relaxed);
+        for (const face& x : faces->faces)
+            tracks_.emplace(f.id.source, x.track);
+        if (!output_error_) return;
+        for (auto& w : writers_) {
+            if (auto r = w->write(*faces, *f.input); !r) {
+                fail_output(std::move(r));
+                return;
+            }
+        }
+        if (auto& video = sources_[f.id.source].video) video->write(f, *faces);
+    }
+
+    void fail_output(result<void> r) {
+        const std::lock_guard lock(mutex_);
+        output_error_ = std::move(r);
+        output_failed_ = true;
+    }
+
+    bool halted() const {
+        return stop_.load(std::memory_order_relaxed) || output_failed_.load(std::memory_order_relaxed);
+    }
+
+    run_progress progress() const {
+        run_progress p;
+        p.frames = engine_->counters().frames.load(std::memory_order_relaxed);
+        p.faces = last_faces_.load(std::memory_order_relaxed);
+        p.seconds = std::chrono::duration<double>(clock::now() - started_).count();
+        std::uint64_t expected = 0;
+        for (const auto& s : sources_) {
+            if (!s.from->info().frames) return p;
+            expected += std::min<std::uint64_t>(static_cast<std::uint64_t>(*s.from->info().frames),
+                                                request_.limit.value_or(UINT64_MAX));
+        }
+        p.expected = expected;
+        return p;
+    }
+
+    // Shows progress and passes a stop on, until all captures have ended.
+    void watch() {
+        bool told = false;
+        std::unique_lock lock(mutex_);
+        while (running_ > 0) {
+            changed_.wait_for(lock, std::chrono::milliseconds(100));
+            lock.unlock();
+            if (halted() && !told) {
+                told = true;
+                for (auto& s : sources_)
+                    s.from->interrupt();
+            }
+            if (on_progress_) on_progress_(progress());
+            lock.lock();
+        }
+    }
+
+    result<run_report> finish() {
+        if (!output_error_) return tl::unexpected(output_error_.error());
+        report_.interrupted = stop_.load();
+        report_.seconds = std::chrono::duration<double>(clock::now() - started_).count();
+        report_.frames = engine_->counters().frames.load();
+        report_.faces = engine_->counters().faces.load();
+        report_.tracks = tracks_.size();
+        std::map<std::string, std::uint64_t> survived;
+        for (auto& s : sources_) {
+            for (const auto& [reason, n] : s.from->survived())
+                survived[reason] += n;
+            if (!s.ended) {
+                survived["source_lost"] += 1;
+                report_.warnings.push_back(s.ended.error().message);
+            }
+        }
+        if (report_.frames == 0 && !report_.interrupted) return tl::unexpected(nothing_decoded());
+        for (auto& w : writers_) {
+            if (auto r = w->finish(); !r) return tl::unexpected(std::move(r.error()));
+        }
+        for (auto& s : sources_) {
+            if (!s.video) continue;
+            auto path = s.video->finish();
+            if (!path) return tl::unexpected(std::move(path.error()));
+            if (*path) report_.written.push_back(**path);
+        }
+        auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, report_.seconds, survived));
+        report_.summary = summary;
+        if (request_.out != "-") {
+            const auto path = request_.out / "summary.json";
+            auto file = atomic_file::open(path);
+            if (!file) return tl::unexpected(std::move(file.error()));
+            if (auto r = file->append(summary->dump(2) + "\n"); !r) return tl::unexpected(std::move(r.error()));
+            if (auto r = file->commit(); !r) return tl::unexpected(std::move(r.error()));
+            report_.written.push_back(path);
+        }
+        return std::move(report_);
+    }
+
+    error nothing_decoded() const {
+        for (const auto& s : sources_) {
+            if (!s.ended) return s.ended.error();
+        }
+        return {errc::corrupt,
+                fmt::format("no frame of {} could be decoded{}", request_.inputs.front(),
+                            request_.start_seconds || request_.end_seconds ? " between --start and --end" : "")};
+    }
+
+    const run_request& request_;
+    const std::atomic<bool>& stop_;
+    const std::function<void(const run_progress&)>& on_progress_;
+
+    std::vector<opened_source> sources_;
+    std::vector<std::unique_ptr<media::result_writer>> writers_;
+    bool live_ = false;
+    std::set<std::pair<std::uint32_t, std::int64_t>> tracks_;
+    std::atomic<std::uint64_t> last_faces_{0};
+    std::atomic<bool> output_failed_{false};
+    result<void> output_error_;
+    clock::time_point started_;
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::size_t running_ = 0;
+    run_report report_;
+    std::unique_ptr<face_engine> engine_;  // last: its threads use all of the above
+};
+
+}  // namespace
+
+result<run_report> run(const run_request& request, const std::atomic<bool>& stop,
+                       const std::function<void(const run_progress&)>& on_progress) {
+    if (request.inputs.empty()) return fail(errc::invalid_argument, "no input was given");
+    return runner(request, stop, on_progress).run();
+}
+
+}  // namespace faceflow

@@ -1,0 +1,49 @@
+// A whole run: sources through an engine into files.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "faceflow/options.hpp"
+#include "faceflow/result.hpp"
+
+namespace faceflow {
+
+struct run_request {
+    std::vector<std::string> inputs;
+    options chosen;
+    std::filesystem::path out = "faceflow-out";  // folder; "-": NDJSON to standard output and no files
+    bool ndjson = true, csv = true, video = true;
+    std::optional<std::uint64_t> limit;  // frames of each input
+    std::optional<double> start_seconds, end_seconds;
+};
+
+struct run_progress {
+    std::uint64_t frames = 0;               // of all inputs, with a result
+    std::uint64_t faces = 0;                // in the last frame
+    std::optional<std::uint64_t> expected;  // frames in all, where known
+    double seconds = 0;                     // since the first frame was asked for
+};
+
+struct run_report {
+    std::vector<std::filesystem::path> written;
+    bool interrupted = false;
+    std::uint64_t frames = 0, faces = 0, tracks = 0;
+    double seconds = 0;
+    std::vector<std::string> warnings;                      // inputs that ended early and the like, for people
+    std::shared_ptr<const nlohmann::ordered_json> summary;  // what summary.json holds
+};
+
+// Blocks until the inputs end, `stop` becomes true (files are finished then, too) or nothing can go on. `on_progress` is
+// called about ten times a second, on a thread of the run's.
+[[nodiscard]] result<run_report> run(const run_request& request, const std::atomic<bool>& stop,
+                                     const std::function<void(const run_progress&)>& on_progress);
+
+}  // namespace faceflow

@@ -1,0 +1,75 @@
+#include "engine/summary.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace faceflow {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+// Figures for people and scripts: microseconds are enough.
+double rounded(double v) {
+    return std::round(v * 1000) / 1000;
+}
+
+json counts(const std::map<std::string, std::uint64_t>& by_reason) {
+    json j = json::object();
+    for (const auto& [reason, n] : by_reason)
+        j[reason] = n;
+    return j;
+}
+
+json transfers(const std::vector<std::unique_ptr<device>>& devices, direction d) {
+    ledger::entry sum;
+    for (const auto& dev : devices) {
+        if (!dev->shares_host_memory()) sum += dev->book().transfers(d);
+    }
+    return {{"count", sum.count}, {"bytes", sum.bytes}, {"pinned_bytes", sum.pinned_bytes}};
+}
+
+}  // namespace
+
+json summary_of(face_engine& engine, double seconds, const std::map<std::string, std::uint64_t>& survived) {
+    const metrics& m = engine.counters();
+    const auto frames = m.frames.load(std::memory_order_relaxed);
+    json stages = json::object();
+    for (const stage s : all_stages)
+        stages[std::string(name(s))] = rounded(m.of(s).mean_ms());
+    std::uint64_t syncs = 0, peak = 0, limit = 0;
+    for (const auto& d : engine.devices()) {
+        syncs += d->book().syncs();
+        peak += d->pool().peak_bytes();
+        limit += d->pool().limit_bytes();
+    }
+    auto errors = m.errors.snapshot();
+    for (const auto& [reason, n] : survived)
+        errors[reason] += n;
+    json models = json::array();
+    for (const auto& u : engine.models().used)
+        models.push_back({{"id", u.id}, {"file", u.file}, {"sha256", u.sha256}});
+
+    json j;
+    j["frames"] = frames;
+    j["seconds"] = rounded(seconds);
+    j["fps"] = seconds > 0 ? rounded(static_cast<double>(frames) / seconds) : 0.0;
+    j["faces"] = m.faces.load(std::memory_order_relaxed);
+    j["latency_ms"] = {{"p50", rounded(m.latency.quantile_ms(0.50))},
+                       {"p95", rounded(m.latency.quantile_ms(0.95))},
+                       {"p99", rounded(m.latency.quantile_ms(0.99))}};
+    j["stage_ms"] = std::move(stages);
+    j["transfers"] = {{"host_to_device", transfers(engine.devices(), direction::host_to_device)},
+                      {"device_to_host", transfers(engine.devices(), direction::device_to_host)}};
+    j["syncs"] = syncs;
+    j["cache"] = {{"hits", 0}, {"misses", 0}, {"hit_rate", 0.0}, {"evictions", 0}, {"expired", 0}};
+    j["device_memory"] = {{"peak_bytes", peak}, {"limit_bytes", limit}};
+    j["dropped"] = counts(m.dropped.snapshot());
+    j["errors"] = counts(errors);
+    j["device"] = name(engine.devices().front()->kind());
+    j["flow"] = engine.chosen().flow;
+    j["models"] = std::move(models);
+    j["version"] = FACEFLOW_VERSION;
+    return j;
+}
+
+}  // namespace faceflow

@@ -1,0 +1,49 @@
+#include "flow/collector.hpp"
+
+namespace faceflow::flow {
+
+collector::collector(outcome_handler handler, std::function<void()> unit_done)
+    : handler_(std::move(handler)),
+      unit_done_(std::move(unit_done)),
+      thread_([this] { hand_on(); }) {}
+
+collector::~collector() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    some_.notify_one();
+    thread_.join();
+}
+
+void collector::put(std::uint32_t line_number, std::uint64_t ticket, std::vector<outcome> outcomes) {
+    {
+        const std::lock_guard lock(mutex_);
+        line& l = lines_[line_number];
+        l.early.emplace(ticket, std::move(outcomes));
+        for (auto at = l.early.begin(); at != l.early.end() && at->first == l.next; at = l.early.begin()) {
+            in_order_.push_back(std::move(at->second));
+            l.early.erase(at);
+            ++l.next;
+        }
+    }
+    some_.notify_one();
+}
+
+void collector::hand_on() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        some_.wait(lock, [&] { return stopping_ || !in_order_.empty(); });
+        if (in_order_.empty()) return;
+        std::vector<outcome> outcomes = std::move(in_order_.front());
+        in_order_.pop_front();
+        lock.unlock();
+        for (outcome& o : outcomes)
+            handler_(std::move(o));
+        outcomes.clear();  // frames go back before more are let in
+        unit_done_();
+        lock.lock();
+    }
+}
+
+}  // namespace faceflow::flow

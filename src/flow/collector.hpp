@@ -1,0 +1,45 @@
+// Brings the outcomes of lanes that work side by side back into order and hands them on, on one thread.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "flow/flow.hpp"
+
+namespace faceflow::flow {
+
+// Thread-safe. Tickets count up from 0 within a line (see work_unit) without gaps; each must be put once.
+class collector {
+public:
+    // `unit_done` is called after the last outcome of each ticket was handled.
+    collector(outcome_handler handler, std::function<void()> unit_done);
+    // Handles what is in order, forgets the rest.
+    ~collector();
+    collector(const collector&) = delete;
+
+    void put(std::uint32_t line_number, std::uint64_t ticket, std::vector<outcome> outcomes);
+
+private:
+    struct line {
+        std::uint64_t next = 0;
+        std::map<std::uint64_t, std::vector<outcome>> early;
+    };
+    void hand_on();
+
+    const outcome_handler handler_;
+    const std::function<void()> unit_done_;
+    std::mutex mutex_;
+    std::condition_variable some_;
+    std::map<std::uint32_t, line> lines_;
+    std::deque<std::vector<outcome>> in_order_;
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+}  // namespace faceflow::flow

@@ -1,0 +1,58 @@
+// A way of joining the stages. Host frames go in, faces come out in order within each source.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "faceflow/options.hpp"
+#include "faceflow/result.hpp"
+#include "faceflow/types.hpp"
+#include "flow/models.hpp"
+#include "frame/host_frame.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace faceflow::flow {
+
+// What became of one frame that was taken on.
+struct outcome {
+    host_frame frame;
+    result<frame_faces> faces;
+};
+
+// Called on one thread of the flow's own, in the order of sequence within a source; slowness here holds up the flow.
+using outcome_handler = std::function<void(outcome&&)>;
+
+class flow {
+public:
+    // Stops: frames not yet begun are dropped.
+    virtual ~flow() = default;
+
+    // Takes a frame on. Recorded: waits for room. Live: never waits; a frame that is pushed out by a newer one is counted as
+    // dropped ("overtaken") and has no outcome. Any thread, but one per source. Returns how many were pushed out.
+    virtual std::size_t submit(host_frame f) = 0;
+
+    // Frames of this source are going to come. Needed before the first only when sources are merged.
+    virtual void begin_source(std::uint32_t source) = 0;
+    // No more frames of this source will come.
+    virtual void end_source(std::uint32_t source) = 0;
+
+    // Waits until every frame taken on has had its outcome handled. No submit may run beside it.
+    virtual void drain() = 0;
+};
+
+struct flow_parts {
+    std::span<device* const> devices;
+    const model_set& models;
+    bool merged = false;  // recorded: outcomes of all sources in one order, by time, the same in every run
+    const options& chosen;
+    metrics& counters;
+    outcome_handler handler;
+};
+
+// The flow that `options::flow` names.
+[[nodiscard]] result<std::unique_ptr<flow>> make_flow(flow_parts parts);
+
+}  // namespace faceflow::flow

@@ -1,0 +1,10 @@
+// fused: one pass per frame on one stream; the host waits once, at the end.
+#pragma once
+
+#include "flow/flow.hpp"
+
+namespace faceflow::flow {
+
+[[nodiscard]] result<std::unique_ptr<flow>> make_fused_flow(flow_parts parts);
+
+}  // namespace faceflow::flow

@@ -1,0 +1,127 @@
+#include "flow/intake.hpp"
+
+#include <algorithm>
+
+namespace faceflow::flow {
+
+std::optional<std::size_t> intake::put(host_frame frame) {
+    std::unique_lock lock(mutex_);
+    edge& e = edges_[frame.id.source];
+    std::size_t overtaken = 0;
+    if (options_.pacing == pacing::live) {
+        while (e.waiting.size() >= capacity()) {
+            e.waiting.pop_front();
+            ++overtaken;
+        }
+    } else {
+        room_.wait(lock, [&] { return closed_ || e.waiting.size() < capacity(); });
+    }
+    if (closed_) return std::nullopt;
+    e.waiting.push_back(std::move(frame));
+    lock.unlock();
+    work_.notify_all();
+    return overtaken;
+}
+
+void intake::end_source(std::uint32_t source) {
+    {
+        const std::lock_guard lock(mutex_);
+        edges_[source].ended = true;
+    }
+    work_.notify_all();
+}
+
+void intake::begin_source(std::uint32_t source) {
+    const std::lock_guard lock(mutex_);
+    edges_[source].ended = false;
+}
+
+work_unit intake::cut(std::uint32_t source, edge& e) {
+    work_unit unit;
+    unit.line = options_.merged ? 0 : source;
+    unit.ticket = options_.merged ? merged_ticket_++ : e.next_ticket++;
+    unit.detect_first = e.taken_frames % options_.detect_every == 0;
+    const std::size_t n = options_.pacing == pacing::live ? 1 : std::min(options_.unit_frames, e.waiting.size());
+    for (std::size_t i = 0; i < n; ++i) {
+        unit.frames.push_back(std::move(e.waiting.front()));
+        e.waiting.pop_front();
+    }
+    e.taken_frames += n;
+    return unit;
+}
+
+// From the source whose turn it is, then around.
+intake::edges::iterator intake::next_in_turn(std::size_t lane, std::size_t lanes) {
+    auto at = edges_.lower_bound(turn_);
+    for (std::size_t i = 0; i < edges_.size(); ++i, ++at) {
+        if (at == edges_.end()) at = edges_.begin();
+        if (options_.pacing == pacing::live && at->first % lanes != lane) continue;
+        if (ready(at->second)) return at;
+    }
+    return edges_.end();
+}
+
+// The earliest frame of all sources, once each that goes on has shown its next.
+intake::edges::iterator intake::next_in_time() {
+    auto earliest = edges_.end();
+    for (auto at = edges_.begin(); at != edges_.end(); ++at) {
+        const edge& e = at->second;
+        if (e.waiting.empty() && e.ended) continue;
+        if (!ready(e)) return edges_.end();
+        if (earliest == edges_.end() || e.waiting.front().pts_ns < earliest->second.waiting.front().pts_ns)
+            earliest = at;
+    }
+    return earliest;
+}
+
+std::optional<work_unit> intake::take(std::size_t lane, std::size_t lanes) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        if (closed_) return std::nullopt;
+        if (in_flight_ < options_.units_in_flight) {
+            const auto at = options_.merged ? next_in_time() : next_in_turn(lane, lanes);
+            if (at != edges_.end()) {
+                turn_ = at->first + 1;
+                work_unit unit = cut(at->first, at->second);
+                ++in_flight_;
+                lock.unlock();
+                room_.notify_all();
+                work_.notify_all();
+                return unit;
+            }
+        }
+        work_.wait(lock);
+    }
+}
+
+void intake::done() {
+    {
+        const std::lock_guard lock(mutex_);
+        --in_flight_;
+    }
+    work_.notify_all();
+    idle_.notify_all();
+}
+
+void intake::wait_idle() {
+    std::unique_lock lock(mutex_);
+    draining_ = true;
+    work_.notify_all();
+    idle_.wait(lock, [&] {
+        return closed_ || (in_flight_ == 0 && std::all_of(edges_.begin(), edges_.end(),
+                                                          [](const auto& e) { return e.second.waiting.empty(); }));
+    });
+    draining_ = false;
+}
+
+void intake::close() {
+    {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+    }
+    work_.notify_all();
+    room_.notify_all();
+    idle_.notify_all();
+}
+
+}  // namespace faceflow::flow

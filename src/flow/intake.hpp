@@ -1,0 +1,82 @@
+// The way into a flow: frames of several sources wait here, each source on its own bounded edge, until a lane takes them.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "faceflow/options.hpp"
+#include "frame/host_frame.hpp"
+
+namespace faceflow::flow {
+
+// Frames that one lane works on in a row, the first of them with a detection when `detect_first` says so.
+struct work_unit {
+    std::uint32_t line = 0;    // the order that the ticket belongs to: the source's own, or 0 when sources are merged
+    std::uint64_t ticket = 0;  // counts up within its line, without gaps
+    bool detect_first = true;
+    std::vector<host_frame> frames;
+};
+
+struct intake_options {
+    faceflow::pacing pacing = faceflow::pacing::recorded;
+    std::size_t unit_frames =
+        1;  // recorded: detect_every frames travel together, since all but the first start from the one before
+    std::size_t detect_every = 1;
+    bool merged = false;  // recorded: units of all sources in one order, by time and then source, the same in every run
+    std::size_t units_in_flight = 4;  // taken and not yet done: bounds what waits for a slow lane
+};
+
+// Thread-safe. Recorded: put waits for room, units go to any lane. Live: put keeps the newest frame, and a source always
+// goes to the same lane, which holds its last result.
+class intake {
+public:
+    explicit intake(intake_options options) : options_(options) {}
+
+    // A merged intake waits for every source that has begun and not ended.
+    void begin_source(std::uint32_t source);
+    // The number of frames that made room for this one (0 or 1), or nullopt when closed.
+    std::optional<std::size_t> put(host_frame frame);
+    void end_source(std::uint32_t source);
+
+    // Waits for work; nullopt when closed, or when all sources ended and nothing is left.
+    std::optional<work_unit> take(std::size_t lane, std::size_t lanes);
+    // The outcomes of one unit have been handled.
+    void done();
+    // Waits until everything put has been taken and done.
+    void wait_idle();
+    void close();
+
+private:
+    struct edge {
+        std::deque<host_frame> waiting;
+        std::uint64_t next_ticket = 0, taken_frames = 0;
+        bool ended = false;
+    };
+    using edges = std::map<std::uint32_t, edge>;
+    [[nodiscard]] std::size_t capacity() const {
+        return options_.pacing == pacing::live ? 1 : options_.unit_frames * 2;
+    }
+    [[nodiscard]] bool ready(const edge& e) const {
+        if (e.waiting.empty()) return false;
+        return options_.pacing == pacing::live || e.ended || draining_ || e.waiting.size() >= options_.unit_frames;
+    }
+    edges::iterator next_in_turn(std::size_t lane, std::size_t lanes);
+    edges::iterator next_in_time();
+    work_unit cut(std::uint32_t source, edge& e);
+
+    const intake_options options_;
+    std::mutex mutex_;
+    std::condition_variable room_, work_, idle_;
+    edges edges_;
+    std::uint64_t merged_ticket_ = 0;
+    std::uint32_t turn_ = 0;  // source to look at first: round robin
+    std::size_t in_flight_ = 0;
+    bool draining_ = false, closed_ = false;
+};
+
+}  // namespace faceflow::flow

@@ -1,0 +1,138 @@
+#include "flow/models.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace faceflow::flow {
+namespace {
+
+using shape = std::vector<std::int64_t>;
+using inference::session;
+
+result<void> expect(bool ok, const inference::model_entry& model, const shape& got, std::string_view wanted) {
+    if (ok) return {};
+    return fail(errc::corrupt,
+                fmt::format("the model {} gives an output of [{}] where {} is wanted: it is not the model that "
+                            "the catalogue means; `faceflow models verify` checks the files",
+                            model.file, fmt::join(got, ", "), wanted));
+}
+
+struct loaded {
+    inference::model_entry entry;
+    std::shared_ptr<session> model;
+    std::string sha256;
+};
+
+result<loaded> load(const inference::model_store& store, std::string_view id, std::shared_ptr<inference::runtime> on,
+                    inference::threading how) {
+    auto entry = store.entry(id);
+    if (!entry) return tl::unexpected(std::move(entry.error()));
+    auto path = store.find(*entry);
+    if (!path) return tl::unexpected(std::move(path.error()));
+    auto sha = inference::sha256_of(*path);
+    if (!sha) return tl::unexpected(std::move(sha.error()));
+    auto model = session::load(std::move(on), *path, how);
+    if (!model) return tl::unexpected(std::move(model.error()));
+    return loaded{std::move(*entry), std::move(*model), std::move(*sha)};
+}
+
+std::size_t output_named(const session& s, std::string_view part) {
+    const auto at = std::find_if(s.outputs().begin(), s.outputs().end(),
+                                 [&](const auto& o) { return o.name.find(part) != std::string::npos; });
+    return static_cast<std::size_t>(at - s.outputs().begin());
+}
+
+result<void> check_detector(const model_set& m, const inference::model_entry& entry) {
+    const auto& shapes = m.detector_shapes;
+    const auto dims = [&](std::string_view part, const shape& tail) -> result<void> {
+        const auto i = output_named(*m.detector, part);
+        if (i >= shapes.size()) return expect(false, entry, {}, fmt::format("an output named {}", part));
+        const bool ok =
+            shapes[i].size() == tail.size() + 1 && std::equal(tail.begin(), tail.end(), shapes[i].begin() + 1);
+        return expect(ok, entry, shapes[i], fmt::format("{} of [1, {}]", part, fmt::join(tail, ", ")));
+    };
+    if (m.kind == vision::detector_kind::blazeface) {
+        if (auto r = dims("boxes", {2304, 16}); !r) return r;
+        return dims("scores", {2304});
+    }
+    for (const int stride : {32, 16, 8}) {
+        const std::int64_t rows = m.detect_height / stride, columns = m.detect_width / stride;
+        if (auto r = dims(fmt::format("cls_prob_reshape_stride{}", stride), {4, rows, columns}); !r) return r;
+        if (auto r = dims(fmt::format("bbox_pred_stride{}", stride), {8, rows, columns}); !r) return r;
+        if (auto r = dims(fmt::format("landmark_pred_stride{}", stride), {20, rows, columns}); !r) return r;
+    }
+    return {};
+}
+
+result<void> check_mesh(const session& mesh, const inference::model_entry& entry) {
+    auto shapes = mesh.output_shapes({1, 3, mesh_input_size, mesh_input_size});
+    if (!shapes) return tl::unexpected(std::move(shapes.error()));
+    const auto landmarks = output_named(mesh, "landmarks"), score = output_named(mesh, "score");
+    if (landmarks >= shapes->size() || score >= shapes->size()) {
+        return expect(false, entry, {}, "an output named landmarks and one named score");
+    }
+    if (auto r =
+            expect((*shapes)[landmarks] == shape{1, landmark_count, 3}, entry, (*shapes)[landmarks], "[1, 478, 3]");
+        !r)
+        return r;
+    return expect((*shapes)[score] == shape{1, 1}, entry, (*shapes)[score], "[1, 1]");
+}
+
+}  // namespace
+
+vision::detector_output model_set::outputs_at(const std::vector<const float*>& addresses) const {
+    vision::detector_output o;
+    o.kind = kind;
+    if (kind == vision::detector_kind::blazeface) {
+        o.levels = 1;
+        o.level[0] = {addresses[output_named(*detector, "scores")],
+                      addresses[output_named(*detector, "boxes")],
+                      nullptr,
+                      48,
+                      48,
+                      4};
+        return o;
+    }
+    o.levels = 3;
+    for (int i = 0; i < 3; ++i) {
+        const int stride = 32 >> i;
+        o.level[i] = {addresses[output_named(*detector, fmt::format("cls_prob_reshape_stride{}", stride))],
+                      addresses[output_named(*detector, fmt::format("bbox_pred_stride{}", stride))],
+                      addresses[output_named(*detector, fmt::format("landmark_pred_stride{}", stride))],
+                      detect_width / stride,
+                      detect_height / stride,
+                      static_cast<float>(stride)};
+    }
+    return o;
+}
+
+result<model_set> load_models(const options& o, const inference::model_store& store,
+                              std::shared_ptr<inference::runtime> on, inference::threading how) {
+    model_set m;
+    const bool retinaface = o.detector == detector::retinaface;
+    m.kind = retinaface ? vision::detector_kind::retinaface : vision::detector_kind::blazeface;
+    m.detect_width = retinaface ? o.detect_width : 192;
+    m.detect_height = retinaface ? o.detect_height : 192;
+    m.detect_scale = retinaface ? 255.0f : 2.0f;
+    m.detect_bias = retinaface ? 0.0f : -1.0f;
+
+    auto found = load(store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", on, how);
+    if (!found) return tl::unexpected(std::move(found.error()));
+    m.detector = found->model;
+    auto shapes = m.detector->output_shapes({1, 3, m.detect_height, m.detect_width});
+    if (!shapes) return tl::unexpected(std::move(shapes.error()));
+    m.detector_shapes = std::move(*shapes);
+    if (auto r = check_detector(m, found->entry); !r) return tl::unexpected(std::move(r.error()));
+    m.used.push_back({found->entry.id, found->entry.file, found->sha256});
+
+    auto mesh = load(store, "face_landmark_with_attention", std::move(on), how);
+    if (!mesh) return tl::unexpected(std::move(mesh.error()));
+    m.mesh = mesh->model;
+    if (auto r = check_mesh(*m.mesh, mesh->entry); !r) return tl::unexpected(std::move(r.error()));
+    m.used.push_back({mesh->entry.id, mesh->entry.file, mesh->sha256});
+    return m;
+}
+
+}  // namespace faceflow::flow

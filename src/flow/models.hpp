@@ -1,0 +1,39 @@
+// The two models of a run, loaded once and shared by every workspace.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "faceflow/options.hpp"
+#include "faceflow/result.hpp"
+#include "inference/catalogue.hpp"
+#include "inference/session.hpp"
+#include "vision/detect.hpp"
+
+namespace faceflow::flow {
+
+inline constexpr std::int32_t mesh_input_size = 192;
+
+struct used_model {
+    std::string id, file, sha256;
+};
+
+struct model_set {
+    std::shared_ptr<inference::session> detector, mesh;
+    vision::detector_kind kind = vision::detector_kind::retinaface;
+    std::int32_t detect_width = 0, detect_height = 0;
+    float detect_scale = 1, detect_bias = 0;                 // colour 0..1 -> the detector's input
+    std::vector<std::vector<std::int64_t>> detector_shapes;  // of its outputs, in their order, for one frame
+    std::vector<used_model> used;
+
+    // The detector's outputs, given the address of each in the session's order.
+    [[nodiscard]] vision::detector_output outputs_at(const std::vector<const float*>& addresses) const;
+};
+
+// Loads what the options ask for and checks that shapes are those of the models that faceflow can decode.
+[[nodiscard]] result<model_set> load_models(const options& o, const inference::model_store& store,
+                                            std::shared_ptr<inference::runtime> on, inference::threading how);
+
+}  // namespace faceflow::flow

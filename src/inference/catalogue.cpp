@@ -1,0 +1,168 @@
+#include "inference/catalogue.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <toml++/toml.h>
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <ranges>
+#include <sstream>
+
+extern "C" {
+#include <libavutil/mem.h>
+#include <libavutil/sha.h>
+}
+
+namespace faceflow::inference {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view catalogue_file = "catalogue.toml";
+
+result<std::string> text_of(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    if (!in) return fail(errc::not_found, fmt::format("cannot read {}", path.string()));
+    std::ostringstream text;
+    text << in.rdbuf();
+    return std::move(text).str();
+}
+
+bool is_sha256(std::string_view s) {
+    return s.size() == 64 && s.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
+    model_entry e;
+    e.id = id;
+    const std::array<std::pair<std::string_view, std::string*>, 6> fields{{{"file", &e.file},
+                                                                           {"role", &e.role},
+                                                                           {"what", &e.what},
+                                                                           {"source", &e.source},
+                                                                           {"licence", &e.licence},
+                                                                           {"sha256", &e.sha256}}};
+    for (const auto& [key, node] : table) {
+        if (std::none_of(fields.begin(), fields.end(), [&](const auto& f) { return f.first == key.str(); })) {
+            return fail(errc::invalid_argument,
+                        fmt::format("model catalogue: [{}] has an unknown key '{}'", id, key.str()));
+        }
+    }
+    for (const auto& [key, value] : fields) {
+        const auto text = table[key].value<std::string>();
+        if (!text || text->empty()) {
+            return fail(errc::invalid_argument, fmt::format("model catalogue: [{}] needs a text for '{}'", id, key));
+        }
+        *value = *text;
+    }
+    if (!is_sha256(e.sha256)) {
+        return fail(errc::invalid_argument,
+                    fmt::format("model catalogue: [{}] sha256 must be 64 lower-case hex digits", id));
+    }
+    if (e.file.find('/') != std::string::npos || e.file == "." || e.file == "..") {
+        return fail(errc::invalid_argument,
+                    fmt::format("model catalogue: [{}] file must be a plain name, not '{}'", id, e.file));
+    }
+    return e;
+}
+
+// Where the running program lies, so that an installed tree can be moved about.
+fs::path program_folder() {
+    std::error_code ec;
+    return fs::read_symlink("/proc/self/exe", ec).parent_path();
+}
+
+}  // namespace
+
+result<std::vector<model_entry>> parse_catalogue(std::string_view text) {
+    toml::table parsed;
+    try {
+        parsed = toml::parse(text);
+    } catch (const toml::parse_error& e) {
+        return fail(errc::invalid_argument,
+                    fmt::format("model catalogue: line {}: {}", e.source().begin.line, e.description()));
+    }
+    std::vector<model_entry> entries;
+    for (const auto& [key, node] : parsed) {
+        const auto* table = node.as_table();
+        if (table == nullptr) {
+            return fail(errc::invalid_argument, fmt::format("model catalogue: '{}' is not a table", key.str()));
+        }
+        auto entry = parse_entry(key.str(), *table);
+        if (!entry) return tl::unexpected(std::move(entry.error()));
+        entries.push_back(std::move(*entry));
+    }
+    return entries;
+}
+
+result<std::string> sha256_of(const fs::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) return fail(errc::not_found, fmt::format("cannot read {}", file.string()));
+    const std::unique_ptr<AVSHA, decltype(&av_free)> sha(av_sha_alloc(), av_free);
+    av_sha_init(sha.get(), 256);
+    std::array<char, 65536> chunk{};
+    while (in.read(chunk.data(), chunk.size()) || in.gcount() > 0) {
+        av_sha_update(sha.get(), reinterpret_cast<const std::uint8_t*>(chunk.data()),
+                      static_cast<std::size_t>(in.gcount()));
+    }
+    std::array<std::uint8_t, 32> digest{};
+    av_sha_final(sha.get(), digest.data());
+    return fmt::format("{:02x}", fmt::join(digest, ""));
+}
+
+result<model_store> model_store::open(const fs::path& folder) {
+    model_store store;
+    std::error_code ec;
+    const auto add = [&](const fs::path& p) {
+        if (!p.empty() && fs::is_directory(p, ec)) store.folders_.push_back(fs::weakly_canonical(p, ec));
+    };
+    if (!folder.empty() && !fs::is_directory(folder, ec)) {
+        return fail(errc::not_found, fmt::format("the model folder {} does not exist", folder.string()));
+    }
+    add(folder);
+    if (const char* from_environment = std::getenv("FACEFLOW_MODELS")) add(from_environment);
+    const fs::path program = program_folder();
+    add(program.parent_path() / "share/faceflow/models");
+    add(fs::path(FACEFLOW_SOURCE_DIR) / "models");
+    add(fs::path(FACEFLOW_SOURCE_DIR) / "assets/models");
+
+    for (const auto& p : store.folders_) {
+        const fs::path path = p / catalogue_file;
+        if (!fs::exists(path, ec)) continue;
+        auto text = text_of(path);
+        if (!text) return tl::unexpected(std::move(text.error()));
+        auto entries = parse_catalogue(*text);
+        if (!entries) return fail(entries.error().code, fmt::format("{}: {}", path.string(), entries.error().message));
+        store.entries_ = std::move(*entries);
+        return store;
+    }
+    return fail(
+        errc::not_found,
+        fmt::format("no model catalogue ({}) in {}; set FACEFLOW_MODELS or --models to the folder with the models",
+                    catalogue_file, fmt::join(store.folders_ | std::views::transform(&fs::path::native), ", ")));
+}
+
+result<model_entry> model_store::entry(std::string_view id) const {
+    const auto at = std::find_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e.id == id; });
+    if (at != entries_.end()) return *at;
+    std::vector<std::string> known;
+    for (const auto& e : entries_)
+        known.push_back(e.id);
+    return fail(errc::not_found, fmt::format("no model '{}' in the catalogue; it has {}", id, fmt::join(known, ", ")));
+}
+
+result<fs::path> model_store::find(const model_entry& entry) const {
+    std::error_code ec;
+    std::vector<std::string> looked;
+    for (const auto& folder : folders_) {
+        if (fs::is_regular_file(folder / entry.file, ec)) return folder / entry.file;
+        looked.push_back(folder.string());
+    }
+    return fail(errc::not_found,
+                fmt::format("the model {} ({}) is not in {}; `make setup` fetches it, or copy it there; source: {}",
+                            entry.id, entry.file, fmt::join(looked, ", "), entry.source));
+}
+
+}  // namespace faceflow::inference

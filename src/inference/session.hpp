@@ -1,0 +1,97 @@
+// Models on ONNX Runtime, with every input and output preallocated and bound.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "device/device.hpp"
+#include "faceflow/result.hpp"
+
+namespace faceflow::inference {
+
+struct runtime_options {
+    int threads = 0;  // of the one pool that sessions may share; 0: one per core
+};
+
+// ONNX Runtime's environment with one global thread pool. Keep one per engine; sessions hold on to it.
+class runtime {
+public:
+    [[nodiscard]] static result<std::shared_ptr<runtime>> create(const runtime_options& options);
+    ~runtime();
+    runtime(const runtime&) = delete;
+
+    struct impl;
+    [[nodiscard]] impl& get() noexcept { return *impl_; }
+
+private:
+    explicit runtime(std::unique_ptr<impl> i);
+    std::unique_ptr<impl> impl_;
+};
+
+[[nodiscard]] std::string runtime_version();
+[[nodiscard]] std::vector<std::string> runtime_providers();
+
+// Where a model's nodes run their loops on a CPU.
+enum class threading : std::uint8_t {
+    caller,  // on the thread that calls run, alone: best when several frames are in work at once
+    shared,  // spread over the runtime's pool, which stops spinning after each run: best for one frame's latency
+};
+
+struct tensor_info {
+    std::string name;
+    std::vector<std::int64_t> shape;  // -1: dynamic
+};
+
+// A loaded model: weights, shared by any number of bindings. Thread-safe.
+class session {
+public:
+    [[nodiscard]] static result<std::shared_ptr<session>> load(std::shared_ptr<runtime> on,
+                                                               const std::filesystem::path& model, threading how);
+    ~session();
+    session(const session&) = delete;
+
+    [[nodiscard]] const std::vector<tensor_info>& inputs() const noexcept { return inputs_; }
+    [[nodiscard]] const std::vector<tensor_info>& outputs() const noexcept { return outputs_; }
+
+    // Runs once on zeros of that input shape and returns the shapes of the outputs, in their order.
+    [[nodiscard]] result<std::vector<std::vector<std::int64_t>>> output_shapes(
+        const std::vector<std::int64_t>& input) const;
+
+    struct impl;
+    [[nodiscard]] impl& get() const noexcept { return *impl_; }
+
+private:
+    explicit session(std::unique_ptr<impl> i);
+    std::unique_ptr<impl> impl_;
+    std::vector<tensor_info> inputs_, outputs_;
+};
+
+struct bound_tensor {
+    std::string name;
+    float* data = nullptr;  // where the runtime finds it: device::kernel_address of the buffer
+    std::vector<std::int64_t> shape;
+};
+
+// One set of addresses and shapes for a session. One thread at a time.
+class binding {
+public:
+    [[nodiscard]] static result<binding> create(std::shared_ptr<session> of, std::span<const bound_tensor> inputs,
+                                                std::span<const bound_tensor> outputs);
+    binding(binding&&) noexcept;
+    binding& operator=(binding&&) noexcept;
+    ~binding();
+
+    // Reads the inputs, writes the outputs, returns when done; neither allocates nor copies them.
+    [[nodiscard]] result<void> run();
+
+private:
+    struct impl;
+    explicit binding(std::unique_ptr<impl> i);
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace faceflow::inference

@@ -1,0 +1,222 @@
+// From a detector's raw outputs to faces: decoding, non-maximum suppression, regions. Host/device functions over a block
+// of cooperating threads, so that nothing comes to the host between the detector and the landmark model.
+#pragma once
+
+#include "core/hd.hpp"
+#include "vision/records.hpp"
+
+namespace faceflow::vision {
+
+enum class detector_kind : std::uint8_t { retinaface, blazeface };
+
+// One output level of a detector. RetinaFace: NCHW maps; BlazeFace: one level, cells in rows.
+struct detector_level {
+    const float* scores = nullptr;
+    const float* boxes = nullptr;
+    const float* keypoints = nullptr;
+    std::int32_t columns = 0, rows = 0;
+    float stride = 0;
+};
+
+struct detector_output {
+    detector_kind kind = detector_kind::retinaface;
+    std::int32_t levels = 0;
+    detector_level level[3];
+    letterbox fit;
+    float frame_width = 0, frame_height = 0;
+};
+
+struct detect_options {
+    float min_score = 0.5f;
+    float max_overlap = 0.4f;  // intersection over union from which the weaker face is the same face
+    std::int32_t max_faces = 100;
+    float region_scale = 1.5f;  // side of the region over the longer side of the box (MediaPipe's face landmark graph)
+};
+
+// One thread alone: how the host runs block functions.
+struct serial_block {
+    static constexpr int thread() { return 0; }
+    static constexpr int threads() { return 1; }
+    static constexpr void sync() {}
+    // Returns the value before.
+    static int add(std::int32_t* counter) { return (*counter)++; }
+};
+
+namespace detail {
+
+FACEFLOW_HD inline float logistic(float v) {
+    return 1 / (1 + expf(-v));
+}
+
+FACEFLOW_HD inline std::int32_t cells_of(const detector_output& o, const detector_level& l) {
+    return l.columns * l.rows * (o.kind == detector_kind::retinaface ? 2 : 1);
+}
+
+FACEFLOW_HD inline float score_of(const detector_output& o, const detector_level& l, std::int32_t cell) {
+    if (o.kind == detector_kind::blazeface) return logistic(l.scores[cell]);
+    return l.scores[2 * l.columns * l.rows + cell];  // two background maps, then two face maps
+}
+
+// RetinaFace mnet25 (InsightFace): anchors of 16 px times 32, 16 (stride 32), 8, 4 (16), 2, 1 (8), centred at
+// stride * cell + 7.5 in pixel indices; box deltas after Faster R-CNN; keypoints scaled by 0.2.
+FACEFLOW_HD inline detection decode_retinaface(const detector_level& l, std::int32_t cell) {
+    const std::int32_t area = l.columns * l.rows;
+    const std::int32_t anchor = cell / area, at = cell % area;
+    const float size = l.stride * l.stride * (anchor == 0 ? 0.5f : 0.25f);  // 512, 256; 128, 64; 32, 16
+    const float cx = static_cast<float>(at % l.columns) * l.stride + 7.5f;
+    const float cy = static_cast<float>(at / l.columns) * l.stride + 7.5f;
+    const float* b = l.boxes + static_cast<std::ptrdiff_t>(anchor) * 4 * area + at;
+    const float* k = l.keypoints + static_cast<std::ptrdiff_t>(anchor) * 10 * area + at;
+    const float w = expf(b[2 * area]) * size, h = expf(b[3 * area]) * size;
+    detection d;
+    d.box = {b[0] * size + cx - 0.5f * (w - 1), b[area] * size + cy - 0.5f * (h - 1), w, h};
+    for (int i = 0; i < 5; ++i) {
+        // + 0.5: from pixel indices to continuous coordinates.
+        d.keypoints[i] = {k[2 * i * area] * 0.2f * size + cx + 0.5f, k[(2 * i + 1) * area] * 0.2f * size + cy + 0.5f};
+    }
+    return d;
+}
+
+// BlazeFace full range (MediaPipe's face_detection_full_range): 48 x 48 cells, values in input pixels relative to the cell's
+// centre; box centre and size, then eyes, nose, mouth centre, ear tragions. The mouth's corners are not in it: both hold
+// its centre until the mesh knows better.
+FACEFLOW_HD inline detection decode_blazeface(const detector_level& l, std::int32_t cell) {
+    const float cx = (static_cast<float>(cell % l.columns) + 0.5f) * l.stride;
+    const float cy = (static_cast<float>(cell / l.columns) + 0.5f) * l.stride;
+    const float* v = l.boxes + static_cast<std::ptrdiff_t>(cell) * 16;
+    detection d;
+    d.box = {cx + v[0] - 0.5f * v[2], cy + v[1] - 0.5f * v[3], v[2], v[3]};
+    for (int i = 0; i < 5; ++i) {
+        const int from = i < 4 ? i : 3;
+        d.keypoints[i] = {cx + v[4 + 2 * from], cy + v[5 + 2 * from]};
+    }
+    return d;
+}
+
+FACEFLOW_HD inline bool better(const candidate& a, const candidate& b) {
+    return a.score > b.score || (a.score == b.score && a.cell < b.cell);
+}
+
+// Bitonic sort, best first. `count` is padded to a power of two by the caller's scratch.
+template <class Block>
+FACEFLOW_HD void sort_candidates(Block block, candidate* c, std::int32_t count) {
+    std::int32_t size = 1;
+    while (size < count)
+        size *= 2;
+    for (std::int32_t i = count + block.thread(); i < size; i += block.threads())
+        c[i] = {-1.0f, 0x7fffffff};
+    block.sync();
+    for (std::int32_t k = 2; k <= size; k *= 2) {
+        for (std::int32_t j = k / 2; j > 0; j /= 2) {
+            for (std::int32_t i = block.thread(); i < size; i += block.threads()) {
+                const std::int32_t other = i ^ j;
+                if (other <= i) continue;
+                const bool ascending = (i & k) != 0;
+                if (better(c[other], c[i]) != ascending) {
+                    const candidate t = c[i];
+                    c[i] = c[other];
+                    c[other] = t;
+                }
+            }
+            block.sync();
+        }
+    }
+}
+
+}  // namespace detail
+
+// The rotated square for the landmark model: upright along the eyes' line, around the box.
+FACEFLOW_HD inline region region_of(const detection& d, float region_scale) {
+    const float dx = d.keypoints[1].x - d.keypoints[0].x, dy = d.keypoints[1].y - d.keypoints[0].y;
+    return {d.box.x + 0.5f * d.box.width, d.box.y + 0.5f * d.box.height,
+            fmaxf(d.box.width, d.box.height) * region_scale, dx == 0 && dy == 0 ? 0.0f : atan2f(dy, dx)};
+}
+
+// From detector input pixels to upright frame pixels.
+FACEFLOW_HD inline void to_frame(detection& d, const letterbox& fit) {
+    const point corner = fit.to_frame({d.box.x, d.box.y});
+    d.box = {corner.x, corner.y, d.box.width / fit.scale, d.box.height / fit.scale};
+    for (point& k : d.keypoints)
+        k = fit.to_frame(k);
+}
+
+FACEFLOW_HD inline bool plausible(const detection& d, const detector_output& o) {
+    const float cx = d.box.x + 0.5f * d.box.width, cy = d.box.y + 0.5f * d.box.height;
+    // Negated so that NaN from a broken model fails too.
+    return d.box.width >= 1 && d.box.height >= 1 && d.box.width < 4 * o.frame_width + 64 &&
+           d.box.height < 4 * o.frame_height + 64 && cx > 0 && cy > 0 && cx < o.frame_width && cy < o.frame_height;
+}
+
+// Scratch for one frame, in device memory.
+struct detect_scratch {
+    std::int32_t candidates = 0;
+    std::int32_t faces = 0;
+    candidate items[max_candidates];
+    detection decoded[max_candidates];
+    std::uint8_t gone[max_candidates];
+};
+
+// Fills `out` with the frame's faces, best first; the same for any number of threads in the block.
+template <class Block>
+FACEFLOW_HD void detect_faces(Block block, const detector_output& o, const detect_options& options,
+                              detect_scratch* scratch, detection_set* out) {
+    if (block.thread() == 0) {
+        scratch->candidates = 0;
+        scratch->faces = 0;
+    }
+    block.sync();
+    std::int32_t offset = 0;
+    for (std::int32_t i = 0; i < o.levels; ++i) {
+        const detector_level& l = o.level[i];
+        const std::int32_t cells = detail::cells_of(o, l);
+        for (std::int32_t cell = block.thread(); cell < cells; cell += block.threads()) {
+            const float score = detail::score_of(o, l, cell);
+            if (!(score >= options.min_score)) continue;
+            const std::int32_t at = block.add(&scratch->candidates);
+            if (at < max_candidates) scratch->items[at] = {score, offset + cell};
+        }
+        offset += cells;
+    }
+    block.sync();
+    const std::int32_t found = scratch->candidates;
+    const std::int32_t count = found < max_candidates ? found : max_candidates;
+    detail::sort_candidates(block, scratch->items, count);
+
+    for (std::int32_t i = block.thread(); i < count; i += block.threads()) {
+        std::int32_t cell = scratch->items[i].cell, level = 0;
+        while (cell >= detail::cells_of(o, o.level[level]))
+            cell -= detail::cells_of(o, o.level[level++]);
+        detection d = o.kind == detector_kind::retinaface ? detail::decode_retinaface(o.level[level], cell)
+                                                          : detail::decode_blazeface(o.level[level], cell);
+        d.score = scratch->items[i].score;
+        to_frame(d, o.fit);
+        d.area = region_of(d, options.region_scale);
+        scratch->decoded[i] = d;
+        scratch->gone[i] = plausible(d, o) ? 0 : 1;
+    }
+    block.sync();
+
+    std::int32_t kept = 0, lost = found - count;
+    for (std::int32_t i = 0; i < count; ++i) {
+        if (scratch->gone[i] != 0) continue;  // uniform over the block: nobody writes it between barriers
+        if (kept >= options.max_faces) {
+            ++lost;
+            continue;
+        }
+        const detection& winner = scratch->decoded[i];
+        if (block.thread() == 0) out->items()[kept] = winner;
+        ++kept;
+        for (std::int32_t j = i + 1 + block.thread(); j < count; j += block.threads()) {
+            if (intersection_over_union(winner.box, scratch->decoded[j].box) > options.max_overlap)
+                scratch->gone[j] = 1;
+        }
+        block.sync();
+    }
+    if (block.thread() == 0) {
+        out->count = kept;
+        out->overflow = lost;
+    }
+    block.sync();
+}
+
+}  // namespace faceflow::vision

@@ -1,0 +1,229 @@
+// From the landmark model's outputs to a face in the frame: landmarks, presence, head pose, and the region in which the
+// same face is looked for in the next frame. Host/device functions.
+#pragma once
+
+#include "core/hd.hpp"
+#include "vision/detect.hpp"
+#include "vision/records.hpp"
+
+namespace faceflow::vision {
+
+// One point of the canonical face with its weight in the pose fit.
+struct pose_anchor {
+    std::int32_t landmark = 0;
+    float weight = 0;
+    float x = 0, y = 0, z = 0;  // centimetres; x right, y up, z towards the viewer
+};
+
+struct pose_basis {
+    const pose_anchor* anchors = nullptr;
+    std::int32_t count = 0;
+};
+
+struct mesh_options {
+    float model_size = 192;
+    float focal = 0;  // pixels; 0: from a vertical field of view of 63 degrees (MediaPipe's face geometry default)
+    float region_scale = 1.5f;
+    float frame_width = 0, frame_height = 0;
+    bool mouth_from_mesh = false;  // the detector does not know the mouth's corners
+};
+
+namespace detail {
+
+// Eigenvector of the largest eigenvalue of a symmetric 4x4 matrix, by cyclic Jacobi rotations.
+FACEFLOW_HD inline void dominant_eigenvector(float a[4][4], float out[4]) {
+    float v[4][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}};
+    for (int sweep = 0; sweep < 12; ++sweep) {
+        for (int p = 0; p < 3; ++p) {
+            for (int q = p + 1; q < 4; ++q) {
+                if (fabsf(a[p][q]) < 1e-12f) continue;
+                const float theta = (a[q][q] - a[p][p]) / (2 * a[p][q]);
+                const float t = (theta >= 0 ? 1.0f : -1.0f) / (fabsf(theta) + sqrtf(theta * theta + 1));
+                const float c = 1 / sqrtf(t * t + 1), s = t * c;
+                for (int k = 0; k < 4; ++k) {
+                    const float kp = a[k][p], kq = a[k][q];
+                    a[k][p] = c * kp - s * kq;
+                    a[k][q] = s * kp + c * kq;
+                }
+                for (int k = 0; k < 4; ++k) {
+                    const float pk = a[p][k], qk = a[q][k];
+                    a[p][k] = c * pk - s * qk;
+                    a[q][k] = s * pk + c * qk;
+                    const float vp = v[k][p], vq = v[k][q];
+                    v[k][p] = c * vp - s * vq;
+                    v[k][q] = s * vp + c * vq;
+                }
+            }
+        }
+    }
+    int best = 0;
+    for (int i = 1; i < 4; ++i)
+        best = a[i][i] > a[best][best] ? i : best;
+    for (int i = 0; i < 4; ++i)
+        out[i] = v[i][best];
+}
+
+}  // namespace detail
+
+// Weighted orthogonal Procrustes fit of the canonical face to the landmarks under weak perspective (B. Horn, "Closed-form
+// solution of absolute orientation using unit quaternions", 1987). Depth is focal length over scale, so its accuracy is
+// that of the focal length and of the average head's size.
+FACEFLOW_HD inline head_pose pose_of(const point3* landmarks, const pose_basis& basis, const mesh_options& o) {
+    // Landmarks in camera axes: x right, y up, z towards the viewer.
+    float wsum = 0, pm[3] = {0, 0, 0}, qm[3] = {0, 0, 0};
+    for (std::int32_t i = 0; i < basis.count; ++i) {
+        const pose_anchor& a = basis.anchors[i];
+        const point3& l = landmarks[a.landmark];
+        const float p[3] = {a.x, a.y, a.z}, q[3] = {l.x, -l.y, -l.z};
+        wsum += a.weight;
+        for (int k = 0; k < 3; ++k) {
+            pm[k] += a.weight * p[k];
+            qm[k] += a.weight * q[k];
+        }
+    }
+    for (int k = 0; k < 3; ++k) {
+        pm[k] /= wsum;
+        qm[k] /= wsum;
+    }
+    float m[3][3] = {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}}, pp = 0;
+    for (std::int32_t i = 0; i < basis.count; ++i) {
+        const pose_anchor& a = basis.anchors[i];
+        const point3& l = landmarks[a.landmark];
+        const float p[3] = {a.x - pm[0], a.y - pm[1], a.z - pm[2]}, q[3] = {l.x - qm[0], -l.y - qm[1], -l.z - qm[2]};
+        for (int r = 0; r < 3; ++r) {
+            pp += a.weight * p[r] * p[r];
+            for (int c = 0; c < 3; ++c)
+                m[r][c] += a.weight * p[r] * q[c];
+        }
+    }
+    float n[4][4] = {
+        {m[0][0] + m[1][1] + m[2][2], m[1][2] - m[2][1], m[2][0] - m[0][2], m[0][1] - m[1][0]},
+        {0, m[0][0] - m[1][1] - m[2][2], m[0][1] + m[1][0], m[2][0] + m[0][2]},
+        {0, 0, -m[0][0] + m[1][1] - m[2][2], m[1][2] + m[2][1]},
+        {0, 0, 0, -m[0][0] - m[1][1] + m[2][2]},
+    };
+    float largest = 1e-20f;
+    for (int r = 0; r < 4; ++r) {
+        for (int c = r; c < 4; ++c) {
+            n[c][r] = n[r][c];
+            largest = fmaxf(largest, fabsf(n[r][c]));
+        }
+    }
+    for (auto& row : n) {
+        for (float& v : row)
+            v /= largest;
+    }
+    float q[4];
+    detail::dominant_eigenvector(n, q);
+    const float w = q[0], x = q[1], y = q[2], z = q[3];
+    const float r[3][3] = {{1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)},
+                           {2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)},
+                           {2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)}};
+    float projected = 0;  // sum of w q . R p
+    for (int a = 0; a < 3; ++a) {
+        for (int b = 0; b < 3; ++b)
+            projected += r[a][b] * m[b][a];
+    }
+    const float scale = fmaxf(projected / pp, 1e-6f);  // pixels per centimetre
+    const float focal = o.focal > 0 ? o.focal : 0.5f * o.frame_height / tanf(0.5f * 63.0f * 0.01745329252f);
+    float t[3];
+    for (int a = 0; a < 3; ++a)
+        t[a] = qm[a] - scale * (r[a][0] * pm[0] + r[a][1] * pm[1] + r[a][2] * pm[2]);
+
+    head_pose pose;
+    constexpr float degrees = 57.295779513f;
+    pose.yaw = atan2f(r[0][2], r[2][2]) * degrees;
+    pose.pitch = asinf(fmaxf(-1.0f, fminf(1.0f, r[1][2]))) * degrees;
+    pose.roll = -atan2f(r[1][0], r[1][1]) * degrees;
+    const float position[3] = {(t[0] - 0.5f * o.frame_width) / scale, (t[1] + 0.5f * o.frame_height) / scale,
+                               -focal / scale};
+    float* out = &pose.matrix[0];
+    for (int a = 0; a < 3; ++a) {
+        for (int b = 0; b < 3; ++b)
+            out[4 * a + b] = r[a][b];
+        out[4 * a + 3] = position[a];
+    }
+    out[12] = out[13] = out[14] = 0;
+    out[15] = 1;
+    return pose;
+}
+
+// Where to look for this face in the next frame: the square around its mesh, along the eyes' line (landmarks 33 and 263 are
+// the outer corners of the person's right and left eye).
+FACEFLOW_HD inline region region_of(const point3* landmarks, float region_scale) {
+    const float dx = landmarks[263].x - landmarks[33].x, dy = landmarks[263].y - landmarks[33].y;
+    const float angle = dx == 0 && dy == 0 ? 0.0f : atan2f(dy, dx);
+    const float c = cosf(angle), s = sinf(angle);
+    float low_x = 1e30f, high_x = -1e30f, low_y = 1e30f, high_y = -1e30f;
+    for (int i = 0; i < landmark_count; ++i) {
+        const float x = c * landmarks[i].x + s * landmarks[i].y, y = -s * landmarks[i].x + c * landmarks[i].y;
+        low_x = fminf(low_x, x);
+        high_x = fmaxf(high_x, x);
+        low_y = fminf(low_y, y);
+        high_y = fmaxf(high_y, y);
+    }
+    const float mx = 0.5f * (low_x + high_x), my = 0.5f * (low_y + high_y);
+    return {c * mx - s * my, s * mx + c * my, fmaxf(high_x - low_x, high_y - low_y) * region_scale, angle};
+}
+
+// A detection carried from the region it was found in to a new one: moved, turned and scaled with it.
+FACEFLOW_HD inline detection carried(const detection& d, const region& to) {
+    const region& from = d.area;
+    const float k = from.size > 0 ? to.size / from.size : 1.0f;
+    const float c = cosf(to.angle - from.angle) * k, s = sinf(to.angle - from.angle) * k;
+    const auto move = [&](point p) -> point {
+        const float x = p.x - from.cx, y = p.y - from.cy;
+        return {to.cx + c * x - s * y, to.cy + s * x + c * y};
+    };
+    detection out = d;
+    const point centre = move({d.box.x + 0.5f * d.box.width, d.box.y + 0.5f * d.box.height});
+    out.box = {centre.x - 0.5f * k * d.box.width, centre.y - 0.5f * k * d.box.height, k * d.box.width,
+               k * d.box.height};
+    for (int i = 0; i < 5; ++i)
+        out.keypoints[i] = move(d.keypoints[i]);
+    out.area = to;
+    return out;
+}
+
+// Fills one record. `mesh`: 478 x (x, y, z) in model input pixels; `presence_logit`: the model's raw score.
+FACEFLOW_HD inline void finish_face(const detection& found, const float* mesh, float presence_logit,
+                                    const pose_basis& basis, const mesh_options& o, face_record* out) {
+    const affine map = frame_from_region(found.area, o.model_size);
+    const float depth = found.area.size / o.model_size;
+    out->found = found;
+    out->presence = detail::logistic(presence_logit);
+    for (int i = 0; i < landmark_count; ++i) {
+        const point p = map({mesh[3 * i], mesh[3 * i + 1]});
+        out->landmarks[i] = {p.x, p.y, mesh[3 * i + 2] * depth};
+    }
+    if (o.mouth_from_mesh) {  // landmarks 61 and 291: the mouth's corners, the person's right first
+        out->found.keypoints[3] = {out->landmarks[61].x, out->landmarks[61].y};
+        out->found.keypoints[4] = {out->landmarks[291].x, out->landmarks[291].y};
+    }
+    out->pose = pose_of(out->landmarks, basis, o);
+}
+
+// The header of a result block, once records [first, first + n) are about to be written.
+FACEFLOW_HD inline void begin_results(const detection_set& faces, std::int32_t first, std::int32_t n,
+                                      result_block* results) {
+    if (n <= 0 && first > 0) return;  // nothing in this go
+    results->count = faces.count;
+    results->overflow = faces.overflow;
+    results->first = 0;
+    results->filled = first + n;
+}
+
+// The faces of a frame that the detector skips: those of the frame before, each where its mesh was.
+FACEFLOW_HD inline void carry_faces(const result_block& before, float min_presence, float region_scale,
+                                    detection_set* faces) {
+    std::int32_t kept = 0;
+    for (std::int32_t i = 0; i < before.filled; ++i) {
+        const face_record& r = before.records()[i];
+        if (!(r.presence >= min_presence)) continue;
+        faces->items()[kept++] = carried(r.found, region_of(r.landmarks, region_scale));
+    }
+    faces->count = kept;
+    faces->overflow = 0;
+}
+
+}  // namespace faceflow::vision

@@ -1,0 +1,46 @@
+// Time as filters over frames need it: it always goes forward, whatever the timestamps do.
+#pragma once
+
+#include <cstdint>
+
+namespace faceflow::vision {
+
+// Turns the pts of one source into seconds that only grow. A pts that stands still, goes back (a looped file, a camera
+// that restarted) or moves by less than 0.1 ms says nothing about time; such a frame counts as one more step of the
+// length of the last honest one, or 1/30 s before there was any. Not thread-safe; deterministic.
+class pts_clock {
+public:
+    // Returns the seconds since the frame before: 0 for the first frame, else > 0.
+    double advance(std::int64_t pts_ns) noexcept {
+        if (!started_) {
+            started_ = true;
+            pts_ns_ = pts_ns;
+            return 0;
+        }
+        double step = usual_;
+        if (pts_ns > pts_ns_) {  // unsigned, for the full range of pts
+            const std::uint64_t delta = static_cast<std::uint64_t>(pts_ns) - static_cast<std::uint64_t>(pts_ns_);
+            if (delta >= shortest_ns) {
+                step = static_cast<double>(delta) * 1e-9;
+                usual_ = step < longest_usual ? step : longest_usual;
+            }
+        }
+        pts_ns_ = pts_ns;
+        now_ += step;
+        return step;
+    }
+
+    // Seconds since the first frame.
+    [[nodiscard]] double now() const noexcept { return now_; }
+
+private:
+    static constexpr std::uint64_t shortest_ns = 100'000;
+    static constexpr double longest_usual = 0.2;
+
+    bool started_ = false;
+    std::int64_t pts_ns_ = 0;
+    double usual_ = 1.0 / 30;
+    double now_ = 0;
+};
+
+}  // namespace faceflow::vision
