@@ -1,0 +1,42 @@
+// A frame as the encoder wants it: upright, I420, of one even size, and ours to draw on.
+#pragma once
+
+#include "faceflow/types.hpp"
+#include "media/ffmpeg.hpp"
+#include "media/paint.hpp"
+
+namespace faceflow::media {
+
+// How the canvases of one video are coded. Pixels of YUV pictures keep their matrix and range; RGB becomes BT.709
+// limited.
+struct canvas_format {
+    int width = 0;  // even; odd pictures get a copy of their last column or row
+    int height = 0;
+    colour_matrix matrix = colour_matrix::bt709;
+    colour_range range = colour_range::limited;
+};
+
+[[nodiscard]] canvas_format canvas_format_of(const image& picture) noexcept;
+
+class canvas_maker {
+public:
+    explicit canvas_maker(canvas_format format) : format_(format) {}
+
+    [[nodiscard]] const canvas_format& format() const noexcept { return format_; }
+
+    // A copy of the picture in the canvas format. 8-bit 4:2:0 is copied plane by plane; everything else is converted.
+    // A picture of another size is scaled to fill the canvas.
+    [[nodiscard]] result<frame_ptr> make(const image& picture);
+
+    // The planes of a canvas, to draw on.
+    [[nodiscard]] yuv_planes planes_of(AVFrame& canvas) const;
+
+private:
+    [[nodiscard]] result<frame_ptr> allocate(int width, int height) const;
+    [[nodiscard]] result<frame_ptr> convert(const image& picture);
+
+    canvas_format format_;
+    scaler_ptr scaler_;
+};
+
+}  // namespace faceflow::media

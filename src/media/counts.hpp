@@ -1,0 +1,29 @@
+// Reasons and how often: what a source survived.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+
+namespace faceflow::media {
+
+// Thread-safe, so that a run can be watched while it reads.
+class survival_counts {
+public:
+    void add(const char* reason, std::uint64_t times = 1) {
+        if (times == 0) return;
+        const std::lock_guard lock(mutex_);
+        counts_[reason] += times;
+    }
+    [[nodiscard]] std::map<std::string, std::uint64_t> get() const {
+        const std::lock_guard lock(mutex_);
+        return counts_;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::map<std::string, std::uint64_t> counts_;
+};
+
+}  // namespace faceflow::media

@@ -1,0 +1,64 @@
+#include "media/decoder.hpp"
+
+#include <string>
+
+namespace faceflow::media {
+
+result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base, int threads, bool low_delay) {
+    const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
+    const std::string name = avcodec_get_name(parameters.codec_id);
+    if (!codec) return fail(errc::unsupported, "this FFmpeg has no decoder for " + name + "; re-encode it as H.264");
+    decoder opened;
+    opened.codec_.reset(avcodec_alloc_context3(codec));
+    opened.packet_.reset(av_packet_alloc());
+    if (!opened.codec_ || !opened.packet_) return fail(errc::out_of_memory, "no memory for a " + name + " decoder");
+    AVCodecContext& context = *opened.codec_;
+    if (avcodec_parameters_to_context(&context, &parameters) < 0) {
+        return fail(errc::corrupt, "the header of its " + name + " stream makes no sense");
+    }
+    context.pkt_timebase = time_base;
+    context.thread_count = threads;
+    context.thread_type = low_delay ? FF_THREAD_SLICE : FF_THREAD_FRAME | FF_THREAD_SLICE;
+    if (const int code = avcodec_open2(&context, codec, nullptr); code < 0) {
+        return fail(libav_errc(code), "the " + name + " decoder does not open: " + libav_message(code));
+    }
+    return opened;
+}
+
+void decoder::flush() noexcept {
+    avcodec_flush_buffers(codec_.get());
+    ended_with_ = 0;
+}
+
+result<frame_ptr> decoder::next(const packet_source& packets) {
+    frame_ptr frame(av_frame_alloc());
+    if (!frame) return fail(errc::out_of_memory, "no memory for a frame");
+    for (;;) {
+        const int code = avcodec_receive_frame(codec_.get(), frame.get());
+        if (code == 0) return frame;
+        if (code == AVERROR_EOF) return frame_ptr();
+        if (code == AVERROR(ENOMEM)) return fail(errc::out_of_memory, "no memory to decode a frame");
+        if (code != AVERROR(EAGAIN)) {
+            ++corrupt_;
+            continue;
+        }
+        if (auto fed = feed(packets); !fed) return tl::unexpected(fed.error());
+    }
+}
+
+result<void> decoder::feed(const packet_source& packets) {
+    if (ended_with_ == 0) ended_with_ = packets(*packet_);
+    if (ended_with_ != 0) {
+        // An end without a null packet would keep the frames that wait for their turn.
+        avcodec_send_packet(codec_.get(), nullptr);
+        return {};
+    }
+    const bool damaged = (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0;
+    const int code = avcodec_send_packet(codec_.get(), packet_.get());
+    av_packet_unref(packet_.get());
+    if (code == AVERROR(ENOMEM)) return fail(errc::out_of_memory, "no memory to decode a frame");
+    if (code < 0 || damaged) ++corrupt_;
+    return {};
+}
+
+}  // namespace faceflow::media

@@ -1,0 +1,43 @@
+// Packets in, frames out: libavcodec's two queues behind one call.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+#include "media/ffmpeg.hpp"
+
+namespace faceflow::media {
+
+// Where packets come from; 0, or a libav error number. AVERROR_EOF ends the stream.
+using packet_source = std::function<int(AVPacket&)>;
+
+class decoder {
+public:
+    // `threads` 0: FFmpeg decides. `low_delay` gives up frame-parallel decoding, which holds one frame per thread back.
+    [[nodiscard]] static result<decoder> open(const AVCodecParameters& parameters, AVRational time_base, int threads,
+                                              bool low_delay);
+
+    // The next frame; null when the stream is over, that is when `packets` gave an error (see `ended_with`) and
+    // everything before it came out.
+    [[nodiscard]] result<frame_ptr> next(const packet_source& packets);
+
+    // The error number that ended the stream; AVERROR_EOF at its regular end.
+    [[nodiscard]] int ended_with() const noexcept { return ended_with_; }
+    // Packets that did not decode, since the last call.
+    [[nodiscard]] std::uint64_t take_corrupt() noexcept { return std::exchange(corrupt_, 0); }
+
+    // Forgets what is queued, after a seek.
+    void flush() noexcept;
+
+private:
+    decoder() = default;
+    [[nodiscard]] result<void> feed(const packet_source& packets);
+
+    codec_ptr codec_;
+    packet_ptr packet_;
+    int ended_with_ = 0;
+    std::uint64_t corrupt_ = 0;
+};
+
+}  // namespace faceflow::media

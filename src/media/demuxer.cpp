@@ -1,0 +1,155 @@
+#include "media/demuxer.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace faceflow::media {
+
+namespace {
+
+bool starts_with_scheme(std::string_view input, std::string_view scheme) {
+    return input.starts_with(scheme) && input.substr(scheme.size()).starts_with("://");
+}
+
+std::string microseconds(std::chrono::milliseconds time) {
+    return std::to_string(time.count() * 1000);
+}
+
+// What the probing may read from a name: its extension, and nothing that libav takes for a pattern.
+std::string harmless_name(std::string name) {
+    std::ranges::replace_if(
+        name, [](char c) { return std::string_view("%*?[]{}").find(c) != std::string_view::npos; }, '_');
+    return name;
+}
+
+std::string advice(const std::string& input, source_kind kind, int code) {
+    if (code == AVERROR_HTTP_NOT_FOUND) return "the server has no such page (404): check the address";
+    if (code == AVERROR_HTTP_UNAUTHORIZED || code == AVERROR_HTTP_FORBIDDEN) {
+        return "the server refuses access: give user and password as scheme://user:password@host/…";
+    }
+    if (code == AVERROR_PROTOCOL_NOT_FOUND) {
+        return "this FFmpeg knows no such protocol: use a path, rtsp:// or http(s)://";
+    }
+    if (code == AVERROR(ECONNREFUSED)) return "connection refused: is the server running, and the port right?";
+    if (code == AVERROR(EIO) && kind == source_kind::stream) {
+        return "the host is unknown or broke the connection off: check its name and the network";
+    }
+    if (code == AVERROR(EBUSY)) return "another program is using it: close that and try again";
+    if (code == AVERROR(EACCES) && kind == source_kind::camera) {
+        return "permission denied: add your user to the group `video`";
+    }
+    if (code == AVERROR_INVALIDDATA && kind == source_kind::stdin_stream) {
+        return "what came in is no video that can be read front to back; an MP4 whose index is at its end must be "
+               "given as a file (or be made with -movflags +faststart)";
+    }
+    if (code == AVERROR_INVALIDDATA) {
+        return "it is no video or picture that FFmpeg knows, or it is damaged at its start: try `ffprobe " + input +
+               "`";
+    }
+    return libav_message(code);
+}
+
+tl::unexpected<error> open_failure(const std::string& input, source_kind kind, int code, const io_guard& guard) {
+    const std::string name = input == "-" ? "standard input" : input;
+    if (guard.interrupted()) return fail(errc::interrupted, "stopped while opening " + name);
+    if (guard.expired()) return fail(errc::timeout, name + " did not answer in time: check that it is there and sends");
+    errc kind_of_error = libav_errc(code);
+    if (kind == source_kind::stream && code == AVERROR(EIO)) kind_of_error = errc::not_found;
+    return fail(kind_of_error, "cannot open " + name + ": " + advice(input, kind, code));
+}
+
+void set_transport_options(const std::string& input, const source_options& options, dictionary& settings) {
+    if (starts_with_scheme(input, "rtsp") || starts_with_scheme(input, "rtsps")) {
+        settings.set("rtsp_transport", "tcp");
+        settings.set("allowed_media_types", "video");
+        settings.set("timeout", microseconds(options.read_timeout));
+        settings.set("analyzeduration", "2000000");
+    } else if (starts_with_scheme(input, "http") || starts_with_scheme(input, "https")) {
+        // Byte ranges let a broken download of known length go on where it stopped.
+        settings.set("reconnect", "1");
+        settings.set("reconnect_delay_max", "2");
+    }
+}
+
+// Where the container says nothing of its length, there is none to wait for.
+bool is_live(const AVFormatContext& format, source_kind kind, const std::string& input) {
+    if (kind == source_kind::camera) return true;
+    if (kind != source_kind::stream) return false;
+    if (starts_with_scheme(input, "rtsp") || starts_with_scheme(input, "rtsps")) return true;
+    const std::string_view container = format.iformat->name;
+    if (container.ends_with("_pipe")) return false;  // one picture
+    return format.duration == AV_NOPTS_VALUE && (!format.pb || avio_size(format.pb) <= 0);
+}
+
+result<void> find_video(demuxer& opened, const std::string& name) {
+    AVFormatContext& format = *opened.format;
+    const std::string_view container = format.iformat->name;
+    if (container == "tty") return fail(errc::unsupported, name + " is text, not video");
+    const int best = av_find_best_stream(&format, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
+    for (unsigned i = 0; i < format.nb_streams; ++i) {
+        opened.has_audio |= format.streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+        format.streams[i]->discard = static_cast<int>(i) == best ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+    }
+    // A cover picture does not make a song a video.
+    if (best < 0 || (format.streams[best]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0) {
+        return fail(errc::unsupported, name + " has no video stream" + (opened.has_audio ? " (only sound)" : "") +
+                                           ": give a video or pictures");
+    }
+    opened.video = format.streams[best];
+    return {};
+}
+
+result<const AVInputFormat*> prepare_io(const std::string& input, source_kind kind, const io_guard& guard,
+                                        demuxer& opened) {
+    if (kind == source_kind::camera) return av_find_input_format("v4l2");
+    if (kind == source_kind::stream) return nullptr;
+    auto io = fd_io::open(input, guard);
+    if (!io) return tl::unexpected(io.error());
+    opened.io = std::move(*io);
+    opened.format->pb = opened.io->context();
+    opened.format->flags |= AVFMT_FLAG_CUSTOM_IO;  // or libav closes what is ours when probing fails
+    const AVInputFormat* found = nullptr;
+    const int code = av_probe_input_buffer2(opened.format->pb, &found, harmless_name(input).c_str(), nullptr, 0, 0);
+    if (code < 0) return open_failure(input, kind, code, guard);
+    // Chosen by name alone: the content is no picture.
+    if (std::string_view(found->name) == "image2") return open_failure(input, kind, AVERROR_INVALIDDATA, guard);
+    return found;
+}
+
+}  // namespace
+
+result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options,
+                             io_guard& guard) {
+    prepare_libav();
+    demuxer opened;
+    opened.format.reset(avformat_alloc_context());
+    if (!opened.format) return fail(errc::out_of_memory, "no memory to open " + input);
+    opened.format->interrupt_callback = {&io_guard::callback, &guard};
+    opened.format->flags |= AVFMT_FLAG_GENPTS;
+    // A camera is read without blocking in the driver, where no interrupt would reach.
+    if (kind == source_kind::camera) opened.format->flags |= AVFMT_FLAG_NONBLOCK;
+    if (kind == source_kind::camera || kind == source_kind::stream) guard.arm(options.read_timeout);
+
+    auto container = prepare_io(input, kind, guard, opened);
+    if (!container) return tl::unexpected(container.error());
+    dictionary settings;
+    if (kind == source_kind::stream) set_transport_options(input, options, settings);
+    AVFormatContext* raw = opened.format.release();  // libav frees it where opening fails
+    const int code = avformat_open_input(&raw, input.c_str(), *container, settings.out());
+    opened.format.reset(raw);
+    if (code < 0) return open_failure(input, kind, code, guard);
+    // A camera states all there is to know in its header; looking at its frames would only lose some.
+    if (kind != source_kind::camera) {
+        const int found = avformat_find_stream_info(opened.format.get(), nullptr);
+        if (guard.give_up()) return open_failure(input, kind, AVERROR_EXIT, guard);
+        if (found < 0) return open_failure(input, kind, found, guard);
+    }
+    guard.disarm();
+    if (auto video = find_video(opened, input == "-" ? "standard input" : input); !video) {
+        return tl::unexpected(video.error());
+    }
+    opened.live = is_live(*opened.format, kind, input);
+    return opened;
+}
+
+}  // namespace faceflow::media

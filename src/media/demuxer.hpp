@@ -1,0 +1,27 @@
+// An opened input: its container, and the video stream in it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "media/fd_io.hpp"
+#include "media/ffmpeg.hpp"
+#include "media/io_guard.hpp"
+#include "media/source.hpp"
+
+namespace faceflow::media {
+
+struct demuxer {
+    std::unique_ptr<fd_io> io;  // null where libav opens the address itself; outlives `format`
+    input_ptr format;
+    AVStream* video = nullptr;
+    bool live = false;
+    bool has_audio = false;
+};
+
+// Opens what `kind` says `input` is. The guard must outlive the demuxer. Live inputs give up after the options'
+// read_timeout. Errors name the input and what to do.
+[[nodiscard]] result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options,
+                                           io_guard& guard);
+
+}  // namespace faceflow::media

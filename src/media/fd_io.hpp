@@ -1,0 +1,36 @@
+// libav reading from a file descriptor of ours: names mean nothing to it (a colon or a % in a path stays a colon and
+// a %), and a pipe that says nothing can be left.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "media/ffmpeg.hpp"
+#include "media/io_guard.hpp"
+
+namespace faceflow::media {
+
+class fd_io {
+public:
+    // "-" is standard input. Files and named pipes; the guard must outlive this.
+    [[nodiscard]] static result<std::unique_ptr<fd_io>> open(const std::string& path, const io_guard& guard);
+    fd_io(const fd_io&) = delete;
+    fd_io& operator=(const fd_io&) = delete;
+    ~fd_io();
+
+    [[nodiscard]] AVIOContext* context() const noexcept { return context_.get(); }
+    [[nodiscard]] bool seekable() const noexcept { return size_ >= 0; }
+
+private:
+    fd_io(int fd, bool owned, const io_guard& guard);
+    static int read(void* self, std::uint8_t* buffer, int size) noexcept;
+    static std::int64_t seek(void* self, std::int64_t offset, int whence) noexcept;
+
+    int fd_;
+    bool owned_;
+    std::int64_t size_ = -1;  // of a regular file
+    const io_guard& guard_;
+    io_ptr context_;
+};
+
+}  // namespace faceflow::media

@@ -1,0 +1,65 @@
+// Owners for libav objects, and the translation of its error numbers. The only header that includes FFmpeg's.
+#pragma once
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/display.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+}
+
+#include <memory>
+#include <string>
+
+#include "faceflow/result.hpp"
+
+namespace faceflow::media {
+
+struct libav_deleter {
+    void operator()(AVFormatContext* context) const noexcept { avformat_close_input(&context); }
+    void operator()(AVCodecContext* context) const noexcept { avcodec_free_context(&context); }
+    void operator()(AVFrame* frame) const noexcept { av_frame_free(&frame); }
+    void operator()(AVPacket* packet) const noexcept { av_packet_free(&packet); }
+    void operator()(AVDictionary* dictionary) const noexcept { av_dict_free(&dictionary); }
+    void operator()(SwsContext* context) const noexcept { sws_freeContext(context); }
+    void operator()(AVIOContext* io) const noexcept {
+        av_freep(static_cast<void*>(&io->buffer));
+        avio_context_free(&io);
+    }
+};
+
+using input_ptr = std::unique_ptr<AVFormatContext, libav_deleter>;
+using codec_ptr = std::unique_ptr<AVCodecContext, libav_deleter>;
+using frame_ptr = std::unique_ptr<AVFrame, libav_deleter>;
+using packet_ptr = std::unique_ptr<AVPacket, libav_deleter>;
+using scaler_ptr = std::unique_ptr<SwsContext, libav_deleter>;
+using io_ptr = std::unique_ptr<AVIOContext, libav_deleter>;  // for buffers allocated with av_malloc
+
+// libav takes options by pointer to pointer and hands back those it did not know.
+class dictionary {
+public:
+    dictionary() = default;
+    dictionary(const dictionary&) = delete;
+    dictionary& operator=(const dictionary&) = delete;
+    ~dictionary() { av_dict_free(&entries_); }
+
+    void set(const char* key, const std::string& value) { av_dict_set(&entries_, key, value.c_str(), 0); }
+    [[nodiscard]] AVDictionary** out() noexcept { return &entries_; }
+
+private:
+    AVDictionary* entries_ = nullptr;
+};
+
+// Silences libav's own log (its findings reach the caller as values) and registers its device inputs. Idempotent,
+// thread-safe; every entry point of this folder calls it.
+void prepare_libav();
+
+// libav's words for one of its error numbers.
+[[nodiscard]] std::string libav_message(int code);
+
+// The kind of error that a libav error number stands for.
+[[nodiscard]] errc libav_errc(int code) noexcept;
+
+}  // namespace faceflow::media

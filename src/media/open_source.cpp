@@ -1,0 +1,104 @@
+// From what the user wrote to the source that reads it.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "media/ffmpeg.hpp"
+#include "media/inventory.hpp"
+#include "media/natural_order.hpp"
+#include "media/sources.hpp"
+
+namespace faceflow::media {
+
+namespace {
+
+result<void> check_range(const source_options& options) {
+    const double start = options.start_seconds.value_or(0);
+    if (!(start >= 0)) return fail(errc::invalid_argument, "the start must be 0 seconds or later");
+    if (options.end_seconds && !(*options.end_seconds > start)) {
+        return fail(errc::invalid_argument, "the end must lie behind the start");
+    }
+    return {};
+}
+
+std::string known_cameras() {
+    std::string list;
+    for (const camera& known : list_cameras()) {
+        list += (list.empty() ? "" : ", ") + known.path + (known.name.empty() ? "" : " (" + known.name + ")");
+    }
+    return list.empty() ? "this machine has no camera" : "this machine has " + list;
+}
+
+tl::unexpected<error> missing(const std::string& input, int code) {
+    if (code == EACCES) return fail(errc::io, "no permission to reach " + input + ": check the folders above it");
+    if (code != ENOENT && code != ENOTDIR) {
+        return fail(errc::io, "cannot reach " + input + ": " + std::generic_category().message(code));
+    }
+    if (input.starts_with("/dev/video")) {
+        return fail(errc::not_found, "there is no camera " + input + ": " + known_cameras());
+    }
+    return fail(errc::not_found, "there is no file or folder " + input + ": check the path");
+}
+
+result<std::unique_ptr<source>> open_folder(const std::string& input, const source_options& options) {
+    auto pictures = pictures_in_folder(input);
+    if (!pictures) return tl::unexpected(pictures.error());
+    return open_image_source(input, source_kind::images, std::move(*pictures), options);
+}
+
+result<std::unique_ptr<source>> open_pattern(const std::string& input, const source_options& options) {
+    auto pictures = pictures_of_pattern(input);
+    if (!pictures) return tl::unexpected(pictures.error());
+    return open_image_source(input, source_kind::images, std::move(*pictures), options);
+}
+
+result<std::unique_ptr<source>> open_file(const std::string& input, const struct stat& about,
+                                          const source_options& options) {
+    if (S_ISREG(about.st_mode) && about.st_size == 0) return fail(errc::corrupt, input + " is empty (0 bytes)");
+    if (S_ISREG(about.st_mode) && is_picture(input)) {
+        return open_image_source(input, source_kind::file, {input}, options);
+    }
+    return open_demux_source(input, source_kind::file, options);
+}
+
+result<std::unique_ptr<source>> open_path(const std::string& input, const source_options& options) {
+    struct stat about {};
+    if (stat(input.c_str(), &about) != 0) {
+        const int code = errno;
+        return code == ENOENT && has_wildcard(input) ? open_pattern(input, options) : missing(input, code);
+    }
+    if (access(input.c_str(), R_OK) != 0) {
+        return fail(errc::io,
+                    "no permission to read " + input +
+                        (S_ISCHR(about.st_mode) ? ": add your user to the group `video`" : ": see `ls -l` on it"));
+    }
+    if (S_ISDIR(about.st_mode)) return open_folder(input, options);
+    if (S_ISCHR(about.st_mode)) {
+        if (!input.starts_with("/dev/video") && !input.starts_with("/dev/v4l")) {
+            return fail(errc::unsupported, input + " is a device, but no camera: " + known_cameras());
+        }
+        return open_demux_source(input, source_kind::camera, options);
+    }
+    if (!S_ISREG(about.st_mode) && !S_ISFIFO(about.st_mode)) {
+        return fail(errc::unsupported, input + " is no file, folder, camera or pipe");
+    }
+    return open_file(input, about, options);
+}
+
+}  // namespace
+
+result<std::unique_ptr<source>> open_source(const std::string& input, const source_options& options) {
+    prepare_libav();
+    if (input.empty()) {
+        return fail(errc::invalid_argument, "the input is empty: give a file, folder, camera, address or -");
+    }
+    if (auto range = check_range(options); !range) return tl::unexpected(range.error());
+    if (input == "-") return open_demux_source(input, source_kind::stdin_stream, options);
+    if (input.starts_with("file://")) return open_path(input.substr(7), options);
+    if (input.find("://") != std::string::npos) return open_demux_source(input, source_kind::stream, options);
+    return open_path(input, options);
+}
+
+}  // namespace faceflow::media

@@ -1,0 +1,18 @@
+// What was found, drawn on a picture: boxes, track labels, mesh contours, irises, head pose.
+#pragma once
+
+#include <span>
+
+#include "faceflow/types.hpp"
+#include "media/paint.hpp"
+
+namespace faceflow::media {
+
+// A track's colour: the same for its whole life, unlike its neighbours', visible on dark and on bright ground.
+[[nodiscard]] rgb track_colour(std::int64_t track) noexcept;
+
+// `scale_x`, `scale_y`: from the faces' pixels to the picture's. Parts of a face that were not found (all zero) are
+// not drawn; what lies outside the picture is cut off. Line widths and text follow the picture's size.
+void draw_faces(yuv_planes& picture, std::span<const face> faces, float scale_x = 1, float scale_y = 1);
+
+}  // namespace faceflow::media

@@ -1,0 +1,59 @@
+// Antialiased shapes on YUV planes: shapes go into a coverage mask, the mask into the planes. So one edge is as
+// smooth in chroma as in luma, and opacity is free.
+#pragma once
+
+#include <cstdint>
+#include <opencv2/core.hpp>
+#include <string>
+
+#include "faceflow/types.hpp"
+
+namespace faceflow::media {
+
+struct rgb {
+    std::uint8_t r = 0, g = 0, b = 0;
+};
+
+// Three views of one 4:2:0 picture of even size. Writes go to whoever owns the pixels.
+struct yuv_planes {
+    cv::Mat y, u, v;
+    colour_matrix matrix = colour_matrix::bt709;
+    colour_range range = colour_range::limited;
+};
+
+struct yuv {
+    int y = 0, u = 0, v = 0;
+};
+
+[[nodiscard]] yuv to_yuv(rgb colour, colour_matrix matrix, colour_range range) noexcept;
+
+// One colour's worth of shapes inside an area of the picture. Coordinates are the picture's, (0, 0) at the outer
+// corner of the first pixel.
+class paint_layer {
+public:
+    // The area is widened to even borders and cut to the picture.
+    paint_layer(yuv_planes& planes, rect area);
+
+    void line(point from, point to, int thickness);
+    void arc(point centre, float radius_x, float radius_y, float tilt_degrees, float from_degrees, float to_degrees,
+             int thickness);
+    void disc(point centre, float radius);
+    void rounded_box(rect box, float radius, int thickness);  // the outline
+    void filled_rounded_box(rect box, float radius);
+    // Left-aligned, the middle of its capitals at `middle_y`.
+    void text(const std::string& words, float left, float middle_y, float cap_height);
+
+    // Blends `colour` where shapes are, and starts over.
+    void stamp(rgb colour, float opacity);
+
+private:
+    [[nodiscard]] cv::Point fixed(point at) const noexcept;
+
+    yuv_planes& planes_;
+    cv::Rect area_;
+    cv::Mat mask_;
+};
+
+[[nodiscard]] float text_width(const std::string& words, float cap_height);
+
+}  // namespace faceflow::media

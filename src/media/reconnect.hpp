@@ -1,0 +1,27 @@
+// How a lost live input is sought again: after 250 ms, then twice that and so on up to 4 s, until its time is over.
+#pragma once
+
+#include <chrono>
+
+namespace faceflow::media {
+
+class backoff {
+public:
+    using clock = std::chrono::steady_clock;
+
+    backoff(clock::time_point lost_at, std::chrono::milliseconds give_up_after) : end_(lost_at + give_up_after) {}
+
+    [[nodiscard]] bool exhausted(clock::time_point now) const noexcept { return now >= end_; }
+
+    // The pause before the next attempt; never reaches past the end.
+    [[nodiscard]] std::chrono::milliseconds pause(clock::time_point now) noexcept;
+
+    // What is left of the time, for the attempt itself.
+    [[nodiscard]] std::chrono::milliseconds left(clock::time_point now) const noexcept;
+
+private:
+    clock::time_point end_;
+    std::chrono::milliseconds next_{250};
+};
+
+}  // namespace faceflow::media

@@ -1,0 +1,82 @@
+// Where frames come from: files, cameras, streams, folders of pictures. One interface for all.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "faceflow/result.hpp"
+#include "frame/host_frame.hpp"
+
+namespace faceflow::media {
+
+enum class source_kind { file, images, camera, stream, stdin_stream };
+
+struct source_options {
+    std::uint32_t number = 0;             // becomes frame_id::source
+    std::optional<double> start_seconds;  // first frame at or after this time
+    std::optional<double> end_seconds;    // last frame before this time
+    int decode_threads = 0;               // 0: FFmpeg decides
+    // Live inputs (cameras, rtsp, http live): how long one read may hang, and for how long a lost input is sought again
+    // with a capped back-off before the source ends with an error.
+    std::chrono::milliseconds read_timeout{5000};
+    std::chrono::milliseconds reconnect_for{60000};
+    std::stop_token stop;  // ends a blocked open_source, and then every `next`, with errc::interrupted
+};
+
+struct source_info {
+    std::string input;  // as the user wrote it; for an image folder the folder or glob
+    source_kind kind = source_kind::file;
+    bool live = false;       // frames come at their own pace and cannot be waited for
+    std::int32_t width = 0;  // of the upright picture; 0 where not known before the first frame
+    std::int32_t height = 0;
+    double frames_per_second = 0;        // nominal; 0 unknown
+    std::optional<std::int64_t> frames;  // estimate for progress; none for live inputs
+    bool has_audio = false;
+    std::string codec;
+};
+
+// What a read gave: a frame, or the end.
+struct read_frame {
+    host_frame frame;
+    std::string path;  // the picture's own path for image inputs, else empty (the input is meant)
+};
+
+class source {
+public:
+    virtual ~source() = default;
+
+    [[nodiscard]] virtual const source_info& info() const noexcept = 0;
+
+    // Blocks for the next frame. nullopt: the end, for good. An error is about this frame or this moment only when
+    // it is `corrupt` (the next read goes on behind it); every other error is final.
+    // Not thread-safe, but `interrupt` may be called from any thread.
+    [[nodiscard]] virtual result<std::optional<read_frame>> next() = 0;
+
+    // Makes a blocked and every later `next` return errc::interrupted soon.
+    virtual void interrupt() noexcept = 0;
+
+    // Reasons and counts of what was survived:
+    //   corrupt_packet           bytes that did not decode and were skipped
+    //   damaged_frame            delivered, but the decoder had to conceal errors in it
+    //   truncated                the input ended before the length that it states
+    //   timestamp_order          frames rejected because their time did not grow
+    //   timestamp_jump           the input's clock was set back; time went on after the last frame
+    //   reconnect                a lost live input was opened anew
+    //   converted_pixel_format   frames in a layout without a pixel_format of its own
+    //   ignored_flip             frames shown mirrored because a mirroring orientation was left out
+    //   corrupt_picture          pictures of a folder that could not be read
+    [[nodiscard]] virtual std::map<std::string, std::uint64_t> survived() const = 0;
+};
+
+// Opens any INPUT of the command line: a path, a folder or glob of pictures, /dev/videoN, rtsp://, http(s)://, "-"
+// for standard input. Files, pictures and standard input have their first frame decoded, so that what cannot be used
+// fails here. Pictures of a folder or glob come in natural order (2 before 10), 1/25 s apart in time.
+[[nodiscard]] result<std::unique_ptr<source>> open_source(const std::string& input, const source_options& options);
+
+}  // namespace faceflow::media

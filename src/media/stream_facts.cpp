@@ -1,0 +1,77 @@
+#include "media/stream_facts.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace faceflow::media {
+
+namespace {
+
+// Matroska keeps each stream's length as text: 00:00:02.040000000
+std::optional<double> duration_tag(const AVStream& video) {
+    const AVDictionaryEntry* tag = av_dict_get(video.metadata, "DURATION", nullptr, 0);
+    int hours = 0;
+    int minutes = 0;
+    double seconds = 0;
+    if (!tag || std::sscanf(tag->value, "%d:%d:%lf", &hours, &minutes, &seconds) != 3) return std::nullopt;
+    return hours * 3600 + minutes * 60 + seconds;
+}
+
+std::optional<std::int64_t> expected_frames(const demuxer& opened, const source_options& options, double rate) {
+    const std::optional<double> length = stated_length(*opened.format, *opened.video);
+    if (!options.start_seconds && !options.end_seconds && opened.video->nb_frames > 0) return opened.video->nb_frames;
+    if (!length || rate <= 0) return std::nullopt;
+    const double from = options.start_seconds.value_or(0);
+    const double to = std::min(options.end_seconds.value_or(*length), *length);
+    return std::max<std::int64_t>(0, std::llround((to - from) * rate));
+}
+
+}  // namespace
+
+stream_traits traits_of(const AVStream& video) {
+    stream_traits traits;
+    traits.codec = video.codecpar->codec_id;
+    std::size_t size = 0;
+    const std::uint8_t* matrix = av_stream_get_side_data(&video, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    if (matrix && size >= 9 * sizeof(std::int32_t)) {
+        traits.turn = read_display_matrix(static_cast<const std::int32_t*>(static_cast<const void*>(matrix)));
+    }
+    return traits;
+}
+
+double frame_rate_of(const AVStream& video) noexcept {
+    for (const AVRational rate : {video.avg_frame_rate, video.r_frame_rate}) {
+        if (rate.num > 0 && rate.den > 0) return av_q2d(rate);
+    }
+    return 0;
+}
+
+std::optional<double> stated_length(const AVFormatContext& format, const AVStream& video) {
+    if (format.duration_estimation_method == AVFMT_DURATION_FROM_BITRATE) return std::nullopt;
+    if (const auto tagged = duration_tag(video)) return tagged;
+    if (video.duration != AV_NOPTS_VALUE && video.duration > 0) {
+        return static_cast<double>(video.duration) * av_q2d(video.time_base);
+    }
+    if (format.duration == AV_NOPTS_VALUE || format.duration <= 0) return std::nullopt;
+    return static_cast<double>(format.duration) / AV_TIME_BASE;
+}
+
+source_info describe(const demuxer& opened, const std::string& input, source_kind kind, const source_options& options) {
+    const AVCodecParameters& coded = *opened.video->codecpar;
+    source_info info;
+    info.input = input;
+    info.kind = kind;
+    info.live = opened.live;
+    const rotation turn = traits_of(*opened.video).turn.value_or(turn_and_flip{}).turn;
+    const bool sideways = turn == rotation::cw90 || turn == rotation::cw270;
+    info.width = sideways ? coded.height : coded.width;
+    info.height = sideways ? coded.width : coded.height;
+    info.frames_per_second = frame_rate_of(*opened.video);
+    if (!opened.live) info.frames = expected_frames(opened, options, info.frames_per_second);
+    info.has_audio = opened.has_audio;
+    info.codec = avcodec_get_name(coded.codec_id);
+    return info;
+}
+
+}  // namespace faceflow::media

@@ -1,0 +1,26 @@
+// What an opened video stream says about itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "media/demuxer.hpp"
+#include "media/pixel_format.hpp"
+
+namespace faceflow::media {
+
+inline constexpr AVRational nanoseconds_base{1, 1'000'000'000};
+
+[[nodiscard]] source_info describe(const demuxer& opened, const std::string& input, source_kind kind,
+                                   const source_options& options);
+
+[[nodiscard]] stream_traits traits_of(const AVStream& video);
+
+// 0 where unknown.
+[[nodiscard]] double frame_rate_of(const AVStream& video) noexcept;
+
+// Seconds from the stream's start to its stated end; nullopt where the container states none (an estimate from the
+// bit rate is none).
+[[nodiscard]] std::optional<double> stated_length(const AVFormatContext& format, const AVStream& video);
+
+}  // namespace faceflow::media
