@@ -1,0 +1,59 @@
+// One function per command: it declares the command's options and returns what runs it after parsing.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "faceflow/options.hpp"
+#include "faceflow/result.hpp"
+
+namespace faceflow::cli {
+
+// Exit codes, as documented in the manual.
+enum exit_code : int {
+    exit_done = 0,
+    exit_failed = 1,
+    exit_usage = 2,   // an option, a configuration key or a command that makes no sense
+    exit_input = 3,   // an input that is not there, or that nothing could be read from
+    exit_output = 4,  // a file that could not be written
+    exit_interrupted = 130,
+};
+
+[[nodiscard]] int exit_code_of(const error& e);
+
+// Prints `faceflow: message` to standard error and returns the exit code for it.
+int report(const error& e);
+
+using command = std::function<int()>;
+
+struct declared {
+    CLI::App* app;
+    command run;
+};
+
+declared add_run(CLI::App& app);
+declared add_doctor(CLI::App& app);
+declared add_models(CLI::App& app);
+declared add_completion(CLI::App& app);
+declared add_manual(CLI::App& app);
+
+// The options of an engine, shared by every command that makes one. The struct must outlive the parsing.
+struct engine_options {
+    options chosen;
+    std::string detector = "retinaface";
+    std::string detect_size = "640x384";
+    std::string device_memory = "2G";
+    std::string models;
+    [[nodiscard]] result<options> resolve() const;
+};
+void add_engine_options(CLI::App& app, engine_options& into);
+
+// "640x384" and "2G", "512M", "1048576".
+[[nodiscard]] result<std::pair<int, int>> parse_size(std::string_view text);
+[[nodiscard]] result<std::size_t> parse_bytes(std::string_view text);
+
+// Standard input and the stop flag: the first Ctrl-C sets it, the second one ends the program at once.
+const std::atomic<bool>& stop_on_signals();
+
+}  // namespace faceflow::cli

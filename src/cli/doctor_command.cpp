@@ -1,0 +1,110 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "cli/commands.hpp"
+#include "faceflow/faceflow.hpp"
+#include "inference/catalogue.hpp"
+#include "inference/session.hpp"
+#include "media/inventory.hpp"
+#include "vision/sample.hpp"
+
+namespace faceflow::cli {
+namespace {
+
+// Collects lines of three kinds: fine, missing but not needed, and missing what a run needs.
+class findings {
+public:
+    void ok(std::string_view what, std::string_view text) { line("ok  ", what, text); }
+    void note(std::string_view what, std::string_view text) { line("--  ", what, text); }
+    void bad(std::string_view what, std::string_view text) {
+        line("BAD ", what, text);
+        ++bad_;
+    }
+    int bad_count() const { return bad_; }
+
+private:
+    static void line(std::string_view mark, std::string_view what, std::string_view text) {
+        fmt::print("{} {:<16} {}\n", mark, what, text);
+    }
+    int bad_ = 0;
+};
+
+std::string cpu_name() {
+    std::ifstream in("/proc/cpuinfo");
+    for (std::string line; std::getline(in, line);) {
+        if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+    }
+    return "unknown CPU";
+}
+
+void check_machine(findings& f) {
+    f.ok("faceflow", version());
+    f.ok("cpu", fmt::format("{}, {} cores, sampling with {}", cpu_name(), std::thread::hardware_concurrency(),
+                            vision::sample_instruction_set()));
+    f.ok("device cpu", "host memory, no transfers; the default");
+}
+
+void check_inference(findings& f, const std::string& folder) {
+    f.ok("onnx runtime", fmt::format("{}, providers: {}", inference::runtime_version(),
+                                     fmt::join(inference::runtime_providers(), ", ")));
+    auto store = inference::model_store::open(folder);
+    if (!store) {
+        f.bad("models", store.error().message);
+        return;
+    }
+    for (const auto& e : store->entries()) {
+        const auto path = store->find(e);
+        if (!path) {
+            const bool needed = e.id == "face_landmark_with_attention" || e.id == "retinaface_mnet25";
+            needed ? f.bad(e.role, path.error().message) : f.note(e.role, path.error().message);
+            continue;
+        }
+        const auto sha = inference::sha256_of(*path);
+        if (sha && *sha == e.sha256) {
+            f.ok(e.role, fmt::format("{} ({})", path->string(), e.licence));
+        } else {
+            f.bad(e.role, fmt::format("{} is not as the catalogue has it; `make setup` makes it anew", path->string()));
+        }
+    }
+}
+
+void check_media(findings& f) {
+    f.ok("ffmpeg", media::ffmpeg_version());
+    const auto decoders = media::hardware_decoders();
+    if (decoders.empty()) {
+        f.note("gpu decoding", "FFmpeg knows no hardware decoder; videos are decoded on the CPU");
+    } else {
+        f.ok("gpu decoding", fmt::format("{}", fmt::join(decoders, ", ")));
+    }
+    const auto cameras = media::list_cameras();
+    if (cameras.empty()) f.note("cameras", "none; plug one in, or use a file or a stream");
+    for (const auto& c : cameras) {
+        if (c.readable) {
+            f.ok("camera", fmt::format("{} {}", c.path, c.name));
+        } else {
+            f.note("camera", fmt::format("{} {}: no permission; add yourself to the group video", c.path, c.name));
+        }
+    }
+}
+
+}  // namespace
+
+declared add_doctor(CLI::App& app) {
+    auto folder = std::make_shared<std::string>();
+    auto* doctor = app.add_subcommand("doctor", "what this machine has, what is missing, and how to get it");
+    doctor->add_option("--models", *folder, "folder to look for models in first")->type_name("DIR");
+    return {doctor, [folder] {
+                findings f;
+                check_machine(f);
+                check_inference(f, *folder);
+                check_media(f);
+                if (f.bad_count() == 0) fmt::print("\nEverything that a run needs is here.\n");
+                return f.bad_count() == 0 ? exit_done : exit_failed;
+            }};
+}
+
+}  // namespace faceflow::cli

@@ -1,0 +1,123 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "cli/commands.hpp"
+#include "cli/config.hpp"
+#include "core/nearest.hpp"
+#include "faceflow/faceflow.hpp"
+
+namespace faceflow::cli {
+namespace {
+
+constexpr const char* footer =
+    "Examples:\n"
+    "  faceflow run interview.mp4 --out results\n"
+    "  faceflow run /dev/video0 --no-video\n"
+    "  faceflow run left.mp4 right.mp4 --detect-every 3\n"
+    "  ffmpeg -i in.mov -f nut - | faceflow run - --out - | head\n"
+    "\n`faceflow COMMAND --help` tells more of one command; `faceflow manual | man -l -` is the manual.";
+
+std::vector<std::string> long_names(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const auto* o : app.get_options()) {
+        for (const auto& n : o->get_lnames())
+            names.push_back(n);
+    }
+    return names;
+}
+
+int unknown(const std::string& what, const CLI::App& app) {
+    std::vector<std::string> candidates;
+    const bool option = what.starts_with("-");
+    if (option) {
+        for (const auto& n : long_names(app))
+            candidates.push_back("--" + n);
+    } else {
+        for (const auto* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+            candidates.push_back(sub->get_name());
+    }
+    const std::string bare = what.substr(0, what.find('='));
+    const auto near = nearest(bare, candidates);
+    return report(
+        {errc::invalid_argument, fmt::format("unknown {} '{}'{}; see faceflow {}--help", option ? "option" : "command",
+                                             bare, near.empty() ? "" : fmt::format("; did you mean {}?", near),
+                                             app.get_name().empty() ? "" : app.get_name() + " ")});
+}
+
+// Puts the arguments of a --config file between the command and the user's own arguments.
+result<void> expand_config(std::vector<std::string>& args, const CLI::App& app) {
+    std::string path;
+    for (std::size_t i = 0; i < args.size(); ++i) {
+        if (args[i] == "--") break;
+        if (args[i] == "--config" && i + 1 < args.size()) path = args[i + 1];
+        if (args[i].starts_with("--config=")) path = args[i].substr(9);
+    }
+    if (path.empty()) return {};
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    if (!in || !(text << in.rdbuf()))
+        return fail(errc::not_found, fmt::format("cannot read the configuration {}", path));
+    const auto commands =
+        app.get_subcommands([&](const CLI::App* sub) { return !args.empty() && sub->get_name() == args.front(); });
+    if (commands.empty()) return {};
+    const auto* command = commands.front();
+    auto keys = long_names(*command);
+    std::erase_if(keys, [](const std::string& k) { return k == "help" || k == "config" || k.starts_with("no-"); });
+    auto from_file = config_arguments(std::move(text).str(), keys);
+    if (!from_file) return fail(from_file.error().code, fmt::format("{}: {}", path, from_file.error().message));
+    args.insert(args.begin() + 1, from_file->begin(), from_file->end());
+    return {};
+}
+
+int main(int argc, char** argv) {
+    CLI::App app("finds and follows every face in live or recorded video");
+    app.set_version_flag("--version", "faceflow " + version());
+    app.footer(footer);
+    app.require_subcommand(0, 1);
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app.allow_extras();
+    app.get_formatter()->column_width(34);
+
+    std::vector<declared> commands;
+    for (const auto add : {add_run, add_doctor, add_models, add_completion, add_manual})
+        commands.push_back(add(app));
+    for (const auto& c : commands) {
+        c.app->allow_extras();
+        for (auto* o : c.app->get_options()) {
+            if (!o->get_positional() && !o->get_lnames().empty() && o->get_items_expected_max() == 1) {
+                o->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+            }
+        }
+    }
+
+    std::vector<std::string> args(argv + 1, argv + argc);
+    if (auto r = expand_config(args, app); !r) return report(r.error());
+    std::reverse(args.begin(), args.end());  // CLI11 takes them last first
+    try {
+        app.parse(args);
+    } catch (const CLI::ParseError& e) {
+        if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+        return report({errc::invalid_argument, e.what()});
+    }
+    for (const auto& c : commands) {
+        if (!c.app->parsed()) continue;
+        if (const auto extra = c.app->remaining(true); !extra.empty()) return unknown(extra.front(), *c.app);
+        return c.run();
+    }
+    if (const auto extra = app.remaining(); !extra.empty()) return unknown(extra.front(), app);
+    fmt::print("{}", app.help());
+    return exit_usage;
+}
+
+}  // namespace
+}  // namespace faceflow::cli
+
+int main(int argc, char** argv) {
+    try {
+        return faceflow::cli::main(argc, argv);
+    } catch (const std::exception& e) {
+        return faceflow::cli::report({faceflow::errc::internal, e.what()});
+    }
+}

@@ -1,0 +1,20 @@
+// The live line of a run, on a terminal's standard error.
+#pragma once
+
+#include <cstdio>
+
+#include "engine/run.hpp"
+
+namespace faceflow::cli {
+
+class progress_line {
+public:
+    explicit progress_line(bool quiet);
+    ~progress_line();  // clears the line
+    void show(const run_progress& p);
+
+private:
+    const bool shown_;
+};
+
+}  // namespace faceflow::cli

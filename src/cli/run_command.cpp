@@ -1,0 +1,116 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/progress.hpp"
+#include "engine/run.hpp"
+
+namespace faceflow::cli {
+namespace {
+
+struct arguments {
+    run_request request;
+    engine_options engine;
+    std::string out = "faceflow-out", format = "ndjson,csv", config;
+    std::uint64_t limit = 0;
+    double start = 0, end = 0;
+    bool video = true, quiet = false, json = false;
+};
+
+result<void> choose_formats(const std::string& list, run_request& request) {
+    request.ndjson = request.csv = false;
+    for (const auto& f : CLI::detail::split(list, ',')) {
+        if (f == "ndjson") {
+            request.ndjson = true;
+        } else if (f == "csv") {
+            request.csv = true;
+        } else {
+            return fail(errc::invalid_argument, fmt::format("unknown format '{}'; there are: ndjson, csv", f));
+        }
+    }
+    return {};
+}
+
+void print_summary(const run_report& r) {
+    const auto& s = *r.summary;
+    fmt::print("{} frames in {:.1f} s: {:.1f} fps, latency p50 {:.1f} ms, p95 {:.1f} ms\n", r.frames, r.seconds,
+               s["fps"].get<double>(), s["latency_ms"]["p50"].get<double>(), s["latency_ms"]["p95"].get<double>());
+    fmt::print("{} face{} on {} track{}\n", r.faces, r.faces == 1 ? "" : "s", r.tracks, r.tracks == 1 ? "" : "s");
+    for (const char* what : {"dropped", "errors"}) {
+        for (const auto& [reason, n] : s[what].items())
+            fmt::print("{}: {} {}\n", what, n.get<std::uint64_t>(), reason);
+    }
+    for (const auto& path : r.written)
+        fmt::print("wrote {}\n", path.string());
+}
+
+int execute(const arguments& a) {
+    run_request request = a.request;
+    auto chosen = a.engine.resolve();
+    if (!chosen) return report(chosen.error());
+    request.chosen = std::move(*chosen);
+    request.out = a.out;
+    request.video = a.video && a.out != "-";
+    if (auto r = choose_formats(a.format, request); !r) return report(r.error());
+    if (a.limit > 0) request.limit = a.limit;
+    if (a.start > 0) request.start_seconds = a.start;
+    if (a.end > 0) request.end_seconds = a.end;
+    if (a.end > 0 && a.end <= a.start) return report({errc::invalid_argument, "--end must come after --start"});
+
+    const auto& stop = stop_on_signals();
+    result<run_report> done = [&] {
+        progress_line line(a.quiet || a.json);
+        return run(request, stop, [&](const run_progress& p) { line.show(p); });
+    }();
+    if (!done) return report(done.error());
+    for (const auto& w : done->warnings)
+        fmt::print(stderr, "faceflow: {}\n", w);
+    if (a.json) {
+        fmt::print("{}\n", done->summary->dump(2));
+    } else if (!a.quiet && a.out != "-") {
+        print_summary(*done);
+    }
+    return done->interrupted ? exit_interrupted : exit_done;
+}
+
+}  // namespace
+
+declared add_run(CLI::App& app) {
+    auto a = std::make_shared<arguments>();
+    auto* run = app.add_subcommand("run", "find and follow the faces of videos, pictures, cameras and streams");
+    run->add_option(
+           "INPUT", a->request.inputs,
+           "a video file, a picture, a folder or quoted glob of pictures, /dev/videoN, rtsp://…, http(s)://…, or - for "
+           "standard input; several are several sources")
+        ->required()
+        ->type_name("INPUT");
+    const auto output = "Output";
+    run->add_option("-o,--out", a->out, "folder for the results; - writes NDJSON to standard output and nothing else")
+        ->type_name("DIR")
+        ->capture_default_str()
+        ->group(output);
+    run->add_option("--format", a->format, "which of ndjson, csv to write")
+        ->type_name("LIST")
+        ->capture_default_str()
+        ->group(output);
+    run->add_flag("--video,!--no-video", a->video, "write annotated.mp4 (default), or do not")->group(output);
+    run->add_flag("--quiet,!--no-quiet", a->quiet, "no progress and no summary on the terminal")->group(output);
+    run->add_flag("--json,!--no-json", a->json, "print summary.json to standard output instead")->group(output);
+    const auto part = "Which frames";
+    run->add_option("--limit", a->limit, "stop after N frames of each input; 0: no limit")->type_name("N")->group(part);
+    run->add_option("--start", a->start, "begin at this time of the input")
+        ->type_name("SECONDS")
+        ->check(CLI::NonNegativeNumber)
+        ->group(part);
+    run->add_option("--end", a->end, "end before this time of the input")
+        ->type_name("SECONDS")
+        ->check(CLI::NonNegativeNumber)
+        ->group(part);
+    add_engine_options(*run, a->engine);
+    run->add_option("--config", a->config, "TOML file with these options as keys; the command line wins")
+        ->type_name("FILE.toml");
+    return {run, [a] { return execute(*a); }};
+}
+
+}  // namespace faceflow::cli

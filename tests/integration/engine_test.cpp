@@ -1,0 +1,221 @@
+// The public engine on real pictures, as a program that links the library sees it.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "faceflow/faceflow.hpp"
+#include "media/source.hpp"
+#include "support.hpp"
+
+namespace faceflow {
+namespace {
+
+namespace fs = std::filesystem;
+const fs::path demo = fs::path(FACEFLOW_SOURCE_DIR) / "assets/demo.mp4";
+
+struct clip {
+    std::vector<host_frame> frames;
+};
+
+clip demo_frames(std::size_t n) {
+    clip c;
+    auto source = media::open_source(demo.string(), {});
+    EXPECT_OK(source);
+    while (c.frames.size() < n) {
+        auto read = (*source)->next();
+        if (!read || !*read) break;
+        c.frames.push_back((*read)->frame);
+    }
+    return c;
+}
+
+options blazeface() {
+    options o;
+    o.detector = detector::blazeface;
+    return o;
+}
+
+std::vector<frame_faces> pulled(const options& o, const clip& c) {
+    auto made = engine::create(o);
+    EXPECT_OK(made);
+    std::vector<frame_faces> all;
+    for (const auto& f : c.frames)
+        EXPECT_OK(made->push(f.picture, f.pts_ns));
+    for (;;) {
+        auto r = made->next();
+        EXPECT_OK(r);
+        if (!r || !*r) break;
+        all.push_back(std::move(**r));
+    }
+    return all;
+}
+
+bool same(const frame_faces& a, const frame_faces& b) {
+    if (a.id != b.id || a.faces.size() != b.faces.size()) return false;
+    for (std::size_t i = 0; i < a.faces.size(); ++i) {
+        const face &x = a.faces[i], &y = b.faces[i];
+        if (x.track != y.track || x.score != y.score ||
+            std::memcmp(x.landmarks.data(), y.landmarks.data(), sizeof x.landmarks) != 0)
+            return false;
+    }
+    return true;
+}
+
+class engine_on_demo_clip : public testing::Test {
+protected:
+    void SetUp() override {
+        if (!fs::exists(demo)) GTEST_SKIP() << "assets/demo.mp4 is missing; tools/setup.sh makes it";
+    }
+};
+
+TEST_F(engine_on_demo_clip, finds_four_faces_in_order_when_asked) {
+    const auto all = pulled({}, demo_frames(20));
+    ASSERT_EQ(all.size(), 20u);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_EQ(all[i].id.sequence, i);
+        ASSERT_EQ(all[i].faces.size(), 4u);
+        for (std::size_t k = 0; k < 4; ++k)
+            EXPECT_EQ(all[i].faces[k].track, static_cast<std::int64_t>(k + 1));
+    }
+}
+
+TEST_F(engine_on_demo_clip, gives_the_same_bits_for_any_number_of_threads) {
+    const auto c = demo_frames(12);
+    for (const int every : {1, 3}) {
+        options o;
+        o.detect_every = every;
+        o.threads = 1;
+        const auto one = pulled(o, c);
+        o.threads = 3;
+        const auto three = pulled(o, c);
+        ASSERT_EQ(one.size(), three.size());
+        for (std::size_t i = 0; i < one.size(); ++i)
+            EXPECT_TRUE(same(one[i], three[i])) << "frame " << i << ", detect every " << every;
+    }
+}
+
+TEST_F(engine_on_demo_clip, follows_faces_by_their_meshes_between_detections) {
+    options o;
+    o.detect_every = 5;
+    const auto c = demo_frames(20);
+    const auto skipping = pulled(o, c), always = pulled({}, c);
+    for (std::size_t i = 0; i < skipping.size(); ++i) {
+        ASSERT_EQ(skipping[i].faces.size(), 4u);
+        for (std::size_t k = 0; k < 4; ++k) {
+            const auto &a = skipping[i].faces[k].landmarks[1], &b = always[i].faces[k].landmarks[1];
+            EXPECT_NEAR(a.x, b.x, 12);  // the tip of the nose, of faces some 300 px wide
+            EXPECT_NEAR(a.y, b.y, 12);
+        }
+    }
+}
+
+TEST_F(engine_on_demo_clip, the_free_detector_finds_the_same_faces) {
+    const auto c = demo_frames(5);
+    const auto free = pulled(blazeface(), c), usual = pulled({}, c);
+    for (std::size_t i = 0; i < free.size(); ++i) {
+        ASSERT_EQ(free[i].faces.size(), 4u);
+        for (const face& f : free[i].faces) {
+            const bool near = std::any_of(usual[i].faces.begin(), usual[i].faces.end(), [&](const face& u) {
+                return std::hypot(u.landmarks[1].x - f.landmarks[1].x, u.landmarks[1].y - f.landmarks[1].y) < 12;
+            });
+            EXPECT_TRUE(near);
+        }
+    }
+}
+
+TEST_F(engine_on_demo_clip, calls_back_in_order_and_releases_every_picture) {
+    const auto c = demo_frames(15);
+    std::vector<std::uint64_t> order;
+    std::atomic<int> released{0};
+    {
+        auto made = engine::create(blazeface(), [&](result<frame_faces> r) {
+            ASSERT_OK(r);
+            order.push_back(r->id.sequence);
+        });
+        ASSERT_OK(made);
+        for (const auto& f : c.frames)
+            ASSERT_OK(made->push(f.picture, f.pts_ns, 0, [&] { ++released; }));
+        made->finish();
+        EXPECT_EQ(released, 15);
+    }
+    ASSERT_EQ(order.size(), 15u);
+    EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST_F(engine_on_demo_clip, live_pacing_gives_a_result_for_every_frame_that_was_not_overtaken) {
+    const auto c = demo_frames(30);
+    auto o = blazeface();
+    o.pacing = pacing::live;
+    auto made = engine::create(o);
+    ASSERT_OK(made);
+    for (const auto& f : c.frames)
+        ASSERT_OK(made->push(f.picture, f.pts_ns));
+    std::int64_t last = -1;
+    std::size_t got = 0;
+    for (;;) {
+        auto r = made->next();
+        ASSERT_OK(r);
+        if (!*r) break;
+        EXPECT_GT((*r)->pts_ns, last);
+        last = (*r)->pts_ns;
+        ++got;
+    }
+    EXPECT_GE(got, 1u);
+    EXPECT_EQ(last, c.frames.back().pts_ns) << "the newest frame always gets its result";
+}
+
+TEST(engine_options, out_of_range_values_are_refused_by_name) {
+    options o;
+    o.detect_width = 650;
+    auto r = engine::create(o);
+    ASSERT_FALSE(r);
+    EXPECT_EQ(r.error().code, errc::invalid_argument);
+    EXPECT_NE(r.error().message.find("672"), std::string::npos) << r.error().message;
+    o = {};
+    o.device = "toaster";
+    EXPECT_FALSE(engine::create(o));
+    o = {};
+    o.min_score = 0;
+    EXPECT_FALSE(engine::create(o));
+}
+
+TEST(engine_models, a_broken_model_file_is_an_error_that_names_it) {
+    test::temporary_folder folder;
+    const fs::path models = fs::path(FACEFLOW_SOURCE_DIR) / "models";
+    fs::copy(models / "catalogue.toml", folder / "catalogue.toml");
+    std::ofstream(folder / "face_detection_full_range.onnx") << "not a model";
+    auto o = blazeface();
+    o.models = folder.path();
+    auto r = engine::create(o);
+    ASSERT_FALSE(r);
+    EXPECT_NE(r.error().message.find("face_detection_full_range.onnx"), std::string::npos);
+    fs::copy(models / "face_landmark.onnx", folder / "face_landmark_with_attention.onnx");
+    fs::copy(models / "face_detection_full_range.onnx", folder / "face_detection_full_range.onnx",
+             fs::copy_options::overwrite_existing);
+    r = engine::create(o);
+    ASSERT_FALSE(r) << "a model of another shape";
+    EXPECT_NE(r.error().message.find("[1, 478, 3]"), std::string::npos) << r.error().message;
+}
+
+TEST(engine_pictures, sizes_from_1x1_to_8k_give_results_or_clear_errors) {
+    auto made = engine::create(blazeface());
+    ASSERT_OK(made);
+    std::vector<test::owned_picture> kept;
+    std::int64_t pts = 0;
+    for (const auto& [w, h] : {std::pair{1, 1}, {2, 1}, {641, 363}, {16, 4000}, {4000, 16}, {7680, 4320}}) {
+        kept.push_back(test::random_picture(pixel_format::nv12, w, h, 1));
+        ASSERT_OK(made->push(kept.back().view, ++pts));
+        auto r = made->next();
+        ASSERT_OK(r);
+        EXPECT_EQ((*r)->width, w);
+        EXPECT_TRUE((*r)->faces.empty());
+    }
+    auto broken = kept.front().view;
+    broken.planes[0].data = nullptr;
+    EXPECT_FALSE(made->push(broken, ++pts));
+}
+
+}  // namespace
+}  // namespace faceflow

@@ -1,0 +1,212 @@
+#include <gtest/gtest.h>
+
+#include <barrier>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "vision/detect.hpp"
+#include "vision/mesh.hpp"
+#include "vision/mesh_data.hpp"
+
+namespace faceflow::vision {
+namespace {
+
+// A RetinaFace output of one level with hand-made cells.
+struct fake_level {
+    std::vector<float> scores, boxes, keypoints;
+    detector_output output;
+    fake_level(int columns, int rows, float stride) {
+        const auto area = static_cast<std::size_t>(columns * rows);
+        scores.assign(4 * area, 0);
+        boxes.assign(8 * area, 0);
+        keypoints.assign(20 * area, 0);
+        output.levels = 1;
+        output.level[0] = {scores.data(), boxes.data(), keypoints.data(), columns, rows, stride};
+        output.frame_width = static_cast<float>(columns) * stride;
+        output.frame_height = static_cast<float>(rows) * stride;
+    }
+    void put(int anchor, int column, int row, float score) {
+        scores[static_cast<std::size_t>((2 + anchor) * output.level[0].columns * output.level[0].rows +
+                                        row * output.level[0].columns + column)] = score;
+    }
+};
+
+struct face_list {
+    std::vector<std::byte> bytes;
+    explicit face_list(std::size_t capacity) : bytes(detection_set::bytes(capacity)) {}
+    detection_set* get() { return reinterpret_cast<detection_set*>(bytes.data()); }
+};
+
+face_list detect(const fake_level& l, detect_options o) {
+    face_list out(static_cast<std::size_t>(o.max_faces));
+    const auto scratch = std::make_unique<detect_scratch>();
+    detect_faces(serial_block{}, l.output, o, scratch.get(), out.get());
+    return out;
+}
+
+TEST(retinaface_decoding, an_anchor_without_deltas_is_its_own_box) {
+    fake_level l(8, 8, 16);
+    l.put(1, 3, 2, 0.9f);  // stride 16, second anchor: 64 px around index (55.5, 39.5)
+    auto out = detect(l, {.max_faces = 4});
+    ASSERT_EQ(out.get()->count, 1);
+    const detection& d = out.get()->items()[0];
+    EXPECT_FLOAT_EQ(d.box.width, 64);
+    EXPECT_FLOAT_EQ(d.box.x, 3 * 16 + 7.5f - 31.5f);
+    EXPECT_FLOAT_EQ(d.keypoints[2].x, 3 * 16 + 8);
+    EXPECT_FLOAT_EQ(d.keypoints[2].y, 2 * 16 + 8);
+}
+
+TEST(detection, scores_below_the_threshold_and_nan_are_no_faces) {
+    fake_level l(8, 8, 16);
+    l.put(0, 1, 1, 0.49f);
+    l.put(0, 2, 2, std::nanf(""));
+    EXPECT_EQ(detect(l, {.max_faces = 4}).get()->count, 0);
+}
+
+TEST(detection, overlapping_boxes_are_one_face_with_the_best_score) {
+    fake_level l(40, 8, 8);
+    l.put(0, 10, 4, 0.8f);
+    l.put(0, 11, 4, 0.95f);
+    l.put(0, 30, 4, 0.6f);
+    auto out = detect(l, {.max_faces = 4});
+    ASSERT_EQ(out.get()->count, 2);
+    EXPECT_FLOAT_EQ(out.get()->items()[0].score, 0.95f);
+    EXPECT_FLOAT_EQ(out.get()->items()[1].score, 0.6f);
+}
+
+TEST(detection, more_faces_than_asked_for_are_counted_as_overflow) {
+    fake_level l(64, 8, 32);
+    for (int i = 0; i < 10; ++i)
+        l.put(1, 6 * i + 1, 4, 0.6f + 0.01f * static_cast<float>(i));
+    for (auto& b : l.boxes)
+        b = 0;
+    auto out = detect(l, {.max_faces = 3, .region_scale = 1.5f});
+    EXPECT_EQ(out.get()->count, 3);
+    EXPECT_GT(out.get()->overflow, 0);
+    EXPECT_FLOAT_EQ(out.get()->items()[0].score, 0.69f);
+}
+
+// The threads of one block, as a GPU would run them, on real threads.
+struct threaded_block {
+    int index, count;
+    std::barrier<>* gate;
+    int thread() const { return index; }
+    int threads() const { return count; }
+    void sync() const { gate->arrive_and_wait(); }
+    static int add(std::int32_t* counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
+};
+
+TEST(detection, gives_the_same_faces_for_any_number_of_threads_in_the_block) {
+    fake_level l(40, 24, 16);
+    std::mt19937 random(5);
+    std::uniform_real_distribution<float> unit(0, 1), delta(-0.5f, 0.5f);
+    for (auto& s : l.scores)
+        s = unit(random) > 0.85f ? std::round(unit(random) * 50) / 50 : 0;  // ties are likely
+    for (auto& b : l.boxes)
+        b = delta(random);
+    for (auto& k : l.keypoints)
+        k = delta(random);
+    const detect_options o{.min_score = 0.3f, .max_faces = 100};
+    auto serial = detect(l, o);
+    ASSERT_GT(serial.get()->count, 10);
+    for (const int threads : {2, 3, 7}) {
+        face_list out(100);
+        const auto scratch = std::make_unique<detect_scratch>();
+        std::barrier<> gate(threads);
+        std::vector<std::thread> block;
+        for (int i = 0; i < threads; ++i) {
+            block.emplace_back([&, i] {
+                detect_faces(threaded_block{i, threads, &gate}, l.output, o, scratch.get(), out.get());
+            });
+        }
+        for (auto& t : block)
+            t.join();
+        ASSERT_EQ(out.get()->count, serial.get()->count);
+        EXPECT_EQ(out.bytes, serial.bytes);
+    }
+}
+
+// ---- pose -------------------------------------------------------------------------------------------------------
+
+std::vector<pose_anchor> anchors() {
+    std::vector<pose_anchor> a;
+    for (const auto& w : mesh::procrustes_basis()) {
+        const auto& v = mesh::canonical_vertices()[static_cast<std::size_t>(w.index)];
+        a.push_back({w.index, w.weight, v[0], v[1], v[2]});
+    }
+    return a;
+}
+
+// The canonical face, turned by yaw, pitch, roll (degrees, as head_pose has them), scaled, and put at (x, y).
+std::vector<point3> posed(float yaw, float pitch, float roll, float scale, float x, float y) {
+    const float d = 0.01745329252f, cy = std::cos(yaw * d), sy = std::sin(yaw * d), cp = std::cos(-pitch * d),
+                sp = std::sin(-pitch * d), cr = std::cos(-roll * d), sr = std::sin(-roll * d);
+    std::vector<point3> out(landmark_count);
+    for (std::size_t i = 0; i < mesh::kCanonicalVertices; ++i) {
+        const auto& v = mesh::canonical_vertices()[i];
+        const float rx = cr * v[0] - sr * v[1], ry = sr * v[0] + cr * v[1], rz = v[2];  // roll
+        const float px = rx, py = cp * ry - sp * rz, pz = sp * ry + cp * rz;            // pitch
+        const float qx = cy * px + sy * pz, qy = py, qz = -sy * px + cy * pz;           // yaw
+        out[i] = {x + scale * qx, y - scale * qy, -scale * qz};
+    }
+    return out;
+}
+
+TEST(head_pose, recovers_the_angles_of_a_turned_canonical_face) {
+    const auto basis = anchors();
+    for (const float yaw : {-60.0f, -20.0f, 0.0f, 35.0f}) {
+        for (const float pitch : {-30.0f, 0.0f, 25.0f}) {
+            for (const float roll : {-80.0f, 0.0f, 15.0f, 120.0f}) {
+                const auto marks = posed(yaw, pitch, roll, 12, 500, 300);
+                const head_pose p = pose_of(marks.data(), {basis.data(), static_cast<std::int32_t>(basis.size())},
+                                            {.frame_width = 1000, .frame_height = 600});
+                EXPECT_NEAR(p.yaw, yaw, 0.05);
+                EXPECT_NEAR(p.pitch, pitch, 0.05);
+                EXPECT_NEAR(p.roll, roll, 0.05);
+            }
+        }
+    }
+}
+
+TEST(head_pose, matrix_places_the_face_by_the_focal_length) {
+    const auto basis = anchors();
+    const auto marks = posed(0, 0, 0, 10, 700, 200);  // 10 px per cm
+    const head_pose p = pose_of(marks.data(), {basis.data(), static_cast<std::int32_t>(basis.size())},
+                                {.focal = 800, .frame_width = 1000, .frame_height = 600});
+    EXPECT_NEAR(p.matrix[11], -80, 0.1);  // 800 px / (10 px/cm)
+    EXPECT_NEAR(p.matrix[3], 20, 0.1);    // 200 px right of the centre
+    EXPECT_NEAR(p.matrix[7], 10, 0.1);    // 100 px above it
+    EXPECT_EQ(p.matrix[15], 1);
+}
+
+TEST(region, turns_with_the_eyes_and_grows_with_the_box) {
+    detection d;
+    d.box = {100, 100, 80, 120};
+    d.keypoints[0] = {120, 140};
+    d.keypoints[1] = {160, 180};
+    const region r = region_of(d, 1.5f);
+    EXPECT_FLOAT_EQ(r.cx, 140);
+    EXPECT_FLOAT_EQ(r.cy, 160);
+    EXPECT_FLOAT_EQ(r.size, 180);
+    EXPECT_NEAR(r.angle, 0.785398, 1e-5);
+    const affine m = frame_from_region(r, 192);
+    const point centre = m({96, 96});
+    EXPECT_NEAR(centre.x, 140, 1e-3);
+    EXPECT_NEAR(centre.y, 160, 1e-3);
+}
+
+TEST(region, a_detection_is_carried_along_with_its_region) {
+    detection d;
+    d.box = {90, 90, 20, 20};
+    d.keypoints[0] = {95, 95};
+    d.area = {100, 100, 30, 0};
+    const detection moved = carried(d, {200, 50, 60, 0});
+    EXPECT_FLOAT_EQ(moved.box.x, 180);
+    EXPECT_FLOAT_EQ(moved.box.y, 30);
+    EXPECT_FLOAT_EQ(moved.box.width, 40);
+    EXPECT_FLOAT_EQ(moved.keypoints[0].x, 190);
+}
+
+}  // namespace
+}  // namespace faceflow::vision

@@ -1,0 +1,134 @@
+#include <gtest/gtest.h>
+
+#include <random>
+#include <thread>
+
+#include "flow/collector.hpp"
+#include "flow/intake.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+host_frame frame_of(std::uint32_t source, std::uint64_t sequence) {
+    host_frame f;
+    f.id = {source, sequence};
+    f.pts_ns = static_cast<std::int64_t>(sequence) * 1000 + source;
+    return f;
+}
+
+TEST(intake, live_keeps_only_the_newest_frame_of_each_source) {
+    intake in({.pacing = pacing::live});
+    EXPECT_EQ(in.put(frame_of(0, 0)), 0u);
+    EXPECT_EQ(in.put(frame_of(1, 0)), 0u);
+    EXPECT_EQ(in.put(frame_of(0, 1)), 1u);
+    std::vector<frame_id> taken;
+    for (int i = 0; i < 2; ++i)
+        taken.push_back(in.take(0, 1)->frames.front().id);
+    std::sort(taken.begin(), taken.end());
+    EXPECT_EQ(taken, (std::vector<frame_id>{{0, 1}, {1, 0}}));
+}
+
+TEST(intake, recorded_waits_for_room_and_keeps_everything) {
+    intake in({.unit_frames = 1, .units_in_flight = 100});
+    std::thread producer([&] {
+        for (std::uint64_t i = 0; i < 50; ++i)
+            in.put(frame_of(0, i));
+        in.end_source(0);
+    });
+    for (std::uint64_t i = 0; i < 50; ++i) {
+        const auto unit = in.take(0, 2);
+        ASSERT_TRUE(unit);
+        EXPECT_EQ(unit->ticket, i);
+        EXPECT_EQ(unit->frames.front().id.sequence, i);
+    }
+    producer.join();
+}
+
+TEST(intake, skipped_detections_travel_with_the_detection_before_them) {
+    intake in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
+    for (std::uint64_t i = 0; i < 4; ++i)
+        in.put(frame_of(0, i));
+    const auto first = in.take(0, 1);
+    EXPECT_EQ(first->frames.size(), 3u);
+    EXPECT_TRUE(first->detect_first);
+    in.end_source(0);
+    EXPECT_EQ(in.take(0, 1)->frames.size(), 1u);
+}
+
+TEST(intake, merged_sources_come_in_the_order_of_time) {
+    for (unsigned seed = 0; seed < 5; ++seed) {
+        intake in({.unit_frames = 1, .merged = true, .units_in_flight = 100});
+        for (std::uint32_t s = 0; s < 3; ++s)
+            in.begin_source(s);
+        std::vector<std::thread> producers;
+        for (std::uint32_t s = 0; s < 3; ++s) {
+            producers.emplace_back([&in, s, seed] {
+                std::mt19937 random(seed * 10 + s);
+                for (std::uint64_t i = 0; i < 20; ++i) {
+                    std::this_thread::sleep_for(std::chrono::microseconds(random() % 300));
+                    in.put(frame_of(s, i));
+                }
+                in.end_source(s);
+            });
+        }
+        std::int64_t last = -1;
+        for (std::uint64_t i = 0; i < 60; ++i) {
+            const auto unit = in.take(i % 2, 2);
+            EXPECT_EQ(unit->ticket, i);
+            EXPECT_GT(unit->frames.front().pts_ns, last);
+            last = unit->frames.front().pts_ns;
+        }
+        for (auto& p : producers)
+            p.join();
+    }
+}
+
+TEST(intake, bounds_what_is_taken_and_not_done) {
+    intake in({.unit_frames = 8, .units_in_flight = 1});
+    in.put(frame_of(0, 0));
+    in.end_source(0);
+    in.put(frame_of(1, 0));
+    in.end_source(1);
+    ASSERT_TRUE(in.take(0, 2));
+    std::atomic<bool> taken{false};
+    std::thread other([&] {
+        in.take(1, 2);
+        taken = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    EXPECT_FALSE(taken);
+    in.done();
+    other.join();
+    EXPECT_TRUE(taken);
+}
+
+TEST(collector, hands_outcomes_on_in_the_order_of_their_tickets) {
+    std::vector<std::uint64_t> seen;
+    int units = 0;
+    {
+        collector c([&](outcome&& o) { seen.push_back(o.frame.id.sequence); }, [&] { ++units; });
+        std::vector<std::uint64_t> tickets(200);
+        for (std::uint64_t i = 0; i < tickets.size(); ++i)
+            tickets[i] = i;
+        std::mt19937 random(3);
+        std::shuffle(tickets.begin(), tickets.end(), random);
+        std::vector<std::thread> lanes;
+        for (std::size_t lane = 0; lane < 4; ++lane) {
+            lanes.emplace_back([&, lane] {
+                for (std::size_t i = lane; i < tickets.size(); i += 4) {
+                    std::vector<outcome> o;
+                    o.push_back({frame_of(0, tickets[i]), frame_faces{}});
+                    c.put(0, tickets[i], std::move(o));
+                }
+            });
+        }
+        for (auto& l : lanes)
+            l.join();
+    }
+    ASSERT_EQ(seen.size(), 200u);
+    EXPECT_EQ(units, 200);
+    EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+}
+
+}  // namespace
+}  // namespace faceflow::flow

@@ -1,0 +1,170 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support.hpp"
+#include "vision/sample.hpp"
+
+namespace faceflow::vision {
+namespace {
+
+using test::every_format;
+using test::random_picture;
+
+float worst_difference(const sampling_source& source, const affine& map, std::int32_t size) {
+    const auto elements = static_cast<std::size_t>(3 * size * size);
+    std::vector<float> fast(elements, -1), slow(elements, -2);
+    sample(source, map, {fast.data(), size, size, 1, 0});
+    sample_reference(source, map, {slow.data(), size, size, 1, 0});
+    float worst = 0;
+    for (std::size_t i = 0; i < elements; ++i)
+        worst = std::max(worst, std::abs(fast[i] - slow[i]));
+    return worst;
+}
+
+class every_pixel_format : public testing::TestWithParam<pixel_format> {};
+
+TEST_P(every_pixel_format, vectorised_sampling_matches_the_scalar_reference) {
+    std::mt19937 random(7);
+    std::uniform_real_distribution<float> place(-20, 150), side(1, 300), turn(-4, 4);
+    for (const auto& [w, h] : {std::pair{1, 1}, {2, 2}, {3, 5}, {1, 40}, {40, 1}, {101, 57}, {128, 96}}) {
+        for (const rotation r : {rotation::none, rotation::cw90, rotation::cw180, rotation::cw270}) {
+            auto picture = random_picture(GetParam(), w, h, 11, w % 2 == 0 ? 16 : 0);
+            picture.view.turn = r;
+            const auto source = make_sampling_source(picture.view);
+            const region area{place(random), place(random), side(random), turn(random)};
+            EXPECT_LE(worst_difference(source, frame_from_region(area, 33), 33), 1.0f / 255) << w << "x" << h;
+        }
+    }
+}
+
+TEST_P(every_pixel_format, never_reads_outside_of_the_picture) {
+    // The planes have no byte to spare; under a sanitizer any over-read ends the test.
+    for (const auto& [w, h] : {std::pair{1, 1}, {3, 1}, {17, 9}, {641, 3}}) {
+        const auto picture = random_picture(GetParam(), w, h, 3);
+        const auto source = make_sampling_source(picture.view);
+        std::vector<float> out(3 * 16 * 16);
+        sample(source, frame_from_region({static_cast<float>(w), static_cast<float>(h), 1e6f, 0.3f}, 16),
+               {out.data(), 16, 16, 1, 0});
+        for (const float v : out)
+            EXPECT_TRUE(v >= 0 && v <= 1);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(formats, every_pixel_format, testing::ValuesIn(every_format),
+                         [](const auto& format) { return std::string(name(format.param)); });
+
+// One flat colour in a given YUV coding.
+test::owned_picture flat_yuv(pixel_format format, std::uint8_t y, std::uint8_t u, std::uint8_t v) {
+    auto p = random_picture(format, 16, 16, 1);
+    for (auto& b : p.planes[0])
+        b = y;
+    for (auto& b : p.planes[1])
+        b = u;
+    for (auto& b : p.planes[2])
+        b = v;
+    return p;
+}
+
+std::array<float, 3> colour_of(const image& picture) {
+    std::vector<float> out(3 * 16);
+    sample(make_sampling_source(picture), affine{1, 0, 6, 0, 1, 6}, {out.data(), 4, 4, 1, 0});
+    return {out[0], out[16], out[32]};
+}
+
+TEST(colour, primaries_of_each_matrix_and_range_come_out_right) {
+    struct reference {
+        colour_matrix matrix;
+        colour_range range;
+        std::uint8_t y, u, v;  // pure red after the standards, rounded to 8 bits
+    };
+    const reference reds[] = {
+        {colour_matrix::bt601, colour_range::limited, 81, 90, 240},
+        {colour_matrix::bt601, colour_range::full, 76, 85, 255},
+        {colour_matrix::bt709, colour_range::limited, 63, 102, 240},
+        {colour_matrix::bt709, colour_range::full, 54, 99, 255},
+        {colour_matrix::bt2020, colour_range::limited, 74, 97, 240},
+        {colour_matrix::bt2020, colour_range::full, 67, 92, 255},
+    };
+    for (const auto& r : reds) {
+        auto p = flat_yuv(pixel_format::i420, r.y, r.u, r.v);
+        p.view.matrix = r.matrix;
+        p.view.range = r.range;
+        const auto c = colour_of(p.view);
+        EXPECT_NEAR(c[0], 1, 0.012) << static_cast<int>(r.matrix);
+        EXPECT_NEAR(c[1], 0, 0.012);
+        EXPECT_NEAR(c[2], 0, 0.012);
+    }
+}
+
+TEST(colour, limited_black_and_white_are_0_and_1) {
+    EXPECT_NEAR(colour_of(flat_yuv(pixel_format::i420, 16, 128, 128).view)[1], 0, 1e-6);
+    EXPECT_NEAR(colour_of(flat_yuv(pixel_format::i420, 235, 128, 128).view)[1], 1, 1e-6);
+}
+
+TEST(colour, sampling_at_pixel_centres_gives_the_pixels_themselves) {
+    const auto p = random_picture(pixel_format::bgr24, 32, 32, 5);
+    std::vector<float> out(3 * 32 * 32);
+    sample(make_sampling_source(p.view), affine{}, {out.data(), 32, 32, 255, 0});
+    for (std::size_t i = 0; i < 32 * 32; ++i) {
+        EXPECT_NEAR(out[i], p.planes[0][3 * i + 2], 1e-3);
+        EXPECT_NEAR(out[i + 2048], p.planes[0][3 * i], 1e-3);
+    }
+}
+
+TEST(colour, left_sited_chroma_lies_a_quarter_sample_to_the_left) {
+    auto p = flat_yuv(pixel_format::i420, 128, 128, 128);
+    for (int row = 0; row < 8; ++row) {
+        for (int k = 0; k < 8; ++k)
+            p.planes[1][static_cast<std::size_t>(8 * row + k)] = static_cast<std::uint8_t>(16 * k + 40);
+    }
+    p.view.site = chroma_site::left;
+    const auto left = colour_of(p.view);
+    p.view.site = chroma_site::centre;
+    const auto centre = colour_of(p.view);
+    EXPECT_NEAR(left[2] - centre[2], 0.25 * 16 * 1.8556 / 224, 1e-4);  // a quarter of a step of U, as blue under BT.709
+}
+
+TEST(letterbox, keeps_the_aspect_and_pads_with_black) {
+    const auto p = random_picture(pixel_format::i420, 200, 100, 9);
+    const letterbox l = fit(200, 100, 64, 64);
+    EXPECT_EQ(l.y_begin, 16);
+    EXPECT_EQ(l.y_end, 48);
+    EXPECT_EQ(l.x_begin, 0);
+    EXPECT_EQ(l.x_end, 64);
+    std::vector<float> out(3 * 64 * 64, 99);
+    sample_letterbox(make_sampling_source(p.view), l, {out.data(), 64, 64, 2, -1});
+    EXPECT_EQ(out[0], -1);
+    EXPECT_EQ(out[15 * 64 + 63], -1);
+    EXPECT_EQ(out[48 * 64], -1);
+    for (const float v : out)
+        EXPECT_TRUE(v >= -1 && v <= 1);
+    const point back = l.to_frame({32, 32});
+    EXPECT_NEAR(back.x, 100, 1e-4);
+    EXPECT_NEAR(back.y, 50, 1e-4);
+}
+
+TEST(rotation, a_turned_picture_samples_like_the_upright_one) {
+    const auto upright = random_picture(pixel_format::rgb24, 24, 16, 2);
+    auto stored = random_picture(pixel_format::rgb24, 16, 24, 3);
+    for (int y = 0; y < 16; ++y) {
+        for (int x = 0; x < 24; ++x) {
+            // Turned clockwise by 90 degrees, stored (sx, sy) shows at upright (23 - sy, sx).
+            const std::size_t to = static_cast<std::size_t>(((23 - x) * 16 + y) * 3),
+                              from = static_cast<std::size_t>((y * 24 + x) * 3);
+            for (std::size_t k = 0; k < 3; ++k)
+                stored.planes[0][to + k] = upright.planes[0][from + k];
+        }
+    }
+    stored.view.turn = rotation::cw90;
+    ASSERT_EQ(stored.view.upright_width(), 24);
+    const region area{11, 7, 12, 0.4f};
+    std::vector<float> a(3 * 20 * 20), b(3 * 20 * 20);
+    sample(make_sampling_source(upright.view), frame_from_region(area, 20), {a.data(), 20, 20, 1, 0});
+    sample(make_sampling_source(stored.view), frame_from_region(area, 20), {b.data(), 20, 20, 1, 0});
+    for (std::size_t i = 0; i < a.size(); ++i)
+        EXPECT_NEAR(a[i], b[i], 1e-4);
+}
+
+}  // namespace
+}  // namespace faceflow::vision
