@@ -1,0 +1,39 @@
+# A relocatable prefix: the tool, the library with its headers and CMake package, models, manual and completions.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS faceflow_cli faceflow EXPORT faceflow-targets)
+install(DIRECTORY include/faceflow TYPE INCLUDE)
+
+# An ONNX Runtime that is not the system's own travels along, under the name that the loader asks for.
+get_filename_component(_ort_real ${OnnxRuntime_LIBRARY} REALPATH)
+if(NOT _ort_real MATCHES "^/(usr/)?lib")
+    install(FILES ${_ort_real} DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME libonnxruntime.so.1)
+endif()
+
+install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/models)
+# Fetched at set-up, so it may be missing; its licence allows research only.
+install(DIRECTORY assets/models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/models OPTIONAL)
+install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+foreach(page "manual:faceflow.1:man/man1" "completion bash:faceflow:bash-completion/completions"
+             "completion zsh:_faceflow:zsh/site-functions")
+    string(REPLACE ":" ";" page "${page}")
+    list(GET page 0 arguments)
+    list(GET page 1 file)
+    list(GET page 2 folder)
+    separate_arguments(arguments)
+    set(made ${CMAKE_BINARY_DIR}/share/${folder}/${file})
+    cmake_path(GET made PARENT_PATH made_folder)
+    add_custom_command(OUTPUT ${made} COMMAND ${CMAKE_COMMAND} -E make_directory ${made_folder}
+                       COMMAND faceflow_cli ${arguments} > ${made} DEPENDS faceflow_cli VERBATIM)
+    list(APPEND pages ${made})
+    install(FILES ${made} DESTINATION ${CMAKE_INSTALL_DATADIR}/${folder})
+endforeach()
+add_custom_target(faceflow_pages ALL DEPENDS ${pages})
+
+install(EXPORT faceflow-targets NAMESPACE faceflow:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/faceflow)
+configure_package_config_file(cmake/faceflow-config.cmake.in ${CMAKE_BINARY_DIR}/faceflow-config.cmake
+    INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/faceflow)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/faceflow-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/faceflow-config.cmake ${CMAKE_BINARY_DIR}/faceflow-config-version.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/faceflow)

@@ -13,20 +13,30 @@ if(FACEFLOW_SANITIZE)
     target_link_options(faceflow_flags INTERFACE -fsanitize=${FACEFLOW_SANITIZE})
 endif()
 
-# All of src/ but the command-line tool: one static library, its layers kept apart by tools/check_layers.py.
+# All of src/ but the command-line tool, twice: faceflow_core is static and shows everything, for the tool and the tests;
+# faceflow is the shared library that users link, which shows the public API alone. Layers are kept apart by
+# tools/check_layers.py.
 function(faceflow_add_library)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.cpp)
     list(FILTER sources EXCLUDE REGEX "/src/cli/")
-    add_library(faceflow STATIC ${sources})
-    add_library(faceflow::faceflow ALIAS faceflow)
-    target_include_directories(faceflow
-        PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
-        PRIVATE ${CMAKE_SOURCE_DIR}/src)
-    target_compile_features(faceflow PUBLIC cxx_std_20)
-    target_compile_definitions(faceflow PRIVATE
+    add_library(faceflow_core STATIC ${sources})
+    target_include_directories(faceflow_core PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+    target_compile_features(faceflow_core PUBLIC cxx_std_20)
+    target_compile_definitions(faceflow_core PRIVATE
         FACEFLOW_VERSION="${PROJECT_VERSION}" FACEFLOW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    target_link_libraries(faceflow
-        PUBLIC tl::expected
-        PRIVATE $<BUILD_INTERFACE:faceflow_flags> PkgConfig::FFMPEG PkgConfig::HIGHWAY fmt::fmt spdlog::spdlog
-                nlohmann_json::nlohmann_json opencv_imgproc_only tomlplusplus::tomlplusplus OnnxRuntime::OnnxRuntime Threads::Threads)
+    target_link_libraries(faceflow_core PRIVATE faceflow_flags PUBLIC tl::expected PkgConfig::FFMPEG PkgConfig::HIGHWAY fmt::fmt
+        spdlog::spdlog nlohmann_json::nlohmann_json opencv_imgproc_only tomlplusplus::tomlplusplus
+        OnnxRuntime::OnnxRuntime Threads::Threads ${CMAKE_DL_LIBS})
+
+    set(exports ${CMAKE_SOURCE_DIR}/cmake/exports.map)
+    add_library(faceflow SHARED ${CMAKE_SOURCE_DIR}/cmake/empty.cpp)
+    add_library(faceflow::faceflow ALIAS faceflow)
+    set_target_properties(faceflow PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+        INSTALL_RPATH "$ORIGIN" LINK_DEPENDS ${exports})
+    target_include_directories(faceflow INTERFACE
+        $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_compile_features(faceflow INTERFACE cxx_std_20)
+    target_link_libraries(faceflow INTERFACE tl::expected
+        PRIVATE $<BUILD_INTERFACE:faceflow_flags> $<BUILD_INTERFACE:$<LINK_LIBRARY:WHOLE_ARCHIVE,faceflow_core>>)
+    target_link_options(faceflow PRIVATE LINKER:--version-script=${exports})
 endfunction()

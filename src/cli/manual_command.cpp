@@ -94,8 +94,11 @@ void print_options(const CLI::App& app) {
         std::string names;
         for (const auto& n : o->get_snames())
             names += fmt::format("\\fB\\-{}\\fR, ", n);
-        for (const auto& n : o->get_lnames()) {
-            if (!n.starts_with("no-")) names += fmt::format("\\fB\\-\\-{}\\fR", roff_escaped(n));
+        const auto& lnames = o->get_lnames();
+        const bool negatable = std::any_of(lnames.begin(), lnames.end(), [](const auto& n) { return n.starts_with("no-"); });
+        for (const auto& n : lnames) {
+            if (n.starts_with("no-")) continue;
+            names += fmt::format("\\fB\\-\\-{}{}\\fR", negatable ? "[no\\-]" : "", roff_escaped(n));
         }
         const std::string value =
             o->get_items_expected_max() > 0 ? " \\fI" + roff_escaped(o->get_type_name()) + "\\fR" : "";

@@ -101,11 +101,11 @@ declared add_run(CLI::App& app) {
     run->add_option("--limit", a->limit, "stop after N frames of each input; 0: no limit")->type_name("N")->group(part);
     run->add_option("--start", a->start, "begin at this time of the input")
         ->type_name("SECONDS")
-        ->check(CLI::NonNegativeNumber)
+        ->check(CLI::Validator(CLI::NonNegativeNumber).name(""))
         ->group(part);
     run->add_option("--end", a->end, "end before this time of the input")
         ->type_name("SECONDS")
-        ->check(CLI::NonNegativeNumber)
+        ->check(CLI::Validator(CLI::NonNegativeNumber).name(""))
         ->group(part);
     add_engine_options(*run, a->engine);
     run->add_option("--config", a->config, "TOML file with these options as keys; the command line wins")

@@ -42,6 +42,9 @@ public:
         return options_.path;
     }
 
+    // Why the video has no sound although the input has, or empty.
+    std::string audio_note() const { return writer_ ? writer_->audio_note() : std::string(); }
+
 private:
     struct item {
         host_frame frame;
@@ -106,6 +109,7 @@ private:
         for (std::size_t i = 0; i < request_.inputs.size(); ++i) {
             media::source_options o;
             o.number = static_cast<std::uint32_t>(i);
+            o.stop = halt_.get_token();
             o.start_seconds = request_.start_seconds;
             o.end_seconds = request_.end_seconds;
             auto opened = media::open_source(request_.inputs[i], o);
@@ -167,7 +171,7 @@ private:
         const media::source_info& info = s.from->info();
         auto input = std::make_shared<const std::string>(info.input);
         std::uint32_t number = static_cast<std::uint32_t>(&s - sources_.data());
-        for (std::uint64_t n = 0; !halted() && n < request_.limit.value_or(UINT64_MAX);) {
+        for (std::uint64_t n = 0; !halt_.stop_requested() && n < request_.limit.value_or(UINT64_MAX);) {
             const auto begun = clock::now();
             auto read = s.from->next();
             engine_->counters().of(stage::capture).record(clock::now() - begun);
@@ -209,14 +213,10 @@ private:
         if (auto& video = sources_[f.id.source].video) video->write(f, *faces);
     }
 
+    // The sources stop; frames on their way are not written any more.
     void fail_output(result<void> r) {
-        const std::lock_guard lock(mutex_);
         output_error_ = std::move(r);
-        output_failed_ = true;
-    }
-
-    bool halted() const {
-        return stop_.load(std::memory_order_relaxed) || output_failed_.load(std::memory_order_relaxed);
+        halt_.request_stop();
     }
 
     run_progress progress() const {
@@ -234,18 +234,12 @@ private:
         return p;
     }
 
-    // Shows progress and passes a stop on, until all captures have ended.
+    // Shows progress until all captures have ended.
     void watch() {
-        bool told = false;
         std::unique_lock lock(mutex_);
         while (running_ > 0) {
             changed_.wait_for(lock, std::chrono::milliseconds(100));
             lock.unlock();
-            if (halted() && !told) {
-                told = true;
-                for (auto& s : sources_)
-                    s.from->interrupt();
-            }
             if (on_progress_) on_progress_(progress());
             lock.lock();
         }
@@ -276,6 +270,7 @@ private:
             auto path = s.video->finish();
             if (!path) return tl::unexpected(std::move(path.error()));
             if (*path) report_.written.push_back(**path);
+            if (auto note = s.video->audio_note(); !note.empty()) report_.warnings.push_back(std::move(note));
         }
         auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, report_.seconds, survived));
         report_.summary = summary;
@@ -303,13 +298,21 @@ private:
     const std::atomic<bool>& stop_;
     const std::function<void(const run_progress&)>& on_progress_;
 
+    // A signal handler can only set a flag; this passes it on to sources that may be blocked, also while they open.
+    std::stop_source halt_;
+    std::jthread stop_watch_{[this](std::stop_token over) {
+        while (!over.stop_requested()) {
+            if (stop_.load(std::memory_order_relaxed)) halt_.request_stop();
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+    }};
+
     std::vector<opened_source> sources_;
     std::vector<std::unique_ptr<media::result_writer>> writers_;
     bool live_ = false;
     std::set<std::pair<std::uint32_t, std::int64_t>> tracks_;
     std::atomic<std::uint64_t> last_faces_{0};
-    std::atomic<bool> output_failed_{false};
-    result<void> output_error_;
+    result<void> output_error_;  // written and read by the handler's thread until the engine has drained
     clock::time_point started_;
 
     std::mutex mutex_;

@@ -1,5 +1,6 @@
 #include "inference/catalogue.hpp"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -9,7 +10,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
-#include <ranges>
 #include <sstream>
 
 extern "C" {
@@ -44,10 +44,10 @@ result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
                                                                            {"source", &e.source},
                                                                            {"licence", &e.licence},
                                                                            {"sha256", &e.sha256}}};
-    for (const auto& [key, node] : table) {
-        if (std::none_of(fields.begin(), fields.end(), [&](const auto& f) { return f.first == key.str(); })) {
-            return fail(errc::invalid_argument,
-                        fmt::format("model catalogue: [{}] has an unknown key '{}'", id, key.str()));
+    for (const auto& item : table) {
+        const std::string_view key = item.first.str();
+        if (std::none_of(fields.begin(), fields.end(), [&](const auto& f) { return f.first == key; })) {
+            return fail(errc::invalid_argument, fmt::format("model catalogue: [{}] has an unknown key '{}'", id, key));
         }
     }
     for (const auto& [key, value] : fields) {
@@ -68,10 +68,14 @@ result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
     return e;
 }
 
-// Where the running program lies, so that an installed tree can be moved about.
-fs::path program_folder() {
+// Where the program or shared library lies that holds this code, so that an installed tree can be moved about.
+fs::path own_folder() {
+    Dl_info info{};
     std::error_code ec;
-    return fs::read_symlink("/proc/self/exe", ec).parent_path();
+    const fs::path self = dladdr(reinterpret_cast<const void*>(&sha256_of), &info) != 0 && info.dli_fname != nullptr
+                              ? fs::path(info.dli_fname)
+                              : fs::path("/proc/self/exe");
+    return fs::canonical(fs::exists(self, ec) ? self : fs::path("/proc/self/exe"), ec).parent_path();
 }
 
 }  // namespace
@@ -123,8 +127,9 @@ result<model_store> model_store::open(const fs::path& folder) {
     }
     add(folder);
     if (const char* from_environment = std::getenv("FACEFLOW_MODELS")) add(from_environment);
-    const fs::path program = program_folder();
-    add(program.parent_path() / "share/faceflow/models");
+    const fs::path own = own_folder();
+    add(own.parent_path() / "share/faceflow/models");                // bin, lib
+    add(own.parent_path().parent_path() / "share/faceflow/models");  // lib/x86_64-linux-gnu
     add(fs::path(FACEFLOW_SOURCE_DIR) / "models");
     add(fs::path(FACEFLOW_SOURCE_DIR) / "assets/models");
 
@@ -138,10 +143,11 @@ result<model_store> model_store::open(const fs::path& folder) {
         store.entries_ = std::move(*entries);
         return store;
     }
-    return fail(
-        errc::not_found,
-        fmt::format("no model catalogue ({}) in {}; set FACEFLOW_MODELS or --models to the folder with the models",
-                    catalogue_file, fmt::join(store.folders_ | std::views::transform(&fs::path::native), ", ")));
+    std::vector<std::string> looked;
+    for (const auto& p : store.folders_) looked.push_back(p.string());
+    return fail(errc::not_found,
+                fmt::format("no model catalogue ({}) in {}; set FACEFLOW_MODELS or --models to the folder with the models",
+                            catalogue_file, fmt::join(looked, ", ")));
 }
 
 result<model_entry> model_store::entry(std::string_view id) const {

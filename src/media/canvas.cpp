@@ -1,5 +1,6 @@
 #include "media/canvas.hpp"
 
+#include <algorithm>
 #include <array>
 #include <opencv2/imgproc.hpp>
 
@@ -73,6 +74,19 @@ void fill(const cv::Mat& from, cv::Mat to) {
     }
 }
 
+// swscale turns palettes into YUV by BT.601, whatever it is told; so they are looked up here.
+cv::Mat expand_palette(const image& picture) {
+    cv::Mat pixels(picture.height, picture.width, CV_8UC4);
+    const std::uint8_t* palette = picture.planes[1].data;
+    for (int y = 0; y < picture.height; ++y) {
+        const std::uint8_t* indices = picture.planes[0].data + std::ptrdiff_t{y} * picture.planes[0].stride;
+        std::uint8_t* row = pixels.ptr(y);
+        for (int x = 0; x < picture.width; ++x)
+            std::copy_n(palette + 4 * indices[x], 4, row + 4 * x);
+    }
+    return pixels;
+}
+
 int libav_matrix(colour_matrix matrix) {
     switch (matrix) {
         case colour_matrix::bt601: return SWS_CS_ITU601;
@@ -105,6 +119,13 @@ result<frame_ptr> canvas_maker::allocate(int width, int height) const {
 }
 
 result<frame_ptr> canvas_maker::convert(const image& picture) {
+    if (picture.format == pixel_format::pal8) {
+        const cv::Mat pixels = expand_palette(picture);
+        image expanded = picture;
+        expanded.format = pixel_format::bgra32;
+        expanded.planes = {plane{pixels.data, static_cast<std::int32_t>(pixels.step)}};
+        return convert(expanded);
+    }
     const AVPixelFormat from = to_libav_format(picture.format);
     if (from == AV_PIX_FMT_NONE) {
         return fail(errc::unsupported,

@@ -87,7 +87,7 @@ drawing plan(const face& found, const yuv_planes& picture) {
     about.colour = track_colour(found.track);
     const auto shorter = static_cast<float>(std::min(picture.y.cols, picture.y.rows));
     const float unit = shorter / 720.0F;
-    about.thin = std::max(1, static_cast<int>(std::lround(unit)));
+    about.thin = std::max(1, static_cast<int>(std::lround(0.8F * unit)));
     // A small face among large ones would drown in strokes made for those.
     const float stroke = std::min(2.0F * unit, found.box.width * 0.016F);
     about.bold = std::max(1, static_cast<int>(std::lround(stroke)));

@@ -44,7 +44,8 @@ TEST(media_file, frames_outlive_their_source) {
     const everything read = read_all(*opened);
     opened.reset();
     unsigned sum = 0;
-    for (const read_frame& frame : read.frames) sum += frame.frame.picture.planes[0].data[120 * 3];
+    for (const read_frame& frame : read.frames)
+        sum += frame.frame.picture.planes[0].data[120 * 3];
     EXPECT_GT(sum, 0U);
 }
 
@@ -55,16 +56,20 @@ struct raw_layout {
     std::vector<std::pair<int, int>> planes;  // bytes a row, rows; for 38x22
 };
 
-void PrintTo(const raw_layout& layout, std::ostream* out) { *out << layout.name; }
+void PrintTo(const raw_layout& layout, std::ostream* out) {
+    *out << layout.name;
+}
 
 class media_raw : public testing::TestWithParam<raw_layout> {};
 
 TEST_P(media_raw, pixels_arrive_untouched) {
     const raw_layout& layout = GetParam();
     std::size_t size = 0;
-    for (const auto& [bytes, rows] : layout.planes) size += static_cast<std::size_t>(bytes * rows);
+    for (const auto& [bytes, rows] : layout.planes)
+        size += static_cast<std::size_t>(bytes * rows);
     std::string pixels(size * 2, '\0');
-    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<char>((i * i + 31 * i) >> 3);
+    for (std::size_t i = 0; i < pixels.size(); ++i)
+        pixels[i] = static_cast<char>((i * i + 31 * i) >> 3);
     const std::string raw = at(std::string(layout.name) + ".raw");
     write_bytes(raw, pixels);
     const std::string file = make(std::string(layout.name) + ".nut", std::string("-f rawvideo -s 38x22 -pix_fmt ") +
@@ -92,43 +97,39 @@ TEST_P(media_raw, pixels_arrive_untouched) {
 
 INSTANTIATE_TEST_SUITE_P(
     formats, media_raw,
-    testing::Values(raw_layout{"gray", pixel_format::gray8, {{38, 22}}},
-                    raw_layout{"gray10le", pixel_format::gray10le, {{76, 22}}},
-                    raw_layout{"gray12le", pixel_format::gray12le, {{76, 22}}},
-                    raw_layout{"gray16le", pixel_format::gray16le, {{76, 22}}},
-                    raw_layout{"nv12", pixel_format::nv12, {{38, 22}, {38, 11}}},
-                    raw_layout{"nv21", pixel_format::nv21, {{38, 22}, {38, 11}}},
-                    raw_layout{"yuv420p", pixel_format::i420, {{38, 22}, {19, 11}, {19, 11}}},
-                    raw_layout{"yuva420p", pixel_format::i420, {{38, 22}, {19, 11}, {19, 11}, {38, 22}}},
-                    raw_layout{"yuv422p", pixel_format::i422, {{38, 22}, {19, 22}, {19, 22}}},
-                    raw_layout{"yuv440p", pixel_format::i440, {{38, 22}, {38, 11}, {38, 11}}},
-                    raw_layout{"yuv444p", pixel_format::i444, {{38, 22}, {38, 22}, {38, 22}}},
-                    raw_layout{"yuv411p", pixel_format::i411, {{38, 22}, {10, 22}, {10, 22}}},
-                    raw_layout{"yuv420p10le", pixel_format::i420_10le, {{76, 22}, {38, 11}, {38, 11}}},
-                    raw_layout{"yuv422p10le", pixel_format::i422_10le, {{76, 22}, {38, 22}, {38, 22}}},
-                    raw_layout{"yuv444p10le", pixel_format::i444_10le, {{76, 22}, {76, 22}, {76, 22}}},
-                    raw_layout{"yuv420p12le", pixel_format::i420_12le, {{76, 22}, {38, 11}, {38, 11}}},
-                    raw_layout{"yuv422p12le", pixel_format::i422_12le, {{76, 22}, {38, 22}, {38, 22}}},
-                    raw_layout{"yuv444p12le", pixel_format::i444_12le, {{76, 22}, {76, 22}, {76, 22}}},
-                    raw_layout{"yuyv422", pixel_format::yuyv422, {{76, 22}}},
-                    raw_layout{"uyvy422", pixel_format::uyvy422, {{76, 22}}},
-                    raw_layout{"rgb24", pixel_format::rgb24, {{114, 22}}},
-                    raw_layout{"bgr24", pixel_format::bgr24, {{114, 22}}},
-                    raw_layout{"rgba", pixel_format::rgba32, {{152, 22}}},
-                    raw_layout{"rgb0", pixel_format::rgba32, {{152, 22}}},
-                    raw_layout{"bgra", pixel_format::bgra32, {{152, 22}}},
-                    raw_layout{"bgr0", pixel_format::bgra32, {{152, 22}}},
-                    raw_layout{"argb", pixel_format::argb32, {{152, 22}}},
-                    raw_layout{"0rgb", pixel_format::argb32, {{152, 22}}},
-                    raw_layout{"abgr", pixel_format::abgr32, {{152, 22}}},
-                    raw_layout{"0bgr", pixel_format::abgr32, {{152, 22}}},
-                    raw_layout{"gbrp", pixel_format::gbrp, {{38, 22}, {38, 22}, {38, 22}}},
-                    raw_layout{"gbrp10le", pixel_format::gbrp10le, {{76, 22}, {76, 22}, {76, 22}}}),
+    testing::Values(
+        raw_layout{"gray", pixel_format::gray8, {{38, 22}}}, raw_layout{"gray10le", pixel_format::gray10le, {{76, 22}}},
+        raw_layout{"gray12le", pixel_format::gray12le, {{76, 22}}},
+        raw_layout{"gray16le", pixel_format::gray16le, {{76, 22}}},
+        raw_layout{"nv12", pixel_format::nv12, {{38, 22}, {38, 11}}},
+        raw_layout{"nv21", pixel_format::nv21, {{38, 22}, {38, 11}}},
+        raw_layout{"yuv420p", pixel_format::i420, {{38, 22}, {19, 11}, {19, 11}}},
+        raw_layout{"yuva420p", pixel_format::i420, {{38, 22}, {19, 11}, {19, 11}, {38, 22}}},
+        raw_layout{"yuv422p", pixel_format::i422, {{38, 22}, {19, 22}, {19, 22}}},
+        raw_layout{"yuv440p", pixel_format::i440, {{38, 22}, {38, 11}, {38, 11}}},
+        raw_layout{"yuv444p", pixel_format::i444, {{38, 22}, {38, 22}, {38, 22}}},
+        raw_layout{"yuv411p", pixel_format::i411, {{38, 22}, {10, 22}, {10, 22}}},
+        raw_layout{"yuv420p10le", pixel_format::i420_10le, {{76, 22}, {38, 11}, {38, 11}}},
+        raw_layout{"yuv422p10le", pixel_format::i422_10le, {{76, 22}, {38, 22}, {38, 22}}},
+        raw_layout{"yuv444p10le", pixel_format::i444_10le, {{76, 22}, {76, 22}, {76, 22}}},
+        raw_layout{"yuv420p12le", pixel_format::i420_12le, {{76, 22}, {38, 11}, {38, 11}}},
+        raw_layout{"yuv422p12le", pixel_format::i422_12le, {{76, 22}, {38, 22}, {38, 22}}},
+        raw_layout{"yuv444p12le", pixel_format::i444_12le, {{76, 22}, {76, 22}, {76, 22}}},
+        raw_layout{"yuyv422", pixel_format::yuyv422, {{76, 22}}},
+        raw_layout{"uyvy422", pixel_format::uyvy422, {{76, 22}}}, raw_layout{"rgb24", pixel_format::rgb24, {{114, 22}}},
+        raw_layout{"bgr24", pixel_format::bgr24, {{114, 22}}}, raw_layout{"rgba", pixel_format::rgba32, {{152, 22}}},
+        raw_layout{"rgb0", pixel_format::rgba32, {{152, 22}}}, raw_layout{"bgra", pixel_format::bgra32, {{152, 22}}},
+        raw_layout{"bgr0", pixel_format::bgra32, {{152, 22}}}, raw_layout{"argb", pixel_format::argb32, {{152, 22}}},
+        raw_layout{"0rgb", pixel_format::argb32, {{152, 22}}}, raw_layout{"abgr", pixel_format::abgr32, {{152, 22}}},
+        raw_layout{"0bgr", pixel_format::abgr32, {{152, 22}}},
+        raw_layout{"gbrp", pixel_format::gbrp, {{38, 22}, {38, 22}, {38, 22}}},
+        raw_layout{"gbrp10le", pixel_format::gbrp10le, {{76, 22}, {76, 22}, {76, 22}}}),
     [](const auto& about) { return std::string(about.param.name); });
 
 TEST(media_file, palette_pictures_keep_their_palette) {
-    const auto opened = open_or_fail(make("pal.nut", "-f lavfi -i color=c=0xff0000:s=8x8:d=0.04 -pix_fmt pal8 "
-                                                     "-c:v rawvideo"));
+    const auto opened = open_or_fail(make("pal.nut",
+                                          "-f lavfi -i color=c=0xff0000:s=8x8:d=0.04 -pix_fmt pal8 "
+                                          "-c:v rawvideo"));
     ASSERT_TRUE(opened);
     const everything read = read_all(*opened);
     ASSERT_EQ(read.frames.size(), 1U);
@@ -141,15 +142,17 @@ TEST(media_file, palette_pictures_keep_their_palette) {
 }
 
 TEST(media_file, unusual_pixel_formats_are_converted_and_counted) {
-    const auto opened = open_or_fail(make("mono.nut", "-f lavfi -i testsrc2=s=32x32:d=0.08 -pix_fmt monob -c:v rawvideo"));
+    const auto opened =
+        open_or_fail(make("mono.nut", "-f lavfi -i testsrc2=s=32x32:d=0.08 -pix_fmt monob -c:v rawvideo"));
     ASSERT_TRUE(opened);
     EXPECT_EQ(read_all(*opened).frames.size(), 2U);
     EXPECT_EQ(opened->survived().at("converted_pixel_format"), 2U);
 }
 
 TEST(media_file, colour_tags_travel_with_the_frames) {
-    const auto opened = open_or_fail(make("tagged.mp4", "-f lavfi -i testsrc2=s=64x64:d=0.2 -pix_fmt yuv420p -colorspace "
-                                                        "bt709 -color_range pc"));
+    const auto opened = open_or_fail(make("tagged.mp4",
+                                          "-f lavfi -i testsrc2=s=64x64:d=0.2 -pix_fmt yuv420p -colorspace "
+                                          "bt709 -color_range pc"));
     ASSERT_TRUE(opened);
     const everything read = read_all(*opened);
     ASSERT_FALSE(read.frames.empty());
@@ -161,7 +164,8 @@ TEST(media_file, rotation_of_phones_is_read) {
     // FFmpeg's own turning of the same file tells which way is up.
     for (const int degrees : {90, 180, 270}) {
         const std::string n = std::to_string(degrees);
-        const std::string file = make("turn" + n + ".mp4", "-i " + plain_video() + " -c copy -metadata:s:v rotate=" + n);
+        const std::string file =
+            make("turn" + n + ".mp4", "-i " + plain_video() + " -c copy -metadata:s:v rotate=" + n);
         const auto opened = open_or_fail(file);
         ASSERT_TRUE(opened);
         auto first = opened->next();
@@ -180,8 +184,9 @@ TEST(media_file, rotation_of_phones_is_read) {
 }
 
 TEST(media_file, variable_frame_rate_keeps_true_times) {
-    const std::string file = make("vfr.mp4", "-f lavfi -i testsrc2=s=64x64:r=30:d=2 -vf "
-                                             "\"select='not(mod(n,3))+gt(n,40)'\" -vsync vfr -pix_fmt yuv420p");
+    const std::string file = make("vfr.mp4",
+                                  "-f lavfi -i testsrc2=s=64x64:r=30:d=2 -vf "
+                                  "\"select='not(mod(n,3))+gt(n,40)'\" -vsync vfr -pix_fmt yuv420p");
     const auto opened = open_or_fail(file);
     ASSERT_TRUE(opened);
     const everything read = read_all(*opened);
@@ -190,7 +195,8 @@ TEST(media_file, variable_frame_rate_keeps_true_times) {
         if (n % 3 == 0 || n > 40) expected.push_back(n / 30.0);
     }
     ASSERT_EQ(read.frames.size(), expected.size());
-    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(seconds(read.frames[i]), expected[i], 1e-3);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+        EXPECT_NEAR(seconds(read.frames[i]), expected[i], 1e-3);
 }
 
 class media_range : public testing::TestWithParam<const char*> {};
@@ -217,8 +223,9 @@ INSTANTIATE_TEST_SUITE_P(containers, media_range, testing::Values("mp4", "mkv", 
 TEST(media_file, extreme_sizes_flow_through) {
     for (const auto& [width, height] : {std::pair{1, 1}, {641, 363}, {16, 4000}}) {
         const std::string size = std::to_string(width) + "x" + std::to_string(height);
-        const auto opened = open_or_fail(make("size" + size + ".mkv", "-f lavfi -i color=c=red:s=" + size +
-                                                                          ":d=0.12 -pix_fmt yuv420p -c:v ffv1"));
+        const auto opened = open_or_fail(
+            make("size" + size + ".mkv", "-f lavfi -i testsrc2=s=64x64:d=0.12 -vf scale=" + std::to_string(width) +
+                                             ":" + std::to_string(height) + ",format=yuv420p -c:v ffv1"));
         ASSERT_TRUE(opened);
         const everything read = read_all(*opened);
         ASSERT_EQ(read.frames.size(), 3U) << size;
@@ -263,7 +270,7 @@ TEST(media_file, joined_streams_go_on_after_the_clock_is_set_back) {
 }
 
 class stdin_from {
-  public:
+public:
     explicit stdin_from(int fd) : saved_(dup(STDIN_FILENO)) {
         dup2(fd, STDIN_FILENO);
         close(fd);
@@ -273,7 +280,7 @@ class stdin_from {
         close(saved_);
     }
 
-  private:
+private:
     int saved_;
 };
 

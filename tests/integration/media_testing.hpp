@@ -33,13 +33,16 @@ inline const std::filesystem::path& folder() {
     return made.path;
 }
 
-inline std::string at(const std::string& file) { return (folder() / file).string(); }
+inline std::string at(const std::string& file) {
+    return (folder() / file).string();
+}
 
 inline std::string output_of(const std::string& command) {
     const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), &pclose);
     std::string text;
     std::array<char, 4096> part{};
-    while (const std::size_t got = fread(part.data(), 1, part.size(), pipe.get())) text.append(part.data(), got);
+    while (const std::size_t got = fread(part.data(), 1, part.size(), pipe.get()))
+        text.append(part.data(), got);
     return text;
 }
 
@@ -90,7 +93,9 @@ inline everything read_all(source& from) {
     }
 }
 
-inline double seconds(const read_frame& read) { return static_cast<double>(read.frame.pts_ns) / 1e9; }
+inline double seconds(const read_frame& read) {
+    return static_cast<double>(read.frame.pts_ns) / 1e9;
+}
 
 inline std::unique_ptr<source> open_or_fail(const std::string& input, const source_options& options = {}) {
     auto opened = open_source(input, options);

@@ -16,7 +16,8 @@ frame_ptr coloured_frame(AVPixelFormat format, int width, int height) {
     frame->height = height;
     if (av_frame_get_buffer(frame.get(), 0) < 0) return nullptr;
     for (int i = 0; i < 4 && frame->buf[i]; ++i) {
-        for (std::size_t k = 0; k < frame->buf[i]->size; ++k) frame->buf[i]->data[k] = static_cast<std::uint8_t>(k * 7);
+        for (std::size_t k = 0; k < frame->buf[i]->size; ++k)
+            frame->buf[i]->data[k] = static_cast<std::uint8_t>(k * 7);
     }
     return frame;
 }
@@ -38,11 +39,13 @@ TEST_P(named_formats, keep_their_pixels_where_the_decoder_put_them) {
     ASSERT_TRUE(mapped) << mapped.error().message;
     EXPECT_FALSE(mapped->converted);
     EXPECT_EQ(mapped->picture.format, ours);
-    for (std::size_t i = 0; i < data.size(); ++i) EXPECT_EQ(mapped->picture.planes[i].data, data[i]);
+    for (std::size_t i = 0; i < data.size(); ++i)
+        EXPECT_EQ(mapped->picture.planes[i].data, data[i]);
 }
 
 INSTANTIATE_TEST_SUITE_P(every, named_formats,
-                         testing::Range(static_cast<int>(pixel_format::gray8), static_cast<int>(pixel_format::pal8) + 1),
+                         testing::Range(static_cast<int>(pixel_format::gray8),
+                                        static_cast<int>(pixel_format::pal8) + 1),
                          [](const auto& about) { return std::string(name(static_cast<pixel_format>(about.param))); });
 
 struct conversion {

@@ -72,7 +72,8 @@ TEST(timeline, goes_on_by_the_wall_clock_after_a_restart) {
 TEST(backoff, doubles_from_250_ms_to_4_s) {
     const backoff::clock::time_point start{};
     backoff pauses(start, 60s);
-    for (const auto expected : {250ms, 500ms, 1000ms, 2000ms, 4000ms, 4000ms}) EXPECT_EQ(pauses.pause(start), expected);
+    for (const auto expected : {250ms, 500ms, 1000ms, 2000ms, 4000ms, 4000ms})
+        EXPECT_EQ(pauses.pause(start), expected);
 }
 
 TEST(backoff, never_reaches_past_its_end) {

@@ -1,0 +1,1 @@
+// The shared library is made of faceflow_core alone; CMake wants a source of its own.

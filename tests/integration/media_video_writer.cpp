@@ -1,0 +1,317 @@
+// annotated.mp4: that it decodes, keeps times, sound and size, and fails cleanly.
+#include "media/video_writer.hpp"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+
+#include "media_testing.hpp"
+
+namespace faceflow::media {
+namespace {
+
+using namespace testing_media;
+
+face some_face(std::int64_t track, rect box) {
+    face made;
+    made.track = track;
+    made.box = box;
+    for (int i = 0; i < landmark_count; ++i) {
+        const float angle = static_cast<float>(i) * 0.37F;
+        made.landmarks[i] = {box.x + box.width * (0.5F + 0.4F * std::cos(angle)),
+                             box.y + box.height * (0.5F + 0.4F * std::sin(angle)), 0};
+    }
+    made.pose.matrix = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, -50, 0, 0, 0, 1};
+    return made;
+}
+
+frame_faces faces_in(const host_frame& frame, std::vector<face> faces) {
+    return {frame.id, frame.pts_ns, frame.picture.upright_width(), frame.picture.upright_height(), std::move(faces)};
+}
+
+// All of `input` through the writer, a face in the middle of every frame.
+result<std::string> annotate(const std::string& input, const std::string& output, source_options from = {},
+                             std::string audio_from = "") {
+    auto opened = open_source(input, from);
+    if (!opened) return tl::unexpected(opened.error());
+    video_writer_options options;
+    options.path = output;
+    options.audio_from = std::move(audio_from);
+    options.start_seconds = from.start_seconds.value_or(0);
+    options.frames_per_second = (*opened)->info().frames_per_second;
+    auto writer = video_writer::create(options);
+    if (!writer) return tl::unexpected(writer.error());
+    for (;;) {
+        auto next = (*opened)->next();
+        if (!next) return tl::unexpected(next.error());
+        if (!*next) break;
+        const host_frame& frame = (*next)->frame;
+        const auto w = static_cast<float>(frame.picture.upright_width());
+        const auto h = static_cast<float>(frame.picture.upright_height());
+        auto wrote = (*writer)->write(frame, faces_in(frame, {some_face(1, {w / 4, h / 4, w / 2, h / 2})}));
+        if (!wrote) return tl::unexpected(wrote.error());
+    }
+    if (auto finished = (*writer)->finish(); !finished) return tl::unexpected(finished.error());
+    return (*writer)->audio_note();
+}
+
+std::string probe(const std::string& file, const std::string& stream, const std::string& entry) {
+    std::string text = output_of("ffprobe -v error -select_streams " + stream + " -show_entries stream=" + entry +
+                                 " -of csv=p=0 '" + file + "'");
+    std::erase(text, '\n');
+    return text;
+}
+
+bool leftovers(const std::string& name) {
+    const std::filesystem::directory_iterator entries(folder());
+    return std::ranges::any_of(entries, [&](const auto& entry) {
+        const std::string file = entry.path().filename().string();
+        return file.starts_with("." + name) && file.ends_with(".part");
+    });
+}
+
+TEST(media_writer, every_frame_keeps_its_time_and_the_sound_is_there) {
+    const std::string output = at("w1.mp4");
+    const auto note = annotate(plain_video(), output, {}, plain_video());
+    ASSERT_TRUE(note) << note.error().message;
+    EXPECT_EQ(*note, "");
+    const auto opened = open_or_fail(output);
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(opened->info().width, 160);
+    EXPECT_EQ(opened->info().height, 120);
+    const everything read = read_all(*opened);
+    ASSERT_EQ(read.frames.size(), 100U);
+    for (std::size_t i = 0; i < 100; ++i)
+        EXPECT_NEAR(seconds(read.frames[i]), 0.04 * static_cast<double>(i), 1e-4);
+    EXPECT_TRUE(opened->info().has_audio);
+    EXPECT_EQ(probe(output, "a", "codec_name"), "aac");
+    EXPECT_NEAR(std::stod(probe(output, "a", "duration")), 4.0, 0.05);
+    EXPECT_FALSE(leftovers("w1.mp4"));
+}
+
+TEST(media_writer, sound_is_cut_with_the_pictures) {
+    source_options from;
+    from.start_seconds = 1;
+    from.end_seconds = 3;
+    const auto note = annotate(plain_video(), at("w2.mp4"), from, plain_video());
+    ASSERT_TRUE(note) << note.error().message;
+    EXPECT_NEAR(std::stod(probe(at("w2.mp4"), "v", "duration")), 2.0, 0.05);
+    EXPECT_NEAR(std::stod(probe(at("w2.mp4"), "a", "duration")), 2.0, 0.1);
+    EXPECT_NEAR(std::stod(probe(at("w2.mp4"), "a", "start_time")), 0.0, 0.05);
+    EXPECT_NEAR(std::stod(probe(at("w2.mp4"), "v", "start_time")), 0.0, 0.001);
+}
+
+TEST(media_writer, sound_that_mp4_cannot_hold_is_left_out_and_said_so) {
+    const std::string input = make("pcm.avi", "-f lavfi -i testsrc2=s=64x64:d=1 -f lavfi -i sine=d=1 -c:a pcm_s16le");
+    const auto note = annotate(input, at("w3.mp4"), {}, input);
+    ASSERT_TRUE(note) << note.error().message;
+    EXPECT_NE(note->find("pcm_s16le"), std::string::npos) << *note;
+    EXPECT_EQ(probe(at("w3.mp4"), "a", "codec_name"), "");
+}
+
+TEST(media_writer, variable_frame_rate_survives) {
+    const std::string input = make("w4in.mp4",
+                                   "-f lavfi -i testsrc2=s=64x64:r=30:d=2 -vf "
+                                   "\"select='not(mod(n,3))+gt(n,40)'\" -vsync vfr -pix_fmt yuv420p");
+    ASSERT_TRUE(annotate(input, at("w4.mp4")));
+    const everything before = read_all(*open_or_fail(input));
+    const everything after = read_all(*open_or_fail(at("w4.mp4")));
+    ASSERT_EQ(before.frames.size(), after.frames.size());
+    for (std::size_t i = 0; i < before.frames.size(); ++i) {
+        EXPECT_NEAR(seconds(before.frames[i]), seconds(after.frames[i]), 1e-4);
+    }
+}
+
+TEST(media_writer, odd_and_extreme_sizes_become_even) {
+    for (const auto& [width, height] : {std::pair{1, 1}, {641, 363}, {16, 4000}, {33, 2}}) {
+        const std::string size = std::to_string(width) + "x" + std::to_string(height);
+        const std::string input =
+            make("odd" + size + ".mkv", "-f lavfi -i testsrc2=s=64x64:d=0.2 -vf scale=" + std::to_string(width) + ":" +
+                                            std::to_string(height) + ",format=yuv420p -c:v ffv1");
+        const auto wrote = annotate(input, at("odd.mp4"));
+        ASSERT_TRUE(wrote) << size << ": " << wrote.error().message;
+        const auto opened = open_or_fail(at("odd.mp4"));
+        ASSERT_TRUE(opened);
+        EXPECT_EQ(opened->info().width, (width + 1) / 2 * 2);
+        EXPECT_EQ(opened->info().height, (height + 1) / 2 * 2);
+        EXPECT_EQ(read_all(*opened).frames.size(), 5U);
+    }
+}
+
+// Mean of a plane of the first frame, away from what is drawn.
+double corner_mean(const image& picture, int plane) {
+    double sum = 0;
+    for (int y = 0; y < 8; ++y) {
+        const std::uint8_t* row = picture.planes[plane].data + std::ptrdiff_t{y} * picture.planes[plane].stride;
+        for (int x = 0; x < 8; ++x)
+            sum += row[x];
+    }
+    return sum / 64;
+}
+
+TEST(media_writer, colours_survive_in_every_pixel_format) {
+    for (const char* format : {"yuv420p", "nv12", "nv21", "yuv422p", "yuv444p", "yuv420p10le", "yuyv422", "rgb24",
+                               "bgra", "gbrp", "gray", "pal8"}) {
+        const bool gray = std::string(format) == "gray";
+        const std::string input =
+            make(std::string("colour_") + format + ".nut",
+                 std::string("-f lavfi -i color=c=0xB03050:s=128x96:d=0.2 -pix_fmt ") + format + " -c:v rawvideo");
+        ASSERT_TRUE(annotate(input, at("colour.mp4"))) << format;
+        const auto opened = open_or_fail(at("colour.mp4"));
+        ASSERT_TRUE(opened);
+        auto first = opened->next();
+        ASSERT_TRUE(first && *first);
+        const image& picture = (*first)->frame.picture;
+        const bool hd = picture.matrix == colour_matrix::bt709;
+        // 0xB03050 as ITU-R BT.601 and BT.709 have it.
+        const bool full = picture.range == colour_range::full;
+        const double luma = full ? 90 : hd ? 80 : 93;
+        EXPECT_NEAR(corner_mean(picture, 0), luma, 5) << format;
+        if (!gray) {
+            EXPECT_NEAR(corner_mean(picture, 1), hd ? 126 : 121, 5) << format;
+            EXPECT_NEAR(corner_mean(picture, 2), hd ? 188 : 184, 6) << format;
+        }
+    }
+}
+
+TEST(media_writer, frames_are_written_upright) {
+    const std::string input = make("w5in.mp4", "-f lavfi -i testsrc2=s=160x120:r=25:d=0.4 -pix_fmt yuv420p");
+    const std::string turned = make("w5turned.mp4", "-i " + input + " -c copy -metadata:s:v rotate=90");
+    ASSERT_TRUE(annotate(turned, at("w5.mp4")));
+    const auto opened = open_or_fail(at("w5.mp4"));
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(opened->info().width, 120);
+    EXPECT_EQ(opened->info().height, 160);
+    // Against FFmpeg's own turning; the drawing covers the middle only.
+    const std::string difference =
+        output_of("ffmpeg -nostats -i " + turned + " -i " + at("w5.mp4") +
+                  " -filter_complex '[0]crop=120:20:0:0[a];[1]crop=120:20:0:0[b];[a][b]psnr' "
+                  "-f null - 2>&1 | grep -o 'average:[0-9.]*'");
+    ASSERT_NE(difference.find(':'), std::string::npos);
+    EXPECT_GT(std::stod(difference.substr(difference.find(':') + 1)), 30) << difference;
+}
+
+TEST(media_writer, drawing_changes_pixels_of_the_copy_only) {
+    const auto opened = open_or_fail(plain_video());
+    auto first = opened->next();
+    ASSERT_TRUE(first && *first);
+    const image& picture = (*first)->frame.picture;
+    const std::size_t size = static_cast<std::size_t>(picture.planes[0].stride) * 120;
+    const std::vector<std::uint8_t> before(picture.planes[0].data, picture.planes[0].data + size);
+    video_writer_options options;
+    options.path = at("w6.mp4");
+    auto writer = video_writer::create(options);
+    ASSERT_TRUE(writer);
+    ASSERT_TRUE((*writer)->write((*first)->frame, faces_in((*first)->frame, {some_face(7, {20, 20, 100, 80})})));
+    ASSERT_TRUE((*writer)->finish());
+    EXPECT_TRUE(std::equal(before.begin(), before.end(), picture.planes[0].data));
+}
+
+TEST(media_writer, faces_anywhere_are_drawn_without_harm) {
+    const auto opened = open_or_fail(plain_video());
+    auto first = opened->next();
+    ASSERT_TRUE(first && *first);
+    const float nan = std::nanf("");
+    face broken = some_face(3, {10, 10, 50, 50});
+    broken.landmarks[5].x = nan;
+    broken.pose.matrix[0] = nan;
+    broken.keypoints[2] = {nan, nan};
+    video_writer_options options;
+    options.path = at("w7.mp4");
+    auto writer = video_writer::create(options);
+    ASSERT_TRUE(writer);
+    const auto wrote = (*writer)->write(
+        (*first)->frame,
+        faces_in((*first)->frame,
+                 {some_face(1, {-500, -500, 100, 100}), some_face(2, {150, 110, 1e9F, 1e9F}), broken,
+                  some_face(0, {30, 30, 1, 1}), some_face(9, {nan, 0, 10, 10}), some_face(4, {5, 5, 0, 0}),
+                  some_face(1'000'000'000'000, {-1e9F, -1e9F, 3e9F, 3e9F})}));
+    EXPECT_TRUE(wrote) << wrote.error().message;
+    EXPECT_TRUE((*writer)->finish());
+}
+
+TEST(media_writer, later_frames_of_another_size_are_scaled) {
+    const std::string small = make("s1.png", "-f lavfi -i testsrc2=s=64x48 -frames:v 1");
+    make("sizes/1.png", "-f lavfi -i testsrc2=s=64x48 -frames:v 1");
+    make("sizes/2.png", "-f lavfi -i testsrc2=s=320x200 -frames:v 1");
+    make("sizes/3.png", "-f lavfi -i testsrc2=s=17x31 -frames:v 1");
+    const auto wrote = annotate(at("sizes"), at("w8.mp4"));
+    ASSERT_TRUE(wrote) << wrote.error().message;
+    const auto opened = open_or_fail(at("w8.mp4"));
+    EXPECT_EQ(opened->info().width, 64);
+    EXPECT_EQ(read_all(*opened).frames.size(), 3U);
+}
+
+TEST(media_writer, without_finish_nothing_remains) {
+    const auto opened = open_or_fail(plain_video());
+    {
+        video_writer_options options;
+        options.path = at("w9.mp4");
+        auto writer = video_writer::create(options);
+        ASSERT_TRUE(writer);
+        EXPECT_TRUE(leftovers("w9.mp4"));
+        auto first = opened->next();
+        ASSERT_TRUE((*writer)->write((*first)->frame, faces_in((*first)->frame, {})));
+    }
+    EXPECT_FALSE(std::filesystem::exists(at("w9.mp4")));
+    EXPECT_FALSE(leftovers("w9.mp4"));
+}
+
+TEST(media_writer, times_must_ascend) {
+    const auto opened = open_or_fail(plain_video());
+    auto first = opened->next();
+    video_writer_options options;
+    options.path = at("w10.mp4");
+    auto writer = video_writer::create(options);
+    ASSERT_TRUE(writer);
+    ASSERT_TRUE((*writer)->write((*first)->frame, faces_in((*first)->frame, {})));
+    const auto again = (*writer)->write((*first)->frame, faces_in((*first)->frame, {}));
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, errc::invalid_argument);
+}
+
+TEST(media_writer, no_frame_is_no_video) {
+    video_writer_options options;
+    options.path = at("w11.mp4");
+    auto writer = video_writer::create(options);
+    ASSERT_TRUE(writer);
+    EXPECT_FALSE((*writer)->finish());
+}
+
+TEST(media_writer, a_place_that_cannot_be_written_fails_at_once) {
+    for (const char* path : {"/dev/full/x.mp4", "/no/such/folder/x.mp4", "/proc/x.mp4"}) {
+        video_writer_options options;
+        options.path = path;
+        const auto writer = video_writer::create(options);
+        ASSERT_FALSE(writer) << path;
+        EXPECT_EQ(writer.error().code, errc::io);
+        EXPECT_NE(writer.error().message.find(path), std::string::npos) << writer.error().message;
+    }
+}
+
+TEST(media_writer, a_disk_that_fills_up_is_an_error_and_leaves_nothing) {
+    const std::string input = make("w12in.mp4", "-f lavfi -i testsrc2=s=320x240:r=25:d=4 -pix_fmt yuv420p");
+    const pid_t child = fork();
+    if (child == 0) {
+        // A limit on the file's size fails the same way as a full disk, and needs no rights.
+        const rlimit limit{20'000, 20'000};
+        setrlimit(RLIMIT_FSIZE, &limit);
+        std::signal(SIGXFSZ, SIG_IGN);
+        const auto wrote = annotate(input, at("w12.mp4"));
+        _exit(!wrote && wrote.error().code == errc::io && wrote.error().message.find("w12.mp4") != std::string::npos
+                  ? 0
+                  : 1);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_FALSE(std::filesystem::exists(at("w12.mp4")));
+    EXPECT_FALSE(leftovers("w12.mp4"));
+}
+
+}  // namespace
+}  // namespace faceflow::media
