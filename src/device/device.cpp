@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <exception>
+#include <new>
+
 namespace faceflow {
 
 std::string_view name(device_kind kind) noexcept {
@@ -21,6 +24,7 @@ result<void> transfer(stream& on, direction d, std::byte* device_memory, const h
     }
     device& owner = on.owner();
     owner.book().record_transfer(d, bytes, host.pinned, t);
+    if (d == direction::device_to_host && !host.pinned && !owner.shares_host_memory()) owner.book().record_sync(t);
     owner.copy(on, d, device_memory, host, bytes);
     return {};
 }
@@ -31,6 +35,24 @@ result<void> synchronise(stream& on, event& e, const tag& t) {
     if (!owner.shares_host_memory()) owner.book().record_sync(t);
     if (auto waited = owner.wait_on_host(e); !waited) return waited;
     return on.take_error();
+}
+
+result<void> wait_until_done(device& owner, event& e, const tag& t) {
+    if (e.done()) return {};
+    owner.book().record_sync(t);
+    return owner.wait_on_host(e);
+}
+
+result<void> attempt(const stream::task& work) noexcept {
+    try {
+        return work();
+    } catch (const std::bad_alloc&) {
+        return fail(errc::out_of_memory, "the machine is out of memory");
+    } catch (const std::exception& e) {
+        return fail(errc::internal, e.what());
+    } catch (...) {
+        return fail(errc::internal, "work on a stream threw something that is not a std::exception");
+    }
 }
 
 }  // namespace faceflow

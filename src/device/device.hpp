@@ -33,22 +33,26 @@ public:
     [[nodiscard]] virtual bool done() const noexcept = 0;
 };
 
-// Work in order. One thread at a time may add work to a stream.
+// Work in order. One thread at a time may add tasks and transfers to a stream; record and wait are for any thread. Destroying
+// a stream waits for its work; it must go before its device, and not from one of its own tasks.
 class stream {
 public:
-    // Runs in stream order with the device's memory mapped. Only where device::computes_on_host().
+    // Runs in stream order with the device's memory mapped. Only where device::computes_on_host(). An exception that leaves
+    // it is an error like any other.
     using task = std::function<result<void>()>;
 
     virtual ~stream() = default;
     [[nodiscard]] virtual device& owner() const noexcept = 0;
     [[nodiscard]] virtual const std::string& label() const noexcept = 0;
 
-    // Adds work; returns at once. A task that fails makes the stream skip what follows until the next synchronise,
-    // which returns that error.
+    // Adds work; returns at once. A task or transfer that fails makes the stream skip the tasks and transfers that follow
+    // until the next synchronise, which returns that error. Events recorded on a failed stream are still reached.
     virtual void run(task work) = 0;
 
+    // `e` marks the work added so far, and no longer what it marked before: who waited for that still waits for that.
     virtual void record(event& e) = 0;
-    // Later work on this stream waits for what `e` marks now. The host does not wait.
+    // Later work on this stream waits for what `e` marks now, on whatever stream of this device; nothing when `e` was never
+    // recorded. The host does not wait.
     virtual void wait(const event& e) = 0;
 
     // The first error since the last call, if any. Called by synchronise once the work is done.
@@ -92,17 +96,27 @@ public:
 protected:
     friend result<void> transfer(stream&, direction, std::byte*, const host_block&, std::size_t, const tag&);
     friend result<void> synchronise(stream&, event&, const tag&);
+    friend result<void> wait_until_done(device&, event&, const tag&);
     virtual void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) = 0;
     [[nodiscard]] virtual result<void> wait_on_host(event& e) = 0;
 };
 
 // Copies `bytes` between `device_memory` and `host`, in the order of stream `on`, and enters it in the ledger: the only
-// way across. Returns at once; `host` must stay untouched until the work before a later event is done.
+// way across. From pinned memory it returns at once, and `host` must stay untouched until the work before a later event is
+// done. Pageable memory takes the detour that a driver takes: up, it returns once the bytes are staged; down, it returns
+// once the bytes have arrived, which is a host sync in the ledger. errc::internal when the host block is too small.
 [[nodiscard]] result<void> transfer(stream& on, direction d, std::byte* device_memory, const host_block& host,
                                     std::size_t bytes, const tag& t);
 
 // Records `e` on the stream and blocks the calling thread until everything before it is done: one host sync in the
 // ledger. Returns the first error of the stream's work since the last call.
 [[nodiscard]] result<void> synchronise(stream& on, event& e, const tag& t);
+
+// Blocks the calling thread until what `e`, an event of `owner`, marks is done: one host sync in the ledger, none when it
+// was done already. The errors of the event's stream stay where they are.
+[[nodiscard]] result<void> wait_until_done(device& owner, event& e, const tag& t);
+
+// Runs a task; for implementations of stream::run.
+[[nodiscard]] result<void> attempt(const stream::task& work) noexcept;
 
 }  // namespace faceflow

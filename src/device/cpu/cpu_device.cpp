@@ -30,10 +30,11 @@ public:
     device& owner() const noexcept override { return owner_; }
     const std::string& label() const noexcept override { return label_; }
     void run(task work) override {
-        if (error_) error_ = work();
+        if (!failed()) error_ = attempt(work);
     }
     void record(event&) override {}
     void wait(const event&) override {}
+    bool failed() const { return !error_.has_value(); }
     result<void> take_error() override { return std::exchange(error_, result<void>{}); }
 
 private:
@@ -65,7 +66,8 @@ public:
     ledger& book() noexcept override { return book_; }
 
 protected:
-    void copy(stream&, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override {
+    void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override {
+        if (static_cast<cpu_stream&>(on).failed()) return;
         if (d == direction::host_to_device) {
             std::memcpy(device_memory, host.data, bytes);
         } else {

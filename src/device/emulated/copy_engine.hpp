@@ -1,0 +1,44 @@
+// One direction of an emulated device's copying hardware.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace faceflow {
+
+// Sleeps until shortly before `deadline`, then spins for at most 50 us: a copy of a frame takes a few hundred.
+void wait_until_exactly(std::chrono::steady_clock::time_point deadline);
+
+// Does one copy at a time, in the order in which they arrive, as a DMA engine does. The calling thread (a stream's) lends
+// itself to the engine. Thread-safe.
+class copy_engine {
+public:
+    // Returns when the bytes are copied and at least `nanoseconds` have passed since its turn came. A link that is faster
+    // than this machine's memcpy therefore takes as long as the memcpy.
+    void copy(std::byte* to, const std::byte* from, std::size_t bytes, std::int64_t nanoseconds);
+
+private:
+    std::mutex mutex_;
+    std::condition_variable turn_;
+    std::uint64_t next_ticket_ = 0, serving_ = 0;
+};
+
+// Host buffers that pageable copies pass through, kept for the next one: a fresh buffer would cost more in page faults than
+// the copy takes. Thread-safe.
+class staging_buffers {
+public:
+    using buffer = std::vector<std::byte>;
+    [[nodiscard]] std::shared_ptr<buffer> take(std::size_t bytes);
+    void give(std::shared_ptr<buffer> b);
+
+private:
+    std::mutex mutex_;
+    std::vector<std::shared_ptr<buffer>> spare_;
+};
+
+}  // namespace faceflow

@@ -1,0 +1,123 @@
+#include "device/emulated/emulated_device.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstring>
+#include <new>
+#include <system_error>
+
+#include "device/emulated/emulated_stream.hpp"
+
+namespace faceflow {
+namespace {
+constexpr std::align_val_t host_alignment{4096};
+using clock = std::chrono::steady_clock;
+}  // namespace
+
+result<std::unique_ptr<emulated_device>> emulated_device::create(int index, std::size_t memory_cap,
+                                                                 const link_model& link) {
+    auto arena = emulated_arena::create(fmt::format("emulated:{}", index), memory_cap);
+    if (!arena) return tl::unexpected(std::move(arena.error()));
+    return std::unique_ptr<emulated_device>(new emulated_device(index, memory_cap, link, std::move(*arena)));
+}
+
+emulated_device::emulated_device(int index, std::size_t memory_cap, const link_model& link,
+                                 std::unique_ptr<emulated_arena> arena)
+    : index_(index),
+      link_(link),
+      description_(fmt::format("emulated GPU {}, link {}", index, link.name)),
+      arena_(std::move(arena)),
+      pool_(*arena_, memory_cap) {}
+
+std::byte* emulated_device::kernel_address(std::byte* device_address) const noexcept {
+    return arena_->mapped(device_address);
+}
+
+result<std::unique_ptr<stream>> emulated_device::make_stream(std::string label) {
+    try {
+        return std::make_unique<emulated_stream>(*this, std::move(label));
+    } catch (const std::system_error& e) {
+        return fail(errc::unavailable,
+                    fmt::format("no thread for another stream of emulated GPU {}: {}", index_, e.what()));
+    }
+}
+
+result<std::unique_ptr<event>> emulated_device::make_event() {
+    return std::make_unique<emulated_event>();
+}
+
+result<host_block> emulated_device::allocate_host(std::size_t bytes, bool pinned) {
+    auto* memory = static_cast<std::byte*>(::operator new(bytes, host_alignment, std::nothrow));
+    if (memory == nullptr) return fail(errc::out_of_memory, "the machine is out of memory");
+    // Locked pages are there from the start: the first copy must not pay for page faults that a real one would not have.
+    if (pinned) std::memset(memory, 0, bytes);
+    return host_block{memory, bytes, pinned};
+}
+
+void emulated_device::release_host(const host_block& block) noexcept {
+    ::operator delete(block.data, host_alignment);
+}
+
+emulated_device::memory_handle emulated_device::shared_handle() const noexcept {
+    return {arena_->descriptor(), arena_->base(), arena_->bytes()};
+}
+
+void emulated_device::copy(stream& on, direction d, std::byte* device_memory, const host_block& host,
+                           std::size_t bytes) {
+    if (!arena_->contains(device_memory, bytes)) {
+        on.run([what = fmt::format("a transfer of {} bytes leaves the memory of emulated GPU {}", bytes,
+                                   index_)]() -> result<void> { return fail(errc::internal, what); });
+        return;
+    }
+    std::byte* const mapped = arena_->mapped(device_memory);
+    const bool up = d == direction::host_to_device;
+    if (!host.pinned)
+        return up ? copy_up_from_pageable(on, mapped, host.data, bytes)
+                  : copy_down_to_pageable(on, host.data, mapped, bytes);
+    std::byte* const to = up ? mapped : host.data;
+    const std::byte* const from = up ? host.data : mapped;
+    on.run([this, to, from, bytes, up]() -> result<void> {
+        (up ? up_ : down_).copy(to, from, bytes, link_.engine_ns(up, bytes));
+        return {};
+    });
+}
+
+// As cudaMemcpyAsync from pageable memory: the calling thread moves the bytes into the driver's pinned memory, without
+// waiting for the stream, and the engine takes them from there. Which part of the time is whose is in link_model.
+void emulated_device::copy_up_from_pageable(stream& on, std::byte* to, const std::byte* from, std::size_t bytes) {
+    const auto staged_by = clock::now() + std::chrono::nanoseconds(link_.staging_ns(true, bytes));
+    auto staged = staging_.take(bytes);
+    if (bytes > 0) std::memcpy(staged->data(), from, bytes);
+    wait_until_exactly(staged_by);
+    on.run([this, to, bytes, staged = std::move(staged)]() -> result<void> {
+        up_.copy(to, staged->data(), bytes, link_.engine_ns(true, bytes));
+        staging_.give(staged);
+        return {};
+    });
+}
+
+// And down: it returns only once the bytes have arrived, so everything before it on the stream is done by then.
+void emulated_device::copy_down_to_pageable(stream& on, std::byte* to, const std::byte* from, std::size_t bytes) {
+    auto staged = staging_.take(bytes);
+    const auto arrived = std::make_shared<bool>(false);
+    on.run([this, from, bytes, staged, arrived]() -> result<void> {
+        down_.copy(staged->data(), from, bytes, link_.engine_ns(false, bytes));
+        *arrived = true;
+        return {};
+    });
+    static_cast<emulated_stream&>(on).add_mark()->wait();
+    if (*arrived) {
+        const auto moved_by = clock::now() + std::chrono::nanoseconds(link_.staging_ns(false, bytes));
+        if (bytes > 0) std::memcpy(to, staged->data(), bytes);
+        wait_until_exactly(moved_by);
+    }
+    staging_.give(std::move(staged));
+}
+
+result<void> emulated_device::wait_on_host(event& e) {
+    if (const auto mark = static_cast<emulated_event&>(e).latest()) mark->wait();
+    return {};
+}
+
+}  // namespace faceflow

@@ -1,0 +1,70 @@
+// A GPU made of host memory: every flow, count and race of a discrete GPU, on a machine that has none.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "device/device.hpp"
+#include "device/emulated/arena.hpp"
+#include "device/emulated/copy_engine.hpp"
+#include "device/emulated/link.hpp"
+
+namespace faceflow {
+
+// Its addresses are PROT_NONE to the host: touching one without a transfer is a crash (see install_fault_reporter). Tasks run
+// on their stream's thread, all streams at once, and reach memory through kernel_address. Copies of one direction run one
+// after the other and take the time that `link` would. Pinned memory is ordinary memory, touched beforehand. Thread-safe.
+class emulated_device final : public device {
+public:
+    // Errors: errc::out_of_memory when the address space cannot be had.
+    [[nodiscard]] static result<std::unique_ptr<emulated_device>> create(int index, std::size_t memory_cap,
+                                                                         const link_model& link);
+
+    [[nodiscard]] device_kind kind() const noexcept override { return device_kind::emulated; }
+    [[nodiscard]] int index() const noexcept override { return index_; }
+    [[nodiscard]] const std::string& description() const noexcept override { return description_; }
+    [[nodiscard]] bool computes_on_host() const noexcept override { return true; }
+    [[nodiscard]] bool shares_host_memory() const noexcept override { return false; }
+    // nullptr for an address that is not this device's.
+    [[nodiscard]] std::byte* kernel_address(std::byte* device_address) const noexcept override;
+
+    // errc::unavailable when the machine has no thread left.
+    [[nodiscard]] result<std::unique_ptr<stream>> make_stream(std::string label) override;
+    [[nodiscard]] result<std::unique_ptr<event>> make_event() override;
+    [[nodiscard]] capped_resource& pool() noexcept override { return pool_; }
+    [[nodiscard]] result<host_block> allocate_host(std::size_t bytes, bool pinned) override;
+    void release_host(const host_block& block) noexcept override;
+    [[nodiscard]] ledger& book() noexcept override { return book_; }
+
+    [[nodiscard]] const link_model& link() const noexcept { return link_; }
+
+    // What another process needs to map this device's memory: byte n of the descriptor is behind device address base + n.
+    // The descriptor stays the device's and the mapping's size never changes.
+    struct memory_handle {
+        int descriptor = -1;
+        std::byte* base = nullptr;
+        std::size_t bytes = 0;
+    };
+    [[nodiscard]] memory_handle shared_handle() const noexcept;
+
+protected:
+    void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;
+    [[nodiscard]] result<void> wait_on_host(event& e) override;
+
+private:
+    emulated_device(int index, std::size_t memory_cap, const link_model& link, std::unique_ptr<emulated_arena> arena);
+    void copy_up_from_pageable(stream& on, std::byte* to, const std::byte* from, std::size_t bytes);
+    void copy_down_to_pageable(stream& on, std::byte* to, const std::byte* from, std::size_t bytes);
+
+    const int index_;
+    const link_model link_;
+    const std::string description_;
+    const std::unique_ptr<emulated_arena> arena_;
+    capped_resource pool_;
+    copy_engine up_, down_;
+    staging_buffers staging_;
+    ledger book_;
+};
+
+}  // namespace faceflow

@@ -1,0 +1,134 @@
+#include "device/emulated/emulated_stream.hpp"
+
+#include <pthread.h>
+#include <sys/prctl.h>
+
+#include <utility>
+
+#include "device/work_note.hpp"
+
+namespace faceflow {
+
+void stream_mark::reach() {
+    {
+        const std::lock_guard lock(mutex_);
+        reached_.store(true, std::memory_order_release);
+    }
+    changed_.notify_all();
+}
+
+void stream_mark::wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return reached(); });
+}
+
+bool emulated_event::done() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return latest_ == nullptr || latest_->reached();
+}
+
+std::shared_ptr<stream_mark> emulated_event::latest() const {
+    const std::lock_guard lock(mutex_);
+    return latest_;
+}
+
+void emulated_event::renew(std::shared_ptr<stream_mark> mark) {
+    const std::lock_guard lock(mutex_);
+    latest_ = std::move(mark);
+}
+
+emulated_stream::emulated_stream(device& owner, std::string label)
+    : owner_(owner),
+      label_(std::move(label)),
+      thread_([this] { work_through(); }) {
+    pthread_setname_np(thread_.native_handle(), label_.substr(0, 15).c_str());
+}
+
+emulated_stream::~emulated_stream() {
+    {
+        const std::lock_guard lock(mutex_);
+        closing_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+}
+
+void emulated_stream::run(task work) {
+    add(work_item{std::move(work), work_note::current()});
+}
+
+void emulated_stream::record(event& e) {
+    auto mark = std::make_shared<stream_mark>();
+    // Before it is queued: once reached, the event must not still show the recording before.
+    static_cast<emulated_event&>(e).renew(mark);
+    add(reach_item{std::move(mark)});
+}
+
+void emulated_stream::wait(const event& e) {
+    auto mark = static_cast<const emulated_event&>(e).latest();
+    if (mark == nullptr || mark->reached()) return;
+    add(wait_item{std::move(mark)});
+}
+
+std::shared_ptr<stream_mark> emulated_stream::add_mark() {
+    auto mark = std::make_shared<stream_mark>();
+    add(reach_item{mark});
+    return mark;
+}
+
+result<void> emulated_stream::take_error() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(error_, result<void>{});
+}
+
+bool emulated_stream::failed() {
+    const std::lock_guard lock(mutex_);
+    return !error_.has_value();
+}
+
+void emulated_stream::add(item i) {
+    {
+        const std::lock_guard lock(mutex_);
+        items_.push_back(std::move(i));
+    }
+    changed_.notify_one();
+}
+
+void emulated_stream::work_through() {
+    // The default slack of 50 us would be a good part of a modelled copy.
+    prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+    std::unique_lock lock(mutex_);
+    while (true) {
+        changed_.wait(lock, [&] { return closing_ || !items_.empty(); });
+        if (items_.empty()) return;
+        {
+            item next = std::move(items_.front());
+            items_.pop_front();
+            lock.unlock();
+            perform(next);
+        }  // what the task captured goes before the lock is taken: its destructors may add work here
+        lock.lock();
+    }
+}
+
+void emulated_stream::perform(item& i) {
+    if (auto* work = std::get_if<work_item>(&i)) {
+        perform(*work);
+    } else if (auto* reach = std::get_if<reach_item>(&i)) {
+        reach->mark->reach();
+    } else {
+        std::get<wait_item>(i).mark->wait();
+    }
+}
+
+void emulated_stream::perform(const work_item& i) {
+    if (failed()) return;
+    std::optional<work_note> note;
+    if (i.noted) note.emplace(*i.noted);
+    if (auto done = attempt(i.work); !done) {
+        const std::lock_guard lock(mutex_);
+        error_ = std::move(done);
+    }
+}
+
+}  // namespace faceflow

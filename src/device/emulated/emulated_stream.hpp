@@ -1,0 +1,91 @@
+// Streams and events of an emulated device: a real queue with a thread, and marks that it passes.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+
+#include "device/device.hpp"
+
+namespace faceflow {
+
+// One recording of an event. Shared by the event, the stream that will reach it and all who wait for it, so that recording
+// the event again leaves them as they are. Thread-safe.
+class stream_mark {
+public:
+    void reach();
+    void wait();
+    [[nodiscard]] bool reached() const noexcept { return reached_.load(std::memory_order_acquire); }
+
+private:
+    std::atomic<bool> reached_{false};
+    std::mutex mutex_;
+    std::condition_variable changed_;
+};
+
+class emulated_event final : public event {
+public:
+    [[nodiscard]] bool done() const noexcept override;
+    // The latest recording; null before the first.
+    [[nodiscard]] std::shared_ptr<stream_mark> latest() const;
+    void renew(std::shared_ptr<stream_mark> mark);
+
+private:
+    mutable std::mutex mutex_;
+    std::shared_ptr<stream_mark> latest_;
+};
+
+// First in, first out, on a thread of its own; add work from any thread. The queue has no bound: a producer is held back by
+// the slots and staging blocks that it needs. The destructor finishes what was added.
+class emulated_stream final : public stream {
+public:
+    // Throws std::system_error when no thread can be had.
+    emulated_stream(device& owner, std::string label);
+    ~emulated_stream() override;
+
+    [[nodiscard]] device& owner() const noexcept override { return owner_; }
+    [[nodiscard]] const std::string& label() const noexcept override { return label_; }
+    void run(task work) override;
+    void record(event& e) override;
+    void wait(const event& e) override;
+    [[nodiscard]] result<void> take_error() override;
+
+    // Records a mark of the stream's own, to wait for without an event.
+    [[nodiscard]] std::shared_ptr<stream_mark> add_mark();
+
+private:
+    struct work_item {
+        task work;
+        std::optional<tag> noted;  // by the thread that added it
+    };
+    struct reach_item {
+        std::shared_ptr<stream_mark> mark;
+    };
+    struct wait_item {
+        std::shared_ptr<stream_mark> mark;
+    };
+    using item = std::variant<work_item, reach_item, wait_item>;
+
+    void add(item i);
+    void work_through();
+    void perform(item& i);
+    void perform(const work_item& i);
+    [[nodiscard]] bool failed();
+
+    device& owner_;
+    const std::string label_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<item> items_;
+    bool closing_ = false;
+    result<void> error_;
+    std::thread thread_;
+};
+
+}  // namespace faceflow

@@ -1,0 +1,33 @@
+// The road between host and emulated device: what a copy over it would cost on real hardware.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "faceflow/result.hpp"
+
+namespace faceflow {
+
+// Times are those of one copy on an idle link. A link with bandwidth 0 takes no time beyond the copy itself.
+struct link_model {
+    std::string_view name;
+    std::int64_t latency_ns = 0;       // from the start of a copy to its first byte
+    double bytes_per_second_up = 0;    // host to device, from pinned memory
+    double bytes_per_second_down = 0;  // device to host, into pinned memory
+    double pageable_factor = 1;        // pageable bandwidth as a share of pinned, 0 < f <= 1
+
+    // The copy engine's part of a copy: all of a pinned one, the second half of a pageable one.
+    [[nodiscard]] std::int64_t engine_ns(bool up, std::size_t bytes) const noexcept;
+    // The host's part of a pageable copy: moving the bytes through the driver's own pinned memory.
+    [[nodiscard]] std::int64_t staging_ns(bool up, std::size_t bytes) const noexcept;
+};
+
+[[nodiscard]] std::span<const link_model> all_links() noexcept;
+// errc::invalid_argument, with the names that there are, for any other.
+[[nodiscard]] result<link_model> find_link(std::string_view name);
+
+}  // namespace faceflow

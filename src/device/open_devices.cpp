@@ -1,0 +1,84 @@
+#include "device/open_devices.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "core/nearest.hpp"
+#include "device/cpu/cpu_device.hpp"
+#include "device/emulated/emulated_device.hpp"
+
+namespace faceflow {
+namespace {
+
+using device_list = std::vector<std::unique_ptr<device>>;
+
+// "emulated:4" -> {"emulated", "4"}; without a colon there is no argument.
+struct parsed_name {
+    std::string_view kind;
+    std::optional<std::string_view> argument;
+};
+
+parsed_name parse(std::string_view name) {
+    const auto colon = name.find(':');
+    if (colon == std::string_view::npos) return {name, std::nullopt};
+    return {name.substr(0, colon), name.substr(colon + 1)};
+}
+
+result<std::size_t> emulated_count(const parsed_name& name) {
+    if (!name.argument) return std::size_t{1};
+    std::size_t count = 0;
+    const char* const end = name.argument->data() + name.argument->size();
+    const auto [stopped, problem] = std::from_chars(name.argument->data(), end, count);
+    if (problem != std::errc{} || stopped != end || count < 1 || count > most_emulated_devices) {
+        return fail(errc::invalid_argument,
+                    fmt::format("'{}' is no number of emulated devices; emulated:N takes 1 to {}", *name.argument,
+                                most_emulated_devices));
+    }
+    return count;
+}
+
+result<device_list> open_emulated(const device_request& wanted, const link_model& link) {
+    const auto count = emulated_count(parse(wanted.name));
+    if (!count) return tl::unexpected(count.error());
+    device_list devices;
+    for (std::size_t i = 0; i < *count; ++i) {
+        auto made = emulated_device::create(static_cast<int>(i), wanted.memory_cap, link);
+        if (!made) return tl::unexpected(std::move(made.error()));
+        devices.push_back(std::move(*made));
+    }
+    return devices;
+}
+
+device_list open_cpu(const device_request& wanted) {
+    device_list devices;
+    devices.push_back(make_cpu_device(wanted.memory_cap));
+    return devices;
+}
+
+tl::unexpected<error> unknown(const std::string& name) {
+    const std::array<std::string, 4> kinds{"auto", "cpu", "emulated", "cuda"};
+    const std::string_view near = nearest(parse(name).kind, kinds);
+    return fail(errc::invalid_argument,
+                fmt::format("unknown device '{}'{}; there are: auto, cpu, emulated[:N], cuda[:I,J,...]", name,
+                            near.empty() ? std::string() : fmt::format(", did you mean '{}'?", near)));
+}
+
+}  // namespace
+
+result<device_list> open_devices(const device_request& wanted) {
+    const auto link = find_link(wanted.link);
+    if (!link) return tl::unexpected(link.error());
+    if (wanted.memory_cap == 0) return fail(errc::invalid_argument, "a device needs a memory limit above 0");
+    const parsed_name name = parse(wanted.name);
+    if (name.kind == "emulated") return open_emulated(wanted, *link);
+    if (name.kind == "cuda")
+        return fail(errc::unavailable, "this build has no CUDA device; use --device cpu or emulated");
+    if ((name.kind == "cpu" || name.kind == "auto") && !name.argument) return open_cpu(wanted);
+    return unknown(wanted.name);
+}
+
+}  // namespace faceflow

@@ -1,0 +1,26 @@
+// Devices by name.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "device/device.hpp"
+#include "faceflow/result.hpp"
+
+namespace faceflow {
+
+struct device_request {
+    std::string name = "auto";                      // auto | cpu | emulated[:N] | cuda[:I,J,...]
+    std::size_t memory_cap = std::size_t{2} << 30;  // of each device's pool, bytes
+    std::string link = "pcie4";                     // of emulated devices: none | pcie3 | pcie4 | pcie5
+};
+
+inline constexpr std::size_t most_emulated_devices = 16;
+
+// One or more devices; `auto` is the best that this machine has. Errors: errc::invalid_argument for a name, count, cap or
+// link that makes no sense (the message lists those that do), errc::unavailable for hardware that is not there.
+[[nodiscard]] result<std::vector<std::unique_ptr<device>>> open_devices(const device_request& wanted);
+
+}  // namespace faceflow

@@ -1,0 +1,104 @@
+#include "device/staging.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace faceflow {
+namespace {
+constexpr std::chrono::seconds patience{10};
+}  // namespace
+
+staging_block::~staging_block() {
+    if (ring_ != nullptr) ring_->give_back(index_);
+}
+
+void staging_block::release_after(stream& s) {
+    if (ring_ != nullptr) std::exchange(ring_, nullptr)->give_back_after(index_, s);
+    host_ = {};
+}
+
+result<std::unique_ptr<staging_ring>> staging_ring::create(device& on, std::size_t block_bytes, std::size_t blocks,
+                                                           bool pinned) {
+    if (block_bytes == 0 || blocks == 0) {
+        return fail(errc::invalid_argument,
+                    fmt::format("a staging ring of {} blocks of {} bytes makes no sense", blocks, block_bytes));
+    }
+    auto ring = std::unique_ptr<staging_ring>(new staging_ring(on, block_bytes));
+    for (std::size_t i = 0; i < blocks; ++i) {
+        if (auto added = ring->add(pinned); !added) return tl::unexpected(std::move(added.error()));
+    }
+    return ring;
+}
+
+result<void> staging_ring::add(bool pinned) {
+    auto done = device_.make_event();
+    if (!done) return tl::unexpected(std::move(done.error()));
+    auto host = device_.allocate_host(block_bytes_, pinned);
+    if (!host) return tl::unexpected(std::move(host.error()));
+    free_.push_back(entries_.size());
+    entries_.push_back({*host, std::move(*done)});
+    return {};
+}
+
+staging_ring::~staging_ring() {
+    for (const std::size_t index : in_flight_) {
+        // A wait that fails leaves nothing better to do than to go on.
+        [[maybe_unused]] const auto ignored = wait_until_done(device_, *entries_[index].done, {stage::capture, {}});
+    }
+    for (const entry& e : entries_)
+        device_.release_host(e.host);
+}
+
+void staging_ring::collect_done() {
+    std::erase_if(in_flight_, [&](std::size_t index) {
+        if (!entries_[index].done->done()) return false;
+        free_.push_back(index);
+        return true;
+    });
+}
+
+staging_block staging_ring::take_free() {
+    const std::size_t index = free_.back();
+    free_.pop_back();
+    return {*this, index, entries_[index].host};
+}
+
+result<staging_block> staging_ring::acquire(const tag& t) {
+    std::unique_lock lock(mutex_);
+    if (free_.empty()) collect_done();
+    const bool there = changed_.wait_for(lock, patience, [&] { return !free_.empty() || !in_flight_.empty(); });
+    if (!there) {
+        return fail(errc::timeout, fmt::format("all {} staging blocks are being filled, and none came back in {} s",
+                                               entries_.size(), patience.count()));
+    }
+    if (!free_.empty()) return take_free();
+    // Ours from here on; the wait must not hold up threads that bring blocks back.
+    const std::size_t oldest = in_flight_.front();
+    in_flight_.pop_front();
+    lock.unlock();
+    staging_block block(*this, oldest, entries_[oldest].host);
+    if (auto waited = wait_until_done(device_, *entries_[oldest].done, t); !waited)
+        return tl::unexpected(std::move(waited.error()));
+    return block;
+}
+
+void staging_ring::give_back(std::size_t index) {
+    {
+        const std::lock_guard lock(mutex_);
+        free_.push_back(index);
+    }
+    changed_.notify_one();
+}
+
+void staging_ring::give_back_after(std::size_t index, stream& s) {
+    {
+        const std::lock_guard lock(mutex_);
+        s.record(*entries_[index].done);
+        in_flight_.push_back(index);
+    }
+    changed_.notify_one();
+}
+
+}  // namespace faceflow

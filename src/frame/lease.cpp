@@ -1,0 +1,32 @@
+#include "frame/lease.hpp"
+
+namespace faceflow {
+
+result<lease> lease::acquire(std::shared_ptr<slab> from) {
+    auto taken = from->acquire();
+    if (!taken) return tl::unexpected(std::move(taken.error()));
+    return lease(std::move(from), *taken);
+}
+
+lease& lease::operator=(lease&& o) noexcept {
+    if (this != &o) {
+        reset();
+        slab_ = std::move(o.slab_);
+        slot_ = std::exchange(o.slot_, {});
+    }
+    return *this;
+}
+
+void lease::used_on(stream& s) const {
+    if (slab_ != nullptr) slab_->note_use(slot_, s);
+}
+
+void lease::reset() noexcept {
+    if (slab_ == nullptr) return;
+    // Cannot fail: this lease is the only one that releases this generation.
+    [[maybe_unused]] const auto released = slab_->release(slot_);
+    slab_.reset();
+    slot_ = {};
+}
+
+}  // namespace faceflow

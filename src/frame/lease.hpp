@@ -1,0 +1,46 @@
+// The handle that keeps a slot, and so a frame's bytes, alive.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "device/slab.hpp"
+
+namespace faceflow {
+
+// Owner of one use of a slot; move-only. Dropping it records a done event on every stream that was noted, so that the slot
+// is reused only after the device has passed them; the host does not wait. A noted stream must outlive the lease.
+//
+// Several holders share one as shared(): the last to go ends the use. It fits frame::hold.
+class lease {
+public:
+    // errc::out_of_memory when every slot is in use.
+    [[nodiscard]] static result<lease> acquire(std::shared_ptr<slab> from);
+
+    lease() = default;
+    lease(lease&& o) noexcept : slab_(std::move(o.slab_)), slot_(std::exchange(o.slot_, {})) {}
+    lease& operator=(lease&& o) noexcept;
+    ~lease() { reset(); }
+
+    // Work on `s` uses the slot; say so before the lease could go. Thread-safe, also on a shared lease.
+    void used_on(stream& s) const;
+
+    [[nodiscard]] const slot& where() const noexcept { return slot_; }
+    [[nodiscard]] std::byte* address() const noexcept { return slot_.address; }
+    [[nodiscard]] const std::shared_ptr<slab>& source() const noexcept { return slab_; }
+    [[nodiscard]] explicit operator bool() const noexcept { return slab_ != nullptr; }
+
+    [[nodiscard]] std::shared_ptr<const lease> shared() && { return std::make_shared<const lease>(std::move(*this)); }
+
+    // Ends the use now.
+    void reset() noexcept;
+
+private:
+    lease(std::shared_ptr<slab> from, const slot& taken) : slab_(std::move(from)), slot_(taken) {}
+
+    std::shared_ptr<slab> slab_;
+    slot slot_;
+};
+
+}  // namespace faceflow
