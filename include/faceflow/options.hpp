@@ -20,8 +20,8 @@ enum class pacing : std::uint8_t {
 };
 
 struct options {
-    std::string device = "auto";  // auto | cpu
-    std::string flow = "fused";
+    std::string device = "auto";  // auto | cpu | emulated[:N]
+    std::string flow = "fused";   // fused | threaded
     faceflow::pacing pacing = faceflow::pacing::recorded;
 
     faceflow::detector detector = faceflow::detector::retinaface;
@@ -37,6 +37,14 @@ struct options {
 
     std::int32_t threads = 0;                          // CPU threads for computing; 0: one per core
     std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes
+
+    // How frames move to a device that has memory of its own. Each can be switched off to measure what it is worth.
+    bool cache = true;   // keep uploaded frames by id, so that a later stage need not upload them again
+    bool batch = true;   // crop and mesh all faces of a frame in one go, not one by one
+    bool pinned = true;  // stage transfers in page-locked memory
+    double cache_ttl = 0.5;                                  // seconds
+    std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
+    std::string link = "pcie4";  // that an emulated device hangs on: none | pcie3 | pcie4 | pcie5
 
     std::filesystem::path models;  // folder to look for models in first; empty: the usual places
 };

@@ -74,11 +74,11 @@ result<options> engine_options::resolve() const {
 void add_engine_options(CLI::App& app, engine_options& into) {
     options& o = into.chosen;
     const auto engine = "Engine";
-    app.add_option("--device", o.device, "where to compute: auto, cpu")
+    app.add_option("--device", o.device, "where to compute: auto, cpu, emulated[:N]")
         ->type_name("DEVICE")
         ->capture_default_str()
         ->group(engine);
-    app.add_option("--flow", o.flow, "how stages are joined: fused")
+    app.add_option("--flow", o.flow, "how stages are joined: fused, threaded")
         ->type_name("FLOW")
         ->capture_default_str()
         ->group(engine);
@@ -91,6 +91,25 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->capture_default_str()
         ->group(engine);
     app.add_option("--models", into.models, "folder to look for models in first")->type_name("DIR")->group(engine);
+    const auto memory = "Frames on devices with memory of their own";
+    app.add_option("--link", o.link, "that emulated devices hang on: none, pcie3, pcie4, pcie5")
+        ->type_name("LINK")
+        ->capture_default_str()
+        ->group(memory);
+    const auto add_switch = [&](const char* name, bool& on, const char* what) {
+        app.add_option(name, on, what)
+            ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"on", true}, {"off", false}}).description("on|off"))
+            ->type_name("")
+            ->default_str("on")
+            ->group(memory);
+    };
+    add_switch("--cache", o.cache, "find uploaded frames by their id instead of uploading them again");
+    add_switch("--batch", o.batch, "crop and mesh all faces of a frame in one go");
+    add_switch("--pinned", o.pinned, "stage transfers in page-locked memory");
+    app.add_option("--cache-ttl", o.cache_ttl, "seconds that a frame stays in the cache")
+        ->type_name("SECONDS")
+        ->capture_default_str()
+        ->group(memory);
     const auto faces = "Faces";
     app.add_option("--detector", into.detector, "retinaface (weights for research only) or blazeface (free)")
         ->type_name("NAME")

@@ -12,7 +12,7 @@ namespace faceflow::cli {
 
 // The file's contents as command-line arguments, to stand before the user's own, which so win. `keys` are the known
 // long options; an unknown one is an error that names it, its line and the nearest match.
-[[nodiscard]] result<std::vector<std::string>> config_arguments(std::string_view toml,
+[[nodiscard]] result<std::vector<std::string>> config_arguments(std::string_view text,
                                                                 std::span<const std::string> keys);
 
 }  // namespace faceflow::cli

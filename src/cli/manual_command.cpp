@@ -43,7 +43,7 @@ void print_bash(CLI::App& app) {
         fmt::join(words_of(app), " "));
 }
 
-std::string zsh_escaped(std::string text) {
+std::string zsh_escaped(std::string_view text) {
     std::string out;
     for (const char c : text) {
         if (c == '\'') {

@@ -4,23 +4,10 @@
 
 #include <thread>
 
-#include "device/cpu/cpu_device.hpp"
+#include "device/open_devices.hpp"
 #include "frame/layout.hpp"
 
 namespace faceflow {
-namespace {
-
-result<std::vector<std::unique_ptr<device>>> open_devices(const options& o) {
-    std::vector<std::unique_ptr<device>> devices;
-    if (o.device == "auto" || o.device == "cpu") {
-        devices.push_back(make_cpu_device(o.device_memory));
-        return devices;
-    }
-    return fail(errc::invalid_argument, fmt::format("unknown device '{}'; there are: auto, cpu", o.device));
-}
-
-}  // namespace
-
 result<void> check(const options& o) {
     const auto between = [](std::string_view what, auto value, auto low, auto high) -> result<void> {
         if (value >= low && value <= high) return {};
@@ -38,6 +25,7 @@ result<void> check(const options& o) {
                     fmt::format("the detector's size must be multiples of 32, not {}x{}; next: {}x{}", o.detect_width,
                                 o.detect_height, (o.detect_width + 31) / 32 * 32, (o.detect_height + 31) / 32 * 32));
     }
+    if (auto r = between("cache_ttl", o.cache_ttl, 0.0, 3600.0); !r) return r;
     if (!(o.focal_length >= 0)) return fail(errc::invalid_argument, "focal_length must be 0 (unknown) or more pixels");
     return {};
 }
@@ -48,7 +36,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     options& o = e->setup_.chosen;
     if (o.threads == 0) o.threads = static_cast<std::int32_t>(std::max(1u, std::thread::hardware_concurrency()));
 
-    auto devices = open_devices(o);
+    auto devices = open_devices({o.device, o.device_memory, o.link});
     if (!devices) return tl::unexpected(std::move(devices.error()));
     e->devices_ = std::move(*devices);
 
@@ -58,15 +46,14 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     if (!runtime) return tl::unexpected(std::move(runtime.error()));
     const auto how =
         o.pacing == pacing::live && o.threads > 1 ? inference::threading::shared : inference::threading::caller;
-    auto models = flow::load_models(o, *store, *runtime, how);
-    if (!models) return tl::unexpected(std::move(models.error()));
-    e->models_ = std::move(*models);
-
-    std::vector<device*> views;
-    for (const auto& d : e->devices_)
-        views.push_back(d.get());
-    auto joined = flow::make_flow({views, e->models_, e->setup_.merge_sources, o, e->metrics_,
-                                   [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); }});
+    for (const auto& d : e->devices_) {
+        auto models = flow::load_models(o, *store, *runtime, how);
+        if (!models) return tl::unexpected(std::move(models.error()));
+        e->equipped_.push_back({d.get(), std::move(*models)});
+    }
+    auto joined =
+        flow::make_flow({e->equipped_, e->setup_.merge_sources, o, e->metrics_,
+                         [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); }});
     if (!joined) return tl::unexpected(std::move(joined.error()));
     e->flow_ = std::move(*joined);
     return e;
@@ -88,6 +75,8 @@ void face_engine::handle(flow::outcome&& o) {
         metrics_.frames.fetch_add(1, std::memory_order_relaxed);
         metrics_.faces.fetch_add(o.faces->faces.size(), std::memory_order_relaxed);
         metrics_.latency.record(std::chrono::steady_clock::now() - o.frame.captured);
+    } else if (o.faces.error().code == errc::out_of_memory) {
+        metrics_.dropped.add("device_memory");  // load shed: what is cached was given up, and this frame too
     } else {
         metrics_.errors.add(name(o.faces.error().code));
     }

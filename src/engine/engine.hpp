@@ -42,7 +42,9 @@ public:
     [[nodiscard]] const options& chosen() const noexcept { return setup_.chosen; }
     [[nodiscard]] metrics& counters() noexcept { return metrics_; }
     [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return devices_; }
-    [[nodiscard]] const flow::model_set& models() const noexcept { return models_; }
+    [[nodiscard]] const flow::model_set& models() const noexcept { return equipped_.front().models; }
+    // Of all devices together.
+    [[nodiscard]] frame_cache_counts cache() const { return flow_->cache(); }
 
 private:
     struct per_source {
@@ -57,7 +59,7 @@ private:
     setup setup_;
     metrics metrics_;
     std::vector<std::unique_ptr<device>> devices_;
-    flow::model_set models_;
+    std::vector<flow::equipped_device> equipped_;
     std::map<std::uint32_t, per_source> sources_;  // touched by the flow's handler thread alone
     std::unique_ptr<flow::flow> flow_;             // last: its threads use all of the above
 };

@@ -61,7 +61,13 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
     j["transfers"] = {{"host_to_device", transfers(engine.devices(), direction::host_to_device)},
                       {"device_to_host", transfers(engine.devices(), direction::device_to_host)}};
     j["syncs"] = syncs;
-    j["cache"] = {{"hits", 0}, {"misses", 0}, {"hit_rate", 0.0}, {"evictions", 0}, {"expired", 0}};
+    const frame_cache_counts cache = engine.cache();
+    const std::uint64_t asked = cache.hits + cache.misses;
+    j["cache"] = {{"hits", cache.hits},
+                  {"misses", cache.misses},
+                  {"hit_rate", asked > 0 ? rounded(static_cast<double>(cache.hits) / static_cast<double>(asked)) : 0.0},
+                  {"evictions", cache.evictions},
+                  {"expired", cache.expirations}};
     j["device_memory"] = {{"peak_bytes", peak}, {"limit_bytes", limit}};
     j["dropped"] = counts(m.dropped.snapshot());
     j["errors"] = counts(errors);

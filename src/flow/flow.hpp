@@ -11,6 +11,7 @@
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 #include "flow/models.hpp"
+#include "frame/frame_cache.hpp"
 #include "frame/host_frame.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -41,11 +42,19 @@ public:
 
     // Waits until every frame taken on has had its outcome handled. No submit may run beside it.
     virtual void drain() = 0;
+
+    // Of all devices' frame caches together.
+    [[nodiscard]] virtual frame_cache_counts cache() const = 0;
+};
+
+// A device with the models loaded for it.
+struct equipped_device {
+    device* on = nullptr;
+    model_set models;
 };
 
 struct flow_parts {
-    std::span<device* const> devices;
-    const model_set& models;
+    std::span<const equipped_device> devices;  // sources are spread over them: source number modulo their count
     bool merged = false;  // recorded: outcomes of all sources in one order, by time, the same in every run
     const options& chosen;
     metrics& counters;
@@ -53,6 +62,6 @@ struct flow_parts {
 };
 
 // The flow that `options::flow` names.
-[[nodiscard]] result<std::unique_ptr<flow>> make_flow(flow_parts parts);
+[[nodiscard]] result<std::unique_ptr<flow>> make_flow(const flow_parts& parts);
 
 }  // namespace faceflow::flow

@@ -5,6 +5,6 @@
 
 namespace faceflow::flow {
 
-[[nodiscard]] result<std::unique_ptr<flow>> make_fused_flow(flow_parts parts);
+[[nodiscard]] result<std::unique_ptr<flow>> make_fused_flow(const flow_parts& parts);
 
 }  // namespace faceflow::flow

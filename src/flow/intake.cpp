@@ -51,11 +51,11 @@ work_unit intake::cut(std::uint32_t source, edge& e) {
 }
 
 // From the source whose turn it is, then around.
-intake::edges::iterator intake::next_in_turn(std::size_t lane, std::size_t lanes) {
+intake::edges::iterator intake::next_in_turn(std::size_t part, std::size_t parts) {
     auto at = edges_.lower_bound(turn_);
     for (std::size_t i = 0; i < edges_.size(); ++i, ++at) {
         if (at == edges_.end()) at = edges_.begin();
-        if (options_.pacing == pacing::live && at->first % lanes != lane) continue;
+        if (at->first % parts != part) continue;
         if (ready(at->second)) return at;
     }
     return edges_.end();
@@ -74,13 +74,13 @@ intake::edges::iterator intake::next_in_time() {
     return earliest;
 }
 
-std::optional<work_unit> intake::take(std::size_t lane, std::size_t lanes) {
+std::optional<work_unit> intake::take(std::size_t part, std::size_t parts) {
     std::unique_lock lock(mutex_);
     for (;;) {
         if (closed_) return std::nullopt;
         if (in_flight_ < options_.units_in_flight) {
-            const auto at = options_.merged ? next_in_time() : next_in_turn(lane, lanes);
-            if (at != edges_.end()) {
+            const auto at = options_.merged ? next_in_time() : next_in_turn(part, parts);
+            if (at != edges_.end() && at->first % parts == part) {
                 turn_ = at->first + 1;
                 work_unit unit = cut(at->first, at->second);
                 ++in_flight_;

@@ -31,8 +31,8 @@ struct intake_options {
     std::size_t units_in_flight = 4;  // taken and not yet done: bounds what waits for a slow lane
 };
 
-// Thread-safe. Recorded: put waits for room, units go to any lane. Live: put keeps the newest frame, and a source always
-// goes to the same lane, which holds its last result.
+// Thread-safe. Recorded: put waits for room. Live: put keeps the newest frame. A lane that starts from a source's last
+// result must be the only one that takes from it: see the parts of `take`.
 class intake {
 public:
     explicit intake(intake_options options) : options_(options) {}
@@ -43,8 +43,8 @@ public:
     std::optional<std::size_t> put(host_frame frame);
     void end_source(std::uint32_t source);
 
-    // Waits for work; nullopt when closed, or when all sources ended and nothing is left.
-    std::optional<work_unit> take(std::size_t lane, std::size_t lanes);
+    // Waits for work of the sources whose number modulo `parts` is `part`; nullopt when closed.
+    std::optional<work_unit> take(std::size_t part, std::size_t parts);
     // The outcomes of one unit have been handled.
     void done();
     // Waits until everything put has been taken and done.
@@ -65,7 +65,7 @@ private:
         if (e.waiting.empty()) return false;
         return options_.pacing == pacing::live || e.ended || draining_ || e.waiting.size() >= options_.unit_frames;
     }
-    edges::iterator next_in_turn(std::size_t lane, std::size_t lanes);
+    edges::iterator next_in_turn(std::size_t part, std::size_t parts);
     edges::iterator next_in_time();
     work_unit cut(std::uint32_t source, edge& e);
 

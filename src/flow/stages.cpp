@@ -68,22 +68,42 @@ void stages::carry(stream& on, workspace& w, const vision::result_block* before)
 
 void stages::region(stream& on, workspace& w, const frame& f, std::int32_t first) const {
     begin(on);
-    kernels_->crop(on, f.picture, w.faces(), first, {w.crops(), mesh_input_size, mesh_batch});
+    const std::int32_t at_once = options_.batch ? mesh_batch : 1;
+    for (std::int32_t i = 0; i < mesh_batch; i += at_once) {
+        float* crops = w.crops() + std::ptrdiff_t{i} * 3 * mesh_input_size * mesh_input_size;
+        kernels_->crop(on, f.picture, w.faces(), first + i, {crops, mesh_input_size, at_once});
+    }
     end(on, stage::region);
 }
 
 void stages::landmark(stream& on, workspace& w, const frame& f, std::int32_t first,
                       vision::result_block* results) const {
     begin(on);
-    auto* faces =
-        reinterpret_cast<vision::detection_set*>(device_.kernel_address(reinterpret_cast<std::byte*>(w.faces())));
-    on.run([&w, faces, first]() -> result<void> {
-        const std::int32_t n = std::min(faces->count - first, mesh_batch);
-        return n > 0 ? w.mesh(n).run() : result<void>{};
-    });
+    // How many faces there are is known on the device alone.
+    auto* faces = reinterpret_cast<vision::detection_set*>(
+        device_.kernel_address(reinterpret_cast<std::byte*>(w.faces())));
+    if (options_.batch) {
+        on.run([&w, faces, first]() -> result<void> {
+            const std::int32_t n = std::min(faces->count - first, mesh_batch);
+            return n > 0 ? w.mesh(n).run() : result<void>{};
+        });
+    } else {
+        for (std::int32_t i = 0; i < mesh_batch; ++i) {
+            on.run([&w, faces, at = first + i, i]() -> result<void> {
+                return at < faces->count ? w.mesh_alone(i).run() : result<void>{};
+            });
+        }
+    }
     kernels_->finish(on, w.faces(), first, mesh_batch, {w.mesh_landmarks(), w.mesh_scores()},
                      mesh_options_of(options_, f), results);
     end(on, stage::landmark);
+}
+
+result<workspace> stages::make_workspace() const { return workspace::create(device_, models_, options_.max_faces); }
+
+result<device_buffer> stages::make_results() const {
+    return device_buffer::allocate(device_.pool(),
+                                   vision::result_block::bytes(static_cast<std::size_t>(options_.max_faces + mesh_batch - 1)));
 }
 
 frame_faces faces_of(const vision::result_block& results, const host_frame& of, float min_presence) {

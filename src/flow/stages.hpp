@@ -9,6 +9,7 @@
 #include "flow/models.hpp"
 #include "flow/workspace.hpp"
 #include "frame/frame.hpp"
+#include "frame/host_frame.hpp"
 #include "telemetry/metrics.hpp"
 #include "vision/kernels.hpp"
 
@@ -18,6 +19,11 @@ namespace faceflow::flow {
 class stages {
 public:
     stages(device& on, const model_set& models, const options& o, metrics& m);
+
+    // Device memory for one frame in work.
+    [[nodiscard]] result<workspace> make_workspace() const;
+    // Device memory for the results of a source's last frame: what goes down, and what a skipped detection starts from.
+    [[nodiscard]] result<device_buffer> make_results() const;
 
     // detect: letterbox, detector, decoding, NMS, regions -> w.faces().
     void detect(stream& on, workspace& w, const frame& f) const;

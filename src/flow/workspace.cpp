@@ -17,8 +17,6 @@ std::size_t bytes_of(const std::vector<std::int64_t>& shape) {
 
 result<workspace> workspace::create(device& on, const model_set& models, std::int32_t max_faces) {
     workspace w;
-    w.device_ = &on;
-    w.max_faces_ = max_faces;
     const auto take = [&](device_buffer& into, std::size_t bytes) -> result<void> {
         auto buffer = device_buffer::allocate(on.pool(), bytes);
         if (!buffer) return tl::unexpected(std::move(buffer.error()));
@@ -66,11 +64,21 @@ result<workspace> workspace::create(device& on, const model_set& models, std::in
         !r) {
         return tl::unexpected(std::move(r.error()));
     }
-    for (std::int64_t n = 1; n <= mesh_batch; ++n) {
-        const auto in = bound(models.mesh->inputs().front().name, w.crops_, {n, 3, mesh_input_size, mesh_input_size});
-        const std::vector<inference::bound_tensor> out{bound("landmarks", w.mesh_landmarks_, {n, landmark_count, 3}),
-                                                       bound("score", w.mesh_scores_, {n, 1})};
-        if (auto r = bind(w.mesh_, models.mesh, {in}, out); !r) return tl::unexpected(std::move(r.error()));
+    // The mesh model on `n` crops from crop `first` on.
+    const auto bind_mesh = [&](std::vector<inference::binding>& into, std::int64_t first, std::int64_t n) {
+        const auto at = [&](const device_buffer& b, std::int64_t elements) {
+            return reinterpret_cast<float*>(on.kernel_address(b.data())) + first * elements;
+        };
+        const inference::bound_tensor in{models.mesh->inputs().front().name, at(w.crops_, crop_elements),
+                                         {n, 3, mesh_input_size, mesh_input_size}};
+        const std::vector<inference::bound_tensor> out{
+            {"landmarks", at(w.mesh_landmarks_, landmark_count * 3), {n, landmark_count, 3}},
+            {"score", at(w.mesh_scores_, 1), {n, 1}}};
+        return bind(into, models.mesh, {in}, out);
+    };
+    for (std::int64_t i = 0; i < mesh_batch; ++i) {
+        if (auto r = bind_mesh(w.mesh_, 0, i + 1); !r) return tl::unexpected(std::move(r.error()));
+        if (auto r = bind_mesh(w.mesh_alone_, i, 1); !r) return tl::unexpected(std::move(r.error()));
     }
     return w;
 }
@@ -80,17 +88,6 @@ vision::detector_output workspace::detector_outputs(const model_set& models) con
     for (const auto& b : detector_outputs_)
         addresses.push_back(b.as<const float>());
     return models.outputs_at(addresses);
-}
-
-result<vision::result_block*> workspace::results_of(std::uint32_t source) {
-    auto at = results_.find(source);
-    if (at == results_.end()) {
-        auto buffer =
-            device_buffer::allocate(device_->pool(), vision::result_block::bytes(static_cast<std::size_t>(max_faces_)));
-        if (!buffer) return tl::unexpected(std::move(buffer.error()));
-        at = results_.emplace(source, std::move(*buffer)).first;
-    }
-    return at->second.as<vision::result_block>();
 }
 
 }  // namespace faceflow::flow

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <vector>
 
 #include "device/device.hpp"
@@ -28,20 +27,16 @@ public:
     float* mesh_landmarks() const { return mesh_landmarks_.as<float>(); }
     float* mesh_scores() const { return mesh_scores_.as<float>(); }
 
-    // The results of a source's last frame in this workspace: what goes down, and what a skipped detection starts from.
-    [[nodiscard]] result<vision::result_block*> results_of(std::uint32_t source);
-
     inference::binding& detector() { return detector_.front(); }
     // The mesh model bound to the first n crops, 1 <= n <= mesh_batch.
     inference::binding& mesh(std::int32_t n) { return mesh_[static_cast<std::size_t>(n - 1)]; }
+    // The mesh model bound to crop i alone: what is left when batching is switched off.
+    inference::binding& mesh_alone(std::int32_t i) { return mesh_alone_[static_cast<std::size_t>(i)]; }
 
 private:
-    device* device_ = nullptr;
-    std::int32_t max_faces_ = 0;
     device_buffer detector_input_, scratch_, faces_, crops_, mesh_landmarks_, mesh_scores_;
     std::vector<device_buffer> detector_outputs_;
-    std::map<std::uint32_t, device_buffer> results_;
-    std::vector<inference::binding> detector_, mesh_;
+    std::vector<inference::binding> detector_, mesh_, mesh_alone_;
 };
 
 }  // namespace faceflow::flow

@@ -1,24 +1,33 @@
 // A frame where a device can reach it.
 #pragma once
 
-#include <chrono>
 #include <memory>
 
 #include "device/device.hpp"
-#include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
-#include "frame/host_frame.hpp"
+#include "frame/lease.hpp"
 
 namespace faceflow {
 
-// `picture.planes` are device addresses; valid on the stream that uploaded it, and behind its events, while `hold` lives.
+// What keeps a frame on a device: its slot, and the event behind its upload.
+struct stored_frame {
+    lease slot;
+    std::unique_ptr<event> ready;
+};
+
+// `picture.planes` are device addresses, valid while `hold` lives. Cheap to copy.
 struct frame {
     frame_id id;
     image picture;
-    std::shared_ptr<const void> hold;
+    std::shared_ptr<const void> hold;            // the slot, or the host memory that the device shares
+    std::shared_ptr<const stored_frame> stored;  // null where host memory is device memory
 };
 
-// Brings a host frame to the stream's device: a view where host memory is device memory, else one transfer.
-[[nodiscard]] result<frame> upload(stream& on, const host_frame& from);
+// Work that is added to `on` from now on may read the frame: it waits for the upload, and the slot waits for it.
+inline void use(stream& on, const frame& f) {
+    if (f.stored == nullptr) return;
+    on.wait(*f.stored->ready);
+    f.stored->slot.used_on(on);
+}
 
 }  // namespace faceflow

@@ -22,7 +22,7 @@ struct model_entry {
 
 // Parses models/catalogue.toml. Unknown keys, missing keys, bad checksums and file names with a path in them are errors
 // that name the model.
-[[nodiscard]] result<std::vector<model_entry>> parse_catalogue(std::string_view toml);
+[[nodiscard]] result<std::vector<model_entry>> parse_catalogue(std::string_view text);
 
 [[nodiscard]] result<std::string> sha256_of(const std::filesystem::path& file);
 

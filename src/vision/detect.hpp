@@ -64,7 +64,8 @@ FACEFLOW_HD inline detection decode_retinaface(const detector_level& l, std::int
     const std::int32_t anchor = cell / area, at = cell % area;
     const float size = l.stride * l.stride * (anchor == 0 ? 0.5f : 0.25f);  // 512, 256; 128, 64; 32, 16
     const float cx = static_cast<float>(at % l.columns) * l.stride + 7.5f;
-    const float cy = static_cast<float>(at / l.columns) * l.stride + 7.5f;
+    const std::int32_t row = at / l.columns;
+    const float cy = static_cast<float>(row) * l.stride + 7.5f;
     const float* b = l.boxes + static_cast<std::ptrdiff_t>(anchor) * 4 * area + at;
     const float* k = l.keypoints + static_cast<std::ptrdiff_t>(anchor) * 10 * area + at;
     const float w = expf(b[2 * area]) * size, h = expf(b[3 * area]) * size;
@@ -82,7 +83,8 @@ FACEFLOW_HD inline detection decode_retinaface(const detector_level& l, std::int
 // its centre until the mesh knows better.
 FACEFLOW_HD inline detection decode_blazeface(const detector_level& l, std::int32_t cell) {
     const float cx = (static_cast<float>(cell % l.columns) + 0.5f) * l.stride;
-    const float cy = (static_cast<float>(cell / l.columns) + 0.5f) * l.stride;
+    const std::int32_t row = cell / l.columns;
+    const float cy = (static_cast<float>(row) + 0.5f) * l.stride;
     const float* v = l.boxes + static_cast<std::ptrdiff_t>(cell) * 16;
     detection d;
     d.box = {cx + v[0] - 0.5f * v[2], cy + v[1] - 0.5f * v[3], v[2], v[3]};

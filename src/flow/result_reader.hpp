@@ -1,0 +1,32 @@
+// Brings the results of a frame to the host: the only thing that comes back from a device.
+#pragma once
+
+#include <cstdint>
+
+#include "device/device.hpp"
+#include "faceflow/result.hpp"
+#include "vision/records.hpp"
+
+namespace faceflow::flow {
+
+// One host block, made once. One thread at a time.
+class result_reader {
+public:
+    [[nodiscard]] static result<result_reader> create(device& on, std::int32_t max_faces, bool pinned);
+    result_reader(result_reader&& o) noexcept;
+    result_reader& operator=(result_reader&& o) noexcept;
+    ~result_reader();
+
+    // Adds the download of the header and the first `faces` records to the stream and waits for it: one transfer and one host
+    // sync. Where host memory is device memory it waits for the work alone. The block is valid until the next call.
+    [[nodiscard]] result<const vision::result_block*> read(stream& on, vision::result_block* results, std::int32_t faces,
+                                                           const tag& t);
+
+private:
+    explicit result_reader(device& on) : device_(&on) {}
+    device* device_ = nullptr;
+    host_block host_;
+    std::unique_ptr<event> done_;
+};
+
+}  // namespace faceflow::flow

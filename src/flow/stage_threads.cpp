@@ -1,0 +1,218 @@
+#include "flow/stage_threads.hpp"
+
+namespace faceflow::flow {
+
+stage_threads::stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from,
+                             collector& to)
+    : line_(d, parts, places), part_(part), parts_(parts.devices.size()),
+      detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)), intake_(from), collector_(to) {}
+
+result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_device& d, const flow_parts& parts,
+                                                             std::size_t part, intake& from, collector& to) {
+    std::unique_ptr<stage_threads> s(new stage_threads(d, parts, part, from, to));
+    if (auto r = s->prepare(); !r) return tl::unexpected(std::move(r.error()));
+    s->start();
+    return s;
+}
+
+result<void> stage_threads::prepare() {
+    device& on = line_.work.owner();
+    for (auto& [into, label] : {std::pair{&capture_stream_, "capture"}, {&detect_stream_, "detect"},
+                                {&region_stream_, "region"}, {&landmark_stream_, "landmark"}}) {
+        auto made = on.make_stream(label);
+        if (!made) return tl::unexpected(std::move(made.error()));
+        *into = std::move(*made);
+    }
+    for (std::size_t i = 0; i < places; ++i) {
+        auto space = line_.work.make_workspace();
+        if (!space) return tl::unexpected(std::move(space.error()));
+        auto detected = on.make_event(), cropped = on.make_event();
+        if (!detected) return tl::unexpected(std::move(detected.error()));
+        if (!cropped) return tl::unexpected(std::move(cropped.error()));
+        all_places_.push_back(std::make_unique<work_place>(std::move(*space)));
+        all_places_.back()->detected = std::move(*detected);
+        all_places_.back()->cropped = std::move(*cropped);
+        free_places_.push(all_places_.back().get());
+    }
+    const options& o = line_.work.chosen();
+    auto reader = result_reader::create(on, room_for(o.max_faces), o.pinned);
+    if (!reader) return tl::unexpected(std::move(reader.error()));
+    reader_ = std::make_unique<result_reader>(std::move(*reader));
+    return {};
+}
+
+void stage_threads::start() {
+    threads_.emplace_back([this] { capture(); });
+    threads_.emplace_back([this] { serve(to_detect_, &to_region_, [this](job& j) { detect(j); }); });
+    threads_.emplace_back([this] { serve(to_region_, &to_landmark_, [this](job& j) { region(j); }); });
+    threads_.emplace_back([this] { serve(to_landmark_, nullptr, [this](job& j) { landmark(j); }); });
+}
+
+stage_threads::~stage_threads() {
+    free_places_.close();
+    for (auto& t : threads_) t.join();
+    line_.frames.clear();
+}
+
+// A stage's thread: what failed in an earlier stage passes through untouched, so that order is kept.
+template <class Work>
+void stage_threads::serve(edge& from, edge* to, Work work) {
+    while (auto j = from.pop()) {
+        work(**j);
+        if (to != nullptr) to->push(std::move(*j));
+    }
+    if (to != nullptr) to->close();
+}
+
+void stage_threads::capture() {
+    while (auto unit = intake_.take(part_, parts_)) {
+        auto outcomes = std::make_shared<unit_outcomes>(unit_outcomes{unit->line, unit->ticket, unit->frames.size(), {}});
+        for (std::size_t i = 0; i < unit->frames.size(); ++i) {
+            auto j = std::make_unique<job>();
+            j->unit = outcomes;
+            j->from = std::move(unit->frames[i]);
+            j->detect = i == 0 ? unit->detect_first : i % detect_every_ == 0;
+            j->failed = begin_capture(*j);
+            to_detect_.push(std::move(j));
+        }
+    }
+    to_detect_.close();
+}
+
+result<void> stage_threads::begin_capture(job& j) {
+    const work_note note({stage::capture, j.from.id});
+    auto source = line_of(j.from.id.source);
+    if (!source) return tl::unexpected(std::move(source.error()));
+    j.source = *source;
+    j.number = ++(*source)->begun;
+    j.serial = ++serial_;
+    auto place = free_places_.pop();
+    if (!place) return fail(errc::interrupted, "the flow was stopped");
+    j.place = *place;
+    auto uploaded = line_.frames.upload(*capture_stream_, j.from, stage::capture);
+    if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
+    j.on_device = std::move(*uploaded);
+    mark(*capture_stream_, j.place->uploaded_job, j.serial);
+    return {};
+}
+
+void stage_threads::mark(stream& on, std::atomic<std::uint64_t>& where, std::uint64_t serial) {
+    on.run([&where, serial]() -> result<void> {
+        where.store(serial, std::memory_order_release);
+        return {};
+    });
+}
+
+// Once the landmark stream has passed the job: whether the work of the stages before was done, or which error kept it.
+result<void> stage_threads::came_through(const job& j) {
+    const struct {
+        stream& on;
+        const std::atomic<std::uint64_t>& serial;
+    } before[] = {{*capture_stream_, j.place->uploaded_job},
+                  {*detect_stream_, j.place->detected_job},
+                  {*region_stream_, j.place->cropped_job}};
+    for (const auto& b : before) {
+        if (b.serial.load(std::memory_order_acquire) == j.serial) continue;
+        auto reason = b.on.take_error();
+        return reason ? fail(errc::internal, "work on the stream " + b.on.label() + " was skipped after an error") : reason;
+    }
+    return {};
+}
+
+void stage_threads::detect(job& j) {
+    if (!j.failed) return;
+    const work_note note({stage::detect, j.from.id});
+    use(*detect_stream_, j.on_device);
+    if (j.detect) {
+        line_.work.detect(*detect_stream_, j.place->space, j.on_device);
+    } else {
+        {
+            // Not for the device: only until the work that this frame starts from is on its stream.
+            std::unique_lock lock(mutex_);
+            added_.wait(lock, [&] { return j.source->added + 1 >= j.number; });
+        }
+        detect_stream_->wait(*j.source->finished);
+        line_.work.carry(*detect_stream_, j.place->space, j.source->results.as<vision::result_block>());
+    }
+    mark(*detect_stream_, j.place->detected_job, j.serial);
+    detect_stream_->record(*j.place->detected);
+}
+
+void stage_threads::region(job& j) {
+    if (!j.failed) return;
+    const work_note note({stage::region, j.from.id});
+    auto found = line_.frames.find(*region_stream_, j.from, stage::region);
+    if (!found) {
+        j.failed = tl::unexpected(std::move(found.error()));
+        return;
+    }
+    j.on_device = std::move(*found);
+    use(*region_stream_, j.on_device);
+    region_stream_->wait(*j.place->detected);
+    line_.work.region(*region_stream_, j.place->space, j.on_device, 0);
+    mark(*region_stream_, j.place->cropped_job, j.serial);
+    region_stream_->record(*j.place->cropped);
+}
+
+void stage_threads::landmark(job& j) {
+    result<frame_faces> faces = j.failed ? finish(j) : tl::unexpected(j.failed.error());
+    if (j.source != nullptr) {
+        landmark_stream_->record(*j.source->finished);
+        {
+            const std::lock_guard lock(mutex_);
+            j.source->added = j.number;
+        }
+        added_.notify_all();
+    }
+    // Work of this frame on the other streams came before the landmarks': the place is free once those are read.
+    if (j.place != nullptr) free_places_.push(j.place);
+    hand_on(j, std::move(faces));
+}
+
+result<frame_faces> stage_threads::finish(job& j) {
+    const work_note note({stage::landmark, j.from.id});
+    const tag waiting{stage::landmark, j.from.id};
+    auto* results = j.source->results.as<vision::result_block>();
+    landmark_stream_->wait(*j.place->cropped);
+    use(*landmark_stream_, j.on_device);
+    line_.work.landmark(*landmark_stream_, j.place->space, j.on_device, 0, results);
+    // The crops of one batch are there; those of further ones this thread makes by itself, one after the other.
+    const auto more = [&](std::int32_t from, std::int32_t to) {
+        for (std::int32_t first = from; first < to; first += mesh_batch) {
+            line_.work.region(*landmark_stream_, j.place->space, j.on_device, first);
+            line_.work.landmark(*landmark_stream_, j.place->space, j.on_device, first, results);
+        }
+    };
+    more(mesh_batch, room_);
+    auto read = reader_->read(*landmark_stream_, results, room_, waiting);
+    if (read && (*read)->filled < (*read)->count) {
+        const std::int32_t already = room_;
+        room_ = room_for((*read)->count);
+        more(already, room_);
+        read = reader_->read(*landmark_stream_, results, room_, waiting);
+    }
+    if (!read) return tl::unexpected(std::move(read.error()));
+    if (auto r = came_through(j); !r) return tl::unexpected(std::move(r.error()));
+    return faces_of(**read, j.from, line_.work.chosen().min_presence);
+}
+
+result<source_line*> stage_threads::line_of(std::uint32_t source) {
+    const std::lock_guard lock(mutex_);
+    auto at = sources_.find(source);
+    if (at == sources_.end()) {
+        auto results = line_.work.make_results();
+        if (!results) return tl::unexpected(std::move(results.error()));
+        auto finished = line_.work.owner().make_event();
+        if (!finished) return tl::unexpected(std::move(finished.error()));
+        at = sources_.emplace(source, source_line{std::move(*results), std::move(*finished), 0, 0}).first;
+    }
+    return &at->second;
+}
+
+void stage_threads::hand_on(job& j, result<frame_faces> faces) {
+    unit_outcomes& u = *j.unit;
+    u.done.push_back({std::move(j.from), std::move(faces)});
+    if (u.done.size() == u.frames) collector_.put(u.line, u.ticket, std::move(u.done));
+}
+
+}  // namespace faceflow::flow

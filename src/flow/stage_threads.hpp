@@ -1,0 +1,105 @@
+// The four threads of one device in the threaded flow.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/queue.hpp"
+#include "flow/collector.hpp"
+#include "flow/device_line.hpp"
+#include "flow/result_reader.hpp"
+
+namespace faceflow::flow {
+
+// A source's last results on the device, shared by its frames in turn.
+struct source_line {
+    device_buffer results;
+    std::unique_ptr<event> finished;   // behind the landmark stage's work on the frame that `added` counts
+    std::uint64_t begun = 0, added = 0;  // frames whose detection was asked for; whose landmark work is on the stream
+};
+
+// The outcomes of a unit in the making; the last of its frames hands them on.
+struct unit_outcomes {
+    std::uint32_t line = 0;
+    std::uint64_t ticket = 0;
+    std::size_t frames = 0;
+    std::vector<outcome> done;
+};
+
+// What a frame in work owns beside its own memory. There are as many as frames in work at most.
+struct work_place {
+    workspace space;
+    std::unique_ptr<event> detected, cropped;
+    // Jobs whose work came through on those streams. A stream that failed skips what follows, so a number that is not the
+    // job's own tells that its work was not done, whoever collected the error.
+    std::atomic<std::uint64_t> uploaded_job{0}, detected_job{0}, cropped_job{0};
+    explicit work_place(workspace w) : space(std::move(w)) {}
+};
+
+struct job {
+    std::shared_ptr<unit_outcomes> unit;
+    host_frame from;
+    bool detect = true;
+    frame on_device;
+    work_place* place = nullptr;
+    source_line* source = nullptr;
+    std::uint64_t number = 0;  // within its source on this device, from 1
+    std::uint64_t serial = 0;  // of all jobs of this device, from 1
+    result<void> failed;
+};
+
+class stage_threads {
+public:
+    [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const equipped_device& d, const flow_parts& parts,
+                                                                       std::size_t part, intake& from, collector& to);
+    // The intake must be closed.
+    ~stage_threads();
+
+    [[nodiscard]] frame_cache_counts cache() const { return line_.frames.counts(); }
+
+private:
+    stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
+    [[nodiscard]] result<void> prepare();
+    void start();
+
+    void capture();
+    void detect(job& j);
+    void region(job& j);
+    void landmark(job& j);
+    [[nodiscard]] result<void> begin_capture(job& j);
+    [[nodiscard]] result<frame_faces> finish(job& j);
+    // Enters the job's serial number in stream order, behind the work of its stage.
+    static void mark(stream& on, std::atomic<std::uint64_t>& where, std::uint64_t serial);
+    [[nodiscard]] result<void> came_through(const job& j);
+    [[nodiscard]] result<source_line*> line_of(std::uint32_t source);
+    void hand_on(job& j, result<frame_faces> faces);
+
+    using edge = bounded_queue<std::unique_ptr<job>>;
+    template <class Work>
+    void serve(edge& from, edge* to, Work work);
+
+    static constexpr std::size_t places = 4;
+
+    device_line line_;
+    const std::size_t part_, parts_, detect_every_;
+    intake& intake_;
+    collector& collector_;
+    std::vector<std::unique_ptr<work_place>> all_places_;
+    bounded_queue<work_place*> free_places_{places, queue_policy::block};
+    std::unique_ptr<result_reader> reader_;
+    std::mutex mutex_;
+    std::condition_variable added_;
+    std::map<std::uint32_t, source_line> sources_;
+    std::int32_t room_ = mesh_batch;
+    std::uint64_t serial_ = 0;
+    edge to_detect_{2, queue_policy::block}, to_region_{2, queue_policy::block}, to_landmark_{2, queue_policy::block};
+    std::unique_ptr<stream> capture_stream_, detect_stream_, region_stream_, landmark_stream_;
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace faceflow::flow

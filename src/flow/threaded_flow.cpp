@@ -1,0 +1,56 @@
+#include "flow/threaded_flow.hpp"
+
+#include "flow/stage_threads.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+class threaded_flow final : public flow {
+public:
+    static result<std::unique_ptr<flow>> create(const flow_parts& parts) {
+        auto f = std::unique_ptr<threaded_flow>(new threaded_flow(parts));
+        for (std::size_t i = 0; i < parts.devices.size(); ++i) {
+            auto threads = stage_threads::create(parts.devices[i], parts, i, f->intake_, f->collector_);
+            if (!threads) {
+                f->intake_.close();
+                return tl::unexpected(std::move(threads.error()));
+            }
+            f->devices_.push_back(std::move(*threads));
+        }
+        return f;
+    }
+
+    ~threaded_flow() override { intake_.close(); }
+
+    std::size_t submit(host_frame f) override {
+        const std::size_t overtaken = intake_.put(std::move(f)).value_or(0);
+        metrics_.dropped.add("overtaken", overtaken);
+        return overtaken;
+    }
+    void begin_source(std::uint32_t source) override { intake_.begin_source(source); }
+    void end_source(std::uint32_t source) override { intake_.end_source(source); }
+    void drain() override { intake_.wait_idle(); }
+    frame_cache_counts cache() const override {
+        frame_cache_counts sum;
+        for (const auto& d : devices_) sum = sum + d->cache();
+        return sum;
+    }
+
+private:
+    // Live: a frame in each of two stages at most, so that none waits long. Recorded: one in every stage and more waiting.
+    explicit threaded_flow(const flow_parts& parts)
+        : metrics_(parts.counters),
+          intake_(intake_for(parts, (parts.chosen.pacing == pacing::live ? 2 : 6) * parts.devices.size())),
+          collector_(parts.handler, [this] { intake_.done(); }) {}
+
+    metrics& metrics_;
+    intake intake_;
+    collector collector_;
+    std::vector<std::unique_ptr<stage_threads>> devices_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<flow>> make_threaded_flow(const flow_parts& parts) { return threaded_flow::create(parts); }
+
+}  // namespace faceflow::flow

@@ -1,0 +1,68 @@
+// The frames of one device: brings them there once, keeps them by id for a while, and finds them again.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "device/device.hpp"
+#include "device/staging.hpp"
+#include "faceflow/result.hpp"
+#include "frame/frame.hpp"
+#include "frame/frame_cache.hpp"
+#include "frame/host_frame.hpp"
+
+namespace faceflow {
+
+struct frame_store_options {
+    bool cache = true;
+    bool pinned = true;
+    std::chrono::nanoseconds time_to_live = std::chrono::milliseconds(500);
+    std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
+    std::size_t uploads_in_flight = 4;  // staging blocks: one per thread that uploads, and as many transfers on their way
+};
+
+// Where host memory is device memory nothing moves and nothing is cached: frames are views. Elsewhere frames live in slots of
+// slabs, one family per frame size, that grow by a few slots as long as the pool lets them; when it does not, the
+// cache is asked to give way before errc::out_of_memory. Thread-safe.
+class frame_store {
+public:
+    frame_store(device& on, const frame_store_options& chosen);
+    // Streams that frames were used on must still be there, unless `clear` was called and no frame is held elsewhere.
+    ~frame_store();
+    frame_store(const frame_store&) = delete;
+
+    // One transfer of the frame's native bytes, planes without padding, in the order of `up`; entered in the cache.
+    [[nodiscard]] result<frame> upload(stream& up, const host_frame& from, stage at);
+
+    // The frame for a later stage: from the cache, else uploaded again (and that is a miss, or the cache is off).
+    [[nodiscard]] result<frame> find(stream& on, const host_frame& from, stage at);
+
+    // Lets go of every cached frame; slots come back as the device passes them.
+    void clear() { cache_.clear(); }
+
+    [[nodiscard]] frame_cache_counts counts() const { return cache_.counts(); }
+
+private:
+    struct family {
+        std::vector<std::shared_ptr<slab>> slabs;
+        std::unique_ptr<staging_ring> staging;
+    };
+
+    [[nodiscard]] result<lease> take_slot(std::size_t bytes);
+    [[nodiscard]] result<lease> take_slot_once(family& f, std::size_t bytes);
+    [[nodiscard]] result<staging_ring*> staging_for(std::size_t bytes);
+    void drop_idle_slabs(std::size_t but_for);
+
+    device& device_;
+    const frame_store_options options_;
+    std::mutex mutex_;
+    std::map<std::size_t, family> families_;  // by frame bytes
+    frame_cache cache_;
+    std::unique_ptr<cache_sweeper> sweeper_;
+};
+
+}  // namespace faceflow
