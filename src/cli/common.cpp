@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "cli/commands.hpp"
+#include "device/emulated/fault_reporter.hpp"
 
 namespace faceflow::cli {
 
@@ -68,6 +69,8 @@ result<options> engine_options::resolve() const {
     if (!bytes) return tl::unexpected(bytes.error());
     o.device_memory = *bytes;
     o.models = models;
+    // A stage that touches device memory from the host ends the program: with this, it says which stage and frame.
+    if (o.device.starts_with("emulated")) install_fault_reporter();
     return o;
 }
 

@@ -1,0 +1,57 @@
+#include "costs.hpp"
+
+#include <algorithm>
+
+namespace faceflow::bench {
+namespace {
+
+// From bench/count_flops.py: the models' arithmetic and weights at the sizes that a run uses.
+constexpr double detector_flops = 605.6e6, detector_weights = 2.007e6;
+constexpr double mesh_flops = 102.4e6, mesh_weights = 4.808e6;
+
+constexpr double faces = static_cast<double>(faces_per_frame);
+constexpr double detector_pixels = 640 * 384, letterbox_pixels = 640 * 360, crop_pixels = 192 * 192;
+constexpr double tensor_pixel = 3 * sizeof(float);
+// 15 float maps a cell and anchor (2 scores, 4 box, 10 keypoint values, less the background's twin), 2 anchors a cell.
+constexpr double detector_cells = 80 * 48 + 40 * 24 + 20 * 12;
+constexpr double detector_outputs = detector_cells * 32 * sizeof(float);
+// A pixel is three bilinear look-ups (8 FLOPs each and their positions), a colour matrix, clamps, scale and bias.
+constexpr double flops_per_sample = 50;
+constexpr double mesh_values = 478 * 3 * sizeof(float);
+
+}  // namespace
+
+std::vector<stage_cost> stage_costs(const decode_cost& decode, const whole_cost& whole) {
+    const double decode_ms = decode.cpu_seconds / static_cast<double>(decode.frames) * 1e3;
+    const double text = whole.result_bytes / static_cast<double>(whole.frames);
+    // The letterbox takes two of three rows at 1080p; a cache line of a row is read whole.
+    const double rows_read = std::min(1.0, 2.0 * 360 / std::max(1, decode.height));
+    // A face of the clip fills some 400 x 400 px: the region's pixels at 1.5 bytes.
+    const double region_pixels = 400 * 400;
+    return {
+        // Written once, and once as much read from the pictures that it is predicted from. Its operations are not counted:
+        // they are integer and depend on the stream.
+        {"decode (H.264)", decode_ms, 2 * decode.frame_bytes, 0},
+        // The tensors between the stage's parts are written and read.
+        {"detect: letterbox, model, NMS", whole.detect_ms,
+         decode.frame_bytes * rows_read + 2 * detector_pixels * tensor_pixel + detector_weights + 2 * detector_outputs,
+         letterbox_pixels * flops_per_sample + detector_flops},
+        {"region: 4 crops", whole.region_ms, faces * (region_pixels * 1.5 + crop_pixels * tensor_pixel),
+         faces * crop_pixels * flops_per_sample},
+        {"landmark: 4 meshes, poses", whole.landmark_ms,
+         mesh_weights + faces * (crop_pixels * tensor_pixel + 3 * mesh_values), faces * (mesh_flops + 478 * 60)},
+        {"track", whole.track_ms, faces * 100, faces * 500},
+        {"sink: NDJSON", whole.sink_ms, faces * mesh_values + 2 * text, faces * (478 * 3 + 40) * 10},
+    };
+}
+
+floor_of_stage floor_for(const stage_cost& stage, const machine_limits& limits, unsigned cores) {
+    floor_of_stage f;
+    f.memory_ms = stage.bytes / (limits.copy_bytes_per_second / cores) * 1e3;
+    f.compute_ms = stage.flops / (limits.flops_per_second / cores) * 1e3;
+    f.nearest = f.memory_ms > f.compute_ms ? "memory" : "arithmetic";
+    f.share = stage.ms > 0 ? std::max(f.memory_ms, f.compute_ms) / stage.ms : 0;
+    return f;
+}
+
+}  // namespace faceflow::bench

@@ -1,0 +1,30 @@
+// What each stage must at least read, write and compute for one frame, declared rather than measured: its floor on a
+// machine follows from it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "machine.hpp"
+#include "phases.hpp"
+
+namespace faceflow::bench {
+
+struct stage_cost {
+    std::string name;
+    double ms = 0;  // measured: decoding in CPU time, the others in the time of their thread while all cores are busy
+    double bytes = 0;  // that must be read or written
+    double flops = 0;
+};
+
+// Of a frame of the clip with four faces at the default options.
+[[nodiscard]] std::vector<stage_cost> stage_costs(const decode_cost& decode, const whole_cost& whole);
+
+struct floor_of_stage {
+    double memory_ms = 0, compute_ms = 0;  // on one core, with its share of the machine's limits
+    const char* nearest = "";              // the limit that gives the higher floor
+    double share = 0;                      // of it that is reached: floor / measured
+};
+[[nodiscard]] floor_of_stage floor_for(const stage_cost& stage, const machine_limits& limits, unsigned cores);
+
+}  // namespace faceflow::bench

@@ -1,0 +1,242 @@
+#include "analysis/plan.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "analysis/compare.hpp"
+#include "device/emulated/link.hpp"
+#include "support.hpp"
+#include "vision/records.hpp"
+
+namespace faceflow::analysis {
+namespace {
+
+plan_result planned(const plan_request& r) {
+    auto p = plan(r);
+    EXPECT_OK(p);
+    return p.value_or(plan_result{});
+}
+
+TEST(plan, one_upload_of_the_native_bytes_and_one_download_of_results_a_frame) {
+    const auto p = planned({});
+    EXPECT_EQ(p.host_to_device_per_frame, 1);
+    EXPECT_EQ(p.host_to_device_bytes_per_frame, 3110400);
+    EXPECT_EQ(p.device_to_host_per_frame, 1);
+    EXPECT_EQ(p.device_to_host_bytes_per_frame, vision::result_block::bytes(8));
+    EXPECT_LE(p.device_to_host_bytes_per_frame, 64 * 1024);
+    EXPECT_EQ(p.syncs_per_frame, 1);
+    EXPECT_EQ(p.cache_hit_rate, 1);
+}
+
+TEST(plan, without_the_cache_a_frame_goes_up_twice) {
+    plan_request r;
+    r.cache = false;
+    const auto p = planned(r);
+    EXPECT_EQ(p.host_to_device_per_frame, 2);
+    EXPECT_EQ(p.host_to_device_bytes_per_frame, 2 * 3110400);
+    EXPECT_EQ(p.cache_hit_rate, 0);
+    EXPECT_EQ(p.device_to_host_per_frame, 1);
+}
+
+TEST(plan, pageable_memory_costs_a_sync_and_staging) {
+    plan_request r;
+    const double pinned_ms = planned(r).link_ms_per_frame;
+    r.pinned = false;
+    const auto p = planned(r);
+    EXPECT_EQ(p.syncs_per_frame, 2);
+    EXPECT_GT(p.link_ms_per_frame, 1.9 * pinned_ms);
+    EXPECT_EQ(p.host_to_device_bytes_per_frame, 3110400);
+}
+
+TEST(plan, results_come_down_in_steps_of_eight_faces) {
+    const auto down = [](std::int32_t faces) {
+        plan_request r;
+        r.faces = faces;
+        return planned(r).device_to_host_bytes_per_frame;
+    };
+    EXPECT_EQ(down(0), down(8));
+    EXPECT_EQ(down(9), vision::result_block::bytes(16));
+    EXPECT_EQ(down(100), vision::result_block::bytes(104));
+}
+
+TEST(plan, link_time_is_that_of_the_link_model) {
+    const auto p = planned({});
+    const auto link = find_link("pcie4");
+    ASSERT_OK(link);
+    const auto ns = link->engine_ns(true, 3110400) + link->engine_ns(false, vision::result_block::bytes(8));
+    EXPECT_DOUBLE_EQ(p.link_ms_per_frame, static_cast<double>(ns) / 1e6);
+    EXPECT_NEAR(p.link_busy_up, 30 * 136.6e-6, 1e-6);
+}
+
+TEST(plan, cameras_share_the_link) {
+    plan_request r;
+    r.link = "pcie3";
+    r.cameras = 4;
+    const auto four = planned(r);
+    r.cameras = 1;
+    const auto one = planned(r);
+    EXPECT_DOUBLE_EQ(four.link_busy_up, 4 * one.link_busy_up);
+    EXPECT_DOUBLE_EQ(four.link_busy_down, 4 * one.link_busy_down);
+    EXPECT_EQ(four.link_ms_per_frame, one.link_ms_per_frame);
+    EXPECT_EQ(four.cameras_the_link_carries, one.cameras_the_link_carries);
+}
+
+TEST(plan, as_many_cameras_as_it_says_keep_the_link_below_full) {
+    plan_request r;
+    r.width = 3840;
+    r.height = 2160;
+    r.fps = 60;
+    const auto most = planned(r).cameras_the_link_carries;
+    ASSERT_GT(most, 0);
+    r.cameras = static_cast<std::int32_t>(most);
+    EXPECT_LE(planned(r).link_busy_up, 1);
+    EXPECT_TRUE(planned(r).notes.empty() || planned(r).notes.front().find("the link") == std::string::npos);
+    ++r.cameras;
+    const auto over = planned(r);
+    EXPECT_GT(over.link_busy_up, 1);
+    EXPECT_FALSE(over.notes.empty());
+}
+
+TEST(plan, a_link_that_takes_no_time_carries_any_number) {
+    plan_request r;
+    r.link = "none";
+    const auto p = planned(r);
+    EXPECT_EQ(p.link_ms_per_frame, 0);
+    EXPECT_EQ(p.cameras_the_link_carries, -1);
+    EXPECT_TRUE(nlohmann::json::parse(render_plan_json(p))["cameras_the_link_carries"].is_null());
+}
+
+TEST(plan, memory_holds_the_frames_of_the_caches_time_to_live) {
+    plan_request r;
+    const auto half_a_second = planned(r);
+    EXPECT_GE(half_a_second.frame_memory_bytes, 16u * 3110400u);
+    EXPECT_LT(half_a_second.frame_memory_bytes, 24u * 3110400u);
+    r.cache_ttl = 0;
+    EXPECT_EQ(planned(r).frame_memory_bytes, 4u * 3110400u);
+    EXPECT_TRUE(half_a_second.fits);
+}
+
+TEST(plan, memory_for_cached_frames_ends_at_the_caches_cap) {
+    plan_request r;
+    r.cameras = 64;
+    const auto p = planned(r);
+    EXPECT_LT(p.frame_memory_bytes, 520'000'000u);
+    EXPECT_FALSE(p.notes.empty());
+}
+
+TEST(plan, says_what_does_not_fit) {
+    plan_request r;
+    r.device_memory = 10u << 20;
+    const auto p = planned(r);
+    EXPECT_FALSE(p.fits);
+    EXPECT_FALSE(p.notes.empty());
+    EXPECT_NE(render_plan(p).find("does not fit"), std::string::npos);
+}
+
+TEST(plan, refuses_what_makes_no_sense_and_names_it) {
+    const auto refused = [](auto change, const std::string& named) {
+        plan_request r;
+        change(r);
+        const auto p = plan(r);
+        ASSERT_FALSE(p) << named;
+        EXPECT_EQ(p.error().code, errc::invalid_argument);
+        EXPECT_NE(p.error().message.find(named), std::string::npos) << p.error().message;
+    };
+    refused([](plan_request& r) { r.cameras = 0; }, "cameras");
+    refused([](plan_request& r) { r.width = 0; }, "frame");
+    refused([](plan_request& r) { r.fps = 0; }, "fps");
+    refused([](plan_request& r) { r.fps = std::numeric_limits<double>::quiet_NaN(); }, "fps");
+    refused([](plan_request& r) { r.faces = 101; }, "faces");
+    refused([](plan_request& r) { r.link = "pcie9"; }, "pcie9");
+    refused([](plan_request& r) { r.flow = "fusd"; }, "fusd");
+    refused([](plan_request& r) { r.detect_width = 641; }, "641");
+    refused([](plan_request& r) { r.format = pixel_format::none; }, "format");
+}
+
+TEST(plan, knows_every_pixel_format_by_its_name) {
+    for (const pixel_format f : test::every_format) {
+        const auto found = find_pixel_format(name(f));
+        ASSERT_OK(found);
+        EXPECT_EQ(*found, f);
+    }
+    const auto wrong = find_pixel_format("i42");
+    ASSERT_FALSE(wrong);
+    EXPECT_NE(wrong.error().message.find("i420"), std::string::npos);
+}
+
+TEST(plan, text_and_json_show_the_same_figures) {
+    plan_request r;
+    r.cameras = 2;
+    const auto p = planned(r);
+    const auto text = render_plan(p);
+    EXPECT_NE(text.find("2 cameras of 1920x1080 i420 at 30 fps, 4 faces a frame, flow fused, link pcie4"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("1 transfer of 3 110 400 bytes"), std::string::npos) << text;
+    const auto j = nlohmann::json::parse(render_plan_json(p));
+    EXPECT_EQ(j["host_to_device_bytes_per_frame"], 3110400);
+    EXPECT_EQ(j["link_busy_fraction"]["host_to_device"], p.link_busy_up);
+    EXPECT_EQ(j["device_memory_bytes"], p.device_memory_bytes);
+    EXPECT_EQ(j["fits"], true);
+}
+
+frame_faces two_faces() {
+    frame_faces f;
+    f.faces.resize(2);
+    f.faces[0].track = 1;
+    f.faces[1].track = 2;
+    f.faces[1].landmarks[3] = {10, 20, 0};
+    return f;
+}
+
+TEST(difference, is_none_between_the_same_bits) {
+    const auto d = difference_between(two_faces(), two_faces());
+    EXPECT_TRUE(d.equal);
+    EXPECT_EQ(d.largest_px, 0);
+}
+
+TEST(difference, is_the_largest_distance_of_a_landmark) {
+    auto moved = two_faces();
+    moved.faces[1].landmarks[3] = {13, 24, 0};
+    moved.faces[0].landmarks[0].x = 1;
+    const auto d = difference_between(two_faces(), moved);
+    EXPECT_FALSE(d.equal);
+    EXPECT_DOUBLE_EQ(d.largest_px, 5);
+}
+
+TEST(difference, sees_a_value_that_is_no_landmark) {
+    auto other = two_faces();
+    other.faces[0].pose.yaw = 1;
+    const auto d = difference_between(two_faces(), other);
+    EXPECT_FALSE(d.equal);
+    EXPECT_EQ(d.largest_px, 0);
+}
+
+TEST(difference, has_no_end_between_other_faces) {
+    auto fewer = two_faces(), swapped = two_faces(), broken = two_faces();
+    fewer.faces.pop_back();
+    swapped.faces[0].track = 9;
+    broken.faces[0].landmarks[0].x = std::numeric_limits<float>::quiet_NaN();
+    for (const auto& other : {fewer, swapped, broken}) {
+        const auto d = difference_between(two_faces(), other);
+        EXPECT_FALSE(d.equal);
+        EXPECT_EQ(d.largest_px, std::numeric_limits<double>::infinity());
+    }
+}
+
+TEST(percentiles, are_values_that_were_measured) {
+    std::vector<double> all;
+    for (int i = 100; i >= 1; --i)
+        all.push_back(i);
+    const auto p = percentiles_of(all);
+    EXPECT_EQ(p.p50, 50);
+    EXPECT_EQ(p.p95, 95);
+    EXPECT_EQ(p.p99, 99);
+    EXPECT_EQ(percentiles_of({7}).p99, 7);
+    EXPECT_EQ(percentiles_of({}).p50, 0);
+}
+
+}  // namespace
+}  // namespace faceflow::analysis
