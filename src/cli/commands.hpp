@@ -33,6 +33,8 @@ struct declared {
 };
 
 declared add_run(CLI::App& app);
+declared add_compare(CLI::App& app);
+declared add_plan(CLI::App& app);
 declared add_doctor(CLI::App& app);
 declared add_models(CLI::App& app);
 declared add_completion(CLI::App& app);

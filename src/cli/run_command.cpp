@@ -12,7 +12,7 @@ namespace {
 struct arguments {
     run_request request;
     engine_options engine;
-    std::string out = "faceflow-out", format = "ndjson,csv", config;
+    std::string out = "faceflow-out", format = "ndjson,csv", config, trace;
     std::uint64_t limit = 0;
     double start = 0, end = 0;
     bool video = true, quiet = false, json = false;
@@ -51,6 +51,7 @@ int execute(const arguments& a) {
     if (!chosen) return report(chosen.error());
     request.chosen = std::move(*chosen);
     request.out = a.out;
+    request.trace_file = a.trace;
     request.video = a.video && a.out != "-";
     if (auto r = choose_formats(a.format, request); !r) return report(r.error());
     if (a.limit > 0) request.limit = a.limit;
@@ -93,6 +94,9 @@ declared add_run(CLI::App& app) {
     run->add_option("--format", a->format, "which of ndjson, csv to write")
         ->type_name("LIST")
         ->capture_default_str()
+        ->group(output);
+    run->add_option("--trace", a->trace, "write a trace of stages and transfers, for ui.perfetto.dev")
+        ->type_name("FILE")
         ->group(output);
     run->add_flag("--video,!--no-video", a->video, "write annotated.mp4 (default), or do not")->group(output);
     run->add_flag("--quiet,!--no-quiet", a->quiet, "no progress and no summary on the terminal")->group(output);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <memory>
 #include <new>
 
 namespace faceflow {
@@ -16,6 +17,25 @@ std::string_view name(device_kind kind) noexcept {
     return "unknown";
 }
 
+namespace {
+
+trace::crossing crossing_of(trace& drawing, const stream& on, direction d, std::size_t bytes, bool pinned, const tag& t) {
+    const bool up = d == direction::host_to_device;
+    const device& owner = on.owner();
+    trace::crossing c;
+    c.up = up;
+    c.bytes = bytes;
+    c.pinned = pinned;
+    c.stage = name(t.at);
+    c.frame = t.frame;
+    c.enqueued = c.begin = c.end = trace::clock::now();
+    c.from = drawing.row_of(fmt::format("{} ({})", name(t.at), on.label()), static_cast<std::int32_t>(t.at));
+    c.to = drawing.row_of(fmt::format("{} {} {}", name(owner.kind()), owner.index(), up ? "host to device" : "device to host"), 100);
+    return c;
+}
+
+}  // namespace
+
 result<void> transfer(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes,
                       const tag& t) {
     if (bytes > host.bytes) {
@@ -25,7 +45,23 @@ result<void> transfer(stream& on, direction d, std::byte* device_memory, const h
     device& owner = on.owner();
     owner.book().record_transfer(d, bytes, host.pinned, t);
     if (d == direction::device_to_host && !host.pinned && !owner.shares_host_memory()) owner.book().record_sync(t);
+    trace* const drawing = owner.book().drawing();
+    if (drawing == nullptr || !owner.computes_on_host() || owner.shares_host_memory()) {
+        owner.copy(on, d, device_memory, host, bytes);
+        return {};
+    }
+    // Marks before and behind the copy, in the stream's own order.
+    const auto c = std::make_shared<trace::crossing>(crossing_of(*drawing, on, d, bytes, host.pinned, t));
+    on.run([c]() -> result<void> {
+        c->begin = trace::clock::now();
+        return {};
+    });
     owner.copy(on, d, device_memory, host, bytes);
+    on.run([c, drawing]() -> result<void> {
+        c->end = trace::clock::now();
+        drawing->transfer(*c);
+        return {};
+    });
     return {};
 }
 

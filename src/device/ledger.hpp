@@ -8,6 +8,7 @@
 
 #include "core/stage.hpp"
 #include "faceflow/types.hpp"
+#include "telemetry/trace.hpp"
 
 namespace faceflow {
 
@@ -68,7 +69,12 @@ public:
         return sum;
     }
 
+    // Where transfers are drawn, if anywhere. Set before work begins.
+    void draw_on(trace* t) noexcept { tracing_ = t; }
+    [[nodiscard]] trace* drawing() const noexcept { return tracing_; }
+
 private:
+    trace* tracing_ = nullptr;
     struct alignas(64) cell {
         std::atomic<std::uint64_t> count{0}, bytes{0}, pinned_count{0}, pinned_bytes{0};
     };

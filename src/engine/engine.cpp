@@ -34,11 +34,14 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     if (auto r = check(s.chosen); !r) return tl::unexpected(std::move(r.error()));
     std::unique_ptr<face_engine> e(new face_engine(std::move(s)));
     options& o = e->setup_.chosen;
+    e->metrics_.tracing = e->setup_.tracing;
     if (o.threads == 0) o.threads = static_cast<std::int32_t>(std::max(1u, std::thread::hardware_concurrency()));
 
     auto devices = open_devices({o.device, o.device_memory, o.link});
     if (!devices) return tl::unexpected(std::move(devices.error()));
     e->devices_ = std::move(*devices);
+
+    for (const auto& d : e->devices_) d->book().draw_on(e->setup_.tracing);
 
     auto store = inference::model_store::open(o.models);
     if (!store) return tl::unexpected(std::move(store.error()));
@@ -68,7 +71,7 @@ result<std::size_t> face_engine::submit(host_frame f) {
 
 void face_engine::handle(flow::outcome&& o) {
     if (o.faces) {
-        const stage_timer timer(metrics_, stage::track);
+        const stage_timer timer(metrics_, stage::track, "handler", o.frame.id);
         per_source& s = sources_[o.frame.id.source];
         s.tracks.update(o.frame.pts_ns, o.faces->faces);
         if (setup_.chosen.smooth) s.smoother.update(o.frame.pts_ns, o.faces->faces);
@@ -80,7 +83,7 @@ void face_engine::handle(flow::outcome&& o) {
     } else {
         metrics_.errors.add(name(o.faces.error().code));
     }
-    const stage_timer timer(metrics_, stage::sink);
+    const stage_timer timer(metrics_, stage::sink, "handler", o.frame.id);
     setup_.on_result(o.frame, std::move(o.faces));
 }
 

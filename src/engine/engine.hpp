@@ -27,6 +27,7 @@ public:
         options chosen;
         handler on_result;
         bool merge_sources = false;  // recorded: results of all sources in one order, the same in every run
+        trace* tracing = nullptr;    // draws stages and transfers, when given; outlives the engine
     };
 
     [[nodiscard]] static result<std::unique_ptr<face_engine>> create(setup s);

@@ -157,10 +157,11 @@ private:
     }
 
     result<void> open_engine() {
+        if (!request_.trace_file.empty()) tracing_ = std::make_unique<trace>();
         options chosen = request_.chosen;
         if (live_) chosen.pacing = pacing::live;
         auto engine = face_engine::create(
-            {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true});
+            {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true, tracing_.get()});
         if (!engine) return tl::unexpected(std::move(engine.error()));
         engine_ = std::move(*engine);
         return {};
@@ -174,7 +175,8 @@ private:
         for (std::uint64_t n = 0; !halt_.stop_requested() && n < request_.limit.value_or(UINT64_MAX);) {
             const auto begun = clock::now();
             auto read = s.from->next();
-            engine_->counters().of(stage::capture).record(clock::now() - begun);
+            const frame_id id = read && *read ? (*read)->frame.id : frame_id{number, n};
+            record_stage(engine_->counters(), stage::capture, fmt::format("source {}", number), id, begun, clock::now());
             if (!read) {
                 if (read.error().code == errc::corrupt) {
                     engine_->counters().errors.add("corrupt");
@@ -272,6 +274,10 @@ private:
             if (*path) report_.written.push_back(**path);
             if (auto note = s.video->audio_note(); !note.empty()) report_.warnings.push_back(std::move(note));
         }
+        if (tracing_) {
+            if (auto r = tracing_->write(request_.trace_file); !r) return tl::unexpected(std::move(r.error()));
+            report_.written.push_back(request_.trace_file);
+        }
         auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, report_.seconds, survived));
         report_.summary = summary;
         if (request_.out != "-") {
@@ -319,6 +325,7 @@ private:
     std::condition_variable changed_;
     std::size_t running_ = 0;
     run_report report_;
+    std::unique_ptr<trace> tracing_;
     std::unique_ptr<face_engine> engine_;  // last: its threads use all of the above
 };
 

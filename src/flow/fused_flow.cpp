@@ -39,7 +39,7 @@ public:
         if (detect) {
             line_.work.detect(*stream_, *space_, *uploaded);
         } else {
-            line_.work.carry(*stream_, *space_, *results);
+            line_.work.carry(*stream_, *space_, from.id, *results);
         }
         // The region stage asks for the frame by its id, as it would in a process of its own.
         auto found = line_.frames.find(*stream_, from, stage::region);
@@ -137,7 +137,7 @@ private:
         : metrics_(parts.counters), detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
           intake_(intake_for(parts, 2 * lanes_per_device * parts.devices.size())),
           collector_(parts.handler, [this] { intake_.done(); }) {
-        for (const auto& d : parts.devices) lines_.push_back(std::make_unique<device_line>(d, parts, 2 * lanes_per_device));
+        for (const auto& d : parts.devices) lines_.push_back(std::make_unique<device_line>(d, parts, 4 * lanes_per_device));
     }
 
     void work(std::size_t index, std::size_t part, std::size_t parts) {

@@ -4,7 +4,7 @@ namespace faceflow::flow {
 
 stage_threads::stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from,
                              collector& to)
-    : line_(d, parts, places), part_(part), parts_(parts.devices.size()),
+    : line_(d, parts, 3 * places), part_(part), parts_(parts.devices.size()),
       detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)), intake_(from), collector_(to) {}
 
 result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_device& d, const flow_parts& parts,
@@ -132,7 +132,7 @@ void stage_threads::detect(job& j) {
             added_.wait(lock, [&] { return j.source->added + 1 >= j.number; });
         }
         detect_stream_->wait(*j.source->finished);
-        line_.work.carry(*detect_stream_, j.place->space, j.source->results.as<vision::result_block>());
+        line_.work.carry(*detect_stream_, j.place->space, j.from.id, j.source->results.as<vision::result_block>());
     }
     mark(*detect_stream_, j.place->detected_job, j.serial);
     detect_stream_->record(*j.place->detected);

@@ -37,9 +37,9 @@ void stages::begin(stream& on) const {
     });
 }
 
-void stages::end(stream& on, stage s) const {
-    on.run([this, s]() -> result<void> {
-        metrics_.of(s).record(clock::now() - stage_start);
+void stages::end(stream& on, stage s, const frame_id& frame) const {
+    on.run([this, s, frame, where = &on.label()]() -> result<void> {
+        record_stage(metrics_, s, *where, frame, stage_start, clock::now());
         return {};
     });
 }
@@ -57,13 +57,13 @@ void stages::detect(stream& on, workspace& w, const frame& f) const {
     on.run([&w] { return w.detector().run(); });
     const vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
     kernels_->detect(on, output, chosen, w.scratch(), w.faces());
-    end(on, stage::detect);
+    end(on, stage::detect, f.id);
 }
 
-void stages::carry(stream& on, workspace& w, const vision::result_block* before) const {
+void stages::carry(stream& on, workspace& w, const frame_id& frame, const vision::result_block* before) const {
     begin(on);
     kernels_->carry(on, before, options_.min_presence, vision::detect_options{}.region_scale, w.faces());
-    end(on, stage::detect);
+    end(on, stage::detect, frame);
 }
 
 void stages::region(stream& on, workspace& w, const frame& f, std::int32_t first) const {
@@ -73,7 +73,7 @@ void stages::region(stream& on, workspace& w, const frame& f, std::int32_t first
         float* crops = w.crops() + std::ptrdiff_t{i} * 3 * mesh_input_size * mesh_input_size;
         kernels_->crop(on, f.picture, w.faces(), first + i, {crops, mesh_input_size, at_once});
     }
-    end(on, stage::region);
+    end(on, stage::region, f.id);
 }
 
 void stages::landmark(stream& on, workspace& w, const frame& f, std::int32_t first,
@@ -96,7 +96,7 @@ void stages::landmark(stream& on, workspace& w, const frame& f, std::int32_t fir
     }
     kernels_->finish(on, w.faces(), first, mesh_batch, {w.mesh_landmarks(), w.mesh_scores()},
                      mesh_options_of(options_, f), results);
-    end(on, stage::landmark);
+    end(on, stage::landmark, f.id);
 }
 
 result<workspace> stages::make_workspace() const { return workspace::create(device_, models_, options_.max_faces); }

@@ -28,7 +28,7 @@ public:
     // detect: letterbox, detector, decoding, NMS, regions -> w.faces().
     void detect(stream& on, workspace& w, const frame& f) const;
     // In place of detect: the faces of the source's frame before, from `before` -> w.faces().
-    void carry(stream& on, workspace& w, const vision::result_block* before) const;
+    void carry(stream& on, workspace& w, const frame_id& frame, const vision::result_block* before) const;
     // region: crops [first, first + mesh_batch) of w.faces() -> w.crops().
     void region(stream& on, workspace& w, const frame& f, std::int32_t first) const;
     // landmark: meshes of those crops -> records in `results`.
@@ -42,7 +42,7 @@ public:
 private:
     // Host kernels tell how long they took; a stage's time is that of all its work.
     void begin(stream& on) const;
-    void end(stream& on, stage s) const;
+    void end(stream& on, stage s, const frame_id& frame) const;
 
     device& device_;
     const model_set& models_;

@@ -5,10 +5,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "core/stage.hpp"
 #include "telemetry/histogram.hpp"
 #include "telemetry/tally.hpp"
+#include "telemetry/trace.hpp"
 
 namespace faceflow {
 
@@ -19,21 +22,36 @@ struct metrics {
     std::array<histogram, stage_count> stages;
     tally dropped;  // frames that gave no result on purpose, by reason
     tally errors;   // what failed and was survived, by reason
+    trace* tracing = nullptr;  // where spans go, if anywhere; set before work begins
 
     [[nodiscard]] histogram& of(stage s) noexcept { return stages[static_cast<std::size_t>(s)]; }
     [[nodiscard]] const histogram& of(stage s) const noexcept { return stages[static_cast<std::size_t>(s)]; }
 };
 
-// Times a scope into a stage's histogram.
+// Enters the time that a stage took over one frame: into its histogram and, when there is a trace, as a span on the row of
+// that stage on that stream or thread.
+inline void record_stage(metrics& m, stage s, std::string_view where, const frame_id& frame,
+                         std::chrono::steady_clock::time_point begin, std::chrono::steady_clock::time_point end) {
+    m.of(s).record(end - begin);
+    if (m.tracing == nullptr) return;
+    const auto row = m.tracing->row_of(std::string(name(s)) + " (" + std::string(where) + ")", static_cast<std::int32_t>(s));
+    m.tracing->span(row, name(s), begin, end, frame);
+}
+
+// The same for a scope.
 class stage_timer {
 public:
-    stage_timer(metrics& m, stage s) noexcept : into_(m.of(s)), start_(std::chrono::steady_clock::now()) {}
-    ~stage_timer() { into_.record(std::chrono::steady_clock::now() - start_); }
+    stage_timer(metrics& m, stage s, std::string_view where, const frame_id& frame) noexcept
+        : into_(m), stage_(s), where_(where), frame_(frame), start_(std::chrono::steady_clock::now()) {}
+    ~stage_timer() { record_stage(into_, stage_, where_, frame_, start_, std::chrono::steady_clock::now()); }
     stage_timer(const stage_timer&) = delete;
     stage_timer& operator=(const stage_timer&) = delete;
 
 private:
-    histogram& into_;
+    metrics& into_;
+    const stage stage_;
+    const std::string_view where_;
+    const frame_id frame_;
     const std::chrono::steady_clock::time_point start_;
 };
 

@@ -229,6 +229,50 @@ class DemoClip(Case):
         self.assertEqual(len(self.lines()[0]["faces"]), 50)
 
 
+@unittest.skipUnless(DEMO.exists(), "assets/demo.mp4 is missing; tools/setup.sh makes it")
+class MemoryFlow(Case):
+    COUNTS = ("host_to_device_per_frame", "host_to_device_bytes_per_frame", "device_to_host_per_frame",
+              "device_to_host_bytes_per_frame", "syncs_per_frame", "cache_hit_rate")
+
+    def compare(self, *args):
+        done = faceflow("compare", DEMO, "--device", "emulated", "--limit", 16, "--json", *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)["rows"]
+
+    def plan(self, *args):
+        done = faceflow("plan", "--size", "1920x1080", "--faces", 4, "--json", *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_plan_predicts_every_count_and_byte_that_compare_measures(self):
+        rows = self.compare("--flows", "threaded,fused", "--ablate", "cache,batch,pinned")
+        self.assertEqual(len(rows), 8)
+        for row in rows:
+            off = [] if row["ablation"] == "none" else [f"--{row['ablation'].split()[0]}", "off"]
+            plan = self.plan("--flow", row["flow"], *off)
+            for key in self.COUNTS:
+                self.assertEqual(plan[key], row[key], f"{row['flow']}, {row['ablation']}: {key}")
+            self.assertTrue(row["faces_equal"], row)
+
+    def test_reports_are_written(self):
+        done = faceflow("compare", DEMO, "--device", "emulated", "--flows", "fused", "--limit", 6, "--out", self.dir / "out")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(p.name for p in (self.dir / "out").iterdir()), ["compare.csv", "compare.json", "compare.md", "compare.svg"])
+
+    def test_trace_is_one_for_perfetto(self):
+        self.run_ok(DEMO, "--no-video", "--device", "emulated", "--limit", 10, "--trace", self.dir / "trace.json")
+        events = json.loads((self.dir / "trace.json").read_text())["traceEvents"]
+        uploads = [e for e in events if e["ph"] == "X" and e["args"].get("bytes") == 3110400]
+        self.assertEqual(len(uploads), 10)
+        self.assertEqual(len([e for e in events if e["ph"] == "s"]), len([e for e in events if e["ph"] == "f"]))
+
+    def test_unknown_flows_devices_and_links_are_named(self):
+        for args in (["--flows", "fussed"], ["--device", "emulatd"], ["--link", "pcie9"], ["--ablate", "cash"]):
+            with self.subTest(args=args):
+                done = faceflow("compare", DEMO, "--limit", 2, *args)
+                self.assertEqual(done.returncode, 2, done.stderr)
+
+
 class BadInput(Case):
     def test_missing_file(self):
         self.run_fails(3, self.dir / "no.mp4", says=["no.mp4"])

@@ -1,0 +1,145 @@
+#include "analysis/compare.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+
+#include "analysis/clip.hpp"
+#include "analysis/trial.hpp"
+#include "device/open_devices.hpp"
+
+namespace faceflow::analysis {
+namespace {
+
+struct ablation {
+    std::string_view name;
+    bool options::*enabled;
+};
+constexpr std::array ablations{ablation{"cache", &options::cache}, ablation{"batch", &options::batch},
+                               ablation{"pinned", &options::pinned}};
+
+result<options> with_ablation(options o, const std::string& name) {
+    for (const ablation& a : ablations) {
+        if (a.name != name) continue;
+        o.*a.enabled = false;
+        return o;
+    }
+    return fail(errc::invalid_argument, fmt::format("unknown ablation '{}'; there are: cache, batch, pinned", name));
+}
+
+// A row to come.
+struct planned_row {
+    options chosen;
+    std::string ablation = "none";
+};
+
+result<std::vector<planned_row>> plan_rows(const compare_request& request) {
+    std::vector<planned_row> rows;
+    for (const std::string& flow : request.flows) {
+        options o = request.chosen;
+        o.flow = flow;
+        rows.push_back({o, "none"});
+        for (const std::string& name : request.ablate) {
+            auto less = with_ablation(o, name);
+            if (!less) return tl::unexpected(std::move(less.error()));
+            rows.push_back({std::move(*less), name});
+        }
+    }
+    if (rows.empty()) return fail(errc::invalid_argument, "no flow was given to compare");
+    return rows;
+}
+
+// A device on which frames move, instead of `auto`.
+result<std::string> device_for(const options& o) {
+    if (o.device != "auto") return o.device;
+    const auto best = open_devices({o.device, o.device_memory, o.link});
+    if (!best) return tl::unexpected(best.error());
+    return std::string(best->front()->shares_host_memory() ? name(device_kind::emulated) : name(best->front()->kind()));
+}
+
+class comparer {
+public:
+    comparer(const compare_request& request, const std::atomic<bool>& stop,
+             const std::function<void(const compare_progress&)>& on_progress)
+        : request_(request),
+          stop_(stop),
+          on_progress_(on_progress) {}
+
+    result<comparison> run() {
+        auto planned = plan_rows(request_);
+        if (!planned) return tl::unexpected(std::move(planned.error()));
+        const auto device = device_for(request_.chosen);
+        if (!device) return tl::unexpected(device.error());
+        if (*device != request_.chosen.device) done_.notes.push_back("device auto: " + *device);
+
+        auto frames = decode({request_.input, request_.limit, request_.start_seconds, most_decoded_bytes}, stop_,
+                             [&](std::uint64_t n) { show("decoding", n, request_.limit); });
+        if (!frames) return tl::unexpected(std::move(frames.error()));
+        if (frames->frames_per_second > 0) done_.frames_per_second = frames->frames_per_second;
+        done_.notes.insert(done_.notes.end(), frames->notes.begin(), frames->notes.end());
+
+        for (planned_row& p : *planned) {
+            p.chosen.device = *device;
+            if (auto r = measure(p, frames->frames); !r) return tl::unexpected(std::move(r.error()));
+        }
+        return std::move(done_);
+    }
+
+private:
+    void show(const std::string& what, std::uint64_t done, std::uint64_t total) const {
+        if (on_progress_) on_progress_({what, done, total});
+    }
+
+    result<void> measure(const planned_row& p, const std::vector<host_frame>& frames) {
+        compare_row row;
+        row.flow = p.chosen.flow;
+        row.device = p.chosen.device;
+        row.ablation = p.ablation;
+        const std::string label = label_of(row);
+        const trial t{p.chosen, frames, stop_};
+        auto flood = t.all_at_once([&](std::uint64_t n) { show(label + ", all at once", n, frames.size()); }, row);
+        if (!flood) return tl::unexpected(std::move(flood.error()));
+        auto latencies = t.one_by_one([&](std::uint64_t n, std::uint64_t of) { show(label + ", one by one", n, of); });
+        if (!latencies) return tl::unexpected(std::move(latencies.error()));
+        row.latency_ms = percentiles_of(std::move(*latencies));
+        for (const auto& [reason, n] : flood->failed)
+            done_.notes.push_back(fmt::format("{}: {} frames gave no result: {}", label, n, reason));
+
+        if (done_.rows.empty())
+            reference_ = std::move(flood->faces);
+        else
+            judge(row, flood->faces);
+        done_.rows.push_back(std::move(row));
+        return {};
+    }
+
+    void judge(compare_row& row, const std::map<std::uint64_t, frame_faces>& faces) const {
+        row.faces_equal = faces.size() == reference_.size();
+        if (!row.faces_equal) row.largest_difference_px = std::numeric_limits<double>::infinity();
+        for (const auto& [sequence, mine] : faces) {
+            const auto at = reference_.find(sequence);
+            const difference d = at == reference_.end() ? difference{false, std::numeric_limits<double>::infinity()}
+                                                        : difference_between(at->second, mine);
+            row.faces_equal = row.faces_equal && d.equal;
+            row.largest_difference_px = std::max(row.largest_difference_px, d.largest_px);
+        }
+    }
+
+    const compare_request& request_;
+    const std::atomic<bool>& stop_;
+    const std::function<void(const compare_progress&)>& on_progress_;
+    std::map<std::uint64_t, frame_faces> reference_;
+    comparison done_;
+};
+
+}  // namespace
+
+result<comparison> compare(const compare_request& request, const std::atomic<bool>& stop,
+                           const std::function<void(const compare_progress&)>& on_progress) {
+    return comparer(request, stop, on_progress).run();
+}
+
+}  // namespace faceflow::analysis

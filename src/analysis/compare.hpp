@@ -1,0 +1,62 @@
+// Runs flows on the very same frames and measures how each moves them.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "analysis/report.hpp"
+#include "faceflow/options.hpp"
+#include "faceflow/result.hpp"
+#include "faceflow/types.hpp"
+
+namespace faceflow::analysis {
+
+struct compare_request {
+    std::string input;
+    std::vector<std::string> flows;   // a row each, in this order
+    std::vector<std::string> ablate;  // of cache, batch, pinned: after each flow's row, one with that switched off
+    options chosen;                   // of every flow; `flow` and `pacing` are compare's to set
+    std::uint64_t limit = 150;        // frames; fewer when they take more than most_decoded_bytes
+    double start_seconds = 0;
+};
+
+// Frames are decoded once and kept, so that no flow waits for a decoder or sees other pixels.
+inline constexpr std::size_t most_decoded_bytes = std::size_t{1} << 30;
+
+struct comparison {
+    std::vector<compare_row> rows;   // the first one is the reference
+    double frames_per_second = 30;   // of the source; 30 where it does not say
+    std::vector<std::string> notes;  // for people: frames that failed, a cut-off clip, the device that `auto` became
+};
+
+struct compare_progress {
+    std::string what;  // "decoding", or the row's label and phase
+    std::uint64_t done = 0, total = 0;
+};
+
+// A row is two runs on fresh engines. All frames at once, paced as recorded: transfers, syncs, cache hits and peak memory,
+// all frames counted, and the rate. Then up to 60 frames one by one, paced as live, after 5 that do not count: latency from
+// submit to result. Then its transfers alone on the idle device: time on the link.
+//
+// `auto` takes a GPU where there is one and else the emulated device: on a CPU nothing moves. Blocks; `stop` ends it with
+// errc::interrupted, as does a frame without a result for a minute with errc::timeout. `on_progress` is called on the
+// caller's thread.
+[[nodiscard]] result<comparison> compare(const compare_request& request, const std::atomic<bool>& stop,
+                                         const std::function<void(const compare_progress&)>& on_progress);
+
+// How far the faces of one frame are from the reference's: 0 with `equal` set when all of their values are the same bits,
+// infinity when tracks or their number differ, else pixels between landmarks.
+struct difference {
+    bool equal = true;
+    double largest_px = 0;
+};
+[[nodiscard]] difference difference_between(const frame_faces& reference, const frame_faces& other);
+
+// Exact quantiles of measured latencies: the smallest value that at least the share q does not exceed. 0 of nothing.
+[[nodiscard]] percentiles_ms percentiles_of(std::vector<double> milliseconds);
+
+}  // namespace faceflow::analysis

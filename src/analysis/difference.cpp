@@ -1,0 +1,81 @@
+// What comparisons compute from results: differences between faces, quantiles of latencies.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "analysis/compare.hpp"
+
+namespace faceflow::analysis {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// Unlike ==, tells -0 from 0 and takes a NaN for itself.
+bool same_bits(float a, float b) {
+    return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
+}
+bool same_bits(const point& a, const point& b) {
+    return same_bits(a.x, b.x) && same_bits(a.y, b.y);
+}
+bool same_bits(const point3& a, const point3& b) {
+    return same_bits(a.x, b.x) && same_bits(a.y, b.y) && same_bits(a.z, b.z);
+}
+bool same_bits(const rect& a, const rect& b) {
+    return same_bits(a.x, b.x) && same_bits(a.y, b.y) && same_bits(a.width, b.width) && same_bits(a.height, b.height);
+}
+template <class T, std::size_t N>
+bool same_bits(const std::array<T, N>& a, const std::array<T, N>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), [](const T& x, const T& y) { return same_bits(x, y); });
+}
+bool same_bits(const head_pose& a, const head_pose& b) {
+    return same_bits(a.yaw, b.yaw) && same_bits(a.pitch, b.pitch) && same_bits(a.roll, b.roll) &&
+           same_bits(a.matrix, b.matrix);
+}
+bool same_bits(const face& a, const face& b) {
+    return a.track == b.track && same_bits(a.score, b.score) && same_bits(a.presence, b.presence) &&
+           same_bits(a.box, b.box) && same_bits(a.keypoints, b.keypoints) && same_bits(a.landmarks, b.landmarks) &&
+           same_bits(a.pose, b.pose);
+}
+
+double largest_distance(const face& a, const face& b) {
+    double largest = 0;
+    for (std::size_t i = 0; i < a.landmarks.size(); ++i) {
+        const double x = double{a.landmarks[i].x} - double{b.landmarks[i].x};
+        const double y = double{a.landmarks[i].y} - double{b.landmarks[i].y};
+        const double z = double{a.landmarks[i].z} - double{b.landmarks[i].z};
+        const double d = std::hypot(x, y, z);
+        if (!std::isfinite(d)) return infinity;
+        largest = std::max(largest, d);
+    }
+    return largest;
+}
+
+}  // namespace
+
+difference difference_between(const frame_faces& reference, const frame_faces& other) {
+    if (reference.faces.size() != other.faces.size()) return {false, infinity};
+    difference d;
+    for (std::size_t i = 0; i < reference.faces.size(); ++i) {
+        const face &a = reference.faces[i], &b = other.faces[i];
+        if (a.track != b.track) return {false, infinity};
+        if (same_bits(a, b)) continue;
+        d.equal = false;
+        d.largest_px = std::max(d.largest_px, largest_distance(a, b));
+    }
+    return d;
+}
+
+percentiles_ms percentiles_of(std::vector<double> milliseconds) {
+    if (milliseconds.empty()) return {};
+    std::sort(milliseconds.begin(), milliseconds.end());
+    const auto at = [&](double share) {
+        const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(milliseconds.size())));
+        return milliseconds[std::max<std::size_t>(rank, 1) - 1];
+    };
+    return {at(0.50), at(0.95), at(0.99)};
+}
+
+}  // namespace faceflow::analysis

@@ -1,0 +1,38 @@
+// The figures of a comparison, each described once for all of its renderings.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "analysis/report.hpp"
+
+namespace faceflow::analysis {
+
+struct measure {
+    std::string_view key;    // of CSV columns
+    std::string_view title;  // for people
+    double (*value)(const compare_row& row, double frames_per_second);
+    double unit = 1;  // what the table divides by
+    int decimals = 1;
+    std::string_view suffix = {};  // of the table's numbers
+    bool per_second = false;       // at the source's frame rate
+};
+
+// In the order of the table.
+[[nodiscard]] std::span<const measure> all_measures() noexcept;
+
+// Change in percent; nullopt when the first value is 0 and the other is not, 0 when both are.
+[[nodiscard]] std::optional<double> change_percent(double first, double value) noexcept;
+
+// "3 110 400", "93.3 MB": in the table's unit, thousands apart.
+[[nodiscard]] std::string number(const measure& m, double value);
+
+// "12", "0.5": without trailing zeros.
+[[nodiscard]] std::string plain(double value, int most_decimals = 6);
+
+// "yes", "within 0.42 px" or "other faces".
+[[nodiscard]] std::string faces_text(const compare_row& row);
+
+}  // namespace faceflow::analysis

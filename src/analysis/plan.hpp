@@ -1,0 +1,60 @@
+// What a number of cameras would ask of a device and its link, computed without running anything.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "faceflow/result.hpp"
+#include "faceflow/types.hpp"
+
+namespace faceflow::analysis {
+
+struct plan_request {
+    std::int32_t cameras = 1;
+    std::int32_t width = 1920, height = 1080;  // stored picture
+    pixel_format format = pixel_format::i420;
+    double fps = 30;         // of each camera
+    std::int32_t faces = 4;  // in each frame
+    std::string link = "pcie4";
+    std::string flow = "fused";  // fused | threaded
+    bool cache = true, batch = true, pinned = true;
+    double cache_ttl = 0.5;  // seconds
+    std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
+    std::size_t device_memory = std::size_t{2} << 30;
+    std::int32_t detect_width = 640, detect_height = 384;
+    std::int32_t max_faces = 100;
+};
+
+// Counts and bytes are those that a run with a device of its own memory enters in its ledger, exactly, as long as a frame's
+// faces fit the room of the frame before (a frame that outgrows it takes a second download and sync). Times are those of
+// transfers alone.
+struct plan_result {
+    plan_request asked;
+    double host_to_device_per_frame = 0, host_to_device_bytes_per_frame = 0;
+    double device_to_host_per_frame = 0, device_to_host_bytes_per_frame = 0;
+    double syncs_per_frame = 0;
+    double cache_hit_rate = 0;
+    double link_ms_per_frame = 0;  // one after the other, the host's staging of pageable memory counted
+    double link_busy_up = 0,
+           link_busy_down = 0;  // shares of the time that a copy engine works, all cameras; > 1: too much
+    std::int64_t cameras_the_link_carries = 0;  // -1: the link takes no time, so any number
+    std::uint64_t frame_memory_bytes = 0;       // slots: cached frames and those in work
+    std::uint64_t model_memory_bytes = 0;       // inputs, outputs and results of the stages
+    std::uint64_t device_memory_bytes = 0;      // both
+    bool fits = true;                           // in asked.device_memory
+    std::vector<std::string> notes;             // for people
+};
+
+// errc::invalid_argument for a link, flow, format or size that makes no sense, naming it.
+[[nodiscard]] result<plan_result> plan(const plan_request& request);
+
+// The format of that name, as in "nv12".
+[[nodiscard]] result<pixel_format> find_pixel_format(std::string_view wanted);
+
+[[nodiscard]] std::string render_plan(const plan_result& p);
+[[nodiscard]] std::string render_plan_json(const plan_result& p);
+
+}  // namespace faceflow::analysis

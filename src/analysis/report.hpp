@@ -1,0 +1,61 @@
+// What a comparison of flows measured, as a table, CSV, Markdown, JSON and a figure. The first row is what others are
+// measured against.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "faceflow/result.hpp"
+
+namespace faceflow::analysis {
+
+struct percentiles_ms {
+    double p50 = 0, p95 = 0, p99 = 0;
+};
+
+// Of all devices together. `host_to_device` and so on are transfers; a device that shares the host's memory has none.
+struct compare_row {
+    std::string flow, device;
+    std::string ablation = "none";  // what was switched off: cache, batch, pinned
+    double host_to_device_per_frame = 0, host_to_device_bytes_per_frame = 0;
+    double device_to_host_per_frame = 0, device_to_host_bytes_per_frame = 0;
+    double syncs_per_frame = 0;  // times that the host waited for a device
+    double cache_hit_rate = 0;   // 0..1; 0 when nobody asked the cache
+    percentiles_ms latency_ms;   // of one frame alone in the flow
+    double fps = 0;              // with as many frames in work as the flow takes
+    std::uint64_t peak_device_bytes = 0;
+    bool faces_equal = true;           // those of the first row, to the last bit
+    double largest_difference_px = 0;  // of a landmark; infinity: other tracks, or another number of faces
+    double link_ms_per_frame = 0;      // that a frame's transfers take, one after the other on an idle device
+    std::uint64_t frames = 0;          // measured
+};
+
+struct report_options {
+    double frames_per_second = 30;  // of the source: turns figures per frame into figures per second
+    std::string title = "faceflow compare";
+};
+
+// "fused", or "fused, cache off".
+[[nodiscard]] std::string label_of(const compare_row& row);
+
+// A line per figure and a column per row, with the change against the first row in percent. At most four columns side by
+// side; further ones follow below, the first row repeated.
+[[nodiscard]] std::string render_table(const std::vector<compare_row>& rows, const report_options& o);
+// The same table, all columns side by side.
+[[nodiscard]] std::string render_markdown(const std::vector<compare_row>& rows, const report_options& o);
+// A line per row; behind each figure its change in percent, empty where the first row has 0.
+[[nodiscard]] std::string render_csv(const std::vector<compare_row>& rows, const report_options& o);
+// {"rows": [...]}, keys as in compare_row, without what only the table shows.
+[[nodiscard]] std::string render_json(const std::vector<compare_row>& rows);
+// Bars for bytes, transfers, latency and rate; follows the viewer's light or dark scheme.
+[[nodiscard]] std::string render_svg(const std::vector<compare_row>& rows, const report_options& o);
+
+// compare.csv, .md, .json and .svg in `folder`, which is made when there is none; each whole or not at all. Returns the paths.
+[[nodiscard]] result<std::vector<std::filesystem::path>> write_reports(const std::vector<compare_row>& rows,
+                                                                       const std::filesystem::path& folder,
+                                                                       const report_options& o);
+
+}  // namespace faceflow::analysis

@@ -1,0 +1,54 @@
+// One row of a comparison: the runs that measure a flow.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "analysis/report.hpp"
+#include "faceflow/options.hpp"
+#include "faceflow/result.hpp"
+#include "faceflow/types.hpp"
+#include "frame/host_frame.hpp"
+
+namespace faceflow::analysis {
+
+// What a run of all frames gave besides its figures.
+struct flood_outcome {
+    std::map<std::uint64_t, frame_faces> faces;   // by sequence: there is one source
+    std::map<std::string, std::uint64_t> failed;  // frames without faces, by reason
+};
+
+// Makes a fresh engine for each run, so that no run finds what another one left.
+class trial {
+public:
+    using progress = std::function<void(std::uint64_t done)>;
+    using progress_of = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+    // All must outlive the trial.
+    trial(const options& chosen, const std::vector<host_frame>& frames, const std::atomic<bool>& stop)
+        : chosen_(chosen),
+          frames_(frames),
+          stop_(stop) {}
+
+    // Fills in the row's transfers, syncs, hit rate, peak memory, rate and time on the link.
+    [[nodiscard]] result<flood_outcome> all_at_once(const progress& on_progress, compare_row& row) const;
+
+    // Milliseconds from submit to result of each frame, alone in the flow.
+    [[nodiscard]] result<std::vector<double>> one_by_one(const progress_of& on_progress) const;
+
+private:
+    const options& chosen_;
+    const std::vector<host_frame>& frames_;
+    const std::atomic<bool>& stop_;
+};
+
+// Milliseconds that the transfers in `row` take per frame, on an idle device like the chosen one; `pinned` is whether they
+// use page-locked memory. The shortest of several tries, each of several transfers in a row, so that it is the link that is
+// measured and not the host's threads. 0 where nothing moves.
+[[nodiscard]] result<double> measure_link(const options& chosen, const compare_row& row);
+
+}  // namespace faceflow::analysis

@@ -1,0 +1,113 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "analysis/compare.hpp"
+#include "analysis/report.hpp"
+#include "cli/commands.hpp"
+
+namespace faceflow::cli {
+namespace {
+
+struct arguments {
+    analysis::compare_request request;
+    engine_options engine;
+    std::string flows = "threaded,fused", ablate, out;
+    bool quiet = false, json = false;
+};
+
+std::vector<std::string> words(const std::string& list) {
+    auto all = CLI::detail::split(list, ',');
+    std::erase(all, "");
+    return all;
+}
+
+// One line on a terminal's standard error, rewritten as work goes on.
+class status_line {
+public:
+    explicit status_line(bool quiet) : shown_(!quiet && isatty(STDERR_FILENO) == 1) {}
+    ~status_line() {
+        if (shown_) fmt::print(stderr, "\r\033[K");
+    }
+    status_line(const status_line&) = delete;
+    status_line& operator=(const status_line&) = delete;
+    void show(const analysis::compare_progress& p) const {
+        if (!shown_) return;
+        fmt::print(stderr, "\r\033[K{}: {} of {} frames", p.what, p.done, p.total);
+        std::fflush(stderr);
+    }
+
+private:
+    const bool shown_;
+};
+
+int execute(const arguments& a) {
+    analysis::compare_request request = a.request;
+    auto chosen = a.engine.resolve();
+    if (!chosen) return report(chosen.error());
+    request.chosen = std::move(*chosen);
+    request.flows = words(a.flows);
+    request.ablate = words(a.ablate);
+
+    const auto& stop = stop_on_signals();
+    auto done = [&] {
+        const status_line line(a.quiet || a.json);
+        return analysis::compare(request, stop, [&](const analysis::compare_progress& p) { line.show(p); });
+    }();
+    if (!done) return report(done.error());
+    for (const auto& note : done->notes)
+        fmt::print(stderr, "faceflow: {}\n", note);
+
+    const analysis::report_options how{done->frames_per_second,
+                                       std::filesystem::path(request.input).filename().string()};
+    fmt::print("{}", a.json ? analysis::render_json(done->rows) : analysis::render_table(done->rows, how));
+    if (a.out.empty()) return exit_done;
+    const auto written = analysis::write_reports(done->rows, a.out, how);
+    if (!written) return report(written.error());
+    if (!a.quiet && !a.json) {
+        for (const auto& path : *written)
+            fmt::print("wrote {}\n", path.string());
+    }
+    return exit_done;
+}
+
+}  // namespace
+
+declared add_compare(CLI::App& app) {
+    auto a = std::make_shared<arguments>();
+    auto* compare = app.add_subcommand("compare", "run flows on the same frames and measure how each moves them");
+    compare
+        ->add_option("INPUT", a->request.input, "a video file, a picture, a folder of pictures, a camera or a stream")
+        ->required()
+        ->type_name("INPUT");
+    const auto what = "What to compare";
+    compare->add_option("--flows", a->flows, "flows to run, the first one is what others are measured against")
+        ->type_name("LIST")
+        ->capture_default_str()
+        ->group(what);
+    compare->add_option("--ablate", a->ablate, "run each flow again without each of these: cache, batch, pinned")
+        ->type_name("LIST")
+        ->group(what);
+    compare->add_option("--limit", a->request.limit, "use the first N frames, at most 1 GiB of them")
+        ->type_name("N")
+        ->check(CLI::Validator(CLI::PositiveNumber).name(""))
+        ->capture_default_str()
+        ->group(what);
+    compare->add_option("--start", a->request.start_seconds, "begin at this time of the input")
+        ->type_name("SECONDS")
+        ->check(CLI::Validator(CLI::NonNegativeNumber).name(""))
+        ->group(what);
+    const auto output = "Output";
+    compare->add_option("-o,--out", a->out, "folder for compare.csv, .md, .json and .svg; without it none is written")
+        ->type_name("DIR")
+        ->group(output);
+    compare->add_flag("--quiet,!--no-quiet", a->quiet, "no progress on the terminal")->group(output);
+    compare->add_flag("--json,!--no-json", a->json, "print one JSON object instead of the table")->group(output);
+    add_engine_options(*compare, a->engine);
+    compare->remove_option(compare->get_option("--flow"));
+    return {compare, [a] { return execute(*a); }};
+}
+
+}  // namespace faceflow::cli

@@ -1,0 +1,117 @@
+#include "device/cuda/cuda_device.hpp"
+
+#include <fmt/format.h>
+
+#include <new>
+#include <string>
+#include <utility>
+
+#include "device/cuda/cuda_error.hpp"
+#include "device/cuda/cuda_pool.hpp"
+#include "device/cuda/cuda_stream.hpp"
+
+namespace faceflow {
+namespace {
+
+constexpr std::align_val_t host_alignment{4096};
+
+struct facts {
+    std::string description;
+    // The device reads pageable memory in place (a CPU and GPU with one page table) instead of having the driver stage it.
+    bool reads_pageable = false;
+};
+
+result<facts> look_up(int index) {
+    cudaDeviceProp properties{};
+    if (auto asked = checked(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"); !asked)
+        return tl::unexpected(std::move(asked.error()));
+    return facts{
+        fmt::format("{}, CUDA device {}, compute capability {}.{}, {:.0f} GiB", properties.name, index,
+                    properties.major, properties.minor, static_cast<double>(properties.totalGlobalMem) / 0x1p30),
+        properties.pageableMemoryAccessUsesHostPageTables != 0};
+}
+
+class cuda_device final : public device {
+public:
+    cuda_device(int index, facts f, std::unique_ptr<cuda_pool> memory, std::size_t memory_cap)
+        : index_(index),
+          facts_(std::move(f)),
+          memory_(std::move(memory)),
+          pool_(*memory_, memory_cap) {}
+
+    device_kind kind() const noexcept override { return device_kind::cuda; }
+    int index() const noexcept override { return index_; }
+    const std::string& description() const noexcept override { return facts_.description; }
+    bool computes_on_host() const noexcept override { return false; }
+    bool shares_host_memory() const noexcept override { return false; }
+    std::byte* kernel_address(std::byte*) const noexcept override { return nullptr; }
+
+    result<std::unique_ptr<stream>> make_stream(std::string label) override {
+        return cuda_stream::create(*this, std::move(label));
+    }
+    result<std::unique_ptr<event>> make_event() override { return cuda_event::create(index_); }
+    capped_resource& pool() noexcept override { return pool_; }
+    result<host_block> allocate_host(std::size_t bytes, bool pinned) override;
+    void release_host(const host_block& block) noexcept override;
+    ledger& book() noexcept override { return book_; }
+
+protected:
+    void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;
+    result<void> wait_on_host(event& e) override { return static_cast<cuda_event&>(e).wait(); }
+
+private:
+    const int index_;
+    const facts facts_;
+    const std::unique_ptr<cuda_pool> memory_;
+    capped_resource pool_;
+    ledger book_;
+};
+
+result<host_block> cuda_device::allocate_host(std::size_t bytes, bool pinned) {
+    void* memory = nullptr;
+    if (pinned) {
+        const current_device scope(index_);
+        if (auto made = checked(cudaHostAlloc(&memory, bytes, cudaHostAllocPortable), "cudaHostAlloc"); !made)
+            return tl::unexpected(std::move(made.error()));
+    } else {
+        memory = ::operator new(bytes, host_alignment, std::nothrow);
+        if (memory == nullptr) return fail(errc::out_of_memory, "the machine is out of memory");
+    }
+    return host_block{static_cast<std::byte*>(memory), bytes, pinned};
+}
+
+void cuda_device::release_host(const host_block& block) noexcept {
+    if (!block.pinned) {
+        ::operator delete(block.data, host_alignment);
+        return;
+    }
+    const current_device scope(index_);
+    if (cudaFreeHost(block.data) != cudaSuccess) forget_last_error();
+}
+
+void cuda_device::copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) {
+    auto& to = static_cast<cuda_stream&>(on);
+    const bool up = d == direction::host_to_device;
+    to.submit("cudaMemcpyAsync", [&](cudaStream_t handle) {
+        return up ? cudaMemcpyAsync(device_memory, host.data, bytes, cudaMemcpyHostToDevice, handle)
+                  : cudaMemcpyAsync(host.data, device_memory, bytes, cudaMemcpyDeviceToHost, handle);
+    });
+    // CUDA says only that copies of pageable memory may be synchronous; transfer() promises more.
+    if (!host.pinned && (!up || facts_.reads_pageable))
+        to.submit("cudaStreamSynchronize", [](cudaStream_t handle) { return cudaStreamSynchronize(handle); });
+}
+
+}  // namespace
+
+result<std::unique_ptr<device>> make_cuda_device(int index, std::size_t memory_cap) {
+    auto known = look_up(index);
+    if (!known) return tl::unexpected(std::move(known.error()));
+    const current_device scope(index);
+    if (auto current = checked(scope.status(), "cudaSetDevice"); !current)
+        return tl::unexpected(std::move(current.error()));
+    auto memory = cuda_pool::create(index, memory_cap);
+    if (!memory) return tl::unexpected(std::move(memory.error()));
+    return std::make_unique<cuda_device>(index, std::move(*known), std::move(*memory), memory_cap);
+}
+
+}  // namespace faceflow

@@ -1,0 +1,48 @@
+// The memory of a CUDA device: one stream-ordered pool that never grows past its cap. For src/device/cuda alone.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <memory>
+
+#include "device/memory.hpp"
+
+namespace faceflow {
+
+// What it has taken from the card it keeps until it goes, so that nothing on the way of a frame asks the driver for memory.
+// Allocations are ordered on a stream of the pool's own, which is waited for: memory is then good on every stream. Nothing
+// else runs on that stream, so no work of the device is waited for, but a call may cost milliseconds the first time: not
+// for the per-frame path. Thread-safe.
+class cuda_pool final : public memory_resource {
+public:
+    // `cap` bytes of device `index`, which is current; the card gives memory in steps of 2 MiB, so that much it may go over.
+    // errc::unsupported for a device without memory pools.
+    [[nodiscard]] static result<std::unique_ptr<cuda_pool>> create(int index, std::size_t cap);
+    // What was allocated has been given back.
+    ~cuda_pool() override;
+    cuda_pool(const cuda_pool&) = delete;
+    cuda_pool& operator=(const cuda_pool&) = delete;
+
+    [[nodiscard]] result<std::byte*> allocate(std::size_t bytes) override;
+    void deallocate(std::byte* memory, std::size_t bytes) noexcept override;
+
+    // A POSIX file descriptor for cudaMemPoolImportFromShareableHandle in another process; the caller closes it.
+    // errc::unsupported where the device does not export pools.
+    [[nodiscard]] result<int> export_descriptor() const;
+    // Names an allocation of an exported pool, for cudaMemPoolImportPointer in the process that imported the pool. That
+    // process frees its pointer before this one deallocates.
+    [[nodiscard]] result<cudaMemPoolPtrExportData> export_allocation(std::byte* memory) const;
+    [[nodiscard]] bool exportable() const noexcept { return exportable_; }
+
+private:
+    cuda_pool(int index, bool exportable) : index_(index), exportable_(exportable) {}
+    [[nodiscard]] result<void> open(std::size_t cap);
+
+    const int index_;
+    const bool exportable_;
+    cudaMemPool_t pool_ = nullptr;
+    cudaStream_t stream_ = nullptr;
+};
+
+}  // namespace faceflow

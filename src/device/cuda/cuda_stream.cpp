@@ -1,0 +1,88 @@
+#include "device/cuda/cuda_stream.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace faceflow {
+
+result<std::unique_ptr<cuda_event>> cuda_event::create(int index) {
+    const current_device scope(index);
+    if (auto current = checked(scope.status(), "cudaSetDevice"); !current)
+        return tl::unexpected(std::move(current.error()));
+    cudaEvent_t made = nullptr;
+    if (auto created = checked(cudaEventCreateWithFlags(&made, cudaEventDisableTiming | cudaEventBlockingSync),
+                               "cudaEventCreateWithFlags");
+        !created) {
+        return tl::unexpected(std::move(created.error()));
+    }
+    return std::unique_ptr<cuda_event>(new cuda_event(index, made));
+}
+
+cuda_event::~cuda_event() {
+    const current_device scope(index_);
+    if (cudaEventDestroy(event_) != cudaSuccess) forget_last_error();
+}
+
+bool cuda_event::done() const noexcept {
+    const cudaError_t status = cudaEventQuery(event_);
+    if (status != cudaSuccess) forget_last_error();
+    return status != cudaErrorNotReady;
+}
+
+result<void> cuda_event::wait() {
+    return checked(cudaEventSynchronize(event_), "cudaEventSynchronize");
+}
+
+result<std::unique_ptr<cuda_stream>> cuda_stream::create(device& owner, std::string label) {
+    const current_device scope(owner.index());
+    if (auto current = checked(scope.status(), "cudaSetDevice"); !current)
+        return tl::unexpected(std::move(current.error()));
+    cudaStream_t made = nullptr;
+    if (auto created = checked(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+        !created) {
+        return tl::unexpected(std::move(created.error()));
+    }
+    return std::unique_ptr<cuda_stream>(new cuda_stream(owner, std::move(label), made));
+}
+
+cuda_stream::~cuda_stream() {
+    const current_device scope(owner_.index());
+    // cudaStreamDestroy alone would return with the work still running.
+    if (cudaStreamSynchronize(stream_) != cudaSuccess) forget_last_error();
+    if (cudaStreamDestroy(stream_) != cudaSuccess) forget_last_error();
+}
+
+void cuda_stream::run(task) {
+    keep(fail(errc::unsupported, fmt::format("stream '{}' of CUDA device {} runs kernels and copies, no host functions",
+                                             label_, owner_.index())));
+}
+
+// Also on a stream that has failed: what was added before the error is still to be waited for.
+void cuda_stream::record(event& e) {
+    const current_device scope(owner_.index());
+    keep(checked(cudaEventRecord(static_cast<cuda_event&>(e).native(), stream_), "cudaEventRecord"));
+}
+
+void cuda_stream::wait(const event& e) {
+    const current_device scope(owner_.index());
+    keep(checked(cudaStreamWaitEvent(stream_, static_cast<const cuda_event&>(e).native(), 0), "cudaStreamWaitEvent"));
+}
+
+result<void> cuda_stream::take_error() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(error_, result<void>{});
+}
+
+bool cuda_stream::failed() const {
+    const std::lock_guard lock(mutex_);
+    return !error_.has_value();
+}
+
+void cuda_stream::keep(result<void> outcome) {
+    if (outcome) return;
+    const std::lock_guard lock(mutex_);
+    if (error_) error_ = std::move(outcome);
+}
+
+}  // namespace faceflow

@@ -1,0 +1,82 @@
+// Streams and events of a CUDA device, and the way to the handles beneath them. For src/device/cuda and kernels alone.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "device/cuda/cuda_error.hpp"
+#include "device/device.hpp"
+
+namespace faceflow {
+
+// A cudaEvent_t without a clock. A host that waits for it sleeps (cudaEventBlockingSync) instead of spinning: one wake-up
+// later per wait, some tens of microseconds, for a core that decodes or draws meanwhile.
+class cuda_event final : public event {
+public:
+    // The event's device is `index`.
+    [[nodiscard]] static result<std::unique_ptr<cuda_event>> create(int index);
+    ~cuda_event() override;
+
+    // Also when the device has failed: nothing more will come, and nobody is to wait for it.
+    [[nodiscard]] bool done() const noexcept override;
+    // Blocks. The error of a device that has failed.
+    [[nodiscard]] result<void> wait();
+    [[nodiscard]] cudaEvent_t native() const noexcept { return event_; }
+
+private:
+    cuda_event(int index, cudaEvent_t made) : index_(index), event_(made) {}
+    const int index_;
+    const cudaEvent_t event_;
+};
+
+// A non-blocking cudaStream_t: it does not order itself against the default stream. It runs no host tasks: run() is an
+// errc::unsupported of the stream. An error is noticed when work is added; one that happens on the device, when the host
+// waits.
+class cuda_stream final : public stream {
+public:
+    [[nodiscard]] static result<std::unique_ptr<cuda_stream>> create(device& owner, std::string label);
+    ~cuda_stream() override;
+
+    [[nodiscard]] device& owner() const noexcept override { return owner_; }
+    [[nodiscard]] const std::string& label() const noexcept override { return label_; }
+    void run(task work) override;
+    void record(event& e) override;
+    void wait(const event& e) override;
+    [[nodiscard]] result<void> take_error() override;
+
+    // Adds work: calls `work(cudaStream_t)`, which returns a cudaError_t, with the device current, unless the stream has
+    // failed; an error becomes the stream's, under the name of the `call`.
+    template <class Work>
+    void submit(const char* call, Work&& work) {
+        if (failed()) return;
+        const current_device scope(owner_.index());
+        keep(checked(work(stream_), call));
+    }
+    [[nodiscard]] cudaStream_t native() const noexcept { return stream_; }
+
+private:
+    cuda_stream(device& owner, std::string label, cudaStream_t made)
+        : owner_(owner),
+          label_(std::move(label)),
+          stream_(made) {}
+    [[nodiscard]] bool failed() const;
+    // The first error stays.
+    void keep(result<void> outcome);
+
+    device& owner_;
+    const std::string label_;
+    const cudaStream_t stream_;
+    mutable std::mutex mutex_;
+    result<void> error_;
+};
+
+// The handle of a stream of a CUDA device. Work put on it is in the stream's order, but passes by its errors: kernels are
+// better launched in cuda_stream::submit.
+[[nodiscard]] inline cudaStream_t native(const stream& s) noexcept {
+    return static_cast<const cuda_stream&>(s).native();
+}
+
+}  // namespace faceflow
