@@ -126,6 +126,8 @@ private:
             row.faces_equal = row.faces_equal && d.equal;
             row.largest_difference_px = std::max(row.largest_difference_px, d.largest_px);
         }
+        // ONNX Runtime adds up a batch of faces in another order than a single one.
+        if (row.ablation == "batch" && row.largest_difference_px <= unbatched_tolerance_px) row.faces_equal = true;
     }
 
     const compare_request& request_;

@@ -76,7 +76,7 @@ std::string plain(double value, int most_decimals) {
 }
 
 std::string faces_text(const compare_row& row) {
-    if (row.faces_equal) return "yes";
+    if (row.faces_equal && row.largest_difference_px == 0) return "yes";
     if (!std::isfinite(row.largest_difference_px)) return "other faces";
     return fmt::format("within {} px", plain(std::max(row.largest_difference_px, 0.000001)));
 }

@@ -16,6 +16,8 @@ struct percentiles_ms {
     double p50 = 0, p95 = 0, p99 = 0;
 };
 
+inline constexpr double unbatched_tolerance_px = 1e-3;
+
 // Of all devices together. `host_to_device` and so on are transfers; a device that shares the host's memory has none.
 struct compare_row {
     std::string flow, device;
@@ -27,7 +29,8 @@ struct compare_row {
     percentiles_ms latency_ms;   // of one frame alone in the flow
     double fps = 0;              // with as many frames in work as the flow takes
     std::uint64_t peak_device_bytes = 0;
-    bool faces_equal = true;           // those of the first row, to the last bit
+    // Those of the first row, to the last bit; with batching switched off within unbatched_tolerance_px.
+    bool faces_equal = true;
     double largest_difference_px = 0;  // of a landmark; infinity: other tracks, or another number of faces
     double link_ms_per_frame = 0;      // that a frame's transfers take, one after the other on an idle device
     std::uint64_t frames = 0;          // measured

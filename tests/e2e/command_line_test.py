@@ -262,7 +262,7 @@ class MemoryFlow(Case):
     def test_trace_is_one_for_perfetto(self):
         self.run_ok(DEMO, "--no-video", "--device", "emulated", "--limit", 10, "--trace", self.dir / "trace.json")
         events = json.loads((self.dir / "trace.json").read_text())["traceEvents"]
-        uploads = [e for e in events if e["ph"] == "X" and e["args"].get("bytes") == 3110400]
+        uploads = [e for e in events if e["ph"] == "X" and e["name"] == "upload" and e["args"]["bytes"] == 3110400]
         self.assertEqual(len(uploads), 10)
         self.assertEqual(len([e for e in events if e["ph"] == "s"]), len([e for e in events if e["ph"] == "f"]))
 
