@@ -115,7 +115,7 @@ public:
     ~fused_flow() override {
         intake_.close();
         for (auto& t : threads_) t.join();
-        for (auto& line : lines_) line->frames.clear();
+        for (auto& line : lines_) line->frames.close();
     }
 
     std::size_t submit(host_frame f) override {

@@ -51,7 +51,7 @@ void stage_threads::start() {
 stage_threads::~stage_threads() {
     free_places_.close();
     for (auto& t : threads_) t.join();
-    line_.frames.clear();
+    line_.frames.close();
 }
 
 // A stage's thread: what failed in an earlier stage passes through untouched, so that order is kept.

@@ -52,8 +52,10 @@ frame_store::frame_store(device& on, const frame_store_options& chosen)
     if (!on.shares_host_memory() && chosen.cache) sweeper_ = std::make_unique<cache_sweeper>(cache_);
 }
 
-frame_store::~frame_store() {
-    sweeper_.reset();
+frame_store::~frame_store() { close(); }
+
+void frame_store::close() {
+    sweeper_.reset();  // it may be about to end the leases of frames that it has taken out of the cache already
     cache_.clear();
 }
 

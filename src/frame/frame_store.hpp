@@ -31,7 +31,7 @@ struct frame_store_options {
 class frame_store {
 public:
     frame_store(device& on, const frame_store_options& chosen);
-    // Streams that frames were used on must still be there, unless `clear` was called and no frame is held elsewhere.
+    // Streams that frames were used on must still be there, unless `close` was called and no frame is held elsewhere.
     ~frame_store();
     frame_store(const frame_store&) = delete;
 
@@ -41,8 +41,9 @@ public:
     // The frame for a later stage: from the cache, else uploaded again (and that is a miss, or the cache is off).
     [[nodiscard]] result<frame> find(stream& on, const host_frame& from, stage at);
 
-    // Lets go of every cached frame; slots come back as the device passes them.
-    void clear() { cache_.clear(); }
+    // Lets go of every cached frame, for good: when it returns, no frame that the store kept notes a stream any more, so
+    // that streams may go. Call it when nobody uploads or finds frames any longer.
+    void close();
 
     [[nodiscard]] frame_cache_counts counts() const { return cache_.counts(); }
 

@@ -119,17 +119,17 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
                 if (delivered + shed == total / 5) after_warm_up = on.pool().peak_bytes();
             },
             [&] { in.done(); });
+        std::vector<std::unique_ptr<pretend_lane>> workers;
         std::vector<std::thread> threads;
         for (std::size_t i = 0; i < lanes; ++i) {
-            threads.emplace_back([&, i] {
-                pretend_lane lane(on, store, static_cast<std::uint32_t>(i));
+            workers.push_back(std::make_unique<pretend_lane>(on, store, static_cast<std::uint32_t>(i)));
+            threads.emplace_back([&, lane = workers.back().get()] {
                 while (auto unit = in.take(0, 1)) {
                     std::vector<outcome> done;
-                    auto faces = lane.pass(unit->frames.front());
+                    auto faces = lane->pass(unit->frames.front());
                     done.push_back({std::move(unit->frames.front()), std::move(faces)});
                     out.put(unit->line, unit->ticket, std::move(done));
                 }
-                store.clear();
             });
         }
         std::vector<std::thread> cameras;
@@ -144,6 +144,7 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
         in.wait_idle();
         in.close();
         for (auto& t : threads) t.join();
+        store.close();
     }
     EXPECT_EQ(delivered + shed, total);
     EXPECT_GT(delivered, total * 9 / 10);

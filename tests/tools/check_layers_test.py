@@ -49,9 +49,9 @@ class CheckLayers(unittest.TestCase):
 
     def test_file_directly_in_src_has_the_layer_of_its_name(self):
         self.write("src/engine.hpp")
-        self.write("src/engine.cpp", '#include "engine/engine.hpp"\n#include "flow/flow.hpp"\n')
+        self.write("src/engine.cpp", '#include "engine.hpp"\n#include "flow/flow.hpp"\n')
         self.assertEqual(self.check(), [])
-        self.write("src/flow/back.cpp", '#include "engine/engine.hpp"\n')
+        self.write("src/flow/back.cpp", '#include "engine.hpp"\n')
         self.assertIn("must not include the later layer engine", self.check()[0])
 
     def test_public_header_must_not_include_src(self):
