@@ -39,10 +39,10 @@ struct options {
     std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes
 
     // How frames move to a device that has memory of its own. Each can be switched off to measure what it is worth.
-    bool cache = true;   // keep uploaded frames by id, so that a later stage need not upload them again
-    bool batch = true;   // crop and mesh all faces of a frame in one go, not one by one
-    bool pinned = true;  // stage transfers in page-locked memory
-    double cache_ttl = 0.5;                                  // seconds
+    bool cache = true;       // keep uploaded frames by id, so that a later stage need not upload them again
+    bool batch = true;       // crop and mesh all faces of a frame in one go, not one by one
+    bool pinned = true;      // stage transfers in page-locked memory
+    double cache_ttl = 0.5;  // seconds
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::string link = "pcie4";  // that an emulated device hangs on: none | pcie3 | pcie4 | pcie5
 

@@ -101,7 +101,8 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->group(memory);
     const auto add_switch = [&](const char* name, bool& on, const char* what) {
         app.add_option(name, on, what)
-            ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"on", true}, {"off", false}}).description("on|off"))
+            ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"on", true}, {"off", false}})
+                            .description("on|off"))
             ->type_name("")
             ->default_str("on")
             ->group(memory);

@@ -95,7 +95,8 @@ void print_options(const CLI::App& app) {
         for (const auto& n : o->get_snames())
             names += fmt::format("\\fB\\-{}\\fR, ", n);
         const auto& lnames = o->get_lnames();
-        const bool negatable = std::any_of(lnames.begin(), lnames.end(), [](const auto& n) { return n.starts_with("no-"); });
+        const bool negatable =
+            std::any_of(lnames.begin(), lnames.end(), [](const auto& n) { return n.starts_with("no-"); });
         for (const auto& n : lnames) {
             if (n.starts_with("no-")) continue;
             names += fmt::format("\\fB\\-\\-{}{}\\fR", negatable ? "[no\\-]" : "", roff_escaped(n));

@@ -19,7 +19,8 @@ std::string_view name(device_kind kind) noexcept {
 
 namespace {
 
-trace::crossing crossing_of(trace& drawing, const stream& on, direction d, std::size_t bytes, bool pinned, const tag& t) {
+trace::crossing crossing_of(trace& drawing, const stream& on, direction d, std::size_t bytes, bool pinned,
+                            const tag& t) {
     const bool up = d == direction::host_to_device;
     const device& owner = on.owner();
     trace::crossing c;
@@ -30,7 +31,8 @@ trace::crossing crossing_of(trace& drawing, const stream& on, direction d, std::
     c.frame = t.frame;
     c.enqueued = c.begin = c.end = trace::clock::now();
     c.from = drawing.row_of(fmt::format("{} ({})", name(t.at), on.label()), static_cast<std::int32_t>(t.at));
-    c.to = drawing.row_of(fmt::format("{} {} {}", name(owner.kind()), owner.index(), up ? "host to device" : "device to host"), 100);
+    c.to = drawing.row_of(
+        fmt::format("{} {} {}", name(owner.kind()), owner.index(), up ? "host to device" : "device to host"), 100);
     return c;
 }
 

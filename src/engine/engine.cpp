@@ -41,7 +41,8 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     if (!devices) return tl::unexpected(std::move(devices.error()));
     e->devices_ = std::move(*devices);
 
-    for (const auto& d : e->devices_) d->book().draw_on(e->setup_.tracing);
+    for (const auto& d : e->devices_)
+        d->book().draw_on(e->setup_.tracing);
 
     auto store = inference::model_store::open(o.models);
     if (!store) return tl::unexpected(std::move(store.error()));
@@ -54,9 +55,8 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
         if (!models) return tl::unexpected(std::move(models.error()));
         e->equipped_.push_back({d.get(), std::move(*models)});
     }
-    auto joined =
-        flow::make_flow({e->equipped_, e->setup_.merge_sources, o, e->metrics_,
-                         [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); }});
+    auto joined = flow::make_flow({e->equipped_, e->setup_.merge_sources, o, e->metrics_,
+                                   [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); }});
     if (!joined) return tl::unexpected(std::move(joined.error()));
     e->flow_ = std::move(*joined);
     return e;

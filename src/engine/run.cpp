@@ -161,7 +161,8 @@ private:
         options chosen = request_.chosen;
         if (live_) chosen.pacing = pacing::live;
         auto engine = face_engine::create(
-            {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true, tracing_.get()});
+            {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true,
+             tracing_.get()});
         if (!engine) return tl::unexpected(std::move(engine.error()));
         engine_ = std::move(*engine);
         return {};
@@ -176,7 +177,8 @@ private:
             const auto begun = clock::now();
             auto read = s.from->next();
             const frame_id id = read && *read ? (*read)->frame.id : frame_id{number, n};
-            record_stage(engine_->counters(), stage::capture, fmt::format("source {}", number), id, begun, clock::now());
+            record_stage(engine_->counters(), stage::capture, fmt::format("source {}", number), id, begun,
+                         clock::now());
             if (!read) {
                 if (read.error().code == errc::corrupt) {
                     engine_->counters().errors.add("corrupt");

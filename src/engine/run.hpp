@@ -20,7 +20,7 @@ struct run_request {
     std::vector<std::string> inputs;
     options chosen;
     std::filesystem::path out = "faceflow-out";  // folder; "-": NDJSON to standard output and no files
-    std::filesystem::path trace_file;  // empty: none
+    std::filesystem::path trace_file;            // empty: none
     bool ndjson = true, csv = true, video = true;
     std::optional<std::uint64_t> limit;  // frames of each input
     std::optional<double> start_seconds, end_seconds;

@@ -19,7 +19,8 @@ struct device_line {
     frame_store frames;
 
     device_line(const equipped_device& d, const flow_parts& parts, std::size_t uploads_in_flight)
-        : work(*d.on, d.models, parts.chosen, parts.counters), frames(*d.on, store_options(parts.chosen, uploads_in_flight)) {}
+        : work(*d.on, d.models, parts.chosen, parts.counters),
+          frames(*d.on, store_options(parts.chosen, uploads_in_flight)) {}
 
     static frame_store_options store_options(const options& o, std::size_t uploads_in_flight) {
         frame_store_options s;

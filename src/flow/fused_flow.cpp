@@ -88,7 +88,7 @@ private:
     std::unique_ptr<workspace> space_;
     std::map<std::uint32_t, device_buffer> results_;
     std::unique_ptr<result_reader> reader_;
-    std::int32_t room_ = mesh_batch;   // faces to make room for
+    std::int32_t room_ = mesh_batch;  // faces to make room for
     std::unique_ptr<stream> stream_;  // last: its work uses all of the above
 };
 
@@ -106,7 +106,8 @@ public:
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
             // A source's last result lies in one lane: live, where frames come one by one, the source stays with it.
             const bool live = parts.chosen.pacing == pacing::live;
-            const std::size_t part = live ? i : i / lanes_per_device, parts_in_all = live ? f->lanes_.size() : f->lines_.size();
+            const std::size_t part = live ? i : i / lanes_per_device,
+                              parts_in_all = live ? f->lanes_.size() : f->lines_.size();
             f->threads_.emplace_back([self = f.get(), i, part, parts_in_all] { self->work(i, part, parts_in_all); });
         }
         return f;
@@ -114,8 +115,10 @@ public:
 
     ~fused_flow() override {
         intake_.close();
-        for (auto& t : threads_) t.join();
-        for (auto& line : lines_) line->frames.close();
+        for (auto& t : threads_)
+            t.join();
+        for (auto& line : lines_)
+            line->frames.close();
     }
 
     std::size_t submit(host_frame f) override {
@@ -128,16 +131,19 @@ public:
     void drain() override { intake_.wait_idle(); }
     frame_cache_counts cache() const override {
         frame_cache_counts sum;
-        for (const auto& line : lines_) sum = sum + line->frames.counts();
+        for (const auto& line : lines_)
+            sum = sum + line->frames.counts();
         return sum;
     }
 
 private:
     fused_flow(const flow_parts& parts, std::size_t lanes_per_device)
-        : metrics_(parts.counters), detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
+        : metrics_(parts.counters),
+          detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
           intake_(intake_for(parts, 2 * lanes_per_device * parts.devices.size())),
           collector_(parts.handler, [this] { intake_.done(); }) {
-        for (const auto& d : parts.devices) lines_.push_back(std::make_unique<device_line>(d, parts, 4 * lanes_per_device));
+        for (const auto& d : parts.devices)
+            lines_.push_back(std::make_unique<device_line>(d, parts, 4 * lanes_per_device));
     }
 
     void work(std::size_t index, std::size_t part, std::size_t parts) {

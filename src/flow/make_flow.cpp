@@ -17,9 +17,9 @@ result<std::unique_ptr<flow>> make_flow(const flow_parts& parts) {
     if (wanted == "threaded") return make_threaded_flow(parts);
     const std::array<std::string, 2> known{"fused", "threaded"};
     const auto near = nearest(wanted, known);
-    return fail(errc::invalid_argument, fmt::format("unknown flow '{}'{}; there are: {}", wanted,
-                                                    near.empty() ? "" : fmt::format("; did you mean {}?", near),
-                                                    fmt::join(known, ", ")));
+    return fail(errc::invalid_argument,
+                fmt::format("unknown flow '{}'{}; there are: {}", wanted,
+                            near.empty() ? "" : fmt::format("; did you mean {}?", near), fmt::join(known, ", ")));
 }
 
 }  // namespace faceflow::flow

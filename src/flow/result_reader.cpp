@@ -17,7 +17,9 @@ result<result_reader> result_reader::create(device& on, std::int32_t max_faces, 
 }
 
 result_reader::result_reader(result_reader&& o) noexcept
-    : device_(o.device_), host_(std::exchange(o.host_, {})), done_(std::move(o.done_)) {}
+    : device_(o.device_),
+      host_(std::exchange(o.host_, {})),
+      done_(std::move(o.done_)) {}
 
 result_reader& result_reader::operator=(result_reader&& o) noexcept {
     std::swap(device_, o.device_);

@@ -19,8 +19,8 @@ public:
 
     // Adds the download of the header and the first `faces` records to the stream and waits for it: one transfer and one host
     // sync. Where host memory is device memory it waits for the work alone. The block is valid until the next call.
-    [[nodiscard]] result<const vision::result_block*> read(stream& on, vision::result_block* results, std::int32_t faces,
-                                                           const tag& t);
+    [[nodiscard]] result<const vision::result_block*> read(stream& on, vision::result_block* results,
+                                                           std::int32_t faces, const tag& t);
 
 private:
     explicit result_reader(device& on) : device_(&on) {}

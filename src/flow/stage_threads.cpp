@@ -4,8 +4,12 @@ namespace faceflow::flow {
 
 stage_threads::stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from,
                              collector& to)
-    : line_(d, parts, 3 * places), part_(part), parts_(parts.devices.size()),
-      detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)), intake_(from), collector_(to) {}
+    : line_(d, parts, 3 * places),
+      part_(part),
+      parts_(parts.devices.size()),
+      detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
+      intake_(from),
+      collector_(to) {}
 
 result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_device& d, const flow_parts& parts,
                                                              std::size_t part, intake& from, collector& to) {
@@ -17,8 +21,10 @@ result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_devi
 
 result<void> stage_threads::prepare() {
     device& on = line_.work.owner();
-    for (auto& [into, label] : {std::pair{&capture_stream_, "capture"}, {&detect_stream_, "detect"},
-                                {&region_stream_, "region"}, {&landmark_stream_, "landmark"}}) {
+    for (auto& [into, label] : {std::pair{&capture_stream_, "capture"},
+                                {&detect_stream_, "detect"},
+                                {&region_stream_, "region"},
+                                {&landmark_stream_, "landmark"}}) {
         auto made = on.make_stream(label);
         if (!made) return tl::unexpected(std::move(made.error()));
         *into = std::move(*made);
@@ -50,7 +56,8 @@ void stage_threads::start() {
 
 stage_threads::~stage_threads() {
     free_places_.close();
-    for (auto& t : threads_) t.join();
+    for (auto& t : threads_)
+        t.join();
     line_.frames.close();
 }
 
@@ -66,7 +73,8 @@ void stage_threads::serve(edge& from, edge* to, Work work) {
 
 void stage_threads::capture() {
     while (auto unit = intake_.take(part_, parts_)) {
-        auto outcomes = std::make_shared<unit_outcomes>(unit_outcomes{unit->line, unit->ticket, unit->frames.size(), {}});
+        auto outcomes =
+            std::make_shared<unit_outcomes>(unit_outcomes{unit->line, unit->ticket, unit->frames.size(), {}});
         for (std::size_t i = 0; i < unit->frames.size(); ++i) {
             auto j = std::make_unique<job>();
             j->unit = outcomes;
@@ -114,7 +122,8 @@ result<void> stage_threads::came_through(const job& j) {
     for (const auto& b : before) {
         if (b.serial.load(std::memory_order_acquire) == j.serial) continue;
         auto reason = b.on.take_error();
-        return reason ? fail(errc::internal, "work on the stream " + b.on.label() + " was skipped after an error") : reason;
+        return reason ? fail(errc::internal, "work on the stream " + b.on.label() + " was skipped after an error")
+                      : reason;
     }
     return {};
 }

@@ -19,7 +19,7 @@ namespace faceflow::flow {
 // A source's last results on the device, shared by its frames in turn.
 struct source_line {
     device_buffer results;
-    std::unique_ptr<event> finished;   // behind the landmark stage's work on the frame that `added` counts
+    std::unique_ptr<event> finished;     // behind the landmark stage's work on the frame that `added` counts
     std::uint64_t begun = 0, added = 0;  // frames whose detection was asked for; whose landmark work is on the stream
 };
 
@@ -55,8 +55,9 @@ struct job {
 
 class stage_threads {
 public:
-    [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const equipped_device& d, const flow_parts& parts,
-                                                                       std::size_t part, intake& from, collector& to);
+    [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const equipped_device& d,
+                                                                       const flow_parts& parts, std::size_t part,
+                                                                       intake& from, collector& to);
     // The intake must be closed.
     ~stage_threads();
 

@@ -80,8 +80,8 @@ void stages::landmark(stream& on, workspace& w, const frame& f, std::int32_t fir
                       vision::result_block* results) const {
     begin(on);
     // How many faces there are is known on the device alone.
-    auto* faces = reinterpret_cast<vision::detection_set*>(
-        device_.kernel_address(reinterpret_cast<std::byte*>(w.faces())));
+    auto* faces =
+        reinterpret_cast<vision::detection_set*>(device_.kernel_address(reinterpret_cast<std::byte*>(w.faces())));
     if (options_.batch) {
         on.run([&w, faces, first]() -> result<void> {
             const std::int32_t n = std::min(faces->count - first, mesh_batch);
@@ -99,11 +99,13 @@ void stages::landmark(stream& on, workspace& w, const frame& f, std::int32_t fir
     end(on, stage::landmark, f.id);
 }
 
-result<workspace> stages::make_workspace() const { return workspace::create(device_, models_, options_.max_faces); }
+result<workspace> stages::make_workspace() const {
+    return workspace::create(device_, models_, options_.max_faces);
+}
 
 result<device_buffer> stages::make_results() const {
-    return device_buffer::allocate(device_.pool(),
-                                   vision::result_block::bytes(static_cast<std::size_t>(options_.max_faces + mesh_batch - 1)));
+    return device_buffer::allocate(
+        device_.pool(), vision::result_block::bytes(static_cast<std::size_t>(options_.max_faces + mesh_batch - 1)));
 }
 
 frame_faces faces_of(const vision::result_block& results, const host_frame& of, float min_presence) {

@@ -32,7 +32,8 @@ public:
     void drain() override { intake_.wait_idle(); }
     frame_cache_counts cache() const override {
         frame_cache_counts sum;
-        for (const auto& d : devices_) sum = sum + d->cache();
+        for (const auto& d : devices_)
+            sum = sum + d->cache();
         return sum;
     }
 
@@ -51,6 +52,8 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<flow>> make_threaded_flow(const flow_parts& parts) { return threaded_flow::create(parts); }
+result<std::unique_ptr<flow>> make_threaded_flow(const flow_parts& parts) {
+    return threaded_flow::create(parts);
+}
 
 }  // namespace faceflow::flow

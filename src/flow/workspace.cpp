@@ -69,8 +69,8 @@ result<workspace> workspace::create(device& on, const model_set& models, std::in
         const auto at = [&](const device_buffer& b, std::int64_t elements) {
             return reinterpret_cast<float*>(on.kernel_address(b.data())) + first * elements;
         };
-        const inference::bound_tensor in{models.mesh->inputs().front().name, at(w.crops_, crop_elements),
-                                         {n, 3, mesh_input_size, mesh_input_size}};
+        const inference::bound_tensor in{
+            models.mesh->inputs().front().name, at(w.crops_, crop_elements), {n, 3, mesh_input_size, mesh_input_size}};
         const std::vector<inference::bound_tensor> out{
             {"landmarks", at(w.mesh_landmarks_, landmark_count * 3), {n, landmark_count, 3}},
             {"score", at(w.mesh_scores_, 1), {n, 1}}};

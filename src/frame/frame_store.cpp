@@ -48,11 +48,15 @@ frame_cache_options cache_options(const frame_store_options& o) {
 }  // namespace
 
 frame_store::frame_store(device& on, const frame_store_options& chosen)
-    : device_(on), options_(chosen), cache_(cache_options(chosen)) {
+    : device_(on),
+      options_(chosen),
+      cache_(cache_options(chosen)) {
     if (!on.shares_host_memory() && chosen.cache) sweeper_ = std::make_unique<cache_sweeper>(cache_);
 }
 
-frame_store::~frame_store() { close(); }
+frame_store::~frame_store() {
+    close();
+}
 
 void frame_store::close() {
     sweeper_.reset();  // it may be about to end the leases of frames that it has taken out of the cache already

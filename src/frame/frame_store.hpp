@@ -22,7 +22,8 @@ struct frame_store_options {
     bool pinned = true;
     std::chrono::nanoseconds time_to_live = std::chrono::milliseconds(500);
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
-    std::size_t uploads_in_flight = 4;  // staging blocks: one per thread that uploads, and as many transfers on their way
+    std::size_t uploads_in_flight =
+        4;  // staging blocks: one per thread that uploads, and as many transfers on their way
 };
 
 // Where host memory is device memory nothing moves and nothing is cached: frames are views. Elsewhere frames live in slots of

@@ -144,10 +144,12 @@ result<model_store> model_store::open(const fs::path& folder) {
         return store;
     }
     std::vector<std::string> looked;
-    for (const auto& p : store.folders_) looked.push_back(p.string());
-    return fail(errc::not_found,
-                fmt::format("no model catalogue ({}) in {}; set FACEFLOW_MODELS or --models to the folder with the models",
-                            catalogue_file, fmt::join(looked, ", ")));
+    for (const auto& p : store.folders_)
+        looked.push_back(p.string());
+    return fail(
+        errc::not_found,
+        fmt::format("no model catalogue ({}) in {}; set FACEFLOW_MODELS or --models to the folder with the models",
+                    catalogue_file, fmt::join(looked, ", ")));
 }
 
 result<model_entry> model_store::entry(std::string_view id) const {

@@ -123,7 +123,7 @@ result<std::vector<std::vector<std::int64_t>>> session::output_shapes(const std:
                        const auto out =
                            impl_->ort.Run(Ort::RunOptions{nullptr}, &input_name, &value, 1, names.data(), names.size());
                        std::vector<std::vector<std::int64_t>> shapes;
-                           shapes.reserve(out.size());
+                       shapes.reserve(out.size());
                        for (const auto& v : out)
                            shapes.push_back(v.GetTensorTypeAndShapeInfo().GetShape());
                        return shapes;

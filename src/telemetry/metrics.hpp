@@ -20,8 +20,8 @@ struct metrics {
     std::atomic<std::uint64_t> faces{0};
     histogram latency;  // from capture to result
     std::array<histogram, stage_count> stages;
-    tally dropped;  // frames that gave no result on purpose, by reason
-    tally errors;   // what failed and was survived, by reason
+    tally dropped;             // frames that gave no result on purpose, by reason
+    tally errors;              // what failed and was survived, by reason
     trace* tracing = nullptr;  // where spans go, if anywhere; set before work begins
 
     [[nodiscard]] histogram& of(stage s) noexcept { return stages[static_cast<std::size_t>(s)]; }
@@ -34,7 +34,8 @@ inline void record_stage(metrics& m, stage s, std::string_view where, const fram
                          std::chrono::steady_clock::time_point begin, std::chrono::steady_clock::time_point end) {
     m.of(s).record(end - begin);
     if (m.tracing == nullptr) return;
-    const auto row = m.tracing->row_of(std::string(name(s)) + " (" + std::string(where) + ")", static_cast<std::int32_t>(s));
+    const auto row =
+        m.tracing->row_of(std::string(name(s)) + " (" + std::string(where) + ")", static_cast<std::int32_t>(s));
     m.tracing->span(row, name(s), begin, end, frame);
 }
 
@@ -42,7 +43,11 @@ inline void record_stage(metrics& m, stage s, std::string_view where, const fram
 class stage_timer {
 public:
     stage_timer(metrics& m, stage s, std::string_view where, const frame_id& frame) noexcept
-        : into_(m), stage_(s), where_(where), frame_(frame), start_(std::chrono::steady_clock::now()) {}
+        : into_(m),
+          stage_(s),
+          where_(where),
+          frame_(frame),
+          start_(std::chrono::steady_clock::now()) {}
     ~stage_timer() { record_stage(into_, stage_, where_, frame_, start_, std::chrono::steady_clock::now()); }
     stage_timer(const stage_timer&) = delete;
     stage_timer& operator=(const stage_timer&) = delete;

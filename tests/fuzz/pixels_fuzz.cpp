@@ -43,13 +43,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto extent = extent_of(picture.format, picture.width, picture.height, i);
         const auto stride = static_cast<std::int32_t>(extent.row_bytes) + in.take<std::int8_t>() % 16;
         if (stride <= 0) return 0;
-        planes.emplace_back(static_cast<std::size_t>(stride) * static_cast<std::size_t>(extent.rows - 1) + extent.row_bytes);
-        for (auto& b : planes.back()) b = in.take<std::uint8_t>();
+        planes.emplace_back(static_cast<std::size_t>(stride) * static_cast<std::size_t>(extent.rows - 1) +
+                            extent.row_bytes);
+        for (auto& b : planes.back())
+            b = in.take<std::uint8_t>();
         picture.planes[static_cast<std::size_t>(i)] = {planes.back().data(), stride};
     }
     if (!check(picture)) return 0;
     const auto source = vision::make_sampling_source(picture);
-    const vision::affine map{in.take<float>(), in.take<float>(), in.take<float>(), in.take<float>(), in.take<float>(), in.take<float>()};
+    const vision::affine map{in.take<float>(), in.take<float>(), in.take<float>(),
+                             in.take<float>(), in.take<float>(), in.take<float>()};
     for (const float v : {map.xx, map.xy, map.x0, map.yx, map.yy, map.y0}) {
         if (!(std::fabs(v) < 1e6f)) return 0;
     }

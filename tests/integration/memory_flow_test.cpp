@@ -32,7 +32,8 @@ protected:
         if (!fs::exists(demo)) return;
         auto source = media::open_source(demo.string(), {});
         ASSERT_OK(source);
-        while (frames.size() < 24) frames.push_back((*source)->next().value()->frame);
+        while (frames.size() < 24)
+            frames.push_back((*source)->next().value()->frame);
     }
     static void TearDownTestSuite() { frames.clear(); }
     void SetUp() override {
@@ -53,7 +54,8 @@ protected:
         EXPECT_OK(made);
         if (!made) return m;
         face_engine& e = **made;
-        for (std::uint32_t s = 0; s < sources; ++s) e.begin_source(s);
+        for (std::uint32_t s = 0; s < sources; ++s)
+            e.begin_source(s);
         std::vector<std::thread> cameras;
         for (std::uint32_t s = 0; s < sources; ++s) {
             cameras.emplace_back([&, s] {
@@ -64,7 +66,8 @@ protected:
                 e.end_source(s);
             });
         }
-        for (auto& c : cameras) c.join();
+        for (auto& c : cameras)
+            c.join();
         e.drain();
         for (const auto& d : e.devices()) {
             m.up += d->book().transfers(direction::host_to_device);
@@ -90,7 +93,8 @@ bool same(const std::vector<frame_faces>& a, const std::vector<frame_faces>& b) 
         if (a[i].id != b[i].id || a[i].faces.size() != b[i].faces.size()) return false;
         for (std::size_t k = 0; k < a[i].faces.size(); ++k) {
             const face &x = a[i].faces[k], &y = b[i].faces[k];
-            if (x.track != y.track || x.score != y.score || x.presence != y.presence || x.pose.matrix != y.pose.matrix ||
+            if (x.track != y.track || x.score != y.score || x.presence != y.presence ||
+                x.pose.matrix != y.pose.matrix ||
                 std::memcmp(x.landmarks.data(), y.landmarks.data(), sizeof x.landmarks) != 0) {
                 return false;
             }
@@ -112,7 +116,8 @@ TEST_P(memory_flow, a_frame_goes_up_once_and_only_results_come_down) {
     EXPECT_EQ(m.cache.hits, frames.size());
     EXPECT_EQ(m.cache.misses, 0u);
     EXPECT_LE(m.peak, m.limit);
-    for (const auto& f : m.faces) EXPECT_EQ(f.faces.size(), 4u);
+    for (const auto& f : m.faces)
+        EXPECT_EQ(f.faces.size(), 4u);
 }
 
 TEST_P(memory_flow, without_the_cache_the_region_stage_uploads_the_frame_again) {
@@ -217,7 +222,8 @@ TEST_P(memory_flow, a_full_device_sheds_load_and_goes_on) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(flows, memory_flow, testing::Values("fused", "threaded"), [](const auto& flow) { return flow.param; });
+INSTANTIATE_TEST_SUITE_P(flows, memory_flow, testing::Values("fused", "threaded"),
+                         [](const auto& flow) { return flow.param; });
 
 }  // namespace
 }  // namespace faceflow

@@ -34,7 +34,8 @@ constexpr std::uint32_t sources = 3;
 constexpr std::size_t lanes = 2;
 constexpr std::size_t cap = 3u << 20;
 
-host_frame synthetic(std::uint32_t source, std::uint64_t sequence, const std::vector<test::owned_picture>& sizes, std::mt19937& random) {
+host_frame synthetic(std::uint32_t source, std::uint64_t sequence, const std::vector<test::owned_picture>& sizes,
+                     std::mt19937& random) {
     host_frame f;
     f.id = {source, sequence};
     f.pts_ns = static_cast<std::int64_t>(sequence) * 1000 + source;
@@ -67,7 +68,8 @@ public:
             block->count = block->filled = faces;
             return {};
         });
-        auto read = reader_->read(*stream_, results_.as<vision::result_block>(), std::max(faces, 1), {stage::landmark, from.id});
+        auto read = reader_->read(*stream_, results_.as<vision::result_block>(), std::max(faces, 1),
+                                  {stage::landmark, from.id});
         if (!read) return tl::unexpected(read.error());
         EXPECT_EQ((*read)->count, faces);
         EXPECT_EQ(mismatches, 0) << "a slot was reused while a stage still read it";
@@ -98,7 +100,8 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
     ASSERT_OK(devices);
     device& on = *devices->front();
     std::vector<test::owned_picture> sizes;
-    for (const auto& [w, h] : {std::pair{64, 48}, {160, 120}, {33, 17}, {128, 128}}) sizes.push_back(test::random_picture(pixel_format::i420, w, h, 5));
+    for (const auto& [w, h] : {std::pair{64, 48}, {160, 120}, {33, 17}, {128, 128}})
+        sizes.push_back(test::random_picture(pixel_format::i420, w, h, 5));
 
     const std::uint64_t total = frames_to_run();
     std::map<std::uint32_t, std::int64_t> last;
@@ -136,14 +139,17 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
         for (std::uint32_t s = 0; s < sources; ++s) {
             cameras.emplace_back([&, s] {
                 std::mt19937 random(s);
-                for (std::uint64_t i = 0; i < total / sources + (s < total % sources ? 1 : 0); ++i) in.put(synthetic(s, i, sizes, random));
+                for (std::uint64_t i = 0; i < total / sources + (s < total % sources ? 1 : 0); ++i)
+                    in.put(synthetic(s, i, sizes, random));
                 in.end_source(s);
             });
         }
-        for (auto& c : cameras) c.join();
+        for (auto& c : cameras)
+            c.join();
         in.wait_idle();
         in.close();
-        for (auto& t : threads) t.join();
+        for (auto& t : threads)
+            t.join();
         store.close();
     }
     EXPECT_EQ(delivered + shed, total);
