@@ -19,6 +19,9 @@ endif()
 function(faceflow_add_library)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.cpp)
     list(FILTER sources EXCLUDE REGEX "/src/cli/")
+    if(NOT FACEFLOW_CUDA)
+        list(FILTER sources EXCLUDE REGEX "/src/device/cuda/")
+    endif()
     add_library(faceflow_core STATIC ${sources})
     target_include_directories(faceflow_core PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
     target_compile_features(faceflow_core PUBLIC cxx_std_20)
@@ -27,6 +30,10 @@ function(faceflow_add_library)
     target_link_libraries(faceflow_core PRIVATE faceflow_flags PUBLIC tl::expected PkgConfig::FFMPEG PkgConfig::HIGHWAY fmt::fmt
         spdlog::spdlog nlohmann_json::nlohmann_json opencv_imgproc_only tomlplusplus::tomlplusplus
         OnnxRuntime::OnnxRuntime Threads::Threads ${CMAKE_DL_LIBS})
+
+    if(FACEFLOW_CUDA)
+        faceflow_use_cuda(faceflow_core)
+    endif()
 
     set(exports ${CMAKE_SOURCE_DIR}/cmake/exports.map)
     add_library(faceflow SHARED ${CMAKE_SOURCE_DIR}/cmake/empty.cpp)

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cli/commands.hpp"
+#include "device/open_devices.hpp"
 #include "faceflow/faceflow.hpp"
 #include "inference/catalogue.hpp"
 #include "inference/session.hpp"
@@ -46,6 +47,13 @@ void check_machine(findings& f) {
     f.ok("cpu", fmt::format("{}, {} cores, sampling with {}", cpu_name(), std::thread::hardware_concurrency(),
                             vision::sample_instruction_set()));
     f.ok("device cpu", "host memory, no transfers; the default");
+    f.ok("device emulated", "a GPU made of host memory, to watch how frames move (--device emulated)");
+    const auto cuda = open_devices({.name = "cuda"});
+    if (cuda) {
+        f.note("device cuda", fmt::format("{}; this version does not compute on it yet", cuda->front()->description()));
+    } else {
+        f.note("device cuda", cuda.error().message);
+    }
 }
 
 void check_inference(findings& f, const std::string& folder) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -10,6 +11,10 @@
 #include "core/nearest.hpp"
 #include "device/cpu/cpu_device.hpp"
 #include "device/emulated/emulated_device.hpp"
+#ifdef FACEFLOW_CUDA
+#include "device/cuda/cuda_device.hpp"
+#include "device/cuda/cuda_probe.hpp"
+#endif
 
 namespace faceflow {
 namespace {
@@ -53,6 +58,57 @@ result<device_list> open_emulated(const device_request& wanted, const link_model
     return devices;
 }
 
+tl::unexpected<error> no_cuda_list(std::string_view argument) {
+    return fail(errc::invalid_argument, fmt::format("'{}' is no list of CUDA devices; cuda:I,J,... takes different "
+                                                    "numbers from 0, as nvidia-smi -L counts them",
+                                                    argument));
+}
+
+// "0,2" -> {0, 2}; device 0 without an argument.
+result<std::vector<int>> cuda_indices(const parsed_name& name) {
+    if (!name.argument) return std::vector<int>{0};
+    std::vector<int> indices;
+    const char* at = name.argument->data();
+    const char* const end = at + name.argument->size();
+    while (true) {
+        int index = -1;
+        const auto [stopped, problem] = std::from_chars(at, end, index);
+        const bool repeated = std::find(indices.begin(), indices.end(), index) != indices.end();
+        if (problem != std::errc{} || index < 0 || repeated) return no_cuda_list(*name.argument);
+        indices.push_back(index);
+        if (stopped == end) return indices;
+        if (*stopped != ',') return no_cuda_list(*name.argument);
+        at = stopped + 1;
+    }
+}
+
+#ifdef FACEFLOW_CUDA
+result<device_list> open_cuda(const device_request& wanted) {
+    const auto indices = cuda_indices(parse(wanted.name));
+    if (!indices) return tl::unexpected(indices.error());
+    const auto count = device_count(ask_cuda());
+    if (!count) return tl::unexpected(count.error());
+    device_list devices;
+    for (const int index : *indices) {
+        if (index >= *count) {
+            return fail(errc::unavailable,
+                        fmt::format("no CUDA device {}: this process sees {}, counted from 0", index, *count));
+        }
+        auto made = make_cuda_device(index, wanted.memory_cap);
+        if (!made) return tl::unexpected(std::move(made.error()));
+        devices.push_back(std::move(*made));
+    }
+    return devices;
+}
+#else
+result<device_list> open_cuda(const device_request& wanted) {
+    if (const auto indices = cuda_indices(parse(wanted.name)); !indices) return tl::unexpected(indices.error());
+    return fail(errc::unavailable,
+                "no CUDA device: this program was built without CUDA; build it with "
+                "-DFACEFLOW_CUDA=ON, or use --device cpu or emulated");
+}
+#endif
+
 device_list open_cpu(const device_request& wanted) {
     device_list devices;
     devices.push_back(make_cpu_device(wanted.memory_cap));
@@ -75,8 +131,7 @@ result<device_list> open_devices(const device_request& wanted) {
     if (wanted.memory_cap == 0) return fail(errc::invalid_argument, "a device needs a memory limit above 0");
     const parsed_name name = parse(wanted.name);
     if (name.kind == "emulated") return open_emulated(wanted, *link);
-    if (name.kind == "cuda")
-        return fail(errc::unavailable, "this build has no CUDA device; use --device cpu or emulated");
+    if (name.kind == "cuda") return open_cuda(wanted);
     if ((name.kind == "cpu" || name.kind == "auto") && !name.argument) return open_cpu(wanted);
     return unknown(wanted.name);
 }

@@ -39,6 +39,13 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
 
     auto devices = open_devices({o.device, o.device_memory, o.link});
     if (!devices) return tl::unexpected(std::move(devices.error()));
+    // Until the kernels and the inference of the CUDA device exist.
+    if (devices->front()->kind() == device_kind::cuda) {
+        return fail(
+            errc::unavailable,
+            "this version computes on cpu and emulated devices; the CUDA device layer is there, its kernels are "
+            "not: leave --device out");
+    }
     e->devices_ = std::move(*devices);
 
     for (const auto& d : e->devices_)

@@ -14,6 +14,7 @@ using test::cap_under_test;
 using test::device_conformance;
 using test::gate;
 using test::host_memory;
+using test::no_tasks;
 using namespace std::chrono_literals;
 
 INSTANTIATE_TEST_SUITE_P(every, device_conformance, testing::ValuesIn(test::every_device()),
@@ -103,7 +104,7 @@ TEST_P(device_conformance, refuses_a_transfer_that_its_host_block_cannot_hold) {
 }
 
 TEST_P(device_conformance, kernels_reach_what_was_transferred) {
-    if (!on().computes_on_host()) GTEST_SKIP() << "kernels are not host functions";
+    if (!on().computes_on_host()) GTEST_SKIP() << no_tasks;
     const auto s = new_stream();
     const auto target = memory(3000);
     const host_memory host(on(), 3000, true);
@@ -122,6 +123,7 @@ TEST_P(device_conformance, kernels_reach_what_was_transferred) {
 }
 
 TEST_P(device_conformance, a_stream_works_in_the_order_of_adding) {
+    if (!on().computes_on_host()) GTEST_SKIP() << no_tasks;
     const auto s = new_stream();
     std::vector<int> seen;
     for (int i = 0; i < 1000; ++i) {
@@ -136,6 +138,7 @@ TEST_P(device_conformance, a_stream_works_in_the_order_of_adding) {
 }
 
 TEST_P(device_conformance, adding_work_does_not_wait_for_it) {
+    if (!on().computes_on_host()) GTEST_SKIP() << no_tasks;
     if (!asynchronous()) GTEST_SKIP() << "work is done at once";
     const auto s = new_stream();
     const auto done = new_event();
@@ -150,6 +153,7 @@ TEST_P(device_conformance, adding_work_does_not_wait_for_it) {
 }
 
 TEST_P(device_conformance, destroying_a_stream_finishes_its_work) {
+    if (!on().computes_on_host()) GTEST_SKIP() << no_tasks;
     std::atomic<int> ran{0};
     {
         const auto s = new_stream();
@@ -164,6 +168,7 @@ TEST_P(device_conformance, destroying_a_stream_finishes_its_work) {
 }
 
 TEST_P(device_conformance, an_error_skips_what_follows_until_it_is_taken) {
+    if (!on().computes_on_host()) GTEST_SKIP() << no_tasks;
     const auto s = new_stream();
     const auto target = memory(100);
     const host_memory host(on(), 100, true);
@@ -191,6 +196,7 @@ TEST_P(device_conformance, an_error_skips_what_follows_until_it_is_taken) {
 }
 
 TEST_P(device_conformance, an_exception_in_a_task_is_an_error) {
+    if (!on().computes_on_host()) GTEST_SKIP() << no_tasks;
     const auto s = new_stream();
     s->run([]() -> result<void> { throw std::runtime_error("thrown on a stream"); });
     const auto failed = finish(*s);
@@ -200,6 +206,7 @@ TEST_P(device_conformance, an_exception_in_a_task_is_an_error) {
 }
 
 TEST_P(device_conformance, an_error_stays_with_its_stream) {
+    if (!on().computes_on_host()) GTEST_SKIP() << no_tasks;
     const auto bad = new_stream(), good = new_stream();
     const auto e = new_event();
     bad->run([]() -> result<void> { return fail(errc::internal, "only here"); });
@@ -225,6 +232,7 @@ TEST_P(device_conformance, an_event_that_was_never_recorded_is_done) {
 }
 
 TEST_P(device_conformance, events_order_streams_without_the_host) {
+    if (!on().computes_on_host()) GTEST_SKIP() << no_tasks;
     constexpr int rounds = 200;
     const auto producer = new_stream("producer"), consumer = new_stream("consumer");
     const auto made = new_event(), used = new_event();
@@ -253,6 +261,7 @@ TEST_P(device_conformance, events_order_streams_without_the_host) {
 }
 
 TEST_P(device_conformance, recording_an_event_again_leaves_those_who_wait_for_the_first) {
+    if (!on().computes_on_host()) GTEST_SKIP() << no_tasks;
     if (!asynchronous()) GTEST_SKIP() << "work is done at once";
     const auto held = new_stream(), waiter = new_stream(), other = new_stream();
     const auto e = new_event();
@@ -277,6 +286,7 @@ TEST_P(device_conformance, recording_an_event_again_leaves_those_who_wait_for_th
 }
 
 TEST_P(device_conformance, a_wait_before_the_recording_waits_for_nothing) {
+    if (!on().computes_on_host()) GTEST_SKIP() << no_tasks;
     if (!asynchronous()) GTEST_SKIP() << "work is done at once";
     const auto held = new_stream(), waiter = new_stream();
     const auto e = new_event();

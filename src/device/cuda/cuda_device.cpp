@@ -31,6 +31,17 @@ result<facts> look_up(int index) {
         properties.pageableMemoryAccessUsesHostPageTables != 0};
 }
 
+// The general advice for memory that ran out is about the card's.
+error no_pinned_memory(error e, std::size_t bytes) {
+    if (e.code == errc::out_of_memory) {
+        e.message = fmt::format(
+            "no {:.1f} MiB of page-locked host memory: free host memory, raise the container's limit, "
+            "or use --pinned off",
+            static_cast<double>(bytes) / 0x1p20);
+    }
+    return e;
+}
+
 class cuda_device final : public device {
 public:
     cuda_device(int index, facts f, std::unique_ptr<cuda_pool> memory, std::size_t memory_cap)
@@ -55,6 +66,8 @@ public:
     void release_host(const host_block& block) noexcept override;
     ledger& book() noexcept override { return book_; }
 
+    const cuda_pool& memory() const noexcept { return *memory_; }
+
 protected:
     void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;
     result<void> wait_on_host(event& e) override { return static_cast<cuda_event&>(e).wait(); }
@@ -72,7 +85,7 @@ result<host_block> cuda_device::allocate_host(std::size_t bytes, bool pinned) {
     if (pinned) {
         const current_device scope(index_);
         if (auto made = checked(cudaHostAlloc(&memory, bytes, cudaHostAllocPortable), "cudaHostAlloc"); !made)
-            return tl::unexpected(std::move(made.error()));
+            return tl::unexpected(no_pinned_memory(std::move(made.error()), bytes));
     } else {
         memory = ::operator new(bytes, host_alignment, std::nothrow);
         if (memory == nullptr) return fail(errc::out_of_memory, "the machine is out of memory");
@@ -112,6 +125,14 @@ result<std::unique_ptr<device>> make_cuda_device(int index, std::size_t memory_c
     auto memory = cuda_pool::create(index, memory_cap);
     if (!memory) return tl::unexpected(std::move(memory.error()));
     return std::make_unique<cuda_device>(index, std::move(*known), std::move(*memory), memory_cap);
+}
+
+result<int> export_pool(device& on) {
+    return static_cast<cuda_device&>(on).memory().export_descriptor();
+}
+
+result<allocation_name> export_allocation(device& on, std::byte* memory) {
+    return static_cast<cuda_device&>(on).memory().export_allocation(memory);
 }
 
 }  // namespace faceflow

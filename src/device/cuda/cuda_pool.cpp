@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "device/cuda/cuda_error.hpp"
 
@@ -11,6 +12,10 @@ namespace {
 
 // The step in which the card gives memory: a limit between two steps would cut off what is past the lower one.
 constexpr std::size_t granularity = std::size_t{2} << 20;
+
+double in_mib(std::size_t bytes) {
+    return static_cast<double>(bytes) / 0x1p20;
+}
 
 int attribute(cudaDeviceAttr which, int index) {
     int value = 0;
@@ -32,6 +37,16 @@ result<std::unique_ptr<cuda_pool>> cuda_pool::create(int index, std::size_t cap)
                                 "virtual machine a GPU that is passed through whole",
                                 index));
     }
+    std::size_t free = 0, total = 0;
+    if (auto asked = checked(cudaMemGetInfo(&free, &total), "cudaMemGetInfo"); !asked)
+        return tl::unexpected(std::move(asked.error()));
+    if (cap > total) {
+        return fail(
+            errc::out_of_memory,
+            fmt::format("a device memory limit of {:.1f} MiB is more than CUDA device {} has ({:.1f} MiB); lower "
+                        "--device-memory",
+                        in_mib(cap), index, in_mib(total)));
+    }
     auto pool = std::unique_ptr<cuda_pool>(new cuda_pool(index, exports_descriptors(index)));
     if (auto opened = pool->open(cap); !opened) return tl::unexpected(std::move(opened.error()));
     return pool;
@@ -45,7 +60,8 @@ result<void> cuda_pool::open(std::size_t cap) {
     wanted.location.id = index_;
     wanted.maxSize = (cap + granularity - 1) / granularity * granularity;
     if (auto made = checked(cudaMemPoolCreate(&pool_, &wanted), "cudaMemPoolCreate"); !made) return made;
-    std::uint64_t keep = wanted.maxSize;
+    size_ = wanted.maxSize;
+    std::uint64_t keep = size_;
     if (auto set =
             checked(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
         !set) {
@@ -65,12 +81,34 @@ cuda_pool::~cuda_pool() {
 result<std::byte*> cuda_pool::allocate(std::size_t bytes) {
     const current_device scope(index_);
     void* memory = nullptr;
-    if (auto taken = checked(cudaMallocFromPoolAsync(&memory, bytes, pool_, stream_), "cudaMallocFromPoolAsync");
-        !taken)
+    const cudaError_t status = cudaMallocFromPoolAsync(&memory, bytes, pool_, stream_);
+    if (status == cudaErrorMemoryAllocation) return no_room(bytes);
+    if (auto taken = checked(status, "cudaMallocFromPoolAsync"); !taken)
         return tl::unexpected(std::move(taken.error()));
     if (auto there = checked(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); !there)
         return tl::unexpected(std::move(there.error()));
     return static_cast<std::byte*>(memory);
+}
+
+// Either the card is full, or the pool is: CUDA does not say which.
+tl::unexpected<error> cuda_pool::no_room(std::size_t bytes) const {
+    forget_last_error();
+    // The attempt may have taken all that the card had left.
+    if (cudaMemPoolTrimTo(pool_, 0) != cudaSuccess) forget_last_error();
+    std::size_t free = 0, total = 0;
+    if (auto asked = checked(cudaMemGetInfo(&free, &total), "cudaMemGetInfo"); !asked)
+        return tl::unexpected(std::move(asked.error()));
+    if (free < bytes) {
+        return fail(errc::out_of_memory,
+                    fmt::format("{:.1f} MiB more cannot be had: CUDA device {} has {:.1f} MiB free of {:.1f}; lower "
+                                "--device-memory, or free memory on the card (nvidia-smi shows who uses it)",
+                                in_mib(bytes), index_, in_mib(free), in_mib(total)));
+    }
+    return fail(
+        errc::out_of_memory,
+        fmt::format("{:.1f} MiB more do not fit into the {:.1f} MiB pool of CUDA device {}: what is left of it is "
+                    "in pieces (CUDA rounds each allocation up to 512 bytes); raise --device-memory",
+                    in_mib(bytes), in_mib(size_), index_));
 }
 
 void cuda_pool::deallocate(std::byte* memory, std::size_t) noexcept {
@@ -92,11 +130,14 @@ result<int> cuda_pool::export_descriptor() const {
     return descriptor;
 }
 
-result<cudaMemPoolPtrExportData> cuda_pool::export_allocation(std::byte* memory) const {
+result<allocation_name> cuda_pool::export_allocation(std::byte* memory) const {
     const current_device scope(index_);
-    cudaMemPoolPtrExportData name{};
-    if (auto made = checked(cudaMemPoolExportPointer(&name, memory), "cudaMemPoolExportPointer"); !made)
+    cudaMemPoolPtrExportData exported{};
+    if (auto made = checked(cudaMemPoolExportPointer(&exported, memory), "cudaMemPoolExportPointer"); !made)
         return tl::unexpected(std::move(made.error()));
+    static_assert(sizeof(exported) == sizeof(allocation_name));
+    allocation_name name{};
+    std::memcpy(name.data(), &exported, sizeof(exported));
     return name;
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "device/cuda/cuda_device.hpp"
 #include "device/memory.hpp"
 
 namespace faceflow {
@@ -17,7 +18,7 @@ namespace faceflow {
 class cuda_pool final : public memory_resource {
 public:
     // `cap` bytes of device `index`, which is current; the card gives memory in steps of 2 MiB, so that much it may go over.
-    // errc::unsupported for a device without memory pools.
+    // errc::unsupported for a device without memory pools, errc::out_of_memory for a cap that the card cannot hold.
     [[nodiscard]] static result<std::unique_ptr<cuda_pool>> create(int index, std::size_t cap);
     // What was allocated has been given back.
     ~cuda_pool() override;
@@ -27,20 +28,18 @@ public:
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes) override;
     void deallocate(std::byte* memory, std::size_t bytes) noexcept override;
 
-    // A POSIX file descriptor for cudaMemPoolImportFromShareableHandle in another process; the caller closes it.
-    // errc::unsupported where the device does not export pools.
+    // See cuda_device.hpp.
     [[nodiscard]] result<int> export_descriptor() const;
-    // Names an allocation of an exported pool, for cudaMemPoolImportPointer in the process that imported the pool. That
-    // process frees its pointer before this one deallocates.
-    [[nodiscard]] result<cudaMemPoolPtrExportData> export_allocation(std::byte* memory) const;
-    [[nodiscard]] bool exportable() const noexcept { return exportable_; }
+    [[nodiscard]] result<allocation_name> export_allocation(std::byte* memory) const;
 
 private:
     cuda_pool(int index, bool exportable) : index_(index), exportable_(exportable) {}
     [[nodiscard]] result<void> open(std::size_t cap);
+    [[nodiscard]] tl::unexpected<error> no_room(std::size_t bytes) const;
 
     const int index_;
     const bool exportable_;
+    std::size_t size_ = 0;
     cudaMemPool_t pool_ = nullptr;
     cudaStream_t stream_ = nullptr;
 };

@@ -12,8 +12,8 @@
 
 namespace faceflow {
 
-// A cudaEvent_t without a clock. A host that waits for it sleeps (cudaEventBlockingSync) instead of spinning: one wake-up
-// later per wait, some tens of microseconds, for a core that decodes or draws meanwhile.
+// A cudaEvent_t without a clock. A host that waits for it sleeps (cudaEventBlockingSync) instead of spinning: each wait ends
+// some 50 us later (docs/gpu.md), and leaves its core to decoding and drawing meanwhile.
 class cuda_event final : public event {
 public:
     // The event's device is `index`.
