@@ -308,7 +308,7 @@ private:
 
     // A signal handler can only set a flag; this passes it on to sources that may be blocked, also while they open.
     std::stop_source halt_;
-    std::jthread stop_watch_{[this](std::stop_token over) {
+    std::jthread stop_watch_{[this](const std::stop_token& over) {
         while (!over.stop_requested()) {
             if (stop_.load(std::memory_order_relaxed)) halt_.request_stop();
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
