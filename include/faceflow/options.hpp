@@ -43,6 +43,9 @@ struct options {
     bool batch = true;       // crop and mesh all faces of a frame in one go, not one by one
     bool pinned = true;      // stage transfers in page-locked memory
     double cache_ttl = 0.5;  // seconds
+    // fused: frames of several sources that go through the device together, 1..16, and how long a live pass waits for more.
+    std::int32_t batch_frames = 1;
+    double batch_deadline_ms = 2;
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::string link = "pcie4";  // that an emulated device hangs on: none | pcie3 | pcie4 | pcie5
 

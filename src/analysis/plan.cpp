@@ -9,6 +9,7 @@
 #include "core/nearest.hpp"
 #include "device/emulated/link.hpp"
 #include "flow/device_line.hpp"
+#include "flow/stage_threads.hpp"
 #include "flow/workspace.hpp"
 #include "frame/layout.hpp"
 #include "vision/detect.hpp"
@@ -17,9 +18,7 @@
 namespace faceflow::analysis {
 namespace {
 
-constexpr std::uint64_t alignment = 256;      // of every allocation on a device
-constexpr std::uint64_t slots_per_slab = 4;   // frame memory grows by so many frames
-constexpr std::uint64_t threaded_places = 4;  // frames that its stages work on at once
+constexpr std::uint64_t alignment = 256;  // of every allocation on a device
 
 std::uint64_t aligned(std::uint64_t bytes) {
     return (bytes + alignment - 1) / alignment * alignment;
@@ -55,9 +54,10 @@ std::uint64_t workspace_bytes(const plan_request& r) {
     const auto floats = [](std::uint64_t n) { return aligned(n * sizeof(float)); };
     const auto pixels = static_cast<std::uint64_t>(r.detect_width) * static_cast<std::uint64_t>(r.detect_height);
     constexpr std::uint64_t batch = flow::mesh_batch, side = flow::mesh_input_size;
-    std::uint64_t sum = floats(3 * pixels) + aligned(sizeof(vision::detect_scratch)) +
-                        aligned(vision::detection_set::bytes(static_cast<std::size_t>(r.max_faces))) +
-                        floats(batch * 3 * side * side) + floats(batch * landmark_count * 3) + floats(batch);
+    const flow::pass_shape shape{1, r.max_faces};
+    std::uint64_t sum = floats(3 * pixels) + aligned(sizeof(vision::detect_scratch)) + aligned(shape.set_bytes()) +
+                        aligned(shape.results_bytes()) + floats(batch * 3 * side * side) +
+                        floats(batch * landmark_count * 3) + floats(batch);
     for (const std::uint64_t stride : {32, 16, 8}) {
         const std::uint64_t cells = pixels / (stride * stride);
         for (const std::uint64_t values : {2, 4, 10})
@@ -99,7 +99,7 @@ void plan_link(plan_result& p, const link_model& link, std::uint64_t frame_bytes
 void plan_memory(plan_result& p, std::uint64_t frame_bytes) {
     const plan_request& r = p.asked;
     const bool threaded = r.flow == "threaded";
-    const std::uint64_t places = threaded ? threaded_places : 1;
+    const std::uint64_t places = threaded ? flow::stage_threads::places : 1;
     std::uint64_t cached = 0;
     if (r.cache) {
         const double wanted = std::ceil(r.cache_ttl * r.fps) * r.cameras;
@@ -113,11 +113,13 @@ void plan_memory(plan_result& p, std::uint64_t frame_bytes) {
     }
     // A frame in work is in the cache too, unless it is uploaded twice.
     const std::uint64_t slots = r.cache ? cached + places : 2 * places;
-    const std::uint64_t rounded = (slots + slots_per_slab - 1) / slots_per_slab * slots_per_slab;
+    const std::uint64_t rounded =
+        (slots + frame_store::slots_per_slab - 1) / frame_store::slots_per_slab * frame_store::slots_per_slab;
     p.frame_memory_bytes = rounded * aligned(frame_bytes);
-    const auto results =
-        aligned(vision::result_block::bytes(static_cast<std::size_t>(r.max_faces + flow::mesh_batch - 1)));
-    p.model_memory_bytes = places * workspace_bytes(r) + static_cast<std::uint64_t>(r.cameras) * results;
+    // Threaded: where each source's faces were left. Fused: the same for the one place of a pass.
+    const std::uint64_t followed = aligned(flow::pass_shape{1, r.max_faces}.set_bytes());
+    const auto lines = threaded ? static_cast<std::uint64_t>(r.cameras) : 1;
+    p.model_memory_bytes = places * workspace_bytes(r) + lines * followed;
     p.device_memory_bytes = p.frame_memory_bytes + p.model_memory_bytes;
     p.fits = p.device_memory_bytes <= r.device_memory;
     if (!p.fits && r.cache)
@@ -136,8 +138,7 @@ result<plan_result> plan(const plan_request& request) {
     plan_result p;
     p.asked = request;
     const std::uint64_t frame_bytes = native_bytes(request.format, request.width, request.height);
-    const std::uint64_t result_bytes =
-        vision::result_block::bytes(static_cast<std::size_t>(flow::room_for(request.faces)));
+    const std::uint64_t result_bytes = vision::pass_results::bytes(1, flow::room_for(request.faces));
     plan_transfers(p, frame_bytes, result_bytes);
     plan_link(p, *link, frame_bytes, result_bytes);
     plan_memory(p, frame_bytes);

@@ -114,6 +114,15 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->type_name("SECONDS")
         ->capture_default_str()
         ->group(memory);
+    app.add_option("--batch-frames", o.batch_frames,
+                   "frames that pass through the device together, of all sources (fused)")
+        ->type_name("N")
+        ->capture_default_str()
+        ->group(memory);
+    app.add_option("--batch-deadline-ms", o.batch_deadline_ms, "how long a live pass waits for frames of more sources")
+        ->type_name("MS")
+        ->capture_default_str()
+        ->group(memory);
     const auto faces = "Faces";
     app.add_option("--detector", into.detector, "retinaface (weights for research only) or blazeface (free)")
         ->type_name("NAME")

@@ -26,6 +26,8 @@ result<void> check(const options& o) {
                                 o.detect_height, (o.detect_width + 31) / 32 * 32, (o.detect_height + 31) / 32 * 32));
     }
     if (auto r = between("cache_ttl", o.cache_ttl, 0.0, 3600.0); !r) return r;
+    if (auto r = between("batch_frames", o.batch_frames, 1, vision::max_pass_frames); !r) return r;
+    if (auto r = between("batch_deadline_ms", o.batch_deadline_ms, 0.0, 1000.0); !r) return r;
     if (!(o.focal_length >= 0)) return fail(errc::invalid_argument, "focal_length must be 0 (unknown) or more pixels");
     return {};
 }

@@ -1,14 +1,12 @@
-// What every in-process flow has for each device: its stages, its frames, and how it places sources.
+// What every flow has for each device that it computes on: its stages and its frames.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <memory>
 
 #include "device/work_note.hpp"
 #include "flow/flow.hpp"
-#include "flow/intake.hpp"
 #include "flow/stages.hpp"
 #include "frame/frame_store.hpp"
 
@@ -33,18 +31,6 @@ struct device_line {
     }
 };
 
-// The intake that an in-process flow wants for these options.
-[[nodiscard]] inline intake_options intake_for(const flow_parts& parts, std::size_t units_in_flight) {
-    const options& o = parts.chosen;
-    intake_options i;
-    i.merged = parts.merged && o.pacing == pacing::recorded;
-    i.pacing = o.pacing;
-    i.detect_every = static_cast<std::size_t>(o.detect_every);
-    i.unit_frames = o.pacing == pacing::recorded ? i.detect_every : 1;
-    i.units_in_flight = units_in_flight;
-    return i;
-}
-
 [[nodiscard]] inline frame_cache_counts operator+(frame_cache_counts a, const frame_cache_counts& b) {
     a.hits += b.hits;
     a.misses += b.misses;
@@ -57,9 +43,26 @@ struct device_line {
     return a;
 }
 
-// Faces that passes should make room for when a frame has `faces` of them.
-[[nodiscard]] inline std::int32_t room_for(std::int32_t faces) {
-    return (std::max(faces, 1) + mesh_batch - 1) / mesh_batch * mesh_batch;
+// Where the faces of a source's next frame are looked for, if that one is not detected in.
+class followed_faces {
+public:
+    [[nodiscard]] static result<followed_faces> create(device& on, const pass_shape& shape) {
+        auto memory = device_buffer::allocate(on.pool(), shape.set_bytes());
+        if (!memory) return tl::unexpected(std::move(memory.error()));
+        return followed_faces(std::move(*memory));
+    }
+    vision::detection_set* set() const { return memory_.as<vision::detection_set>(); }
+    // False until a frame has been through, and after one that failed: the next is then detected in.
+    bool known = false;
+
+private:
+    explicit followed_faces(device_buffer memory) : memory_(std::move(memory)) {}
+    device_buffer memory_;
+};
+
+// Faces that a pass should make room for when there are `faces` of them.
+[[nodiscard]] inline std::int32_t room_for(std::int32_t faces, std::int32_t mesh_faces = mesh_batch) {
+    return (std::max(faces, 1) + mesh_faces - 1) / mesh_faces * mesh_faces;
 }
 
 }  // namespace faceflow::flow

@@ -39,6 +39,7 @@ void intake::begin_source(std::uint32_t source) {
 work_unit intake::cut(std::uint32_t source, edge& e) {
     work_unit unit;
     unit.line = options_.merged ? 0 : source;
+    unit.source = source;
     unit.ticket = options_.merged ? merged_ticket_++ : e.next_ticket++;
     unit.detect_first = e.taken_frames % options_.detect_every == 0;
     const std::size_t n = options_.pacing == pacing::live ? 1 : std::min(options_.unit_frames, e.waiting.size());
@@ -51,12 +52,16 @@ work_unit intake::cut(std::uint32_t source, edge& e) {
 }
 
 // From the source whose turn it is, then around.
-intake::edges::iterator intake::next_in_turn(std::size_t part, std::size_t parts) {
+intake::edges::iterator intake::next_in_turn(std::size_t part, std::size_t parts, const std::vector<work_unit>& but) {
+    const auto taken = [&](std::uint32_t source) {
+        return options_.pacing == pacing::live &&
+               std::any_of(but.begin(), but.end(), [&](const work_unit& u) { return u.source == source; });
+    };
     auto at = edges_.lower_bound(turn_);
     for (std::size_t i = 0; i < edges_.size(); ++i, ++at) {
         if (at == edges_.end()) at = edges_.begin();
         if (at->first % parts != part) continue;
-        if (ready(at->second)) return at;
+        if (ready(at->second) && !taken(at->first)) return at;
     }
     return edges_.end();
 }
@@ -74,24 +79,39 @@ intake::edges::iterator intake::next_in_time() {
     return earliest;
 }
 
-std::optional<work_unit> intake::take(std::size_t part, std::size_t parts) {
+bool intake::take_one(std::size_t part, std::size_t parts, std::vector<work_unit>& into) {
+    if (closed_ || in_flight_ >= options_.units_in_flight) return false;
+    const auto at = options_.merged ? next_in_time() : next_in_turn(part, parts, into);
+    if (at == edges_.end() || at->first % parts != part) return false;
+    turn_ = at->first + 1;
+    into.push_back(cut(at->first, at->second));
+    ++in_flight_;
+    return true;
+}
+
+// Whether a source that goes on is not among the `taken` yet.
+bool intake::more_to_come(std::size_t part, std::size_t parts, std::size_t taken) const {
+    return static_cast<std::size_t>(std::count_if(edges_.begin(), edges_.end(), [&](const auto& e) {
+               return e.first % parts == part && !e.second.ended;
+           })) > taken;
+}
+
+std::vector<work_unit> intake::take(std::size_t part, std::size_t parts, std::size_t at_most,
+                                    std::chrono::nanoseconds patience) {
+    std::vector<work_unit> units;
     std::unique_lock lock(mutex_);
-    for (;;) {
-        if (closed_) return std::nullopt;
-        if (in_flight_ < options_.units_in_flight) {
-            const auto at = options_.merged ? next_in_time() : next_in_turn(part, parts);
-            if (at != edges_.end() && at->first % parts == part) {
-                turn_ = at->first + 1;
-                work_unit unit = cut(at->first, at->second);
-                ++in_flight_;
-                lock.unlock();
-                room_.notify_all();
-                work_.notify_all();
-                return unit;
-            }
-        }
+    while (!closed_ && !take_one(part, parts, units))
         work_.wait(lock);
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (!closed_ && !units.empty() && units.size() < at_most) {
+        if (take_one(part, parts, units)) continue;
+        if (patience.count() == 0 || draining_ || !more_to_come(part, parts, units.size())) break;
+        if (work_.wait_until(lock, deadline) == std::cv_status::timeout) break;
     }
+    lock.unlock();
+    room_.notify_all();
+    work_.notify_all();
+    return units;
 }
 
 void intake::done() {

@@ -1,6 +1,7 @@
 // The way into a flow: frames of several sources wait here, each source on its own bounded edge, until a lane takes them.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -16,7 +17,8 @@ namespace faceflow::flow {
 
 // Frames that one lane works on in a row, the first of them with a detection when `detect_first` says so.
 struct work_unit {
-    std::uint32_t line = 0;    // the order that the ticket belongs to: the source's own, or 0 when sources are merged
+    std::uint32_t line = 0;  // the order that the ticket belongs to: the source's own, or 0 when sources are merged
+    std::uint32_t source = 0;
     std::uint64_t ticket = 0;  // counts up within its line, without gaps
     bool detect_first = true;
     std::vector<host_frame> frames;
@@ -43,8 +45,10 @@ public:
     std::optional<std::size_t> put(host_frame frame);
     void end_source(std::uint32_t source);
 
-    // Waits for work of the sources whose number modulo `parts` is `part`; nullopt when closed.
-    std::optional<work_unit> take(std::size_t part, std::size_t parts);
+    // Waits for work of the sources whose number modulo `parts` is `part`; nothing when closed. Up to `at_most` units that are
+    // there; when there are fewer, waits up to `patience` more for those of other sources. Live: one of each source at most.
+    std::vector<work_unit> take(std::size_t part, std::size_t parts, std::size_t at_most = 1,
+                                std::chrono::nanoseconds patience = std::chrono::nanoseconds(0));
     // The outcomes of one unit have been handled.
     void done();
     // Waits until everything put has been taken and done.
@@ -65,8 +69,10 @@ private:
         if (e.waiting.empty()) return false;
         return options_.pacing == pacing::live || e.ended || draining_ || e.waiting.size() >= options_.unit_frames;
     }
-    edges::iterator next_in_turn(std::size_t part, std::size_t parts);
+    edges::iterator next_in_turn(std::size_t part, std::size_t parts, const std::vector<work_unit>& but);
     edges::iterator next_in_time();
+    bool take_one(std::size_t part, std::size_t parts, std::vector<work_unit>& into);
+    bool more_to_come(std::size_t part, std::size_t parts, std::size_t taken) const;
     work_unit cut(std::uint32_t source, edge& e);
 
     const intake_options options_;

@@ -12,15 +12,15 @@ namespace faceflow::flow {
 // One host block, made once. One thread at a time.
 class result_reader {
 public:
-    [[nodiscard]] static result<result_reader> create(device& on, std::int32_t max_faces, bool pinned);
+    [[nodiscard]] static result<result_reader> create(device& on, std::size_t bytes, bool pinned);
     result_reader(result_reader&& o) noexcept;
     result_reader& operator=(result_reader&& o) noexcept;
     ~result_reader();
 
-    // Adds the download of the header and the first `faces` records to the stream and waits for it: one transfer and one host
-    // sync. Where host memory is device memory it waits for the work alone. The block is valid until the next call.
-    [[nodiscard]] result<const vision::result_block*> read(stream& on, vision::result_block* results,
-                                                           std::int32_t faces, const tag& t);
+    // Adds the download of the headers and the first `faces` records to the stream and waits for it: one transfer and one
+    // host sync. Where host memory is device memory it waits for the work alone. Valid until the next call.
+    [[nodiscard]] result<vision::pass_results> read(stream& on, const vision::pass_results& results, std::int32_t faces,
+                                                    const tag& t);
 
 private:
     explicit result_reader(device& on) : device_(&on) {}

@@ -21,6 +21,8 @@ result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_devi
 
 result<void> stage_threads::prepare() {
     device& on = line_.work.owner();
+    const options& o = line_.work.chosen();
+    const pass_shape shape{1, o.max_faces};
     for (auto& [into, label] : {std::pair{&capture_stream_, "capture"},
                                 {&detect_stream_, "detect"},
                                 {&region_stream_, "region"},
@@ -30,7 +32,7 @@ result<void> stage_threads::prepare() {
         *into = std::move(*made);
     }
     for (std::size_t i = 0; i < places; ++i) {
-        auto space = line_.work.make_workspace();
+        auto space = workspace::create(on, line_.work.models(), shape);
         if (!space) return tl::unexpected(std::move(space.error()));
         auto detected = on.make_event(), cropped = on.make_event();
         if (!detected) return tl::unexpected(std::move(detected.error()));
@@ -40,8 +42,7 @@ result<void> stage_threads::prepare() {
         all_places_.back()->cropped = std::move(*cropped);
         free_places_.push(all_places_.back().get());
     }
-    const options& o = line_.work.chosen();
-    auto reader = result_reader::create(on, room_for(o.max_faces), o.pinned);
+    auto reader = result_reader::create(on, shape.results_bytes(), o.pinned);
     if (!reader) return tl::unexpected(std::move(reader.error()));
     reader_ = std::make_unique<result_reader>(std::move(*reader));
     return {};
@@ -72,7 +73,8 @@ void stage_threads::serve(edge& from, edge* to, Work work) {
 }
 
 void stage_threads::capture() {
-    while (auto unit = intake_.take(part_, parts_)) {
+    for (auto taken = intake_.take(part_, parts_); !taken.empty(); taken = intake_.take(part_, parts_)) {
+        work_unit* unit = &taken.front();
         auto outcomes =
             std::make_shared<unit_outcomes>(unit_outcomes{unit->line, unit->ticket, unit->frames.size(), {}});
         for (std::size_t i = 0; i < unit->frames.size(); ++i) {
@@ -131,20 +133,30 @@ result<void> stage_threads::came_through(const job& j) {
 void stage_threads::detect(job& j) {
     if (!j.failed) return;
     const work_note note({stage::detect, j.from.id});
-    use(*detect_stream_, j.on_device);
-    if (j.detect) {
-        line_.work.detect(*detect_stream_, j.place->space, j.on_device);
-    } else {
-        {
-            // Not for the device: only until the work that this frame starts from is on its stream.
-            std::unique_lock lock(mutex_);
-            added_.wait(lock, [&] { return j.source->added + 1 >= j.number; });
-        }
-        detect_stream_->wait(*j.source->finished);
-        line_.work.carry(*detect_stream_, j.place->space, j.from.id, j.source->results.as<vision::result_block>());
+    work_place& place = *j.place;
+    if (!j.detect) {
+        // Not for the device: only until the work that this frame starts from is on its stream.
+        std::unique_lock lock(mutex_);
+        added_.wait(lock, [&] { return j.source->added + 1 >= j.number; });
+        j.detect = !j.source->followed.known;
     }
-    mark(*detect_stream_, j.place->detected_job, j.serial);
-    detect_stream_->record(*j.place->detected);
+    if (j.detect) {
+        use(*detect_stream_, j.on_device);
+        place.faces = place.space.faces(0);
+        line_.work.detect(*detect_stream_, place.space.detector(), {&j.on_device, 1}, table_of(place));
+    } else {
+        detect_stream_->wait(*j.source->finished);
+        place.faces = j.source->followed.set();
+    }
+    mark(*detect_stream_, place.detected_job, j.serial);
+    detect_stream_->record(*place.detected);
+}
+
+vision::face_table stage_threads::table_of(const work_place& place) {
+    vision::face_table t;
+    t.of[0] = place.faces;
+    t.frames = 1;
+    return t;
 }
 
 void stage_threads::region(job& j) {
@@ -158,7 +170,8 @@ void stage_threads::region(job& j) {
     j.on_device = std::move(*found);
     use(*region_stream_, j.on_device);
     region_stream_->wait(*j.place->detected);
-    line_.work.region(*region_stream_, j.place->space, j.on_device, 0);
+    mesh_memory& memory = j.place->space.mesh();
+    line_.work.region(*region_stream_, {&j.on_device, 1}, table_of(*j.place), 0, memory.crops(), memory.capacity());
     mark(*region_stream_, j.place->cropped_job, j.serial);
     region_stream_->record(*j.place->cropped);
 }
@@ -170,6 +183,7 @@ void stage_threads::landmark(job& j) {
         {
             const std::lock_guard lock(mutex_);
             j.source->added = j.number;
+            j.source->followed.known = faces.has_value();
         }
         added_.notify_all();
     }
@@ -180,40 +194,50 @@ void stage_threads::landmark(job& j) {
 
 result<frame_faces> stage_threads::finish(job& j) {
     const work_note note({stage::landmark, j.from.id});
-    const tag waiting{stage::landmark, j.from.id};
-    auto* results = j.source->results.as<vision::result_block>();
     landmark_stream_->wait(*j.place->cropped);
     use(*landmark_stream_, j.on_device);
-    line_.work.landmark(*landmark_stream_, j.place->space, j.on_device, 0, results);
+    auto read = mesh_all(j);
+    if (!read) return tl::unexpected(std::move(read.error()));
+    if (auto r = came_through(j); !r) return tl::unexpected(std::move(r.error()));
+    if (line_.work.chosen().detect_every > 1)
+        line_.work.carry(*landmark_stream_, j.place->space.results(1), 0, j.source->followed.set());
+    return faces_of(*read, 0, j.from, line_.work.chosen().min_presence);
+}
+
+result<vision::pass_results> stage_threads::mesh_all(job& j) {
+    const tag waiting{stage::landmark, j.from.id};
+    mesh_memory& memory = j.place->space.mesh();
+    const vision::pass_results results = j.place->space.results(1);
+    const vision::face_table faces = table_of(*j.place);
+    const pass_frames frames{&j.on_device, 1};
+    line_.work.landmark(*landmark_stream_, memory, frames, faces, 0, results);
     // The crops of one batch are there; those of further ones this thread makes by itself, one after the other.
     const auto more = [&](std::int32_t from, std::int32_t to) {
-        for (std::int32_t first = from; first < to; first += mesh_batch) {
-            line_.work.region(*landmark_stream_, j.place->space, j.on_device, first);
-            line_.work.landmark(*landmark_stream_, j.place->space, j.on_device, first, results);
+        for (std::int32_t first = from; first < to; first += memory.capacity()) {
+            line_.work.region(*landmark_stream_, frames, faces, first, memory.crops(), memory.capacity());
+            line_.work.landmark(*landmark_stream_, memory, frames, faces, first, results);
         }
     };
     more(mesh_batch, room_);
     auto read = reader_->read(*landmark_stream_, results, room_, waiting);
-    if (read && (*read)->filled < (*read)->count) {
+    if (read && read->headers[0].filled < read->headers[0].count) {
         const std::int32_t already = room_;
-        room_ = room_for((*read)->count);
+        room_ = room_for(read->headers[0].count);
         more(already, room_);
         read = reader_->read(*landmark_stream_, results, room_, waiting);
     }
-    if (!read) return tl::unexpected(std::move(read.error()));
-    if (auto r = came_through(j); !r) return tl::unexpected(std::move(r.error()));
-    return faces_of(**read, j.from, line_.work.chosen().min_presence);
+    return read;
 }
 
 result<source_line*> stage_threads::line_of(std::uint32_t source) {
     const std::lock_guard lock(mutex_);
     auto at = sources_.find(source);
     if (at == sources_.end()) {
-        auto results = line_.work.make_results();
-        if (!results) return tl::unexpected(std::move(results.error()));
+        auto followed = followed_faces::create(line_.work.owner(), {1, line_.work.chosen().max_faces});
+        if (!followed) return tl::unexpected(std::move(followed.error()));
         auto finished = line_.work.owner().make_event();
         if (!finished) return tl::unexpected(std::move(finished.error()));
-        at = sources_.emplace(source, source_line{std::move(*results), std::move(*finished), 0, 0}).first;
+        at = sources_.emplace(source, source_line{std::move(*followed), std::move(*finished), 0, 0}).first;
     }
     return &at->second;
 }

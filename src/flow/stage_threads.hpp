@@ -12,13 +12,14 @@
 #include "core/queue.hpp"
 #include "flow/collector.hpp"
 #include "flow/device_line.hpp"
+#include "flow/intake.hpp"
 #include "flow/result_reader.hpp"
 
 namespace faceflow::flow {
 
-// A source's last results on the device, shared by its frames in turn.
+// Where a source's last frame left its faces, for its frames in turn.
 struct source_line {
-    device_buffer results;
+    followed_faces followed;
     std::unique_ptr<event> finished;     // behind the landmark stage's work on the frame that `added` counts
     std::uint64_t begun = 0, added = 0;  // frames whose detection was asked for; whose landmark work is on the stream
 };
@@ -38,6 +39,7 @@ struct work_place {
     // Jobs whose work came through on those streams. A stream that failed skips what follows, so a number that is not the
     // job's own tells that its work was not done, whoever collected the error.
     std::atomic<std::uint64_t> uploaded_job{0}, detected_job{0}, cropped_job{0};
+    vision::detection_set* faces = nullptr;  // of the frame: the workspace's, or where its source's were left
     explicit work_place(workspace w) : space(std::move(w)) {}
 };
 
@@ -55,6 +57,9 @@ struct job {
 
 class stage_threads {
 public:
+    // Frames in work at once.
+    static constexpr std::size_t places = 4;
+
     [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const equipped_device& d,
                                                                        const flow_parts& parts, std::size_t part,
                                                                        intake& from, collector& to);
@@ -73,18 +78,18 @@ private:
     void region(job& j);
     void landmark(job& j);
     [[nodiscard]] result<void> begin_capture(job& j);
+    [[nodiscard]] result<vision::pass_results> mesh_all(job& j);
     [[nodiscard]] result<frame_faces> finish(job& j);
     // Enters the job's serial number in stream order, behind the work of its stage.
     static void mark(stream& on, std::atomic<std::uint64_t>& where, std::uint64_t serial);
     [[nodiscard]] result<void> came_through(const job& j);
+    [[nodiscard]] static vision::face_table table_of(const work_place& place);
     [[nodiscard]] result<source_line*> line_of(std::uint32_t source);
     void hand_on(job& j, result<frame_faces> faces);
 
     using edge = bounded_queue<std::unique_ptr<job>>;
     template <class Work>
     void serve(edge& from, edge* to, Work work);
-
-    static constexpr std::size_t places = 4;
 
     device_line line_;
     const std::size_t part_, parts_, detect_every_;

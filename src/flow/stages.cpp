@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 namespace faceflow::flow {
 namespace {
@@ -19,6 +20,14 @@ vision::mesh_options mesh_options_of(const options& o, const frame& f) {
     m.frame_height = static_cast<float>(f.picture.upright_height());
     m.mouth_from_mesh = o.detector == detector::blazeface;
     return m;
+}
+
+std::vector<image> pictures_of(pass_frames frames) {
+    std::vector<image> pictures;
+    pictures.reserve(frames.size());
+    for (const frame& f : frames)
+        pictures.push_back(f.picture);
+    return pictures;
 }
 
 }  // namespace
@@ -44,75 +53,84 @@ void stages::end(stream& on, stage s, const frame_id& frame) const {
     });
 }
 
-void stages::detect(stream& on, workspace& w, const frame& f) const {
-    begin(on);
-    vision::detector_output output = w.detector_outputs(models_);
-    output.fit =
-        vision::fit(f.picture.upright_width(), f.picture.upright_height(), models_.detect_width, models_.detect_height);
-    output.frame_width = static_cast<float>(f.picture.upright_width());
-    output.frame_height = static_cast<float>(f.picture.upright_height());
-    kernels_->letterbox(
-        on, f.picture, output.fit,
-        {w.detector_input(), models_.detect_width, models_.detect_height, models_.detect_scale, models_.detect_bias});
-    on.run([&w] { return w.detector().run(); });
-    const vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
-    kernels_->detect(on, output, chosen, w.scratch(), w.faces());
-    end(on, stage::detect, f.id);
-}
-
-void stages::carry(stream& on, workspace& w, const frame_id& frame, const vision::result_block* before) const {
-    begin(on);
-    kernels_->carry(on, before, options_.min_presence, vision::detect_options{}.region_scale, w.faces());
-    end(on, stage::detect, frame);
-}
-
-void stages::region(stream& on, workspace& w, const frame& f, std::int32_t first) const {
-    begin(on);
-    const std::int32_t at_once = options_.batch ? mesh_batch : 1;
-    for (std::int32_t i = 0; i < mesh_batch; i += at_once) {
-        float* crops = w.crops() + std::ptrdiff_t{i} * 3 * mesh_input_size * mesh_input_size;
-        kernels_->crop(on, f.picture, w.faces(), first + i, {crops, mesh_input_size, at_once});
+vision::face_table stages::mapped(vision::face_table faces) const {
+    for (std::int32_t i = 0; i < faces.frames; ++i) {
+        faces.of[i] =
+            reinterpret_cast<vision::detection_set*>(device_.kernel_address(reinterpret_cast<std::byte*>(faces.of[i])));
     }
-    end(on, stage::region, f.id);
+    return faces;
 }
 
-void stages::landmark(stream& on, workspace& w, const frame& f, std::int32_t first,
-                      vision::result_block* results) const {
+void stages::detect(stream& on, detector_memory& memory, pass_frames frames, const vision::face_table& faces) const {
+    if (frames.empty()) return;
+    begin(on);
+    std::vector<vision::detector_output> outputs;
+    std::vector<vision::letterbox> fits;
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        const image& picture = frames[i].picture;
+        vision::detector_output& o = outputs.emplace_back(memory.outputs(models_, static_cast<std::int32_t>(i)));
+        o.fit =
+            vision::fit(picture.upright_width(), picture.upright_height(), models_.detect_width, models_.detect_height);
+        o.frame_width = static_cast<float>(picture.upright_width());
+        o.frame_height = static_cast<float>(picture.upright_height());
+        fits.push_back(o.fit);
+    }
+    kernels_->letterbox(
+        on, pictures_of(frames), fits,
+        {memory.input(), models_.detect_width, models_.detect_height, models_.detect_scale, models_.detect_bias});
+    on.run([&memory, n = static_cast<std::int32_t>(frames.size())] { return memory.model(n).run(); });
+    const vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
+    kernels_->detect(on, outputs, chosen, memory.scratch(), faces);
+    end(on, stage::detect, frames.front().id);
+}
+
+void stages::region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first, float* crops,
+                    std::int32_t capacity) const {
+    begin(on);
+    const auto pictures = pictures_of(frames);
+    const std::int32_t at_once = options_.batch ? capacity : 1;
+    for (std::int32_t i = 0; i < capacity; i += at_once) {
+        float* into = crops + std::ptrdiff_t{i} * 3 * mesh_input_size * mesh_input_size;
+        kernels_->crop(on, pictures, faces, first + i, {into, mesh_input_size, at_once});
+    }
+    end(on, stage::region, frames.front().id);
+}
+
+void stages::landmark(stream& on, mesh_memory& memory, pass_frames frames, const vision::face_table& faces,
+                      std::int32_t first, const vision::pass_results& results) const {
     begin(on);
     // How many faces there are is known on the device alone.
-    auto* faces =
-        reinterpret_cast<vision::detection_set*>(device_.kernel_address(reinterpret_cast<std::byte*>(w.faces())));
+    const vision::face_table found = mapped(faces);
+    const std::int32_t capacity = memory.capacity();
     if (options_.batch) {
-        on.run([&w, faces, first]() -> result<void> {
-            const std::int32_t n = std::min(faces->count - first, mesh_batch);
-            return n > 0 ? w.mesh(n).run() : result<void>{};
+        on.run([&memory, found, first, capacity]() -> result<void> {
+            const std::int32_t n = std::min(vision::faces_in(found) - first, capacity);
+            return n > 0 ? memory.model(n).run() : result<void>{};
         });
     } else {
-        for (std::int32_t i = 0; i < mesh_batch; ++i) {
-            on.run([&w, faces, at = first + i, i]() -> result<void> {
-                return at < faces->count ? w.mesh_alone(i).run() : result<void>{};
+        for (std::int32_t i = 0; i < capacity; ++i) {
+            on.run([&memory, found, at = first + i, i]() -> result<void> {
+                return at < vision::faces_in(found) ? memory.model_alone(i).run() : result<void>{};
             });
         }
     }
-    kernels_->finish(on, w.faces(), first, mesh_batch, {w.mesh_landmarks(), w.mesh_scores()},
-                     mesh_options_of(options_, f), results);
-    end(on, stage::landmark, f.id);
+    std::vector<vision::mesh_options> chosen;
+    for (const frame& f : frames)
+        chosen.push_back(mesh_options_of(options_, f));
+    kernels_->finish(on, faces, first, capacity, {memory.landmarks(), memory.scores()}, chosen, results);
+    end(on, stage::landmark, frames.front().id);
 }
 
-result<workspace> stages::make_workspace() const {
-    return workspace::create(device_, models_, options_.max_faces);
+void stages::carry(stream& on, const vision::pass_results& results, std::int32_t i, vision::detection_set* next) const {
+    kernels_->carry(on, results, i, options_.min_presence, vision::detect_options{}.region_scale, next);
 }
 
-result<device_buffer> stages::make_results() const {
-    return device_buffer::allocate(
-        device_.pool(), vision::result_block::bytes(static_cast<std::size_t>(options_.max_faces + mesh_batch - 1)));
-}
-
-frame_faces faces_of(const vision::result_block& results, const host_frame& of, float min_presence) {
+frame_faces faces_of(const vision::pass_results& results, std::int32_t i, const host_frame& of, float min_presence) {
+    const vision::result_header& header = results.headers[i];
     frame_faces out{of.id, of.pts_ns, of.picture.upright_width(), of.picture.upright_height(), {}};
-    out.faces.reserve(static_cast<std::size_t>(results.filled));
-    for (std::int32_t i = 0; i < results.filled; ++i) {
-        const vision::face_record& r = results.records()[i];
+    out.faces.reserve(static_cast<std::size_t>(header.filled));
+    for (std::int32_t k = 0; k < header.filled; ++k) {
+        const vision::face_record& r = results.records()[header.first + k];
         if (!(r.presence >= min_presence)) continue;
         face& f = out.faces.emplace_back();
         f.score = r.found.score;

@@ -1,8 +1,10 @@
-// The stages between capture and track, as work on a stream. A flow decides on which streams and threads they run.
+// The stages between capture and track, as work on a stream. A flow decides on which streams, threads and in which
+// processes they run, and where the memory between them lies.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "device/device.hpp"
 #include "faceflow/options.hpp"
@@ -15,24 +17,24 @@
 
 namespace faceflow::flow {
 
-// One device with what computes on it. Thread-safe: workspaces and streams are the caller's.
+// Frames that go through the stages together, of one source or several. At most vision::max_pass_frames.
+using pass_frames = std::span<const frame>;
+
+// One device with what computes on it. Thread-safe: memory and streams are the caller's.
 class stages {
 public:
     stages(device& on, const model_set& models, const options& o, metrics& m);
 
-    // Device memory for one frame in work.
-    [[nodiscard]] result<workspace> make_workspace() const;
-    // Device memory for the results of a source's last frame: what goes down, and what a skipped detection starts from.
-    [[nodiscard]] result<device_buffer> make_results() const;
-
-    // detect: letterbox, detector, decoding, NMS, regions -> w.faces().
-    void detect(stream& on, workspace& w, const frame& f) const;
-    // In place of detect: the faces of the source's frame before, from `before` -> w.faces().
-    void carry(stream& on, workspace& w, const frame_id& frame, const vision::result_block* before) const;
-    // region: crops [first, first + mesh_batch) of w.faces() -> w.crops().
-    void region(stream& on, workspace& w, const frame& f, std::int32_t first) const;
+    // detect: letterbox, detector, decoding, NMS, regions -> faces.of, a set per frame.
+    void detect(stream& on, detector_memory& memory, pass_frames frames, const vision::face_table& faces) const;
+    // region: crops [first, first + capacity) of the pass's faces -> crops.
+    void region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first, float* crops,
+                std::int32_t capacity) const;
     // landmark: meshes of those crops -> records in `results`.
-    void landmark(stream& on, workspace& w, const frame& f, std::int32_t first, vision::result_block* results) const;
+    void landmark(stream& on, mesh_memory& memory, pass_frames frames, const vision::face_table& faces,
+                  std::int32_t first, const vision::pass_results& results) const;
+    // Where frame i's faces are looked for in the next frame of its source, if that one is not detected in.
+    void carry(stream& on, const vision::pass_results& results, std::int32_t i, vision::detection_set* next) const;
 
     [[nodiscard]] device& owner() const noexcept { return device_; }
     [[nodiscard]] const options& chosen() const noexcept { return options_; }
@@ -43,6 +45,7 @@ private:
     // Host kernels tell how long they took; a stage's time is that of all its work.
     void begin(stream& on) const;
     void end(stream& on, stage s, const frame_id& frame) const;
+    [[nodiscard]] vision::face_table mapped(vision::face_table faces) const;
 
     device& device_;
     const model_set& models_;
@@ -51,7 +54,8 @@ private:
     std::unique_ptr<vision::kernels> kernels_;
 };
 
-// The faces of a result block in host memory, those below the presence threshold left out.
-[[nodiscard]] frame_faces faces_of(const vision::result_block& results, const host_frame& of, float min_presence);
+// The faces of frame `i` of a pass whose results lie in host memory, those below the presence threshold left out.
+[[nodiscard]] frame_faces faces_of(const vision::pass_results& results, std::int32_t i, const host_frame& of,
+                                   float min_presence);
 
 }  // namespace faceflow::flow

@@ -1,11 +1,12 @@
 #include "flow/threaded_flow.hpp"
 
+#include "flow/flow_ends.hpp"
 #include "flow/stage_threads.hpp"
 
 namespace faceflow::flow {
 namespace {
 
-class threaded_flow final : public flow {
+class threaded_flow final : public flow_ends {
 public:
     static result<std::unique_ptr<flow>> create(const flow_parts& parts) {
         auto f = std::unique_ptr<threaded_flow>(new threaded_flow(parts));
@@ -22,14 +23,6 @@ public:
 
     ~threaded_flow() override { intake_.close(); }
 
-    std::size_t submit(host_frame f) override {
-        const std::size_t overtaken = intake_.put(std::move(f)).value_or(0);
-        metrics_.dropped.add("overtaken", overtaken);
-        return overtaken;
-    }
-    void begin_source(std::uint32_t source) override { intake_.begin_source(source); }
-    void end_source(std::uint32_t source) override { intake_.end_source(source); }
-    void drain() override { intake_.wait_idle(); }
     frame_cache_counts cache() const override {
         frame_cache_counts sum;
         for (const auto& d : devices_)
@@ -40,13 +33,8 @@ public:
 private:
     // Live: a frame in each of two stages at most, so that none waits long. Recorded: one in every stage and more waiting.
     explicit threaded_flow(const flow_parts& parts)
-        : metrics_(parts.counters),
-          intake_(intake_for(parts, (parts.chosen.pacing == pacing::live ? 2 : 6) * parts.devices.size())),
-          collector_(parts.handler, [this] { intake_.done(); }) {}
+        : flow_ends(parts, (parts.chosen.pacing == pacing::live ? 2 : 6) * parts.devices.size()) {}
 
-    metrics& metrics_;
-    intake intake_;
-    collector collector_;
     std::vector<std::unique_ptr<stage_threads>> devices_;
 };
 

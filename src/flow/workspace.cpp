@@ -8,86 +8,129 @@ namespace {
 
 constexpr std::int64_t crop_elements = std::int64_t{3} * mesh_input_size * mesh_input_size;
 
-std::size_t bytes_of(const std::vector<std::int64_t>& shape) {
-    return static_cast<std::size_t>(std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>())) *
-           sizeof(float);
+using shape = std::vector<std::int64_t>;
+
+std::int64_t elements_of(const shape& s) {
+    return std::accumulate(s.begin(), s.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+shape batched(shape one, std::int64_t n) {
+    one.front() *= n;
+    return one;
+}
+
+result<void> take(device& on, device_buffer& into, std::size_t bytes) {
+    auto buffer = device_buffer::allocate(on.pool(), bytes);
+    if (!buffer) return tl::unexpected(std::move(buffer.error()));
+    into = std::move(*buffer);
+    return {};
+}
+
+// A tensor where the runtime finds it.
+inference::bound_tensor bound(device& on, const std::string& name, const float* at, shape s) {
+    auto* address = reinterpret_cast<std::byte*>(const_cast<float*>(at));
+    return {name, reinterpret_cast<float*>(on.kernel_address(address)), std::move(s)};
+}
+
+result<void> bind(std::vector<inference::binding>& into, const std::shared_ptr<inference::session>& model,
+                  const std::vector<inference::bound_tensor>& in, const std::vector<inference::bound_tensor>& out) {
+    auto b = inference::binding::create(model, in, out);
+    if (!b) return tl::unexpected(std::move(b.error()));
+    into.push_back(std::move(*b));
+    return {};
 }
 
 }  // namespace
 
-result<workspace> workspace::create(device& on, const model_set& models, std::int32_t max_faces) {
-    workspace w;
-    const auto take = [&](device_buffer& into, std::size_t bytes) -> result<void> {
-        auto buffer = device_buffer::allocate(on.pool(), bytes);
-        if (!buffer) return tl::unexpected(std::move(buffer.error()));
-        into = std::move(*buffer);
-        return {};
-    };
-    const std::vector<std::int64_t> input{1, 3, models.detect_height, models.detect_width};
-    const struct {
-        device_buffer& into;
-        std::size_t bytes;
-    } wanted[] = {
-        {w.detector_input_, bytes_of(input)},
-        {w.scratch_, sizeof(vision::detect_scratch)},
-        {w.faces_, vision::detection_set::bytes(static_cast<std::size_t>(max_faces))},
-        {w.crops_, mesh_batch * crop_elements * sizeof(float)},
-        {w.mesh_landmarks_, std::size_t{mesh_batch} * landmark_count * 3 * sizeof(float)},
-        {w.mesh_scores_, mesh_batch * sizeof(float)},
-    };
-    for (const auto& x : wanted) {
-        if (auto r = take(x.into, x.bytes); !r) return tl::unexpected(std::move(r.error()));
-    }
-    w.detector_outputs_.resize(models.detector_shapes.size());
-    for (std::size_t i = 0; i < models.detector_shapes.size(); ++i) {
-        if (auto r = take(w.detector_outputs_[i], bytes_of(models.detector_shapes[i])); !r)
+std::size_t pass_shape::set_bytes() const {
+    constexpr std::size_t line = 64;
+    return (vision::detection_set::bytes(static_cast<std::size_t>(max_faces)) + line - 1) / line * line;
+}
+
+std::size_t pass_shape::results_bytes() const {
+    return vision::pass_results::bytes(frames, frames * max_faces + mesh_faces - 1);
+}
+
+result<detector_memory> detector_memory::create(device& on, const model_set& models, std::int32_t frames) {
+    detector_memory m;
+    const auto n = static_cast<std::size_t>(frames);
+    const shape input{1, 3, models.detect_height, models.detect_width};
+    const auto bytes_of = [](const shape& s) { return static_cast<std::size_t>(elements_of(s)) * sizeof(float); };
+    if (auto r = take(on, m.input_, n * bytes_of(input)); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = take(on, m.scratch_, n * sizeof(vision::detect_scratch)); !r)
+        return tl::unexpected(std::move(r.error()));
+    m.outputs_.resize(models.detector_shapes.size());
+    for (std::size_t i = 0; i < m.outputs_.size(); ++i) {
+        if (auto r = take(on, m.outputs_[i], n * bytes_of(models.detector_shapes[i])); !r)
             return tl::unexpected(std::move(r.error()));
     }
+    for (std::int64_t k = 1; k <= frames; ++k) {
+        std::vector<inference::bound_tensor> outputs;
+        for (std::size_t i = 0; i < m.outputs_.size(); ++i) {
+            outputs.push_back(bound(on, models.detector->outputs()[i].name, m.outputs_[i].as<float>(),
+                                    batched(models.detector_shapes[i], k)));
+        }
+        const auto in = bound(on, models.detector->inputs().front().name, m.input(), batched(input, k));
+        if (auto r = bind(m.bindings_, models.detector, {in}, outputs); !r) return tl::unexpected(std::move(r.error()));
+    }
+    return m;
+}
 
-    const auto bound = [&](const std::string& name, const device_buffer& b, std::vector<std::int64_t> shape) {
-        return inference::bound_tensor{name, reinterpret_cast<float*>(on.kernel_address(b.data())), std::move(shape)};
-    };
-    const auto bind = [](std::vector<inference::binding>& into, const std::shared_ptr<inference::session>& model,
-                         const std::vector<inference::bound_tensor>& in,
-                         const std::vector<inference::bound_tensor>& out) -> result<void> {
-        auto b = inference::binding::create(model, in, out);
-        if (!b) return tl::unexpected(std::move(b.error()));
-        into.push_back(std::move(*b));
-        return {};
-    };
-    std::vector<inference::bound_tensor> outputs;
-    for (std::size_t i = 0; i < models.detector_shapes.size(); ++i) {
-        outputs.push_back(bound(models.detector->outputs()[i].name, w.detector_outputs_[i], models.detector_shapes[i]));
+vision::detector_output detector_memory::outputs(const model_set& models, std::int32_t i) const {
+    std::vector<const float*> addresses;
+    for (std::size_t k = 0; k < outputs_.size(); ++k)
+        addresses.push_back(outputs_[k].as<const float>() + i * elements_of(models.detector_shapes[k]));
+    return models.outputs_at(addresses);
+}
+
+std::size_t mesh_memory::crops_bytes(std::int32_t faces) {
+    return static_cast<std::size_t>(faces) * crop_elements * sizeof(float);
+}
+
+result<mesh_memory> mesh_memory::create(device& on, const model_set& models, std::int32_t faces, float* crops) {
+    mesh_memory m;
+    const auto n = static_cast<std::size_t>(faces);
+    if (crops == nullptr) {
+        if (auto r = take(on, m.own_crops_, crops_bytes(faces)); !r) return tl::unexpected(std::move(r.error()));
+        crops = m.own_crops_.as<float>();
     }
-    if (auto r = bind(w.detector_, models.detector,
-                      {bound(models.detector->inputs().front().name, w.detector_input_, input)}, outputs);
-        !r) {
+    m.crops_ = crops;
+    if (auto r = take(on, m.landmarks_, n * landmark_count * 3 * sizeof(float)); !r)
         return tl::unexpected(std::move(r.error()));
-    }
-    // The mesh model on `n` crops from crop `first` on.
-    const auto bind_mesh = [&](std::vector<inference::binding>& into, std::int64_t first, std::int64_t n) {
-        const auto at = [&](const device_buffer& b, std::int64_t elements) {
-            return reinterpret_cast<float*>(on.kernel_address(b.data())) + first * elements;
-        };
-        const inference::bound_tensor in{
-            models.mesh->inputs().front().name, at(w.crops_, crop_elements), {n, 3, mesh_input_size, mesh_input_size}};
-        const std::vector<inference::bound_tensor> out{
-            {"landmarks", at(w.mesh_landmarks_, landmark_count * 3), {n, landmark_count, 3}},
-            {"score", at(w.mesh_scores_, 1), {n, 1}}};
-        return bind(into, models.mesh, {in}, out);
+    if (auto r = take(on, m.scores_, n * sizeof(float)); !r) return tl::unexpected(std::move(r.error()));
+
+    // The mesh model on `count` crops from crop `first` on.
+    const auto bind_to = [&](std::vector<inference::binding>& into, std::int64_t first, std::int64_t count) {
+        const auto in = bound(on, models.mesh->inputs().front().name, crops + first * crop_elements,
+                              {count, 3, mesh_input_size, mesh_input_size});
+        return bind(into, models.mesh, {in},
+                    {bound(on, "landmarks", m.landmarks() + first * landmark_count * 3, {count, landmark_count, 3}),
+                     bound(on, "score", m.scores() + first, {count, 1})});
     };
-    for (std::int64_t i = 0; i < mesh_batch; ++i) {
-        if (auto r = bind_mesh(w.mesh_, 0, i + 1); !r) return tl::unexpected(std::move(r.error()));
-        if (auto r = bind_mesh(w.mesh_alone_, i, 1); !r) return tl::unexpected(std::move(r.error()));
+    for (std::int64_t i = 0; i < faces; ++i) {
+        if (auto r = bind_to(m.batch_, 0, i + 1); !r) return tl::unexpected(std::move(r.error()));
+        if (auto r = bind_to(m.alone_, i, 1); !r) return tl::unexpected(std::move(r.error()));
     }
+    return m;
+}
+
+result<workspace> workspace::create(device& on, const model_set& models, const pass_shape& shape) {
+    workspace w;
+    w.shape_ = shape;
+    auto detector = detector_memory::create(on, models, shape.frames);
+    if (!detector) return tl::unexpected(std::move(detector.error()));
+    w.detector_ = std::move(*detector);
+    auto mesh = mesh_memory::create(on, models, shape.mesh_faces);
+    if (!mesh) return tl::unexpected(std::move(mesh.error()));
+    w.mesh_ = std::move(*mesh);
+    if (auto r = take(on, w.faces_, static_cast<std::size_t>(shape.frames) * shape.set_bytes()); !r)
+        return tl::unexpected(std::move(r.error()));
+    if (auto r = take(on, w.results_, shape.results_bytes()); !r) return tl::unexpected(std::move(r.error()));
     return w;
 }
 
-vision::detector_output workspace::detector_outputs(const model_set& models) const {
-    std::vector<const float*> addresses;
-    for (const auto& b : detector_outputs_)
-        addresses.push_back(b.as<const float>());
-    return models.outputs_at(addresses);
+vision::detection_set* workspace::faces(std::int32_t i) const {
+    return reinterpret_cast<vision::detection_set*>(faces_.data() + static_cast<std::size_t>(i) * shape_.set_bytes());
 }
 
 }  // namespace faceflow::flow

@@ -1,4 +1,4 @@
-// The device memory that one frame in work needs, allocated once, with the models bound to it.
+// The device memory that one pass needs, allocated once, with the models bound to it.
 #pragma once
 
 #include <cstdint>
@@ -12,31 +12,78 @@
 
 namespace faceflow::flow {
 
-// Regions that are cropped and meshed in one go; more faces take several.
+// Faces that are cropped and meshed in one go for each frame of a pass; more take several goes.
 inline constexpr std::int32_t mesh_batch = 8;
 
-class workspace {
+// How much goes through the stages together.
+struct pass_shape {
+    std::int32_t frames = 1;
+    std::int32_t max_faces = 100;  // per frame
+    std::int32_t mesh_faces = mesh_batch;
+
+    [[nodiscard]] std::size_t set_bytes() const;      // of one frame's detection set
+    [[nodiscard]] std::size_t results_bytes() const;  // of the pass's
+};
+
+// What the detect stage needs: the detector's input and outputs and the scratch of decoding, for each frame.
+class detector_memory {
 public:
-    [[nodiscard]] static result<workspace> create(device& on, const model_set& models, std::int32_t max_faces);
+    [[nodiscard]] static result<detector_memory> create(device& on, const model_set& models, std::int32_t frames);
 
-    float* detector_input() const { return detector_input_.as<float>(); }
-    vision::detector_output detector_outputs(const model_set& models) const;
+    float* input() const { return input_.as<float>(); }
     vision::detect_scratch* scratch() const { return scratch_.as<vision::detect_scratch>(); }
-    vision::detection_set* faces() const { return faces_.as<vision::detection_set>(); }
-    float* crops() const { return crops_.as<float>(); }
-    float* mesh_landmarks() const { return mesh_landmarks_.as<float>(); }
-    float* mesh_scores() const { return mesh_scores_.as<float>(); }
-
-    inference::binding& detector() { return detector_.front(); }
-    // The mesh model bound to the first n crops, 1 <= n <= mesh_batch.
-    inference::binding& mesh(std::int32_t n) { return mesh_[static_cast<std::size_t>(n - 1)]; }
-    // The mesh model bound to crop i alone: what is left when batching is switched off.
-    inference::binding& mesh_alone(std::int32_t i) { return mesh_alone_[static_cast<std::size_t>(i)]; }
+    // Of frame i of the batch.
+    vision::detector_output outputs(const model_set& models, std::int32_t i) const;
+    // The detector bound to the first n frames.
+    inference::binding& model(std::int32_t n) { return bindings_[static_cast<std::size_t>(n - 1)]; }
 
 private:
-    device_buffer detector_input_, scratch_, faces_, crops_, mesh_landmarks_, mesh_scores_;
-    std::vector<device_buffer> detector_outputs_;
-    std::vector<inference::binding> detector_, mesh_, mesh_alone_;
+    device_buffer input_, scratch_;
+    std::vector<device_buffer> outputs_;
+    std::vector<inference::binding> bindings_;
+};
+
+// What the landmark stage needs: crops, and the mesh model's outputs.
+class mesh_memory {
+public:
+    // The crops may lie elsewhere: `crops` is then a device address that outlives this.
+    [[nodiscard]] static result<mesh_memory> create(device& on, const model_set& models, std::int32_t faces,
+                                                    float* crops = nullptr);
+    static std::size_t crops_bytes(std::int32_t faces);
+
+    std::int32_t capacity() const { return static_cast<std::int32_t>(batch_.size()); }
+    float* crops() const { return crops_; }
+    float* landmarks() const { return landmarks_.as<float>(); }
+    float* scores() const { return scores_.as<float>(); }
+
+    // The mesh model bound to the first n crops, 1 <= n <= capacity.
+    inference::binding& model(std::int32_t n) { return batch_[static_cast<std::size_t>(n - 1)]; }
+    // Bound to crop i alone: what is left when batching is switched off.
+    inference::binding& model_alone(std::int32_t i) { return alone_[static_cast<std::size_t>(i)]; }
+
+private:
+    device_buffer own_crops_, landmarks_, scores_;
+    float* crops_ = nullptr;
+    std::vector<inference::binding> batch_, alone_;
+};
+
+// All of a pass on one device.
+class workspace {
+public:
+    [[nodiscard]] static result<workspace> create(device& on, const model_set& models, const pass_shape& shape);
+
+    const pass_shape& shape() const { return shape_; }
+    detector_memory& detector() { return detector_; }
+    mesh_memory& mesh() { return mesh_; }
+    // Where the detector's faces of frame i of the pass go.
+    vision::detection_set* faces(std::int32_t i) const;
+    vision::pass_results results(std::int32_t frames) const { return {results_.as<vision::result_header>(), frames}; }
+
+private:
+    pass_shape shape_;
+    detector_memory detector_;
+    mesh_memory mesh_;
+    device_buffer faces_, results_;
 };
 
 }  // namespace faceflow::flow

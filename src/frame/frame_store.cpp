@@ -8,8 +8,6 @@
 namespace faceflow {
 namespace {
 
-constexpr std::size_t slots_per_slab = 4;
-
 // The planes one behind the other without padding, as one transfer moves them; `picture` is told where they will lie.
 void pack(const image& from, std::byte* to) {
     for (int i = 0; i < plane_count(from.format); ++i) {
@@ -108,14 +106,13 @@ result<lease> frame_store::take_slot(std::size_t bytes) {
         drop_idle_slabs(bytes);
     }
     // The pool is at its cap: cached frames give way. Outside of the lock, for it ends leases.
-    for (int attempt = 0; attempt < 3; ++attempt) {
+    for (int attempt = 0;; ++attempt) {
         cache_.evict(bytes * static_cast<std::size_t>(1 << attempt));
         const std::lock_guard lock(mutex_);
         auto taken = take_slot_once(families_[bytes], bytes);
         if (taken || attempt == 2) return taken;
         drop_idle_slabs(bytes);
     }
-    return fail(errc::out_of_memory, "no slot");
 }
 
 result<lease> frame_store::take_slot_once(family& f, std::size_t bytes) {

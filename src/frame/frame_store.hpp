@@ -31,6 +31,8 @@ struct frame_store_options {
 // cache is asked to give way before errc::out_of_memory. Thread-safe.
 class frame_store {
 public:
+    static constexpr std::size_t slots_per_slab = 4;  // frame memory grows by so many frames
+
     frame_store(device& on, const frame_store_options& chosen);
     // Streams that frames were used on must still be there, unless `close` was called and no frame is held elsewhere.
     ~frame_store();

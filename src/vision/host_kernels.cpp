@@ -23,61 +23,76 @@ class host_kernels final : public kernels {
 public:
     explicit host_kernels(device& on) : device_(on), anchors_(canonical_anchors()) {}
 
-    void letterbox(stream& on, const image& picture, const faceflow::vision::letterbox& fit,
+    void letterbox(stream& on, std::span<const image> pictures, std::span<const faceflow::vision::letterbox> fits,
                    const tensor_target& target) override {
-        on.run([source = source_of(picture), fit, target = mapped(target)]() -> result<void> {
-            sample_letterbox(source, fit, target);
+        on.run([sources = sources_of(pictures), fits = std::vector(fits.begin(), fits.end()),
+                target = mapped(target)]() -> result<void> {
+            tensor_target one = target;
+            for (std::size_t i = 0; i < sources.size(); ++i) {
+                sample_letterbox(sources[i], fits[i], one);
+                one.data += std::ptrdiff_t{3} * target.width * target.height;
+            }
             return {};
         });
     }
 
-    void detect(stream& on, const detector_output& output, const detect_options& options, detect_scratch* scratch,
-                detection_set* faces) override {
-        detector_output o = output;
-        for (std::int32_t i = 0; i < o.levels; ++i) {
-            o.level[i].scores = mapped(o.level[i].scores);
-            o.level[i].boxes = mapped(o.level[i].boxes);
-            o.level[i].keypoints = mapped(o.level[i].keypoints);
+    void detect(stream& on, std::span<const detector_output> outputs, const detect_options& options,
+                detect_scratch* scratch, const face_table& faces) override {
+        std::vector<detector_output> all(outputs.begin(), outputs.end());
+        for (detector_output& o : all) {
+            for (std::int32_t i = 0; i < o.levels; ++i) {
+                o.level[i].scores = mapped(o.level[i].scores);
+                o.level[i].boxes = mapped(o.level[i].boxes);
+                o.level[i].keypoints = mapped(o.level[i].keypoints);
+            }
         }
-        on.run([o, options, scratch = mapped(scratch), faces = mapped(faces)]() -> result<void> {
-            detect_faces(serial_block{}, o, options, scratch, faces);
+        on.run([all = std::move(all), options, scratch = mapped(scratch), faces = mapped(faces)]() -> result<void> {
+            for (std::size_t i = 0; i < all.size(); ++i)
+                detect_faces(serial_block{}, all[i], options, scratch + i, faces.of[i]);
             return {};
         });
     }
 
-    void carry(stream& on, const result_block* before, float min_presence, float region_scale,
-               detection_set* faces) override {
-        on.run([before = mapped(before), min_presence, region_scale, faces = mapped(faces)]() -> result<void> {
-            carry_faces(*before, min_presence, region_scale, faces);
-            return {};
-        });
-    }
-
-    void crop(stream& on, const image& picture, const detection_set* faces, std::int32_t first,
+    void crop(stream& on, std::span<const image> pictures, const face_table& faces, std::int32_t first,
               const crop_target& target) override {
-        on.run([source = source_of(picture), faces = mapped(faces), first, t = target,
+        on.run([sources = sources_of(pictures), faces = mapped(faces), first, t = target,
                 data = mapped(target.data)]() -> result<void> {
-            const std::int32_t n = std::min(faces->count - first, t.capacity);
+            const std::int32_t n = std::min(faces_in(faces) - first, t.capacity);
             for (std::int32_t i = 0; i < n; ++i) {
+                const face_place at = locate(faces, first + i);
+                const region& area = faces.of[at.frame]->items()[at.item].area;
                 const tensor_target out{data + static_cast<std::ptrdiff_t>(i) * 3 * t.size * t.size, t.size, t.size, 1,
                                         0};
-                sample(source, frame_from_region(faces->items()[first + i].area, static_cast<float>(t.size)), out);
+                sample(sources[static_cast<std::size_t>(at.frame)], frame_from_region(area, static_cast<float>(t.size)),
+                       out);
             }
             return {};
         });
     }
 
-    void finish(stream& on, const detection_set* faces, std::int32_t first, std::int32_t capacity,
-                const mesh_output& mesh, const mesh_options& options, result_block* results) override {
+    void finish(stream& on, const face_table& faces, std::int32_t first, std::int32_t capacity, const mesh_output& mesh,
+                std::span<const mesh_options> options, const pass_results& results) override {
         on.run([this, faces = mapped(faces), first, capacity, landmarks = mapped(mesh.landmarks),
-                scores = mapped(mesh.scores), options, results = mapped(results)]() -> result<void> {
+                scores = mapped(mesh.scores), options = std::vector(options.begin(), options.end()),
+                results = mapped(results)]() -> result<void> {
             const pose_basis basis{anchors_.data(), static_cast<std::int32_t>(anchors_.size())};
-            const std::int32_t n = std::clamp(faces->count - first, 0, capacity);
-            begin_results(*faces, first, n, results);
+            const std::int32_t n = std::min(faces_in(faces) - first, capacity);
+            if (n <= 0 && first > 0) return {};  // nothing in this go
+            begin_results(faces, first, capacity, results);
             for (std::int32_t i = 0; i < n; ++i) {
-                finish_face(faces->items()[first + i], landmarks + static_cast<std::ptrdiff_t>(i) * landmark_count * 3,
-                            scores[i], basis, options, results->records() + first + i);
+                const face_place at = locate(faces, first + i);
+                finish_face(faces.of[at.frame]->items()[at.item],
+                            landmarks + static_cast<std::ptrdiff_t>(i) * landmark_count * 3, scores[i], basis,
+                            options[static_cast<std::size_t>(at.frame)], results.records() + first + i);
             }
+            return {};
+        });
+    }
+
+    void carry(stream& on, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
+               detection_set* faces) override {
+        on.run([results = mapped(results), frame, min_presence, region_scale, faces = mapped(faces)]() -> result<void> {
+            carry_faces(results, frame, min_presence, region_scale, faces);
             return {};
         });
     }
@@ -92,10 +107,24 @@ private:
         t.data = mapped(t.data);
         return t;
     }
-    sampling_source source_of(image picture) const {
-        for (auto& p : picture.planes)
-            p.data = mapped(p.data);
-        return make_sampling_source(picture);
+    face_table mapped(face_table t) const {
+        for (std::int32_t i = 0; i < t.frames; ++i)
+            t.of[i] = mapped(t.of[i]);
+        return t;
+    }
+    pass_results mapped(pass_results r) const {
+        r.headers = mapped(r.headers);
+        return r;
+    }
+    std::vector<sampling_source> sources_of(std::span<const image> pictures) const {
+        std::vector<sampling_source> all;
+        all.reserve(pictures.size());
+        for (image picture : pictures) {
+            for (auto& p : picture.planes)
+                p.data = mapped(p.data);
+            all.push_back(make_sampling_source(picture));
+        }
+        return all;
     }
 
     device& device_;

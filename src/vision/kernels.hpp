@@ -1,8 +1,10 @@
 // The pixel and geometry work of the stages, as a device runs it. All pointers are device addresses; every call adds work
-// to a stream and returns at once, so its arguments by pointer must outlive that work.
+// to a stream and returns at once: what it was given by value or as a span may go, what pointers point at must outlive that
+// work. A call works on a pass: up to max_pass_frames frames, of one source or several, together.
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "device/device.hpp"
 #include "vision/detect.hpp"
@@ -27,26 +29,28 @@ class kernels {
 public:
     virtual ~kernels() = default;
 
-    // The whole frame into the detector's input.
-    virtual void letterbox(stream& on, const image& picture, const faceflow::vision::letterbox& fit,
-                           const tensor_target& target) = 0;
+    // Whole frames into the detector's input: frame i into picture i of the batch that begins at `target`.
+    virtual void letterbox(stream& on, std::span<const image> pictures,
+                           std::span<const faceflow::vision::letterbox> fits, const tensor_target& target) = 0;
 
-    // Detector outputs -> `faces`, best first.
-    virtual void detect(stream& on, const detector_output& output, const detect_options& options,
-                        detect_scratch* scratch, detection_set* faces) = 0;
+    // Detector outputs, one per frame -> `faces.of`, best first. `scratch`: one per frame.
+    virtual void detect(stream& on, std::span<const detector_output> outputs, const detect_options& options,
+                        detect_scratch* scratch, const face_table& faces) = 0;
 
-    // Faces of the frame before -> where to look in this one, for frames that the detector skips. Faces whose presence was
-    // below `min_presence` are let go.
-    virtual void carry(stream& on, const result_block* before, float min_presence, float region_scale,
-                       detection_set* faces) = 0;
-
-    // Regions [first, first + capacity) of `faces`, as far as there are so many, all in one go.
-    virtual void crop(stream& on, const image& picture, const detection_set* faces, std::int32_t first,
+    // Faces [first, first + capacity) of the pass, as far as there are so many, all in one go.
+    virtual void crop(stream& on, std::span<const image> pictures, const face_table& faces, std::int32_t first,
                       const crop_target& target) = 0;
 
-    // Mesh outputs of those regions -> records [first, …) of `results`; the header is brought up to date.
-    virtual void finish(stream& on, const detection_set* faces, std::int32_t first, std::int32_t capacity,
-                        const mesh_output& mesh, const mesh_options& options, result_block* results) = 0;
+    // Mesh outputs of those faces -> their records in `results`; the headers are brought up to date. `options`: one per
+    // frame.
+    virtual void finish(stream& on, const face_table& faces, std::int32_t first, std::int32_t capacity,
+                        const mesh_output& mesh, std::span<const mesh_options> options,
+                        const pass_results& results) = 0;
+
+    // Faces of one frame of a pass -> where to look in the next of its source, if the detector skips that. Faces whose
+    // presence was below `min_presence` are let go.
+    virtual void carry(stream& on, const pass_results& results, std::int32_t frame, float min_presence,
+                       float region_scale, detection_set* faces) = 0;
 };
 
 // For devices that compute on the host.

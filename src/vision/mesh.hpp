@@ -203,22 +203,26 @@ FACEFLOW_HD inline void finish_face(const detection& found, const float* mesh, f
     out->pose = pose_of(out->landmarks, basis, o);
 }
 
-// The header of a result block, once records [first, first + n) are about to be written.
-FACEFLOW_HD inline void begin_results(const detection_set& faces, std::int32_t first, std::int32_t n,
-                                      result_block* results) {
-    if (n <= 0 && first > 0) return;  // nothing in this go
-    results->count = faces.count;
-    results->overflow = faces.overflow;
-    results->first = 0;
-    results->filled = first + n;
+// The headers of a pass, once its records [first, first + capacity) are about to be written. One thread.
+FACEFLOW_HD inline void begin_results(const face_table& faces, std::int32_t first, std::int32_t capacity,
+                                      const pass_results& results) {
+    std::int32_t before = 0;
+    for (std::int32_t f = 0; f < faces.frames; ++f) {
+        const detection_set& found = *faces.of[f];
+        const std::int32_t room = first + capacity - before;
+        const std::int32_t filled = room < 0 ? 0 : room < found.count ? room : found.count;
+        results.headers[f] = {found.count, filled, before, found.overflow};
+        before += found.count;
+    }
 }
 
 // The faces of a frame that the detector skips: those of the frame before, each where its mesh was.
-FACEFLOW_HD inline void carry_faces(const result_block& before, float min_presence, float region_scale,
-                                    detection_set* faces) {
+FACEFLOW_HD inline void carry_faces(const pass_results& before, std::int32_t frame, float min_presence,
+                                    float region_scale, detection_set* faces) {
+    const result_header& header = before.headers[frame];
     std::int32_t kept = 0;
-    for (std::int32_t i = 0; i < before.filled; ++i) {
-        const face_record& r = before.records()[i];
+    for (std::int32_t i = 0; i < header.filled; ++i) {
+        const face_record& r = before.records()[header.first + i];
         if (!(r.presence >= min_presence)) continue;
         faces->items()[kept++] = carried(r.found, region_of(r.landmarks, region_scale));
     }

@@ -42,16 +42,52 @@ struct face_record {
     point3 landmarks[landmark_count];
 };
 
-// The result block of one frame: a header, then `capacity` records. This is all that crosses back to the host.
-struct result_block {
-    std::int32_t count = 0;   // faces found in the frame; may exceed what fits here
-    std::int32_t filled = 0;  // records that follow
-    std::int32_t first = 0;   // index of the first record among the frame's faces
+// Frames that go through the stages together at most. Bounds what a kernel takes by value.
+inline constexpr std::int32_t max_pass_frames = 16;
+
+// Where the faces of each frame of a pass lie. Its faces are numbered through, frame after frame.
+struct face_table {
+    detection_set* of[max_pass_frames] = {};
+    std::int32_t frames = 0;
+};
+
+struct face_place {
+    std::int32_t frame = -1;  // -1: the pass has no such face
+    std::int32_t item = 0;    // within the frame
+};
+
+FACEFLOW_HD inline face_place locate(const face_table& faces, std::int32_t number) {
+    for (std::int32_t f = 0; f < faces.frames; ++f) {
+        const std::int32_t count = faces.of[f]->count;
+        if (number < count) return {f, number};
+        number -= count;
+    }
+    return {};
+}
+
+FACEFLOW_HD inline std::int32_t faces_in(const face_table& faces) {
+    std::int32_t sum = 0;
+    for (std::int32_t f = 0; f < faces.frames; ++f)
+        sum += faces.of[f]->count;
+    return sum;
+}
+
+// Of one frame of a pass.
+struct result_header {
+    std::int32_t count = 0;   // faces found; may exceed what came
+    std::int32_t filled = 0;  // records of this frame
+    std::int32_t first = 0;   // its first among the pass's records
     std::int32_t overflow = 0;
-    FACEFLOW_HD face_record* records() { return reinterpret_cast<face_record*>(this + 1); }
-    FACEFLOW_HD const face_record* records() const { return reinterpret_cast<const face_record*>(this + 1); }
-    static constexpr std::size_t bytes(std::size_t capacity) {
-        return sizeof(result_block) + capacity * sizeof(face_record);
+};
+
+// What a pass brings to the host, and all that it brings: a header per frame, then the records of all its frames, packed.
+struct pass_results {
+    result_header* headers = nullptr;
+    std::int32_t frames = 0;
+    FACEFLOW_HD face_record* records() const { return reinterpret_cast<face_record*>(headers + frames); }
+    static constexpr std::size_t bytes(std::int32_t frames, std::int32_t faces) {
+        return static_cast<std::size_t>(frames) * sizeof(result_header) +
+               static_cast<std::size_t>(faces) * sizeof(face_record);
     }
 };
 

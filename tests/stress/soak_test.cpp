@@ -49,8 +49,8 @@ class pretend_lane {
 public:
     pretend_lane(device& on, frame_store& store, std::uint32_t seed) : store_(store), random_(seed) {
         stream_ = *on.make_stream("lane");
-        results_ = *device_buffer::allocate(on.pool(), vision::result_block::bytes(16));
-        reader_ = std::make_unique<result_reader>(*result_reader::create(on, 16, true));
+        results_ = *device_buffer::allocate(on.pool(), vision::pass_results::bytes(1, 16));
+        reader_ = std::make_unique<result_reader>(*result_reader::create(on, vision::pass_results::bytes(1, 17), true));
     }
 
     result<frame_faces> pass(const host_frame& from) {
@@ -63,15 +63,15 @@ public:
         if (!found) return tl::unexpected(found.error());
         look(*found, expected, mismatches);
         const auto faces = static_cast<std::int32_t>(random_() % 17);
-        auto* block = reinterpret_cast<vision::result_block*>(stream_->owner().kernel_address(results_.data()));
+        auto* block = reinterpret_cast<vision::result_header*>(stream_->owner().kernel_address(results_.data()));
         stream_->run([block, faces]() -> result<void> {
             block->count = block->filled = faces;
             return {};
         });
-        auto read = reader_->read(*stream_, results_.as<vision::result_block>(), std::max(faces, 1),
+        auto read = reader_->read(*stream_, {results_.as<vision::result_header>(), 1}, std::max(faces, 1),
                                   {stage::landmark, from.id});
         if (!read) return tl::unexpected(read.error());
-        EXPECT_EQ((*read)->count, faces);
+        EXPECT_EQ(read->headers[0].count, faces);
         EXPECT_EQ(mismatches, 0) << "a slot was reused while a stage still read it";
         return frame_faces{from.id, from.pts_ns, from.picture.width, from.picture.height, {}};
     }
@@ -127,11 +127,12 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
         for (std::size_t i = 0; i < lanes; ++i) {
             workers.push_back(std::make_unique<pretend_lane>(on, store, static_cast<std::uint32_t>(i)));
             threads.emplace_back([&, lane = workers.back().get()] {
-                while (auto unit = in.take(0, 1)) {
+                for (auto units = in.take(0, 1); !units.empty(); units = in.take(0, 1)) {
+                    work_unit& unit = units.front();
                     std::vector<outcome> done;
-                    auto faces = lane->pass(unit->frames.front());
-                    done.push_back({std::move(unit->frames.front()), std::move(faces)});
-                    out.put(unit->line, unit->ticket, std::move(done));
+                    auto faces = lane->pass(unit.frames.front());
+                    done.push_back({std::move(unit.frames.front()), std::move(faces)});
+                    out.put(unit.line, unit.ticket, std::move(done));
                 }
             });
         }

@@ -23,7 +23,7 @@ TEST(intake, live_keeps_only_the_newest_frame_of_each_source) {
     EXPECT_EQ(in.put(frame_of(0, 1)), 1u);
     std::vector<frame_id> taken;
     for (int i = 0; i < 2; ++i)
-        taken.push_back(in.take(0, 1)->frames.front().id);
+        taken.push_back(in.take(0, 1).at(0).frames.front().id);
     std::sort(taken.begin(), taken.end());
     EXPECT_EQ(taken, (std::vector<frame_id>{{0, 1}, {1, 0}}));
 }
@@ -36,8 +36,9 @@ TEST(intake, recorded_waits_for_room_and_keeps_everything) {
         in.end_source(0);
     });
     for (std::uint64_t i = 0; i < 50; ++i) {
-        const auto unit = in.take(0, 2);
-        ASSERT_TRUE(unit);
+        const auto units = in.take(0, 2);
+        ASSERT_EQ(units.size(), 1u);
+        const work_unit* unit = &units.front();
         EXPECT_EQ(unit->ticket, i);
         EXPECT_EQ(unit->frames.front().id.sequence, i);
     }
@@ -48,11 +49,11 @@ TEST(intake, skipped_detections_travel_with_the_detection_before_them) {
     intake in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
-    const auto first = in.take(0, 1);
-    EXPECT_EQ(first->frames.size(), 3u);
-    EXPECT_TRUE(first->detect_first);
+    const work_unit first = in.take(0, 1).at(0);
+    EXPECT_EQ(first.frames.size(), 3u);
+    EXPECT_TRUE(first.detect_first);
     in.end_source(0);
-    EXPECT_EQ(in.take(0, 1)->frames.size(), 1u);
+    EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 1u);
 }
 
 TEST(intake, merged_sources_come_in_the_order_of_time) {
@@ -73,14 +74,46 @@ TEST(intake, merged_sources_come_in_the_order_of_time) {
         }
         std::int64_t last = -1;
         for (std::uint64_t i = 0; i < 60; ++i) {
-            const auto unit = in.take(0, 1);
-            EXPECT_EQ(unit->ticket, i);
-            EXPECT_GT(unit->frames.front().pts_ns, last);
-            last = unit->frames.front().pts_ns;
+            const work_unit unit = in.take(0, 1).at(0);
+            EXPECT_EQ(unit.ticket, i);
+            EXPECT_GT(unit.frames.front().pts_ns, last);
+            last = unit.frames.front().pts_ns;
         }
         for (auto& p : producers)
             p.join();
     }
+}
+
+TEST(intake, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longer_than_its_patience) {
+    intake in({.pacing = pacing::live, .units_in_flight = 100});
+    for (std::uint32_t s = 0; s < 3; ++s)
+        in.put(frame_of(s, 0));
+    auto all = in.take(0, 1, 8, std::chrono::hours(1));
+    ASSERT_EQ(all.size(), 3u) << "every source is in it: there is nothing to wait for";
+    in.put(frame_of(1, 1));
+    const auto late = in.take(0, 1, 8, std::chrono::milliseconds(5));
+    ASSERT_EQ(late.size(), 1u);
+    EXPECT_EQ(late[0].source, 1u);
+
+    in.put(frame_of(0, 1));
+    std::thread other([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        in.put(frame_of(2, 1));
+        in.end_source(1);
+    });
+    EXPECT_EQ(in.take(0, 1, 8, std::chrono::hours(1)).size(), 2u);
+    other.join();
+}
+
+TEST(intake, a_recorded_batch_takes_what_is_there) {
+    intake in({.unit_frames = 2, .detect_every = 2, .units_in_flight = 100});
+    for (std::uint64_t i = 0; i < 4; ++i)
+        in.put(frame_of(0, i));
+    const auto units = in.take(0, 1, 8);
+    ASSERT_EQ(units.size(), 2u);
+    EXPECT_EQ(units[0].frames.front().id.sequence, 0u);
+    EXPECT_EQ(units[1].frames.front().id.sequence, 2u);
+    EXPECT_EQ(units[1].ticket, 1u);
 }
 
 TEST(intake, bounds_what_is_taken_and_not_done) {
@@ -89,7 +122,7 @@ TEST(intake, bounds_what_is_taken_and_not_done) {
     in.end_source(0);
     in.put(frame_of(1, 0));
     in.end_source(1);
-    ASSERT_TRUE(in.take(0, 2));
+    ASSERT_EQ(in.take(0, 2).size(), 1u);
     std::atomic<bool> taken{false};
     std::thread other([&] {
         in.take(1, 2);

@@ -24,7 +24,7 @@ TEST(plan, one_upload_of_the_native_bytes_and_one_download_of_results_a_frame) {
     EXPECT_EQ(p.host_to_device_per_frame, 1);
     EXPECT_EQ(p.host_to_device_bytes_per_frame, 3110400);
     EXPECT_EQ(p.device_to_host_per_frame, 1);
-    EXPECT_EQ(p.device_to_host_bytes_per_frame, vision::result_block::bytes(8));
+    EXPECT_EQ(p.device_to_host_bytes_per_frame, vision::pass_results::bytes(1, 8));
     EXPECT_LE(p.device_to_host_bytes_per_frame, 64 * 1024);
     EXPECT_EQ(p.syncs_per_frame, 1);
     EXPECT_EQ(p.cache_hit_rate, 1);
@@ -57,15 +57,15 @@ TEST(plan, results_come_down_in_steps_of_eight_faces) {
         return planned(r).device_to_host_bytes_per_frame;
     };
     EXPECT_EQ(down(0), down(8));
-    EXPECT_EQ(down(9), vision::result_block::bytes(16));
-    EXPECT_EQ(down(100), vision::result_block::bytes(104));
+    EXPECT_EQ(down(9), vision::pass_results::bytes(1, 16));
+    EXPECT_EQ(down(100), vision::pass_results::bytes(1, 104));
 }
 
 TEST(plan, link_time_is_that_of_the_link_model) {
     const auto p = planned({});
     const auto link = find_link("pcie4");
     ASSERT_OK(link);
-    const auto ns = link->engine_ns(true, 3110400) + link->engine_ns(false, vision::result_block::bytes(8));
+    const auto ns = link->engine_ns(true, 3110400) + link->engine_ns(false, vision::pass_results::bytes(1, 8));
     EXPECT_DOUBLE_EQ(p.link_ms_per_frame, static_cast<double>(ns) / 1e6);
     EXPECT_NEAR(p.link_busy_up, 30 * 136.6e-6, 1e-6);
 }

@@ -1,0 +1,54 @@
+// The two ends that every flow has: frames wait at the intake, outcomes leave through the collector in order.
+#pragma once
+
+#include <algorithm>
+
+#include "flow/collector.hpp"
+#include "flow/flow.hpp"
+#include "flow/intake.hpp"
+
+namespace faceflow::flow {
+
+// A flow derives from it and moves units from one end to the other; its destructor closes the intake and ends its threads.
+class flow_ends : public flow {
+public:
+    std::size_t submit(host_frame f) override {
+        const std::size_t overtaken = intake_.put(std::move(f)).value_or(0);
+        metrics_.dropped.add("overtaken", overtaken);
+        return overtaken;
+    }
+    void begin_source(std::uint32_t source) override { intake_.begin_source(source); }
+    void end_source(std::uint32_t source) override { intake_.end_source(source); }
+    void drain() override { intake_.wait_idle(); }
+
+protected:
+    flow_ends(const flow_parts& parts, std::size_t units_in_flight)
+        : metrics_(parts.counters),
+          detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
+          intake_(options_for(parts, units_in_flight)),
+          collector_(parts.handler, [this] { intake_.done(); }) {}
+
+    // Frame `i` of a unit is detected in, or starts from the one before.
+    [[nodiscard]] bool detects(const work_unit& unit, std::size_t i) const {
+        return i == 0 ? unit.detect_first : i % detect_every_ == 0;
+    }
+
+    metrics& metrics_;
+    const std::size_t detect_every_;
+    intake intake_;
+    collector collector_;
+
+private:
+    static intake_options options_for(const flow_parts& parts, std::size_t units_in_flight) {
+        const options& o = parts.chosen;
+        intake_options i;
+        i.merged = parts.merged && o.pacing == pacing::recorded;
+        i.pacing = o.pacing;
+        i.detect_every = static_cast<std::size_t>(o.detect_every);
+        i.unit_frames = o.pacing == pacing::recorded ? i.detect_every : 1;
+        i.units_in_flight = units_in_flight;
+        return i;
+    }
+};
+
+}  // namespace faceflow::flow
