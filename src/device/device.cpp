@@ -17,6 +17,17 @@ std::string_view name(device_kind kind) noexcept {
     return "unknown";
 }
 
+result<void> require_kind(const memory_export& from, device_kind own) {
+    if (from.where.kind != own) {
+        return fail(errc::invalid_argument,
+                    fmt::format("memory of a device of kind {} cannot be imported by one of kind {}; both processes "
+                                "need the same --device",
+                                name(from.where.kind), name(own)));
+    }
+    if (!from.descriptor) return fail(errc::invalid_argument, "an export of device memory came without its descriptor");
+    return {};
+}
+
 namespace {
 
 trace::crossing crossing_of(trace& drawing, const stream& on, direction d, std::size_t bytes, bool pinned,

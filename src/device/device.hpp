@@ -6,20 +6,17 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "core/timeline.hpp"
 #include "device/ledger.hpp"
 #include "device/memory.hpp"
+#include "device/sharing.hpp"
 #include "faceflow/result.hpp"
 
 namespace faceflow {
-
-enum class device_kind : std::uint8_t {
-    cpu,       // host memory is device memory
-    emulated,  // a GPU made of host memory, unreadable to the host
-    cuda,
-};
 
 [[nodiscard]] std::string_view name(device_kind kind) noexcept;
 
@@ -54,6 +51,15 @@ public:
     // Later work on this stream waits for what `e` marks now, on whatever stream of this device; nothing when `e` was never
     // recorded. The host does not wait.
     virtual void wait(const event& e) = 0;
+
+    // The same across processes. When this stream reaches this point, failed or not, raises `t` to `value` and wakes who
+    // waits; `value` is at most timeline_end. On cuda the GPU stores the value, whatever was there: a word has one such stream
+    // at a time, which signals growing values. The word outlives the work.
+    virtual void signal(timeline& t, std::uint64_t value) = 0;
+    // Later work on this stream waits until `t` has reached `value`, for as long as that takes: of a process that died,
+    // somebody else raises the word. The host does not wait, except on cpu, where work runs on the calling thread.
+    // On cuda a word outside of register_words is an error of the stream.
+    virtual void wait(const timeline& t, std::uint64_t value) = 0;
 
     // The first error since the last call, if any. Called by synchronise once the work is done.
     [[nodiscard]] virtual result<void> take_error() = 0;
@@ -91,6 +97,22 @@ public:
     [[nodiscard]] virtual result<host_block> allocate_host(std::size_t bytes, bool pinned) = 0;
     virtual void release_host(const host_block& block) noexcept = 0;
 
+    // What another process needs to reach `bytes` of an allocation of the pool, from its start, in place; valid until that
+    // is deallocated. errc::unsupported where memory cannot be shared: on cpu allocations under 64 KiB, on cuda a device
+    // without descriptors. errc::invalid_argument for memory that is not the pool's. Thread-safe.
+    [[nodiscard]] virtual result<memory_export> export_memory(std::byte* memory, std::size_t bytes) = 0;
+    // Maps what another process exported, from a device of the same kind and, on cuda, the same card; the export is not
+    // needed afterwards. `access::read_only` makes a write a fault on cpu and an error of the stream on emulated; CUDA knows
+    // no read-only imports. errc::invalid_argument for another kind, errc::corrupt for an export that is none, or does not
+    // lie in its memory. Not meant for the per-frame path. Thread-safe.
+    [[nodiscard]] virtual result<std::unique_ptr<memory_import>> import_memory(const memory_export& from,
+                                                                               access wanted) = 0;
+
+    // Makes the timelines in these whole pages of host memory ones that streams of this device can signal and wait for. Pairs
+    // with unregister_words, after the last work that uses them. Nothing to do on cpu and emulated.
+    [[nodiscard]] virtual result<void> register_words(std::span<std::byte> pages) = 0;
+    virtual void unregister_words(std::span<std::byte> pages) noexcept = 0;
+
     [[nodiscard]] virtual ledger& book() noexcept = 0;
 
 protected:
@@ -115,6 +137,9 @@ protected:
 // Blocks the calling thread until what `e`, an event of `owner`, marks is done: one host sync in the ledger, none when it
 // was done already. The errors of the event's stream stay where they are.
 [[nodiscard]] result<void> wait_until_done(device& owner, event& e, const tag& t);
+
+// For implementations of device::import_memory: errc::invalid_argument when `from` is another kind's, or has no descriptor.
+[[nodiscard]] result<void> require_kind(const memory_export& from, device_kind own);
 
 // Runs a task; for implementations of stream::run.
 [[nodiscard]] result<void> attempt(const stream::task& work) noexcept;

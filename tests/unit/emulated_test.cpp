@@ -155,12 +155,13 @@ TEST(emulated_device, its_memory_can_be_mapped_by_its_descriptor_and_not_resized
     const auto on = make(0, mib, no_link);
     const auto memory = device_buffer::allocate(on->pool(), 1000).value();
     std::memset(on->kernel_address(memory.data()), 77, 1000);
-    const auto handle = on->shared_handle();
-    void* const view = mmap(nullptr, handle.bytes, PROT_READ, MAP_SHARED, handle.descriptor, 0);
+    const auto exported = on->export_memory(memory.data(), 1000).value();
+    const int descriptor = exported.descriptor.get();
+    void* const view = mmap(nullptr, mib, PROT_READ, MAP_SHARED, descriptor, 0);
     ASSERT_NE(view, MAP_FAILED);
-    EXPECT_EQ(static_cast<const std::byte*>(view)[memory.data() - handle.base + 999], std::byte{77});
-    munmap(view, handle.bytes);
-    EXPECT_NE(ftruncate(handle.descriptor, 0), 0) << "who mapped it could fault";
+    EXPECT_EQ(static_cast<const std::byte*>(view)[exported.where.offset + 999], std::byte{77});
+    munmap(view, mib);
+    EXPECT_NE(ftruncate(descriptor, 0), 0) << "who mapped it could fault";
 }
 
 TEST(emulated_device, a_transfer_outside_its_memory_fails_the_stream) {

@@ -1,21 +1,24 @@
 #include "device/cpu/cpu_device.hpp"
 
+#include <chrono>
 #include <cstring>
 #include <new>
+
+#include "device/cpu/host_pool.hpp"
 
 namespace faceflow {
 namespace {
 
 constexpr std::align_val_t alignment{256};
 
-class host_resource final : public memory_resource {
+class mapped_import final : public memory_import {
 public:
-    result<std::byte*> allocate(std::size_t bytes) override {
-        auto* memory = static_cast<std::byte*>(::operator new(bytes, alignment, std::nothrow));
-        if (memory == nullptr) return fail(errc::out_of_memory, "the machine is out of memory");
-        return memory;
-    }
-    void deallocate(std::byte* memory, std::size_t) noexcept override { ::operator delete(memory, alignment); }
+    explicit mapped_import(mapping view) : view_(std::move(view)) {}
+    std::byte* data() const noexcept override { return view_.data(); }
+    std::size_t bytes() const noexcept override { return view_.bytes(); }
+
+private:
+    const mapping view_;
 };
 
 // Work is done when it is added, so a mark is always reached.
@@ -34,6 +37,10 @@ public:
     }
     void record(event&) override {}
     void wait(const event&) override {}
+    void signal(timeline& t, std::uint64_t value) override { raise(t, value); }
+    void wait(const timeline& t, std::uint64_t value) override {
+        [[maybe_unused]] const bool always = wait_until(t, value, std::chrono::steady_clock::time_point::max());
+    }
     bool failed() const { return !error_.has_value(); }
     result<void> take_error() override { return std::exchange(error_, result<void>{}); }
 
@@ -45,7 +52,7 @@ private:
 
 class cpu_device final : public device {
 public:
-    explicit cpu_device(std::size_t memory_cap) : pool_(host_, memory_cap) {}
+    explicit cpu_device(std::size_t memory_cap) : pool_(memory_, memory_cap) {}
     device_kind kind() const noexcept override { return device_kind::cpu; }
     int index() const noexcept override { return 0; }
     const std::string& description() const noexcept override { return description_; }
@@ -58,11 +65,22 @@ public:
     result<std::unique_ptr<event>> make_event() override { return std::make_unique<cpu_event>(); }
     capped_resource& pool() noexcept override { return pool_; }
     result<host_block> allocate_host(std::size_t bytes, bool pinned) override {
-        auto memory = host_.allocate(bytes);
-        if (!memory) return tl::unexpected(std::move(memory.error()));
-        return host_block{*memory, bytes, pinned};
+        auto* memory = static_cast<std::byte*>(::operator new(bytes, alignment, std::nothrow));
+        if (memory == nullptr) return fail(errc::out_of_memory, "the machine is out of memory");
+        return host_block{memory, bytes, pinned};
     }
-    void release_host(const host_block& block) noexcept override { host_.deallocate(block.data, block.bytes); }
+    void release_host(const host_block& block) noexcept override { ::operator delete(block.data, alignment); }
+    result<memory_export> export_memory(std::byte* memory, std::size_t bytes) override {
+        return memory_.export_memory(memory, bytes);
+    }
+    result<std::unique_ptr<memory_import>> import_memory(const memory_export& from, access wanted) override {
+        if (auto fits = require_kind(from, device_kind::cpu); !fits) return tl::unexpected(std::move(fits.error()));
+        auto view = map_sealed_memory(from.descriptor.get(), from.where.offset, from.where.bytes, wanted);
+        if (!view) return tl::unexpected(std::move(view.error()));
+        return std::make_unique<mapped_import>(std::move(*view));
+    }
+    result<void> register_words(std::span<std::byte>) override { return {}; }
+    void unregister_words(std::span<std::byte>) noexcept override {}
     ledger& book() noexcept override { return book_; }
 
 protected:
@@ -78,7 +96,7 @@ protected:
 
 private:
     const std::string description_ = "host memory, no transfers";
-    host_resource host_;
+    host_pool memory_;
     capped_resource pool_;
     ledger book_;
 };

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "device/cuda/cuda_error.hpp"
+#include "device/cuda/cuda_import.hpp"
 #include "device/cuda/cuda_pool.hpp"
 #include "device/cuda/cuda_stream.hpp"
+#include "device/cuda/cuda_words.hpp"
 
 namespace faceflow {
 namespace {
@@ -48,7 +50,8 @@ public:
         : index_(index),
           facts_(std::move(f)),
           memory_(std::move(memory)),
-          pool_(*memory_, memory_cap) {}
+          pool_(*memory_, memory_cap),
+          words_(index) {}
 
     device_kind kind() const noexcept override { return device_kind::cuda; }
     int index() const noexcept override { return index_; }
@@ -58,7 +61,7 @@ public:
     std::byte* kernel_address(std::byte*) const noexcept override { return nullptr; }
 
     result<std::unique_ptr<stream>> make_stream(std::string label) override {
-        return cuda_stream::create(*this, std::move(label));
+        return cuda_stream::create(*this, words_, std::move(label));
     }
     result<std::unique_ptr<event>> make_event() override { return cuda_event::create(index_); }
     capped_resource& pool() noexcept override { return pool_; }
@@ -66,7 +69,15 @@ public:
     void release_host(const host_block& block) noexcept override;
     ledger& book() noexcept override { return book_; }
 
-    const cuda_pool& memory() const noexcept { return *memory_; }
+    result<memory_export> export_memory(std::byte* memory, std::size_t bytes) override {
+        return memory_->export_memory(memory, bytes);
+    }
+    result<std::unique_ptr<memory_import>> import_memory(const memory_export& from, access) override {
+        if (auto fits = require_kind(from, device_kind::cuda); !fits) return tl::unexpected(std::move(fits.error()));
+        return import_cuda_memory(index_, from);
+    }
+    result<void> register_words(std::span<std::byte> pages) override { return words_.add(pages); }
+    void unregister_words(std::span<std::byte> pages) noexcept override { words_.remove(pages); }
 
 protected:
     void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;
@@ -77,6 +88,7 @@ private:
     const facts facts_;
     const std::unique_ptr<cuda_pool> memory_;
     capped_resource pool_;
+    cuda_words words_;
     ledger book_;
 };
 
@@ -125,14 +137,6 @@ result<std::unique_ptr<device>> make_cuda_device(int index, std::size_t memory_c
     auto memory = cuda_pool::create(index, memory_cap);
     if (!memory) return tl::unexpected(std::move(memory.error()));
     return std::make_unique<cuda_device>(index, std::move(*known), std::move(*memory), memory_cap);
-}
-
-result<int> export_pool(device& on) {
-    return static_cast<cuda_device&>(on).memory().export_descriptor();
-}
-
-result<allocation_name> export_allocation(device& on, std::byte* memory) {
-    return static_cast<cuda_device&>(on).memory().export_allocation(memory);
 }
 
 }  // namespace faceflow

@@ -116,10 +116,14 @@ void cuda_pool::deallocate(std::byte* memory, std::size_t) noexcept {
     if (cudaFreeAsync(memory, stream_) != cudaSuccess) forget_last_error();
 }
 
-result<int> cuda_pool::export_descriptor() const {
+result<memory_export> cuda_pool::export_memory(std::byte* memory, std::size_t bytes) const {
     if (!exportable_)
         return fail(errc::unsupported, fmt::format("CUDA device {} cannot export its memory to processes", index_));
+    if (bytes == 0) return fail(errc::invalid_argument, "an export of no bytes of CUDA memory");
     const current_device scope(index_);
+    cudaMemPoolPtrExportData named{};
+    if (auto made = checked(cudaMemPoolExportPointer(&named, memory), "cudaMemPoolExportPointer"); !made)
+        return tl::unexpected(error{errc::invalid_argument, std::move(made.error().message)});
     int descriptor = -1;
     if (auto made =
             checked(cudaMemPoolExportToShareableHandle(&descriptor, pool_, cudaMemHandleTypePosixFileDescriptor, 0),
@@ -127,18 +131,11 @@ result<int> cuda_pool::export_descriptor() const {
         !made) {
         return tl::unexpected(std::move(made.error()));
     }
-    return descriptor;
-}
-
-result<allocation_name> cuda_pool::export_allocation(std::byte* memory) const {
-    const current_device scope(index_);
-    cudaMemPoolPtrExportData exported{};
-    if (auto made = checked(cudaMemPoolExportPointer(&exported, memory), "cudaMemPoolExportPointer"); !made)
-        return tl::unexpected(std::move(made.error()));
-    static_assert(sizeof(exported) == sizeof(allocation_name));
-    allocation_name name{};
-    std::memcpy(name.data(), &exported, sizeof(exported));
-    return name;
+    memory_export exported{{device_kind::cuda, 0, bytes, {}}, unique_fd(descriptor)};
+    ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    static_assert(sizeof(named) == sizeof(exported.where.name));
+    std::memcpy(exported.where.name.data(), &named, sizeof(named));
+    return exported;
 }
 
 }  // namespace faceflow

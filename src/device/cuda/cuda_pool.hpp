@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <memory>
 
-#include "device/cuda/cuda_device.hpp"
 #include "device/memory.hpp"
+#include "device/sharing.hpp"
 
 namespace faceflow {
 
@@ -28,9 +28,8 @@ public:
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes) override;
     void deallocate(std::byte* memory, std::size_t bytes) noexcept override;
 
-    // See cuda_device.hpp.
-    [[nodiscard]] result<int> export_descriptor() const;
-    [[nodiscard]] result<allocation_name> export_allocation(std::byte* memory) const;
+    // See device::export_memory. The descriptor is the pool's, and good for every allocation of it.
+    [[nodiscard]] result<memory_export> export_memory(std::byte* memory, std::size_t bytes) const;
 
 private:
     cuda_pool(int index, bool exportable) : index_(index), exportable_(exportable) {}

@@ -34,7 +34,7 @@ result<void> cuda_event::wait() {
     return checked(cudaEventSynchronize(event_), "cudaEventSynchronize");
 }
 
-result<std::unique_ptr<cuda_stream>> cuda_stream::create(device& owner, std::string label) {
+result<std::unique_ptr<cuda_stream>> cuda_stream::create(device& owner, const cuda_words& words, std::string label) {
     const current_device scope(owner.index());
     if (auto current = checked(scope.status(), "cudaSetDevice"); !current)
         return tl::unexpected(std::move(current.error()));
@@ -43,7 +43,7 @@ result<std::unique_ptr<cuda_stream>> cuda_stream::create(device& owner, std::str
         !created) {
         return tl::unexpected(std::move(created.error()));
     }
-    return std::unique_ptr<cuda_stream>(new cuda_stream(owner, std::move(label), made));
+    return std::unique_ptr<cuda_stream>(new cuda_stream(owner, words, std::move(label), made));
 }
 
 cuda_stream::~cuda_stream() {
@@ -67,6 +67,19 @@ void cuda_stream::record(event& e) {
 void cuda_stream::wait(const event& e) {
     const current_device scope(owner_.index());
     keep(checked(cudaStreamWaitEvent(stream_, static_cast<const cuda_event&>(e).native(), 0), "cudaStreamWaitEvent"));
+}
+
+// When the device takes no more work, nobody is to wait for what will not come: the host raises the word.
+void cuda_stream::signal(timeline& t, std::uint64_t value) {
+    const current_device scope(owner_.index());
+    auto added = words_.store(stream_, t, value);
+    if (!added) raise(t, value);
+    keep(std::move(added));
+}
+
+void cuda_stream::wait(const timeline& t, std::uint64_t value) {
+    const current_device scope(owner_.index());
+    keep(words_.await(stream_, t, value));
 }
 
 result<void> cuda_stream::take_error() {

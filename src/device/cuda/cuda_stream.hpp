@@ -8,6 +8,7 @@
 #include <string>
 
 #include "device/cuda/cuda_error.hpp"
+#include "device/cuda/cuda_words.hpp"
 #include "device/device.hpp"
 
 namespace faceflow {
@@ -37,7 +38,8 @@ private:
 // waits.
 class cuda_stream final : public stream {
 public:
-    [[nodiscard]] static result<std::unique_ptr<cuda_stream>> create(device& owner, std::string label);
+    [[nodiscard]] static result<std::unique_ptr<cuda_stream>> create(device& owner, const cuda_words& words,
+                                                                     std::string label);
     ~cuda_stream() override;
 
     [[nodiscard]] device& owner() const noexcept override { return owner_; }
@@ -45,6 +47,8 @@ public:
     void run(task work) override;
     void record(event& e) override;
     void wait(const event& e) override;
+    void signal(timeline& t, std::uint64_t value) override;
+    void wait(const timeline& t, std::uint64_t value) override;
     [[nodiscard]] result<void> take_error() override;
 
     // Adds work: calls `work(cudaStream_t)`, which returns a cudaError_t, with the device current, unless the stream has
@@ -58,8 +62,9 @@ public:
     [[nodiscard]] cudaStream_t native() const noexcept { return stream_; }
 
 private:
-    cuda_stream(device& owner, std::string label, cudaStream_t made)
+    cuda_stream(device& owner, const cuda_words& words, std::string label, cudaStream_t made)
         : owner_(owner),
+          words_(words),
           label_(std::move(label)),
           stream_(made) {}
     [[nodiscard]] bool failed() const;
@@ -67,6 +72,7 @@ private:
     void keep(result<void> outcome);
 
     device& owner_;
+    const cuda_words& words_;
     const std::string label_;
     const cudaStream_t stream_;
     mutable std::mutex mutex_;

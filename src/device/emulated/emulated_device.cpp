@@ -1,7 +1,9 @@
 #include "device/emulated/emulated_device.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <new>
@@ -31,7 +33,13 @@ emulated_device::emulated_device(int index, std::size_t memory_cap, const link_m
       pool_(*arena_, memory_cap) {}
 
 std::byte* emulated_device::kernel_address(std::byte* device_address) const noexcept {
-    return arena_->mapped(device_address);
+    if (std::byte* const own = arena_->mapped(device_address)) return own;
+    return imports_.find(device_address, 0, false);
+}
+
+std::byte* emulated_device::reach(std::byte* device_memory, std::size_t bytes, bool to_write) const noexcept {
+    if (arena_->contains(device_memory, bytes)) return arena_->mapped(device_memory);
+    return imports_.find(device_memory, bytes, to_write);
 }
 
 result<std::unique_ptr<stream>> emulated_device::make_stream(std::string label) {
@@ -59,19 +67,33 @@ void emulated_device::release_host(const host_block& block) noexcept {
     ::operator delete(block.data, host_alignment);
 }
 
-emulated_device::memory_handle emulated_device::shared_handle() const noexcept {
-    return {arena_->descriptor(), arena_->base(), arena_->bytes()};
+result<memory_export> emulated_device::export_memory(std::byte* memory, std::size_t bytes) {
+    if (bytes == 0 || !arena_->contains(memory, bytes)) {
+        return fail(errc::invalid_argument,
+                    fmt::format("cannot export {} bytes that are not memory of emulated GPU {}", bytes, index_));
+    }
+    unique_fd descriptor(::fcntl(arena_->descriptor(), F_DUPFD_CLOEXEC, 0));
+    if (!descriptor) return fail(errc::io, fmt::format("no descriptor to export memory by: {}", std::strerror(errno)));
+    return memory_export{{device_kind::emulated, static_cast<std::uint64_t>(memory - arena_->base()), bytes, {}},
+                         std::move(descriptor)};
+}
+
+result<std::unique_ptr<memory_import>> emulated_device::import_memory(const memory_export& from, access wanted) {
+    if (auto fits = require_kind(from, device_kind::emulated); !fits) return tl::unexpected(std::move(fits.error()));
+    return imports_.add(fmt::format("emulated:{} import", index_), from, wanted);
 }
 
 void emulated_device::copy(stream& on, direction d, std::byte* device_memory, const host_block& host,
                            std::size_t bytes) {
-    if (!arena_->contains(device_memory, bytes)) {
-        on.run([what = fmt::format("a transfer of {} bytes leaves the memory of emulated GPU {}", bytes,
-                                   index_)]() -> result<void> { return fail(errc::internal, what); });
+    const bool up = d == direction::host_to_device;
+    std::byte* const mapped = reach(device_memory, bytes, up);
+    if (mapped == nullptr) {
+        on.run([what = fmt::format("a transfer of {} bytes leaves the memory of emulated GPU {}{}", bytes, index_,
+                                   up ? ", or is to change what was imported read-only" : "")]() -> result<void> {
+            return fail(errc::internal, what);
+        });
         return;
     }
-    std::byte* const mapped = arena_->mapped(device_memory);
-    const bool up = d == direction::host_to_device;
     if (!host.pinned)
         return up ? copy_up_from_pageable(on, mapped, host.data, bytes)
                   : copy_down_to_pageable(on, host.data, mapped, bytes);

@@ -8,6 +8,7 @@
 #include "device/device.hpp"
 #include "device/emulated/arena.hpp"
 #include "device/emulated/copy_engine.hpp"
+#include "device/emulated/imported_memory.hpp"
 #include "device/emulated/link.hpp"
 
 namespace faceflow {
@@ -39,14 +40,12 @@ public:
 
     [[nodiscard]] const link_model& link() const noexcept { return link_; }
 
-    // What another process needs to map this device's memory: byte n of the descriptor is behind device address base + n.
-    // The descriptor stays the device's and the mapping's size never changes.
-    struct memory_handle {
-        int descriptor = -1;
-        std::byte* base = nullptr;
-        std::size_t bytes = 0;
-    };
-    [[nodiscard]] memory_handle shared_handle() const noexcept;
+    // Offsets are the arena's. Each import maps its own pages, at addresses of its own.
+    [[nodiscard]] result<memory_export> export_memory(std::byte* memory, std::size_t bytes) override;
+    [[nodiscard]] result<std::unique_ptr<memory_import>> import_memory(const memory_export& from,
+                                                                       access wanted) override;
+    [[nodiscard]] result<void> register_words(std::span<std::byte>) override { return {}; }
+    void unregister_words(std::span<std::byte>) noexcept override {}
 
 protected:
     void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;
@@ -54,6 +53,8 @@ protected:
 
 private:
     emulated_device(int index, std::size_t memory_cap, const link_model& link, std::unique_ptr<emulated_arena> arena);
+    // Where the copy engine finds that memory, own or imported; nullptr when it is neither, or not all of it is.
+    [[nodiscard]] std::byte* reach(std::byte* device_memory, std::size_t bytes, bool to_write) const noexcept;
     void copy_up_from_pageable(stream& on, std::byte* to, const std::byte* from, std::size_t bytes);
     void copy_down_to_pageable(stream& on, std::byte* to, const std::byte* from, std::size_t bytes);
 
@@ -62,6 +63,7 @@ private:
     const std::string description_;
     const std::unique_ptr<emulated_arena> arena_;
     capped_resource pool_;
+    import_table imports_;
     copy_engine up_, down_;
     staging_buffers staging_;
     ledger book_;

@@ -3,11 +3,15 @@
 #include <pthread.h>
 #include <sys/prctl.h>
 
+#include <chrono>
 #include <utility>
 
 #include "device/work_note.hpp"
 
 namespace faceflow {
+namespace {
+using clock = std::chrono::steady_clock;
+}  // namespace
 
 void stream_mark::reach() {
     {
@@ -70,6 +74,15 @@ void emulated_stream::wait(const event& e) {
     add(wait_item{std::move(mark)});
 }
 
+void emulated_stream::signal(timeline& t, std::uint64_t value) {
+    add(signal_item{t, value});
+}
+
+void emulated_stream::wait(const timeline& t, std::uint64_t value) {
+    if (t.value.load(std::memory_order_acquire) >= value) return;
+    add(word_item{t, value});
+}
+
 std::shared_ptr<stream_mark> emulated_stream::add_mark() {
     auto mark = std::make_shared<stream_mark>();
     add(reach_item{mark});
@@ -116,6 +129,10 @@ void emulated_stream::perform(item& i) {
         perform(*work);
     } else if (auto* reach = std::get_if<reach_item>(&i)) {
         reach->mark->reach();
+    } else if (auto* signalled = std::get_if<signal_item>(&i)) {
+        raise(signalled->word, signalled->value);
+    } else if (auto* word = std::get_if<word_item>(&i)) {
+        [[maybe_unused]] const bool always = wait_until(word->word, word->value, clock::time_point::max());
     } else {
         std::get<wait_item>(i).mark->wait();
     }

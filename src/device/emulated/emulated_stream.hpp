@@ -54,6 +54,8 @@ public:
     void run(task work) override;
     void record(event& e) override;
     void wait(const event& e) override;
+    void signal(timeline& t, std::uint64_t value) override;
+    void wait(const timeline& t, std::uint64_t value) override;
     [[nodiscard]] result<void> take_error() override;
 
     // Records a mark of the stream's own, to wait for without an event.
@@ -70,7 +72,15 @@ private:
     struct wait_item {
         std::shared_ptr<stream_mark> mark;
     };
-    using item = std::variant<work_item, reach_item, wait_item>;
+    struct signal_item {
+        timeline& word;
+        std::uint64_t value;
+    };
+    struct word_item {
+        const timeline& word;
+        std::uint64_t value;
+    };
+    using item = std::variant<work_item, reach_item, wait_item, signal_item, word_item>;
 
     void add(item i);
     void work_through();

@@ -1,0 +1,71 @@
+#include "core/sealed_memory.hpp"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace faceflow {
+namespace {
+
+constexpr std::uint64_t page = 4096;
+
+tl::unexpected<error> no_memory(std::string_view what, std::uint64_t bytes, int reason) {
+    return fail(errc::out_of_memory, fmt::format("cannot {} {:.1f} MiB of shared memory: {}", what,
+                                                 static_cast<double>(bytes) / 0x1p20, std::strerror(reason)));
+}
+
+// The size of the memory behind a descriptor, once it is known to stay.
+result<std::uint64_t> settled_size(int descriptor) {
+    const int seals = ::fcntl(descriptor, F_GET_SEALS);
+    if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
+        return fail(errc::corrupt,
+                    fmt::format("descriptor {} is no memory sealed against shrinking: whoever sent it could "
+                                "take it away under its reader; it is refused",
+                                descriptor));
+    }
+    struct stat facts {};
+    if (::fstat(descriptor, &facts) != 0)
+        return fail(errc::corrupt, fmt::format("descriptor {} has no size: {}", descriptor, std::strerror(errno)));
+    return static_cast<std::uint64_t>(facts.st_size);
+}
+
+}  // namespace
+
+mapping::~mapping() {
+    if (base_ != nullptr) ::munmap(base_, length_);
+}
+
+result<unique_fd> make_sealed_memory(const char* name, std::size_t bytes) {
+    unique_fd made(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!made || ::ftruncate(made.get(), static_cast<off_t>(bytes)) != 0 ||
+        ::fcntl(made.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+        return no_memory("make", bytes, errno);
+    }
+    return made;
+}
+
+result<mapping> map_sealed_memory(int descriptor, std::uint64_t offset, std::uint64_t bytes, access wanted) {
+    const auto size = settled_size(descriptor);
+    if (!size) return tl::unexpected(size.error());
+    if (bytes == 0 || offset > *size || bytes > *size - offset) {
+        return fail(errc::corrupt,
+                    fmt::format("{} bytes from {} do not lie in shared memory of {} bytes", bytes, offset, *size));
+    }
+    const std::uint64_t first = offset / page * page, length = (offset + bytes + page - 1) / page * page - first;
+    const int protection = wanted == access::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
+    void* const base =
+        ::mmap(nullptr, length, protection, MAP_SHARED | MAP_NORESERVE, descriptor, static_cast<off_t>(first));
+    if (base == MAP_FAILED) return no_memory("map", bytes, errno);
+    return mapping(static_cast<std::byte*>(base), length, offset - first, bytes);
+}
+
+result<mapping> reserve_addresses(std::size_t length) {
+    void* const base = ::mmap(nullptr, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) return no_memory("reserve", length, errno);
+    return mapping(static_cast<std::byte*>(base), length, 0, length);
+}
+
+}  // namespace faceflow

@@ -1,0 +1,49 @@
+#include "core/timeline.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <climits>
+#include <ctime>
+
+namespace faceflow {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// A futex compares 32 bits. A raise by an exact multiple of 2^32 between the look and the sleep would go unseen, and so do
+// the writes of a GPU: no sleep is longer than this.
+constexpr std::chrono::nanoseconds longest_sleep = std::chrono::milliseconds(100);
+
+static_assert(std::endian::native == std::endian::little, "the futex is the word's low half, at its address");
+
+// Without the PRIVATE flag: the waiter may be another process.
+long futex(const timeline& t, int operation, std::uint32_t value, const timespec* timeout) noexcept {
+    return ::syscall(SYS_futex, &t.value, operation, value, timeout, nullptr, 0);
+}
+
+}  // namespace
+
+void raise(timeline& t, std::uint64_t value) noexcept {
+    std::uint64_t now = t.value.load(std::memory_order_relaxed);
+    do {
+        if (now >= value) return;
+    } while (!t.value.compare_exchange_weak(now, value, std::memory_order_acq_rel, std::memory_order_relaxed));
+    futex(t, FUTEX_WAKE, INT_MAX, nullptr);
+}
+
+bool wait_until(const timeline& t, std::uint64_t value, clock::time_point deadline) noexcept {
+    while (true) {
+        const std::uint64_t now = t.value.load(std::memory_order_acquire);
+        if (now >= value) return true;
+        const std::chrono::nanoseconds left = deadline - clock::now();
+        if (left.count() <= 0) return false;
+        const timespec timeout{0, std::min(left, longest_sleep).count()};
+        futex(t, FUTEX_WAIT, static_cast<std::uint32_t>(now), &timeout);
+    }
+}
+
+}  // namespace faceflow

@@ -1,0 +1,112 @@
+#include "device/cuda/cuda_words.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "device/cuda/cuda_error.hpp"
+
+namespace faceflow {
+namespace {
+
+// The version from which on these calls need no option of the driver's module.
+constexpr unsigned int since_version = 11070;
+
+void* entry_point(const char* symbol) {
+    void* found = nullptr;
+    cudaDriverEntryPointQueryResult status{};
+#if CUDART_VERSION >= 12050
+    const cudaError_t asked =
+        cudaGetDriverEntryPointByVersion(symbol, &found, since_version, cudaEnableDefault, &status);
+#else
+    const cudaError_t asked = cudaGetDriverEntryPoint(symbol, &found, cudaEnableDefault, &status);
+#endif
+    if (asked == cudaSuccess && status == cudaDriverEntryPointSuccess) return found;
+    forget_last_error();
+    return nullptr;
+}
+
+}  // namespace
+
+cuda_words::cuda_words(int index)
+    : index_(index),
+      write_(reinterpret_cast<stream_call>(entry_point("cuStreamWriteValue64"))),
+      wait_(reinterpret_cast<stream_call>(entry_point("cuStreamWaitValue64"))) {}
+
+cuda_words::~cuda_words() {
+    const current_device scope(index_);
+    for (const range& r : ranges_) {
+        if (r.ours && cudaHostUnregister(r.host) != cudaSuccess) forget_last_error();
+    }
+}
+
+result<void> cuda_words::add(std::span<std::byte> pages) {
+    const current_device scope(index_);
+    if (auto current = checked(scope.status(), "cudaSetDevice"); !current) return current;
+    const cudaError_t status =
+        cudaHostRegister(pages.data(), pages.size(), cudaHostRegisterMapped | cudaHostRegisterPortable);
+    const bool ours = status == cudaSuccess;
+    if (status == cudaErrorHostMemoryAlreadyRegistered) {
+        forget_last_error();
+    } else if (auto registered = checked(status, "cudaHostRegister"); !registered) {
+        return registered;
+    }
+    void* on_device = nullptr;
+    if (auto found = checked(cudaHostGetDevicePointer(&on_device, pages.data(), 0), "cudaHostGetDevicePointer");
+        !found) {
+        if (ours && cudaHostUnregister(pages.data()) != cudaSuccess) forget_last_error();
+        return found;
+    }
+    const std::unique_lock lock(mutex_);
+    ranges_.push_back({pages.data(), pages.size(), static_cast<std::byte*>(on_device), ours});
+    return {};
+}
+
+void cuda_words::remove(std::span<std::byte> pages) noexcept {
+    const current_device scope(index_);
+    const std::unique_lock lock(mutex_);
+    const auto found =
+        std::find_if(ranges_.begin(), ranges_.end(), [&](const range& r) { return r.host == pages.data(); });
+    if (found == ranges_.end()) return;
+    if (found->ours && cudaHostUnregister(found->host) != cudaSuccess) forget_last_error();
+    ranges_.erase(found);
+}
+
+CUdeviceptr cuda_words::address(const timeline& t) const {
+    const auto word = reinterpret_cast<std::uintptr_t>(&t);
+    const std::shared_lock lock(mutex_);
+    for (const range& r : ranges_) {
+        const auto first = reinterpret_cast<std::uintptr_t>(r.host);
+        if (word >= first && word - first < r.bytes) return reinterpret_cast<CUdeviceptr>(r.on_device) + (word - first);
+    }
+    return 0;
+}
+
+result<void> cuda_words::call(stream_call f, const char* name, unsigned int flags, cudaStream_t on, const timeline& t,
+                              std::uint64_t value) const {
+    if (f == nullptr) {
+        return fail(errc::unsupported,
+                    fmt::format("the NVIDIA driver has no {}; update it to one for CUDA 11.7 or later", name));
+    }
+    const CUdeviceptr word = address(t);
+    if (word == 0)
+        return fail(errc::invalid_argument,
+                    "a stream was given a timeline that was not registered with its CUDA device");
+    const CUresult status = f(on, word, value, flags);
+    if (status == CUDA_SUCCESS) return {};
+    if (status == CUDA_ERROR_NOT_SUPPORTED)
+        return fail(errc::unsupported, fmt::format("CUDA device {} does not do {}", index_, name));
+    return fail(errc::internal,
+                fmt::format("{} failed on CUDA device {} with status {}", name, index_, static_cast<int>(status)));
+}
+
+result<void> cuda_words::store(cudaStream_t on, const timeline& t, std::uint64_t value) const {
+    return call(write_, "cuStreamWriteValue64", CU_STREAM_WRITE_VALUE_DEFAULT, on, t, value);
+}
+
+result<void> cuda_words::await(cudaStream_t on, const timeline& t, std::uint64_t value) const {
+    return call(wait_, "cuStreamWaitValue64", CU_STREAM_WAIT_VALUE_GEQ, on, t, value);
+}
+
+}  // namespace faceflow

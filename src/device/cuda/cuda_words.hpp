@@ -1,0 +1,52 @@
+// Timelines on a CUDA device: host memory that the GPU knows, and the driver's calls that store and await a value there.
+// For src/device/cuda alone.
+#pragma once
+
+#include <cuda.h>
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <shared_mutex>
+#include <span>
+#include <vector>
+
+#include "core/timeline.hpp"
+#include "faceflow/result.hpp"
+
+namespace faceflow {
+
+// The calls come from the driver that the runtime has opened: nothing links libcuda. Thread-safe.
+class cuda_words {
+public:
+    explicit cuda_words(int index);
+    // Words of another device of this process are shared with it, not registered twice.
+    [[nodiscard]] result<void> add(std::span<std::byte> pages);
+    void remove(std::span<std::byte> pages) noexcept;
+    ~cuda_words();
+    cuda_words(const cuda_words&) = delete;
+    cuda_words& operator=(const cuda_words&) = delete;
+
+    // Adds to `on`: a store of `value`, after all earlier work and visible to the host; a wait for at least `value`. The
+    // device is current. errc::invalid_argument for a word outside of what was added, errc::unsupported when the driver lacks the call.
+    [[nodiscard]] result<void> store(cudaStream_t on, const timeline& t, std::uint64_t value) const;
+    [[nodiscard]] result<void> await(cudaStream_t on, const timeline& t, std::uint64_t value) const;
+
+private:
+    struct range {
+        std::byte* host;
+        std::size_t bytes;
+        std::byte* on_device;
+        bool ours;
+    };
+    using stream_call = CUresult(CUDAAPI*)(CUstream, CUdeviceptr, cuuint64_t, unsigned int);
+    [[nodiscard]] result<void> call(stream_call f, const char* name, unsigned int flags, cudaStream_t on,
+                                    const timeline& t, std::uint64_t value) const;
+    [[nodiscard]] CUdeviceptr address(const timeline& t) const;  // 0: none
+
+    const int index_;
+    stream_call write_ = nullptr, wait_ = nullptr;
+    mutable std::shared_mutex mutex_;
+    std::vector<range> ranges_;
+};
+
+}  // namespace faceflow

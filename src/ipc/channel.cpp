@@ -1,0 +1,266 @@
+#include "ipc/channel.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace faceflow::ipc {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// Room for one more descriptor than a message may have: too many are seen as such.
+constexpr std::size_t control_bytes = CMSG_SPACE(sizeof(int) * (most_descriptors + 1));
+
+tl::unexpected<error> broken(const char* call, int reason) {
+    return fail(errc::io, fmt::format("{} on a channel between processes failed: {}", call, std::strerror(reason)));
+}
+
+bool gone(int reason) {
+    return reason == EPIPE || reason == ECONNRESET;
+}
+
+tl::unexpected<error> other_end_closed() {
+    return fail(errc::unavailable, "the process at the other end has closed its channel");
+}
+
+// False at the deadline. A channel whose other end is gone counts as ready: the call then says so.
+bool wait_ready(int descriptor, short events, time_point deadline) {
+    while (true) {
+        const auto left = std::max(deadline - clock::now(), clock::duration::zero());
+        const auto seconds =
+            std::min(std::chrono::duration_cast<std::chrono::seconds>(left), std::chrono::seconds(3600));
+        const timespec timeout{seconds.count(), (std::chrono::nanoseconds(left) % std::chrono::seconds(1)).count()};
+        pollfd waiting{descriptor, events, 0};
+        const int ready = ::ppoll(&waiting, 1, &timeout, nullptr);
+        if (ready > 0) return true;
+        if (clock::now() >= deadline) return false;
+    }
+}
+
+struct control_block {
+    alignas(cmsghdr) std::array<char, control_bytes> bytes{};
+};
+
+void attach(msghdr& to, control_block& block, std::span<const int> descriptors) {
+    if (descriptors.empty()) return;
+    to.msg_control = block.bytes.data();
+    to.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+    cmsghdr* const header = CMSG_FIRSTHDR(&to);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
+}
+
+void detach(msghdr& from, std::vector<unique_fd>& into) {
+    for (cmsghdr* header = CMSG_FIRSTHDR(&from); header != nullptr; header = CMSG_NXTHDR(&from, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        for (std::size_t at = CMSG_LEN(0); at + sizeof(int) <= header->cmsg_len; at += sizeof(int)) {
+            int descriptor = -1;
+            std::memcpy(&descriptor, reinterpret_cast<const char*>(header) + at, sizeof(descriptor));
+            into.emplace_back(descriptor);
+        }
+    }
+}
+
+// Takes `bytes` that were moved off the front.
+void advance(std::span<iovec>& parts, std::size_t bytes) {
+    while (!parts.empty() && bytes >= parts.front().iov_len) {
+        bytes -= parts.front().iov_len;
+        parts = parts.subspan(1);
+    }
+    if (parts.empty()) return;
+    parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + bytes;
+    parts.front().iov_len -= bytes;
+}
+
+iovec part_of(std::span<const std::byte> bytes) {
+    return {const_cast<std::byte*>(bytes.data()), bytes.size()};
+}
+
+result<void> send_all(int socket, std::span<iovec> parts, std::span<const int> descriptors, time_point deadline) {
+    control_block block;
+    std::size_t sent = 0;
+    while (!parts.empty()) {
+        msghdr message{};
+        message.msg_iov = parts.data();
+        message.msg_iovlen = parts.size();
+        if (sent == 0) attach(message, block, descriptors);
+        const ssize_t n = ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            sent += static_cast<std::size_t>(n);
+            advance(parts, static_cast<std::size_t>(n));
+        } else if (errno == EAGAIN) {
+            if (wait_ready(socket, POLLOUT, deadline)) continue;
+            if (sent == 0) return fail(errc::timeout, "the process at the other end of a channel does not read");
+            return fail(errc::io,
+                        fmt::format("the process at the other end of a channel stopped reading after {} bytes of "
+                                    "a message",
+                                    sent));
+        } else if (gone(errno)) {
+            return other_end_closed();
+        } else if (errno != EINTR) {
+            return broken("sendmsg", errno);
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+// The message that is being received: how much of it is here, and its descriptors, which go with it when it fails.
+class channel::reading {
+public:
+    reading(int socket, time_point deadline) : socket_(socket), deadline_(deadline) {}
+
+    result<void> fill(std::span<std::byte> into) {
+        while (!into.empty()) {
+            control_block block;
+            iovec part = part_of(into);
+            msghdr message{};
+            message.msg_iov = &part;
+            message.msg_iovlen = 1;
+            message.msg_control = block.bytes.data();
+            message.msg_controllen = block.bytes.size();
+            const ssize_t n = ::recvmsg(socket_, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+            if (n > 0) {
+                detach(message, descriptors);
+                if ((message.msg_flags & MSG_CTRUNC) != 0)
+                    return fail(errc::corrupt,
+                                "a message came with descriptors that could not be received: there are too "
+                                "many, or this process has no room for more (ulimit -n)");
+                received_ += static_cast<std::size_t>(n);
+                into = into.subspan(static_cast<std::size_t>(n));
+            } else if (n == 0 || gone(errno)) {
+                return ended();
+            } else if (errno == EAGAIN) {
+                if (!wait_ready(socket_, POLLIN, deadline_)) return late();
+            } else if (errno != EINTR) {
+                return broken("recvmsg", errno);
+            }
+        }
+        return {};
+    }
+    std::size_t received() const { return received_; }
+
+    std::vector<unique_fd> descriptors;
+
+private:
+    result<void> ended() const {
+        if (received_ == 0) return other_end_closed();
+        return fail(errc::io, fmt::format("the process at the other end of a channel ended after {} bytes of a message",
+                                          received_));
+    }
+    result<void> late() const {
+        if (received_ == 0) return fail(errc::timeout, "no message came from the other process in time");
+        return fail(errc::io, fmt::format("the rest of a message did not come in time; {} bytes did", received_));
+    }
+
+    const int socket_;
+    const time_point deadline_;
+    std::size_t received_ = 0;
+};
+
+result<std::pair<channel, channel>> channel::make_pair() {
+    std::array<int, 2> ends{-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return broken("socketpair", errno);
+    return std::pair(channel(unique_fd(ends[0])), channel(unique_fd(ends[1])));
+}
+
+result<channel> channel::adopt(unique_fd socket) {
+    int domain = 0, type = 0;
+    socklen_t size = sizeof(int);
+    sockaddr_storage other{};
+    socklen_t other_size = sizeof(other);
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX ||
+        ::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM ||
+        ::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&other), &other_size) != 0) {
+        return fail(errc::invalid_argument,
+                    fmt::format("descriptor {} is no connected Unix stream socket", socket.get()));
+    }
+    ::fcntl(socket.get(), F_SETFD, FD_CLOEXEC);
+    return channel(std::move(socket));
+}
+
+result<void> channel::send(std::uint16_t kind, std::span<const std::byte> body, std::span<const std::byte> payload,
+                           std::span<const int> descriptors, time_point deadline) {
+    if (!sending_) return sending_;
+    if (body.size() > most_body_bytes || descriptors.size() > most_descriptors) {
+        return fail(errc::invalid_argument,
+                    fmt::format("a message of {} bytes and {} descriptors; {} and {} are the most, larger things are a "
+                                "payload",
+                                body.size(), descriptors.size(), most_body_bytes, most_descriptors));
+    }
+    message_header header;
+    header.kind = kind;
+    header.body_bytes = static_cast<std::uint32_t>(body.size());
+    header.descriptors = static_cast<std::uint32_t>(descriptors.size());
+    header.payload_bytes = payload.size();
+    const auto encoded = encode_header(header);
+    std::array parts{part_of(encoded), part_of(body), part_of(payload)};
+    auto sent = send_all(socket_.get(), parts, descriptors, deadline);
+    if (!sent && sent.error().code != errc::timeout) sending_ = sent;
+    return sent;
+}
+
+result<message> channel::receive(time_point deadline, std::uint64_t most_payload, const payload_place& place) {
+    if (!receiving_) return tl::unexpected(receiving_.error());
+    reading r(socket_.get(), deadline);
+    auto received = receive_whole(r, most_payload, place);
+    if (!received && (r.received() > 0 || received.error().code != errc::timeout)) {
+        receiving_ = tl::unexpected(received.error());
+        closed_ = received.error().code == errc::unavailable || received.error().code == errc::io;
+    }
+    return received;
+}
+
+result<message> channel::receive_whole(reading& r, std::uint64_t most_payload, const payload_place& place) {
+    std::array<std::byte, header_bytes> encoded{};
+    if (auto filled = r.fill(encoded); !filled) return tl::unexpected(std::move(filled.error()));
+    const auto header = decode_header(encoded);
+    if (!header) return tl::unexpected(header.error());
+    if (header->payload_bytes > most_payload) {
+        return fail(errc::corrupt, fmt::format("a message announces a payload of {} bytes where {} are the most",
+                                               header->payload_bytes, most_payload));
+    }
+    message m;
+    m.kind = header->kind;
+    m.payload_bytes = header->payload_bytes;
+    m.body.resize(header->body_bytes);
+    if (auto filled = r.fill(m.body); !filled) return tl::unexpected(std::move(filled.error()));
+    m.descriptors = std::move(r.descriptors);
+    r.descriptors.clear();
+    if (m.descriptors.size() != header->descriptors) {
+        return fail(errc::corrupt, fmt::format("a message came with {} descriptors and announces {}",
+                                               m.descriptors.size(), header->descriptors));
+    }
+    if (m.payload_bytes == 0) return m;
+    const auto into = place(m);
+    if (!into) return tl::unexpected(into.error());
+    if (into->size() != m.payload_bytes)
+        return fail(errc::internal, fmt::format("a payload of {} bytes was given {}", m.payload_bytes, into->size()));
+    if (auto filled = r.fill(*into); !filled) return tl::unexpected(std::move(filled.error()));
+    if (!r.descriptors.empty()) return fail(errc::corrupt, "descriptors came in the middle of a message's payload");
+    return m;
+}
+
+void channel::close_down() noexcept {
+    ::shutdown(socket_.get(), SHUT_RDWR);
+}
+
+result<peer> channel::other_end() const {
+    ucred credentials{};
+    socklen_t size = sizeof(credentials);
+    if (::getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+        return broken("getsockopt(SO_PEERCRED)", errno);
+    return peer{credentials.pid, credentials.uid};
+}
+
+}  // namespace faceflow::ipc

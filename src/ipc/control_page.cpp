@@ -1,0 +1,33 @@
+#include "ipc/control_page.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace faceflow::ipc {
+namespace {
+
+constexpr std::size_t most_words = 1'000'000, line_bytes = 64, page = 4096;
+
+result<void> check(std::size_t words) {
+    if (words >= 1 && words <= most_words) return {};
+    return fail(errc::invalid_argument, fmt::format("a control page has 1 to {} words, not {}", most_words, words));
+}
+
+}  // namespace
+
+result<control_page> control_page::create(std::size_t words) {
+    if (auto fits = check(words); !fits) return tl::unexpected(std::move(fits.error()));
+    auto made = make_sealed_memory("faceflow-control", (words * line_bytes + page - 1) / page * page);
+    if (!made) return tl::unexpected(std::move(made.error()));
+    return open(std::move(*made), words, access::read_write);
+}
+
+result<control_page> control_page::open(unique_fd descriptor, std::size_t words, access wanted) {
+    if (auto fits = check(words); !fits) return tl::unexpected(std::move(fits.error()));
+    auto view = map_sealed_memory(descriptor.get(), 0, words * line_bytes, wanted);
+    if (!view) return tl::unexpected(std::move(view.error()));
+    return control_page(std::move(descriptor), std::move(*view), words);
+}
+
+}  // namespace faceflow::ipc

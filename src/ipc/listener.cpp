@@ -1,0 +1,199 @@
+#include "ipc/listener.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+namespace faceflow::ipc {
+namespace {
+
+namespace fs = std::filesystem;
+using clock = std::chrono::steady_clock;
+constexpr int backlog = 64;
+
+tl::unexpected<error> failed(const char* what, const fs::path& path, int reason) {
+    return fail(errc::io, fmt::format("cannot {} '{}': {}", what, path.string(), std::strerror(reason)));
+}
+
+result<sockaddr_un> address_of(const fs::path& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string& name = path.native();
+    if (name.empty() || name.size() >= sizeof(address.sun_path)) {
+        return fail(
+            errc::invalid_argument,
+            fmt::format("a socket's path has 1 to {} bytes, not {} ('{}'); set XDG_RUNTIME_DIR to a shorter one",
+                        sizeof(address.sun_path) - 1, name.size(), name));
+    }
+    std::copy(name.begin(), name.end(), address.sun_path);
+    return address;
+}
+
+unique_fd new_socket() {
+    return unique_fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+// 0 or errno.
+int try_connect(int socket, const sockaddr_un& address) {
+    return ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
+}
+
+// Only one process at a time looks for dead sockets in a directory or makes one there: a socket that is bound but does not
+// listen yet looks dead.
+result<unique_fd> lock_directory_of(const fs::path& path) {
+    const fs::path directory = path.parent_path();
+    if (auto own = require_private(directory); !own) return tl::unexpected(std::move(own.error()));
+    unique_fd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!lock) return failed("open", directory, errno);
+    const auto deadline = clock::now() + std::chrono::seconds(2);
+    while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) return failed("lock", directory, errno);
+        if (clock::now() >= deadline) {
+            return fail(errc::timeout, fmt::format("another process keeps '{}' locked; look for a stopped faceflow",
+                                                   directory.string()));
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return lock;
+}
+
+// With the directory locked: removes a socket that nobody listens on; 0 or the errno of connecting to it.
+int sweep(const fs::path& path, const sockaddr_un& address) {
+    struct stat facts {};
+    if (::lstat(path.c_str(), &facts) != 0) return errno;
+    if (!S_ISSOCK(facts.st_mode) || facts.st_uid != ::geteuid()) return EEXIST;
+    const unique_fd probe = new_socket();
+    if (!probe) return errno;
+    const int reason = try_connect(probe.get(), address);
+    if (reason == ECONNREFUSED) ::unlink(path.c_str());
+    return reason;
+}
+
+bool same_user(const unique_fd& connection) {
+    ucred credentials{};
+    socklen_t size = sizeof(credentials);
+    return ::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 &&
+           credentials.uid == ::geteuid();
+}
+
+}  // namespace
+
+result<void> require_private(const fs::path& directory) {
+    struct stat facts {};
+    if (::lstat(directory.c_str(), &facts) != 0) return failed("look at", directory, errno);
+    if (S_ISDIR(facts.st_mode) && facts.st_uid == ::geteuid() && (facts.st_mode & 07777 & ~S_ISGID) == 0700) return {};
+    return fail(errc::io,
+                fmt::format("'{}' is no directory that only this user can enter (mode 0700), so sockets in it are "
+                            "not safe; remove it, or set XDG_RUNTIME_DIR to one that is",
+                            directory.string()));
+}
+
+result<fs::path> runtime_directory() {
+    if (const char* given = std::getenv("XDG_RUNTIME_DIR"); given != nullptr && *given == '/') {
+        if (require_private(given)) return fs::path(given);
+    }
+    fs::path own = fmt::format("/tmp/faceflow-{}", ::geteuid());
+    if (::mkdir(own.c_str(), 0700) != 0 && errno != EEXIST) return failed("make", own, errno);
+    if (auto safe = require_private(own); !safe) return tl::unexpected(std::move(safe.error()));
+    return own;
+}
+
+result<listener> listener::open(const fs::path& path) {
+    const auto address = address_of(path);
+    if (!address) return tl::unexpected(address.error());
+    const auto lock = lock_directory_of(path);
+    if (!lock) return tl::unexpected(lock.error());
+    unique_fd socket = new_socket(), stopped(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!socket || !stopped) return failed("make a socket for", path, errno);
+    const int there = sweep(path, *address);
+    if (there != ENOENT && there != ECONNREFUSED) {
+        return fail(errc::invalid_argument,
+                    fmt::format("'{}' is taken by {}; choose another name", path.string(),
+                                there == 0 || there == EAGAIN ? "a process that listens there" : "another file"));
+    }
+    struct stat facts {};
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0 ||
+        ::lstat(path.c_str(), &facts) != 0 || ::listen(socket.get(), backlog) != 0) {
+        return failed("listen at", path, errno);
+    }
+    return listener(path, std::move(socket), std::move(stopped), facts.st_dev, facts.st_ino);
+}
+
+listener::~listener() {
+    struct stat facts {};
+    if (socket_ && ::lstat(path_.c_str(), &facts) == 0 && facts.st_dev == device_ && facts.st_ino == file_)
+        ::unlink(path_.c_str());
+}
+
+void listener::stop() noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t full = ::write(stopped_.get(), &one, sizeof(one));
+}
+
+result<unique_fd> listener::take_connection() {
+    unique_fd connection(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (connection) return same_user(connection) ? std::move(connection) : unique_fd();
+    // It may have gone again, or a signal came.
+    if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return unique_fd();
+    return failed("accept a connection at", path_, errno);
+}
+
+result<channel> listener::accept(time_point deadline) {
+    while (true) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+            std::clamp<clock::duration>(deadline - clock::now(), clock::duration::zero(), std::chrono::hours(1)));
+        std::array<pollfd, 2> waiting{pollfd{socket_.get(), POLLIN, 0}, pollfd{stopped_.get(), POLLIN, 0}};
+        ::poll(waiting.data(), waiting.size(), static_cast<int>(left.count()));
+        if (waiting[1].revents != 0)
+            return fail(errc::interrupted, fmt::format("listening at '{}' was stopped", path_.string()));
+        if (waiting[0].revents != 0) {
+            auto connection = take_connection();
+            if (!connection) return tl::unexpected(std::move(connection.error()));
+            if (*connection) return channel::adopt(std::move(*connection));
+        }
+        if (clock::now() >= deadline)
+            return fail(errc::timeout, fmt::format("nobody connected to '{}' in time", path_.string()));
+    }
+}
+
+result<channel> connect_to(const fs::path& path, time_point deadline) {
+    const auto address = address_of(path);
+    if (!address) return tl::unexpected(address.error());
+    unique_fd socket = new_socket();
+    if (!socket) return failed("make a socket for", path, errno);
+    int reason = try_connect(socket.get(), *address);
+    // Its queue is full.
+    while ((reason == EAGAIN || reason == EINTR) && clock::now() < deadline) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        reason = try_connect(socket.get(), *address);
+    }
+    if (reason == EAGAIN)
+        return fail(errc::timeout, fmt::format("the process that listens at '{}' does not answer", path.string()));
+    if (reason == ECONNREFUSED) {
+        if (const auto lock = lock_directory_of(path)) sweep(path, *address);
+    }
+    if (reason == ECONNREFUSED || reason == ENOENT)
+        return fail(errc::not_found, fmt::format("no process listens at '{}'; start it first", path.string()));
+    if (reason != 0) return failed("connect to", path, reason);
+    if (!same_user(socket)) {
+        return fail(
+            errc::unavailable,
+            fmt::format("the process that listens at '{}' is another user's; it is not spoken to", path.string()));
+    }
+    ::fcntl(socket.get(), F_SETFL, 0);
+    return channel::adopt(std::move(socket));
+}
+
+}  // namespace faceflow::ipc

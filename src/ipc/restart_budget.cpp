@@ -1,0 +1,25 @@
+#include "ipc/restart_budget.hpp"
+
+#include <fmt/format.h>
+
+namespace faceflow::ipc {
+
+std::size_t restart_budget::spent(time_point now) {
+    while (!restarts_.empty() && now - restarts_.front() >= window_)
+        restarts_.pop_front();
+    return restarts_.size();
+}
+
+result<void> restart_budget::spend(time_point now, std::string_view who, std::string_view last_exit) {
+    if (spent(now) >= most_) {
+        return fail(
+            errc::unavailable,
+            fmt::format("{} ended again ({}) after {} restarts within {:.3g} s: it is not started any more; what "
+                        "ends it is in its last lines on standard error",
+                        who, last_exit, most_, std::chrono::duration<double>(window_).count()));
+    }
+    restarts_.push_back(now);
+    return {};
+}
+
+}  // namespace faceflow::ipc
