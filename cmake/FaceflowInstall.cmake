@@ -3,6 +3,7 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS faceflow_cli faceflow EXPORT faceflow-targets)
 install(DIRECTORY include/faceflow TYPE INCLUDE)
+install(TARGETS faceflow_stage DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/faceflow)
 
 # An ONNX Runtime that is not the system's own travels along, under the name that the loader asks for.
 get_filename_component(_ort_real ${OnnxRuntime_LIBRARY} REALPATH)

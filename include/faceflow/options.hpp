@@ -21,7 +21,7 @@ enum class pacing : std::uint8_t {
 
 struct options {
     std::string device = "auto";  // auto | cpu | emulated[:N]
-    std::string flow = "fused";   // fused | threaded
+    std::string flow = "fused";   // fused | threaded | shared | cached | copied
     faceflow::pacing pacing = faceflow::pacing::recorded;
 
     faceflow::detector detector = faceflow::detector::retinaface;
@@ -48,6 +48,11 @@ struct options {
     double batch_deadline_ms = 2;
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::string link = "pcie4";  // that an emulated device hangs on: none | pcie3 | pcie4 | pcie5
+
+    // Flows of several processes: one that died is started again, so often within ten seconds; one that shows no sign of life
+    // for so many seconds, though it has work, is ended and started again.
+    std::int32_t stage_restarts = 5;
+    double stage_timeout = 0.5;
 
     std::filesystem::path models;  // folder to look for models in first; empty: the usual places
 };

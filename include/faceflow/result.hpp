@@ -19,6 +19,7 @@ enum class errc {
     out_of_memory,     // host memory, or a device pool at its cap
     timeout,           // something did not answer in time
     interrupted,       // the user or the caller asked to stop
+    lost,              // was in work in a process that died
     internal,          // a broken promise inside faceflow: please report it
 };
 

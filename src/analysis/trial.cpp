@@ -83,8 +83,8 @@ result<std::unique_ptr<face_engine>> engine_for(options chosen, pacing how, arri
 void read_counts(const face_engine& engine, double frames, compare_row& row) {
     ledger::entry up, down;
     std::uint64_t syncs = 0;
+    row.peak_device_bytes = engine.peak_device_bytes();
     for (const auto& d : engine.devices()) {
-        row.peak_device_bytes += d->pool().peak_bytes();
         if (d->shares_host_memory()) continue;
         up += d->book().transfers(direction::host_to_device);
         down += d->book().transfers(direction::device_to_host);

@@ -81,7 +81,7 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->type_name("DEVICE")
         ->capture_default_str()
         ->group(engine);
-    app.add_option("--flow", o.flow, "how stages are joined: fused, threaded")
+    app.add_option("--flow", o.flow, "how stages are joined: fused, threaded, or in several processes: shared, cached, copied")
         ->type_name("FLOW")
         ->capture_default_str()
         ->group(engine);
@@ -123,6 +123,15 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->type_name("MS")
         ->capture_default_str()
         ->group(memory);
+    const auto processes = "Flows of several processes";
+    app.add_option("--stage-restarts", o.stage_restarts, "how often within 10 s a stage that died is started again")
+        ->type_name("N")
+        ->capture_default_str()
+        ->group(processes);
+    app.add_option("--stage-timeout", o.stage_timeout, "how long one that has work may show no sign of life")
+        ->type_name("SECONDS")
+        ->capture_default_str()
+        ->group(processes);
     const auto faces = "Faces";
     app.add_option("--detector", into.detector, "retinaface (weights for research only) or blazeface (free)")
         ->type_name("NAME")

@@ -14,6 +14,7 @@ std::string_view name(errc code) noexcept {
         case errc::out_of_memory: return "out_of_memory";
         case errc::timeout: return "timeout";
         case errc::interrupted: return "interrupted";
+        case errc::lost: return "lost";
         case errc::internal: return "internal";
     }
     return "unknown";

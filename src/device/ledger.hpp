@@ -48,6 +48,18 @@ public:
         syncs_[static_cast<std::size_t>(t.at)].fetch_add(1, std::memory_order_relaxed);
     }
 
+    // What another process entered in its own ledger.
+    void include(direction d, stage at, const entry& e) noexcept {
+        auto& c = cells_[static_cast<std::size_t>(d)][static_cast<std::size_t>(at)];
+        c.count.fetch_add(e.count, std::memory_order_relaxed);
+        c.bytes.fetch_add(e.bytes, std::memory_order_relaxed);
+        c.pinned_count.fetch_add(e.pinned_count, std::memory_order_relaxed);
+        c.pinned_bytes.fetch_add(e.pinned_bytes, std::memory_order_relaxed);
+    }
+    void include_syncs(stage at, std::uint64_t count) noexcept {
+        syncs_[static_cast<std::size_t>(at)].fetch_add(count, std::memory_order_relaxed);
+    }
+
     [[nodiscard]] entry transfers(direction d, stage at) const noexcept {
         const auto& c = cells_[static_cast<std::size_t>(d)][static_cast<std::size_t>(at)];
         return {c.count.load(std::memory_order_relaxed), c.bytes.load(std::memory_order_relaxed),

@@ -49,6 +49,8 @@ public:
     [[nodiscard]] bool idle() const;
 
     [[nodiscard]] device& owner() const noexcept { return device_; }
+    // Slot i begins at memory() + i * slot_bytes().
+    [[nodiscard]] std::byte* memory() const noexcept { return memory_.data(); }
     [[nodiscard]] std::size_t slot_bytes() const noexcept { return slot_bytes_; }
     [[nodiscard]] std::size_t slots() const noexcept { return entries_.size(); }
     // Slots in use, those that wait for the device not counted.

@@ -28,6 +28,8 @@ result<void> check(const options& o) {
     if (auto r = between("cache_ttl", o.cache_ttl, 0.0, 3600.0); !r) return r;
     if (auto r = between("batch_frames", o.batch_frames, 1, vision::max_pass_frames); !r) return r;
     if (auto r = between("batch_deadline_ms", o.batch_deadline_ms, 0.0, 1000.0); !r) return r;
+    if (auto r = between("stage_restarts", o.stage_restarts, 0, 1000000); !r) return r;
+    if (auto r = between("stage_timeout", o.stage_timeout, 0.05, 3600.0); !r) return r;
     if (!(o.focal_length >= 0)) return fail(errc::invalid_argument, "focal_length must be 0 (unknown) or more pixels");
     return {};
 }
@@ -39,7 +41,9 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     e->metrics_.tracing = e->setup_.tracing;
     if (o.threads == 0) o.threads = static_cast<std::int32_t>(std::max(1u, std::thread::hardware_concurrency()));
 
-    auto devices = open_devices({o.device, o.device_memory, o.link});
+    if (auto r = flow::check_flow(o.flow); !r) return tl::unexpected(std::move(r.error()));
+    // The cap is for all processes together.
+    auto devices = open_devices({o.device, o.device_memory / flow::pools_of(o.flow), o.link});
     if (!devices) return tl::unexpected(std::move(devices.error()));
     // Until the kernels and the inference of the CUDA device exist.
     if (devices->front()->kind() == device_kind::cuda) {
@@ -65,7 +69,10 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
         e->equipped_.push_back({d.get(), std::move(*models)});
     }
     auto joined = flow::make_flow({e->equipped_, e->setup_.merge_sources, o, e->metrics_,
-                                   [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); }});
+                                   [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); },
+                                   [self = e.get()](const std::string& line) {
+                                       if (self->setup_.note) self->setup_.note(line);
+                                   }});
     if (!joined) return tl::unexpected(std::move(joined.error()));
     e->flow_ = std::move(*joined);
     return e;
@@ -75,7 +82,15 @@ face_engine::~face_engine() = default;
 
 result<std::size_t> face_engine::submit(host_frame f) {
     if (auto r = faceflow::check(f.picture); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = flow_->health(); !r) return tl::unexpected(std::move(r.error()));
     return flow_->submit(std::move(f));
+}
+
+std::size_t face_engine::peak_device_bytes() const {
+    std::size_t sum = flow_->peak_bytes_elsewhere();
+    for (const auto& d : devices_)
+        sum += d->pool().peak_bytes();
+    return sum;
 }
 
 void face_engine::handle(flow::outcome&& o) {
@@ -89,6 +104,8 @@ void face_engine::handle(flow::outcome&& o) {
         metrics_.latency.record(std::chrono::steady_clock::now() - o.frame.captured);
     } else if (o.faces.error().code == errc::out_of_memory) {
         metrics_.dropped.add("device_memory");  // load shed: what is cached was given up, and this frame too
+    } else if (o.faces.error().code == errc::lost) {
+        metrics_.dropped.add("stage_lost");  // its process died, or hung and was ended; another one goes on
     } else {
         metrics_.errors.add(name(o.faces.error().code));
     }

@@ -28,14 +28,16 @@ public:
         handler on_result;
         bool merge_sources = false;  // recorded: results of all sources in one order, the same in every run
         trace* tracing = nullptr;    // draws stages and transfers, when given; outlives the engine
+        std::function<void(const std::string&)> note = {};  // lines for the user, such as of a process that was restarted
     };
 
     [[nodiscard]] static result<std::unique_ptr<face_engine>> create(setup s);
     ~face_engine();
     face_engine(const face_engine&) = delete;
 
-    // See flow::flow. A picture that cannot be read safely is refused.
+    // See flow::flow. A picture that cannot be read safely is refused. errc::unavailable once the flow cannot go on (health).
     [[nodiscard]] result<std::size_t> submit(host_frame f);
+    [[nodiscard]] result<void> health() const { return flow_->health(); }
     void begin_source(std::uint32_t source) { flow_->begin_source(source); }
     void end_source(std::uint32_t source) { flow_->end_source(source); }
     void drain() { flow_->drain(); }
@@ -44,6 +46,8 @@ public:
     [[nodiscard]] metrics& counters() noexcept { return metrics_; }
     [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return devices_; }
     [[nodiscard]] const flow::model_set& models() const noexcept { return equipped_.front().models; }
+    // Of all devices and processes together.
+    [[nodiscard]] std::size_t peak_device_bytes() const;
     // Of all devices together.
     [[nodiscard]] frame_cache_counts cache() const { return flow_->cache(); }
 

@@ -36,11 +36,11 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
     json stages = json::object();
     for (const stage s : all_stages)
         stages[std::string(name(s))] = rounded(m.of(s).mean_ms());
-    std::uint64_t syncs = 0, peak = 0, limit = 0;
+    std::uint64_t syncs = 0, limit = 0;
+    const std::uint64_t peak = engine.peak_device_bytes();
     for (const auto& d : engine.devices()) {
         syncs += d->book().syncs();
-        peak += d->pool().peak_bytes();
-        limit += d->pool().limit_bytes();
+        limit += d->pool().limit_bytes() * flow::pools_of(engine.chosen().flow);
     }
     auto errors = m.errors.snapshot();
     for (const auto& [reason, n] : survived)

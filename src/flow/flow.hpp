@@ -6,6 +6,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
@@ -45,6 +47,11 @@ public:
 
     // Of all devices' frame caches together.
     [[nodiscard]] virtual frame_cache_counts cache() const = 0;
+
+    // An error once the flow cannot go on, such as when a stage process dies again and again; frames still get outcomes.
+    [[nodiscard]] virtual result<void> health() const { return {}; }
+    // Peak of the device pools of other processes that work for this flow.
+    [[nodiscard]] virtual std::size_t peak_bytes_elsewhere() const { return 0; }
 };
 
 // A device with the models loaded for it.
@@ -59,7 +66,14 @@ struct flow_parts {
     const options& chosen;
     metrics& counters;
     outcome_handler handler;
+    std::function<void(const std::string&)> note = [](const std::string&) {};  // a line for the user; any thread
 };
+
+[[nodiscard]] std::vector<std::string> flow_names();
+// errc::invalid_argument with the names that there are.
+[[nodiscard]] result<void> check_flow(std::string_view name);
+// Processes that each have a pool on the device: the cap is divided by it.
+[[nodiscard]] std::size_t pools_of(std::string_view flow) noexcept;
 
 // The flow that `options::flow` names.
 [[nodiscard]] result<std::unique_ptr<flow>> make_flow(const flow_parts& parts);

@@ -7,19 +7,57 @@
 #include "core/nearest.hpp"
 #include "flow/flow.hpp"
 #include "flow/fused_flow.hpp"
+#include "flow/process/process_flow.hpp"
 #include "flow/threaded_flow.hpp"
 
 namespace faceflow::flow {
+namespace {
 
-result<std::unique_ptr<flow>> make_flow(const flow_parts& parts) {
-    const std::string& wanted = parts.chosen.flow;
-    if (wanted == "fused") return make_fused_flow(parts);
-    if (wanted == "threaded") return make_threaded_flow(parts);
-    const std::array<std::string, 2> known{"fused", "threaded"};
+struct known_flow {
+    std::string_view name;
+    result<std::unique_ptr<flow>> (*make)(const flow_parts& parts);
+    std::size_t pools;  // processes with a pool on the device
+};
+
+constexpr std::array<known_flow, 5> all_flows{{{"fused", make_fused_flow, 1},
+                                               {"threaded", make_threaded_flow, 1},
+                                               {"shared", make_shared_flow, 4},
+                                               {"cached", make_cached_flow, 3},
+                                               {"copied", make_copied_flow, 4}}};
+
+}  // namespace
+
+std::vector<std::string> flow_names() {
+    std::vector<std::string> names;
+    for (const auto& f : all_flows)
+        names.emplace_back(f.name);
+    return names;
+}
+
+std::size_t pools_of(std::string_view wanted) noexcept {
+    for (const auto& f : all_flows) {
+        if (f.name == wanted) return f.pools;
+    }
+    return 1;
+}
+
+result<void> check_flow(std::string_view wanted) {
+    const auto known = flow_names();
+    for (const auto& f : known) {
+        if (f == wanted) return {};
+    }
     const auto near = nearest(wanted, known);
     return fail(errc::invalid_argument,
                 fmt::format("unknown flow '{}'{}; there are: {}", wanted,
                             near.empty() ? "" : fmt::format("; did you mean {}?", near), fmt::join(known, ", ")));
+}
+
+result<std::unique_ptr<flow>> make_flow(const flow_parts& parts) {
+    if (auto r = check_flow(parts.chosen.flow); !r) return tl::unexpected(std::move(r.error()));
+    for (const auto& f : all_flows) {
+        if (f.name == parts.chosen.flow) return f.make(parts);
+    }
+    return fail(errc::internal, "a flow without a maker");
 }
 
 }  // namespace faceflow::flow

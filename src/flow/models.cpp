@@ -108,30 +108,48 @@ vision::detector_output model_set::outputs_at(const std::vector<const float*>& a
     return o;
 }
 
-result<model_set> load_models(const options& o, const inference::model_store& store,
-                              std::shared_ptr<inference::runtime> on, inference::threading how) {
-    model_set m;
+namespace {
+
+result<void> load_detector(model_set& m, const options& o, const inference::model_store& store,
+                           std::shared_ptr<inference::runtime> on, inference::threading how) {
     const bool retinaface = o.detector == detector::retinaface;
     m.kind = retinaface ? vision::detector_kind::retinaface : vision::detector_kind::blazeface;
     m.detect_width = retinaface ? o.detect_width : 192;
     m.detect_height = retinaface ? o.detect_height : 192;
     m.detect_scale = retinaface ? 255.0f : 2.0f;
     m.detect_bias = retinaface ? 0.0f : -1.0f;
-
-    auto found = load(store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", on, how);
+    auto found = load(store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", std::move(on), how);
     if (!found) return tl::unexpected(std::move(found.error()));
     m.detector = found->model;
     auto shapes = m.detector->output_shapes({1, 3, m.detect_height, m.detect_width});
     if (!shapes) return tl::unexpected(std::move(shapes.error()));
     m.detector_shapes = std::move(*shapes);
-    if (auto r = check_detector(m, found->entry); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = check_detector(m, found->entry); !r) return r;
     m.used.push_back({found->entry.id, found->entry.file, found->sha256});
+    return {};
+}
 
+result<void> load_mesh(model_set& m, const inference::model_store& store, std::shared_ptr<inference::runtime> on,
+                       inference::threading how) {
     auto mesh = load(store, "face_landmark_with_attention", std::move(on), how);
     if (!mesh) return tl::unexpected(std::move(mesh.error()));
     m.mesh = mesh->model;
-    if (auto r = check_mesh(*m.mesh, mesh->entry); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = check_mesh(*m.mesh, mesh->entry); !r) return r;
     m.used.push_back({mesh->entry.id, mesh->entry.file, mesh->sha256});
+    return {};
+}
+
+}  // namespace
+
+result<model_set> load_models(const options& o, const inference::model_store& store,
+                              std::shared_ptr<inference::runtime> on, inference::threading how, model_parts parts) {
+    model_set m;
+    if (parts.detector) {
+        if (auto r = load_detector(m, o, store, on, how); !r) return tl::unexpected(std::move(r.error()));
+    }
+    if (parts.mesh) {
+        if (auto r = load_mesh(m, store, std::move(on), how); !r) return tl::unexpected(std::move(r.error()));
+    }
     return m;
 }
 

@@ -32,8 +32,13 @@ struct model_set {
     [[nodiscard]] vision::detector_output outputs_at(const std::vector<const float*>& addresses) const;
 };
 
+// Which of the two a process needs.
+struct model_parts {
+    bool detector = true, mesh = true;
+};
+
 // Loads what the options ask for and checks that shapes are those of the models that faceflow can decode.
 [[nodiscard]] result<model_set> load_models(const options& o, const inference::model_store& store,
-                                            std::shared_ptr<inference::runtime> on, inference::threading how);
+                                            std::shared_ptr<inference::runtime> on, inference::threading how, model_parts parts = {});
 
 }  // namespace faceflow::flow

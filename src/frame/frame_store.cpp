@@ -1,40 +1,11 @@
 #include "frame/frame_store.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "frame/layout.hpp"
 
 namespace faceflow {
 namespace {
-
-// The planes one behind the other without padding, as one transfer moves them; `picture` is told where they will lie.
-void pack(const image& from, std::byte* to) {
-    for (int i = 0; i < plane_count(from.format); ++i) {
-        const auto extent = extent_of(from.format, from.width, from.height, i);
-        const plane& p = from.planes[static_cast<std::size_t>(i)];
-        if (p.stride == static_cast<std::ptrdiff_t>(extent.row_bytes)) {
-            std::memcpy(to, p.data, extent.bytes());
-            to += extent.bytes();
-            continue;
-        }
-        for (std::int32_t row = 0; row < extent.rows; ++row, to += extent.row_bytes) {
-            std::memcpy(to, p.data + static_cast<std::ptrdiff_t>(row) * p.stride, extent.row_bytes);
-        }
-    }
-}
-
-// The same picture with its packed planes at `at`.
-image packed_at(const image& from, const std::byte* at) {
-    image picture = from;
-    for (int i = 0; i < plane_count(from.format); ++i) {
-        const auto extent = extent_of(from.format, from.width, from.height, i);
-        picture.planes[static_cast<std::size_t>(i)] = {reinterpret_cast<const std::uint8_t*>(at),
-                                                       static_cast<std::int32_t>(extent.row_bytes)};
-        at += extent.bytes();
-    }
-    return picture;
-}
 
 frame_cache_options cache_options(const frame_store_options& o) {
     frame_cache_options c;
@@ -62,39 +33,85 @@ void frame_store::close() {
 }
 
 result<frame> frame_store::upload(stream& up, const host_frame& from, stage at) {
-    if (device_.shares_host_memory()) return frame{from.id, from.picture, from.owner, nullptr};
-    const tag t{at, from.id};
-    const std::size_t bytes = native_bytes(from.picture.format, from.picture.width, from.picture.height);
-    auto slot = take_slot(bytes);
-    if (!slot) return tl::unexpected(std::move(slot.error()));
+    if (views()) return frame{from.id, from.picture, from.owner, nullptr};
+    if (device_.shares_host_memory()) {
+        auto slot = take_slot(native_bytes(from.picture.format, from.picture.width, from.picture.height));
+        if (!slot) return tl::unexpected(std::move(slot.error()));
+        pack(from.picture, slot->address());
+        return stored(up, std::move(*slot), from.picture, from.id);
+    }
+    auto staged = expect(from.picture, {at, from.id});
+    if (!staged) return tl::unexpected(std::move(staged.error()));
+    pack(from.picture, staged->bytes().data());
+    return upload(up, std::move(*staged), from.id, at);
+}
+
+result<arrival> frame_store::expect(const image& picture, const tag& t) {
+    arrival a;
+    a.picture_ = picture;
+    const std::size_t bytes = native_bytes(picture.format, picture.width, picture.height);
+    if (device_.shares_host_memory()) {
+        a.own_ = host_memory(bytes);
+        a.bytes_ = {a.own_.get(), bytes};
+        return a;
+    }
     auto ring = staging_for(bytes);
     if (!ring) return tl::unexpected(std::move(ring.error()));
     auto block = (*ring)->acquire(t);
     if (!block) return tl::unexpected(std::move(block.error()));
+    a.staged_ = std::move(*block);
+    a.bytes_ = {a.staged_.host().data, bytes};
+    return a;
+}
+
+result<frame> frame_store::upload(stream& up, arrival&& from, const frame_id& id, stage at) {
+    if (device_.shares_host_memory())
+        return frame{id, packed_at(from.picture_, from.own_.get()), std::move(from.own_), nullptr};
+    const std::size_t bytes = from.bytes_.size();
+    auto slot = take_slot(bytes);
+    if (!slot) return tl::unexpected(std::move(slot.error()));
+    slot->used_on(up);
+    auto moved =
+        transfer(up, direction::host_to_device, slot->address(), from.staged_.host(), bytes, {at, id});
+    from.staged_.release_after(up);
+    if (!moved) return tl::unexpected(std::move(moved.error()));
+    return stored(up, std::move(*slot), from.picture_, id);
+}
+
+// The frame whose bytes the work on `up` puts into `slot`.
+result<frame> frame_store::stored(stream& up, lease slot, const image& picture, const frame_id& id) {
     auto ready = device_.make_event();
     if (!ready) return tl::unexpected(std::move(ready.error()));
-
-    pack(from.picture, block->host().data);
-    slot->used_on(up);
-    auto moved = transfer(up, direction::host_to_device, slot->address(), block->host(), bytes, t);
-    block->release_after(up);
-    if (!moved) return tl::unexpected(std::move(moved.error()));
     up.record(**ready);
-
-    frame f{from.id, packed_at(from.picture, slot->address()), nullptr, nullptr};
-    f.stored = std::make_shared<const stored_frame>(stored_frame{std::move(*slot), std::move(*ready)});
+    frame f{id, packed_at(picture, slot.address()), nullptr, nullptr};
+    f.stored = std::make_shared<const stored_frame>(stored_frame{std::move(slot), std::move(*ready)});
     f.hold = f.stored;
-    if (options_.cache) cache_.put(f, bytes);
+    if (options_.cache) cache_.put(f, native_bytes(picture.format, picture.width, picture.height));
     return f;
 }
 
+// Not cleared: every byte of it is about to be written. What nobody holds any more is used again.
+std::shared_ptr<std::byte[]> frame_store::host_memory(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    auto& ours = arrived_[bytes];
+    for (const auto& memory : ours) {
+        if (memory.use_count() == 1) return memory;
+    }
+    if (ours.size() > options_.uploads_in_flight) ours.clear();
+    return ours.emplace_back(std::make_shared_for_overwrite<std::byte[]>(bytes));
+}
+
+std::optional<frame> frame_store::find(stream& on, const frame_key& key) {
+    auto cached = cache_.get(key);
+    if (cached) use(on, *cached);
+    return cached;
+}
+
 result<frame> frame_store::find(stream& on, const host_frame& from, stage at) {
-    if (device_.shares_host_memory()) return frame{from.id, from.picture, from.owner, nullptr};
+    if (views()) return frame{from.id, from.picture, from.owner, nullptr};
     if (options_.cache) {
-        if (auto cached = cache_.get({from.id, from.picture.width, from.picture.height, from.picture.format})) {
-            use(on, *cached);
-            return std::move(*cached);
-        }
+        const image& p = from.picture;
+        if (auto cached = find(on, {from.id, p.width, p.height, p.format})) return std::move(*cached);
     }
     return upload(on, from, at);
 }

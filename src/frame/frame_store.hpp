@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "device/device.hpp"
@@ -24,6 +26,22 @@ struct frame_store_options {
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::size_t uploads_in_flight =
         4;  // staging blocks: one per thread that uploads, and as many transfers on their way
+    // Frames live in slots also where host memory is device memory (one copy), so that other processes can map them.
+    bool always_in_slots = false;
+};
+
+// Host memory for a picture that comes from elsewhere, such as a socket: planes one behind the other without padding. It is
+// staging memory where a transfer follows, so that what arrives is not copied once more. Move-only; goes before its store.
+class arrival {
+public:
+    [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
+
+private:
+    friend class frame_store;
+    image picture_;
+    std::span<std::byte> bytes_;
+    staging_block staged_;
+    std::shared_ptr<std::byte[]> own_;  // where host memory is device memory
 };
 
 // Where host memory is device memory nothing moves and nothing is cached: frames are views. Elsewhere frames live in slots of
@@ -40,6 +58,13 @@ public:
 
     // One transfer of the frame's native bytes, planes without padding, in the order of `up`; entered in the cache.
     [[nodiscard]] result<frame> upload(stream& up, const host_frame& from, stage at);
+
+    // The same for a picture like `picture` (whose planes are not looked at) that the caller is about to fill in.
+    [[nodiscard]] result<arrival> expect(const image& picture, const tag& t);
+    [[nodiscard]] result<frame> upload(stream& up, arrival&& from, const frame_id& id, stage at);
+
+    // The frame if it is in the cache.
+    [[nodiscard]] std::optional<frame> find(stream& on, const frame_key& key);
 
     // The frame for a later stage: from the cache, else uploaded again (and that is a miss, or the cache is off).
     [[nodiscard]] result<frame> find(stream& on, const host_frame& from, stage at);
@@ -60,11 +85,15 @@ private:
     [[nodiscard]] result<lease> take_slot_once(family& f, std::size_t bytes);
     [[nodiscard]] result<staging_ring*> staging_for(std::size_t bytes);
     void drop_idle_slabs(std::size_t but_for);
+    [[nodiscard]] bool views() const noexcept { return device_.shares_host_memory() && !options_.always_in_slots; }
+    [[nodiscard]] result<frame> stored(stream& up, lease slot, const image& picture, const frame_id& id);
+    [[nodiscard]] std::shared_ptr<std::byte[]> host_memory(std::size_t bytes);
 
     device& device_;
     const frame_store_options options_;
     std::mutex mutex_;
     std::map<std::size_t, family> families_;  // by frame bytes
+    std::map<std::size_t, std::vector<std::shared_ptr<std::byte[]>>> arrived_;  // by bytes, for use again
     frame_cache cache_;
     std::unique_ptr<cache_sweeper> sweeper_;
 };

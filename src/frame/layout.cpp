@@ -1,5 +1,7 @@
 #include "frame/layout.hpp"
 
+#include <cstring>
+
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -58,6 +60,32 @@ result<void> check(const image& picture) {
         }
     }
     return {};
+}
+
+void pack(const image& from, std::byte* to) noexcept {
+    for (int i = 0; i < plane_count(from.format); ++i) {
+        const auto extent = extent_of(from.format, from.width, from.height, i);
+        const plane& p = from.planes[static_cast<std::size_t>(i)];
+        if (p.stride == static_cast<std::ptrdiff_t>(extent.row_bytes)) {
+            std::memcpy(to, p.data, extent.bytes());
+            to += extent.bytes();
+            continue;
+        }
+        for (std::int32_t row = 0; row < extent.rows; ++row, to += extent.row_bytes) {
+            std::memcpy(to, p.data + static_cast<std::ptrdiff_t>(row) * p.stride, extent.row_bytes);
+        }
+    }
+}
+
+image packed_at(const image& from, const std::byte* at) noexcept {
+    image picture = from;
+    for (int i = 0; i < plane_count(from.format); ++i) {
+        const auto extent = extent_of(from.format, from.width, from.height, i);
+        picture.planes[static_cast<std::size_t>(i)] = {reinterpret_cast<const std::uint8_t*>(at),
+                                                       static_cast<std::int32_t>(extent.row_bytes)};
+        at += extent.bytes();
+    }
+    return picture;
 }
 
 }  // namespace faceflow

@@ -144,6 +144,11 @@ inline constexpr std::size_t palette_bytes = 1024;
 // Bytes of the whole picture without padding: what one upload moves.
 [[nodiscard]] std::size_t native_bytes(pixel_format format, std::int32_t width, std::int32_t height) noexcept;
 
+// Copies the planes one behind the other, without padding: native_bytes.
+void pack(const image& from, std::byte* to) noexcept;
+// A picture like `from` whose planes lie one behind the other from `at` on, without padding.
+[[nodiscard]] image packed_at(const image& from, const std::byte* at) noexcept;
+
 inline constexpr std::int32_t max_dimension = 16384;
 
 // Refuses a picture that could not be read safely: unknown format, sizes outside 1..16384, missing planes, strides too short.

@@ -189,10 +189,12 @@ result<channel> channel::adopt(unique_fd socket) {
     return channel(std::move(socket));
 }
 
-result<void> channel::send(std::uint16_t kind, std::span<const std::byte> body, std::span<const std::byte> payload,
-                           std::span<const int> descriptors, time_point deadline) {
+result<void> channel::send(std::uint16_t kind, std::span<const std::byte> body,
+                           std::span<const std::span<const std::byte>> payload, std::span<const int> descriptors,
+                           time_point deadline) {
     if (!sending_) return sending_;
-    if (body.size() > most_body_bytes || descriptors.size() > most_descriptors) {
+    if (body.size() > most_body_bytes || descriptors.size() > most_descriptors ||
+        payload.size() > most_payload_parts) {
         return fail(errc::invalid_argument,
                     fmt::format("a message of {} bytes and {} descriptors; {} and {} are the most, larger things are a "
                                 "payload",
@@ -202,10 +204,12 @@ result<void> channel::send(std::uint16_t kind, std::span<const std::byte> body, 
     header.kind = kind;
     header.body_bytes = static_cast<std::uint32_t>(body.size());
     header.descriptors = static_cast<std::uint32_t>(descriptors.size());
-    header.payload_bytes = payload.size();
+    for (const auto& part : payload)
+        header.payload_bytes += part.size();
     const auto encoded = encode_header(header);
-    std::array parts{part_of(encoded), part_of(body), part_of(payload)};
-    auto sent = send_all(socket_.get(), parts, descriptors, deadline);
+    std::array<iovec, 2 + most_payload_parts> parts{part_of(encoded), part_of(body)};
+    std::transform(payload.begin(), payload.end(), parts.begin() + 2, part_of);
+    auto sent = send_all(socket_.get(), std::span(parts).first(2 + payload.size()), descriptors, deadline);
     if (!sent && sent.error().code != errc::timeout) sending_ = sent;
     return sent;
 }

@@ -87,14 +87,6 @@ cv::Mat expand_palette(const image& picture) {
     return pixels;
 }
 
-int libav_matrix(colour_matrix matrix) {
-    switch (matrix) {
-        case colour_matrix::bt601: return SWS_CS_ITU601;
-        case colour_matrix::bt2020: return SWS_CS_BT2020;
-        default: return SWS_CS_ITU709;
-    }
-}
-
 }  // namespace
 
 canvas_format canvas_format_of(const image& picture) noexcept {

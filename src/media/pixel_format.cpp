@@ -254,4 +254,12 @@ result<frame_ptr> frame_mapper::convert(const AVFrame& frame, AVPixelFormat targ
     return converted;
 }
 
+int libav_matrix(colour_matrix matrix) noexcept {
+    switch (matrix) {
+        case colour_matrix::bt601: return SWS_CS_ITU601;
+        case colour_matrix::bt2020: return SWS_CS_BT2020;
+        default: return SWS_CS_ITU709;
+    }
+}
+
 }  // namespace faceflow::media

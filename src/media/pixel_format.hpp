@@ -26,6 +26,9 @@ struct turn_and_flip {
 // Of a 3x3 display matrix. Angles between quarter turns go to the nearest; mirroring is taken out first.
 [[nodiscard]] turn_and_flip read_display_matrix(const std::int32_t* matrix) noexcept;
 
+// For sws_getCoefficients.
+[[nodiscard]] int libav_matrix(colour_matrix matrix) noexcept;
+
 // What the frames themselves may leave open.
 struct stream_traits {
     AVCodecID codec = AV_CODEC_ID_NONE;

@@ -31,6 +31,10 @@ public:
         return static_cast<double>(sum_.load(std::memory_order_relaxed)) / 1e6;
     }
 
+    [[nodiscard]] std::chrono::nanoseconds total() const noexcept {
+        return std::chrono::nanoseconds(sum_.load(std::memory_order_relaxed));
+    }
+
     // Upper edge of the bucket that holds the q-quantile (0..1), in milliseconds; 0 when empty.
     [[nodiscard]] double quantile_ms(double q) const noexcept {
         const auto n = count();

@@ -1,0 +1,23 @@
+// faceflow-stage: one stage of a flow of several processes. Started by the flow, of no use to anybody else.
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+
+#include "device/emulated/fault_reporter.hpp"
+#include "flow/process/stage_server.hpp"
+#include "ipc/child_process.hpp"
+
+int main(int argc, char** argv) {
+    int owner = 0;
+    const char* const end = argc == 3 ? argv[2] + std::strlen(argv[2]) : nullptr;
+    if (argc != 3 || std::from_chars(argv[2], end, owner).ptr != end) {
+        std::fputs("faceflow-stage is started by faceflow (--flow shared, cached or copied), not by hand\n", stderr);
+        return 2;
+    }
+    if (!faceflow::ipc::die_with_parent(owner)) return 0;  // it is gone already
+    faceflow::install_fault_reporter();
+    const auto served = faceflow::flow::serve_stage(faceflow::unique_fd(3));
+    if (served) return 0;
+    std::fprintf(stderr, "faceflow-stage %s: %s\n", argv[1], served.error().message.c_str());
+    return 1;
+}

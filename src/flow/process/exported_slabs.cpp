@@ -1,0 +1,51 @@
+#include "flow/process/exported_slabs.hpp"
+
+#include <algorithm>
+
+namespace faceflow::flow {
+
+result<slot_name> exported_slabs::name_of(const lease& of) {
+    const std::shared_ptr<slab>& from = of.source();
+    const std::lock_guard lock(mutex_);
+    collect_gone();
+    auto at = std::find_if(known_.begin(), known_.end(), [&](const known& k) { return k.address == from.get(); });
+    if (at == known_.end()) {
+        auto shared = device_.export_memory(from->memory(), from->slot_bytes() * from->slots());
+        if (!shared) return tl::unexpected(std::move(shared.error()));
+        entry e;
+        e.facts.number = next_++;
+        e.facts.slots = static_cast<std::uint32_t>(from->slots());
+        e.facts.slot_bytes = from->slot_bytes();
+        e.facts.where = shared->where;
+        e.memory = std::make_shared<const unique_fd>(std::move(shared->descriptor));
+        known_.push_back({from, from.get(), e});
+        history_.push_back(std::move(e));
+        at = known_.end() - 1;
+    }
+    return slot_name{at->told.facts.number, of.where().index, of.where().generation};
+}
+
+void exported_slabs::collect_gone() {
+    for (auto at = known_.begin(); at != known_.end();) {
+        if (at->of.expired()) {
+            history_.push_back({at->told.facts, nullptr});
+            // What comes to a process that starts later need not be said.
+            for (entry& e : history_) {
+                if (e.facts.number == at->told.facts.number) e.memory = nullptr;
+            }
+            at = known_.erase(at);
+        } else {
+            ++at;
+        }
+    }
+}
+
+std::vector<exported_slabs::entry> exported_slabs::since(std::uint64_t& mark) {
+    const std::lock_guard lock(mutex_);
+    std::vector<entry> news(history_.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(mark, history_.size())),
+                            history_.end());
+    mark = history_.size();
+    return news;
+}
+
+}  // namespace faceflow::flow

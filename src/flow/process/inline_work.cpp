@@ -1,0 +1,355 @@
+// Stages that are sent what they work on, and send back what they made of it. One class each; what `copied` and `cached`
+// have switched on or off (cache, batch, pinned) is all that tells them apart.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "flow/device_line.hpp"
+#include "flow/process/stage_work.hpp"
+#include "frame/layout.hpp"
+#include "vision/mesh.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+constexpr std::size_t line_bytes = 256;
+
+std::size_t aligned(std::size_t bytes) {
+    return (bytes + line_bytes - 1) / line_bytes * line_bytes;
+}
+
+std::size_t crop_bytes() {
+    return mesh_memory::crops_bytes(1);
+}
+
+// Device memory with its mirror on the host: the faces of a frame, and as many crops as go across together.
+class parcel {
+public:
+    static result<parcel> create(stage_kit& kit) {
+        parcel p;
+        p.at_once_ = kit.chosen().batch ? mesh_batch : 1;
+        p.crops_at_ = aligned(kit.shape().set_bytes());
+        const auto bytes = p.crops_at_ + static_cast<std::size_t>(p.at_once_) * crop_bytes();
+        auto memory = mirrored_memory::create(kit.on(), bytes, kit.chosen().pinned);
+        if (!memory) return tl::unexpected(std::move(memory.error()));
+        p.memory_ = std::move(*memory);
+        return p;
+    }
+
+    std::int32_t at_once() const { return at_once_; }
+    vision::face_table table() const {
+        vision::face_table t;
+        t.of[0] = reinterpret_cast<vision::detection_set*>(memory_.on_device());
+        t.frames = 1;
+        return t;
+    }
+    float* crops() const { return reinterpret_cast<float*>(memory_.on_device() + crops_at_); }
+    std::byte* host_crops() const { return memory_.on_host() + crops_at_; }
+    vision::detection_set& host_set() const { return *reinterpret_cast<vision::detection_set*>(memory_.on_host()); }
+
+    void put(std::span<const vision::detection> faces) const {
+        vision::detection_set& set = host_set();
+        set.count = static_cast<std::int32_t>(faces.size());
+        set.overflow = 0;
+        std::copy(faces.begin(), faces.end(), set.items());
+    }
+
+    // The faces and the first `n` crops in one transfer; crops alone.
+    result<void> all_up(stream& s, std::int32_t n, const tag& t) const { return memory_.up(s, 0, end_of(n), t); }
+    result<void> all_down(stream& s, std::int32_t n, const tag& t) const { return memory_.down(s, 0, end_of(n), t); }
+    result<void> crops_up(stream& s, std::int32_t n, const tag& t) const {
+        return memory_.up(s, crops_at_, end_of(n) - crops_at_, t);
+    }
+    result<void> crops_down(stream& s, std::int32_t from, std::int32_t to, const tag& t) const {
+        return memory_.down(s, end_of(from), end_of(to) - end_of(from), t);
+    }
+    result<void> faces_up(stream& s, const tag& t) const { return memory_.up(s, 0, set_bytes(), t); }
+    result<void> faces_down(stream& s, const tag& t) const { return memory_.down(s, 0, crops_at_, t); }
+
+private:
+    std::size_t end_of(std::int32_t n) const { return crops_at_ + static_cast<std::size_t>(n) * crop_bytes(); }
+    std::size_t set_bytes() const {
+        return vision::detection_set::bytes(static_cast<std::size_t>(host_set().count));
+    }
+
+    mirrored_memory memory_;
+    std::int32_t at_once_ = 1;
+    std::size_t crops_at_ = 0;
+};
+
+std::span<const std::byte> bytes_of(const vision::detection_set& set) {
+    return std::as_bytes(std::span(set.items(), static_cast<std::size_t>(set.count)));
+}
+
+class inline_work : public stage_work {
+public:
+    result<void> map(const slab_facts&, unique_fd) override {
+        return fail(errc::unsupported, "this stage is sent its frames; it maps no memory");
+    }
+    void unmap(std::uint32_t) override {}
+};
+
+// detect, region, or both in one process around the frame cache: what `role` says.
+class picture_work final : public inline_work {
+public:
+    picture_work(stage_kit& kit, parcel p, std::optional<detector_memory> d)
+        : kit_(kit),
+          parcel_(std::move(p)),
+          detector_(std::move(d)),
+          frames_(kit.on(), device_line::store_options(kit.chosen(), 4)) {}
+
+    result<std::span<std::byte>> expect(const stage_call& call, std::size_t bytes) override {
+        const auto picture = picture_of(call.picture);
+        if (!picture) return tl::unexpected(picture.error());
+        const std::size_t wanted = native_bytes(picture->format, picture->width, picture->height);
+        if (bytes != wanted) {
+            return fail(errc::corrupt, fmt::format("{} bytes came where a {}x{} picture in {} has {}", bytes,
+                                                   picture->width, picture->height, name(picture->format), wanted));
+        }
+        if (uploads_again()) {
+            twice_.resize(bytes);
+            arrived_ = packed_at(*picture, twice_.data());
+            return std::span(twice_);
+        }
+        auto arriving = frames_.expect(*picture, tag_of(call, stage::capture));
+        if (!arriving) return tl::unexpected(std::move(arriving.error()));
+        arriving_ = std::move(*arriving);
+        return arriving_->bytes();
+    }
+
+    result<stage_answer> perform(const stage_call& call, std::span<const vision::detection> faces) override {
+        const bool detects = kit_.asked().role != stage_role::region && call.detect != 0;
+        const bool crops = kit_.asked().role != stage_role::detect;
+        const tag t = tag_of(call, detects ? stage::detect : stage::region);
+        auto f = upload(t);
+        if (!f) return tl::unexpected(std::move(f.error()));
+        if (detects) {
+            kit_.work().detect(kit_.work_stream(), *detector_, {&*f, 1}, parcel_.table());
+        } else {
+            parcel_.put(faces);
+            if (auto r = parcel_.faces_up(kit_.work_stream(), t); !r) return tl::unexpected(std::move(r.error()));
+        }
+        if (!crops) {
+            if (auto r = parcel_.faces_down(kit_.work_stream(), t); !r) return tl::unexpected(std::move(r.error()));
+            if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+            return answer(call, {});
+        }
+        // Where both stages share the process, the region stage asks the cache for the frame by its id.
+        if (kit_.asked().role == stage_role::detect_region) {
+            f = find_again(std::move(*f));
+            if (!f) return tl::unexpected(std::move(f.error()));
+        }
+        auto cropped = kit_.chosen().batch ? crop_in_batches(call, *f, !detects) : crop_one_by_one(call, *f);
+        if (!cropped) return tl::unexpected(std::move(cropped.error()));
+        return answer(call, *cropped);
+    }
+
+    frame_cache_counts cache() const override { return frames_.counts(); }
+
+private:
+    static tag tag_of(const stage_call& call, stage at) { return {at, {call.source, call.sequence}}; }
+
+    // With the cache off the frame goes up for each of the two stages, as the analysis found it: its bytes are kept.
+    bool uploads_again() const {
+        return kit_.asked().role == stage_role::detect_region && !kit_.chosen().cache &&
+               !kit_.on().shares_host_memory();
+    }
+
+    result<frame> upload(const tag& t) {
+        if (uploads_again()) return frames_.upload(kit_.work_stream(), kept(t.frame), t.at);
+        if (!arriving_) return fail(errc::corrupt, "a frame without pixels");
+        return frames_.upload(kit_.work_stream(), std::exchange(arriving_, std::nullopt).value(), t.frame, t.at);
+    }
+
+    result<frame> find_again(frame f) {
+        if (uploads_again()) return frames_.upload(kit_.work_stream(), kept(f.id), stage::region);
+        const image& p = f.picture;
+        if (auto cached = frames_.find(kit_.work_stream(), {f.id, p.width, p.height, p.format})) return std::move(*cached);
+        return f;  // expired since: it is still held here
+    }
+
+    host_frame kept(const frame_id& id) const {
+        host_frame h;
+        h.id = id;
+        h.picture = arrived_;
+        return h;
+    }
+
+    // The host's view is complete: pageable downloads have waited for themselves already.
+    result<void> finished(const tag& t) {
+        if (kit_.on().shares_host_memory() || kit_.chosen().pinned) return kit_.wait(t);
+        return kit_.work_stream().take_error();
+    }
+
+    // The first batch comes down with the faces, for as many of them as the last frame had.
+    result<std::span<const std::byte>> crop_in_batches(const stage_call& call, const frame& f, bool known) {
+        stream& s = kit_.work_stream();
+        const tag t = tag_of(call, stage::region);
+        const vision::face_table table = parcel_.table();
+        const std::int32_t at_once = parcel_.at_once();
+        kit_.work().region(s, {&f, 1}, table, 0, parcel_.crops(), at_once);
+        const std::int32_t guess = std::min(known ? parcel_.host_set().count : guess_, at_once);
+        if (auto r = parcel_.all_down(s, guess, t); !r) return tl::unexpected(std::move(r.error()));
+        if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+        const std::int32_t count = parcel_.host_set().count;
+        if (const std::int32_t here = std::min(count, at_once); here > guess) {
+            if (auto r = parcel_.crops_down(s, guess, here, t); !r) return tl::unexpected(std::move(r.error()));
+            if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+        }
+        guess_ = std::max(count, 1);
+        const auto crops_in = [&](std::int32_t n) { return static_cast<std::size_t>(n) * crop_bytes(); };
+        if (count <= at_once) return std::span<const std::byte>(parcel_.host_crops(), crops_in(count));
+
+        out_.resize(crops_in(count));
+        std::memcpy(out_.data(), parcel_.host_crops(), crops_in(at_once));
+        for (std::int32_t first = at_once; first < count; first += at_once) {
+            const std::int32_t n = std::min(at_once, count - first);
+            kit_.work().region(s, {&f, 1}, table, first, parcel_.crops(), at_once);
+            if (auto r = parcel_.crops_down(s, 0, n, t); !r) return tl::unexpected(std::move(r.error()));
+            if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+            std::memcpy(out_.data() + crops_in(first), parcel_.host_crops(), crops_in(n));
+        }
+        return std::span<const std::byte>(out_);
+    }
+
+    result<std::span<const std::byte>> crop_one_by_one(const stage_call& call, const frame& f) {
+        stream& s = kit_.work_stream();
+        const tag t = tag_of(call, stage::region);
+        if (kit_.asked().role == stage_role::detect_region && call.detect != 0) {
+            if (auto r = parcel_.faces_down(s, t); !r) return tl::unexpected(std::move(r.error()));
+            if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+        }
+        const std::int32_t count = parcel_.host_set().count;
+        out_.resize(static_cast<std::size_t>(count) * crop_bytes());
+        for (std::int32_t i = 0; i < count; ++i) {
+            kit_.work().region(s, {&f, 1}, parcel_.table(), i, parcel_.crops(), 1);
+            if (auto r = parcel_.crops_down(s, 0, 1, t); !r) return tl::unexpected(std::move(r.error()));
+            if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+            std::memcpy(out_.data() + static_cast<std::size_t>(i) * crop_bytes(), parcel_.host_crops(), crop_bytes());
+        }
+        return std::span<const std::byte>(out_);
+    }
+
+    stage_answer answer(const stage_call& call, std::span<const std::byte> crops) const {
+        stage_answer a;
+        const vision::detection_set& set = parcel_.host_set();
+        a.reply.serial = call.serial;
+        a.reply.detections = static_cast<std::uint32_t>(set.count);
+        a.reply.crops = static_cast<std::uint32_t>(crops.size() / crop_bytes());
+        a.payload = {bytes_of(set), crops};
+        return a;
+    }
+
+    stage_kit& kit_;
+    parcel parcel_;
+    std::optional<detector_memory> detector_;
+    frame_store frames_;
+    std::optional<arrival> arriving_;
+    std::vector<std::byte> twice_;
+    image arrived_;
+    std::int32_t guess_ = 1;
+    std::vector<std::byte> out_;
+};
+
+// landmark: faces and crops in, records out.
+class crop_work final : public inline_work {
+public:
+    crop_work(stage_kit& kit, parcel p, mesh_memory m, mirrored_memory results)
+        : kit_(kit),
+          parcel_(std::move(p)),
+          mesh_(std::move(m)),
+          results_(std::move(results)) {}
+
+    // As many crops as go up together are received where they go up from.
+    result<std::span<std::byte>> expect(const stage_call& call, std::size_t bytes) override {
+        if (call.crops != call.detections || bytes != call.crops * crop_bytes())
+            return fail(errc::corrupt, fmt::format("{} bytes of crops for {} faces", bytes, call.detections));
+        direct_ = static_cast<std::int32_t>(call.crops) <= parcel_.at_once();
+        if (direct_) return std::span(parcel_.host_crops(), bytes);
+        crops_.resize(bytes);
+        return std::span(crops_);
+    }
+
+    result<stage_answer> perform(const stage_call& call, std::span<const vision::detection> faces) override {
+        parcel_.put(faces);
+        const auto count = static_cast<std::int32_t>(faces.size());
+        const std::int32_t at_once = parcel_.at_once();
+        frame f{{call.source, call.sequence}, {}, nullptr, nullptr};
+        if (auto picture = picture_of(call.picture)) f.picture = *picture;
+        for (std::int32_t first = 0; first < count; first += at_once) {
+            if (auto r = mesh(f, first, std::min(at_once, count - first), count); !r)
+                return tl::unexpected(std::move(r.error()));
+        }
+        if (auto r = bring_down(f, count); !r) return tl::unexpected(std::move(r.error()));
+        stage_answer a;
+        a.reply.serial = call.serial;
+        a.reply.records = call.detections;
+        a.payload = {std::span<const std::byte>(results_.on_host(), vision::pass_results::bytes(1, count))};
+        return a;
+    }
+
+private:
+    vision::pass_results results() const {
+        return {reinterpret_cast<vision::result_header*>(results_.on_device()), 1};
+    }
+
+    result<void> mesh(const frame& f, std::int32_t first, std::int32_t n, std::int32_t count) {
+        stream& s = kit_.work_stream();
+        const tag t{stage::landmark, f.id};
+        if (!direct_)
+            std::memcpy(parcel_.host_crops(), crops_.data() + static_cast<std::size_t>(first) * crop_bytes(),
+                        static_cast<std::size_t>(n) * crop_bytes());
+        auto moved = first == 0 ? parcel_.all_up(s, n, t) : parcel_.crops_up(s, n, t);
+        if (!moved) return moved;
+        kit_.work().landmark(s, mesh_, {&f, 1}, parcel_.table(), first, results());
+        if (kit_.chosen().batch) {
+            // The next batch is received into the memory that this one is moved from.
+            return first + n < count ? kit_.wait(t) : result<void>{};
+        }
+        // One face at a time, its record too.
+        const std::size_t from = first == 0 ? 0 : vision::pass_results::bytes(1, first);
+        if (auto r = results_.down(s, from, vision::pass_results::bytes(1, first + 1) - from, t); !r) return r;
+        return kit_.chosen().pinned || kit_.on().shares_host_memory() ? kit_.wait(t) : s.take_error();
+    }
+
+    result<void> bring_down(const frame& f, std::int32_t count) {
+        if (!kit_.chosen().batch || count == 0) return {};
+        const tag t{stage::landmark, f.id};
+        if (auto r = results_.down(kit_.work_stream(), 0, vision::pass_results::bytes(1, count), t); !r) return r;
+        return kit_.wait(t);
+    }
+
+    stage_kit& kit_;
+    parcel parcel_;
+    mesh_memory mesh_;
+    mirrored_memory results_;
+    std::vector<std::byte> crops_;
+    bool direct_ = false;
+};
+
+result<std::unique_ptr<stage_work>> make_crop_work(stage_kit& kit, parcel p) {
+    auto mesh = mesh_memory::create(kit.on(), kit.models(), p.at_once(), p.crops());
+    if (!mesh) return tl::unexpected(std::move(mesh.error()));
+    auto results = mirrored_memory::create(kit.on(), kit.shape().results_bytes(), kit.chosen().pinned);
+    if (!results) return tl::unexpected(std::move(results.error()));
+    return std::make_unique<crop_work>(kit, std::move(p), std::move(*mesh), std::move(*results));
+}
+
+}  // namespace
+
+result<std::unique_ptr<stage_work>> make_inline_work(stage_kit& kit) {
+    auto p = parcel::create(kit);
+    if (!p) return tl::unexpected(std::move(p.error()));
+    if (kit.asked().role == stage_role::landmark) return make_crop_work(kit, std::move(*p));
+    std::optional<detector_memory> detector;
+    if (kit.asked().role != stage_role::region) {
+        auto made = detector_memory::create(kit.on(), kit.models(), 1);
+        if (!made) return tl::unexpected(std::move(made.error()));
+        detector = std::move(*made);
+    }
+    return std::make_unique<picture_work>(kit, std::move(*p), std::move(detector));
+}
+
+}  // namespace faceflow::flow

@@ -1,0 +1,79 @@
+#include "flow/process/process_flow.hpp"
+
+#include "flow/flow_ends.hpp"
+#include "flow/process/process_line.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+class process_flow final : public flow_ends {
+public:
+    using line_maker = result<std::unique_ptr<process_line>> (*)(const equipped_device&, const flow_parts&, std::size_t,
+                                                                 intake&, collector&);
+
+    // `chosen` are the options that the flow goes by.
+    process_flow(const flow_parts& parts, options chosen)
+        : flow_ends(parts, (parts.chosen.pacing == pacing::live ? 2 : 6) * parts.devices.size()),
+          chosen_(std::move(chosen)) {}
+    ~process_flow() override { intake_.close(); }
+
+    result<void> open(const flow_parts& parts, line_maker make) {
+        const flow_parts ours{parts.devices, parts.merged, chosen_, parts.counters, parts.handler, parts.note};
+        for (std::size_t i = 0; i < parts.devices.size(); ++i) {
+            auto line = make(parts.devices[i], ours, i, intake_, collector_);
+            if (!line) {
+                intake_.close();
+                return tl::unexpected(std::move(line.error()));
+            }
+            lines_.push_back(std::move(*line));
+        }
+        return {};
+    }
+
+    frame_cache_counts cache() const override {
+        frame_cache_counts sum;
+        for (const auto& l : lines_)
+            sum = sum + l->cache();
+        return sum;
+    }
+    result<void> health() const override {
+        for (const auto& l : lines_) {
+            if (auto r = l->health(); !r) return r;
+        }
+        return {};
+    }
+    std::size_t peak_bytes_elsewhere() const override {
+        std::size_t sum = 0;
+        for (const auto& l : lines_)
+            sum += l->peak_bytes();
+        return sum;
+    }
+
+private:
+    const options chosen_;
+    std::vector<std::unique_ptr<process_line>> lines_;
+};
+
+result<std::unique_ptr<flow>> make(const flow_parts& parts, options chosen, process_flow::line_maker line) {
+    auto f = std::make_unique<process_flow>(parts, std::move(chosen));
+    if (auto r = f->open(parts, line); !r) return tl::unexpected(std::move(r.error()));
+    return f;
+}
+
+}  // namespace
+
+result<std::unique_ptr<flow>> make_copied_flow(const flow_parts& parts) {
+    options o = parts.chosen;
+    o.cache = o.batch = o.pinned = false;
+    return make(parts, std::move(o), make_inline_line);
+}
+
+result<std::unique_ptr<flow>> make_cached_flow(const flow_parts& parts) {
+    return make(parts, parts.chosen, make_inline_line);
+}
+
+result<std::unique_ptr<flow>> make_shared_flow(const flow_parts& parts) {
+    return make(parts, parts.chosen, make_shared_line);
+}
+
+}  // namespace faceflow::flow

@@ -1,0 +1,198 @@
+#include "flow/process/process_line.hpp"
+
+#include <fmt/format.h>
+
+namespace faceflow::flow {
+
+process_line::process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from,
+                           collector& to)
+    : device_(*d.on),
+      options_(parts.chosen),
+      metrics_(parts.counters),
+      note_(parts.note),
+      part_(part),
+      parts_(parts.devices.size()),
+      detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
+      intake_(from),
+      collector_(to),
+      watcher_([this](const std::stop_token& stop) { watch(stop); }) {}
+
+result<std::unique_ptr<stage_process>> process_line::start_stage(stage_role role, std::uint32_t places,
+                                                                 ipc::control_page& own, std::vector<int> pages,
+                                                                 exported_slabs* slabs) {
+    auto program = find_stage_program();
+    if (!program) return tl::unexpected(std::move(program.error()));
+    stage_setup s;
+    s.hello = {role, options_, 0, places};
+    s.hello.chosen.device = device_.kind() == device_kind::cuda ? fmt::format("cuda:{}", device_.index())
+                                                                : std::string(name(device_.kind()));
+    s.hello.chosen.device_memory = device_.pool().limit_bytes();  // of each process: the engine has divided it
+    s.program = std::move(*program);
+    s.own = &own;
+    s.pages = std::move(pages);
+    s.slabs = slabs;
+    s.restarts = options_.stage_restarts;
+    s.patience = std::chrono::nanoseconds(static_cast<std::int64_t>(options_.stage_timeout * 1e9));
+    s.note = note_;
+    s.spawn = [this](const stage_setup::starter& start) { return spawn(start); };
+    return stage_process::start(std::move(s));
+}
+
+void process_line::run(std::function<result<void>(process_job&)> begin,
+                       std::vector<stage_pipeline<process_job>::step> steps) {
+    steps.emplace_back([this](process_job& j) { hand_on(j); });
+    pipeline_.start([this, begin = std::move(begin)](auto& to) { capture(to, begin); }, std::move(steps));
+}
+
+void process_line::stop() {
+    pipeline_.join();
+    {
+        const std::lock_guard lock(mutex_);
+        processes_.clear();
+    }
+    watcher_ = {};
+}
+
+void process_line::look_after(std::vector<stage_process*> all, has_inputs ready) {
+    const std::lock_guard lock(mutex_);
+    processes_ = std::move(all);
+    ready_ = std::move(ready);
+}
+
+void process_line::watch(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (!stop.stop_requested()) {
+        asked_.wait_for(lock, stop, std::chrono::milliseconds(10), [&] { return to_start_ != nullptr; });
+        if (to_start_ != nullptr) {
+            const auto* start = std::exchange(to_start_, nullptr);
+            lock.unlock();
+            auto started = (*start)();
+            lock.lock();
+            started_.emplace(std::move(started));
+            answered_.notify_all();
+            continue;
+        }
+        const auto processes = processes_;
+        lock.unlock();
+        for (std::size_t i = 0; i < processes.size(); ++i)
+            processes[i]->look_after([&](std::uint32_t place, std::uint64_t serial) { return ready_(i, place, serial); });
+        lock.lock();
+    }
+}
+
+result<ipc::child_process> process_line::spawn(const stage_setup::starter& start) {
+    std::unique_lock lock(mutex_);
+    answered_.wait(lock, [&] { return to_start_ == nullptr && !started_; });  // somebody else's turn
+    to_start_ = &start;
+    asked_.notify_all();
+    answered_.wait(lock, [&] { return started_.has_value(); });
+    auto child = std::move(*started_);
+    started_.reset();
+    answered_.notify_all();
+    return child;
+}
+
+void process_line::capture(stage_pipeline<process_job>::edge& to,
+                           const std::function<result<void>(process_job&)>& begin) {
+    for (auto taken = intake_.take(part_, parts_); !taken.empty(); taken = intake_.take(part_, parts_)) {
+        work_unit& unit = taken.front();
+        auto outcomes = std::make_shared<unit_outcomes>(unit_outcomes{unit.line, unit.ticket, unit.frames.size(), {}});
+        for (std::size_t i = 0; i < unit.frames.size(); ++i) {
+            auto j = std::make_unique<process_job>();
+            j->unit = outcomes;
+            j->from = std::move(unit.frames[i]);
+            j->detect = i == 0 ? unit.detect_first : i % detect_every_ == 0;
+            {
+                const std::lock_guard lock(mutex_);
+                j->source = &sources_[j->from.id.source];
+                j->number = ++j->source->begun;
+            }
+            j->serial = serial_ += 2;
+            j->base.serial = j->serial;
+            j->base.source = j->from.id.source;
+            j->base.sequence = j->from.id.sequence;
+            j->base.picture = facts_of(j->from.picture);
+            j->failed = begin(*j);
+            to.push(std::move(j));
+        }
+    }
+}
+
+bool process_line::ask(stage_process& stage, process_job& job, const stage_call& call,
+                       std::span<const vision::detection> faces, std::span<const std::span<const std::byte>> payload,
+                       stage_response* into) {
+    if (!job.failed) return false;
+    auto answer = stage.call(call, faces, payload);
+    if (!answer) {
+        job.failed = tl::unexpected(std::move(answer.error()));
+        return false;
+    }
+    enter(answer->reply.counters, job);
+    if (into != nullptr) *into = std::move(*answer);
+    return true;
+}
+
+void process_line::enter(const stage_counters& c, const process_job& job) {
+    ledger& book = device_.book();
+    for (const stage s : all_stages) {
+        const auto i = static_cast<std::size_t>(s);
+        for (const direction d : {direction::host_to_device, direction::device_to_host}) {
+            const auto& m = c.transfers[static_cast<std::size_t>(d)][i];
+            book.include(d, s, {m.count, m.bytes, m.pinned_count, m.pinned_bytes});
+        }
+        book.include_syncs(s, c.syncs[i]);
+        if (c.runs[i] == 0) continue;
+        const auto each = std::chrono::nanoseconds(c.nanoseconds[i] / c.runs[i]);
+        const auto now = std::chrono::steady_clock::now();
+        for (std::uint64_t n = 0; n < std::min<std::uint64_t>(c.runs[i], 64); ++n)
+            record_stage(metrics_, s, "process", job.from.id, now - each, now);
+    }
+    const std::lock_guard lock(mutex_);
+    cache_.hits += c.hits;
+    cache_.misses += c.misses;
+    cache_.evictions += c.evictions;
+    cache_.expirations += c.expirations;
+}
+
+void process_line::await_turn(process_job& job) {
+    if (job.detect) return;
+    std::unique_lock lock(mutex_);
+    finished_.wait(lock, [&] { return job.source->finished + 1 >= job.number; });
+    job.detect = !job.source->known;
+}
+
+void process_line::hand_on(process_job& job) {
+    {
+        const std::lock_guard lock(mutex_);
+        job.source->finished = job.number;
+        job.source->known = job.failed.has_value();
+    }
+    finished_.notify_all();
+    unit_outcomes& u = *job.unit;
+    u.done.push_back({std::move(job.from), job.failed ? std::move(job.faces)
+                                                      : result<frame_faces>(tl::unexpected(job.failed.error()))});
+    if (u.done.size() == u.frames) collector_.put(u.line, u.ticket, std::move(u.done));
+}
+
+frame_cache_counts process_line::cache() const {
+    const std::lock_guard lock(mutex_);
+    return cache_;
+}
+
+result<void> process_line::health() const {
+    const std::lock_guard lock(mutex_);
+    for (const stage_process* p : processes_) {
+        if (auto r = p->health(); !r) return r;
+    }
+    return {};
+}
+
+std::size_t process_line::peak_bytes() const {
+    const std::lock_guard lock(mutex_);
+    std::size_t sum = 0;
+    for (const stage_process* p : processes_)
+        sum += p->peak_bytes();
+    return sum;
+}
+
+}  // namespace faceflow::flow

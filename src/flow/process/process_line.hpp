@@ -1,0 +1,139 @@
+// What the process flows have in common for each device: jobs that go from the intake through stage processes to the
+// collector, and somebody who looks after the processes.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "flow/collector.hpp"
+#include "flow/device_line.hpp"
+#include "flow/flow.hpp"
+#include "flow/intake.hpp"
+#include "flow/process/stage_process.hpp"
+#include "flow/stage_pipeline.hpp"
+#include "flow/stage_threads.hpp"
+
+namespace faceflow::flow {
+
+// Where a source's last frame left its faces, for its frames in turn.
+struct followed_source {
+    std::uint64_t begun = 0, finished = 0;  // frames
+    bool known = false;
+    std::vector<vision::detection> faces;  // copied, cached: on the host
+    std::shared_ptr<const lease> slot;     // shared: on the device
+    std::uint32_t place = 0;               // shared: what the last frame's landmark stage signals
+    std::uint64_t serial = 0;
+};
+
+// One frame in work.
+struct process_job {
+    std::shared_ptr<unit_outcomes> unit;
+    host_frame from;
+    bool detect = true;
+    std::uint64_t number = 0;  // within its source on this line, from 1
+    std::uint64_t serial = 0;  // of all jobs of this line, growing by two: see second_go
+    followed_source* source = nullptr;
+    result<void> failed;
+    result<frame_faces> faces;
+
+    // copied, cached
+    std::vector<vision::detection> found;
+    std::vector<std::byte> pixels, crops;
+    std::size_t crops_at = 0;                        // where they begin in `crops`
+    std::vector<std::span<const std::byte>> planes;  // what goes to the stages: `pixels`, or the source's own
+
+    // shared
+    frame on_device;
+    std::uint32_t place = 0;
+    bool placed = false;
+    stage_call base;  // what all its calls have in common
+};
+
+// The serial of a call that comes back to a job once more.
+[[nodiscard]] constexpr std::uint64_t second_go(std::uint64_t serial) {
+    return serial + 1;
+}
+
+class process_line {
+public:
+    virtual ~process_line() = default;
+
+    [[nodiscard]] virtual frame_cache_counts cache() const;
+    [[nodiscard]] result<void> health() const;
+    [[nodiscard]] std::size_t peak_bytes() const;
+
+protected:
+    process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
+
+    // A stage process of this line. `pages`: what goes with its greeting.
+    [[nodiscard]] result<std::unique_ptr<stage_process>> start_stage(stage_role role, std::uint32_t places,
+                                                                     ipc::control_page& own, std::vector<int> pages,
+                                                                     exported_slabs* slabs);
+    // Ready for jobs: begins with them. `begin` fills a job in, on the capture thread.
+    void run(std::function<result<void>(process_job&)> begin, std::vector<stage_pipeline<process_job>::step> steps);
+    // To be called by the destructor of who called run, once the intake is closed.
+    void stop();
+
+    // Which processes there are, first to last; known before run.
+    using has_inputs = std::function<bool(std::size_t process, std::uint32_t place, std::uint64_t serial)>;
+    void look_after(std::vector<stage_process*> all, has_inputs ready);
+
+    // Calls a stage, enters what it counted into this line's books, and makes its failure the job's.
+    bool ask(stage_process& stage, process_job& job, const stage_call& call,
+             std::span<const vision::detection> faces, std::span<const std::span<const std::byte>> payload,
+             stage_response* into);
+    // Waits until the frame before of the same source is through, when this one starts from it.
+    void await_turn(process_job& job);
+    // The last step of every job.
+    void hand_on(process_job& job);
+
+    [[nodiscard]] const options& chosen() const noexcept { return options_; }
+    [[nodiscard]] pass_shape shape() const { return {1, options_.max_faces}; }
+    [[nodiscard]] device& on() const noexcept { return device_; }
+
+private:
+    void capture(stage_pipeline<process_job>::edge& to, const std::function<result<void>(process_job&)>& begin);
+    void watch(const std::stop_token& stop);
+    [[nodiscard]] result<ipc::child_process> spawn(const stage_setup::starter& start);
+    void enter(const stage_counters& counters, const process_job& job);
+
+    device& device_;
+    const options& options_;
+    metrics& metrics_;
+    const std::function<void(const std::string&)> note_;
+    const std::size_t part_, parts_, detect_every_;
+    intake& intake_;
+    collector& collector_;
+    std::uint64_t serial_ = 0;
+
+    mutable std::mutex mutex_;
+    std::condition_variable finished_;
+    std::map<std::uint32_t, followed_source> sources_;
+    frame_cache_counts cache_;
+    std::vector<stage_process*> processes_;
+    has_inputs ready_;
+
+    // What the watcher is asked to start, and what became of it.
+    const stage_setup::starter* to_start_ = nullptr;
+    std::optional<result<ipc::child_process>> started_;
+    std::condition_variable_any asked_, answered_;
+
+    stage_pipeline<process_job> pipeline_;
+    std::jthread watcher_;  // looks after processes, and is the one thread that starts them
+};
+
+// copied: a process each for detect, region and landmark; frames as 8-bit BGR and crops through sockets, pageable
+// memory, a face at a time. cached: detect and region share a process and its frame cache; frames as they are, crops batched.
+[[nodiscard]] result<std::unique_ptr<process_line>> make_inline_line(const equipped_device& d, const flow_parts& parts,
+                                                                     std::size_t part, intake& from, collector& to);
+// shared: a process each; frames, faces, crops and results stay in memory that all of them map.
+[[nodiscard]] result<std::unique_ptr<process_line>> make_shared_line(const equipped_device& d, const flow_parts& parts,
+                                                                     std::size_t part, intake& from, collector& to);
+
+}  // namespace faceflow::flow

@@ -1,0 +1,217 @@
+// Stages that work in memory which the owner shares: frames, faces, crops and results stay where they are. A call only puts
+// work on the stream, between the timelines of the stages before and its own, and is answered at once.
+#include <fmt/format.h>
+
+#include <array>
+#include <map>
+#include <optional>
+
+#include "device/work_note.hpp"
+#include "flow/process/shared_work.hpp"
+#include "frame/layout.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+struct shared_slab {
+    slab_facts facts;
+    std::unique_ptr<memory_import> memory;
+};
+
+// The memory of one place, as this process reaches it.
+struct mapped_place {
+    std::byte* at = nullptr;
+    std::optional<mesh_memory> mesh;
+    std::uint64_t last_serial = 0;
+};
+
+class shared_work final : public stage_work {
+public:
+    shared_work(stage_kit& kit, shared_pages& pages, std::optional<detector_memory> detector)
+        : kit_(kit),
+          pages_(pages),
+          layout_(place_layout::of(kit.shape())),
+          detector_(std::move(detector)) {}
+
+    result<void> map(const slab_facts& facts, unique_fd memory) override {
+        if (facts.slots == 0 || facts.slot_bytes == 0 || facts.slot_bytes > facts.where.bytes / facts.slots)
+            return fail(errc::corrupt, fmt::format("slab {} does not hold its {} slots", facts.number, facts.slots));
+        auto mapped = kit_.on().import_memory({facts.where, std::move(memory)}, access::read_write);
+        if (!mapped) return tl::unexpected(std::move(mapped.error()));
+        slabs_[facts.number] = {facts, std::move(*mapped)};
+        return {};
+    }
+
+    void unmap(std::uint32_t number) override {
+        if (const auto at = slabs_.find(number); at != slabs_.end()) {
+            (void)kit_.wait({stage::capture, {}});  // its last readers
+            slabs_.erase(at);
+        }
+    }
+
+    result<std::span<std::byte>> expect(const stage_call&, std::size_t) override {
+        return fail(errc::corrupt, "a call about shared memory came with bytes of its own");
+    }
+
+    result<stage_answer> perform(const stage_call& call, std::span<const vision::detection>) override {
+        auto place = place_of(call);
+        if (!place) return tl::unexpected(std::move(place.error()));
+        auto f = frame_of(call);
+        if (!f) return tl::unexpected(std::move(f.error()));
+        auto followed = followed_of(call);
+        if (!followed) return tl::unexpected(std::move(followed.error()));
+        stream& s = kit_.work_stream();
+        // What went wrong on the stream was an earlier frame's; its owner has seen that it was not done.
+        (void)s.take_error();
+
+        vision::face_table table;
+        table.frames = 1;
+        table.of[0] = call.from_followed != 0 ? *followed
+                                              : reinterpret_cast<vision::detection_set*>((*place)->at + layout_.faces);
+        const work_note note({stage_of(kit_.asked().role), f->id});
+        wait_for_earlier(call);
+        if (auto r = add(call, **place, *f, table, *followed); !r) return tl::unexpected(std::move(r.error()));
+        finish(call);
+
+        stage_answer a;
+        a.reply.serial = call.serial;
+        return a;
+    }
+
+private:
+    static stage stage_of(stage_role role) {
+        return role == stage_role::landmark ? stage::landmark
+               : role == stage_role::region ? stage::region
+                                            : stage::detect;
+    }
+
+    // The slot's address; refuses what was not exported.
+    result<std::byte*> slot_at(const slot_name& name, std::size_t bytes) const {
+        const auto at = slabs_.find(name.slab);
+        if (at == slabs_.end() || name.slot >= at->second.facts.slots || bytes > at->second.facts.slot_bytes) {
+            return fail(errc::corrupt, fmt::format("slot {} of slab {} with {} bytes was never shared with this process",
+                                                   name.slot, name.slab, bytes));
+        }
+        return at->second.memory->data() + name.slot * at->second.facts.slot_bytes;
+    }
+
+    result<mapped_place*> place_of(const stage_call& call) {
+        if (call.place >= kit_.asked().places)
+            return fail(errc::corrupt, fmt::format("there is no place {}", call.place));
+        auto at = slot_at(call.memory, layout_.bytes);
+        if (!at) return tl::unexpected(std::move(at.error()));
+        mapped_place& p = places_[call.place];
+        // A message about a use that is over: the serials of a place only grow.
+        if (call.serial <= p.last_serial)
+            return fail(errc::corrupt, fmt::format("call {} for place {} came after call {}: it is a stale one",
+                                                   call.serial, call.place, p.last_serial));
+        p.last_serial = call.serial;
+        if (p.at != *at) {
+            p.at = *at;
+            p.mesh.reset();
+        }
+        if (kit_.asked().role == stage_role::landmark && !p.mesh) {
+            auto mesh = mesh_memory::create(kit_.on(), kit_.models(), kit_.shape().mesh_faces,
+                                            reinterpret_cast<float*>(p.at + layout_.crops));
+            if (!mesh) return tl::unexpected(std::move(mesh.error()));
+            p.mesh = std::move(*mesh);
+        }
+        return &p;
+    }
+
+    result<frame> frame_of(const stage_call& call) const {
+        const auto picture = picture_of(call.picture);
+        if (!picture) return tl::unexpected(picture.error());
+        auto at = slot_at(call.frame, native_bytes(picture->format, picture->width, picture->height));
+        if (!at) return tl::unexpected(std::move(at.error()));
+        return frame{{call.source, call.sequence}, packed_at(*picture, *at), nullptr, nullptr};
+    }
+
+    result<vision::detection_set*> followed_of(const stage_call& call) const {
+        if (call.followed.slab == no_slab) return nullptr;
+        auto at = slot_at(call.followed, kit_.shape().set_bytes());
+        if (!at) return tl::unexpected(std::move(at.error()));
+        return reinterpret_cast<vision::detection_set*>(*at);
+    }
+
+    void wait_for_earlier(const stage_call& call) {
+        if (call.first > 0) return;  // a second go: all of it is there
+        stream& s = kit_.work_stream();
+        const auto wait = [&](shared_page before, std::uint32_t place, std::uint64_t serial) {
+            s.wait(pages_.of(before)[page_words::passed(place)], serial);
+        };
+        switch (kit_.asked().role) {
+            case stage_role::region:
+                if (call.from_followed != 0) {
+                    wait(shared_page::capture, call.place, call.serial);
+                    wait(shared_page::landmark, std::min(call.wait_place, kit_.asked().places - 1), call.wait_serial);
+                } else {
+                    wait(shared_page::detect, call.place, call.serial);
+                }
+                return;
+            case stage_role::landmark: wait(shared_page::region, call.place, call.serial); return;
+            default: wait(shared_page::capture, call.place, call.serial); return;
+        }
+    }
+
+    result<void> add(const stage_call& call, mapped_place& place, const frame& f, const vision::face_table& table,
+                     vision::detection_set* followed) {
+        stream& s = kit_.work_stream();
+        const stages& work = kit_.work();
+        const std::int32_t at_once = kit_.shape().mesh_faces;
+        auto* crops = reinterpret_cast<float*>(place.at + layout_.crops);
+        switch (kit_.asked().role) {
+            case stage_role::detect: work.detect(s, *detector_, {&f, 1}, table); return {};
+            case stage_role::region: work.region(s, {&f, 1}, table, 0, crops, at_once); return {};
+            case stage_role::landmark: break;
+            default: return fail(errc::internal, "no such stage on shared memory");
+        }
+        const vision::pass_results results{reinterpret_cast<vision::result_header*>(place.at + layout_.results), 1};
+        const std::int32_t room = std::clamp(call.room, 1, kit_.chosen().max_faces + at_once - 1);
+        for (std::int32_t first = std::max(call.first, 0); first < room; first += at_once) {
+            // The crops of one batch are there; those of further ones this stage makes by itself, one after the other.
+            if (first > 0) work.region(s, {&f, 1}, table, first, crops, at_once);
+            work.landmark(s, *place.mesh, {&f, 1}, table, first, results);
+        }
+        if (call.keeps_followed != 0 && followed != nullptr) work.carry(s, results, 0, followed);
+        return {};
+    }
+
+    // Both words, the second only if all was done; a beat for the watchdog.
+    void finish(const stage_call& call) {
+        stream& s = kit_.work_stream();
+        timeline& done = pages_.mine()[page_words::done(call.place)];
+        timeline& beat = pages_.mine()[page_words::beat];
+        if (kit_.on().computes_on_host()) {
+            s.run([&done, &beat, serial = call.serial]() -> result<void> {
+                raise(done, serial);
+                raise(beat, beat.value.load(std::memory_order_relaxed) + 1);
+                return {};
+            });
+        } else {
+            s.signal(done, call.serial);
+        }
+        s.signal(pages_.mine()[page_words::passed(call.place)], call.serial);
+    }
+
+    stage_kit& kit_;
+    shared_pages& pages_;
+    const place_layout layout_;
+    std::optional<detector_memory> detector_;
+    std::map<std::uint32_t, shared_slab> slabs_;
+    std::array<mapped_place, most_places> places_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<stage_work>> make_shared_work(stage_kit& kit, shared_pages& pages) {
+    std::optional<detector_memory> detector;
+    if (kit.asked().role == stage_role::detect) {
+        auto made = detector_memory::create(kit.on(), kit.models(), 1);
+        if (!made) return tl::unexpected(std::move(made.error()));
+        detector = std::move(*made);
+    }
+    return std::make_unique<shared_work>(kit, pages, std::move(detector));
+}
+
+}  // namespace faceflow::flow

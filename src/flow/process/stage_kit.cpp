@@ -1,0 +1,137 @@
+#include "flow/process/stage_kit.hpp"
+
+#include <fmt/format.h>
+
+#include "device/open_devices.hpp"
+
+namespace faceflow::flow {
+
+result<std::unique_ptr<stage_kit>> stage_kit::create(const stage_hello& hello) {
+    std::unique_ptr<stage_kit> kit(new stage_kit(hello));
+    if (auto r = kit->open(); !r) return tl::unexpected(std::move(r.error()));
+    return kit;
+}
+
+result<void> stage_kit::open() {
+    const options& o = hello_.chosen;
+    auto devices = open_devices({o.device, o.device_memory, o.link});
+    if (!devices) return tl::unexpected(std::move(devices.error()));
+    const auto index = static_cast<std::size_t>(std::max(hello_.device_index, 0));
+    if (index >= devices->size())
+        return fail(errc::invalid_argument, fmt::format("there is no device {} of '{}'", index, o.device));
+    device_ = std::move((*devices)[index]);
+
+    if (hello_.role != stage_role::region) {
+        auto store = inference::model_store::open(o.models);
+        if (!store) return tl::unexpected(std::move(store.error()));
+        // A process each: they run side by side, so each keeps to a thread. Live, the one in work has all cores.
+        const bool all_cores = o.pacing == pacing::live && o.threads > 1;
+        auto runtime = inference::runtime::create({all_cores ? o.threads : 1});
+        if (!runtime) return tl::unexpected(std::move(runtime.error()));
+        const model_parts parts{hello_.role != stage_role::landmark, hello_.role == stage_role::landmark};
+        auto models = load_models(o, *store, *runtime,
+                                  all_cores ? inference::threading::shared : inference::threading::caller, parts);
+        if (!models) return tl::unexpected(std::move(models.error()));
+        models_ = std::move(*models);
+    }
+    auto made = device_->make_stream(std::string(name(hello_.role)));
+    if (!made) return tl::unexpected(std::move(made.error()));
+    stream_ = std::move(*made);
+    auto done = device_->make_event();
+    if (!done) return tl::unexpected(std::move(done.error()));
+    done_ = std::move(*done);
+    stages_ = std::make_unique<stages>(*device_, models_, o, metrics_);
+    return {};
+}
+
+result<void> stage_kit::wait(const tag& t) {
+    return synchronise(*stream_, *done_, t);
+}
+
+stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
+    stage_counters now;
+    const ledger& book = device_->book();
+    for (const stage s : all_stages) {
+        const auto i = static_cast<std::size_t>(s);
+        for (const direction d : {direction::host_to_device, direction::device_to_host}) {
+            const ledger::entry e = book.transfers(d, s);
+            now.transfers[static_cast<std::size_t>(d)][i] = {e.count, e.bytes, e.pinned_count, e.pinned_bytes};
+        }
+        now.syncs[i] = book.syncs(s);
+        now.runs[i] = metrics_.of(s).count();
+        now.nanoseconds[i] = static_cast<std::uint64_t>(metrics_.of(s).total().count());
+    }
+    now.hits = cache.hits;
+    now.misses = cache.misses;
+    now.evictions = cache.evictions;
+    now.expirations = cache.expirations;
+    now.peak_bytes = device_->pool().peak_bytes();
+
+    stage_counters since = now;
+    for (std::size_t i = 0; i < stage_count; ++i) {
+        for (std::size_t d = 0; d < 2; ++d) {
+            auto& m = since.transfers[d][i];
+            const auto& t = told_.transfers[d][i];
+            m = {m.count - t.count, m.bytes - t.bytes, m.pinned_count - t.pinned_count, m.pinned_bytes - t.pinned_bytes};
+        }
+        since.syncs[i] -= told_.syncs[i];
+        since.runs[i] -= told_.runs[i];
+        since.nanoseconds[i] -= told_.nanoseconds[i];
+    }
+    since.hits -= told_.hits;
+    since.misses -= told_.misses;
+    since.evictions -= told_.evictions;
+    since.expirations -= told_.expirations;
+    told_ = now;
+    return since;
+}
+
+result<mirrored_memory> mirrored_memory::create(device& on, std::size_t bytes, bool pinned) {
+    mirrored_memory m;
+    m.device_ = &on;
+    m.shared_ = on.shares_host_memory();
+    auto memory = device_buffer::allocate(on.pool(), bytes);
+    if (!memory) return tl::unexpected(std::move(memory.error()));
+    m.memory_ = std::move(*memory);
+    if (m.shared_) return m;
+    auto host = on.allocate_host(bytes, pinned);
+    if (!host) return tl::unexpected(std::move(host.error()));
+    m.host_ = *host;
+    return m;
+}
+
+mirrored_memory::mirrored_memory(mirrored_memory&& o) noexcept
+    : device_(o.device_),
+      memory_(std::move(o.memory_)),
+      host_(std::exchange(o.host_, {})),
+      shared_(o.shared_) {}
+
+mirrored_memory& mirrored_memory::operator=(mirrored_memory&& o) noexcept {
+    std::swap(device_, o.device_);
+    std::swap(memory_, o.memory_);
+    std::swap(host_, o.host_);
+    std::swap(shared_, o.shared_);
+    return *this;
+}
+
+mirrored_memory::~mirrored_memory() {
+    if (host_.data != nullptr) device_->release_host(host_);
+}
+
+result<void> mirrored_memory::up(stream& on, std::size_t offset, std::size_t bytes, const tag& t) const {
+    return move(on, direction::host_to_device, offset, bytes, t);
+}
+
+result<void> mirrored_memory::down(stream& on, std::size_t offset, std::size_t bytes, const tag& t) const {
+    return move(on, direction::device_to_host, offset, bytes, t);
+}
+
+result<void> mirrored_memory::move(stream& on, direction d, std::size_t offset, std::size_t bytes,
+                                   const tag& t) const {
+    if (offset + bytes > memory_.bytes()) return fail(errc::internal, "a transfer that is larger than its memory");
+    if (shared_) return {};
+    const host_block part{host_.data + offset, bytes, host_.pinned};
+    return transfer(on, d, memory_.data() + offset, part, bytes, t);
+}
+
+}  // namespace faceflow::flow

@@ -1,0 +1,72 @@
+// What a stage process has to work with: a device, the models that its stage needs, and the stages on them.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "device/device.hpp"
+#include "flow/models.hpp"
+#include "flow/process/stage_protocol.hpp"
+#include "flow/stages.hpp"
+#include "frame/frame_cache.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace faceflow::flow {
+
+class stage_kit {
+public:
+    [[nodiscard]] static result<std::unique_ptr<stage_kit>> create(const stage_hello& hello);
+
+    [[nodiscard]] const stage_hello& asked() const noexcept { return hello_; }
+    [[nodiscard]] const options& chosen() const noexcept { return hello_.chosen; }
+    [[nodiscard]] device& on() const noexcept { return *device_; }
+    [[nodiscard]] stream& work_stream() const noexcept { return *stream_; }
+    [[nodiscard]] const model_set& models() const noexcept { return models_; }
+    [[nodiscard]] const stages& work() const noexcept { return *stages_; }
+    [[nodiscard]] pass_shape shape() const { return {1, hello_.chosen.max_faces}; }
+    // Waits for the work on the stream, and returns its first error.
+    [[nodiscard]] result<void> wait(const tag& t);
+
+    // What was counted since the last call.
+    [[nodiscard]] stage_counters take_counters(const frame_cache_counts& cache);
+
+private:
+    explicit stage_kit(stage_hello hello) : hello_(std::move(hello)) {}
+    [[nodiscard]] result<void> open();
+
+    stage_hello hello_;
+    std::unique_ptr<device> device_;
+    model_set models_;
+    metrics metrics_;
+    std::unique_ptr<stages> stages_;
+    std::unique_ptr<stream> stream_;
+    std::unique_ptr<event> done_;
+    stage_counters told_;
+};
+
+// Device memory with host memory beside it for what crosses in bulk; one block of memory where those are the same.
+class mirrored_memory {
+public:
+    mirrored_memory() = default;
+    [[nodiscard]] static result<mirrored_memory> create(device& on, std::size_t bytes, bool pinned);
+    mirrored_memory(mirrored_memory&& o) noexcept;
+    mirrored_memory& operator=(mirrored_memory&& o) noexcept;
+    ~mirrored_memory();
+
+    [[nodiscard]] std::byte* on_device() const noexcept { return memory_.data(); }
+    [[nodiscard]] std::byte* on_host() const noexcept { return shared_ ? memory_.data() : host_.data; }
+    // One transfer each, none where both are one. After `down` the bytes are there once the stream has been waited for.
+    [[nodiscard]] result<void> up(stream& on, std::size_t offset, std::size_t bytes, const tag& t) const;
+    [[nodiscard]] result<void> down(stream& on, std::size_t offset, std::size_t bytes, const tag& t) const;
+
+private:
+    [[nodiscard]] result<void> move(stream& on, direction d, std::size_t offset, std::size_t bytes, const tag& t) const;
+    device* device_ = nullptr;
+    device_buffer memory_;
+    host_block host_;
+    bool shared_ = false;
+};
+
+}  // namespace faceflow::flow

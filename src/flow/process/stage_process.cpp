@@ -1,0 +1,275 @@
+#include "flow/process/stage_process.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace faceflow::flow {
+namespace {
+
+using clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+constexpr int socket_number = 3;  // under which a stage process finds its channel
+constexpr auto start_patience = std::chrono::seconds(60);
+constexpr auto restart_window = std::chrono::seconds(10);
+constexpr std::uint64_t most_payload = std::uint64_t{1} << 31;
+
+// A call has no deadline of its own: the watchdog ends a process that hangs, and that ends the call.
+constexpr auto forever = ipc::time_point::max();
+
+std::uint16_t kind_of(stage_message m) {
+    return static_cast<std::uint16_t>(m);
+}
+
+}  // namespace
+
+result<fs::path> find_stage_program() {
+    if (const char* named = std::getenv("FACEFLOW_STAGE"); named != nullptr && *named != '\0') {
+        if (fs::exists(named)) return fs::path(named);
+        return fail(errc::not_found, fmt::format("FACEFLOW_STAGE names {}, which is not there", named));
+    }
+    Dl_info here{};
+    static const int anchor = 0;
+    std::error_code ec;
+    fs::path folder;
+    if (dladdr(&anchor, &here) != 0 && here.dli_fname != nullptr)
+        folder = fs::weakly_canonical(here.dli_fname, ec).parent_path();
+    // A program that has the library inside itself may be named by a relative path.
+    const fs::path self = fs::read_symlink("/proc/self/exe", ec).parent_path();
+    std::string looked;
+    for (const fs::path& from : {folder, self}) {
+        for (const char* where : {"faceflow-stage", "../faceflow-stage", "../libexec/faceflow/faceflow-stage",
+                                  "../../libexec/faceflow/faceflow-stage"}) {
+            const fs::path candidate = from / where;
+            if (!from.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+            looked += (looked.empty() ? "" : ", ") + candidate.lexically_normal().string();
+        }
+    }
+    return fail(errc::not_found, fmt::format("flows of several processes run the program faceflow-stage, which is in none "
+                                             "of {}; set FACEFLOW_STAGE to its path, or use --flow fused",
+                                             looked));
+}
+
+stage_process::stage_process(stage_setup setup)
+    : setup_(std::move(setup)),
+      budget_(static_cast<std::size_t>(std::max(setup_.restarts, 0)), restart_window) {}
+
+stage_process::~stage_process() = default;
+
+std::string stage_process::title() const {
+    return fmt::format("the {} process", name(setup_.hello.role));
+}
+
+result<std::unique_ptr<stage_process>> stage_process::start(stage_setup setup) {
+    std::unique_ptr<stage_process> p(new stage_process(std::move(setup)));
+    if (auto r = p->launch(); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = p->greet(); !r) return tl::unexpected(std::move(r.error()));
+    return p;
+}
+
+result<void> stage_process::launch() {
+    auto ends = ipc::channel::make_pair();
+    if (!ends) return tl::unexpected(std::move(ends.error()));
+    const std::array<std::string, 2> arguments{std::string(name(setup_.hello.role)), std::to_string(::getpid())};
+    const std::array<ipc::inherited_fd, 1> inherited{{{ends->second.descriptor(), socket_number}}};
+    auto child = setup_.spawn([&] { return ipc::child_process::spawn(setup_.program, arguments, inherited); });
+    if (!child) return tl::unexpected(std::move(child.error()));
+    channel_ = std::move(ends->first);
+    slabs_told_ = 0;
+    const std::lock_guard lock(state_);
+    child_.emplace(std::move(*child));
+    dead_ = false;
+    ended_by_us_ = false;
+    return {};
+}
+
+// Greeting and loading: the other end answers once its models are there.
+result<void> stage_process::greet() {
+    const std::string hello = to_json(setup_.hello);
+    const auto deadline = clock::now() + start_patience;
+    auto said = channel_->send(kind_of(stage_message::hello), std::as_bytes(std::span(hello)), ipc::no_payload, setup_.pages, deadline);
+    if (!said) return said;
+    std::vector<std::byte> text;
+    auto answer = channel_->receive(deadline, most_payload, [&](const ipc::message& m) -> result<std::span<std::byte>> {
+        text.resize(m.payload_bytes);
+        return std::span(text);
+    });
+    if (!answer) return fail(answer.error().code, fmt::format("{} did not start: {}", title(), answer.error().message));
+    if (answer->kind == kind_of(stage_message::reply)) {
+        const auto reply = ipc::body_as<stage_reply>(*answer);
+        const auto code = reply && reply->status > 0 ? static_cast<errc>(reply->status - 1) : errc::corrupt;
+        return fail(code, fmt::format("{} refused to start: {}", title(),
+                                      std::string_view(reinterpret_cast<const char*>(text.data()), text.size())));
+    }
+    if (answer->kind != kind_of(stage_message::ready))
+        return fail(errc::corrupt, fmt::format("{} answered a greeting with {}", title(), answer->kind));
+    const auto theirs = read_hello({reinterpret_cast<const char*>(answer->body.data()), answer->body.size()});
+    if (!theirs) return tl::unexpected(theirs.error());
+    return {};
+}
+
+// Under `calls_`, once the process is known to be dead.
+result<void> stage_process::revive() {
+    if (auto r = budget_.spend(clock::now(), title(), last_end_); !r) {
+        const std::lock_guard lock(state_);
+        health_ = r;
+        return r;
+    }
+    restarts_.fetch_add(1, std::memory_order_relaxed);
+    setup_.note(fmt::format("{} ended ({}); starting it again", title(), last_end_));
+    auto r = launch();
+    if (r) r = greet();
+    if (!r) bury("did not start again: " + r.error().message);
+    return r;
+}
+
+result<void> stage_process::share_slabs() {
+    if (setup_.slabs == nullptr) return {};
+    for (const auto& e : setup_.slabs->since(slabs_told_)) {
+        const auto body = std::as_bytes(std::span(&e.facts, 1));
+        std::vector<int> descriptors;
+        if (e.memory != nullptr) descriptors.push_back(e.memory->get());
+        const auto kind = e.memory != nullptr ? stage_message::map : stage_message::unmap;
+        if (auto r = channel_->send(kind_of(kind), body, ipc::no_payload, descriptors, forever); !r) return r;
+    }
+    return {};
+}
+
+result<stage_response> stage_process::call(const stage_call& call, std::span<const vision::detection> faces,
+                                           std::span<const std::span<const std::byte>> payload) {
+    const std::lock_guard one(calls_);
+    bool dead = false;
+    {
+        const std::lock_guard lock(state_);
+        if (!health_) return tl::unexpected(health_.error());
+        dead = dead_;
+    }
+    if (dead) {
+        // Often: one of the restarts that the budget allows; the frame waits for it.
+        for (auto r = revive(); !r; r = revive()) {
+            if (!health()) return tl::unexpected(r.error());
+        }
+    }
+    if (call.place < most_places) given_[call.place].store(call.serial, std::memory_order_release);
+    in_call_.store(true, std::memory_order_release);
+    auto answer = exchange(call, faces, payload);
+    in_call_.store(false, std::memory_order_release);
+    if (!answer && channel_->closed()) return lost(answer.error());
+    return answer;
+}
+
+result<stage_response> stage_process::exchange(const stage_call& call, std::span<const vision::detection> faces,
+                                               std::span<const std::span<const std::byte>> payload) {
+    if (auto r = share_slabs(); !r) return tl::unexpected(std::move(r.error()));
+    std::vector<std::byte> body(sizeof call + faces.size_bytes());
+    std::memcpy(body.data(), &call, sizeof call);
+    if (!faces.empty()) std::memcpy(body.data() + sizeof call, faces.data(), faces.size_bytes());
+    if (auto r = channel_->send(kind_of(stage_message::call), body, payload, {}, forever); !r)
+        return tl::unexpected(std::move(r.error()));
+    auto answer = receive_reply();
+    if (answer && answer->reply.serial != call.serial) {
+        // It may be about a slab, or an answer to somebody else's call: nothing that it says from now on can be matched.
+        channel_->close_down();
+        return fail(errc::corrupt, fmt::format("{} answered call {} with {}", title(), call.serial, answer->reply.serial));
+    }
+    if (!answer || answer->reply.status == 0) return answer;
+    peak_bytes_.store(answer->reply.counters.peak_bytes, std::memory_order_relaxed);
+    const auto& text = answer->payload;
+    return fail(static_cast<errc>(std::min<std::uint32_t>(answer->reply.status - 1,
+                                                          static_cast<std::uint32_t>(errc::internal))),
+                fmt::format("{}: {}", title(),
+                            std::string_view(reinterpret_cast<const char*>(text.data()), text.size())));
+}
+
+result<stage_response> stage_process::receive_reply() {
+    stage_response r;
+    auto m = channel_->receive(forever, most_payload, [&](const ipc::message& head) -> result<std::span<std::byte>> {
+        r.payload.resize(head.payload_bytes);
+        return std::span(r.payload);
+    });
+    if (!m) return tl::unexpected(std::move(m.error()));
+    const auto reply = ipc::body_as<stage_reply>(*m);
+    if (!reply || m->kind != kind_of(stage_message::reply)) {
+        channel_->close_down();
+        return fail(errc::corrupt, fmt::format("{} sent no reply but a message of kind {}", title(), m->kind));
+    }
+    r.reply = *reply;
+    peak_bytes_.store(reply->counters.peak_bytes, std::memory_order_relaxed);
+    return r;
+}
+
+// The channel has closed over a call.
+tl::unexpected<error> stage_process::lost(const error& why) {
+    bury(why.message);
+    const std::lock_guard lock(state_);
+    return fail(errc::lost, fmt::format("{} ended with the frame in work: {}", title(), last_end_));
+}
+
+// Makes sure that the process is dead, and takes back what it held: whoever waits for its work goes on, and sees that it was
+// not done. Thread-safe.
+void stage_process::bury(const std::string& how) {
+    const std::lock_guard lock(state_);
+    if (dead_) return;
+    child_->kill();
+    const auto ended = child_->wait_for(clock::now() + std::chrono::seconds(10));
+    last_end_ = ended_by_us_ ? "it hung, and was ended" : ended ? ended->in_words() : how;
+    child_.reset();
+    dead_ = true;
+    for (std::uint32_t place = 0; place < most_places && setup_.hello.places > place; ++place)
+        raise(passed(place), given_[place].load(std::memory_order_acquire));
+}
+
+void stage_process::look_after(const std::function<bool(std::uint32_t place, std::uint64_t serial)>& ready) {
+    bool gone = false, hung = false;
+    {
+        const std::lock_guard lock(state_);
+        if (dead_) return;
+        gone = child_->wait_for(clock::now()).has_value();
+        hung = !gone && hangs(ready);
+        if (hung) {
+            // A call that is under way ends with the channel.
+            ended_by_us_ = true;
+            child_->kill();
+        }
+    }
+    if (gone || hung) bury("it ended");
+}
+
+// Whether the process has had work for longer than the patience with it, without a sign of life: asleep for so long, or
+// computing for so long. One that the machine has no time for is left alone.
+bool stage_process::hangs(const std::function<bool(std::uint32_t, std::uint64_t)>& ready) {
+    const auto now = clock::now();
+    bool busy = in_call_.load(std::memory_order_acquire);
+    for (std::uint32_t place = 0; place < setup_.hello.places; ++place) {
+        const auto serial = given_[place].load(std::memory_order_acquire);
+        const bool behind = passed(place).value.load(std::memory_order_acquire) < serial;
+        busy = busy || (behind && ready(place, serial));
+    }
+    const auto beat = (*setup_.own)[page_words::beat].value.load(std::memory_order_acquire);
+    const auto activity = child_->activity();
+    if (!busy || beat != last_sign_.beat || last_sign_.process != child_->id()) {
+        last_sign_ = {beat, now, activity.cpu_time, child_->id()};
+        return false;
+    }
+    const bool awake = activity.now == ipc::process_activity::state::running;
+    return awake ? activity.cpu_time - last_sign_.cpu > setup_.patience : now - last_sign_.at > setup_.patience;
+}
+
+bool stage_process::done(std::uint32_t place, std::uint64_t serial) const {
+    return (*setup_.own)[page_words::done(place)].value.load(std::memory_order_acquire) >= serial;
+}
+
+bool stage_process::given(std::uint32_t place, std::uint64_t serial) const {
+    return given_[place].load(std::memory_order_acquire) >= serial;
+}
+
+result<void> stage_process::health() const {
+    const std::lock_guard lock(state_);
+    return health_;
+}
+
+}  // namespace faceflow::flow

@@ -1,0 +1,112 @@
+// The owner's end of one stage process: starts it, calls it, and starts it again when it has died.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "flow/process/exported_slabs.hpp"
+#include "flow/process/stage_protocol.hpp"
+#include "ipc/channel.hpp"
+#include "ipc/child_process.hpp"
+#include "ipc/control_page.hpp"
+#include "ipc/restart_budget.hpp"
+#include "vision/records.hpp"
+
+namespace faceflow::flow {
+
+// The program that stage processes run: $FACEFLOW_STAGE, else faceflow-stage beside this program or library, or where it is
+// installed. errc::not_found says where it was looked for.
+[[nodiscard]] result<std::filesystem::path> find_stage_program();
+
+struct stage_setup {
+    stage_hello hello;
+    std::filesystem::path program;
+    ipc::control_page* own = nullptr;  // the stage's control page, which outlives this
+    std::vector<int> pages;           // descriptors of all that go with the greeting, in their order
+    exported_slabs* slabs = nullptr;  // what it maps; null for stages that are sent their frames
+    int restarts = 5;                 // within ten seconds; one more and the flow gives up
+    std::chrono::nanoseconds patience = std::chrono::milliseconds(500);  // with one that shows no life
+    std::function<void(const std::string&)> note;                        // a line for the user, from any thread
+    // Starts a process from a thread that outlives it: with the thread that starts it, a process ends.
+    using starter = std::function<result<ipc::child_process>()>;
+    std::function<result<ipc::child_process>(const starter&)> spawn;
+};
+
+struct stage_response {
+    stage_reply reply;
+    std::vector<std::byte> payload;
+};
+
+// Thread-safe; calls follow one another.
+class stage_process {
+public:
+    // Starts the process and waits until it is ready.
+    [[nodiscard]] static result<std::unique_ptr<stage_process>> start(stage_setup setup);
+    ~stage_process();
+
+    // errc::lost when the process died over it (and the next call goes to a new one); errc::unavailable for good once it has
+    // died too often; the stage's own error otherwise.
+    [[nodiscard]] result<stage_response> call(const stage_call& call, std::span<const vision::detection> faces,
+                                              std::span<const std::span<const std::byte>> payload);
+
+    // Called now and then from one thread: notices a death between calls, ends a process that hangs. `ready` tells whether a
+    // call with that place and serial has all that it waits for: without it, waiting is no hanging.
+    void look_after(const std::function<bool(std::uint32_t place, std::uint64_t serial)>& ready);
+
+    // After the device has passed its work on the call: whether that was done.
+    [[nodiscard]] bool done(std::uint32_t place, std::uint64_t serial) const;
+    [[nodiscard]] bool given(std::uint32_t place, std::uint64_t serial) const;
+    [[nodiscard]] timeline& passed(std::uint32_t place) const { return (*setup_.own)[page_words::passed(place)]; }
+
+    [[nodiscard]] std::uint64_t peak_bytes() const noexcept { return peak_bytes_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t restarts() const noexcept { return restarts_.load(std::memory_order_relaxed); }
+    [[nodiscard]] result<void> health() const;
+
+private:
+    explicit stage_process(stage_setup setup);
+    [[nodiscard]] result<void> launch();
+    [[nodiscard]] result<void> greet();
+    [[nodiscard]] result<void> revive();
+    [[nodiscard]] result<void> share_slabs();
+    [[nodiscard]] result<stage_response> exchange(const stage_call& call, std::span<const vision::detection> faces,
+                                                  std::span<const std::span<const std::byte>> payload);
+    [[nodiscard]] result<stage_response> receive_reply();
+    [[nodiscard]] tl::unexpected<error> lost(const error& why);
+    void bury(const std::string& how);
+    [[nodiscard]] bool hangs(const std::function<bool(std::uint32_t, std::uint64_t)>& ready);
+    [[nodiscard]] std::string title() const;
+
+    stage_setup setup_;
+    std::mutex calls_;  // held over a call; the process is replaced under it
+    std::optional<ipc::channel> channel_;
+    std::uint64_t slabs_told_ = 0;
+    ipc::restart_budget budget_;
+    std::string last_end_;
+
+    mutable std::mutex state_;  // of what look_after touches beside a call
+    std::optional<ipc::child_process> child_;
+    bool dead_ = true;
+    bool ended_by_us_ = false;
+    result<void> health_;
+
+    std::atomic<bool> in_call_{false};
+    std::array<std::atomic<std::uint64_t>, most_places> given_{};
+    std::atomic<std::uint64_t> peak_bytes_{0}, restarts_{0};
+
+    struct sign_of_life {
+        std::uint64_t beat = 0;
+        std::chrono::steady_clock::time_point at;
+        std::chrono::nanoseconds cpu{0};
+        int process = -1;
+    } last_sign_;  // look_after's own
+};
+
+}  // namespace faceflow::flow

@@ -1,0 +1,161 @@
+#include "flow/process/stage_protocol.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "frame/layout.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+using json = nlohmann::json;
+
+// One list for both directions: each field under its name.
+template <class Json, class Options, class Visit>
+void visit_options(Json& j, Options& o, Visit visit) {
+    visit(j, "device", o.device);
+    visit(j, "flow", o.flow);
+    visit(j, "pacing", o.pacing);
+    visit(j, "detector", o.detector);
+    visit(j, "detect_width", o.detect_width);
+    visit(j, "detect_height", o.detect_height);
+    visit(j, "detect_every", o.detect_every);
+    visit(j, "max_faces", o.max_faces);
+    visit(j, "min_score", o.min_score);
+    visit(j, "min_presence", o.min_presence);
+    visit(j, "focal_length", o.focal_length);
+    visit(j, "threads", o.threads);
+    visit(j, "device_memory", o.device_memory);
+    visit(j, "cache", o.cache);
+    visit(j, "batch", o.batch);
+    visit(j, "pinned", o.pinned);
+    visit(j, "cache_ttl", o.cache_ttl);
+    visit(j, "cache_bytes", o.cache_bytes);
+    visit(j, "link", o.link);
+}
+
+// Whatever shapes the memory that processes share.
+json layout_of_everything() {
+    return {{"call", sizeof(stage_call)},
+            {"reply", sizeof(stage_reply)},
+            {"detection", sizeof(vision::detection)},
+            {"record", sizeof(vision::face_record)},
+            {"mesh_batch", mesh_batch}};
+}
+
+constexpr std::uint64_t page = 4096;
+
+std::uint64_t up_to_page(std::uint64_t bytes) {
+    return (bytes + page - 1) / page * page;
+}
+
+}  // namespace
+
+std::string_view name(stage_role role) noexcept {
+    switch (role) {
+        case stage_role::detect: return "detect";
+        case stage_role::region: return "region";
+        case stage_role::landmark: return "landmark";
+        case stage_role::detect_region: return "detect-region";
+    }
+    return "unknown";
+}
+
+picture_facts facts_of(const image& picture) noexcept {
+    picture_facts f;
+    f.format = static_cast<std::uint8_t>(picture.format);
+    f.matrix = static_cast<std::uint8_t>(picture.matrix);
+    f.range = static_cast<std::uint8_t>(picture.range);
+    f.site = static_cast<std::uint8_t>(picture.site);
+    f.turn = static_cast<std::uint8_t>(picture.turn);
+    f.width = picture.width;
+    f.height = picture.height;
+    return f;
+}
+
+result<image> picture_of(const picture_facts& f) {
+    const bool known = layout_of(static_cast<pixel_format>(f.format)).planes != 0 &&
+                       f.matrix <= static_cast<std::uint8_t>(colour_matrix::bt2020) &&
+                       f.range <= static_cast<std::uint8_t>(colour_range::full) &&
+                       f.site <= static_cast<std::uint8_t>(chroma_site::centre) &&
+                       f.turn <= static_cast<std::uint8_t>(rotation::cw270);
+    if (!known) return fail(errc::corrupt, "a message describes a picture of no known format");
+    if (f.width < 1 || f.height < 1 || f.width > max_dimension || f.height > max_dimension)
+        return fail(errc::corrupt, fmt::format("a message describes a picture of {}x{}", f.width, f.height));
+    image picture;
+    picture.format = static_cast<pixel_format>(f.format);
+    picture.matrix = static_cast<colour_matrix>(f.matrix);
+    picture.range = static_cast<colour_range>(f.range);
+    picture.site = static_cast<chroma_site>(f.site);
+    picture.turn = static_cast<rotation>(f.turn);
+    picture.width = f.width;
+    picture.height = f.height;
+    return picture;
+}
+
+place_layout place_layout::of(const pass_shape& shape) {
+    place_layout l;
+    l.results = up_to_page(shape.set_bytes());
+    l.crops = l.results + up_to_page(shape.results_bytes());
+    l.bytes = l.crops + up_to_page(mesh_memory::crops_bytes(shape.mesh_faces));
+    return l;
+}
+
+std::string to_json(const stage_hello& hello) {
+    json chosen = json::object();
+    visit_options(chosen, hello.chosen, [](json& j, const char* key, const auto& value) { j[key] = value; });
+    return json{{"protocol", stage_protocol},
+                {"version", FACEFLOW_VERSION},
+                {"role", name(hello.role)},
+                {"options", std::move(chosen)},
+                {"device_index", hello.device_index},
+                {"places", hello.places},
+                {"layout", layout_of_everything()}}
+        .dump();
+}
+
+result<stage_role> find_role(std::string_view wanted) {
+    for (const auto role : {stage_role::detect, stage_role::region, stage_role::landmark, stage_role::detect_region}) {
+        if (name(role) == wanted) return role;
+    }
+    return fail(errc::corrupt, fmt::format("there is no stage '{}'", wanted));
+}
+
+result<stage_hello> read_hello(std::string_view text) {
+    try {
+        const json j = json::parse(text);
+        if (const auto theirs = j.at("protocol").get<std::uint32_t>(); theirs != stage_protocol) {
+            return fail(errc::unsupported,
+                        fmt::format("the other process speaks version {} of the stage protocol, this one version {}: "
+                                    "install faceflow and faceflow-stage of one version",
+                                    theirs, stage_protocol));
+        }
+        if (const auto theirs = j.at("version").get<std::string>(); theirs != FACEFLOW_VERSION) {
+            return fail(errc::unsupported, fmt::format("the other process is faceflow {}, this one {}: install faceflow "
+                                                       "and faceflow-stage of one version",
+                                                       theirs, FACEFLOW_VERSION));
+        }
+        if (j.at("layout") != layout_of_everything()) {
+            return fail(errc::unsupported,
+                        fmt::format("the other process lays out memory as {}, this one as {}: they are different builds",
+                                    j.at("layout").dump(), layout_of_everything().dump()));
+        }
+        stage_hello hello;
+        auto role = find_role(j.at("role").get<std::string>());
+        if (!role) return tl::unexpected(std::move(role.error()));
+        hello.role = *role;
+        hello.device_index = j.at("device_index").get<int>();
+        hello.places = j.at("places").get<std::uint32_t>();
+        if (hello.places > most_places)
+            return fail(errc::corrupt, fmt::format("{} places are more than the {} there may be", hello.places, most_places));
+        visit_options(j.at("options"), hello.chosen,
+                      [](const json& from, const char* key, auto& value) { from.at(key).get_to(value); });
+        return hello;
+    } catch (const json::exception& e) {
+        return fail(errc::corrupt, fmt::format("the other process's greeting makes no sense: {}", e.what()));
+    }
+}
+
+}  // namespace faceflow::flow

@@ -1,0 +1,138 @@
+// What the owner of a flow and its stage processes say to one another: plain structs of fixed layout, and JSON once at the
+// start. Nothing that arrives is trusted before check() has passed it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "core/stage.hpp"
+#include "device/device.hpp"
+#include "faceflow/options.hpp"
+#include "faceflow/result.hpp"
+#include "faceflow/types.hpp"
+#include "flow/workspace.hpp"
+
+namespace faceflow::flow {
+
+// Raised whenever a struct below changes its meaning; the program's version is compared beside it.
+inline constexpr std::uint32_t stage_protocol = 1;
+
+enum class stage_role : std::uint8_t { detect, region, landmark, detect_region };
+[[nodiscard]] std::string_view name(stage_role role) noexcept;
+[[nodiscard]] result<stage_role> find_role(std::string_view name);
+
+enum class stage_message : std::uint16_t {
+    hello = 1,  // owner: JSON, the control pages
+    ready,      // stage: JSON
+    map,        // owner: slab_facts, the slab's memory
+    unmap,      // owner: slab_facts
+    call,       // owner: stage_call, then detections; payload: pixels or crops
+    reply,      // stage: stage_reply; payload: detections, crops, records or the text of an error
+};
+
+// An `image` without its planes, which lie one behind the other without padding.
+struct picture_facts {
+    std::uint8_t format = 0, matrix = 0, range = 0, site = 0, turn = 0;
+    std::uint8_t unused[3] = {};
+    std::int32_t width = 0, height = 0;
+};
+[[nodiscard]] picture_facts facts_of(const image& picture) noexcept;
+// Planes null. errc::corrupt for anything that is no picture of 1x1 to 16384x16384 in a known format.
+[[nodiscard]] result<image> picture_of(const picture_facts& facts);
+
+// Slots that were exported under a number of the owner's.
+struct slab_facts {
+    std::uint32_t number = 0;
+    std::uint32_t slots = 0;
+    std::uint64_t slot_bytes = 0;
+    memory_location where;  // of all of them; the descriptor comes beside it
+};
+
+inline constexpr std::uint32_t no_slab = UINT32_MAX;
+
+struct slot_name {
+    std::uint32_t slab = no_slab;
+    std::uint32_t slot = 0;
+    std::uint64_t generation = 0;
+};
+
+// One frame for one stage.
+struct stage_call {
+    std::uint64_t serial = 0;  // of the flow's line, growing
+    std::uint64_t sequence = 0;
+    std::uint32_t source = 0;
+    std::uint32_t detections = 0;  // that follow in the body
+    picture_facts picture;
+    std::uint8_t detect = 1;           // 0: start from the detections given
+    std::uint8_t keeps_followed = 0;   // leave where the faces are for the next frame of the source
+    std::uint8_t from_followed = 0;    // shared: the faces are those left by the frame before
+    std::uint8_t unused[1] = {};
+    std::uint32_t crops = 0;           // in the payload
+    // shared: where the memory is, and what comes before.
+    std::uint32_t place = 0;
+    std::int32_t first = 0, room = 0;  // landmark: faces [first, room)
+    std::uint32_t wait_place = 0;      // from_followed: the landmark stage is through with that place's serial
+    std::uint64_t wait_serial = 0;
+    slot_name frame, memory, followed;
+};
+
+// What a stage process did since its last reply.
+struct stage_counters {
+    struct moved {
+        std::uint64_t count = 0, bytes = 0, pinned_count = 0, pinned_bytes = 0;
+    };
+    std::array<std::array<moved, stage_count>, 2> transfers{};  // by direction, stage
+    std::array<std::uint64_t, stage_count> syncs{};
+    std::array<std::uint64_t, stage_count> runs{}, nanoseconds{};
+    std::uint64_t hits = 0, misses = 0, evictions = 0, expirations = 0;  // of its frame cache
+    std::uint64_t peak_bytes = 0;                                        // of its device pool, ever
+};
+
+struct stage_reply {
+    std::uint64_t serial = 0;
+    std::uint32_t status = 0;      // 0, or 1 + errc: the payload is then the message
+    std::uint32_t detections = 0;  // in the payload, first
+    std::uint32_t crops = 0;       // in the payload, after them
+    std::uint32_t records = 0;     // in the payload, after a result_header
+    stage_counters counters;
+};
+
+static_assert(std::is_trivially_copyable_v<stage_call> && std::is_trivially_copyable_v<stage_reply> &&
+              std::is_trivially_copyable_v<slab_facts>);
+
+// Timelines of a stage's control page: two for each place.
+struct page_words {
+    static constexpr std::size_t beat = 0;  // grows as the stage works: what the watchdog looks at
+    // The device has passed the stage's work on the call with that serial, done or not.
+    static constexpr std::size_t passed(std::uint32_t place) { return 1 + 2 * std::size_t{place}; }
+    // ... and it was done.
+    static constexpr std::size_t done(std::uint32_t place) { return 2 + 2 * std::size_t{place}; }
+    static constexpr std::size_t count(std::uint32_t places) { return 1 + 2 * std::size_t{places}; }
+};
+
+// How the memory of a place is laid out; the same in all processes, or they do not talk.
+struct place_layout {
+    std::uint64_t faces = 0, results = 0, crops = 0, bytes = 0;
+    [[nodiscard]] static place_layout of(const pass_shape& shape);
+    friend bool operator==(const place_layout&, const place_layout&) = default;
+};
+
+inline constexpr std::uint32_t most_places = 8;
+
+// The JSON of hello.
+struct stage_hello {
+    stage_role role = stage_role::detect;
+    options chosen;
+    int device_index = 0;
+    std::uint32_t places = 0;  // 0: nothing is shared
+};
+[[nodiscard]] std::string to_json(const stage_hello& hello);
+// errc::unsupported when the two ends are not of one version or lay memory out differently: the message says which.
+[[nodiscard]] result<stage_hello> read_hello(std::string_view json);
+
+}  // namespace faceflow::flow
