@@ -78,7 +78,7 @@ public:
 
     // Ends both directions: whoever waits in receive or send, in either process, comes back. For any thread.
     void close_down() noexcept;
-    // True once the other end was seen to be gone.
+    // True once receiving has seen the other end gone, or a message that ends early. For the receiving thread.
     [[nodiscard]] bool closed() const noexcept { return closed_; }
     [[nodiscard]] result<peer> other_end() const;
     // For poll and for a child to inherit.
