@@ -14,7 +14,7 @@ namespace {
 struct arguments {
     analysis::compare_request request;
     engine_options engine;
-    std::string flows = "threaded,fused", ablate, out;
+    std::string flows = "copied,cached,shared,threaded,fused", ablate, out;
     bool quiet = false, json = false;
 };
 

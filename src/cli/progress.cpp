@@ -52,4 +52,8 @@ void progress_line::show(const run_progress& p) {
     std::fflush(stderr);
 }
 
+void progress_line::note(const std::string& text) const {
+    fmt::print(stderr, "{}faceflow: {}\n", shown_ ? "\r\033[K" : "", text);
+}
+
 }  // namespace faceflow::cli

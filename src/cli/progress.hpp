@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <string>
 
 #include "engine/run.hpp"
 
@@ -12,6 +13,8 @@ public:
     explicit progress_line(bool quiet);
     ~progress_line();  // clears the line
     void show(const run_progress& p);
+    // A line that stays, above. Thread-safe.
+    void note(const std::string& text) const;
 
 private:
     const bool shown_;

@@ -62,6 +62,7 @@ int execute(const arguments& a) {
     const auto& stop = stop_on_signals();
     result<run_report> done = [&] {
         progress_line line(a.quiet || a.json);
+        request.note = [&line](const std::string& text) { line.note(text); };
         return run(request, stop, [&](const run_progress& p) { line.show(p); });
     }();
     if (!done) return report(done.error());

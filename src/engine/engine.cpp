@@ -93,6 +93,19 @@ std::size_t face_engine::peak_device_bytes() const {
     return sum;
 }
 
+// Counted under its reason; the first of a kind is told of.
+void face_engine::count_failure(const error& e) {
+    bool first = false;
+    if (e.code == errc::out_of_memory) {
+        first = metrics_.dropped.add("device_memory");  // load shed: what is cached was given up, and this frame too
+    } else if (e.code == errc::lost) {
+        first = metrics_.dropped.add("stage_lost");  // its process died, or hung and was ended; another one goes on
+    } else {
+        first = metrics_.errors.add(name(e.code));
+    }
+    if (first && setup_.note) setup_.note("a frame gave no result: " + e.message);
+}
+
 void face_engine::handle(flow::outcome&& o) {
     if (o.faces) {
         const stage_timer timer(metrics_, stage::track, "handler", o.frame.id);
@@ -102,12 +115,8 @@ void face_engine::handle(flow::outcome&& o) {
         metrics_.frames.fetch_add(1, std::memory_order_relaxed);
         metrics_.faces.fetch_add(o.faces->faces.size(), std::memory_order_relaxed);
         metrics_.latency.record(std::chrono::steady_clock::now() - o.frame.captured);
-    } else if (o.faces.error().code == errc::out_of_memory) {
-        metrics_.dropped.add("device_memory");  // load shed: what is cached was given up, and this frame too
-    } else if (o.faces.error().code == errc::lost) {
-        metrics_.dropped.add("stage_lost");  // its process died, or hung and was ended; another one goes on
     } else {
-        metrics_.errors.add(name(o.faces.error().code));
+        count_failure(o.faces.error());
     }
     const stage_timer timer(metrics_, stage::sink, "handler", o.frame.id);
     setup_.on_result(o.frame, std::move(o.faces));

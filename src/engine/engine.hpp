@@ -60,6 +60,7 @@ private:
 
     explicit face_engine(setup s) : setup_(std::move(s)) {}
     void handle(flow::outcome&& o);
+    void count_failure(const error& e);
 
     setup setup_;
     metrics metrics_;

@@ -162,7 +162,7 @@ private:
         if (live_) chosen.pacing = pacing::live;
         auto engine = face_engine::create(
             {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true,
-             tracing_.get()});
+             tracing_.get(), request_.note});
         if (!engine) return tl::unexpected(std::move(engine.error()));
         engine_ = std::move(*engine);
         return {};
@@ -191,7 +191,13 @@ private:
             host_frame& f = (*read)->frame;
             f.input = (*read)->path.empty() ? input : std::make_shared<const std::string>(std::move((*read)->path));
             ++n;
-            if (auto r = engine_->submit(std::move(f)); !r) engine_->counters().errors.add(name(r.error().code));
+            if (auto r = engine_->submit(std::move(f)); !r) {
+                engine_->counters().errors.add(name(r.error().code));
+                if (auto health = engine_->health(); !health) {
+                    s.ended = health;
+                    break;
+                }
+            }
         }
         engine_->end_source(number);
         {
@@ -290,6 +296,7 @@ private:
             if (auto r = file->commit(); !r) return tl::unexpected(std::move(r.error()));
             report_.written.push_back(path);
         }
+        if (auto health = engine_->health(); !health) return tl::unexpected(std::move(health.error()));
         return std::move(report_);
     }
 
@@ -297,6 +304,8 @@ private:
         for (const auto& s : sources_) {
             if (!s.ended) return s.ended.error();
         }
+        if (!engine_->counters().errors.snapshot().empty() || !engine_->counters().dropped.snapshot().empty())
+            return {errc::internal, fmt::format("no frame of {} gave a result", request_.inputs.front())};
         return {errc::corrupt,
                 fmt::format("no frame of {} could be decoded{}", request_.inputs.front(),
                             request_.start_seconds || request_.end_seconds ? " between --start and --end" : "")};

@@ -12,15 +12,17 @@ namespace faceflow {
 // Thread-safe. For events that are rare by nature; per-frame counters are atomics of their own.
 class tally {
 public:
-    void add(std::string_view reason, std::uint64_t n = 1) {
-        if (n == 0) return;
+    // True for the first of its reason.
+    bool add(std::string_view reason, std::uint64_t n = 1) {
+        if (n == 0) return false;
         const std::lock_guard lock(mutex_);
         const auto at = counts_.find(reason);
         if (at == counts_.end()) {
             counts_.emplace(reason, n);
-        } else {
-            at->second += n;
+            return true;
         }
+        at->second += n;
+        return false;
     }
 
     [[nodiscard]] std::map<std::string, std::uint64_t> snapshot() const {

@@ -34,9 +34,6 @@ public:
         if (!last) return tl::unexpected(std::move(last.error()));
         landmark_ = std::move(*last);
 
-        std::vector<stage_process*> all{detect_.get(), landmark_.get()};
-        if (region_) all.insert(all.begin() + 1, region_.get());
-        look_after(std::move(all), [](std::size_t, std::uint32_t, std::uint64_t) { return true; });
         std::vector<stage_pipeline<process_job>::step> steps;
         if (copied_) {
             steps.emplace_back([this](process_job& j) { detect(j); });
@@ -50,7 +47,7 @@ public:
     }
 
 private:
-    result<std::unique_ptr<stage_process>> start(stage_role role) {
+    result<std::shared_ptr<stage_process>> start(stage_role role) {
         auto page = ipc::control_page::create(1);
         if (!page) return tl::unexpected(std::move(page.error()));
         ipc::control_page& own = *pages_.emplace_back(std::make_unique<ipc::control_page>(std::move(*page)));
@@ -175,7 +172,7 @@ private:
     const bool copied_;
     media::bgr_converter to_bgr_;
     std::vector<std::unique_ptr<ipc::control_page>> pages_;
-    std::unique_ptr<stage_process> detect_, region_, landmark_;
+    std::shared_ptr<stage_process> detect_, region_, landmark_;
 };
 
 }  // namespace

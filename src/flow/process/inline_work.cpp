@@ -283,6 +283,8 @@ public:
                 return tl::unexpected(std::move(r.error()));
         }
         if (auto r = bring_down(f, count); !r) return tl::unexpected(std::move(r.error()));
+        // Of records that came down one by one, the header that came with the first knows only that one.
+        reinterpret_cast<vision::result_header*>(results_.on_host())->filled = count;
         stage_answer a;
         a.reply.serial = call.serial;
         a.reply.records = call.detections;

@@ -17,7 +17,7 @@ process_line::process_line(const equipped_device& d, const flow_parts& parts, st
       collector_(to),
       watcher_([this](const std::stop_token& stop) { watch(stop); }) {}
 
-result<std::unique_ptr<stage_process>> process_line::start_stage(stage_role role, std::uint32_t places,
+result<std::shared_ptr<stage_process>> process_line::start_stage(stage_role role, std::uint32_t places,
                                                                  ipc::control_page& own, std::vector<int> pages,
                                                                  exported_slabs* slabs) {
     auto program = find_stage_program();
@@ -35,7 +35,17 @@ result<std::unique_ptr<stage_process>> process_line::start_stage(stage_role role
     s.patience = std::chrono::nanoseconds(static_cast<std::int64_t>(options_.stage_timeout * 1e9));
     s.note = note_;
     s.spawn = [this](const stage_setup::starter& start) { return spawn(start); };
-    return stage_process::start(std::move(s));
+    auto made = std::make_shared<stage_process>(std::move(s));
+    {
+        const std::lock_guard lock(mutex_);
+        processes_.push_back(made);
+    }
+    if (auto r = made->open(); !r) {
+        const std::lock_guard lock(mutex_);
+        processes_.pop_back();
+        return tl::unexpected(std::move(r.error()));
+    }
+    return made;
 }
 
 void process_line::run(std::function<result<void>(process_job&)> begin,
@@ -53,9 +63,8 @@ void process_line::stop() {
     watcher_ = {};
 }
 
-void process_line::look_after(std::vector<stage_process*> all, has_inputs ready) {
+void process_line::judge_by(has_inputs ready) {
     const std::lock_guard lock(mutex_);
-    processes_ = std::move(all);
     ready_ = std::move(ready);
 }
 
@@ -73,9 +82,12 @@ void process_line::watch(const std::stop_token& stop) {
             continue;
         }
         const auto processes = processes_;
+        const auto ready = ready_;
         lock.unlock();
-        for (std::size_t i = 0; i < processes.size(); ++i)
-            processes[i]->look_after([&](std::uint32_t place, std::uint64_t serial) { return ready_(i, place, serial); });
+        for (std::size_t i = 0; i < processes.size(); ++i) {
+            processes[i]->look_after(
+                [&](std::uint32_t place, std::uint64_t serial) { return !ready || ready(i, place, serial); });
+        }
         lock.lock();
     }
 }
@@ -181,7 +193,7 @@ frame_cache_counts process_line::cache() const {
 
 result<void> process_line::health() const {
     const std::lock_guard lock(mutex_);
-    for (const stage_process* p : processes_) {
+    for (const auto& p : processes_) {
         if (auto r = p->health(); !r) return r;
     }
     return {};
@@ -190,7 +202,7 @@ result<void> process_line::health() const {
 std::size_t process_line::peak_bytes() const {
     const std::lock_guard lock(mutex_);
     std::size_t sum = 0;
-    for (const stage_process* p : processes_)
+    for (const auto& p : processes_)
         sum += p->peak_bytes();
     return sum;
 }

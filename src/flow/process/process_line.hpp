@@ -71,8 +71,8 @@ public:
 protected:
     process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
 
-    // A stage process of this line. `pages`: what goes with its greeting.
-    [[nodiscard]] result<std::unique_ptr<stage_process>> start_stage(stage_role role, std::uint32_t places,
+    // A stage process of this line, looked after from its start on. `pages`: what goes with its greeting.
+    [[nodiscard]] result<std::shared_ptr<stage_process>> start_stage(stage_role role, std::uint32_t places,
                                                                      ipc::control_page& own, std::vector<int> pages,
                                                                      exported_slabs* slabs);
     // Ready for jobs: begins with them. `begin` fills a job in, on the capture thread.
@@ -80,9 +80,10 @@ protected:
     // To be called by the destructor of who called run, once the intake is closed.
     void stop();
 
-    // Which processes there are, first to last; known before run.
+    // How the watchdog tells waiting from hanging (see stage_process::look_after); processes are counted in the order in
+    // which they were started. Before run.
     using has_inputs = std::function<bool(std::size_t process, std::uint32_t place, std::uint64_t serial)>;
-    void look_after(std::vector<stage_process*> all, has_inputs ready);
+    void judge_by(has_inputs ready);
 
     // Calls a stage, enters what it counted into this line's books, and makes its failure the job's.
     bool ask(stage_process& stage, process_job& job, const stage_call& call,
@@ -116,7 +117,7 @@ private:
     std::condition_variable finished_;
     std::map<std::uint32_t, followed_source> sources_;
     frame_cache_counts cache_;
-    std::vector<stage_process*> processes_;
+    std::vector<std::shared_ptr<stage_process>> processes_;
     has_inputs ready_;
 
     // What the watcher is asked to start, and what became of it.

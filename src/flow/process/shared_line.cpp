@@ -39,16 +39,14 @@ public:
         std::vector<int> pages;
         for (const auto& p : pages_)
             pages.push_back(p.descriptor());
-        std::vector<stage_process*> all;
         for (const auto& [role, page] : {std::pair{stage_role::detect, shared_page::detect},
                                          {stage_role::region, shared_page::region},
                                          {stage_role::landmark, shared_page::landmark}}) {
             auto started = start_stage(role, places, page_of(page), pages, &slabs_);
             if (!started) return tl::unexpected(std::move(started.error()));
-            all.push_back(started->get());
             stages_.push_back(std::move(*started));
         }
-        look_after(std::move(all), [this](std::size_t process, std::uint32_t place, std::uint64_t serial) {
+        judge_by([this](std::size_t process, std::uint32_t place, std::uint64_t serial) {
             return has_inputs(process, place, serial);
         });
         run([this](process_job& j) { return begin(j); },
@@ -238,7 +236,7 @@ private:
     std::unique_ptr<stream> up_, down_;
     std::unique_ptr<result_reader> reader_;
     std::atomic<std::int32_t> room_{mesh_batch};  // written by the last step, read by the one before
-    std::vector<std::unique_ptr<stage_process>> stages_;
+    std::vector<std::shared_ptr<stage_process>> stages_;
 };
 
 }  // namespace

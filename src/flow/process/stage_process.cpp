@@ -21,6 +21,17 @@ constexpr std::uint64_t most_payload = std::uint64_t{1} << 31;
 // A call has no deadline of its own: the watchdog ends a process that hangs, and that ends the call.
 constexpr auto forever = ipc::time_point::max();
 
+// While it lives, the process has work.
+class busy_mark {
+public:
+    explicit busy_mark(std::atomic<bool>& flag) : flag_(flag) { flag_.store(true, std::memory_order_release); }
+    ~busy_mark() { flag_.store(false, std::memory_order_release); }
+    busy_mark(const busy_mark&) = delete;
+
+private:
+    std::atomic<bool>& flag_;
+};
+
 std::uint16_t kind_of(stage_message m) {
     return static_cast<std::uint16_t>(m);
 }
@@ -64,11 +75,20 @@ std::string stage_process::title() const {
     return fmt::format("the {} process", name(setup_.hello.role));
 }
 
-result<std::unique_ptr<stage_process>> stage_process::start(stage_setup setup) {
-    std::unique_ptr<stage_process> p(new stage_process(std::move(setup)));
-    if (auto r = p->launch(); !r) return tl::unexpected(std::move(r.error()));
-    if (auto r = p->greet(); !r) return tl::unexpected(std::move(r.error()));
-    return p;
+result<void> stage_process::open() {
+    const std::lock_guard one(calls_);
+    auto r = launch();
+    if (!r) return r;
+    for (r = greet(); !r; r = revive()) {
+        bool died = false;
+        {
+            const std::lock_guard lock(state_);
+            died = dead_ || child_->wait_for(clock::now()).has_value();
+        }
+        if (!died || !health()) return r;  // it refused, or has died too often
+        bury(r.error().message);
+    }
+    return {};
 }
 
 result<void> stage_process::launch() {
@@ -89,6 +109,7 @@ result<void> stage_process::launch() {
 
 // Greeting and loading: the other end answers once its models are there.
 result<void> stage_process::greet() {
+    const busy_mark busy(in_call_);  // one that hangs already now is ended too
     const std::string hello = to_json(setup_.hello);
     const auto deadline = clock::now() + start_patience;
     auto said = channel_->send(kind_of(stage_message::hello), std::as_bytes(std::span(hello)), ipc::no_payload, setup_.pages, deadline);
@@ -155,13 +176,21 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
         }
     }
     if (call.place < most_places) given_[call.place].store(call.serial, std::memory_order_release);
-    in_call_.store(true, std::memory_order_release);
-    auto answer = exchange(call, faces, payload);
-    in_call_.store(false, std::memory_order_release);
-    if (!answer && channel_->closed()) return lost(answer.error());
-    return answer;
+    auto answer = [&] {
+        const busy_mark busy(in_call_);
+        return exchange(call, faces, payload);
+    }();
+    if (!answer) return lost(answer.error());
+    peak_bytes_.store(answer->reply.counters.peak_bytes, std::memory_order_relaxed);
+    if (answer->reply.status == 0) return answer;
+    const auto code = std::min(answer->reply.status - 1, static_cast<std::uint32_t>(errc::internal));
+    const auto& text = answer->payload;
+    return fail(static_cast<errc>(code),
+                fmt::format("{}: {}", title(),
+                            std::string_view(reinterpret_cast<const char*>(text.data()), text.size())));
 }
 
+// An error is the channel's: nothing more can be made of it.
 result<stage_response> stage_process::exchange(const stage_call& call, std::span<const vision::detection> faces,
                                                std::span<const std::span<const std::byte>> payload) {
     if (auto r = share_slabs(); !r) return tl::unexpected(std::move(r.error()));
@@ -171,18 +200,10 @@ result<stage_response> stage_process::exchange(const stage_call& call, std::span
     if (auto r = channel_->send(kind_of(stage_message::call), body, payload, {}, forever); !r)
         return tl::unexpected(std::move(r.error()));
     auto answer = receive_reply();
-    if (answer && answer->reply.serial != call.serial) {
-        // It may be about a slab, or an answer to somebody else's call: nothing that it says from now on can be matched.
-        channel_->close_down();
+    // An answer to something else: nothing that it says from now on can be matched.
+    if (answer && answer->reply.serial != call.serial)
         return fail(errc::corrupt, fmt::format("{} answered call {} with {}", title(), call.serial, answer->reply.serial));
-    }
-    if (!answer || answer->reply.status == 0) return answer;
-    peak_bytes_.store(answer->reply.counters.peak_bytes, std::memory_order_relaxed);
-    const auto& text = answer->payload;
-    return fail(static_cast<errc>(std::min<std::uint32_t>(answer->reply.status - 1,
-                                                          static_cast<std::uint32_t>(errc::internal))),
-                fmt::format("{}: {}", title(),
-                            std::string_view(reinterpret_cast<const char*>(text.data()), text.size())));
+    return answer;
 }
 
 result<stage_response> stage_process::receive_reply() {
@@ -193,16 +214,13 @@ result<stage_response> stage_process::receive_reply() {
     });
     if (!m) return tl::unexpected(std::move(m.error()));
     const auto reply = ipc::body_as<stage_reply>(*m);
-    if (!reply || m->kind != kind_of(stage_message::reply)) {
-        channel_->close_down();
+    if (!reply || m->kind != kind_of(stage_message::reply))
         return fail(errc::corrupt, fmt::format("{} sent no reply but a message of kind {}", title(), m->kind));
-    }
     r.reply = *reply;
-    peak_bytes_.store(reply->counters.peak_bytes, std::memory_order_relaxed);
     return r;
 }
 
-// The channel has closed over a call.
+// The channel has broken over a call.
 tl::unexpected<error> stage_process::lost(const error& why) {
     bury(why.message);
     const std::lock_guard lock(state_);
@@ -256,6 +274,8 @@ bool stage_process::hangs(const std::function<bool(std::uint32_t, std::uint64_t)
         return false;
     }
     const bool awake = activity.now == ipc::process_activity::state::running;
+    // What it computes before its first word is the loading of models.
+    if (beat == 0 && activity.now != ipc::process_activity::state::stopped) return false;
     return awake ? activity.cpu_time - last_sign_.cpu > setup_.patience : now - last_sign_.at > setup_.patience;
 }
 

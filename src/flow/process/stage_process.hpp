@@ -48,9 +48,12 @@ struct stage_response {
 // Thread-safe; calls follow one another.
 class stage_process {
 public:
-    // Starts the process and waits until it is ready.
-    [[nodiscard]] static result<std::unique_ptr<stage_process>> start(stage_setup setup);
+    explicit stage_process(stage_setup setup);
     ~stage_process();
+
+    // Starts the process and waits until it is ready; before any call. One that dies meanwhile is started again. The error of
+    // one that refuses is its own.
+    [[nodiscard]] result<void> open();
 
     // errc::lost when the process died over it (and the next call goes to a new one); errc::unavailable for good once it has
     // died too often; the stage's own error otherwise.
@@ -71,7 +74,6 @@ public:
     [[nodiscard]] result<void> health() const;
 
 private:
-    explicit stage_process(stage_setup setup);
     [[nodiscard]] result<void> launch();
     [[nodiscard]] result<void> greet();
     [[nodiscard]] result<void> revive();
