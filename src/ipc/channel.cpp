@@ -189,12 +189,11 @@ result<channel> channel::adopt(unique_fd socket) {
     return channel(std::move(socket));
 }
 
-result<void> channel::send(std::uint16_t kind, std::span<const std::byte> body,
-                           std::span<const std::span<const std::byte>> payload, std::span<const int> descriptors,
-                           time_point deadline) {
+result<void> channel::send_parts(std::uint16_t kind, std::span<const std::byte> body,
+                                 std::span<const std::span<const std::byte>> payload, std::span<const int> descriptors,
+                                 time_point deadline) {
     if (!sending_) return sending_;
-    if (body.size() > most_body_bytes || descriptors.size() > most_descriptors ||
-        payload.size() > most_payload_parts) {
+    if (body.size() > most_body_bytes || descriptors.size() > most_descriptors || payload.size() > most_payload_parts) {
         return fail(errc::invalid_argument,
                     fmt::format("a message of {} bytes and {} descriptors; {} and {} are the most, larger things are a "
                                 "payload",

@@ -25,8 +25,6 @@ struct peer {
     unsigned user_id = 0;
 };
 
-inline constexpr std::span<const std::span<const std::byte>> no_payload;
-
 // One end. One thread may send while another receives. Never raises SIGPIPE. Errors:
 //
 // | errc | what happened | afterwards |
@@ -50,13 +48,13 @@ public:
     [[nodiscard]] result<void> send(std::uint16_t kind, std::span<const std::byte> body,
                                     std::span<const std::byte> payload, std::span<const int> descriptors,
                                     time_point deadline) {
-        return send(kind, body, std::span(&payload, 1), descriptors, deadline);
+        return send_parts(kind, body, std::span(&payload, 1), descriptors, deadline);
     }
     // A payload that lies in several places, at most most_payload_parts of them: the planes of a picture.
     static constexpr std::size_t most_payload_parts = 8;
-    [[nodiscard]] result<void> send(std::uint16_t kind, std::span<const std::byte> body,
-                                    std::span<const std::span<const std::byte>> payload,
-                                    std::span<const int> descriptors, time_point deadline);
+    [[nodiscard]] result<void> send_parts(std::uint16_t kind, std::span<const std::byte> body,
+                                          std::span<const std::span<const std::byte>> payload,
+                                          std::span<const int> descriptors, time_point deadline);
     // A small struct without pointers as the body.
     template <class Body>
     [[nodiscard]] result<void> send(std::uint16_t kind, const Body& body, time_point deadline,

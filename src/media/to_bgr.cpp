@@ -24,10 +24,10 @@ result<void> bgr_converter::convert(const image& picture, std::span<std::byte> i
     if (into.size() < native_bytes(target.format, target.width, target.height))
         return fail(errc::internal, "too little memory for a picture in BGR");
     const AVPixelFormat from = to_libav_format(picture.format);
-    scaler_.reset(from == AV_PIX_FMT_NONE
-                      ? nullptr
-                      : sws_getCachedContext(scaler_.release(), picture.width, picture.height, from, picture.width,
-                                             picture.height, AV_PIX_FMT_BGR24, SWS_BILINEAR, nullptr, nullptr, nullptr));
+    scaler_.reset(from == AV_PIX_FMT_NONE ? nullptr
+                                          : sws_getCachedContext(scaler_.release(), picture.width, picture.height, from,
+                                                                 picture.width, picture.height, AV_PIX_FMT_BGR24,
+                                                                 SWS_BILINEAR, nullptr, nullptr, nullptr));
     if (!scaler_)
         return fail(errc::unsupported, "pictures of format " + std::string(name(picture.format)) +
                                            " cannot be turned into BGR, which --flow copied passes on");

@@ -42,8 +42,8 @@ void exported_slabs::collect_gone() {
 
 std::vector<exported_slabs::entry> exported_slabs::since(std::uint64_t& mark) {
     const std::lock_guard lock(mutex_);
-    std::vector<entry> news(history_.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(mark, history_.size())),
-                            history_.end());
+    std::vector<entry> news(
+        history_.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(mark, history_.size())), history_.end());
     mark = history_.size();
     return news;
 }

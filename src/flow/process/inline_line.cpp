@@ -121,7 +121,8 @@ private:
         if (!j.found.empty()) {
             stage_call call = j.base;
             call.detections = call.crops = static_cast<std::uint32_t>(j.found.size());
-            const std::array<std::span<const std::byte>, 1> crops{std::span<const std::byte>(j.crops).subspan(j.crops_at)};
+            const std::array<std::span<const std::byte>, 1> crops{
+                std::span<const std::byte>(j.crops).subspan(j.crops_at)};
             if (!ask(*landmark_, j, call, j.found, crops, &r)) return;
         }
         finish(j, r);

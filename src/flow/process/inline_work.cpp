@@ -70,9 +70,7 @@ public:
 
 private:
     std::size_t end_of(std::int32_t n) const { return crops_at_ + static_cast<std::size_t>(n) * crop_bytes(); }
-    std::size_t set_bytes() const {
-        return vision::detection_set::bytes(static_cast<std::size_t>(host_set().count));
-    }
+    std::size_t set_bytes() const { return vision::detection_set::bytes(static_cast<std::size_t>(host_set().count)); }
 
     mirrored_memory memory_;
     std::int32_t at_once_ = 1;
@@ -166,7 +164,8 @@ private:
     result<frame> find_again(frame f) {
         if (uploads_again()) return frames_.upload(kit_.work_stream(), kept(f.id), stage::region);
         const image& p = f.picture;
-        if (auto cached = frames_.find(kit_.work_stream(), {f.id, p.width, p.height, p.format})) return std::move(*cached);
+        if (auto cached = frames_.find(kit_.work_stream(), {f.id, p.width, p.height, p.format}))
+            return std::move(*cached);
         return f;  // expired since: it is still held here
     }
 
@@ -293,9 +292,7 @@ public:
     }
 
 private:
-    vision::pass_results results() const {
-        return {reinterpret_cast<vision::result_header*>(results_.on_device()), 1};
-    }
+    vision::pass_results results() const { return {reinterpret_cast<vision::result_header*>(results_.on_device()), 1}; }
 
     result<void> mesh(const frame& f, std::int32_t first, std::int32_t n, std::int32_t count) {
         stream& s = kit_.work_stream();

@@ -181,8 +181,8 @@ void process_line::hand_on(process_job& job) {
     }
     finished_.notify_all();
     unit_outcomes& u = *job.unit;
-    u.done.push_back({std::move(job.from), job.failed ? std::move(job.faces)
-                                                      : result<frame_faces>(tl::unexpected(job.failed.error()))});
+    u.done.push_back({std::move(job.from),
+                      job.failed ? std::move(job.faces) : result<frame_faces>(tl::unexpected(job.failed.error()))});
     if (u.done.size() == u.frames) collector_.put(u.line, u.ticket, std::move(u.done));
 }
 

@@ -86,9 +86,8 @@ protected:
     void judge_by(has_inputs ready);
 
     // Calls a stage, enters what it counted into this line's books, and makes its failure the job's.
-    bool ask(stage_process& stage, process_job& job, const stage_call& call,
-             std::span<const vision::detection> faces, std::span<const std::span<const std::byte>> payload,
-             stage_response* into);
+    bool ask(stage_process& stage, process_job& job, const stage_call& call, std::span<const vision::detection> faces,
+             std::span<const std::span<const std::byte>> payload, stage_response* into);
     // Waits until the frame before of the same source is through, when this one starts from it.
     void await_turn(process_job& job);
     // The last step of every job.

@@ -221,9 +221,8 @@ private:
     }
 
     bool came_through(const process_job& j, std::uint64_t serial) const {
-        return std::all_of(stages_.begin(), stages_.end(), [&](const auto& s) {
-            return !s->given(j.place, serial) || s->done(j.place, serial);
-        });
+        return std::all_of(stages_.begin(), stages_.end(),
+                           [&](const auto& s) { return !s->given(j.place, serial) || s->done(j.place, serial); });
     }
 
     const place_layout layout_;

@@ -89,8 +89,9 @@ private:
     result<std::byte*> slot_at(const slot_name& name, std::size_t bytes) const {
         const auto at = slabs_.find(name.slab);
         if (at == slabs_.end() || name.slot >= at->second.facts.slots || bytes > at->second.facts.slot_bytes) {
-            return fail(errc::corrupt, fmt::format("slot {} of slab {} with {} bytes was never shared with this process",
-                                                   name.slot, name.slab, bytes));
+            return fail(errc::corrupt,
+                        fmt::format("slot {} of slab {} with {} bytes was never shared with this process", name.slot,
+                                    name.slab, bytes));
         }
         return at->second.memory->data() + name.slot * at->second.facts.slot_bytes;
     }

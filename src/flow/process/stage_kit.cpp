@@ -72,7 +72,8 @@ stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
         for (std::size_t d = 0; d < 2; ++d) {
             auto& m = since.transfers[d][i];
             const auto& t = told_.transfers[d][i];
-            m = {m.count - t.count, m.bytes - t.bytes, m.pinned_count - t.pinned_count, m.pinned_bytes - t.pinned_bytes};
+            m = {m.count - t.count, m.bytes - t.bytes, m.pinned_count - t.pinned_count,
+                 m.pinned_bytes - t.pinned_bytes};
         }
         since.syncs[i] -= told_.syncs[i];
         since.runs[i] -= told_.runs[i];
@@ -126,8 +127,7 @@ result<void> mirrored_memory::down(stream& on, std::size_t offset, std::size_t b
     return move(on, direction::device_to_host, offset, bytes, t);
 }
 
-result<void> mirrored_memory::move(stream& on, direction d, std::size_t offset, std::size_t bytes,
-                                   const tag& t) const {
+result<void> mirrored_memory::move(stream& on, direction d, std::size_t offset, std::size_t bytes, const tag& t) const {
     if (offset + bytes > memory_.bytes()) return fail(errc::internal, "a transfer that is larger than its memory");
     if (shared_) return {};
     const host_block part{host_.data + offset, bytes, host_.pinned};

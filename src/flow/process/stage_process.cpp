@@ -60,9 +60,10 @@ result<fs::path> find_stage_program() {
             looked += (looked.empty() ? "" : ", ") + candidate.lexically_normal().string();
         }
     }
-    return fail(errc::not_found, fmt::format("flows of several processes run the program faceflow-stage, which is in none "
-                                             "of {}; set FACEFLOW_STAGE to its path, or use --flow fused",
-                                             looked));
+    return fail(errc::not_found,
+                fmt::format("flows of several processes run the program faceflow-stage, which is in none "
+                            "of {}; set FACEFLOW_STAGE to its path, or use --flow fused",
+                            looked));
 }
 
 stage_process::stage_process(stage_setup setup)
@@ -112,7 +113,8 @@ result<void> stage_process::greet() {
     const busy_mark busy(in_call_);  // one that hangs already now is ended too
     const std::string hello = to_json(setup_.hello);
     const auto deadline = clock::now() + start_patience;
-    auto said = channel_->send(kind_of(stage_message::hello), std::as_bytes(std::span(hello)), ipc::no_payload, setup_.pages, deadline);
+    auto said =
+        channel_->send(kind_of(stage_message::hello), std::as_bytes(std::span(hello)), {}, setup_.pages, deadline);
     if (!said) return said;
     std::vector<std::byte> text;
     auto answer = channel_->receive(deadline, most_payload, [&](const ipc::message& m) -> result<std::span<std::byte>> {
@@ -155,7 +157,7 @@ result<void> stage_process::share_slabs() {
         std::vector<int> descriptors;
         if (e.memory != nullptr) descriptors.push_back(e.memory->get());
         const auto kind = e.memory != nullptr ? stage_message::map : stage_message::unmap;
-        if (auto r = channel_->send(kind_of(kind), body, ipc::no_payload, descriptors, forever); !r) return r;
+        if (auto r = channel_->send(kind_of(kind), body, {}, descriptors, forever); !r) return r;
     }
     return {};
 }
@@ -185,9 +187,9 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
     if (answer->reply.status == 0) return answer;
     const auto code = std::min(answer->reply.status - 1, static_cast<std::uint32_t>(errc::internal));
     const auto& text = answer->payload;
-    return fail(static_cast<errc>(code),
-                fmt::format("{}: {}", title(),
-                            std::string_view(reinterpret_cast<const char*>(text.data()), text.size())));
+    return fail(
+        static_cast<errc>(code),
+        fmt::format("{}: {}", title(), std::string_view(reinterpret_cast<const char*>(text.data()), text.size())));
 }
 
 // An error is the channel's: nothing more can be made of it.
@@ -197,12 +199,13 @@ result<stage_response> stage_process::exchange(const stage_call& call, std::span
     std::vector<std::byte> body(sizeof call + faces.size_bytes());
     std::memcpy(body.data(), &call, sizeof call);
     if (!faces.empty()) std::memcpy(body.data() + sizeof call, faces.data(), faces.size_bytes());
-    if (auto r = channel_->send(kind_of(stage_message::call), body, payload, {}, forever); !r)
+    if (auto r = channel_->send_parts(kind_of(stage_message::call), body, payload, {}, forever); !r)
         return tl::unexpected(std::move(r.error()));
     auto answer = receive_reply();
     // An answer to something else: nothing that it says from now on can be matched.
     if (answer && answer->reply.serial != call.serial)
-        return fail(errc::corrupt, fmt::format("{} answered call {} with {}", title(), call.serial, answer->reply.serial));
+        return fail(errc::corrupt,
+                    fmt::format("{} answered call {} with {}", title(), call.serial, answer->reply.serial));
     return answer;
 }
 

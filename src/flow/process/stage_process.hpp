@@ -30,9 +30,9 @@ struct stage_setup {
     stage_hello hello;
     std::filesystem::path program;
     ipc::control_page* own = nullptr;  // the stage's control page, which outlives this
-    std::vector<int> pages;           // descriptors of all that go with the greeting, in their order
-    exported_slabs* slabs = nullptr;  // what it maps; null for stages that are sent their frames
-    int restarts = 5;                 // within ten seconds; one more and the flow gives up
+    std::vector<int> pages;            // descriptors of all that go with the greeting, in their order
+    exported_slabs* slabs = nullptr;   // what it maps; null for stages that are sent their frames
+    int restarts = 5;                  // within ten seconds; one more and the flow gives up
     std::chrono::nanoseconds patience = std::chrono::milliseconds(500);  // with one that shows no life
     std::function<void(const std::string&)> note;                        // a line for the user, from any thread
     // Starts a process from a thread that outlives it: with the thread that starts it, a process ends.

@@ -106,12 +106,8 @@ place_layout place_layout::of(const pass_shape& shape) {
 std::string to_json(const stage_hello& hello) {
     json chosen = json::object();
     visit_options(chosen, hello.chosen, [](json& j, const char* key, const auto& value) { j[key] = value; });
-    return json{{"protocol", stage_protocol},
-                {"version", FACEFLOW_VERSION},
-                {"role", name(hello.role)},
-                {"options", std::move(chosen)},
-                {"device_index", hello.device_index},
-                {"places", hello.places},
+    return json{{"protocol", stage_protocol},      {"version", FACEFLOW_VERSION},        {"role", name(hello.role)},
+                {"options", std::move(chosen)},    {"device_index", hello.device_index}, {"places", hello.places},
                 {"layout", layout_of_everything()}}
         .dump();
 }
@@ -133,14 +129,16 @@ result<stage_hello> read_hello(std::string_view text) {
                                     theirs, stage_protocol));
         }
         if (const auto theirs = j.at("version").get<std::string>(); theirs != FACEFLOW_VERSION) {
-            return fail(errc::unsupported, fmt::format("the other process is faceflow {}, this one {}: install faceflow "
-                                                       "and faceflow-stage of one version",
-                                                       theirs, FACEFLOW_VERSION));
+            return fail(errc::unsupported,
+                        fmt::format("the other process is faceflow {}, this one {}: install faceflow "
+                                    "and faceflow-stage of one version",
+                                    theirs, FACEFLOW_VERSION));
         }
         if (j.at("layout") != layout_of_everything()) {
-            return fail(errc::unsupported,
-                        fmt::format("the other process lays out memory as {}, this one as {}: they are different builds",
-                                    j.at("layout").dump(), layout_of_everything().dump()));
+            return fail(
+                errc::unsupported,
+                fmt::format("the other process lays out memory as {}, this one as {}: they are different builds",
+                            j.at("layout").dump(), layout_of_everything().dump()));
         }
         stage_hello hello;
         auto role = find_role(j.at("role").get<std::string>());
@@ -149,7 +147,8 @@ result<stage_hello> read_hello(std::string_view text) {
         hello.device_index = j.at("device_index").get<int>();
         hello.places = j.at("places").get<std::uint32_t>();
         if (hello.places > most_places)
-            return fail(errc::corrupt, fmt::format("{} places are more than the {} there may be", hello.places, most_places));
+            return fail(errc::corrupt,
+                        fmt::format("{} places are more than the {} there may be", hello.places, most_places));
         visit_options(j.at("options"), hello.chosen,
                       [](const json& from, const char* key, auto& value) { from.at(key).get_to(value); });
         return hello;

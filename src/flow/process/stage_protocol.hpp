@@ -68,11 +68,11 @@ struct stage_call {
     std::uint32_t source = 0;
     std::uint32_t detections = 0;  // that follow in the body
     picture_facts picture;
-    std::uint8_t detect = 1;           // 0: start from the detections given
-    std::uint8_t keeps_followed = 0;   // leave where the faces are for the next frame of the source
-    std::uint8_t from_followed = 0;    // shared: the faces are those left by the frame before
+    std::uint8_t detect = 1;          // 0: start from the detections given
+    std::uint8_t keeps_followed = 0;  // leave where the faces are for the next frame of the source
+    std::uint8_t from_followed = 0;   // shared: the faces are those left by the frame before
     std::uint8_t unused[1] = {};
-    std::uint32_t crops = 0;           // in the payload
+    std::uint32_t crops = 0;  // in the payload
     // shared: where the memory is, and what comes before.
     std::uint32_t place = 0;
     std::int32_t first = 0, room = 0;  // landmark: faces [first, room)

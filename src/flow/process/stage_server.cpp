@@ -41,14 +41,14 @@ public:
             return r;
         }
         const std::string ready = to_json(kit_->asked());
-        return channel_.send(static_cast<std::uint16_t>(stage_message::ready), bytes_of(ready), ipc::no_payload, {}, forever);
+        return channel_.send(static_cast<std::uint16_t>(stage_message::ready), bytes_of(ready), {}, {}, forever);
     }
 
     result<void> serve() {
         for (;;) {
             payload_refused_ = {};
-            auto m = channel_.receive(forever, most_payload,
-                                      [this](const ipc::message& head) { return target_of(head); });
+            auto m =
+                channel_.receive(forever, most_payload, [this](const ipc::message& head) { return target_of(head); });
             if (!m) {
                 if (channel_.closed()) return {};  // the owner has gone
                 return tl::unexpected(std::move(m.error()));
@@ -127,10 +127,10 @@ private:
         switch (static_cast<stage_message>(m.kind)) {
             case stage_message::map: {
                 const auto facts = struct_of<slab_facts>(m.body, "a slab");
-                result<void> mapped =
-                    !facts                         ? result<void>(tl::unexpected(facts.error()))
-                    : m.descriptors.size() == 1 ? work_->map(*facts, std::move(m.descriptors[0]))
-                                                   : result<void>(fail(errc::corrupt, "a slab without its memory"));
+                result<void> mapped = !facts ? result<void>(tl::unexpected(facts.error()))
+                                      : m.descriptors.size() == 1
+                                          ? work_->map(*facts, std::move(m.descriptors[0]))
+                                          : result<void>(fail(errc::corrupt, "a slab without its memory"));
                 if (!mapped) return tell(mapped.error(), 0);
                 return {};
             }
@@ -149,8 +149,8 @@ private:
         const auto rest = std::span(m.body).subspan(sizeof(stage_call));
         if (call->detections > static_cast<std::uint32_t>(kit_->chosen().max_faces) ||
             rest.size() != call->detections * sizeof(vision::detection)) {
-            return tell({errc::corrupt, fmt::format("{} bytes follow a call with {} detections", rest.size(),
-                                                    call->detections)},
+            return tell({errc::corrupt,
+                         fmt::format("{} bytes follow a call with {} detections", rest.size(), call->detections)},
                         call->serial);
         }
         faces_.resize(call->detections);
@@ -159,8 +159,8 @@ private:
         if (!answer) return tell(answer.error(), call->serial);
         answer->reply.counters = kit_->take_counters(work_->cache());
         beat();
-        return channel_.send(static_cast<std::uint16_t>(stage_message::reply),
-                             std::as_bytes(std::span(&answer->reply, 1)), answer->payload, {}, forever);
+        return channel_.send_parts(static_cast<std::uint16_t>(stage_message::reply),
+                                   std::as_bytes(std::span(&answer->reply, 1)), answer->payload, {}, forever);
     }
 
     result<void> tell(const error& e, std::uint64_t serial) {
@@ -168,9 +168,8 @@ private:
         reply.serial = serial;
         reply.status = 1 + static_cast<std::uint32_t>(e.code);
         if (kit_ != nullptr && work_ != nullptr) reply.counters = kit_->take_counters(work_->cache());
-        const std::array<std::span<const std::byte>, 1> text{bytes_of(e.message)};
         return channel_.send(static_cast<std::uint16_t>(stage_message::reply), std::as_bytes(std::span(&reply, 1)),
-                             text, {}, forever);
+                             bytes_of(e.message), {}, forever);
     }
 
     ipc::channel channel_;

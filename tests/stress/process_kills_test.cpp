@@ -1,0 +1,118 @@
+// Stage processes die at random, again and again, under load; afterwards every lease has come home.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "engine/engine.hpp"
+#include "support.hpp"
+
+namespace faceflow {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<pid_t> stage_processes() {
+    std::vector<pid_t> found;
+    for (const auto& entry : fs::directory_iterator("/proc")) {
+        const std::string id = entry.path().filename();
+        if (id.find_first_not_of("0123456789") != std::string::npos) continue;
+        const std::string stat = test::contents(entry.path() / "stat");
+        const auto name_end = stat.rfind(')');
+        int owner = 0;
+        char state = 0;
+        if (name_end == std::string::npos || stat.find("(faceflow-stage") == std::string::npos) continue;
+        if (std::sscanf(stat.c_str() + name_end + 1, " %c %d", &state, &owner) == 2 && owner == ::getpid())
+            found.push_back(std::stoi(id));
+    }
+    return found;
+}
+
+class process_kills : public testing::TestWithParam<std::string> {};
+
+TEST_P(process_kills, every_frame_has_a_result_or_a_reason_and_memory_stays_flat) {
+    // BlazeFace, whose weights are free: no file but those of the repository is needed. Random pictures have no faces, and
+    // all stages but the landmarks' work; that one is killed as well.
+    options chosen;
+    chosen.flow = GetParam();
+    chosen.device = "emulated";
+    chosen.link = "none";
+    chosen.detector = detector::blazeface;
+    chosen.threads = 2;
+    chosen.stage_restarts = 1000000;
+    chosen.stage_timeout = 30;
+    std::uint64_t results = 0, lost = 0, others = 0;
+    std::map<std::uint32_t, std::int64_t> last;
+    std::uint64_t out_of_order = 0;
+    auto made = face_engine::create({chosen,
+                                     [&](const host_frame& f, const result<frame_faces>& r) {
+                                         auto& before = last.try_emplace(f.id.source, -1).first->second;
+                                         if (static_cast<std::int64_t>(f.id.sequence) <= before) ++out_of_order;
+                                         before = static_cast<std::int64_t>(f.id.sequence);
+                                         r ? ++results : r.error().code == errc::lost ? ++lost : ++others;
+                                     },
+                                     false});
+    ASSERT_OK(made);
+    face_engine& e = **made;
+    constexpr std::uint32_t sources = 2;
+    const int kills = std::getenv("FACEFLOW_SOAK_FRAMES") != nullptr ? 400 : 60;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kills > 60 ? 240 : 60);
+    std::atomic<bool> over{false};
+    std::atomic<int> killed{0};
+    std::size_t settled = 0;
+    device& on = *e.devices().front();
+    std::thread killer([&] {
+        std::mt19937 random(7);
+        while (killed < kills && std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(random() % 200));
+            const auto all = stage_processes();
+            if (all.empty()) continue;
+            if (::kill(all[random() % all.size()], SIGKILL) == 0) ++killed;
+            if (killed == kills / 4) settled = on.pool().used_bytes();
+        }
+        over = true;
+    });
+    std::vector<test::owned_picture> sizes;
+    for (const auto& [w, h] : {std::pair{320, 240}, {640, 360}, {322, 182}})
+        sizes.push_back(test::random_picture(pixel_format::i420, w, h, 5));
+    std::vector<std::thread> cameras;
+    std::array<std::uint64_t, sources> sent{};
+    for (std::uint32_t s = 0; s < sources; ++s) {
+        e.begin_source(s);
+        cameras.emplace_back([&, s] {
+            for (; !over; ++sent[s]) {
+                host_frame f;
+                f.id = {s, sent[s]};
+                f.pts_ns = static_cast<std::int64_t>(sent[s]) * 1000;
+                f.picture = sizes[(sent[s] / 40 + s) % sizes.size()].view;
+                EXPECT_OK(e.submit(f));
+            }
+            e.end_source(s);
+        });
+    }
+    for (auto& c : cameras)
+        c.join();
+    killer.join();
+    e.drain();
+    EXPECT_GE(killed, std::min(kills, 20)) << "too slow a machine to say much";
+    EXPECT_EQ(results + lost + others, sent[0] + sent[1]);
+    EXPECT_EQ(others, 0u);
+    EXPECT_EQ(out_of_order, 0u);
+    EXPECT_GT(results, 0u);
+    EXPECT_LE(on.pool().used_bytes(), settled * 3 / 2) << "slots were lost";  // 0 where the stages have all the memory
+    EXPECT_LE(on.pool().peak_bytes(), on.pool().limit_bytes());
+    made->reset();
+    EXPECT_TRUE(stage_processes().empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(flows, process_kills, testing::Values("copied", "cached", "shared"),
+                         [](const auto& flow) { return flow.param; });
+
+}  // namespace
+}  // namespace faceflow
