@@ -1,16 +1,10 @@
 #include "flow/stages.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
 namespace faceflow::flow {
 namespace {
-
-using clock = std::chrono::steady_clock;
-
-// Start of the running stage on this thread: host kernels of one stage run on one thread, in order.
-thread_local clock::time_point stage_start;
 
 vision::mesh_options mesh_options_of(const options& o, const frame& f) {
     vision::mesh_options m;
@@ -37,19 +31,11 @@ stages::stages(device& on, const model_set& models, const options& o, metrics& m
       models_(models),
       options_(o),
       metrics_(m),
-      kernels_(vision::make_host_kernels(on)) {}
-
-void stages::begin(stream& on) const {
-    on.run([]() -> result<void> {
-        stage_start = clock::now();
-        return {};
-    });
-}
+      kernels_(vision::make_kernels(on)) {}
 
 void stages::end(stream& on, stage s, const frame_id& frame) const {
-    on.run([this, s, frame, where = &on.label()]() -> result<void> {
-        record_stage(metrics_, s, *where, frame, stage_start, clock::now());
-        return {};
+    on.end_span([this, s, frame, where = &on.label()](auto begin, auto end) {
+        record_stage(metrics_, s, *where, frame, begin, end);
     });
 }
 
@@ -63,7 +49,7 @@ vision::face_table stages::mapped(vision::face_table faces) const {
 
 void stages::detect(stream& on, detector_memory& memory, pass_frames frames, const vision::face_table& faces) const {
     if (frames.empty()) return;
-    begin(on);
+    on.begin_span();
     std::vector<vision::detector_output> outputs;
     std::vector<vision::letterbox> fits;
     for (std::size_t i = 0; i < frames.size(); ++i) {
@@ -86,7 +72,7 @@ void stages::detect(stream& on, detector_memory& memory, pass_frames frames, con
 
 void stages::region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first, float* crops,
                     std::int32_t capacity) const {
-    begin(on);
+    on.begin_span();
     const auto pictures = pictures_of(frames);
     const std::int32_t at_once = options_.batch ? capacity : 1;
     for (std::int32_t i = 0; i < capacity; i += at_once) {
@@ -98,7 +84,7 @@ void stages::region(stream& on, pass_frames frames, const vision::face_table& fa
 
 void stages::landmark(stream& on, mesh_memory& memory, pass_frames frames, const vision::face_table& faces,
                       std::int32_t first, const vision::pass_results& results) const {
-    begin(on);
+    on.begin_span();
     // How many faces there are is known on the device alone.
     const vision::face_table found = mapped(faces);
     const std::int32_t capacity = memory.capacity();

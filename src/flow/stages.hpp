@@ -42,8 +42,7 @@ public:
     [[nodiscard]] const model_set& models() const noexcept { return models_; }
 
 private:
-    // Host kernels tell how long they took; a stage's time is that of all its work.
-    void begin(stream& on) const;
+    // The stage's time is that of the span that ends here.
     void end(stream& on, stage s, const frame_id& frame) const;
     [[nodiscard]] vision::face_table mapped(vision::face_table faces) const;
 
