@@ -64,13 +64,18 @@ __global__ void __launch_bounds__(face_threads)
     carry_faces(cuda_block{}, before, frame, min_presence, region_scale, faces);
 }
 
-// As a launch with <<<>>> reports its error, but taken out of the thread's "last error" by whoever checks it.
-cudaError_t launched() {
-    return cudaPeekAtLastError();
-}
-
 unsigned count_of(std::int32_t n) {
     return static_cast<unsigned>(n);
+}
+
+// Unlike <<<>>>, whose outcome is found in the thread's "last error", where others leave theirs too, this returns its own.
+template <class... Parameters, class... Arguments>
+cudaError_t launch(cudaStream_t on, void (*kernel)(Parameters...), dim3 blocks, int threads, Arguments&&... arguments) {
+    cudaLaunchConfig_t how{};
+    how.gridDim = blocks;
+    how.blockDim = dim3(count_of(threads));
+    how.stream = on;
+    return cudaLaunchKernelEx(&how, kernel, arguments...);
 }
 
 }  // namespace
@@ -78,33 +83,28 @@ unsigned count_of(std::int32_t n) {
 cudaError_t launch_letterbox(cudaStream_t on, const letterbox_pass& pass) {
     if (pass.frames <= 0) return cudaSuccess;
     const dim3 blocks(count_of(tiles_over(pass.target.width, pass.target.height).tiles()), count_of(pass.frames));
-    letterbox_kernel<<<blocks, pixel_threads, 0, on>>>(pass);
-    return launched();
+    return launch(on, letterbox_kernel, blocks, pixel_threads, pass);
 }
 
 cudaError_t launch_crop(cudaStream_t on, const crop_pass& pass, std::int32_t capacity) {
     if (capacity <= 0) return cudaSuccess;
     const dim3 blocks(count_of(tiles_over(pass.size, pass.size).tiles()), count_of(capacity));
-    crop_kernel<<<blocks, pixel_threads, 0, on>>>(pass);
-    return launched();
+    return launch(on, crop_kernel, blocks, pixel_threads, pass);
 }
 
 cudaError_t launch_detect(cudaStream_t on, const detect_pass& pass) {
     if (pass.faces.frames <= 0) return cudaSuccess;
-    detect_kernel<<<count_of(pass.faces.frames), detect_threads, 0, on>>>(pass);
-    return launched();
+    return launch(on, detect_kernel, dim3(count_of(pass.faces.frames)), detect_threads, pass);
 }
 
 cudaError_t launch_finish(cudaStream_t on, const finish_pass& pass) {
     if (pass.capacity <= 0) return cudaSuccess;
-    finish_kernel<<<count_of(pass.capacity), face_threads, 0, on>>>(pass);
-    return launched();
+    return launch(on, finish_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
 }
 
 cudaError_t launch_carry(cudaStream_t on, const pass_results& before, std::int32_t frame, float min_presence,
                          float region_scale, detection_set* faces) {
-    carry_kernel<<<1, face_threads, 0, on>>>(before, frame, min_presence, region_scale, faces);
-    return launched();
+    return launch(on, carry_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale, faces);
 }
 
 }  // namespace faceflow::vision
