@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
@@ -45,6 +46,9 @@ public:
 
     // Of all devices' frame caches together.
     [[nodiscard]] virtual frame_cache_counts cache() const = 0;
+
+    // What a person should know of how it runs, a sentence each: nodes of a model that a GPU leaves to the CPU.
+    [[nodiscard]] virtual std::vector<std::string> notes() const = 0;
 };
 
 // A device with the models loaded for it.

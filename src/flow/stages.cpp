@@ -64,18 +64,18 @@ void stages::detect(stream& on, detector_memory& memory, pass_frames frames, con
     kernels_->letterbox(
         on, pictures_of(frames), fits,
         {memory.input(), models_.detect_width, models_.detect_height, models_.detect_scale, models_.detect_bias});
-    on.run([&memory, n = static_cast<std::int32_t>(frames.size())] { return memory.model(n).run(); });
+    on.enqueue([&memory, n = static_cast<std::int32_t>(frames.size())] { return memory.model(n).run(); });
     const vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
     kernels_->detect(on, outputs, chosen, memory.scratch(), faces);
     end(on, stage::detect, frames.front().id);
 }
 
 void stages::region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first, float* crops,
-                    std::int32_t capacity) const {
+                    std::int32_t count) const {
     on.begin_span();
     const auto pictures = pictures_of(frames);
-    const std::int32_t at_once = options_.batch ? capacity : 1;
-    for (std::int32_t i = 0; i < capacity; i += at_once) {
+    const std::int32_t at_once = options_.batch ? count : 1;
+    for (std::int32_t i = 0; i < count; i += at_once) {
         float* into = crops + std::ptrdiff_t{i} * 3 * mesh_input_size * mesh_input_size;
         kernels_->crop(on, pictures, faces, first + i, {into, mesh_input_size, at_once});
     }
@@ -83,28 +83,45 @@ void stages::region(stream& on, pass_frames frames, const vision::face_table& fa
 }
 
 void stages::landmark(stream& on, mesh_memory& memory, pass_frames frames, const vision::face_table& faces,
-                      std::int32_t first, const vision::pass_results& results) const {
+                      std::int32_t first, std::int32_t count, const vision::pass_results& results) const {
     on.begin_span();
-    // How many faces there are is known on the device alone.
-    const vision::face_table found = mapped(faces);
-    const std::int32_t capacity = memory.capacity();
-    if (options_.batch) {
-        on.run([&memory, found, first, capacity]() -> result<void> {
-            const std::int32_t n = std::min(vision::faces_in(found) - first, capacity);
-            return n > 0 ? memory.model(n).run() : result<void>{};
-        });
+    if (device_.computes_on_host()) {
+        mesh_on_host(on, memory, faces, first, count);
     } else {
-        for (std::int32_t i = 0; i < capacity; ++i) {
-            on.run([&memory, found, at = first + i, i]() -> result<void> {
-                return at < vision::faces_in(found) ? memory.model_alone(i).run() : result<void>{};
-            });
-        }
+        mesh_on_device(on, memory, count);
     }
     std::vector<vision::mesh_options> chosen;
     for (const frame& f : frames)
         chosen.push_back(mesh_options_of(options_, f));
-    kernels_->finish(on, faces, first, capacity, {memory.landmarks(), memory.scores()}, chosen, results);
+    kernels_->finish(on, faces, first, count, {memory.landmarks(), memory.scores()}, chosen, results);
     end(on, stage::landmark, frames.front().id);
+}
+
+// How many faces there are is known when the task runs.
+void stages::mesh_on_host(stream& on, mesh_memory& memory, const vision::face_table& faces, std::int32_t first,
+                          std::int32_t count) const {
+    const vision::face_table found = mapped(faces);
+    if (options_.batch) {
+        on.run([&memory, found, first, count]() -> result<void> {
+            const std::int32_t n = std::min(vision::faces_in(found) - first, count);
+            return n > 0 ? memory.model(n).run() : result<void>{};
+        });
+        return;
+    }
+    for (std::int32_t i = 0; i < count; ++i) {
+        on.run([&memory, found, at = first + i, i]() -> result<void> {
+            return at < vision::faces_in(found) ? memory.model_alone(i).run() : result<void>{};
+        });
+    }
+}
+
+void stages::mesh_on_device(stream& on, mesh_memory& memory, std::int32_t count) const {
+    if (options_.batch) {
+        on.enqueue([&] { return memory.model(count).run(); });
+        return;
+    }
+    for (std::int32_t i = 0; i < count; ++i)
+        on.enqueue([&] { return memory.model_alone(i).run(); });
 }
 
 void stages::carry(stream& on, const vision::pass_results& results, std::int32_t i, vision::detection_set* next) const {
