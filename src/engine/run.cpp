@@ -165,6 +165,7 @@ private:
              tracing_.get()});
         if (!engine) return tl::unexpected(std::move(engine.error()));
         engine_ = std::move(*engine);
+        report_.warnings = engine_->notes();
         return {};
     }
 
