@@ -14,6 +14,7 @@ result<std::unique_ptr<lane>> lane::create(device_line& line, const std::string&
     if (!space) return tl::unexpected(std::move(space.error()));
     auto l = std::unique_ptr<lane>(new lane(line, std::move(*on), std::move(*space)));
     l->notes_ = models->notes();
+    *models = {};  // the lane's bindings have them now, and let go of them before its stream goes
     auto reader = result_reader::create(work.owner(), shape.results_bytes(), work.chosen().pinned);
     if (!reader) return tl::unexpected(std::move(reader.error()));
     l->reader_ = std::make_unique<result_reader>(std::move(*reader));

@@ -32,7 +32,7 @@ struct model_set {
     std::filesystem::path detector_file, mesh_file;
 
     // The same models for work on these streams: on a device that runs models itself, sessions of their own whose weights lie in
-    // its pool (5 MB for the two) and whose runs add to the streams, which outlive them; elsewhere these sessions.
+    // its pool (7 MB for the two) and whose runs add to the streams, which outlive them; elsewhere these sessions.
     [[nodiscard]] result<model_set> on_streams(stream& of_detector, stream& of_mesh) const;
     // Nodes that run on the CPU though the model is on a device, a sentence for each model that has some.
     [[nodiscard]] std::vector<std::string> notes() const;
