@@ -53,8 +53,9 @@ result<void> stage_threads::prepare() {
     reader_ = std::make_unique<result_reader>(std::move(*reader));
     // Places share the models: what one sets up serves all.
     workspace& space = all_places_.front()->space;
-    warm_up(*detect_stream_, space.detector().model(1));
-    warm_up(*landmark_stream_, space.mesh().model(room_.faces()));
+    const bool live = o.pacing == pacing::live;
+    warm_up(*detect_stream_, space.detector().model(), 1, live);
+    warm_up(*landmark_stream_, space.mesh().model(), room_.faces(), live);
     return detect_stream_->take_error().and_then([&] { return landmark_stream_->take_error(); });
 }
 

@@ -53,10 +53,14 @@ inference::binding& batched_model::holding(std::int32_t n) {
         ->second;
 }
 
-void warm_up(stream& on, inference::binding& model) {
+void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every) {
     if (on.owner().computes_on_host()) return;
-    for (int i = 0; i < 2; ++i)  // the second run is the first that knows what memory it needs
-        on.enqueue([&model] { return model.run(); });
+    // The largest first: smaller ones then find memory that is there.
+    for (auto batch = model.batches_.rbegin(); batch != model.batches_.rend(); ++batch) {
+        if (!every && &batch->second != &model.holding(usual)) continue;
+        for (int i = 0; i < 2; ++i)  // the second run is the first that knows what memory it needs
+            on.enqueue([&bound = batch->second] { return bound.run(); });
+    }
 }
 
 std::size_t pass_shape::set_bytes() const {

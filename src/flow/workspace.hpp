@@ -41,12 +41,14 @@ public:
     inference::binding& holding(std::int32_t n);
 
 private:
+    friend void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every);
     std::vector<std::pair<std::int32_t, inference::binding>> batches_;  // the smallest first
 };
 
 // Runs a model twice on whatever lies in its input, where a GPU runs it: what it sets up at its first runs is then there
-// before the first frame comes. Adds to the stream and returns.
-void warm_up(stream& on, inference::binding& model);
+// before the first frame comes. On the batch that holds `usual`, or on every one: a batch that was never run before holds up
+// its first pass, which a live source notices. Adds to the stream and returns.
+void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every);
 
 // What the detect stage needs: the detector's input and outputs and the scratch of decoding, for each frame.
 class detector_memory {
@@ -59,6 +61,7 @@ public:
     vision::detector_output outputs(const model_set& models, std::int32_t i) const;
     // The detector bound to the first n frames, or to more.
     inference::binding& model(std::int32_t n) { return model_.holding(n); }
+    batched_model& model() { return model_; }
 
 private:
     device_buffer input_, scratch_;
@@ -81,6 +84,7 @@ public:
 
     // The mesh model bound to the first n crops, or to more; 1 <= n <= capacity.
     inference::binding& model(std::int32_t n) { return model_.holding(n); }
+    batched_model& model() { return model_; }
     // Bound to crop i alone: what is left when batching is switched off.
     inference::binding& model_alone(std::int32_t i) { return alone_[static_cast<std::size_t>(i)]; }
 
