@@ -2,6 +2,7 @@
 PRESET ?= release
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
+GPU    ?= 0
 
 # Compile through ccache where it is installed; the presets read this.
 export FACEFLOW_LAUNCHER ?= $(shell command -v ccache)
@@ -12,8 +13,8 @@ export FACEFLOW_LAUNCHER ?= $(shell command -v ccache)
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-setup: ## install what the build needs and fetch models and the demo clip; quick when nothing is missing
-	@tools/setup.sh
+setup: ## install what the build needs and fetch models and the demo clip (GPU=1: and what NVIDIA GPUs need)
+	@GPU=$(GPU) tools/setup.sh
 
 build: setup ## build into build/release (PRESET=debug, asan, tsan or cuda for others)
 	cmake --preset $(PRESET)

@@ -13,11 +13,44 @@ if(FACEFLOW_CUDA AND NOT _faceflow_cuda_found)
                         "set CUDAToolkit_ROOT, or turn FACEFLOW_CUDA off")
 endif()
 
-# Only the sources of the CUDA device see CUDA's headers; users of the library need neither headers nor libraries.
+# Machine code for each generation since Turing that the oldest supported toolkit knows, and PTX of the newest of them for cards
+# to come. FACEFLOW_CUDA_ARCHITECTURES=90 builds faster, for one card.
+set(FACEFLOW_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90" CACHE STRING "Cards to compile kernels for")
+if(FACEFLOW_CUDA)
+    if(NOT CMAKE_CUDA_COMPILER)
+        set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
+    endif()
+    if(NOT CMAKE_CUDA_HOST_COMPILER AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # else nvcc's own choice
+        set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
+    endif()
+    if(NOT CMAKE_CUDA_COMPILER_LAUNCHER)
+        set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
+    endif()
+    # Set before the language is: CMake 3.25 tries its own default first, which newer toolkits have dropped.
+    set(CMAKE_CUDA_ARCHITECTURES ${FACEFLOW_CUDA_ARCHITECTURES})
+    enable_language(CUDA)
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25.1 does not know that nvcc has it
+        set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+        set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    endif()
+endif()
+
+# Only sources in folders named cuda see CUDA's headers; users of the library need neither headers nor libraries.
 function(faceflow_use_cuda target)
-    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/device/cuda/*.cpp)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/cuda/*.cpp)
     list(TRANSFORM CUDAToolkit_INCLUDE_DIRS PREPEND "-isystem" OUTPUT_VARIABLE includes)
     set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${includes}")
-    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/open_devices.cpp APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA)
+    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/open_devices.cpp ${CMAKE_SOURCE_DIR}/src/vision/make_kernels.cpp
+                 APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA)
+
+    file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/cuda/*.cu)
+    target_sources(${target} PRIVATE ${kernels})
+    # -fmad=false: see launch.cu. The relaxed rule lets kernels index a std::array.
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false --expt-relaxed-constexpr
+        -Xcompiler=-Wall,-Wextra,-ffp-contract=off $<$<BOOL:${FACEFLOW_WERROR}>:-Werror=all-warnings>>)
+    if(FACEFLOW_SANITIZE)
+        string(REPLACE "," "\\," sanitizers "${FACEFLOW_SANITIZE}")
+        target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-fsanitize=${sanitizers}>")
+    endif()
     target_link_libraries(${target} PRIVATE $<LINK_ONLY:CUDA::cudart_static>)
 endfunction()

@@ -9,6 +9,12 @@ install(TARGETS faceflow_stage DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/faceflow)
 get_filename_component(_ort_real ${OnnxRuntime_LIBRARY} REALPATH)
 if(NOT _ort_real MATCHES "^/(usr/)?lib")
     install(FILES ${_ort_real} DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME libonnxruntime.so.1)
+    # Its providers for GPUs, which it looks for beside itself.
+    get_filename_component(_ort_folder ${_ort_real} DIRECTORY)
+    file(GLOB _ort_providers ${_ort_folder}/libonnxruntime_providers_*.so)
+    if(_ort_providers MATCHES "_cuda")
+        install(FILES ${_ort_providers} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    endif()
 endif()
 
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/models)

@@ -1,6 +1,6 @@
 # Compiler settings shared by every target, and the library itself.
 add_library(faceflow_flags INTERFACE)
-target_compile_options(faceflow_flags INTERFACE
+set(_faceflow_options
     -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Wconversion
     -Wno-sign-conversion
     # GCC 12 sees overlapping copies in std::string that are not there (GCC bug 105329).
@@ -8,10 +8,11 @@ target_compile_options(faceflow_flags INTERFACE
     # The same input gives the same bytes on every build: no fused multiply-add behind our back.
     -ffp-contract=off)
 if(FACEFLOW_SANITIZE)
-    target_compile_options(faceflow_flags INTERFACE -fsanitize=${FACEFLOW_SANITIZE} -fno-omit-frame-pointer
-                           -fno-sanitize-recover=all)
+    list(APPEND _faceflow_options -fsanitize=${FACEFLOW_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     target_link_options(faceflow_flags INTERFACE -fsanitize=${FACEFLOW_SANITIZE})
 endif()
+# nvcc has options of its own (FaceflowCuda.cmake).
+target_compile_options(faceflow_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${_faceflow_options}>")
 
 # All of src/ but the command-line tool, twice: faceflow_core is static and shows everything, for the tool and the tests;
 # faceflow is the shared library that users link, which shows the public API alone. Layers are kept apart by
@@ -20,7 +21,7 @@ function(faceflow_add_library)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.cpp)
     list(FILTER sources EXCLUDE REGEX "/src/cli/")
     if(NOT FACEFLOW_CUDA)
-        list(FILTER sources EXCLUDE REGEX "/src/device/cuda/")
+        list(FILTER sources EXCLUDE REGEX "/src/[a-z]+/cuda/")
     endif()
     add_library(faceflow_core STATIC ${sources})
     target_include_directories(faceflow_core PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)

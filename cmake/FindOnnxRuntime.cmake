@@ -1,9 +1,20 @@
 # Finds ONNX Runtime and defines OnnxRuntime::OnnxRuntime. In this order, so that one a user already has wins:
 #   1. ONNXRUNTIME_ROOT (cache variable or environment): an unpacked official release or a build tree's install
 #   2. a system one: its CMake package, else headers and library on the default paths
-#   3. the one that tools/setup.sh staged from npm (assets/onnxruntime)
+#   3. the one that tools/setup.sh staged from npm: with CUDA (assets/onnxruntime-gpu, from GPU=1) when the CUDA device is
+#      built, else the one for CPUs (assets/onnxruntime)
 if(NOT ONNXRUNTIME_ROOT AND DEFINED ENV{ONNXRUNTIME_ROOT})
     set(ONNXRUNTIME_ROOT $ENV{ONNXRUNTIME_ROOT})
+endif()
+set(_ort_assets ${CMAKE_CURRENT_LIST_DIR}/../assets)
+cmake_path(NORMAL_PATH _ort_assets)
+set(_ort_staged ${_ort_assets}/onnxruntime/lib)
+if(FACEFLOW_CUDA AND EXISTS ${_ort_assets}/onnxruntime-gpu/lib/libonnxruntime.so)
+    set(_ort_staged ${_ort_assets}/onnxruntime-gpu/lib)
+endif()
+# What was staged when the build was last configured may have been the other one.
+if(OnnxRuntime_LIBRARY MATCHES "^${_ort_assets}" AND NOT OnnxRuntime_LIBRARY MATCHES "^${_ort_staged}/")
+    unset(OnnxRuntime_LIBRARY CACHE)
 endif()
 set(_ort_header_dirs include include/onnxruntime include/onnxruntime/core/session)
 
@@ -23,10 +34,8 @@ else()
     if(NOT OnnxRuntime_INCLUDE_DIR OR NOT OnnxRuntime_LIBRARY)
         unset(OnnxRuntime_INCLUDE_DIR CACHE)
         unset(OnnxRuntime_LIBRARY CACHE)
-        set(_ort_assets ${CMAKE_CURRENT_LIST_DIR}/../assets/onnxruntime)
-        cmake_path(NORMAL_PATH _ort_assets)
-        find_path(OnnxRuntime_INCLUDE_DIR onnxruntime_cxx_api.h PATHS ${_ort_assets}/include NO_DEFAULT_PATH)
-        find_library(OnnxRuntime_LIBRARY onnxruntime PATHS ${_ort_assets}/lib NO_DEFAULT_PATH)
+        find_path(OnnxRuntime_INCLUDE_DIR onnxruntime_cxx_api.h PATHS ${_ort_assets}/onnxruntime/include NO_DEFAULT_PATH)
+        find_library(OnnxRuntime_LIBRARY onnxruntime PATHS ${_ort_staged} NO_DEFAULT_PATH)
     endif()
 endif()
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Brings a fresh Debian machine to where `make build` works: system packages, and under assets/ the ONNX Runtime, the
 # fetched model and the demo clip. Run it as often as you like; a step whose inputs have not changed is skipped.
+# With GPU=1 also the ONNX Runtime that computes on NVIDIA GPUs (a few hundred MB to fetch, 275 MB on disk); a build with CUDA uses
+# it once it is there.
 set -Eeuo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -117,6 +119,33 @@ stage_onnxruntime() {
     [[ -z ${ONNXRUNTIME_ROOT:-} ]] || echo "setup: ONNXRUNTIME_ROOT is set, so the build uses that one instead"
 }
 
+# ONNX Runtime with its CUDA and TensorRT providers, of the same release. The headers are those beside the other one. What the
+# providers stand on is not in here: CUDA 13 (cudart, cublas, cublasLt, curand), cuDNN 9, and TensorRT 10 if it is to be used.
+stage_onnxruntime_gpu() {
+    local target=$assets/onnxruntime-gpu k
+    k=$(key tools/gpu/package-lock.json "${BASH_SOURCE[0]}")
+    fresh onnxruntime-gpu "$k" "$target/lib/libonnxruntime_providers_cuda.so" && return
+    begin "ONNX Runtime for GPUs"
+    [[ $(uname -m) == x86_64 ]] || fail "the npm packages have none for $(uname -m); set ONNXRUNTIME_ROOT"
+    local fetched=$assets/.npm-gpu beside=$target.partial
+    rm -rf "$fetched" "$beside"
+    mkdir -p "$fetched" "$beside/lib"
+    cp tools/gpu/package.json tools/gpu/package-lock.json "$fetched/"
+    (cd "$fetched" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || fail "npm ci failed"
+    local providers=$fetched/node_modules/com.github.asus4.onnxruntime.linux-x64-gpu
+    cp "$providers/LICENSE" "$assets/onnxruntime/ThirdPartyNotices.txt" "$beside/"
+    install -m 755 "$fetched/node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1" "$beside/lib/"
+    ln -s libonnxruntime.so.1 "$beside/lib/libonnxruntime.so"
+    local provider
+    for provider in shared cuda tensorrt; do
+        install -m 755 "$providers/Plugins/Linux/x64/libonnxruntime_providers_$provider.so" "$beside/lib/"
+    done
+    rm -rf "$target" "$fetched"
+    mv "$beside" "$target"
+    done_with onnxruntime-gpu "$k"
+    echo "setup: a build that has no CUDA yet takes it with: cmake --preset cuda"
+}
+
 prepare_retinaface() {
     local target=$assets/models/retinaface_mnet25.onnx k
     k=$(key package-lock.json tools/prepare_retinaface.py)
@@ -140,6 +169,7 @@ mkdir -p "$stamps"
 install_packages
 install_npm_packages
 stage_onnxruntime
+[[ ${GPU:-0} == 0 ]] || stage_onnxruntime_gpu
 prepare_retinaface
 make_demo_clip
 if ((changed)); then echo "setup: done"; else echo "setup: nothing to do"; fi

@@ -20,8 +20,9 @@ enum class pacing : std::uint8_t {
 };
 
 struct options {
-    std::string device = "auto";  // auto | cpu | emulated[:N]
-    std::string flow = "fused";   // fused | threaded | shared | cached | copied
+    // auto | cpu | cuda[:I,J,...] | emulated[:N]; auto: the first GPU that models can run on, else the CPU.
+    std::string device = "auto";
+    std::string flow = "fused";  // fused | threaded | shared | cached | copied
     faceflow::pacing pacing = faceflow::pacing::recorded;
 
     faceflow::detector detector = faceflow::detector::retinaface;
@@ -43,8 +44,9 @@ struct options {
     bool batch = true;       // crop and mesh all faces of a frame in one go, not one by one
     bool pinned = true;      // stage transfers in page-locked memory
     double cache_ttl = 0.5;  // seconds
-    // fused: frames of several sources that go through the device together, 1..16, and how long a live pass waits for more.
-    std::int32_t batch_frames = 1;
+    // fused: frames of all sources that go through the device together, 1..16, or 0: 8 on CUDA, else 1; and how long a live
+    // pass waits for more.
+    std::int32_t batch_frames = 0;
     double batch_deadline_ms = 2;
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::string link = "pcie4";  // that an emulated device hangs on: none | pcie3 | pcie4 | pcie5

@@ -77,7 +77,7 @@ result<options> engine_options::resolve() const {
 void add_engine_options(CLI::App& app, engine_options& into) {
     options& o = into.chosen;
     const auto engine = "Engine";
-    app.add_option("--device", o.device, "where to compute: auto, cpu, emulated[:N]")
+    app.add_option("--device", o.device, "where to compute: auto, cpu, cuda[:I,J,...], emulated[:N]")
         ->type_name("DEVICE")
         ->capture_default_str()
         ->group(engine);
@@ -115,7 +115,7 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->capture_default_str()
         ->group(memory);
     app.add_option("--batch-frames", o.batch_frames,
-                   "frames that pass through the device together, of all sources (fused)")
+                   "frames that pass through the device together, of all sources (fused); 0: 8 on CUDA, else 1")
         ->type_name("N")
         ->capture_default_str()
         ->group(memory);

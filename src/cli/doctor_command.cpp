@@ -46,13 +46,23 @@ void check_machine(findings& f) {
     f.ok("faceflow", version());
     f.ok("cpu", fmt::format("{}, {} cores, sampling with {}", cpu_name(), std::thread::hardware_concurrency(),
                             vision::sample_instruction_set()));
-    f.ok("device cpu", "host memory, no transfers; the default");
+    f.ok("device cpu", "host memory, no transfers; the default without a GPU");
     f.ok("device emulated", "a GPU made of host memory, to watch how frames move (--device emulated)");
+}
+
+// A device, and models that can run on it.
+void check_cuda(findings& f) {
     const auto cuda = open_devices({.name = "cuda"});
-    if (cuda) {
-        f.note("device cuda", fmt::format("{}; this version does not compute on it yet", cuda->front()->description()));
-    } else {
+    if (!cuda) {
         f.note("device cuda", cuda.error().message);
+        return;
+    }
+    const auto runtime = inference::runtime::create({1});
+    const auto usable = runtime ? inference::check_cuda_provider(**runtime) : tl::unexpected(runtime.error());
+    if (usable) {
+        f.ok("device cuda", cuda->front()->description() + "; used unless --device says otherwise");
+    } else {
+        f.note("device cuda", fmt::format("{}, but {}", cuda->front()->description(), usable.error().message));
     }
 }
 
@@ -108,6 +118,7 @@ declared add_doctor(CLI::App& app) {
     return {doctor, [folder] {
                 findings f;
                 check_machine(f);
+                check_cuda(f);
                 check_inference(f, *folder);
                 check_media(f);
                 if (f.bad_count() == 0) fmt::print("\nEverything that a run needs is here.\n");

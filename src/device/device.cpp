@@ -78,6 +78,20 @@ result<void> transfer(stream& on, direction d, std::byte* device_memory, const h
     return {};
 }
 
+void stream::begin_span() {
+    run([this]() -> result<void> {
+        span_began_ = std::chrono::steady_clock::now();
+        return {};
+    });
+}
+
+void stream::end_span(told_span told) {
+    run([this, told = std::move(told)]() -> result<void> {
+        told(span_began_, std::chrono::steady_clock::now());
+        return {};
+    });
+}
+
 result<void> synchronise(stream& on, event& e, const tag& t) {
     device& owner = on.owner();
     on.record(e);

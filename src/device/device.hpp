@@ -2,6 +2,7 @@
 // one function through which every byte crosses between host and device memory.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/timeline.hpp"
 #include "device/ledger.hpp"
@@ -46,6 +48,21 @@ public:
     // until the next synchronise, which returns that error. Events recorded on a failed stream are still reached.
     virtual void run(task work) = 0;
 
+    // For a library that adds work to the stream by itself: calls `adds` on the calling thread and at once, unless the stream
+    // has failed; its error becomes the stream's. Where kernels are host functions it is run().
+    virtual void enqueue(task adds) { run(std::move(adds)); }
+
+    // Times the work that is added between the two calls, as the device runs it: `told` is called once both ends are
+    // known, from the work itself where kernels are host functions, else by a later begin_span or synchronise, and never for
+    // work that was skipped. One span at a time; by the thread that adds the work. Does not synchronise.
+    using told_span =
+        std::function<void(std::chrono::steady_clock::time_point begin, std::chrono::steady_clock::time_point end)>;
+    virtual void begin_span();
+    virtual void end_span(told_span told);
+
+    // What libraries know the stream by (a cudaStream_t); null where kernels are host functions.
+    [[nodiscard]] virtual void* handle() const noexcept { return nullptr; }
+
     // `e` marks the work added so far, and no longer what it marked before: who waited for that still waits for that.
     virtual void record(event& e) = 0;
     // Later work on this stream waits for what `e` marks now, on whatever stream of this device; nothing when `e` was never
@@ -63,6 +80,9 @@ public:
 
     // The first error since the last call, if any. Called by synchronise once the work is done.
     [[nodiscard]] virtual result<void> take_error() = 0;
+
+private:
+    std::chrono::steady_clock::time_point span_began_;  // touched by the stream's tasks alone
 };
 
 // One host address range for staging; `pinned` when the device can copy from it without a detour.

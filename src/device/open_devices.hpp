@@ -19,8 +19,8 @@ struct device_request {
 
 inline constexpr std::size_t most_emulated_devices = 16;
 
-// One or more devices; `cuda` is CUDA device 0. `auto` is the best device that faces are computed on here: the CPU, as CUDA
-// has no kernels yet. Errors: errc::invalid_argument for a name, count, cap or
+// One or more devices; `cuda` is CUDA device 0. `auto` is the CPU: whether faces can be computed on a GPU, a device does
+// not know (see face_engine). Errors: errc::invalid_argument for a name, count, cap or
 // link that makes no sense (the message lists those that do), errc::unavailable for hardware that is not there.
 [[nodiscard]] result<std::vector<std::unique_ptr<device>>> open_devices(const device_request& wanted);
 

@@ -8,6 +8,47 @@
 #include "frame/layout.hpp"
 
 namespace faceflow {
+namespace {
+
+// Frames that go through the device together unless the user says how many: a GPU is idle between the small kernels of one.
+std::int32_t usual_batch(const device& d) {
+    return d.kind() == device_kind::cuda ? 8 : 1;
+}
+
+struct opened_devices {
+    std::vector<std::unique_ptr<device>> all;
+    std::string note;  // why `auto` is not what one might expect
+};
+
+result<opened_devices> open_cpu_instead(const options& o, std::string note) {
+    auto cpu = open_devices({"cpu", o.device_memory, o.link});
+    if (!cpu) return tl::unexpected(std::move(cpu.error()));
+    return opened_devices{std::move(*cpu), std::move(note)};
+}
+
+// `auto` is CUDA device 0 where models can run on it, else the CPU.
+result<opened_devices> open_for(const options& o, const inference::runtime& runtime) {
+    const bool choose = o.device == "auto";
+    // The cap is for all processes together.
+    auto devices = open_devices({choose ? "cuda" : o.device, o.device_memory / flow::pools_of(o.flow), o.link});
+    if (!devices) {
+        if (!choose || devices.error().code == errc::invalid_argument)
+            return tl::unexpected(std::move(devices.error()));
+        // That there is no GPU is nothing to speak of.
+        const bool expected = devices.error().code == errc::unavailable;
+        return open_cpu_instead(o, expected ? "" : "computing on the CPU: " + devices.error().message);
+    }
+    if (devices->front()->kind() == device_kind::cuda) {
+        if (auto usable = inference::check_cuda_provider(runtime); !usable) {
+            if (!choose) return tl::unexpected(std::move(usable.error()));
+            return open_cpu_instead(o, "computing on the CPU: " + usable.error().message);
+        }
+    }
+    return opened_devices{std::move(*devices), {}};
+}
+
+}  // namespace
+
 result<void> check(const options& o) {
     const auto between = [](std::string_view what, auto value, auto low, auto high) -> result<void> {
         if (value >= low && value <= high) return {};
@@ -26,7 +67,7 @@ result<void> check(const options& o) {
                                 o.detect_height, (o.detect_width + 31) / 32 * 32, (o.detect_height + 31) / 32 * 32));
     }
     if (auto r = between("cache_ttl", o.cache_ttl, 0.0, 3600.0); !r) return r;
-    if (auto r = between("batch_frames", o.batch_frames, 1, vision::max_pass_frames); !r) return r;
+    if (auto r = between("batch_frames", o.batch_frames, 0, vision::max_pass_frames); !r) return r;
     if (auto r = between("batch_deadline_ms", o.batch_deadline_ms, 0.0, 1000.0); !r) return r;
     if (auto r = between("stage_restarts", o.stage_restarts, 0, 1000000); !r) return r;
     if (auto r = between("stage_timeout", o.stage_timeout, 0.05, 3600.0); !r) return r;
@@ -42,25 +83,18 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     if (o.threads == 0) o.threads = static_cast<std::int32_t>(std::max(1u, std::thread::hardware_concurrency()));
 
     if (auto r = flow::check_flow(o.flow); !r) return tl::unexpected(std::move(r.error()));
-    // The cap is for all processes together.
-    auto devices = open_devices({o.device, o.device_memory / flow::pools_of(o.flow), o.link});
+    auto runtime = inference::runtime::create({o.threads});
+    if (!runtime) return tl::unexpected(std::move(runtime.error()));
+    auto devices = open_for(o, **runtime);
     if (!devices) return tl::unexpected(std::move(devices.error()));
-    // Until the kernels and the inference of the CUDA device exist.
-    if (devices->front()->kind() == device_kind::cuda) {
-        return fail(
-            errc::unavailable,
-            "this version computes on cpu and emulated devices; the CUDA device layer is there, its kernels are "
-            "not: leave --device out");
-    }
-    e->devices_ = std::move(*devices);
-
+    e->devices_ = std::move(devices->all);
+    if (!devices->note.empty()) e->notes_.push_back(std::move(devices->note));
+    if (o.batch_frames == 0) o.batch_frames = usual_batch(*e->devices_.front());
     for (const auto& d : e->devices_)
         d->book().draw_on(e->setup_.tracing);
 
     auto store = inference::model_store::open(o.models);
     if (!store) return tl::unexpected(std::move(store.error()));
-    auto runtime = inference::runtime::create({o.threads});
-    if (!runtime) return tl::unexpected(std::move(runtime.error()));
     const auto how =
         o.pacing == pacing::live && o.threads > 1 ? inference::threading::shared : inference::threading::caller;
     for (const auto& d : e->devices_) {
@@ -75,6 +109,8 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
                                    }});
     if (!joined) return tl::unexpected(std::move(joined.error()));
     e->flow_ = std::move(*joined);
+    for (auto& note : e->flow_->notes())
+        e->notes_.push_back(std::move(note));
     return e;
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "device/device.hpp"
@@ -46,6 +47,8 @@ public:
     [[nodiscard]] metrics& counters() noexcept { return metrics_; }
     [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return devices_; }
     [[nodiscard]] const flow::model_set& models() const noexcept { return equipped_.front().models; }
+    // What a person should know of how it runs, a sentence each: a GPU that is there and not used, and why.
+    [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
     // Of all devices and processes together.
     [[nodiscard]] std::size_t peak_device_bytes() const;
     // Of all devices together.
@@ -64,6 +67,7 @@ private:
 
     setup setup_;
     metrics metrics_;
+    std::vector<std::string> notes_;
     std::vector<std::unique_ptr<device>> devices_;
     std::vector<flow::equipped_device> equipped_;
     std::map<std::uint32_t, per_source> sources_;  // touched by the flow's handler thread alone

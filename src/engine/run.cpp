@@ -165,6 +165,7 @@ private:
              tracing_.get(), request_.note});
         if (!engine) return tl::unexpected(std::move(engine.error()));
         engine_ = std::move(*engine);
+        report_.warnings = engine_->notes();
         return {};
     }
 

@@ -60,9 +60,55 @@ private:
     device_buffer memory_;
 };
 
-// Faces that a pass should make room for when there are `faces` of them.
-[[nodiscard]] inline std::int32_t room_for(std::int32_t faces, std::int32_t mesh_faces = mesh_batch) {
-    return (std::max(faces, 1) + mesh_faces - 1) / mesh_faces * mesh_faces;
+// `faces` in whole goes of `at_once`.
+[[nodiscard]] inline std::int32_t room_for(std::int32_t faces, std::int32_t at_once = mesh_batch) {
+    return (std::max(faces, 1) + at_once - 1) / at_once * at_once;
+}
+
+// How many faces a pass makes room for, before the host knows how many there are: those that are more take another go and
+// another download. On a GPU room costs time (the model runs on it all), so there it is a power of two below `at_once`, the faces
+// of one go; elsewhere, and above, a multiple of that. One thread at a time.
+class face_room {
+public:
+    face_room(const device& on, std::int32_t at_once) : face_room(on.computes_on_host(), at_once) {}
+    face_room(bool on_host, std::int32_t at_once)
+        : at_once_(at_once),
+          small_steps_(!on_host),
+          room_(rounded(small_steps_ ? (at_once + 3) / 4 : at_once)) {}
+
+    [[nodiscard]] std::int32_t faces() const noexcept { return room_; }
+
+    // A pass turned out to have `count`. Room grows at once, and shrinks when a hundred passes in a row needed less.
+    void saw(std::int32_t count) noexcept {
+        const std::int32_t needed = rounded(count);
+        largest_ = std::max(largest_, needed);
+        if (needed < room_ && ++quiet_ < patience) return;
+        room_ = largest_;
+        largest_ = quiet_ = 0;
+    }
+
+private:
+    static constexpr std::int32_t patience = 100;
+
+    [[nodiscard]] std::int32_t rounded(std::int32_t count) const noexcept {
+        if (!small_steps_ || count >= at_once_) return room_for(count, at_once_);
+        std::int32_t power = 1;
+        while (power < count)
+            power *= 2;
+        return std::min(power, at_once_);
+    }
+
+    const std::int32_t at_once_;
+    const bool small_steps_;
+    std::int32_t room_, largest_ = 0, quiet_ = 0;
+};
+
+// Waits until what is on the stream is done: before the memory and the models that its work uses go.
+inline void settle(stream& on) {
+    const auto done = on.owner().make_event();
+    if (!done) return;  // the device has failed: nothing runs
+    on.record(**done);
+    static_cast<void>(wait_until_done(on.owner(), **done, {stage::landmark, {}}));
 }
 
 }  // namespace faceflow::flow

@@ -52,6 +52,8 @@ public:
     [[nodiscard]] virtual result<void> health() const { return {}; }
     // Peak of the device pools of other processes that work for this flow.
     [[nodiscard]] virtual std::size_t peak_bytes_elsewhere() const { return 0; }
+    // What a person should know of how it runs, a sentence each: nodes of a model that a GPU leaves to the CPU.
+    [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 };
 
 // A device with the models loaded for it.

@@ -45,6 +45,9 @@ public:
         return sum;
     }
 
+    // All lanes run the same models.
+    std::vector<std::string> notes() const override { return lanes_.front()->notes(); }
+
 private:
     fused_flow(const flow_parts& parts, std::size_t lanes_per_device, const pass_shape& shape)
         : flow_ends(parts, 2 * lanes_per_device * parts.devices.size() * static_cast<std::size_t>(shape.frames)),
@@ -101,9 +104,12 @@ result<std::unique_ptr<flow>> make_fused_flow(const flow_parts& parts) {
     pass_shape shape;
     shape.max_faces = o.max_faces;
     shape.frames = std::clamp(o.batch_frames, 1, vision::max_pass_frames);
-    // Live: one pass in work, spread over all cores by the models' shared pool. Recorded: a pass per core.
+    const bool on_host = parts.devices.front().on->computes_on_host();
+    if (!on_host) shape.mesh_faces = std::min(mesh_batch * shape.frames, most_mesh_batch);
+    // Live: one pass in work, spread over all cores by the models' shared pool. Recorded: a pass per core; on a GPU as many as
+    // keep it busy, one on its way up, one computing, one on its way down.
     const auto cores = static_cast<std::size_t>(std::max(o.threads, 1));
-    const std::size_t lanes = std::max<std::size_t>(1, cores / parts.devices.size());
+    const std::size_t lanes = on_host ? std::max<std::size_t>(1, cores / parts.devices.size()) : 3;
     return fused_flow::create(parts, o.pacing == pacing::live ? 1 : lanes, shape);
 }
 

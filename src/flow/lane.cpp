@@ -1,20 +1,32 @@
 #include "flow/lane.hpp"
 
+#include <algorithm>
+
 namespace faceflow::flow {
 
 result<std::unique_ptr<lane>> lane::create(device_line& line, const std::string& label, const pass_shape& shape) {
     const stages& work = line.work;
-    auto space = workspace::create(work.owner(), work.models(), shape);
+    auto on = work.owner().make_stream(label);
+    if (!on) return tl::unexpected(std::move(on.error()));
+    auto models = work.models().on_streams(**on, **on);
+    if (!models) return tl::unexpected(std::move(models.error()));
+    auto space = workspace::create(work.owner(), *models, shape);
     if (!space) return tl::unexpected(std::move(space.error()));
-    auto l = std::unique_ptr<lane>(new lane(line, std::move(*space)));
+    auto l = std::unique_ptr<lane>(new lane(line, std::move(*on), std::move(*space)));
+    l->notes_ = models->notes();
+    *models = {};  // the lane's bindings have them now, and let go of them before its stream goes
     auto reader = result_reader::create(work.owner(), shape.results_bytes(), work.chosen().pinned);
     if (!reader) return tl::unexpected(std::move(reader.error()));
     l->reader_ = std::make_unique<result_reader>(std::move(*reader));
-    l->room_ = shape.mesh_faces;
-    auto made = work.owner().make_stream(label);
-    if (!made) return tl::unexpected(std::move(made.error()));
-    l->stream_ = std::move(*made);
+    const bool live = work.chosen().pacing == pacing::live;
+    warm_up(*l->stream_, l->space_.detector().model(), shape.frames, live);
+    warm_up(*l->stream_, l->space_.mesh().model(), l->room_.faces(), live);
+    if (auto warm = l->stream_->take_error(); !warm) return tl::unexpected(std::move(warm.error()));
     return l;
+}
+
+lane::~lane() {
+    settle(*stream_);
 }
 
 void lane::pass(std::span<item> items) {
@@ -89,17 +101,16 @@ result<void> lane::find_again(const std::vector<part>& parts) {
 result<vision::pass_results> lane::mesh_all() {
     const tag waiting{stage::landmark, frames_.front().id};
     const vision::pass_results results = space_.results(faces_.frames);
-    mesh(0, room_);
-    auto read = reader_->read(*stream_, results, room_, waiting);
+    const std::int32_t room = room_.faces();
+    mesh(0, room);
+    auto read = reader_->read(*stream_, results, room, waiting);
     if (!read) return read;
     const vision::result_header& last = read->headers[faces_.frames - 1];
     const std::int32_t count = last.first + last.count;
-    if (count > room_) {
-        // More faces than the last passes had: the rest in a second go, and room for them from now on.
-        const std::int32_t already = room_;
-        room_ = room_for(count, space_.shape().mesh_faces);
-        mesh(already, room_);
-        read = reader_->read(*stream_, results, room_, waiting);
+    room_.saw(count);
+    if (count > room) {  // the rest in a second go
+        mesh(room, room_.faces());
+        read = reader_->read(*stream_, results, room_.faces(), waiting);
     }
     return read;
 }
@@ -108,11 +119,13 @@ void lane::mesh(std::int32_t from, std::int32_t to) {
     const frame_id id = frames_.front().id;
     mesh_memory& memory = space_.mesh();
     const vision::pass_results results = space_.results(faces_.frames);
-    for (std::int32_t first = from; first < to; first += memory.capacity()) {
+    for (std::int32_t first = from; first < to;) {
+        const std::int32_t count = std::min(to - first, memory.capacity());
         const work_note cropping({stage::region, id});
-        line_.work.region(*stream_, frames_, faces_, first, memory.crops(), memory.capacity());
+        line_.work.region(*stream_, frames_, faces_, first, memory.crops(), count);
         const work_note meshing({stage::landmark, id});
-        line_.work.landmark(*stream_, memory, frames_, faces_, first, results);
+        line_.work.landmark(*stream_, memory, frames_, faces_, first, count, results);
+        first += count;
     }
 }
 

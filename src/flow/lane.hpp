@@ -28,8 +28,14 @@ public:
     [[nodiscard]] static result<std::unique_ptr<lane>> create(device_line& line, const std::string& label,
                                                               const pass_shape& shape);
 
+    // Waits for its work.
+    ~lane();
+
     // At most shape.frames items. One that fails leaves the others be.
     void pass(std::span<item> items);
+
+    // What a person should know of how its models run; see model_set::notes.
+    [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
 
 private:
     // A frame of the pass that has reached the device.
@@ -40,7 +46,11 @@ private:
         bool detect;
     };
 
-    lane(device_line& line, workspace space) : line_(line), space_(std::move(space)) {}
+    lane(device_line& line, std::unique_ptr<stream> on, workspace space)
+        : line_(line),
+          stream_(std::move(on)),
+          space_(std::move(space)),
+          room_(line.work.owner(), space_.shape().mesh_faces) {}
 
     [[nodiscard]] result<part> begin(item& i);
     void detect(const std::vector<part>& parts);
@@ -50,13 +60,14 @@ private:
     [[nodiscard]] result<followed_faces*> followed_by(std::uint32_t number);
 
     device_line& line_;
+    std::unique_ptr<stream> stream_;  // before what its models belong to; the destructor has waited for its work
     workspace space_;
     std::map<std::uint32_t, followed_faces> followed_;
     std::unique_ptr<result_reader> reader_;
-    std::int32_t room_ = 0;           // faces to make room for
-    std::vector<frame> frames_;       // of this pass
-    vision::face_table faces_;        // theirs
-    std::unique_ptr<stream> stream_;  // last: its work uses all of the above
+    face_room room_;
+    std::vector<frame> frames_;  // of this pass
+    vision::face_table faces_;   // theirs
+    std::vector<std::string> notes_;
 };
 
 }  // namespace faceflow::flow

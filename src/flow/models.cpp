@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace faceflow::flow {
 namespace {
@@ -23,6 +24,7 @@ struct loaded {
     inference::model_entry entry;
     std::shared_ptr<session> model;
     std::string sha256;
+    std::filesystem::path file;
 };
 
 result<loaded> load(const inference::model_store& store, std::string_view id, std::shared_ptr<inference::runtime> on,
@@ -35,7 +37,7 @@ result<loaded> load(const inference::model_store& store, std::string_view id, st
     if (!sha) return tl::unexpected(std::move(sha.error()));
     auto model = session::load(std::move(on), *path, how);
     if (!model) return tl::unexpected(std::move(model.error()));
-    return loaded{std::move(*entry), std::move(*model), std::move(*sha)};
+    return loaded{std::move(*entry), std::move(*model), std::move(*sha), std::move(*path)};
 }
 
 std::size_t output_named(const session& s, std::string_view part) {
@@ -108,6 +110,29 @@ vision::detector_output model_set::outputs_at(const std::vector<const float*>& a
     return o;
 }
 
+result<model_set> model_set::on_streams(stream& of_detector, stream& of_mesh) const {
+    model_set m = *this;
+    if (of_detector.owner().computes_on_host()) return m;
+    for (auto [into, file, home] :
+         {std::tuple{&m.detector, &detector_file, &of_detector}, {&m.mesh, &mesh_file, &of_mesh}}) {
+        if (*into == nullptr) continue;  // not this process's
+        auto placed = session::load(runtime, *file, inference::threading::caller, home);
+        if (!placed) return tl::unexpected(std::move(placed.error()));
+        *into = std::move(*placed);
+    }
+    return m;
+}
+
+std::vector<std::string> model_set::notes() const {
+    std::vector<std::string> all;
+    for (const auto& [model, file] : {std::pair{detector.get(), &detector_file}, {mesh.get(), &mesh_file}}) {
+        if (model == nullptr || model->strays().empty()) continue;
+        all.push_back(fmt::format("{}: {} nodes run on the CPU, with transfers that are not counted: {}",
+                                  file->filename().string(), model->strays().size(), fmt::join(model->strays(), ", ")));
+    }
+    return all;
+}
+
 namespace {
 
 result<void> load_detector(model_set& m, const options& o, const inference::model_store& store,
@@ -118,9 +143,11 @@ result<void> load_detector(model_set& m, const options& o, const inference::mode
     m.detect_height = retinaface ? o.detect_height : 192;
     m.detect_scale = retinaface ? 255.0f : 2.0f;
     m.detect_bias = retinaface ? 0.0f : -1.0f;
-    auto found = load(store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", std::move(on), how);
+    auto found = load(store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", on, how);
     if (!found) return tl::unexpected(std::move(found.error()));
+    m.runtime = on;
     m.detector = found->model;
+    m.detector_file = found->file;
     auto shapes = m.detector->output_shapes({1, 3, m.detect_height, m.detect_width});
     if (!shapes) return tl::unexpected(std::move(shapes.error()));
     m.detector_shapes = std::move(*shapes);
@@ -131,9 +158,11 @@ result<void> load_detector(model_set& m, const options& o, const inference::mode
 
 result<void> load_mesh(model_set& m, const inference::model_store& store, std::shared_ptr<inference::runtime> on,
                        inference::threading how) {
-    auto mesh = load(store, "face_landmark_with_attention", std::move(on), how);
+    auto mesh = load(store, "face_landmark_with_attention", on, how);
     if (!mesh) return tl::unexpected(std::move(mesh.error()));
+    m.runtime = on;
     m.mesh = mesh->model;
+    m.mesh_file = mesh->file;
     if (auto r = check_mesh(*m.mesh, mesh->entry); !r) return r;
     m.used.push_back({mesh->entry.id, mesh->entry.file, mesh->sha256});
     return {};

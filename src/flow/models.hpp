@@ -1,7 +1,8 @@
-// The two models of a run, loaded once and shared by every workspace.
+// The two models of a run, loaded once and shared by every workspace; on a GPU, once for each stream that runs them.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,14 @@ struct model_set {
     float detect_scale = 1, detect_bias = 0;                 // colour 0..1 -> the detector's input
     std::vector<std::vector<std::int64_t>> detector_shapes;  // of its outputs, in their order, for one frame
     std::vector<used_model> used;
+    std::shared_ptr<inference::runtime> runtime;
+    std::filesystem::path detector_file, mesh_file;
+
+    // The same models for work on these streams: on a device that runs models itself, sessions of their own whose weights lie in
+    // its pool (7 MB for the two) and whose runs add to the streams, which outlive them; elsewhere these sessions.
+    [[nodiscard]] result<model_set> on_streams(stream& of_detector, stream& of_mesh) const;
+    // Nodes that run on the CPU though the model is on a device, a sentence for each model that has some.
+    [[nodiscard]] std::vector<std::string> notes() const;
 
     // The detector's outputs, given the address of each in the session's order.
     [[nodiscard]] vision::detector_output outputs_at(const std::vector<const float*>& addresses) const;

@@ -1,5 +1,7 @@
 #include "flow/stage_threads.hpp"
 
+#include <algorithm>
+
 namespace faceflow::flow {
 
 stage_threads::stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from,
@@ -9,7 +11,8 @@ stage_threads::stage_threads(const equipped_device& d, const flow_parts& parts, 
       parts_(parts.devices.size()),
       detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
       intake_(from),
-      collector_(to) {}
+      collector_(to),
+      room_(*d.on, mesh_batch) {}
 
 result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_device& d, const flow_parts& parts,
                                                              std::size_t part, intake& from, collector& to) {
@@ -31,8 +34,11 @@ result<void> stage_threads::prepare() {
         if (!made) return tl::unexpected(std::move(made.error()));
         *into = std::move(*made);
     }
+    auto models = line_.work.models().on_streams(*detect_stream_, *landmark_stream_);
+    if (!models) return tl::unexpected(std::move(models.error()));
+    notes_ = models->notes();
     for (std::size_t i = 0; i < places; ++i) {
-        auto space = workspace::create(on, line_.work.models(), shape);
+        auto space = workspace::create(on, *models, shape);
         if (!space) return tl::unexpected(std::move(space.error()));
         auto detected = on.make_event(), cropped = on.make_event();
         if (!detected) return tl::unexpected(std::move(detected.error()));
@@ -45,7 +51,12 @@ result<void> stage_threads::prepare() {
     auto reader = result_reader::create(on, shape.results_bytes(), o.pinned);
     if (!reader) return tl::unexpected(std::move(reader.error()));
     reader_ = std::make_unique<result_reader>(std::move(*reader));
-    return {};
+    // Places share the models: what one sets up serves all.
+    workspace& space = all_places_.front()->space;
+    const bool live = o.pacing == pacing::live;
+    warm_up(*detect_stream_, space.detector().model(), 1, live);
+    warm_up(*landmark_stream_, space.mesh().model(), room_.faces(), live);
+    return detect_stream_->take_error().and_then([&] { return landmark_stream_->take_error(); });
 }
 
 void stage_threads::start() {
@@ -60,6 +71,10 @@ stage_threads::~stage_threads() {
     for (auto& t : threads_)
         t.join();
     line_.frames.close();
+    for (stream* on : {capture_stream_.get(), detect_stream_.get(), region_stream_.get(), landmark_stream_.get()}) {
+        if (on != nullptr) settle(*on);
+    }
+    all_places_.clear();  // and with them the models, before their streams
 }
 
 // A stage's thread: what failed in an earlier stage passes through untouched, so that order is kept.
@@ -107,7 +122,7 @@ result<void> stage_threads::begin_capture(job& j) {
 }
 
 void stage_threads::mark(stream& on, std::atomic<std::uint64_t>& where, std::uint64_t serial) {
-    on.run([&where, serial]() -> result<void> {
+    on.enqueue([&where, serial]() -> result<void> {
         where.store(serial, std::memory_order_release);
         return {};
     });
@@ -210,21 +225,23 @@ result<vision::pass_results> stage_threads::mesh_all(job& j) {
     const vision::pass_results results = j.place->space.results(1);
     const vision::face_table faces = table_of(*j.place);
     const pass_frames frames{&j.on_device, 1};
-    line_.work.landmark(*landmark_stream_, memory, frames, faces, 0, results);
     // The crops of one batch are there; those of further ones this thread makes by itself, one after the other.
-    const auto more = [&](std::int32_t from, std::int32_t to) {
-        for (std::int32_t first = from; first < to; first += memory.capacity()) {
-            line_.work.region(*landmark_stream_, frames, faces, first, memory.crops(), memory.capacity());
-            line_.work.landmark(*landmark_stream_, memory, frames, faces, first, results);
+    const auto mesh = [&](std::int32_t from, std::int32_t to) {
+        for (std::int32_t first = from; first < to;) {
+            const std::int32_t count = std::min(to - first, memory.capacity());
+            if (first > 0) line_.work.region(*landmark_stream_, frames, faces, first, memory.crops(), count);
+            line_.work.landmark(*landmark_stream_, memory, frames, faces, first, count, results);
+            first += count;
         }
     };
-    more(mesh_batch, room_);
-    auto read = reader_->read(*landmark_stream_, results, room_, waiting);
-    if (read && read->headers[0].filled < read->headers[0].count) {
-        const std::int32_t already = room_;
-        room_ = room_for(read->headers[0].count);
-        more(already, room_);
-        read = reader_->read(*landmark_stream_, results, room_, waiting);
+    const std::int32_t room = room_.faces();
+    mesh(0, room);
+    auto read = reader_->read(*landmark_stream_, results, room, waiting);
+    if (!read) return read;
+    room_.saw(read->headers[0].count);
+    if (read->headers[0].count > room) {
+        mesh(room, room_.faces());
+        read = reader_->read(*landmark_stream_, results, room_.faces(), waiting);
     }
     return read;
 }

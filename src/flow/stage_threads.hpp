@@ -67,6 +67,8 @@ public:
     ~stage_threads();
 
     [[nodiscard]] frame_cache_counts cache() const { return line_.frames.counts(); }
+    // See model_set::notes.
+    [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
 
 private:
     stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
@@ -101,7 +103,8 @@ private:
     std::mutex mutex_;
     std::condition_variable added_;
     std::map<std::uint32_t, source_line> sources_;
-    std::int32_t room_ = mesh_batch;
+    face_room room_;
+    std::vector<std::string> notes_;
     std::uint64_t serial_ = 0;
     edge to_detect_{2, queue_policy::block}, to_region_{2, queue_policy::block}, to_landmark_{2, queue_policy::block};
     std::unique_ptr<stream> capture_stream_, detect_stream_, region_stream_, landmark_stream_;

@@ -1,16 +1,10 @@
 #include "flow/stages.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
 namespace faceflow::flow {
 namespace {
-
-using clock = std::chrono::steady_clock;
-
-// Start of the running stage on this thread: host kernels of one stage run on one thread, in order.
-thread_local clock::time_point stage_start;
 
 vision::mesh_options mesh_options_of(const options& o, const frame& f) {
     vision::mesh_options m;
@@ -37,19 +31,11 @@ stages::stages(device& on, const model_set& models, const options& o, metrics& m
       models_(models),
       options_(o),
       metrics_(m),
-      kernels_(vision::make_host_kernels(on)) {}
-
-void stages::begin(stream& on) const {
-    on.run([]() -> result<void> {
-        stage_start = clock::now();
-        return {};
-    });
-}
+      kernels_(vision::make_kernels(on)) {}
 
 void stages::end(stream& on, stage s, const frame_id& frame) const {
-    on.run([this, s, frame, where = &on.label()]() -> result<void> {
-        record_stage(metrics_, s, *where, frame, stage_start, clock::now());
-        return {};
+    on.end_span([this, s, frame, where = &on.label()](auto begin, auto end) {
+        record_stage(metrics_, s, *where, frame, begin, end);
     });
 }
 
@@ -63,7 +49,7 @@ vision::face_table stages::mapped(vision::face_table faces) const {
 
 void stages::detect(stream& on, detector_memory& memory, pass_frames frames, const vision::face_table& faces) const {
     if (frames.empty()) return;
-    begin(on);
+    on.begin_span();
     std::vector<vision::detector_output> outputs;
     std::vector<vision::letterbox> fits;
     for (std::size_t i = 0; i < frames.size(); ++i) {
@@ -78,18 +64,18 @@ void stages::detect(stream& on, detector_memory& memory, pass_frames frames, con
     kernels_->letterbox(
         on, pictures_of(frames), fits,
         {memory.input(), models_.detect_width, models_.detect_height, models_.detect_scale, models_.detect_bias});
-    on.run([&memory, n = static_cast<std::int32_t>(frames.size())] { return memory.model(n).run(); });
+    on.enqueue([&memory, n = static_cast<std::int32_t>(frames.size())] { return memory.model(n).run(); });
     const vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
     kernels_->detect(on, outputs, chosen, memory.scratch(), faces);
     end(on, stage::detect, frames.front().id);
 }
 
 void stages::region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first, float* crops,
-                    std::int32_t capacity) const {
-    begin(on);
+                    std::int32_t count) const {
+    on.begin_span();
     const auto pictures = pictures_of(frames);
-    const std::int32_t at_once = options_.batch ? capacity : 1;
-    for (std::int32_t i = 0; i < capacity; i += at_once) {
+    const std::int32_t at_once = options_.batch ? count : 1;
+    for (std::int32_t i = 0; i < count; i += at_once) {
         float* into = crops + std::ptrdiff_t{i} * 3 * mesh_input_size * mesh_input_size;
         kernels_->crop(on, pictures, faces, first + i, {into, mesh_input_size, at_once});
     }
@@ -97,28 +83,45 @@ void stages::region(stream& on, pass_frames frames, const vision::face_table& fa
 }
 
 void stages::landmark(stream& on, mesh_memory& memory, pass_frames frames, const vision::face_table& faces,
-                      std::int32_t first, const vision::pass_results& results) const {
-    begin(on);
-    // How many faces there are is known on the device alone.
-    const vision::face_table found = mapped(faces);
-    const std::int32_t capacity = memory.capacity();
-    if (options_.batch) {
-        on.run([&memory, found, first, capacity]() -> result<void> {
-            const std::int32_t n = std::min(vision::faces_in(found) - first, capacity);
-            return n > 0 ? memory.model(n).run() : result<void>{};
-        });
+                      std::int32_t first, std::int32_t count, const vision::pass_results& results) const {
+    on.begin_span();
+    if (device_.computes_on_host()) {
+        mesh_on_host(on, memory, faces, first, count);
     } else {
-        for (std::int32_t i = 0; i < capacity; ++i) {
-            on.run([&memory, found, at = first + i, i]() -> result<void> {
-                return at < vision::faces_in(found) ? memory.model_alone(i).run() : result<void>{};
-            });
-        }
+        mesh_on_device(on, memory, count);
     }
     std::vector<vision::mesh_options> chosen;
     for (const frame& f : frames)
         chosen.push_back(mesh_options_of(options_, f));
-    kernels_->finish(on, faces, first, capacity, {memory.landmarks(), memory.scores()}, chosen, results);
+    kernels_->finish(on, faces, first, count, {memory.landmarks(), memory.scores()}, chosen, results);
     end(on, stage::landmark, frames.front().id);
+}
+
+// How many faces there are is known when the task runs.
+void stages::mesh_on_host(stream& on, mesh_memory& memory, const vision::face_table& faces, std::int32_t first,
+                          std::int32_t count) const {
+    const vision::face_table found = mapped(faces);
+    if (options_.batch) {
+        on.run([&memory, found, first, count]() -> result<void> {
+            const std::int32_t n = std::min(vision::faces_in(found) - first, count);
+            return n > 0 ? memory.model(n).run() : result<void>{};
+        });
+        return;
+    }
+    for (std::int32_t i = 0; i < count; ++i) {
+        on.run([&memory, found, at = first + i, i]() -> result<void> {
+            return at < vision::faces_in(found) ? memory.model_alone(i).run() : result<void>{};
+        });
+    }
+}
+
+void stages::mesh_on_device(stream& on, mesh_memory& memory, std::int32_t count) const {
+    if (options_.batch) {
+        on.enqueue([&] { return memory.model(count).run(); });
+        return;
+    }
+    for (std::int32_t i = 0; i < count; ++i)
+        on.enqueue([&] { return memory.model_alone(i).run(); });
 }
 
 void stages::carry(stream& on, const vision::pass_results& results, std::int32_t i, vision::detection_set* next) const {

@@ -27,12 +27,14 @@ public:
 
     // detect: letterbox, detector, decoding, NMS, regions -> faces.of, a set per frame.
     void detect(stream& on, detector_memory& memory, pass_frames frames, const vision::face_table& faces) const;
-    // region: crops [first, first + capacity) of the pass's faces -> crops.
+    // region: faces [first, first + count) of the pass -> crops, as far as there are so many.
     void region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first, float* crops,
-                std::int32_t capacity) const;
-    // landmark: meshes of those crops -> records in `results`.
+                std::int32_t count) const;
+    // landmark: meshes of those crops -> records in `results`; count <= memory.capacity(). Where kernels are host functions, the
+    // model runs on the faces that there are. On a GPU the host does not know: it runs on `count` crops, or on as many as the
+    // next larger batch has, and what it makes of those without a face is left out.
     void landmark(stream& on, mesh_memory& memory, pass_frames frames, const vision::face_table& faces,
-                  std::int32_t first, const vision::pass_results& results) const;
+                  std::int32_t first, std::int32_t count, const vision::pass_results& results) const;
     // Where frame i's faces are looked for in the next frame of its source, if that one is not detected in.
     void carry(stream& on, const vision::pass_results& results, std::int32_t i, vision::detection_set* next) const;
 
@@ -42,9 +44,11 @@ public:
     [[nodiscard]] const model_set& models() const noexcept { return models_; }
 
 private:
-    // Host kernels tell how long they took; a stage's time is that of all its work.
-    void begin(stream& on) const;
+    // The stage's time is that of the span that ends here.
     void end(stream& on, stage s, const frame_id& frame) const;
+    void mesh_on_host(stream& on, mesh_memory& memory, const vision::face_table& faces, std::int32_t first,
+                      std::int32_t count) const;
+    void mesh_on_device(stream& on, mesh_memory& memory, std::int32_t count) const;
     [[nodiscard]] vision::face_table mapped(vision::face_table faces) const;
 
     device& device_;

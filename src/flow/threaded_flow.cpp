@@ -30,6 +30,9 @@ public:
         return sum;
     }
 
+    // All devices run the same models.
+    std::vector<std::string> notes() const override { return devices_.front()->notes(); }
+
 private:
     // Live: a frame in each of two stages at most, so that none waits long. Recorded: one in every stage and more waiting.
     explicit threaded_flow(const flow_parts& parts)

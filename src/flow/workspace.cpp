@@ -1,5 +1,6 @@
 #include "flow/workspace.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 
@@ -29,18 +30,38 @@ result<void> take(device& on, device_buffer& into, std::size_t bytes) {
 // A tensor where the runtime finds it.
 inference::bound_tensor bound(device& on, const std::string& name, const float* at, shape s) {
     auto* address = reinterpret_cast<std::byte*>(const_cast<float*>(at));
-    return {name, reinterpret_cast<float*>(on.kernel_address(address)), std::move(s)};
-}
-
-result<void> bind(std::vector<inference::binding>& into, const std::shared_ptr<inference::session>& model,
-                  const std::vector<inference::bound_tensor>& in, const std::vector<inference::bound_tensor>& out) {
-    auto b = inference::binding::create(model, in, out);
-    if (!b) return tl::unexpected(std::move(b.error()));
-    into.push_back(std::move(*b));
-    return {};
+    if (on.computes_on_host()) address = on.kernel_address(address);
+    return {name, reinterpret_cast<float*>(address), std::move(s)};
 }
 
 }  // namespace
+
+result<batched_model> batched_model::create(const device& on, std::int32_t most, const bind_batch& bind) {
+    batched_model m;
+    for (std::int32_t n = 1;; n = on.computes_on_host() ? n + 1 : 2 * n) {
+        n = std::min(n, most);
+        auto bound = bind(n);
+        if (!bound) return tl::unexpected(std::move(bound.error()));
+        m.batches_.emplace_back(n, std::move(*bound));
+        if (n == most) return m;
+    }
+}
+
+inference::binding& batched_model::holding(std::int32_t n) {
+    return std::lower_bound(batches_.begin(), batches_.end(), n,
+                            [](const auto& batch, std::int32_t wanted) { return batch.first < wanted; })
+        ->second;
+}
+
+void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every) {
+    if (on.owner().computes_on_host()) return;
+    // The largest first: smaller ones then find memory that is there.
+    for (auto batch = model.batches_.rbegin(); batch != model.batches_.rend(); ++batch) {
+        if (!every && &batch->second != &model.holding(usual)) continue;
+        for (int i = 0; i < 2; ++i)  // the second run is the first that knows what memory it needs
+            on.enqueue([&bound = batch->second] { return bound.run(); });
+    }
+}
 
 std::size_t pass_shape::set_bytes() const {
     constexpr std::size_t line = 64;
@@ -64,15 +85,17 @@ result<detector_memory> detector_memory::create(device& on, const model_set& mod
         if (auto r = take(on, m.outputs_[i], n * bytes_of(models.detector_shapes[i])); !r)
             return tl::unexpected(std::move(r.error()));
     }
-    for (std::int64_t k = 1; k <= frames; ++k) {
+    auto model = batched_model::create(on, frames, [&](std::int64_t k) {
         std::vector<inference::bound_tensor> outputs;
         for (std::size_t i = 0; i < m.outputs_.size(); ++i) {
             outputs.push_back(bound(on, models.detector->outputs()[i].name, m.outputs_[i].as<float>(),
                                     batched(models.detector_shapes[i], k)));
         }
         const auto in = bound(on, models.detector->inputs().front().name, m.input(), batched(input, k));
-        if (auto r = bind(m.bindings_, models.detector, {in}, outputs); !r) return tl::unexpected(std::move(r.error()));
-    }
+        return inference::binding::create(models.detector, {&in, 1}, outputs);
+    });
+    if (!model) return tl::unexpected(std::move(model.error()));
+    m.model_ = std::move(*model);
     return m;
 }
 
@@ -100,16 +123,21 @@ result<mesh_memory> mesh_memory::create(device& on, const model_set& models, std
     if (auto r = take(on, m.scores_, n * sizeof(float)); !r) return tl::unexpected(std::move(r.error()));
 
     // The mesh model on `count` crops from crop `first` on.
-    const auto bind_to = [&](std::vector<inference::binding>& into, std::int64_t first, std::int64_t count) {
+    const auto bind = [&](std::int64_t first, std::int64_t count) {
         const auto in = bound(on, models.mesh->inputs().front().name, crops + first * crop_elements,
                               {count, 3, mesh_input_size, mesh_input_size});
-        return bind(into, models.mesh, {in},
-                    {bound(on, "landmarks", m.landmarks() + first * landmark_count * 3, {count, landmark_count, 3}),
-                     bound(on, "score", m.scores() + first, {count, 1})});
+        const inference::bound_tensor out[] = {
+            bound(on, "landmarks", m.landmarks() + first * landmark_count * 3, {count, landmark_count, 3}),
+            bound(on, "score", m.scores() + first, {count, 1})};
+        return inference::binding::create(models.mesh, {&in, 1}, out);
     };
+    auto model = batched_model::create(on, faces, [&](std::int64_t count) { return bind(0, count); });
+    if (!model) return tl::unexpected(std::move(model.error()));
+    m.model_ = std::move(*model);
     for (std::int64_t i = 0; i < faces; ++i) {
-        if (auto r = bind_to(m.batch_, 0, i + 1); !r) return tl::unexpected(std::move(r.error()));
-        if (auto r = bind_to(m.alone_, i, 1); !r) return tl::unexpected(std::move(r.error()));
+        auto alone = bind(i, 1);
+        if (!alone) return tl::unexpected(std::move(alone.error()));
+        m.alone_.push_back(std::move(*alone));
     }
     return m;
 }

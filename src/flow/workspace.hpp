@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "device/device.hpp"
@@ -14,6 +16,8 @@ namespace faceflow::flow {
 
 // Faces that are cropped and meshed in one go for each frame of a pass; more take several goes.
 inline constexpr std::int32_t mesh_batch = 8;
+// And for a whole pass, where many go at once; bounds the memory that the mesh model works in.
+inline constexpr std::int32_t most_mesh_batch = 64;
 
 // How much goes through the stages together.
 struct pass_shape {
@@ -25,6 +29,27 @@ struct pass_shape {
     [[nodiscard]] std::size_t results_bytes() const;  // of the pass's
 };
 
+// A model bound to the first n of a row of inputs, for the numbers n that it will be asked to run on.
+class batched_model {
+public:
+    using bind_batch = std::function<result<inference::binding>(std::int64_t n)>;
+    // Where the host sees how many there are: every n up to `most`. On a GPU, where each size of batch costs memory and a first
+    // run, the powers of two below `most`, and `most`.
+    [[nodiscard]] static result<batched_model> create(const device& on, std::int32_t most, const bind_batch& bind);
+
+    // The smallest batch that holds n, 1 <= n <= most.
+    inference::binding& holding(std::int32_t n);
+
+private:
+    friend void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every);
+    std::vector<std::pair<std::int32_t, inference::binding>> batches_;  // the smallest first
+};
+
+// Runs a model twice on whatever lies in its input, where a GPU runs it: what it sets up at its first runs is then there
+// before the first frame comes. On the batch that holds `usual`, or on every one: a batch that was never run before holds up
+// its first pass, which a live source notices. Adds to the stream and returns.
+void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every);
+
 // What the detect stage needs: the detector's input and outputs and the scratch of decoding, for each frame.
 class detector_memory {
 public:
@@ -34,13 +59,14 @@ public:
     vision::detect_scratch* scratch() const { return scratch_.as<vision::detect_scratch>(); }
     // Of frame i of the batch.
     vision::detector_output outputs(const model_set& models, std::int32_t i) const;
-    // The detector bound to the first n frames.
-    inference::binding& model(std::int32_t n) { return bindings_[static_cast<std::size_t>(n - 1)]; }
+    // The detector bound to the first n frames, or to more.
+    inference::binding& model(std::int32_t n) { return model_.holding(n); }
+    batched_model& model() { return model_; }
 
 private:
     device_buffer input_, scratch_;
     std::vector<device_buffer> outputs_;
-    std::vector<inference::binding> bindings_;
+    batched_model model_;
 };
 
 // What the landmark stage needs: crops, and the mesh model's outputs.
@@ -51,20 +77,22 @@ public:
                                                     float* crops = nullptr);
     static std::size_t crops_bytes(std::int32_t faces);
 
-    std::int32_t capacity() const { return static_cast<std::int32_t>(batch_.size()); }
+    std::int32_t capacity() const { return static_cast<std::int32_t>(alone_.size()); }
     float* crops() const { return crops_; }
     float* landmarks() const { return landmarks_.as<float>(); }
     float* scores() const { return scores_.as<float>(); }
 
-    // The mesh model bound to the first n crops, 1 <= n <= capacity.
-    inference::binding& model(std::int32_t n) { return batch_[static_cast<std::size_t>(n - 1)]; }
+    // The mesh model bound to the first n crops, or to more; 1 <= n <= capacity.
+    inference::binding& model(std::int32_t n) { return model_.holding(n); }
+    batched_model& model() { return model_; }
     // Bound to crop i alone: what is left when batching is switched off.
     inference::binding& model_alone(std::int32_t i) { return alone_[static_cast<std::size_t>(i)]; }
 
 private:
     device_buffer own_crops_, landmarks_, scores_;
     float* crops_ = nullptr;
-    std::vector<inference::binding> batch_, alone_;
+    batched_model model_;
+    std::vector<inference::binding> alone_;
 };
 
 // All of a pass on one device.

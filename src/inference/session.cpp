@@ -3,23 +3,35 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <onnxruntime_cxx_api.h>
+#include <onnxruntime_run_options_config_keys.h>
+#include <onnxruntime_session_options_config_keys.h>
 
 #include <algorithm>
 #include <functional>
 #include <numeric>
 #include <thread>
 
+#include "inference/cuda_provider.hpp"
+#include "inference/session_memory.hpp"
+
 namespace faceflow::inference {
 namespace {
 
+// The file's fault, unless ONNX Runtime blames the machine beneath a device.
+errc code_of(OrtErrorCode code, bool on_device) {
+    if (code == ORT_NO_SUCHFILE) return errc::not_found;
+    const bool machine =
+        code == ORT_FAIL || code == ORT_RUNTIME_EXCEPTION || code == ORT_ENGINE_ERROR || code == ORT_EP_FAIL;
+    return on_device && machine ? errc::unavailable : errc::corrupt;
+}
+
 // ONNX Runtime's C++ interface throws; here that ends.
 template <class F>
-auto guarded(std::string_view doing, F&& f) -> decltype(f()) {
+auto guarded(std::string_view doing, F&& f, bool on_device = false) -> decltype(f()) {
     try {
         return f();
     } catch (const Ort::Exception& e) {
-        return fail(e.GetOrtErrorCode() == ORT_NO_SUCHFILE ? errc::not_found : errc::corrupt,
-                    fmt::format("{}: {}", doing, e.what()));
+        return fail(code_of(e.GetOrtErrorCode(), on_device), fmt::format("{}: {}", doing, e.what()));
     } catch (const std::exception& e) {
         return fail(errc::internal, fmt::format("{}: {}", doing, e.what()));
     }
@@ -64,50 +76,110 @@ std::vector<std::string> runtime_providers() {
     return Ort::GetAvailableProviders();
 }
 
+result<void> check_cuda_provider(const runtime&) {
+    return load_cuda_provider();
+}
+
 struct session::impl {
     std::shared_ptr<runtime> on;
-    Ort::Session ort{nullptr};
+    std::shared_ptr<environment_allocators> allocators;  // of a session on a device, as the next two
+    std::unique_ptr<session_memory> memory;
+    stream* home = nullptr;
     std::string model;
+    Ort::Session ort{nullptr};  // goes first: it gives its memory back
 };
 
 session::session(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
 session::~session() = default;
 
+std::size_t session::device_bytes() const {
+    return impl_->memory == nullptr ? 0 : impl_->memory->bytes();
+}
+
+namespace {
+
+// What makes a session of the CPU one of a device.
+result<void> move_to_device(session::impl& of, Ort::SessionOptions& options, stream& home) {
+    auto allocators = environment_allocators::get();
+    if (!allocators) return tl::unexpected(std::move(allocators.error()));
+    if (auto served = (*allocators)->serve(home.owner().index()); !served) return served;
+    of.allocators = std::move(*allocators);
+    of.memory = std::make_unique<session_memory>(home);
+    of.home = &home;
+    options.AddConfigEntry(kOrtSessionOptionsConfigUseEnvAllocators, "1");
+    options.AddConfigEntry(kOrtSessionOptionsRecordEpGraphAssignmentInfo, "1");
+    return append_cuda_provider(options, home);
+}
+
+std::vector<std::string> strays_of(const Ort::Session& ort) {
+    std::vector<std::string> strays;
+    for (const auto& part : ort.GetEpGraphAssignmentInfo()) {
+        if (part.GetEpName() == cuda_provider_name) continue;
+        for (const auto& node : part.GetNodes())
+            strays.push_back(fmt::format("{} ({})", node.GetName(), node.GetOperatorType()));
+    }
+    return strays;
+}
+
+}  // namespace
+
 result<std::shared_ptr<session>> session::load(std::shared_ptr<runtime> on, const std::filesystem::path& model,
-                                               threading how) {
-    return guarded(fmt::format("loading the model {}", model.string()), [&]() -> result<std::shared_ptr<session>> {
+                                               threading how, stream* home) {
+    const bool on_device = home != nullptr && home->handle() != nullptr;
+    auto i = std::make_unique<impl>();
+    const auto open = [&]() -> result<std::shared_ptr<session>> {
         Ort::SessionOptions options;
         options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
         options.SetExecutionMode(ORT_SEQUENTIAL);
-        if (how == threading::caller) {
+        if (on_device || how == threading::caller) {
             options.SetIntraOpNumThreads(1);
         } else {
             options.DisablePerSessionThreads();
             // A pool that spins between frames burns a core at camera cadence.
             options.AddConfigEntry("session.force_spinning_stop", "1");
         }
-        auto i = std::make_unique<impl>();
+        if (on_device) {
+            if (auto moved = move_to_device(*i, options, *home); !moved)
+                return tl::unexpected(std::move(moved.error()));
+        }
+        const memory_scope its_memory(i->memory.get());
         i->ort = Ort::Session(on->get().env, model.c_str(), options);
         i->on = std::move(on);
         i->model = model.filename().string();
         std::shared_ptr<session> s(new session(std::move(i)));
-        Ort::AllocatorWithDefaultOptions allocator;
-        const auto describe = [&](std::size_t n, auto name_at, auto info_at) {
-            std::vector<tensor_info> all;
-            for (std::size_t k = 0; k < n; ++k) {
-                all.push_back({name_at(k).get(), info_at(k).GetTensorTypeAndShapeInfo().GetShape()});
-            }
-            return all;
-        };
-        auto& ort = s->impl_->ort;
-        s->inputs_ = describe(
-            ort.GetInputCount(), [&](std::size_t k) { return ort.GetInputNameAllocated(k, allocator); },
-            [&](std::size_t k) { return ort.GetInputTypeInfo(k); });
-        s->outputs_ = describe(
-            ort.GetOutputCount(), [&](std::size_t k) { return ort.GetOutputNameAllocated(k, allocator); },
-            [&](std::size_t k) { return ort.GetOutputTypeInfo(k); });
+        s->describe();
+        if (on_device) s->strays_ = strays_of(s->impl_->ort);
         return s;
+    };
+    const std::string doing = fmt::format("loading the model {}", model.string());
+    if (!on_device) return guarded(doing, open);
+    // With the device current, and the one before put back.
+    result<std::shared_ptr<session>> loaded = fail(errc::internal, doing + ": its stream has failed");
+    home->enqueue([&]() -> result<void> {
+        loaded = guarded(doing, open, true);
+        return {};
     });
+    if (!loaded && i != nullptr && i->memory != nullptr) {
+        if (auto refused = i->memory->take_refusal()) return tl::unexpected(std::move(*refused));
+    }
+    return loaded;
+}
+
+void session::describe() {
+    Ort::AllocatorWithDefaultOptions allocator;
+    const auto all = [](std::size_t n, auto name_at, auto info_at) {
+        std::vector<tensor_info> described;
+        for (std::size_t k = 0; k < n; ++k)
+            described.push_back({name_at(k).get(), info_at(k).GetTensorTypeAndShapeInfo().GetShape()});
+        return described;
+    };
+    const auto& ort = impl_->ort;
+    inputs_ = all(
+        ort.GetInputCount(), [&](std::size_t k) { return ort.GetInputNameAllocated(k, allocator); },
+        [&](std::size_t k) { return ort.GetInputTypeInfo(k); });
+    outputs_ = all(
+        ort.GetOutputCount(), [&](std::size_t k) { return ort.GetOutputNameAllocated(k, allocator); },
+        [&](std::size_t k) { return ort.GetOutputTypeInfo(k); });
 }
 
 result<std::vector<std::vector<std::int64_t>>> session::output_shapes(const std::vector<std::int64_t>& input) const {
@@ -146,9 +218,11 @@ result<binding> binding::create(std::shared_ptr<session> of, std::span<const bou
                                 std::span<const bound_tensor> outputs) {
     return guarded(fmt::format("binding the tensors of {}", of->get().model), [&]() -> result<binding> {
         auto i = std::make_unique<impl>(of);
-        const auto value = [](const bound_tensor& t) {
-            return Ort::Value::CreateTensor<float>(host_memory(), t.data, elements(t.shape), t.shape.data(),
-                                                   t.shape.size());
+        const stream* const home = of->get().home;
+        const Ort::MemoryInfo memory = home == nullptr ? host_memory() : cuda_memory(home->owner().index());
+        if (home != nullptr) i->options.AddConfigEntry(kOrtRunOptionsConfigDisableSynchronizeExecutionProviders, "1");
+        const auto value = [&memory](const bound_tensor& t) {
+            return Ort::Value::CreateTensor<float>(memory, t.data, elements(t.shape), t.shape.data(), t.shape.size());
         };
         for (const auto& t : inputs)
             i->io.BindInput(t.name.c_str(), value(t));
@@ -159,10 +233,18 @@ result<binding> binding::create(std::shared_ptr<session> of, std::span<const bou
 }
 
 result<void> binding::run() {
-    return guarded(impl_->of->get().model, [&]() -> result<void> {
-        impl_->of->get().ort.Run(impl_->options, impl_->io);
-        return {};
-    });
+    session::impl& of = impl_->of->get();
+    const memory_scope its_memory(of.memory.get());
+    auto done = guarded(
+        of.model,
+        [&]() -> result<void> {
+            of.ort.Run(impl_->options, impl_->io);
+            return {};
+        },
+        of.home != nullptr);
+    if (done || of.memory == nullptr) return done;
+    if (auto refused = of.memory->take_refusal()) return tl::unexpected(std::move(*refused));
+    return done;
 }
 
 }  // namespace faceflow::inference

@@ -35,6 +35,10 @@ private:
 [[nodiscard]] std::string runtime_version();
 [[nodiscard]] std::vector<std::string> runtime_providers();
 
+// Whether models can run on CUDA devices here; loads ONNX Runtime's provider and the libraries it stands on. To be asked only
+// where there is a device. errc::unavailable: which library is missing, and how to get it.
+[[nodiscard]] result<void> check_cuda_provider(const runtime& on);
+
 // Where a model's nodes run their loops on a CPU.
 enum class threading : std::uint8_t {
     caller,  // on the thread that calls run, alone: best when several frames are in work at once
@@ -46,18 +50,29 @@ struct tensor_info {
     std::vector<std::int64_t> shape;  // -1: dynamic
 };
 
-// A loaded model: weights, shared by any number of bindings. Thread-safe.
+// A loaded model: weights, shared by any number of bindings. Thread-safe, but on a device one thread at a time may run it.
 class session {
 public:
+    // Runs on the CPU, and `how` says on which threads. Or on the device of `home`, if that is a stream of a CUDA device: then
+    // every run adds its work to that stream, which outlives the session; weights and all that runs need come out of the
+    // device's pool; inputs and outputs are device addresses. Errors: errc::not_found and corrupt for the file,
+    // errc::unavailable when ONNX Runtime cannot use the device (see check_cuda_provider), errc::out_of_memory.
     [[nodiscard]] static result<std::shared_ptr<session>> load(std::shared_ptr<runtime> on,
-                                                               const std::filesystem::path& model, threading how);
+                                                               const std::filesystem::path& model, threading how,
+                                                               stream* home = nullptr);
     ~session();
     session(const session&) = delete;
 
     [[nodiscard]] const std::vector<tensor_info>& inputs() const noexcept { return inputs_; }
     [[nodiscard]] const std::vector<tensor_info>& outputs() const noexcept { return outputs_; }
 
-    // Runs once on zeros of that input shape and returns the shapes of the outputs, in their order.
+    // On a device: the nodes that run on the CPU all the same, as "name (operator)", each at the price of transfers and waits
+    // that no ledger sees. Empty where all is as it should be, and on the CPU.
+    [[nodiscard]] const std::vector<std::string>& strays() const noexcept { return strays_; }
+    // On a device: what it has taken of the pool so far.
+    [[nodiscard]] std::size_t device_bytes() const;
+
+    // Not on a device: runs once on zeros of that input shape and returns the shapes of the outputs, in their order.
     [[nodiscard]] result<std::vector<std::vector<std::int64_t>>> output_shapes(
         const std::vector<std::int64_t>& input) const;
 
@@ -66,13 +81,16 @@ public:
 
 private:
     explicit session(std::unique_ptr<impl> i);
+    void describe();
     std::unique_ptr<impl> impl_;
     std::vector<tensor_info> inputs_, outputs_;
+    std::vector<std::string> strays_;
 };
 
 struct bound_tensor {
     std::string name;
-    float* data = nullptr;  // where the runtime finds it: device::kernel_address of the buffer
+    float* data =
+        nullptr;  // where the runtime finds it: the device's kernel_address of the buffer, or its device address
     std::vector<std::int64_t> shape;
 };
 
@@ -85,7 +103,9 @@ public:
     binding& operator=(binding&&) noexcept;
     ~binding();
 
-    // Reads the inputs, writes the outputs, returns when done; neither allocates nor copies them.
+    // Reads the inputs, writes the outputs, returns when done; neither allocates nor copies them. On a device it adds that work
+    // to the session's stream and returns: to be called from stream::enqueue of that stream. What it needs beside its tensors it
+    // takes from the pool in the first two runs. errc::out_of_memory when the pool is full.
     [[nodiscard]] result<void> run();
 
 private:

@@ -1,27 +1,17 @@
 #include <algorithm>
 #include <vector>
 
+#include "vision/block_kernels.hpp"
 #include "vision/kernels.hpp"
-#include "vision/mesh_data.hpp"
 #include "vision/sample.hpp"
 
 namespace faceflow::vision {
 namespace {
 
-std::vector<pose_anchor> canonical_anchors() {
-    const auto vertices = mesh::canonical_vertices();
-    std::vector<pose_anchor> anchors;
-    for (const auto& w : mesh::procrustes_basis()) {
-        const auto& v = vertices[static_cast<std::size_t>(w.index)];
-        anchors.push_back({w.index, w.weight, v[0], v[1], v[2]});
-    }
-    return anchors;
-}
-
 // Runs the block functions with a single thread, on the address at which a kernel reaches device memory.
 class host_kernels final : public kernels {
 public:
-    explicit host_kernels(device& on) : device_(on), anchors_(canonical_anchors()) {}
+    explicit host_kernels(device& on) : device_(on), anchor_count_(canonical_anchors(anchors_)) {}
 
     void letterbox(stream& on, std::span<const image> pictures, std::span<const faceflow::vision::letterbox> fits,
                    const tensor_target& target) override {
@@ -75,13 +65,13 @@ public:
         on.run([this, faces = mapped(faces), first, capacity, landmarks = mapped(mesh.landmarks),
                 scores = mapped(mesh.scores), options = std::vector(options.begin(), options.end()),
                 results = mapped(results)]() -> result<void> {
-            const pose_basis basis{anchors_.data(), static_cast<std::int32_t>(anchors_.size())};
+            const pose_basis basis{anchors_, anchor_count_};
             const std::int32_t n = std::min(faces_in(faces) - first, capacity);
             if (n <= 0 && first > 0) return {};  // nothing in this go
             begin_results(faces, first, capacity, results);
             for (std::int32_t i = 0; i < n; ++i) {
                 const face_place at = locate(faces, first + i);
-                finish_face(faces.of[at.frame]->items()[at.item],
+                finish_face(serial_block{}, faces.of[at.frame]->items()[at.item],
                             landmarks + static_cast<std::ptrdiff_t>(i) * landmark_count * 3, scores[i], basis,
                             options[static_cast<std::size_t>(at.frame)], results.records() + first + i);
             }
@@ -92,7 +82,7 @@ public:
     void carry(stream& on, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
                detection_set* faces) override {
         on.run([results = mapped(results), frame, min_presence, region_scale, faces = mapped(faces)]() -> result<void> {
-            carry_faces(results, frame, min_presence, region_scale, faces);
+            carry_faces(serial_block{}, results, frame, min_presence, region_scale, faces);
             return {};
         });
     }
@@ -128,7 +118,8 @@ private:
     }
 
     device& device_;
-    const std::vector<pose_anchor> anchors_;
+    pose_anchor anchors_[max_pose_anchors];
+    const std::int32_t anchor_count_;
 };
 
 }  // namespace

@@ -53,6 +53,9 @@ public:
                        float region_scale, detection_set* faces) = 0;
 };
 
+// The device's own. It outlives them.
+[[nodiscard]] std::unique_ptr<kernels> make_kernels(device& on);
+
 // For devices that compute on the host.
 [[nodiscard]] std::unique_ptr<kernels> make_host_kernels(device& on);
 

@@ -185,17 +185,21 @@ FACEFLOW_HD inline detection carried(const detection& d, const region& to) {
     return out;
 }
 
-// Fills one record. `mesh`: 478 x (x, y, z) in model input pixels; `presence_logit`: the model's raw score.
-FACEFLOW_HD inline void finish_face(const detection& found, const float* mesh, float presence_logit,
-                                    const pose_basis& basis, const mesh_options& o, face_record* out) {
+// Fills one record, by one block: the same for any number of threads in it. `mesh`: 478 x (x, y, z) in model input pixels;
+// `presence_logit`: the model's raw score.
+template <class Block>
+FACEFLOW_HD void finish_face(Block block, const detection& found, const float* mesh, float presence_logit,
+                             const pose_basis& basis, const mesh_options& o, face_record* out) {
     const affine map = frame_from_region(found.area, o.model_size);
     const float depth = found.area.size / o.model_size;
-    out->found = found;
-    out->presence = detail::logistic(presence_logit);
-    for (int i = 0; i < landmark_count; ++i) {
+    for (int i = block.thread(); i < landmark_count; i += block.threads()) {
         const point p = map({mesh[3 * i], mesh[3 * i + 1]});
         out->landmarks[i] = {p.x, p.y, mesh[3 * i + 2] * depth};
     }
+    block.sync();
+    if (block.thread() != 0) return;
+    out->found = found;
+    out->presence = detail::logistic(presence_logit);
     if (o.mouth_from_mesh) {  // landmarks 61 and 291: the mouth's corners, the person's right first
         out->found.keypoints[3] = {out->landmarks[61].x, out->landmarks[61].y};
         out->found.keypoints[4] = {out->landmarks[291].x, out->landmarks[291].y};
@@ -216,16 +220,24 @@ FACEFLOW_HD inline void begin_results(const face_table& faces, std::int32_t firs
     }
 }
 
-// The faces of a frame that the detector skips: those of the frame before, each where its mesh was.
-FACEFLOW_HD inline void carry_faces(const pass_results& before, std::int32_t frame, float min_presence,
-                                    float region_scale, detection_set* faces) {
+// The faces of a frame that the detector skips: those of the frame before, each where its mesh was. By one block: the same
+// for any number of threads in it.
+template <class Block>
+FACEFLOW_HD void carry_faces(Block block, const pass_results& before, std::int32_t frame, float min_presence,
+                             float region_scale, detection_set* faces) {
     const result_header& header = before.headers[frame];
-    std::int32_t kept = 0;
-    for (std::int32_t i = 0; i < header.filled; ++i) {
-        const face_record& r = before.records()[header.first + i];
-        if (!(r.presence >= min_presence)) continue;
-        faces->items()[kept++] = carried(r.found, region_of(r.landmarks, region_scale));
+    const face_record* records = before.records() + header.first;
+    for (std::int32_t i = block.thread(); i < header.filled; i += block.threads()) {
+        if (!(records[i].presence >= min_presence)) continue;
+        std::int32_t kept = 0;  // of those before it
+        for (std::int32_t k = 0; k < i; ++k)
+            kept += records[k].presence >= min_presence ? 1 : 0;
+        faces->items()[kept] = carried(records[i].found, region_of(records[i].landmarks, region_scale));
     }
+    if (block.thread() != 0) return;
+    std::int32_t kept = 0;
+    for (std::int32_t k = 0; k < header.filled; ++k)
+        kept += records[k].presence >= min_presence ? 1 : 0;
     faces->count = kept;
     faces->overflow = 0;
 }

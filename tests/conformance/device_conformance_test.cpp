@@ -307,5 +307,46 @@ TEST_P(device_conformance, books_each_time_that_the_host_waits) {
     EXPECT_EQ(syncs(), asynchronous() ? 3u : 0u) << "it was done already";
 }
 
+TEST_P(device_conformance, lets_a_library_add_work_and_keeps_its_error) {
+    const auto s = new_stream();
+    int calls = 0;
+    s->enqueue([&]() -> result<void> {
+        ++calls;
+        return {};
+    });
+    ASSERT_OK(finish(*s));
+    EXPECT_EQ(calls, 1);
+    s->enqueue([]() -> result<void> { return fail(errc::corrupt, "the library's own"); });
+    s->enqueue([&]() -> result<void> {
+        ++calls;
+        return {};
+    });
+    const auto failed = finish(*s);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().message, "the library's own");
+    EXPECT_EQ(calls, 1) << "what follows an error is skipped";
+    s->enqueue([]() -> result<void> { throw std::runtime_error("thrown"); });
+    EXPECT_FALSE(finish(*s));
+}
+
+TEST_P(device_conformance, tells_how_long_spans_of_work_took) {
+    constexpr std::size_t bytes = std::size_t{4} << 20;
+    const auto s = new_stream();
+    const auto target = memory(bytes);
+    const host_memory host(on(), bytes, true);
+    std::vector<std::chrono::steady_clock::duration> took;
+    for (int i = 0; i < 3; ++i) {
+        s->begin_span();
+        ASSERT_OK(transfer(*s, direction::host_to_device, target.data(), host.block(), bytes, at_));
+        s->end_span([&](auto begin, auto end) { took.push_back(end - begin); });
+    }
+    const auto waits = syncs();
+    ASSERT_OK(finish(*s));
+    EXPECT_EQ(syncs(), waits + (asynchronous() ? 1 : 0));
+    ASSERT_EQ(took.size(), 3u);
+    for (const auto t : took)
+        EXPECT_GE(t.count(), 0);
+}
+
 }  // namespace
 }  // namespace faceflow

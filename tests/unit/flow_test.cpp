@@ -3,7 +3,9 @@
 #include <random>
 #include <thread>
 
+#include "device/open_devices.hpp"
 #include "flow/collector.hpp"
+#include "flow/device_line.hpp"
 #include "flow/intake.hpp"
 
 namespace faceflow::flow {
@@ -161,6 +163,35 @@ TEST(collector, hands_outcomes_on_in_the_order_of_their_tickets) {
     ASSERT_EQ(seen.size(), 200u);
     EXPECT_EQ(units, 200);
     EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+}
+
+TEST(face_room, where_kernels_are_host_functions_it_is_whole_goes) {
+    const auto cpu = std::move(open_devices({"cpu", 1 << 20, "none"}).value().front());
+    face_room room(*cpu, 8);
+    EXPECT_EQ(room.faces(), 8);
+    room.saw(9);
+    EXPECT_EQ(room.faces(), 16);
+    for (int i = 0; i < 99; ++i)
+        room.saw(3);
+    EXPECT_EQ(room.faces(), 16);
+    room.saw(3);
+    EXPECT_EQ(room.faces(), 8) << "after a hundred passes";
+}
+
+TEST(face_room, on_a_gpu_it_is_the_smallest_batch_that_holds_the_faces) {
+    face_room room(false, 64);
+    EXPECT_EQ(room.faces(), 16);
+    const std::pair<int, int> grown[] = {{17, 32}, {33, 64}, {65, 128}, {130, 192}};
+    for (const auto& [count, faces] : grown) {
+        room.saw(count);
+        EXPECT_EQ(room.faces(), faces) << count;
+    }
+    for (int i = 0; i < 100; ++i)
+        room.saw(i == 50 ? 3 : 0);
+    EXPECT_EQ(room.faces(), 4) << "the most of the last hundred";
+    for (int i = 0; i < 150; ++i)
+        room.saw(i % 70 == 0 ? 4 : 1);
+    EXPECT_EQ(room.faces(), 4);
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ result<std::unique_ptr<cuda_stream>> cuda_stream::create(device& owner, const cu
 
 cuda_stream::~cuda_stream() {
     const current_device scope(owner_.index());
+    spans_.close();
     // cudaStreamDestroy alone would return with the work still running.
     if (cudaStreamSynchronize(stream_) != cudaSuccess) forget_last_error();
     if (cudaStreamDestroy(stream_) != cudaSuccess) forget_last_error();
@@ -56,6 +57,27 @@ cuda_stream::~cuda_stream() {
 void cuda_stream::run(task) {
     keep(fail(errc::unsupported, fmt::format("stream '{}' of CUDA device {} runs kernels and copies, no host functions",
                                              label_, owner_.index())));
+}
+
+void cuda_stream::enqueue(task adds) {
+    if (failed()) return;
+    const current_device scope(owner_.index());
+    keep(attempt(adds));
+}
+
+void cuda_stream::begin_span() {
+    const current_device scope(owner_.index());
+    spans_.tell_finished();
+    if (!failed()) spans_.begin();
+}
+
+void cuda_stream::end_span(told_span told) {
+    const current_device scope(owner_.index());
+    if (failed()) {
+        spans_.drop();
+    } else {
+        spans_.end(std::move(told));
+    }
 }
 
 // Also on a stream that has failed: what was added before the error is still to be waited for.
@@ -83,6 +105,10 @@ void cuda_stream::wait(const timeline& t, std::uint64_t value) {
 }
 
 result<void> cuda_stream::take_error() {
+    {
+        const current_device scope(owner_.index());
+        spans_.tell_finished();
+    }
     const std::lock_guard lock(mutex_);
     return std::exchange(error_, result<void>{});
 }

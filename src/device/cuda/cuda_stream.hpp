@@ -8,6 +8,7 @@
 #include <string>
 
 #include "device/cuda/cuda_error.hpp"
+#include "device/cuda/cuda_spans.hpp"
 #include "device/cuda/cuda_words.hpp"
 #include "device/device.hpp"
 
@@ -45,6 +46,10 @@ public:
     [[nodiscard]] device& owner() const noexcept override { return owner_; }
     [[nodiscard]] const std::string& label() const noexcept override { return label_; }
     void run(task work) override;
+    void enqueue(task adds) override;
+    void begin_span() override;
+    void end_span(told_span told) override;
+    [[nodiscard]] void* handle() const noexcept override { return stream_; }
     void record(event& e) override;
     void wait(const event& e) override;
     void signal(timeline& t, std::uint64_t value) override;
@@ -66,7 +71,8 @@ private:
         : owner_(owner),
           words_(words),
           label_(std::move(label)),
-          stream_(made) {}
+          stream_(made),
+          spans_(made) {}
     [[nodiscard]] bool failed() const;
     // The first error stays.
     void keep(result<void> outcome);
@@ -75,6 +81,7 @@ private:
     const cuda_words& words_;
     const std::string label_;
     const cudaStream_t stream_;
+    cuda_spans spans_;
     mutable std::mutex mutex_;
     result<void> error_;
 };

@@ -302,7 +302,7 @@ private:
                         static_cast<std::size_t>(n) * crop_bytes());
         auto moved = first == 0 ? parcel_.all_up(s, n, t) : parcel_.crops_up(s, n, t);
         if (!moved) return moved;
-        kit_.work().landmark(s, mesh_, {&f, 1}, parcel_.table(), first, results());
+        kit_.work().landmark(s, mesh_, {&f, 1}, parcel_.table(), first, n, results());
         if (kit_.chosen().batch) {
             // The next batch is received into the memory that this one is moved from.
             return first + n < count ? kit_.wait(t) : result<void>{};

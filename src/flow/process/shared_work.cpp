@@ -172,7 +172,7 @@ private:
         for (std::int32_t first = std::max(call.first, 0); first < room; first += at_once) {
             // The crops of one batch are there; those of further ones this stage makes by itself, one after the other.
             if (first > 0) work.region(s, {&f, 1}, table, first, crops, at_once);
-            work.landmark(s, *place.mesh, {&f, 1}, table, first, results);
+            work.landmark(s, *place.mesh, {&f, 1}, table, first, at_once, results);
         }
         if (call.keeps_followed != 0 && followed != nullptr) work.carry(s, results, 0, followed);
         return {};

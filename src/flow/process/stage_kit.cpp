@@ -21,6 +21,9 @@ result<void> stage_kit::open() {
         return fail(errc::invalid_argument, fmt::format("there is no device {} of '{}'", index, o.device));
     device_ = std::move((*devices)[index]);
 
+    auto made = device_->make_stream(std::string(name(hello_.role)));
+    if (!made) return tl::unexpected(std::move(made.error()));
+    stream_ = std::move(*made);
     if (hello_.role != stage_role::region) {
         auto store = inference::model_store::open(o.models);
         if (!store) return tl::unexpected(std::move(store.error()));
@@ -32,11 +35,10 @@ result<void> stage_kit::open() {
         auto models = load_models(o, *store, *runtime,
                                   all_cores ? inference::threading::shared : inference::threading::caller, parts);
         if (!models) return tl::unexpected(std::move(models.error()));
-        models_ = std::move(*models);
+        auto placed = models->on_streams(*stream_, *stream_);
+        if (!placed) return tl::unexpected(std::move(placed.error()));
+        models_ = std::move(*placed);
     }
-    auto made = device_->make_stream(std::string(name(hello_.role)));
-    if (!made) return tl::unexpected(std::move(made.error()));
-    stream_ = std::move(*made);
     auto done = device_->make_event();
     if (!done) return tl::unexpected(std::move(done.error()));
     done_ = std::move(*done);

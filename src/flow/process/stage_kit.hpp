@@ -38,10 +38,10 @@ private:
 
     stage_hello hello_;
     std::unique_ptr<device> device_;
-    model_set models_;
+    std::unique_ptr<stream> stream_;
+    model_set models_;  // on a GPU they belong to the stream
     metrics metrics_;
     std::unique_ptr<stages> stages_;
-    std::unique_ptr<stream> stream_;
     std::unique_ptr<event> done_;
     stage_counters told_;
 };

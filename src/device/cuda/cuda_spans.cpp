@@ -1,0 +1,123 @@
+#include "device/cuda/cuda_spans.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include "device/cuda/cuda_error.hpp"
+
+namespace faceflow {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+cudaEvent_t make_timed_event() {
+    cudaEvent_t made = nullptr;
+    if (cudaEventCreateWithFlags(&made, cudaEventDefault) == cudaSuccess) return made;
+    forget_last_error();
+    return nullptr;
+}
+
+void destroy(cudaEvent_t event) {
+    if (event != nullptr && cudaEventDestroy(event) != cudaSuccess) forget_last_error();
+}
+
+bool record(cudaEvent_t event, cudaStream_t on) {
+    if (event != nullptr && cudaEventRecord(event, on) == cudaSuccess) return true;
+    forget_last_error();
+    return false;
+}
+
+bool reached(cudaEvent_t event) {
+    if (cudaEventQuery(event) == cudaSuccess) return true;
+    forget_last_error();  // "not ready" counts as one
+    return false;
+}
+
+// From one event to a later one; below 0 when CUDA cannot tell.
+clock::duration between(cudaEvent_t first, cudaEvent_t second) {
+    float milliseconds = -1;
+    if (cudaEventElapsedTime(&milliseconds, first, second) != cudaSuccess) {
+        forget_last_error();
+        milliseconds = -1;
+    }
+    return std::chrono::duration_cast<clock::duration>(std::chrono::duration<float, std::milli>(milliseconds));
+}
+
+}  // namespace
+
+cuda_spans::pair cuda_spans::take_pair() {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.size() >= most_waiting) return {};
+    if (free_.empty()) return {make_timed_event(), make_timed_event()};
+    const pair taken = free_.back();
+    free_.pop_back();
+    return taken;
+}
+
+void cuda_spans::begin() {
+    drop();
+    open_ = take_pair();
+    if (!record(open_.begin, stream_)) drop();
+}
+
+void cuda_spans::end(stream::told_span told) {
+    const pair ended = std::exchange(open_, {});
+    if (ended.begin == nullptr) return;
+    const bool recorded = record(ended.end, stream_);
+    const std::lock_guard lock(mutex_);
+    if (recorded) {
+        waiting_.push_back({ended, std::move(told)});
+    } else {
+        free_.push_back(ended);
+    }
+}
+
+void cuda_spans::drop() {
+    const pair dropped = std::exchange(open_, {});
+    if (dropped.begin == nullptr || dropped.end == nullptr) {
+        destroy(dropped.begin);
+        destroy(dropped.end);
+        return;
+    }
+    const std::lock_guard lock(mutex_);
+    free_.push_back(dropped);
+}
+
+std::vector<cuda_spans::waiting> cuda_spans::take_finished() {
+    std::vector<waiting> finished;
+    const std::lock_guard lock(mutex_);
+    while (!waiting_.empty() && reached(waiting_.front().events.end)) {
+        finished.push_back(std::move(waiting_.front()));
+        waiting_.pop_front();
+    }
+    return finished;
+}
+
+void cuda_spans::tell_finished() {
+    std::vector<waiting> finished = take_finished();
+    if (finished.empty()) return;
+    const clock::time_point now = clock::now();
+    const cudaEvent_t last = finished.back().events.end;
+    for (const waiting& w : finished) {
+        const auto from_begin = between(w.events.begin, last), from_end = between(w.events.end, last);
+        if (from_begin >= from_end && from_end >= clock::duration::zero()) w.told(now - from_begin, now - from_end);
+    }
+    const std::lock_guard lock(mutex_);
+    for (const waiting& w : finished)
+        free_.push_back(w.events);
+}
+
+void cuda_spans::close() {
+    drop();
+    const std::lock_guard lock(mutex_);
+    for (const waiting& w : waiting_)
+        free_.push_back(w.events);
+    waiting_.clear();
+    for (const pair& p : free_) {
+        destroy(p.begin);
+        destroy(p.end);
+    }
+    free_.clear();
+}
+
+}  // namespace faceflow

@@ -1,0 +1,52 @@
+// How long the work of a CUDA stream took, by pairs of events that have a clock. For src/device/cuda alone.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "device/device.hpp"
+
+namespace faceflow {
+
+// Costs the host two event records a span, and never waits: a span is told by the first call of tell_finished that finds
+// both its events reached. Its length is the device's; it is placed in the host's time as if the last span that was found with
+// it had ended just then. Timing that fails is left out, and is no error of the stream. The stream's device is current in
+// every call. begin, end and drop are for the thread that adds to the stream, the rest is thread-safe.
+class cuda_spans {
+public:
+    explicit cuda_spans(cudaStream_t of) : stream_(of) {}
+    cuda_spans(const cuda_spans&) = delete;
+
+    void begin();
+    void end(stream::told_span told);
+    // No end will come for what was begun.
+    void drop();
+    void tell_finished();
+    // Before the stream goes; what was not told by then never is.
+    void close();
+
+private:
+    struct pair {
+        cudaEvent_t begin = nullptr, end = nullptr;
+    };
+    struct waiting {
+        pair events;
+        stream::told_span told;
+    };
+    // Spans that wait to be told at most; with more, the next are not timed.
+    static constexpr std::size_t most_waiting = 64;
+
+    [[nodiscard]] pair take_pair();
+    [[nodiscard]] std::vector<waiting> take_finished();
+
+    const cudaStream_t stream_;
+    pair open_;  // begun and not ended
+    std::mutex mutex_;
+    std::vector<pair> free_;
+    std::deque<waiting> waiting_;  // in the stream's order
+};
+
+}  // namespace faceflow

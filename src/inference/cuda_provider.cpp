@@ -1,0 +1,85 @@
+#include "inference/cuda_provider.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <unordered_map>
+
+namespace faceflow::inference {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Where ONNX Runtime looks for its providers: beside itself.
+fs::path library_folder() {
+    Dl_info found{};
+    if (dladdr(reinterpret_cast<const void*>(&OrtGetApiBase), &found) == 0 || found.dli_fname == nullptr) return {};
+    std::error_code ec;
+    const fs::path real = fs::weakly_canonical(found.dli_fname, ec);
+    return (ec ? fs::path(found.dli_fname) : real).parent_path();
+}
+
+tl::unexpected<error> unusable(const std::string& what) {
+    return fail(errc::unavailable, "models cannot run on CUDA: " + what);
+}
+
+// For each run the same: no graph of CUDA's own, no search that takes longer than it saves, and the CPU's precision.
+std::unordered_map<std::string, std::string> provider_options(int index) {
+    return {{"device_id", std::to_string(index)},
+            {"arena_extend_strategy", "kSameAsRequested"},
+            {"cudnn_conv_algo_search", "HEURISTIC"},
+            {"cudnn_conv_use_max_workspace", "0"},  // 32 MiB at most: the pool has other guests
+            {"do_copy_in_default_stream", "1"},
+            {"enable_cuda_graph", "0"},
+            {"use_tf32", "0"}};
+}
+
+result<Ort::CUDAProviderOptions> made_options(int index) {
+    try {
+        Ort::CUDAProviderOptions options;
+        options.Update(provider_options(index));  // the first call loads the provider
+        return options;
+    } catch (const std::exception& e) {
+        return unusable(
+            fmt::format("{}; the libraries it needs are those of CUDA 13 (cudart, cublas, cublasLt, curand) and "
+                        "cuDNN 9: install them, or put their folders on LD_LIBRARY_PATH",
+                        e.what()));
+    }
+}
+
+}  // namespace
+
+result<void> load_cuda_provider() {
+    const auto providers = Ort::GetAvailableProviders();
+    if (std::find(providers.begin(), providers.end(), cuda_provider_name) == providers.end()) {
+        return unusable(
+            fmt::format("the ONNX Runtime in {} is one for CPUs; `make setup GPU=1` fetches one with CUDA, "
+                        "then configure and build anew",
+                        library_folder().string()));
+    }
+    for (const char* library : {"libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"}) {
+        if (const fs::path wanted = library_folder() / library; !fs::exists(wanted))
+            return unusable(fmt::format("{} is missing; `make setup GPU=1` fetches it", wanted.string()));
+    }
+    const auto options = made_options(0);
+    if (!options) return tl::unexpected(options.error());
+    return {};
+}
+
+result<void> append_cuda_provider(Ort::SessionOptions& options, const stream& home) {
+    auto provider = made_options(home.owner().index());
+    if (!provider) return tl::unexpected(std::move(provider.error()));
+    // After the others: an update by names starts from the defaults.
+    provider->UpdateWithValue("user_compute_stream", home.handle());
+    options.AppendExecutionProvider_CUDA_V2(**provider);
+    return {};
+}
+
+Ort::MemoryInfo cuda_memory(int index) {
+    return {"Cuda", OrtDeviceAllocator, index, OrtMemTypeDefault};
+}
+
+}  // namespace faceflow::inference

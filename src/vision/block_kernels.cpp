@@ -1,0 +1,72 @@
+#include "vision/block_kernels.hpp"
+
+#include <algorithm>
+
+#include "vision/mesh_data.hpp"
+
+namespace faceflow::vision {
+
+letterbox_pass make_letterbox_pass(std::span<const image> pictures, std::span<const letterbox> fits,
+                                   const tensor_target& target) {
+    letterbox_pass pass;
+    pass.frames = static_cast<std::int32_t>(pictures.size());
+    pass.target = target;
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+        letterbox_pass::one& one = pass.of[i];
+        one.source = make_sampling_source(pictures[i]);
+        one.stored_from_target = compose(one.source.stored, frame_from_letterbox(fits[i]));
+        one.x_begin = fits[i].x_begin;
+        one.x_end = fits[i].x_end;
+        one.y_begin = fits[i].y_begin;
+        one.y_end = fits[i].y_end;
+    }
+    return pass;
+}
+
+crop_pass make_crop_pass(std::span<const image> pictures, const face_table& faces, std::int32_t first, float* data,
+                         std::int32_t size) {
+    crop_pass pass;
+    std::transform(pictures.begin(), pictures.end(), pass.source, make_sampling_source);
+    pass.faces = faces;
+    pass.first = first;
+    pass.data = data;
+    pass.size = size;
+    return pass;
+}
+
+detect_pass make_detect_pass(std::span<const detector_output> outputs, const detect_options& options,
+                             detect_scratch* scratch, const face_table& faces) {
+    detect_pass pass;
+    std::copy(outputs.begin(), outputs.end(), pass.outputs);
+    pass.options = options;
+    pass.scratch = scratch;
+    pass.faces = faces;
+    return pass;
+}
+
+finish_pass make_finish_pass(const face_table& faces, std::int32_t first, std::int32_t capacity, const float* landmarks,
+                             const float* scores, std::span<const mesh_options> options, const pass_results& results) {
+    finish_pass pass;
+    pass.faces = faces;
+    pass.first = first;
+    pass.capacity = capacity;
+    pass.landmarks = landmarks;
+    pass.scores = scores;
+    std::copy(options.begin(), options.end(), pass.options);
+    pass.results = results;
+    pass.anchor_count = canonical_anchors(pass.anchors);
+    return pass;
+}
+
+std::int32_t canonical_anchors(std::span<pose_anchor, max_pose_anchors> into) {
+    const auto vertices = mesh::canonical_vertices();
+    const auto basis = mesh::procrustes_basis();
+    const std::size_t count = std::min(basis.size(), into.size());
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto& v = vertices[static_cast<std::size_t>(basis[i].index)];
+        into[i] = {basis[i].index, basis[i].weight, v[0], v[1], v[2]};
+    }
+    return static_cast<std::int32_t>(count);
+}
+
+}  // namespace faceflow::vision

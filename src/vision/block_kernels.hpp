@@ -1,0 +1,156 @@
+// The stages' work on a pass as a GPU does it: by blocks of threads, each of which finds its own share from its place in the
+// launch. Templates over the block, so that a kernel runs them with CUDA's threads, and a test with its own, thread by thread.
+//
+// A block has thread(), threads(), sync() and add(), as serial_block in detect.hpp: a body gives the same bytes for any
+// number of threads. What a body takes goes to a kernel by value, and so holds no more than a launch may carry.
+#pragma once
+
+#include <span>
+
+#include "vision/detect.hpp"
+#include "vision/mesh.hpp"
+#include "vision/records.hpp"
+#include "vision/sampling.hpp"
+
+namespace faceflow::vision {
+
+// Bytes that a launch carries on every CUDA version and card.
+inline constexpr std::size_t most_launch_bytes = 4096;
+
+// Output pixels that one block fills: as wide as a warp, so that a warp writes whole rows, and high enough that neighbours in
+// a turned picture share what they read.
+inline constexpr std::int32_t tile_width = 32, tile_height = 8;
+
+struct tile_grid {
+    std::int32_t columns = 0, rows = 0;
+    FACEFLOW_HD std::int32_t tiles() const { return columns * rows; }
+};
+
+FACEFLOW_HD inline tile_grid tiles_over(std::int32_t width, std::int32_t height) {
+    return {(width + tile_width - 1) / tile_width, (height + tile_height - 1) / tile_height};
+}
+
+// ---- whole frames into the detector's input ------------------------------------------------------------------------
+
+struct letterbox_pass {
+    struct one {
+        sampling_source source;
+        affine stored_from_target;
+        std::int32_t x_begin = 0, x_end = 0, y_begin = 0, y_end = 0;  // the part that shows the frame
+    };
+    one of[max_pass_frames];
+    std::int32_t frames = 0;
+    tensor_target target;  // of frame 0; the others' follow
+};
+static_assert(sizeof(letterbox_pass) <= most_launch_bytes);
+
+[[nodiscard]] letterbox_pass make_letterbox_pass(std::span<const image> pictures, std::span<const letterbox> fits,
+                                                 const tensor_target& target);
+
+// Tile `tile` of frame `frame`'s input.
+template <class Block>
+FACEFLOW_HD void letterbox_tile(Block block, const letterbox_pass& pass, std::int32_t frame, std::int32_t tile) {
+    const letterbox_pass::one& one = pass.of[frame];
+    tensor_target t = pass.target;
+    t.data += static_cast<std::ptrdiff_t>(frame) * 3 * t.width * t.height;
+    const std::int32_t columns = tiles_over(t.width, t.height).columns;
+    const std::int32_t left = tile % columns * tile_width, top = tile / columns * tile_height;
+    for (std::int32_t i = block.thread(); i < tile_width * tile_height; i += block.threads()) {
+        const std::int32_t u = left + i % tile_width, v = top + i / tile_width;
+        if (u >= t.width || v >= t.height) continue;
+        const bool shows = u >= one.x_begin && u < one.x_end && v >= one.y_begin && v < one.y_end;
+        scalar::store(t, u, v,
+                      shows ? scalar::sample_pixel(one.source, one.stored_from_target, u, v) : rgb<float>{0, 0, 0});
+    }
+}
+
+// ---- regions into the mesh model's input ---------------------------------------------------------------------------
+
+struct crop_pass {
+    sampling_source source[max_pass_frames];
+    face_table faces;
+    std::int32_t first = 0;
+    float* data = nullptr;  // of face `first`; the others' follow
+    std::int32_t size = 0;  // of a crop's side
+};
+static_assert(sizeof(crop_pass) <= most_launch_bytes);
+
+[[nodiscard]] crop_pass make_crop_pass(std::span<const image> pictures, const face_table& faces, std::int32_t first,
+                                       float* data, std::int32_t size);
+
+// Tile `tile` of the crop of face first + `number`; nothing when the pass has no such face.
+template <class Block>
+FACEFLOW_HD void crop_tile(Block block, const crop_pass& pass, std::int32_t number, std::int32_t tile) {
+    const face_place at = locate(pass.faces, pass.first + number);
+    if (at.frame < 0) return;
+    const sampling_source& source = pass.source[at.frame];
+    const region& area = pass.faces.of[at.frame]->items()[at.item].area;
+    const affine map = compose(source.stored, frame_from_region(area, static_cast<float>(pass.size)));
+    const tensor_target t{pass.data + static_cast<std::ptrdiff_t>(number) * 3 * pass.size * pass.size, pass.size,
+                          pass.size, 1, 0};
+    const std::int32_t columns = tiles_over(pass.size, pass.size).columns;
+    const std::int32_t left = tile % columns * tile_width, top = tile / columns * tile_height;
+    for (std::int32_t i = block.thread(); i < tile_width * tile_height; i += block.threads()) {
+        const std::int32_t u = left + i % tile_width, v = top + i / tile_width;
+        if (u < t.width && v < t.height) scalar::store(t, u, v, scalar::sample_pixel(source, map, u, v));
+    }
+}
+
+// ---- detector outputs to faces -------------------------------------------------------------------------------------
+
+struct detect_pass {
+    detector_output outputs[max_pass_frames];
+    detect_options options;
+    detect_scratch* scratch = nullptr;  // one per frame
+    face_table faces;
+};
+static_assert(sizeof(detect_pass) <= most_launch_bytes);
+
+[[nodiscard]] detect_pass make_detect_pass(std::span<const detector_output> outputs, const detect_options& options,
+                                           detect_scratch* scratch, const face_table& faces);
+
+// Frame `frame`, by one block.
+template <class Block>
+FACEFLOW_HD void detect_frame(Block block, const detect_pass& pass, std::int32_t frame) {
+    detect_faces(block, pass.outputs[frame], pass.options, pass.scratch + frame, pass.faces.of[frame]);
+}
+
+// ---- mesh outputs to records ---------------------------------------------------------------------------------------
+
+// Anchors of the pose fit that a launch carries: with it they need no transfer and no memory of their own.
+inline constexpr std::int32_t max_pose_anchors = 64;
+
+// Those of the canonical face (mesh_data.hpp); returns how many.
+std::int32_t canonical_anchors(std::span<pose_anchor, max_pose_anchors> into);
+
+struct finish_pass {
+    face_table faces;
+    std::int32_t first = 0, capacity = 0;
+    const float* landmarks = nullptr;  // capacity x 478 x 3
+    const float* scores = nullptr;
+    mesh_options options[max_pass_frames];
+    pass_results results;
+    pose_anchor anchors[max_pose_anchors];
+    std::int32_t anchor_count = 0;
+};
+static_assert(sizeof(finish_pass) <= most_launch_bytes);
+
+[[nodiscard]] finish_pass make_finish_pass(const face_table& faces, std::int32_t first, std::int32_t capacity,
+                                           const float* landmarks, const float* scores,
+                                           std::span<const mesh_options> options, const pass_results& results);
+
+// The record of face first + `number`, by one block; block 0 brings the headers up to date as well.
+template <class Block>
+FACEFLOW_HD void finish_number(Block block, const finish_pass& pass, std::int32_t number) {
+    const face_place at = locate(pass.faces, pass.first + number);
+    // Without a face in this go the headers are already as they should be, but for the first go.
+    if (number == 0 && block.thread() == 0 && (at.frame >= 0 || pass.first == 0))
+        begin_results(pass.faces, pass.first, pass.capacity, pass.results);
+    if (at.frame < 0) return;
+    finish_face(block, pass.faces.of[at.frame]->items()[at.item],
+                pass.landmarks + static_cast<std::ptrdiff_t>(number) * landmark_count * 3, pass.scores[number],
+                {pass.anchors, pass.anchor_count}, pass.options[at.frame],
+                pass.results.records() + pass.first + number);
+}
+
+}  // namespace faceflow::vision

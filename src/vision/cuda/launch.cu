@@ -1,0 +1,110 @@
+// Compiled without fused multiply-add, as the host code is: sums then round as they do there, and what still differs are the
+// functions of the mathematics library, by a last bit or two.
+#include "vision/cuda/launch.hpp"
+
+namespace faceflow::vision {
+namespace {
+
+// The threads of a CUDA block. Its functions exist for the host too, because those that call them are compiled for both.
+struct cuda_block {
+    FACEFLOW_HD int thread() const {
+#ifdef __CUDA_ARCH__
+        return static_cast<int>(threadIdx.x);
+#else
+        return 0;
+#endif
+    }
+    FACEFLOW_HD int threads() const {
+#ifdef __CUDA_ARCH__
+        return static_cast<int>(blockDim.x);
+#else
+        return 1;
+#endif
+    }
+    FACEFLOW_HD void sync() const {
+#ifdef __CUDA_ARCH__
+        __syncthreads();
+#endif
+    }
+    FACEFLOW_HD static int add(std::int32_t* counter) {
+#ifdef __CUDA_ARCH__
+        return atomicAdd(counter, 1);
+#else
+        return (*counter)++;
+#endif
+    }
+};
+
+constexpr int pixel_threads = tile_width * tile_height;
+// As many as keep one block's candidates moving; more would wait for each other at every barrier.
+constexpr int detect_threads = 256;
+// Four landmarks for each thread.
+constexpr int face_threads = 128;
+
+// Kernel parameters are read where they lie, in constant memory, and never copied by a thread.
+__global__ void __launch_bounds__(pixel_threads) letterbox_kernel(const __grid_constant__ letterbox_pass pass) {
+    letterbox_tile(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.y), static_cast<std::int32_t>(blockIdx.x));
+}
+
+__global__ void __launch_bounds__(pixel_threads) crop_kernel(const __grid_constant__ crop_pass pass) {
+    crop_tile(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.y), static_cast<std::int32_t>(blockIdx.x));
+}
+
+__global__ void __launch_bounds__(detect_threads) detect_kernel(const __grid_constant__ detect_pass pass) {
+    detect_frame(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
+}
+
+__global__ void __launch_bounds__(face_threads) finish_kernel(const __grid_constant__ finish_pass pass) {
+    finish_number(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
+}
+
+__global__ void __launch_bounds__(face_threads)
+    carry_kernel(pass_results before, std::int32_t frame, float min_presence, float region_scale,
+                 detection_set* faces) {
+    carry_faces(cuda_block{}, before, frame, min_presence, region_scale, faces);
+}
+
+unsigned count_of(std::int32_t n) {
+    return static_cast<unsigned>(n);
+}
+
+// Unlike <<<>>>, whose outcome is found in the thread's "last error", where others leave theirs too, this returns its own.
+template <class... Parameters, class... Arguments>
+cudaError_t launch(cudaStream_t on, void (*kernel)(Parameters...), dim3 blocks, int threads, Arguments&&... arguments) {
+    cudaLaunchConfig_t how{};
+    how.gridDim = blocks;
+    how.blockDim = dim3(count_of(threads));
+    how.stream = on;
+    return cudaLaunchKernelEx(&how, kernel, arguments...);
+}
+
+}  // namespace
+
+cudaError_t launch_letterbox(cudaStream_t on, const letterbox_pass& pass) {
+    if (pass.frames <= 0) return cudaSuccess;
+    const dim3 blocks(count_of(tiles_over(pass.target.width, pass.target.height).tiles()), count_of(pass.frames));
+    return launch(on, letterbox_kernel, blocks, pixel_threads, pass);
+}
+
+cudaError_t launch_crop(cudaStream_t on, const crop_pass& pass, std::int32_t capacity) {
+    if (capacity <= 0) return cudaSuccess;
+    const dim3 blocks(count_of(tiles_over(pass.size, pass.size).tiles()), count_of(capacity));
+    return launch(on, crop_kernel, blocks, pixel_threads, pass);
+}
+
+cudaError_t launch_detect(cudaStream_t on, const detect_pass& pass) {
+    if (pass.faces.frames <= 0) return cudaSuccess;
+    return launch(on, detect_kernel, dim3(count_of(pass.faces.frames)), detect_threads, pass);
+}
+
+cudaError_t launch_finish(cudaStream_t on, const finish_pass& pass) {
+    if (pass.capacity <= 0) return cudaSuccess;
+    return launch(on, finish_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
+}
+
+cudaError_t launch_carry(cudaStream_t on, const pass_results& before, std::int32_t frame, float min_presence,
+                         float region_scale, detection_set* faces) {
+    return launch(on, carry_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale, faces);
+}
+
+}  // namespace faceflow::vision

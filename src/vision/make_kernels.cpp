@@ -1,0 +1,15 @@
+#include "vision/kernels.hpp"
+#ifdef FACEFLOW_CUDA
+#include "vision/cuda/cuda_kernels.hpp"
+#endif
+
+namespace faceflow::vision {
+
+std::unique_ptr<kernels> make_kernels(device& on) {
+#ifdef FACEFLOW_CUDA
+    if (on.kind() == device_kind::cuda) return make_cuda_kernels();
+#endif
+    return make_host_kernels(on);
+}
+
+}  // namespace faceflow::vision

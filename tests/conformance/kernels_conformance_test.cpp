@@ -1,0 +1,271 @@
+// What the kernels of every device compute: held to the scalar functions, whatever runs them.
+#include <cmath>
+#include <cstring>
+
+#include "devices.hpp"
+#include "vision/block_kernels.hpp"
+#include "vision/kernels.hpp"
+#include "vision/sample.hpp"
+
+namespace faceflow {
+namespace {
+
+using test::host_memory;
+using test::random_picture;
+
+// Of the colour range. The vector code of the CPU orders sums differently; CUDA's sine differs in its last bits.
+constexpr float colour_tolerance = 1.0f / 255, cuda_colour_tolerance = 1e-4f;
+
+class kernels_conformance : public test::device_conformance {
+protected:
+    void SetUp() override {
+        device_conformance::SetUp();
+        if (IsSkipped() || HasFatalFailure()) return;
+        stream_ = new_stream();
+        work_ = vision::make_kernels(on());
+    }
+
+    // Bytes on the device, with those of the host in them.
+    template <class T>
+    T* upload(const std::vector<T>& values) {
+        return reinterpret_cast<T*>(upload(values.data(), values.size() * sizeof(T)));
+    }
+    std::byte* upload(const void* from, std::size_t bytes) {
+        buffers_.push_back(memory(bytes));
+        const host_memory staging(on(), bytes, true);
+        std::memcpy(staging.data(), from, bytes);
+        EXPECT_OK(transfer(*stream_, direction::host_to_device, buffers_.back().data(), staging.block(), bytes, at_));
+        EXPECT_OK(finish(*stream_));
+        return buffers_.back().data();
+    }
+    template <class T>
+    std::vector<T> download(const T* from, std::size_t count) {
+        const host_memory staging(on(), count * sizeof(T), true);
+        auto* memory = const_cast<std::byte*>(reinterpret_cast<const std::byte*>(from));
+        EXPECT_OK(transfer(*stream_, direction::device_to_host, memory, staging.block(), count * sizeof(T), at_));
+        EXPECT_OK(finish(*stream_));
+        std::vector<T> values(count);
+        std::memcpy(static_cast<void*>(values.data()), staging.data(), count * sizeof(T));
+        return values;
+    }
+    image upload(const test::owned_picture& p) {
+        image view = p.view;
+        for (std::size_t i = 0; i < p.planes.size(); ++i)
+            view.planes[i].data = upload(p.planes[i]);
+        return view;
+    }
+    vision::detection_set* upload(const std::vector<vision::detection>& faces, std::size_t capacity = 8) {
+        std::vector<std::byte> bytes(vision::detection_set::bytes(capacity));
+        auto* set = new (bytes.data()) vision::detection_set;
+        set->count = static_cast<std::int32_t>(faces.size());
+        std::copy(faces.begin(), faces.end(), set->items());
+        return reinterpret_cast<vision::detection_set*>(upload(bytes));
+    }
+    std::vector<vision::detection> download(const vision::detection_set* set, std::size_t capacity = 8) {
+        auto bytes = download(reinterpret_cast<const std::byte*>(set), vision::detection_set::bytes(capacity));
+        const auto* there = reinterpret_cast<const vision::detection_set*>(bytes.data());
+        return {there->items(), there->items() + there->count};
+    }
+    float tolerance() { return on().kind() == device_kind::cuda ? cuda_colour_tolerance : colour_tolerance; }
+
+    std::unique_ptr<stream> stream_;
+    std::unique_ptr<vision::kernels> work_;
+
+private:
+    std::vector<device_buffer> buffers_;
+};
+
+INSTANTIATE_TEST_SUITE_P(every, kernels_conformance, testing::ValuesIn(test::every_device()),
+                         [](const auto& chosen) { return chosen.param.label; });
+
+float worst(const std::vector<float>& a, const std::vector<float>& b) {
+    float most = a.size() == b.size() ? 0 : INFINITY;
+    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+        most = std::isnan(a[i]) ? INFINITY : std::max(most, std::abs(a[i] - b[i]));
+    return most;
+}
+
+vision::detection face_at(float x, float y, float size, float angle) {
+    vision::detection d;
+    d.box = {x - size / 3, y - size / 3, size / 1.5f, size / 1.5f};
+    for (int i = 0; i < 5; ++i)
+        d.keypoints[i] = {x + static_cast<float>(i), y - static_cast<float>(i)};
+    d.score = 0.9f;
+    d.area = {x, y, size, angle};
+    return d;
+}
+
+TEST_P(kernels_conformance, letterboxes_every_pixel_format_as_the_scalar_reference_does) {
+    constexpr std::int32_t width = 96, height = 64;
+    constexpr std::size_t one = std::size_t{3} * width * height;
+    for (const pixel_format format : test::every_format) {
+        const auto a = random_picture(format, 131, 77, 1, 32), b = random_picture(format, 50, 80, 2);
+        image pictures[] = {upload(a), upload(b)};
+        pictures[1].turn = rotation::cw270;
+        image host[] = {a.view, b.view};
+        host[1].turn = rotation::cw270;
+        const vision::letterbox fits[] = {vision::fit(131, 77, width, height), vision::fit(80, 50, width, height)};
+        float* input = upload(std::vector<float>(2 * one, 5));
+        work_->letterbox(*stream_, pictures, fits, {input, width, height, 2, -1});
+        const auto got = download(input, 2 * one);
+        std::vector<float> wanted(2 * one);
+        const auto pass = vision::make_letterbox_pass(host, fits, {wanted.data(), width, height, 2, -1});
+        for (std::int32_t f = 0; f < 2; ++f) {
+            for (std::int32_t tile = 0; tile < vision::tiles_over(width, height).tiles(); ++tile)
+                vision::letterbox_tile(vision::serial_block{}, pass, f, tile);
+        }
+        EXPECT_LE(worst(got, wanted), 2 * tolerance()) << name(format);
+    }
+}
+
+TEST_P(kernels_conformance, crops_every_pixel_format_as_the_scalar_reference_does) {
+    constexpr std::int32_t size = 48;
+    constexpr std::size_t one = std::size_t{3} * size * size;
+    for (const pixel_format format : test::every_format) {
+        const auto a = random_picture(format, 131, 77, 1), b = random_picture(format, 50, 80, 2, 16);
+        const image pictures[] = {upload(a), upload(b)};
+        const auto first = face_at(60, 40, 90, 0.4f), second = face_at(20, 30, 15, -1.1f),
+                   third = face_at(45, 70, 60, 3);
+        vision::face_table faces;
+        faces.frames = 2;
+        faces.of[0] = upload(std::vector{first, second});
+        faces.of[1] = upload(std::vector{third});
+        float* crops = upload(std::vector<float>(3 * one, 5));
+        work_->crop(*stream_, pictures, faces, 1, {crops, size, 3});
+        const auto got = download(crops, 3 * one);
+        std::vector<float> wanted(3 * one, 5);
+        vision::sample_reference(vision::make_sampling_source(a.view), vision::frame_from_region(second.area, size),
+                                 {wanted.data(), size, size, 1, 0});
+        vision::sample_reference(vision::make_sampling_source(b.view), vision::frame_from_region(third.area, size),
+                                 {wanted.data() + one, size, size, 1, 0});
+        EXPECT_LE(worst(got, wanted), tolerance()) << name(format);
+    }
+}
+
+void expect_near(const vision::detection& a, const vision::detection& b, float pixels) {
+    EXPECT_NEAR(a.score, b.score, 1e-6);
+    EXPECT_NEAR(a.box.x, b.box.x, pixels);
+    EXPECT_NEAR(a.box.y, b.box.y, pixels);
+    EXPECT_NEAR(a.box.width, b.box.width, pixels);
+    EXPECT_NEAR(a.box.height, b.box.height, pixels);
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_NEAR(a.keypoints[i].x, b.keypoints[i].x, pixels);
+        EXPECT_NEAR(a.keypoints[i].y, b.keypoints[i].y, pixels);
+    }
+    EXPECT_NEAR(a.area.cx, b.area.cx, pixels);
+    EXPECT_NEAR(a.area.size, b.area.size, pixels);
+    EXPECT_NEAR(a.area.angle, b.area.angle, 1e-5);
+}
+
+TEST_P(kernels_conformance, finds_the_faces_that_one_host_thread_finds) {
+    constexpr std::int32_t columns = 40, rows = 24, area = columns * rows;
+    std::mt19937 random(5);
+    std::uniform_real_distribution<float> unit(0, 1), delta(-0.5f, 0.5f);
+    std::vector<float> scores(2 * 4 * area), boxes(2 * 8 * area), keypoints(2 * 20 * area);
+    for (auto& s : scores)
+        s = unit(random) > 0.8f ? std::round(unit(random) * 50) / 50 : 0;  // ties are likely
+    for (auto* values : {&boxes, &keypoints}) {
+        for (auto& v : *values)
+            v = delta(random);
+    }
+    const auto at = [&](const float* s, const float* b, const float* k, std::int32_t f) {
+        vision::detector_output o;
+        o.levels = 1;
+        o.level[0] = {s + f * 4 * area, b + f * 8 * area, k + f * 20 * area, columns, rows, 16};
+        o.fit.scale = 0.5f;
+        o.frame_width = 2 * 16 * columns;
+        o.frame_height = 2 * 16 * rows;
+        return o;
+    };
+    constexpr std::size_t capacity = 100;
+    const vision::detect_options options{.min_score = 0.3f, .max_faces = capacity};
+    const float *s = upload(scores), *b = upload(boxes), *k = upload(keypoints);
+    const vision::detector_output outputs[] = {at(s, b, k, 0), at(s, b, k, 1)};
+    std::vector<std::byte> room(2 * sizeof(vision::detect_scratch));
+    auto* scratch = reinterpret_cast<vision::detect_scratch*>(upload(room));
+    vision::face_table faces;
+    faces.frames = 2;
+    for (std::int32_t f = 0; f < 2; ++f)
+        faces.of[f] = upload(std::vector<vision::detection>{}, capacity);
+    work_->detect(*stream_, outputs, options, scratch, faces);
+    for (std::int32_t f = 0; f < 2; ++f) {
+        const auto got = download(faces.of[f], capacity);
+        std::vector<std::byte> memory(vision::detection_set::bytes(capacity));
+        auto* wanted = reinterpret_cast<vision::detection_set*>(memory.data());
+        detect_faces(vision::serial_block{}, at(scores.data(), boxes.data(), keypoints.data(), f), options,
+                     reinterpret_cast<vision::detect_scratch*>(room.data()), wanted);
+        ASSERT_EQ(got.size(), static_cast<std::size_t>(wanted->count));
+        ASSERT_GT(got.size(), 10u);
+        for (std::size_t i = 0; i < got.size(); ++i)
+            expect_near(got[i], wanted->items()[i], 0.01f);
+    }
+}
+
+TEST_P(kernels_conformance, finishes_records_and_carries_faces_as_one_host_thread_does) {
+    // A face of sorts, so that the pose is not a toss-up.
+    std::vector<float> landmarks(2 * landmark_count * 3);
+    vision::pose_anchor anchors[vision::max_pose_anchors];
+    const vision::pose_basis basis{anchors, vision::canonical_anchors(anchors)};
+    std::mt19937 random(9);
+    std::uniform_real_distribution<float> place(20, 170);
+    for (auto& l : landmarks)
+        l = place(random);
+    for (std::size_t face = 0; face < 2; ++face) {
+        for (std::int32_t i = 0; i < basis.count; ++i) {
+            float* l = &landmarks[(face * landmark_count + static_cast<std::size_t>(anchors[i].landmark)) * 3];
+            l[0] = 96 + 8 * anchors[i].x + 2 * anchors[i].z;
+            l[1] = 96 - 8 * anchors[i].y;
+            l[2] = -8 * anchors[i].z;
+        }
+    }
+    const std::vector<float> scores{4, -4};
+    const vision::mesh_options options[] = {{.frame_width = 640, .frame_height = 480}};
+    const std::vector found{face_at(300, 200, 150, 0.2f), face_at(100, 300, 90, -0.3f)};
+    vision::face_table faces;
+    faces.frames = 1;
+    faces.of[0] = upload(found);
+    const std::size_t bytes = vision::pass_results::bytes(1, 4);
+    auto* memory = upload(std::vector<std::byte>(bytes));
+    const vision::pass_results results{reinterpret_cast<vision::result_header*>(memory), 1};
+    work_->finish(*stream_, faces, 0, 4, {upload(landmarks), upload(scores)}, options, results);
+    const auto down = download(static_cast<const std::byte*>(memory), bytes);
+    const auto* header = reinterpret_cast<const vision::result_header*>(down.data());
+    ASSERT_EQ(header->count, 2);
+    ASSERT_EQ(header->filled, 2);
+    const auto* records = reinterpret_cast<const vision::face_record*>(header + 1);
+    vision::face_record wanted[2];
+    for (std::size_t i = 0; i < 2; ++i) {
+        finish_face(vision::serial_block{}, found[i], landmarks.data() + i * landmark_count * 3, scores[i], basis,
+                    options[0], &wanted[i]);
+        EXPECT_NEAR(records[i].presence, wanted[i].presence, 1e-6);
+        EXPECT_NEAR(records[i].pose.yaw, wanted[i].pose.yaw, 0.01);
+        EXPECT_NEAR(records[i].pose.pitch, wanted[i].pose.pitch, 0.01);
+        EXPECT_NEAR(records[i].pose.roll, wanted[i].pose.roll, 0.01);
+        for (std::size_t l = 0; l < landmark_count; ++l) {
+            ASSERT_NEAR(records[i].landmarks[l].x, wanted[i].landmarks[l].x, 1e-3) << l;
+            ASSERT_NEAR(records[i].landmarks[l].y, wanted[i].landmarks[l].y, 1e-3) << l;
+            ASSERT_NEAR(records[i].landmarks[l].z, wanted[i].landmarks[l].z, 1e-3) << l;
+        }
+        expect_near(records[i].found, wanted[i].found, 0);
+    }
+    auto* next = upload(std::vector<vision::detection>{});
+    work_->carry(*stream_, results, 0, 0.5f, 1.5f, next);
+    const auto carried = download(next);
+    ASSERT_EQ(carried.size(), 1u) << "the other was no face";
+    expect_near(carried[0], vision::carried(wanted[0].found, vision::region_of(wanted[0].landmarks, 1.5f)), 0.01f);
+}
+
+TEST_P(kernels_conformance, makes_no_transfer_and_no_host_sync_of_its_own) {
+    const auto p = random_picture(pixel_format::nv12, 64, 48, 1);
+    const image pictures[] = {upload(p)};
+    const vision::letterbox fits[] = {vision::fit(64, 48, 64, 64)};
+    float* input = upload(std::vector<float>(3 * 64 * 64));
+    const auto up = on().book().transfers(direction::host_to_device).count, waits = syncs();
+    work_->letterbox(*stream_, pictures, fits, {input, 64, 64, 1, 0});
+    EXPECT_EQ(on().book().transfers(direction::host_to_device).count, up);
+    EXPECT_EQ(syncs(), waits);
+    ASSERT_OK(finish(*stream_));
+}
+
+}  // namespace
+}  // namespace faceflow

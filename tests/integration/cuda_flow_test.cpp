@@ -1,0 +1,195 @@
+// Faces on a CUDA device: those of the CPU, one upload a frame and one wait a pass. Skipped where there is no such device; what
+// is said then is tested everywhere.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+#include "device/open_devices.hpp"
+#include "engine/engine.hpp"
+#include "inference/session.hpp"
+#include "media/source.hpp"
+#include "support.hpp"
+#include "vision/records.hpp"
+
+namespace faceflow {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AnyOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const fs::path demo = fs::path(FACEFLOW_SOURCE_DIR) / "assets/demo.mp4";
+
+TEST(cuda_provider, says_what_is_missing_and_what_to_do) {
+    const auto runtime = inference::runtime::create({1});
+    ASSERT_OK(runtime);
+    const auto usable = inference::check_cuda_provider(**runtime);
+    if (usable) GTEST_SKIP() << "models can run on CUDA here";
+    EXPECT_EQ(usable.error().code, errc::unavailable);
+    EXPECT_THAT(usable.error().message, HasSubstr("models cannot run on CUDA: "));
+    EXPECT_THAT(usable.error().message, AnyOf(HasSubstr("make setup GPU=1"), HasSubstr("LD_LIBRARY_PATH")));
+}
+
+TEST(engine_devices, auto_is_the_cpu_without_a_word_where_there_is_no_gpu) {
+    if (open_devices({.name = "cuda"})) GTEST_SKIP() << "there is a CUDA device";
+    options o;
+    o.threads = 1;
+    const auto engine = face_engine::create({o, [](const host_frame&, const result<frame_faces>&) {}});
+    ASSERT_OK(engine);
+    EXPECT_EQ((*engine)->devices().front()->kind(), device_kind::cpu);
+    EXPECT_THAT((*engine)->notes(), IsEmpty());
+    EXPECT_EQ((*engine)->chosen().batch_frames, 1) << "the usual batch of a CPU";
+    o.device = "cuda";
+    const auto none = face_engine::create({o, [](const host_frame&, const result<frame_faces>&) {}});
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, errc::unavailable);
+    EXPECT_THAT(none.error().message, HasSubstr("no CUDA device"));
+}
+
+struct measured {
+    std::vector<frame_faces> faces;
+    ledger::entry up, down;
+    std::uint64_t syncs = 0;
+    std::map<std::string, std::uint64_t> dropped, errors;
+    std::vector<std::string> notes;
+    std::uint64_t timed = 0;  // spans of the landmark stage
+    std::size_t peak = 0, limit = 0;
+};
+
+class cuda_flow : public testing::TestWithParam<std::string> {
+protected:
+    static void SetUpTestSuite() {
+        if (!fs::exists(demo)) return;
+        auto source = media::open_source(demo.string(), {});
+        ASSERT_OK(source);
+        while (frames.size() < 48)
+            frames.push_back((*source)->next().value()->frame);
+    }
+    static void TearDownTestSuite() { frames.clear(); }
+    void SetUp() override {
+        if (frames.empty()) GTEST_SKIP() << "assets/demo.mp4 is missing; tools/setup.sh makes it";
+        if (const auto there = open_devices({.name = "cuda"}); !there) GTEST_SKIP() << there.error().message;
+        const auto runtime = inference::runtime::create({1});
+        ASSERT_OK(runtime);
+        if (const auto usable = inference::check_cuda_provider(**runtime); !usable)
+            GTEST_SKIP() << usable.error().message;
+        chosen.flow = GetParam();
+        chosen.device = "cuda";
+        chosen.threads = 4;
+    }
+
+    measured run() const {
+        measured m;
+        auto made = face_engine::create({chosen,
+                                         [&](const host_frame&, result<frame_faces> r) {
+                                             if (r) {
+                                                 m.faces.push_back(std::move(*r));
+                                             } else {
+                                                 ADD_FAILURE() << r.error().message;
+                                             }
+                                         },
+                                         true});
+        EXPECT_OK(made);
+        if (!made) return m;
+        face_engine& e = **made;
+        e.begin_source(0);
+        for (const host_frame& f : frames)
+            EXPECT_OK(e.submit(f));
+        e.end_source(0);
+        e.drain();
+        for (const auto& d : e.devices()) {
+            m.up += d->book().transfers(direction::host_to_device);
+            m.down += d->book().transfers(direction::device_to_host);
+            m.syncs += d->book().syncs();
+            m.peak = std::max(m.peak, d->pool().peak_bytes());
+            m.limit = d->pool().limit_bytes();
+        }
+        m.dropped = e.counters().dropped.snapshot();
+        m.errors = e.counters().errors.snapshot();
+        m.notes = e.notes();
+        m.timed = e.counters().of(stage::landmark).count();
+        return m;
+    }
+
+    // The same frames on the CPU, with their tracks, to within `pixels`.
+    void expect_faces_of_the_cpu(const measured& m, float pixels) {
+        chosen.device = "cpu";
+        const auto cpu = run();
+        ASSERT_EQ(m.faces.size(), cpu.faces.size());
+        float most = 0;
+        for (std::size_t i = 0; i < m.faces.size(); ++i) {
+            EXPECT_EQ(m.faces[i].id, cpu.faces[i].id);
+            ASSERT_EQ(m.faces[i].faces.size(), cpu.faces[i].faces.size()) << "frame " << i;
+            for (std::size_t k = 0; k < m.faces[i].faces.size(); ++k) {
+                const face &a = m.faces[i].faces[k], &b = cpu.faces[i].faces[k];
+                EXPECT_EQ(a.track, b.track);
+                EXPECT_NEAR(a.score, b.score, 0.01);
+                for (std::size_t l = 0; l < landmark_count; ++l) {
+                    most = std::max({most, std::abs(a.landmarks[l].x - b.landmarks[l].x),
+                                     std::abs(a.landmarks[l].y - b.landmarks[l].y)});
+                }
+            }
+        }
+        EXPECT_LT(most, pixels);
+        RecordProperty("farthest_landmark", std::to_string(most));
+    }
+
+    options chosen;
+    static std::vector<host_frame> frames;
+};
+std::vector<host_frame> cuda_flow::frames;
+
+TEST_P(cuda_flow, finds_the_faces_of_the_cpu_with_one_upload_a_frame_and_one_wait_a_download) {
+    const auto m = run();
+    EXPECT_THAT(m.notes, IsEmpty()) << "every node of the models runs on the device";
+    EXPECT_EQ(m.up.count, frames.size());
+    EXPECT_EQ(m.up.pinned_bytes, m.up.bytes);
+    EXPECT_EQ(m.syncs, m.down.count);
+    EXPECT_LE(m.down.count, frames.size());
+    EXPECT_LE(m.peak, m.limit);
+    EXPECT_THAT(m.errors, IsEmpty());
+    EXPECT_THAT(m.dropped, IsEmpty());
+    EXPECT_GT(m.timed, 0u) << "stages are timed";
+    expect_faces_of_the_cpu(m, 0.5f);
+}
+
+TEST_P(cuda_flow, models_take_their_memory_from_the_pool) {
+    // Weights of both models and what they work in: more than the frames and workspaces of one lane.
+    chosen.batch_frames = 1;
+    chosen.device_memory = std::size_t{1} << 30;
+    const auto on = std::move(open_devices({"cuda", chosen.device_memory, "none"}).value().front());
+    const auto runtime = inference::runtime::create({1});
+    const auto s = on->make_stream("test").value();
+    const auto file = fs::path(FACEFLOW_SOURCE_DIR) / "models/face_landmark_with_attention.onnx";
+    {
+        const auto model = inference::session::load(*runtime, file, inference::threading::caller, s.get());
+        ASSERT_OK(model);
+        EXPECT_GT((*model)->device_bytes(), std::size_t{1} << 20);
+        EXPECT_EQ(on->pool().used_bytes(), (*model)->device_bytes());
+        EXPECT_THAT((*model)->strays(), IsEmpty());
+    }
+    EXPECT_EQ(on->pool().used_bytes(), 0u);
+}
+
+TEST_P(cuda_flow, a_pool_that_is_too_small_is_an_error_value) {
+    chosen.device_memory = std::size_t{4} << 20;
+    const auto made = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, errc::out_of_memory) << made.error().message;
+}
+
+TEST_P(cuda_flow, followed_faces_and_faces_one_by_one_are_those_of_the_cpu_too) {
+    chosen.detect_every = 4;
+    expect_faces_of_the_cpu(run(), 1);
+    chosen.device = "cuda";
+    chosen.detect_every = 1;
+    chosen.batch = false;
+    expect_faces_of_the_cpu(run(), 0.5f);
+}
+
+INSTANTIATE_TEST_SUITE_P(flows, cuda_flow, testing::Values("fused", "threaded"),
+                         [](const auto& flow) { return flow.param; });
+
+}  // namespace
+}  // namespace faceflow
