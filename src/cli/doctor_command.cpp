@@ -50,7 +50,7 @@ void check_machine(findings& f) {
     f.ok("device emulated", "a GPU made of host memory, to watch how frames move (--device emulated)");
 }
 
-// A device, and models that can run on it.
+// A device, and whether models can run on it.
 void check_cuda(findings& f) {
     const auto cuda = open_devices({.name = "cuda"});
     if (!cuda) {

@@ -31,6 +31,41 @@ TEST(cuda_provider, says_what_is_missing_and_what_to_do) {
     EXPECT_THAT(usable.error().message, AnyOf(HasSubstr("make setup GPU=1"), HasSubstr("LD_LIBRARY_PATH")));
 }
 
+// A stream that libraries take for one of CUDA's.
+class pretended_stream : public stream {
+public:
+    explicit pretended_stream(device& owner) : owner_(owner), beneath_(owner.make_stream("pretended").value()) {}
+    device& owner() const noexcept override { return owner_; }
+    const std::string& label() const noexcept override { return beneath_->label(); }
+    void run(task work) override { beneath_->run(std::move(work)); }
+    void enqueue(task adds) override { static_cast<void>(attempt(adds)); }
+    void record(event& e) override { beneath_->record(e); }
+    void wait(const event& e) override { beneath_->wait(e); }
+    result<void> take_error() override { return beneath_->take_error(); }
+    void* handle() const noexcept override { return beneath_.get(); }
+
+private:
+    device& owner_;
+    const std::unique_ptr<stream> beneath_;
+};
+
+TEST(cuda_provider, that_cannot_be_had_makes_loading_a_model_an_error_value) {
+    const auto runtime = inference::runtime::create({1});
+    ASSERT_OK(runtime);
+    if (inference::check_cuda_provider(**runtime)) GTEST_SKIP() << "models can run on CUDA here";
+    const auto on = std::move(open_devices({"emulated", std::size_t{64} << 20, "none"}).value().front());
+    pretended_stream home(*on);
+    const auto file = fs::path(FACEFLOW_SOURCE_DIR) / "models/face_landmark_with_attention.onnx";
+    for (int again = 0; again < 2; ++again) {
+        const auto model = inference::session::load(*runtime, file, inference::threading::caller, &home);
+        ASSERT_FALSE(model);
+        EXPECT_EQ(model.error().code, errc::unavailable) << model.error().message;
+        EXPECT_THAT(model.error().message, HasSubstr("models cannot run on CUDA: "));
+    }
+    EXPECT_EQ(on->pool().used_bytes(), 0u);
+    EXPECT_OK(inference::session::load(*runtime, file, inference::threading::caller)) << "the CPU goes on";
+}
+
 TEST(engine_devices, auto_is_the_cpu_without_a_word_where_there_is_no_gpu) {
     if (open_devices({.name = "cuda"})) GTEST_SKIP() << "there is a CUDA device";
     options o;
