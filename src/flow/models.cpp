@@ -162,7 +162,11 @@ result<void> load_mesh(model_set& m, const inference::model_store& store, std::s
     if (!mesh) return tl::unexpected(std::move(mesh.error()));
     m.runtime = on;
     m.mesh = mesh->model;
+    // On a GPU, the variant made for GPUs.
     m.mesh_file = mesh->file;
+    if (auto gpu = store.entry("face_landmark_with_attention_gpu")) {
+        if (auto path = store.find(*gpu)) m.mesh_file = *path;
+    }
     if (auto r = check_mesh(*m.mesh, mesh->entry); !r) return r;
     m.used.push_back({mesh->entry.id, mesh->entry.file, mesh->sha256});
     return {};

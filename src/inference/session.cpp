@@ -7,6 +7,7 @@
 #include <onnxruntime_session_options_config_keys.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <numeric>
 #include <thread>
@@ -85,6 +86,7 @@ struct session::impl {
     std::shared_ptr<environment_allocators> allocators;  // of a session on a device, as the next two
     std::unique_ptr<session_memory> memory;
     stream* home = nullptr;
+    std::atomic<std::uint64_t> runs{0};
     std::string model;
     Ort::Session ort{nullptr};  // goes first: it gives its memory back
 };
@@ -202,11 +204,35 @@ result<std::vector<std::vector<std::int64_t>>> session::output_shapes(const std:
                    });
 }
 
+// Host memory that kernels read from is given back by ONNX Runtime 1.29 only at the end of a run that it waits for. Every so many
+// runs one is waited for, so that such memory does not add up; and the last of all, since what is given back once
+// the session is gone ends the process (cudaFreeHost from a callback of the stream).
+constexpr std::uint64_t runs_between_waits = 1000;
+
 struct binding::impl {
     std::shared_ptr<session> of;
     Ort::IoBinding io;
-    Ort::RunOptions options;
+    Ort::RunOptions options, waiting_options;
     explicit impl(std::shared_ptr<session> s) : of(std::move(s)), io(of->get().ort) {}
+    ~impl() {
+        const session::impl& s = of->get();
+        if (s.home != nullptr && of.use_count() == 1 && s.runs.load(std::memory_order_relaxed) > 0)
+            static_cast<void>(run(true));
+    }
+    impl(const impl&) = delete;
+
+    result<void> run(bool waits) {
+        session::impl& s = of->get();
+        const memory_scope its_memory(s.memory.get());
+        if (waits) s.home->owner().book().record_sync({stage::landmark, {}});
+        return guarded(
+            s.model,
+            [&]() -> result<void> {
+                s.ort.Run(waits ? waiting_options : options, io);
+                return {};
+            },
+            s.home != nullptr);
+    }
 };
 
 binding::binding(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
@@ -234,14 +260,9 @@ result<binding> binding::create(std::shared_ptr<session> of, std::span<const bou
 
 result<void> binding::run() {
     session::impl& of = impl_->of->get();
-    const memory_scope its_memory(of.memory.get());
-    auto done = guarded(
-        of.model,
-        [&]() -> result<void> {
-            of.ort.Run(impl_->options, impl_->io);
-            return {};
-        },
-        of.home != nullptr);
+    const bool waits =
+        of.home != nullptr && of.runs.fetch_add(1, std::memory_order_relaxed) % runs_between_waits == runs_between_waits - 1;
+    auto done = impl_->run(waits);
     if (done || of.memory == nullptr) return done;
     if (auto refused = of.memory->take_refusal()) return tl::unexpected(std::move(*refused));
     return done;

@@ -41,6 +41,8 @@ public:
     void enqueue(task adds) override { static_cast<void>(attempt(adds)); }
     void record(event& e) override { beneath_->record(e); }
     void wait(const event& e) override { beneath_->wait(e); }
+    void signal(timeline& t, std::uint64_t value) override { beneath_->signal(t, value); }
+    void wait(const timeline& t, std::uint64_t value) override { beneath_->wait(t, value); }
     result<void> take_error() override { return beneath_->take_error(); }
     void* handle() const noexcept override { return beneath_.get(); }
 
@@ -181,7 +183,7 @@ TEST_P(cuda_flow, finds_the_faces_of_the_cpu_with_one_upload_a_frame_and_one_wai
     EXPECT_EQ(m.up.count, frames.size());
     EXPECT_EQ(m.up.pinned_bytes, m.up.bytes);
     EXPECT_EQ(m.syncs, m.down.count);
-    EXPECT_LE(m.down.count, frames.size());
+    EXPECT_LE(m.down.count, frames.size() + 1) << "but for a first frame with more faces than there was room for";
     EXPECT_LE(m.peak, m.limit);
     EXPECT_THAT(m.errors, IsEmpty());
     EXPECT_THAT(m.dropped, IsEmpty());

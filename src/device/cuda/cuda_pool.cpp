@@ -121,18 +121,19 @@ result<memory_export> cuda_pool::export_memory(std::byte* memory, std::size_t by
         return fail(errc::unsupported, fmt::format("CUDA device {} cannot export its memory to processes", index_));
     if (bytes == 0) return fail(errc::invalid_argument, "an export of no bytes of CUDA memory");
     const current_device scope(index_);
-    cudaMemPoolPtrExportData named{};
-    if (auto made = checked(cudaMemPoolExportPointer(&named, memory), "cudaMemPoolExportPointer"); !made)
-        return tl::unexpected(error{errc::invalid_argument, std::move(made.error().message)});
-    int descriptor = -1;
-    if (auto made =
-            checked(cudaMemPoolExportToShareableHandle(&descriptor, pool_, cudaMemHandleTypePosixFileDescriptor, 0),
-                    "cudaMemPoolExportToShareableHandle");
+    // The pool first: before it has been exported, CUDA refuses to name its allocations (cudaErrorInvalidValue).
+    int shared = -1;
+    if (auto made = checked(cudaMemPoolExportToShareableHandle(&shared, pool_, cudaMemHandleTypePosixFileDescriptor, 0),
+                            "cudaMemPoolExportToShareableHandle");
         !made) {
         return tl::unexpected(std::move(made.error()));
     }
-    memory_export exported{{device_kind::cuda, 0, bytes, {}}, unique_fd(descriptor)};
-    ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    unique_fd descriptor(shared);
+    ::fcntl(shared, F_SETFD, FD_CLOEXEC);
+    cudaMemPoolPtrExportData named{};
+    if (auto made = checked(cudaMemPoolExportPointer(&named, memory), "cudaMemPoolExportPointer"); !made)
+        return tl::unexpected(error{errc::invalid_argument, std::move(made.error().message)});
+    memory_export exported{{device_kind::cuda, 0, bytes, {}}, std::move(descriptor)};
     static_assert(sizeof(named) == sizeof(exported.where.name));
     std::memcpy(exported.where.name.data(), &named, sizeof(named));
     return exported;

@@ -1,0 +1,182 @@
+// How many live cameras a device holds: cameras at a steady rate, more of them step by step, until the 95th percentile of
+// the time from capture to result passes a limit or frames are dropped. Pictures are decoded beforehand and come from memory, so
+// that it is the device that is measured. bench/README.md explains each figure.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "media/source.hpp"
+
+namespace {
+
+using namespace faceflow;
+using clock_type = std::chrono::steady_clock;
+using nlohmann::ordered_json;
+
+struct arguments {
+    std::string input = FACEFLOW_SOURCE_DIR "/assets/demo.mp4", json;
+    options chosen;
+    std::vector<int> cameras{1, 2, 4, 8, 16, 24, 32, 48, 64, 80, 96, 128};
+    int frames = 32;  // kept in memory, shown over and over
+    double fps = 30, seconds = 3, warm_up = 1.5, limit_ms = 33;
+};
+
+struct step {
+    int cameras = 0;
+    std::uint64_t sent = 0, results = 0, faces = 0, dropped = 0, failed = 0;
+    double p50 = 0, p95 = 0, p99 = 0, syncs = 0, up_bytes = 0, peak_bytes = 0;
+};
+
+std::vector<host_frame> load(const arguments& a) {
+    auto source = media::open_source(a.input, {});
+    std::vector<host_frame> frames;
+    while (source && static_cast<int>(frames.size()) < a.frames) {
+        auto next = (*source)->next();
+        if (!next || !*next) break;
+        frames.push_back((*next)->frame);
+    }
+    return frames;
+}
+
+result<step> measure(const arguments& a, const std::vector<host_frame>& frames, int cameras) {
+    std::mutex mutex;
+    std::vector<double> latencies;
+    step s{.cameras = cameras};
+    std::atomic<bool> counting{false};
+    face_engine::setup setup;
+    setup.chosen = a.chosen;
+    setup.chosen.pacing = pacing::live;
+    setup.on_result = [&](const host_frame& f, const result<frame_faces>& r) {
+        if (!counting) return;
+        const double ms = std::chrono::duration<double, std::milli>(clock_type::now() - f.captured).count();
+        const std::lock_guard lock(mutex);
+        if (!r) {
+            ++s.failed;
+            return;
+        }
+        ++s.results;
+        s.faces += r->faces.size();
+        latencies.push_back(ms);
+    };
+    auto engine = face_engine::create(std::move(setup));
+    if (!engine) return tl::unexpected(std::move(engine.error()));
+    face_engine& e = **engine;
+    const auto begun = clock_type::now();
+    const auto warm = begun + std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(a.warm_up));
+    const auto end = warm + std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(a.seconds));
+    const auto period = std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(1 / a.fps));
+    std::atomic<std::uint64_t> sent{0}, dropped{0};
+    std::uint64_t syncs = 0, up = 0;
+    std::vector<std::thread> threads;
+    for (int c = 0; c < cameras; ++c) {
+        e.begin_source(static_cast<std::uint32_t>(c));
+        threads.emplace_back([&, c] {
+            // Cameras are not in step with one another.
+            auto at = begun + period * c / cameras;
+            for (std::uint64_t n = 0; at < end; ++n, at += period) {
+                std::this_thread::sleep_until(at);
+                host_frame f = frames[(n + static_cast<std::uint64_t>(c) * 7) % frames.size()];
+                f.id = {static_cast<std::uint32_t>(c), n};
+                f.pts_ns = static_cast<std::int64_t>(static_cast<double>(n) / a.fps * 1e9);
+                f.captured = clock_type::now();
+                const bool counts = counting;
+                auto pushed = e.submit(std::move(f));
+                if (!counts) continue;
+                ++sent;
+                if (pushed) dropped += *pushed;
+            }
+        });
+    }
+    std::this_thread::sleep_until(warm);
+    for (const auto& d : e.devices()) {
+        syncs += d->book().syncs();
+        up += d->book().transfers(direction::host_to_device).bytes;
+    }
+    counting = true;
+    for (auto& t : threads)
+        t.join();
+    counting = false;
+    for (int c = 0; c < cameras; ++c)
+        e.end_source(static_cast<std::uint32_t>(c));
+    e.drain();
+    s.sent = sent;
+    s.dropped = dropped;
+    for (const auto& d : e.devices()) {
+        s.syncs += static_cast<double>(d->book().syncs());
+        s.up_bytes += static_cast<double>(d->book().transfers(direction::host_to_device).bytes);
+    }
+    s.syncs = (s.syncs - static_cast<double>(syncs)) / std::max(1.0, static_cast<double>(s.results));
+    s.up_bytes = (s.up_bytes - static_cast<double>(up)) / a.seconds;
+    s.peak_bytes = static_cast<double>(e.peak_device_bytes());
+    std::sort(latencies.begin(), latencies.end());
+    const auto at = [&](double q) {
+        return latencies.empty() ? 0.0 : latencies[static_cast<std::size_t>(q * static_cast<double>(latencies.size() - 1))];
+    };
+    s.p50 = at(0.50);
+    s.p95 = at(0.95);
+    s.p99 = at(0.99);
+    return s;
+}
+
+ordered_json json_of(const step& s) {
+    return {{"cameras", s.cameras},   {"frames", s.sent},        {"results", s.results},
+            {"faces", s.faces},       {"dropped", s.dropped},    {"failed", s.failed},
+            {"p50_ms", s.p50},        {"p95_ms", s.p95},         {"p99_ms", s.p99},
+            {"syncs_per_frame", s.syncs}, {"upload_bytes_per_second", s.up_bytes}, {"peak_device_bytes", s.peak_bytes}};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    arguments a;
+    CLI::App app("cameras that a device holds");
+    app.add_option("INPUT", a.input);
+    app.add_option("--device", a.chosen.device);
+    app.add_option("--flow", a.chosen.flow);
+    app.add_option("--batch-frames", a.chosen.batch_frames);
+    app.add_option("--batch-deadline-ms", a.chosen.batch_deadline_ms);
+    app.add_option("--cameras", a.cameras)->delimiter(',');
+    app.add_option("--fps", a.fps);
+    app.add_option("--seconds", a.seconds);
+    app.add_option("--limit-ms", a.limit_ms);
+    app.add_option("--device-memory", a.chosen.device_memory, "bytes");
+    app.add_option("--cache-ttl", a.chosen.cache_ttl);
+    app.add_option("--json", a.json);
+    CLI11_PARSE(app, argc, argv);
+    const auto frames = load(a);
+    if (frames.empty()) {
+        fmt::print(stderr, "scaling: {} has no frames\n", a.input);
+        return 1;
+    }
+    fmt::print("| cameras | frames/s | faces/frame | dropped | p50 ms | p95 ms | p99 ms | host syncs/frame | upload GB/s | pool MB |\n"
+               "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    ordered_json all = ordered_json::array();
+    int held = 0;
+    for (const int n : a.cameras) {
+        const auto s = measure(a, frames, n);
+        if (!s) {
+            fmt::print(stderr, "scaling: {} cameras: {}\n", n, s.error().message);
+            break;
+        }
+        fmt::print("| {} | {:.1f} | {:.2f} | {} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {:.0f} |\n", n,
+                   static_cast<double>(s->results) / a.seconds,
+                   s->results > 0 ? static_cast<double>(s->faces) / static_cast<double>(s->results) : 0, s->dropped,
+                   s->p50, s->p95, s->p99, s->syncs, s->up_bytes / 1e9, s->peak_bytes / 1e6);
+        std::fflush(stdout);
+        all.push_back(json_of(*s));
+        const bool holds = s->p95 < a.limit_ms && s->failed == 0 && s->dropped * 100 <= s->sent && s->results > 0;
+        if (!holds) break;
+        held = n;
+    }
+    fmt::print("\n{} cameras of {} frames a second with p95 under {} ms and at most 1 % dropped\n", held, a.fps, a.limit_ms);
+    if (!a.json.empty()) std::ofstream(a.json) << ordered_json{{"held", held}, {"steps", all}}.dump(2) << '\n';
+    return 0;
+}
