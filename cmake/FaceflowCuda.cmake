@@ -43,6 +43,10 @@ function(faceflow_use_cuda target)
     set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/open_devices.cpp ${CMAKE_SOURCE_DIR}/src/vision/make_kernels.cpp
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA)
 
+    # Ranges for Nsight: header-only, and silent where no profiler is attached.
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/device/work_note.cpp PROPERTIES
+        COMPILE_OPTIONS "${includes}" COMPILE_DEFINITIONS FACEFLOW_NVTX)
+
     file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/cuda/*.cu)
     target_sources(${target} PRIVATE ${kernels})
     # -fmad=false: see launch.cu. The relaxed rule lets kernels index a std::array.

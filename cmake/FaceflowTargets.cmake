@@ -29,7 +29,7 @@ function(faceflow_add_library)
     target_compile_definitions(faceflow_core PRIVATE
         FACEFLOW_VERSION="${PROJECT_VERSION}" FACEFLOW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     target_link_libraries(faceflow_core PRIVATE faceflow_flags PUBLIC tl::expected PkgConfig::FFMPEG PkgConfig::HIGHWAY fmt::fmt
-        spdlog::spdlog nlohmann_json::nlohmann_json opencv_imgproc_only tomlplusplus::tomlplusplus
+        nlohmann_json::nlohmann_json opencv_imgproc_only tomlplusplus::tomlplusplus
         OnnxRuntime::OnnxRuntime Threads::Threads ${CMAKE_DL_LIBS})
 
     if(FACEFLOW_CUDA)

@@ -15,7 +15,7 @@ python=/usr/bin/python3
 packages=(
     git make g++ cmake ninja-build pkg-config ccache
     ffmpeg libavformat-dev libavcodec-dev libavdevice-dev libavutil-dev libswscale-dev libswresample-dev
-    libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev libhwy-dev
+    libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev libhwy-dev
     libopencv-core-dev libopencv-imgproc-dev
     libgtest-dev libgmock-dev libbenchmark-dev
     python3 python3-onnx python3-numpy python3-jsonschema

@@ -7,7 +7,8 @@
 
 namespace faceflow {
 
-// Notes a stage and a frame for the calling thread while it lives; notes nest. Costs two stores. A stream that runs its
+// Notes a stage and a frame for the calling thread while it lives; notes nest. Costs two stores; built with CUDA, it is an NVTX
+// range too. A stream that runs its
 // tasks on a thread of its own carries the note of the thread that added the task over to it.
 class work_note {
 public:
