@@ -26,7 +26,7 @@ struct arguments {
     options chosen;
     std::vector<int> cameras{1, 2, 4, 8, 16, 24, 32, 48, 64, 80, 96, 128};
     int frames = 32;  // kept in memory, shown over and over
-    double fps = 30, seconds = 3, warm_up = 1.5, limit_ms = 33;
+    double fps = 30, seconds = 3, warm_up = 3, limit_ms = 33;
 };
 
 struct step {
@@ -146,6 +146,7 @@ int main(int argc, char** argv) {
     app.add_option("--cameras", a.cameras)->delimiter(',');
     app.add_option("--fps", a.fps);
     app.add_option("--seconds", a.seconds);
+    app.add_option("--warm-up", a.warm_up);
     app.add_option("--limit-ms", a.limit_ms);
     app.add_option("--device-memory", a.chosen.device_memory, "bytes");
     app.add_option("--cache-ttl", a.chosen.cache_ttl);

@@ -106,10 +106,10 @@ result<std::unique_ptr<flow>> make_fused_flow(const flow_parts& parts) {
     shape.frames = std::clamp(o.batch_frames, 1, vision::max_pass_frames);
     const bool on_host = parts.devices.front().on->computes_on_host();
     if (!on_host) shape.mesh_faces = std::min(mesh_batch * shape.frames, most_mesh_batch);
-    // Live: one pass in work, spread over all cores by the models' shared pool. Recorded: a pass per core; on a GPU as many as
-    // keep it busy, one on its way up, one computing, one on its way down.
+    // Live: one pass in work, spread over all cores by the models' shared pool. Recorded: a pass per core; on a GPU two, so that
+    // one moves and is launched while the other computes.
     const auto cores = static_cast<std::size_t>(std::max(o.threads, 1));
-    const std::size_t lanes = on_host ? std::max<std::size_t>(1, cores / parts.devices.size()) : 3;
+    const std::size_t lanes = on_host ? std::max<std::size_t>(1, cores / parts.devices.size()) : 2;
     return fused_flow::create(parts, o.pacing == pacing::live ? 1 : lanes, shape);
 }
 

@@ -216,8 +216,14 @@ struct binding::impl {
     explicit impl(std::shared_ptr<session> s) : of(std::move(s)), io(of->get().ort) {}
     ~impl() {
         const session::impl& s = of->get();
-        if (s.home != nullptr && of.use_count() == 1 && s.runs.load(std::memory_order_relaxed) > 0)
-            static_cast<void>(run(true));
+        if (s.home == nullptr || of.use_count() != 1 || s.runs.load(std::memory_order_relaxed) == 0) return;
+        static_cast<void>(run(true));
+        // It gives memory back from a callback that it puts on the stream behind what it has waited for.
+        device& on = s.home->owner();
+        if (auto done = on.make_event()) {
+            s.home->record(**done);
+            static_cast<void>(wait_until_done(on, **done, {stage::landmark, {}}));
+        }
     }
     impl(const impl&) = delete;
 

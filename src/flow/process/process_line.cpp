@@ -32,7 +32,9 @@ result<std::shared_ptr<stage_process>> process_line::start_stage(stage_role role
     s.pages = std::move(pages);
     s.slabs = slabs;
     s.restarts = options_.stage_restarts;
-    s.patience = std::chrono::nanoseconds(static_cast<std::int64_t>(options_.stage_timeout * 1e9));
+    // A GPU's libraries plan for seconds when they meet a new size of batch.
+    const double patience = device_.computes_on_host() ? options_.stage_timeout : std::max(options_.stage_timeout, 5.0);
+    s.patience = std::chrono::nanoseconds(static_cast<std::int64_t>(patience * 1e9));
     s.note = note_;
     s.spawn = [this](const stage_setup::starter& start) { return spawn(start); };
     auto made = std::make_shared<stage_process>(std::move(s));
