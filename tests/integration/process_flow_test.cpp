@@ -1,7 +1,6 @@
 // Flows of several processes: the same faces as in one, exact counts, and runs that go on when processes die.
 #include <dirent.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include "flow_testing.hpp"
 #include "frame/layout.hpp"
+#include "ipc/child_process.hpp"
 #include "vision/records.hpp"
 
 namespace faceflow {
@@ -258,25 +258,23 @@ TEST_P(process_flow, a_process_that_dies_again_and_again_ends_the_flow_with_a_re
 }
 
 TEST_P(process_flow, nothing_is_left_when_the_owner_is_killed) {
-    const pid_t owner = ::fork();
-    if (owner == 0) {
-        auto made = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}, true});
-        if (!made) ::_exit(1);
-        (*made)->begin_source(0);
-        for (const auto& f : frames)
-            if (!(*made)->submit(f)) ::_exit(2);
-        ::pause();
-    }
+    const test::temporary_folder out;
+    const std::vector<std::string> arguments{"run",        test::demo.string(), "--flow",         GetParam(),
+                                             "--device",   "emulated",          "--no-video",     "--quiet",
+                                             "--out",      out.path().string(), "--stage-timeout", "20"};
+    auto owner_process = ipc::child_process::spawn(FACEFLOW_BINARY_DIR "/faceflow", arguments, {});
+    ASSERT_OK(owner_process);
+    const pid_t owner = owner_process->id();
     std::vector<child> stages;
     for (int i = 0; i < 600 && stages.size() < (GetParam() == "cached" ? 2u : 3u); ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
         stages = stage_processes(owner);
     }
     EXPECT_GE(stages.size(), 2u);
-    ::kill(owner, SIGKILL);
-    int status = 0;
-    ::waitpid(owner, &status, 0);
-    EXPECT_TRUE(WIFSIGNALED(status)) << "the owner ended by itself";
+    owner_process->kill();
+    const auto ended = owner_process->wait_for(std::chrono::steady_clock::now() + std::chrono::seconds(30));
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->how, ipc::process_exit::way::signal) << "the owner ended by itself: " << ended->in_words();
     bool gone = false;
     for (int i = 0; i < 200 && !gone; ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -84,7 +84,9 @@ result<void> stage_process::open() {
         bool died = false;
         {
             const std::lock_guard lock(state_);
-            died = dead_ || child_->wait_for(clock::now()).has_value();
+            // Its channel closes a moment before the process can be seen to have ended.
+            const bool closed = channel_->closed();
+            died = dead_ || child_->wait_for(clock::now() + std::chrono::seconds(closed ? 5 : 0)).has_value();
         }
         if (!died || !health()) return r;  // it refused, or has died too often
         bury(r.error().message);
