@@ -242,9 +242,10 @@ result<void> share_server::admit(stranger& s) {
     const auto granted = static_cast<std::uint32_t>(std::min<std::size_t>(hello->leases, options_.slots - promised));
     auto edge = client_edge::create(std::move(s.from), next_client_, granted, hello->policy);
     if (!edge) return tl::unexpected(std::move(edge.error()));
+    // Under the lock: a client that has read its welcome is one that frames are announced to.
+    const std::lock_guard lock(mutex_);
     if (auto r = (*edge)->welcome(options_.sources); !r) return r;
     ++next_client_;
-    const std::lock_guard lock(mutex_);
     ++counts_.clients;
     clients_.push_back(std::move(*edge));
     joined_.notify_all();
