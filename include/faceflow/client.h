@@ -31,14 +31,14 @@ enum ff_status {
     FF_OK = 0,
     FF_TIMEOUT = 1, /* no frame came in time */
     FF_E_ARGUMENT = -1,
-    FF_E_NOT_FOUND = -2,   /* nobody shares frames at that path */
-    FF_E_VERSION = -3,     /* the server speaks another version; the message says which */
-    FF_E_REFUSED = -4,     /* the server has no slots left, does not answer, or is another user's */
-    FF_E_CORRUPT = -5,     /* what came makes no sense */
-    FF_E_IO = -6,          /* the system's reason is in the message */
-    FF_E_NO_MEMORY = -7,   /* or no address space to map frames into */
-    FF_E_LOST = -8,        /* the server is gone without a word */
-    FF_ENDED = -9          /* the server's sources have ended: the ordinary end */
+    FF_E_NOT_FOUND = -2, /* nobody shares frames at that path */
+    FF_E_VERSION = -3,   /* the server speaks another version; the message says which */
+    FF_E_REFUSED = -4,   /* the server has no slots left, does not answer, or is another user's */
+    FF_E_CORRUPT = -5,   /* what came makes no sense */
+    FF_E_IO = -6,        /* the system's reason is in the message */
+    FF_E_NO_MEMORY = -7, /* or no address space to map frames into */
+    FF_E_LOST = -8,      /* the server is gone without a word */
+    FF_ENDED = -9        /* the server's sources have ended: the ordinary end */
 };
 
 enum ff_policy {
@@ -67,16 +67,16 @@ typedef struct ff_frame_info {
     uint64_t dropped;     /* frames of all sources that this client missed between its last frame and this one */
     int32_t width;        /* pixels of the stored picture */
     int32_t height;
-    int32_t turn;         /* degrees clockwise that make it upright: 0, 90, 180, 270 */
+    int32_t turn; /* degrees clockwise that make it upright: 0, 90, 180, 270 */
     uint32_t reserved;
-    const char *format; /* "nv12", "i420", "bgr24", ...; static, as the next two */
-    const char *matrix; /* "rgb", "bt601", "bt709", "bt2020" */
-    const char *range;  /* "limited", "full" */
+    const char* format; /* "nv12", "i420", "bgr24", ...; static, as the next two */
+    const char* matrix; /* "rgb", "bt601", "bt709", "bt2020" */
+    const char* range;  /* "limited", "full" */
 } ff_frame_info;
 
 /* Row r begins at (const char *)data + r * stride. 16-bit samples are little-endian. */
 typedef struct ff_plane {
-    const void *data;
+    const void* data;
     int32_t width;            /* columns of this plane; chroma planes are smaller than the picture */
     int32_t height;           /* rows */
     int32_t stride;           /* bytes from one row to the next */
@@ -101,43 +101,43 @@ typedef struct ff_stats {
 } ff_stats;
 
 /* NULL when out of memory. */
-ff_client *ff_client_new(void);
+ff_client* ff_client_new(void);
 
 /* `path`: the server's socket, NULL: where `faceflow share` listens without --socket. `options` may be NULL. Once for a client;
  * after an error, close it and make a new one. */
-int ff_client_connect(ff_client *client, const char *path, const ff_options *options);
+int ff_client_connect(ff_client* client, const char* path, const ff_options* options);
 
 /* Waits for the next frame, so many milliseconds at most (0: not at all, < 0: for ever). FF_OK: *frame is the caller's, to
  * be released. Else *frame is NULL. Frames that came before the end are given before FF_ENDED or FF_E_LOST is. */
-int ff_next(ff_client *client, int timeout_ms, ff_frame **frame);
+int ff_next(ff_client* client, int timeout_ms, ff_frame** frame);
 
 /* For poll: readable when ff_next may have something to do. The client's; -1 when it is not connected. */
-int ff_client_descriptor(const ff_client *client);
+int ff_client_descriptor(const ff_client* client);
 
 /* Of the last call that returned an error or FF_TIMEOUT; valid until the next. Never NULL. For the thread that called. */
-const char *ff_last_error(const ff_client *client);
+const char* ff_last_error(const ff_client* client);
 
 /* Fills the first `size` bytes; pass sizeof(ff_stats). For the thread that calls ff_next. */
-int ff_client_get_stats(const ff_client *client, ff_stats *stats, size_t size);
+int ff_client_get_stats(const ff_client* client, ff_stats* stats, size_t size);
 
 /* Frames that are still held stay valid: their leases last until they are released. NULL is allowed. */
-void ff_client_close(ff_client *client);
+void ff_client_close(ff_client* client);
 
 /* Pass the struct's size. FF_E_ARGUMENT for a plane that the frame has not. */
-int ff_frame_get_info(const ff_frame *frame, ff_frame_info *info, size_t size);
-int ff_frame_get_plane(const ff_frame *frame, uint32_t plane, ff_plane *out, size_t size);
-int ff_frame_get_memory(const ff_frame *frame, ff_memory *out, size_t size);
+int ff_frame_get_info(const ff_frame* frame, ff_frame_info* info, size_t size);
+int ff_frame_get_plane(const ff_frame* frame, uint32_t plane, ff_plane* out, size_t size);
+int ff_frame_get_memory(const ff_frame* frame, ff_memory* out, size_t size);
 
 /* The plane as a tensor of DLPack 0.8 (dlpack.h of any project declares struct DLManagedTensor): kDLCPU, unsigned, rows x columns
  * or rows x columns x channels, in place. It keeps the lease until its deleter is called, also when the frame is released before.
  * NULL for a plane that the frame has not, or without memory. DLPack 0.8 cannot say that the memory is read-only: do not write. */
-struct DLManagedTensor *ff_frame_plane_dlpack(ff_frame *frame, uint32_t plane);
+struct DLManagedTensor* ff_frame_plane_dlpack(ff_frame* frame, uint32_t plane);
 
 /* Another holder of the same frame, to be released as well. */
-ff_frame *ff_frame_retain(ff_frame *frame);
+ff_frame* ff_frame_retain(ff_frame* frame);
 
 /* Gives the lease back once nobody holds it; from then on the server may write there. NULL is allowed. */
-void ff_frame_release(ff_frame *frame);
+void ff_frame_release(ff_frame* frame);
 
 #ifdef __cplusplus
 }
