@@ -19,6 +19,7 @@
 #ifndef FACEFLOW_CLIENT_H
 #define FACEFLOW_CLIENT_H
 
+/* NOLINTBEGIN(modernize-*): this is C. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -142,4 +143,5 @@ void ff_frame_release(ff_frame* frame);
 #ifdef __cplusplus
 }
 #endif
+/* NOLINTEND(modernize-*) */
 #endif

@@ -16,7 +16,6 @@
 #include "ipc/listener.hpp"
 
 using faceflow::errc;
-using faceflow::error;
 
 struct ff_client {
     std::shared_ptr<faceflow::client::connection> at;

@@ -54,7 +54,7 @@ result<std::shared_ptr<connection>> connection::open(const std::filesystem::path
     // One that refuses at once, without a look at the greeting, has still said why.
     const auto greeted = server->send(static_cast<std::uint16_t>(share_message::hello), wanted, deadline);
     auto m = server->receive(deadline);
-    if (!m) return tl::unexpected(greeted ? std::move(m.error()) : greeted.error());
+    if (!m) return tl::unexpected(greeted ? m.error() : greeted.error());
     if (m->kind == static_cast<std::uint16_t>(share_message::refusal))
         return tl::unexpected(ipc::read_share_refusal(*m));
     const auto welcome = ipc::read_share_welcome(*m, wanted.leases);

@@ -170,6 +170,7 @@ result<share_report> run_share(const share_request& wanted, const std::atomic<bo
     const auto begun = clock::now();
     std::atomic<std::size_t> running{pumps.size()};
     std::vector<std::jthread> threads;
+    threads.reserve(pumps.size());
     for (const auto& p : pumps) {
         threads.emplace_back([&running, &to = **server, own = p.get()] {
             own->run(to);
