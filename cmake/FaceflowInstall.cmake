@@ -1,9 +1,15 @@
 # A relocatable prefix: the tool, the library with its headers and CMake package, models, manual and completions.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS faceflow_cli faceflow EXPORT faceflow-targets)
+install(TARGETS faceflow_cli faceflow faceflow_client EXPORT faceflow-targets)
 install(DIRECTORY include/faceflow TYPE INCLUDE)
 install(TARGETS faceflow_stage DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/faceflow)
+
+file(RELATIVE_PATH FACEFLOW_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" FACEFLOW_PC_TO_PREFIX "${FACEFLOW_PC_TO_PREFIX}")
+configure_file(cmake/faceflow-client.pc.in ${CMAKE_BINARY_DIR}/faceflow-client.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/faceflow-client.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES examples/python/faceflow_client.py DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/python)
 
 # An ONNX Runtime that is not the system's own travels along, under the name that the loader asks for.
 get_filename_component(_ort_real ${OnnxRuntime_LIBRARY} REALPATH)

@@ -48,3 +48,20 @@ function(faceflow_add_library)
         PRIVATE $<BUILD_INTERFACE:faceflow_flags> $<BUILD_INTERFACE:$<LINK_LIBRARY:WHOLE_ARCHIVE,faceflow_core>>)
     target_link_options(faceflow PRIVATE LINKER:--version-script=${exports})
 endfunction()
+
+# What other programs link to get at shared frames: a few files of src/, with nothing behind them but libstdc++.
+function(faceflow_add_client_library)
+    set(sources core/names core/sealed_memory core/timeline frame/layout frame/picture_facts ipc/channel ipc/control_page
+        ipc/listener ipc/message ipc/share_protocol client/connection client/client_c)
+    list(TRANSFORM sources REPLACE "(.+)" "${CMAKE_SOURCE_DIR}/src/\\1.cpp")
+    set(exports ${CMAKE_SOURCE_DIR}/cmake/client_exports.map)
+    add_library(faceflow_client SHARED ${sources})
+    add_library(faceflow::client ALIAS faceflow_client)
+    set_target_properties(faceflow_client PROPERTIES OUTPUT_NAME faceflow-client EXPORT_NAME client
+        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${exports})
+    target_include_directories(faceflow_client PRIVATE ${CMAKE_SOURCE_DIR}/src
+        INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}> PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
+    target_link_libraries(faceflow_client PRIVATE
+        $<BUILD_INTERFACE:faceflow_flags> $<BUILD_INTERFACE:tl::expected> $<BUILD_INTERFACE:fmt::fmt-header-only>)
+    target_link_options(faceflow_client PRIVATE LINKER:--version-script=${exports} LINKER:--no-undefined)
+endfunction()

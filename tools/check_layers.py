@@ -12,8 +12,8 @@ import re
 import sys
 
 LAYERS = (
-    "core", "telemetry", "device", "frame", "vision", "inference", "media", "ipc", "flow", "engine", "analysis",
-    "service", "cli",
+    "core", "telemetry", "device", "frame", "vision", "inference", "media", "ipc", "client", "flow", "share", "engine",
+    "analysis", "service", "cli",
 )  # fmt: skip
 SUFFIXES = {".hpp", ".h", ".inc", ".cpp", ".cu", ".cuh"}
 PUBLIC = "include/faceflow"

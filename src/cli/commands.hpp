@@ -35,6 +35,8 @@ struct declared {
 declared add_run(CLI::App& app);
 declared add_compare(CLI::App& app);
 declared add_plan(CLI::App& app);
+declared add_share(CLI::App& app);
+declared add_attach(CLI::App& app);
 declared add_doctor(CLI::App& app);
 declared add_models(CLI::App& app);
 declared add_completion(CLI::App& app);

@@ -81,7 +81,8 @@ int main(int argc, char** argv) {
     app.get_formatter()->column_width(34);
 
     std::vector<declared> commands;
-    for (const auto add : {add_run, add_compare, add_plan, add_doctor, add_models, add_completion, add_manual})
+    for (const auto add :
+         {add_run, add_compare, add_plan, add_share, add_attach, add_doctor, add_models, add_completion, add_manual})
         commands.push_back(add(app));
     for (const auto& c : commands) {
         c.app->allow_extras();

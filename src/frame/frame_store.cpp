@@ -71,8 +71,7 @@ result<frame> frame_store::upload(stream& up, arrival&& from, const frame_id& id
     auto slot = take_slot(bytes);
     if (!slot) return tl::unexpected(std::move(slot.error()));
     slot->used_on(up);
-    auto moved =
-        transfer(up, direction::host_to_device, slot->address(), from.staged_.host(), bytes, {at, id});
+    auto moved = transfer(up, direction::host_to_device, slot->address(), from.staged_.host(), bytes, {at, id});
     from.staged_.release_after(up);
     if (!moved) return tl::unexpected(std::move(moved.error()));
     return stored(up, std::move(*slot), from.picture_, id);
@@ -132,11 +131,17 @@ result<lease> frame_store::take_slot(std::size_t bytes) {
     }
 }
 
+// Other processes map whole slabs, and cannot map small ones.
+std::size_t frame_store::slots_to_add(std::size_t bytes) const noexcept {
+    if (!options_.always_in_slots || bytes == 0) return slots_per_slab;
+    return std::max(slots_per_slab, (least_shared_slab + bytes - 1) / bytes);
+}
+
 result<lease> frame_store::take_slot_once(family& f, std::size_t bytes) {
     for (auto& s : f.slabs) {
         if (auto taken = lease::acquire(s)) return taken;
     }
-    auto grown = slab::create(device_, bytes, slots_per_slab);
+    auto grown = slab::create(device_, bytes, slots_to_add(bytes));
     if (!grown) grown = slab::create(device_, bytes, 1);  // what is left may do for one
     if (!grown) return tl::unexpected(std::move(grown.error()));
     f.slabs.push_back(std::move(*grown));

@@ -50,6 +50,8 @@ private:
 class frame_store {
 public:
     static constexpr std::size_t slots_per_slab = 4;  // frame memory grows by so many frames
+    // ... or by more where frames are so small that a slab of them could not be mapped by another process.
+    static constexpr std::size_t least_shared_slab = std::size_t{64} << 10;
 
     frame_store(device& on, const frame_store_options& chosen);
     // Streams that frames were used on must still be there, unless `close` was called and no frame is held elsewhere.
@@ -83,6 +85,7 @@ private:
 
     [[nodiscard]] result<lease> take_slot(std::size_t bytes);
     [[nodiscard]] result<lease> take_slot_once(family& f, std::size_t bytes);
+    [[nodiscard]] std::size_t slots_to_add(std::size_t bytes) const noexcept;
     [[nodiscard]] result<staging_ring*> staging_for(std::size_t bytes);
     void drop_idle_slabs(std::size_t but_for);
     [[nodiscard]] bool views() const noexcept { return device_.shares_host_memory() && !options_.always_in_slots; }
@@ -92,7 +95,7 @@ private:
     device& device_;
     const frame_store_options options_;
     std::mutex mutex_;
-    std::map<std::size_t, family> families_;  // by frame bytes
+    std::map<std::size_t, family> families_;                                    // by frame bytes
     std::map<std::size_t, std::vector<std::shared_ptr<std::byte[]>>> arrived_;  // by bytes, for use again
     frame_cache cache_;
     std::unique_ptr<cache_sweeper> sweeper_;

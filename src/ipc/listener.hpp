@@ -34,6 +34,8 @@ public:
     void stop() noexcept;
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+    // Becomes readable when somebody connects; for poll.
+    [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
 
 private:
     listener(std::filesystem::path path, unique_fd socket, unique_fd stopped, dev_t device, ino_t file)

@@ -22,11 +22,14 @@ mkdir "$work/program"
 cp "$source/examples/from_memory.cpp" "$work/program/main.cpp"
 cat >"$work/program/CMakeLists.txt" <<'EOF'
 cmake_minimum_required(VERSION 3.25)
-project(outside LANGUAGES CXX)
+project(outside LANGUAGES C CXX)
 find_package(faceflow REQUIRED)
 add_executable(outside main.cpp)
 target_link_libraries(outside PRIVATE faceflow::faceflow)
+add_executable(viewer viewer.c)
+target_link_libraries(viewer PRIVATE faceflow::client)
 EOF
+cp "$source/examples/viewer.c" "$work/program/"
 cmake -S "$work/program" -B "$work/program/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix" \
     -DCMAKE_CXX_COMPILER="$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")" \
     -DCMAKE_CXX_FLAGS="$(grep -q '^FACEFLOW_SANITIZE:STRING=.' "$build/CMakeCache.txt" && sed -n 's/^FACEFLOW_SANITIZE:STRING=/-fsanitize=/p' "$build/CMakeCache.txt")" >/dev/null
@@ -36,3 +39,15 @@ ffmpeg -v error -i "$source/tests/data/goldens/crop0.png" -vf "pad=400:400:104:1
 output=$("$work/program/build/outside" "$work/face.ppm")
 echo "$output"
 grep -q '^face at' <<<"$output" || { echo "the program outside of the tree found no face" >&2; exit 1; }
+
+# The client alone, through pkg-config, without CMake.
+export PKG_CONFIG_PATH
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name faceflow-client.pc)")
+library=$(pkg-config --variable=libdir faceflow-client)
+# shellcheck disable=SC2046  # a list of words
+g++ -std=c++17 "$source/examples/recorder.cpp" $(pkg-config --cflags --libs faceflow-client) -Wl,-rpath,"$library" -o "$work/recorder"
+output=$("$work/recorder" "$work/none.y4m" "$work/nobody.sock" 2>&1) && exit 1
+grep -q 'no process listens' <<<"$output" || { echo "the recorder says: $output" >&2; exit 1; }
+XDG_RUNTIME_DIR=$work "$work/program/build/viewer" >/dev/null 2>"$work/said" && exit 1
+grep -q 'no process listens' "$work/said" || { echo "the viewer says: $(<"$work/said")" >&2; exit 1; }
+FACEFLOW_CLIENT=$library/libfaceflow-client.so PYTHONPATH=$prefix/share/faceflow/python /usr/bin/python3 -c 'import faceflow_client; faceflow_client._load()'

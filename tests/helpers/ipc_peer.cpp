@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "device/open_devices.hpp"
+#include "faceflow/client.h"
 #include "ipc/channel.hpp"
 #include "ipc/child_process.hpp"
 #include "ipc/control_page.hpp"
@@ -111,6 +112,25 @@ int tied(ipc::channel& to, const char* owner) {
         ::pause();
 }
 
+// A client of a share server that holds all the frames its leases let it, for good. Says so when it is connected, and when it
+// holds them.
+int hold_frames(ipc::channel& to, const char* path) {
+    ff_client* const client = ff_client_new();
+    ff_options options{};
+    options.policy = FF_FIFO;
+    if (ff_client_connect(client, path, &options) != FF_OK) return 1;
+    need(to.send(1, 0, soon()));
+    ff_stats stats{};
+    ff_client_get_stats(client, &stats, sizeof stats);
+    for (std::uint32_t i = 0; i < stats.leases; ++i) {
+        ff_frame* held = nullptr;
+        if (ff_next(client, 20000, &held) != FF_OK) return 1;
+    }
+    need(to.send(1, 0, soon()));
+    while (true)
+        ::pause();
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -131,5 +151,6 @@ int main(int count, char** arguments) {
     if (what == "descriptors") return descriptors(to);
     if (what == "own") return own(to, arguments[0]);
     if (what == "tied") return tied(to, arguments[2]);
+    if (what == "hold_frames") return hold_frames(to, arguments[2]);
     return 9;
 }

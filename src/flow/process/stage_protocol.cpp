@@ -5,8 +5,6 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "frame/layout.hpp"
-
 namespace faceflow::flow {
 namespace {
 
@@ -61,38 +59,6 @@ std::string_view name(stage_role role) noexcept {
         case stage_role::detect_region: return "detect-region";
     }
     return "unknown";
-}
-
-picture_facts facts_of(const image& picture) noexcept {
-    picture_facts f;
-    f.format = static_cast<std::uint8_t>(picture.format);
-    f.matrix = static_cast<std::uint8_t>(picture.matrix);
-    f.range = static_cast<std::uint8_t>(picture.range);
-    f.site = static_cast<std::uint8_t>(picture.site);
-    f.turn = static_cast<std::uint8_t>(picture.turn);
-    f.width = picture.width;
-    f.height = picture.height;
-    return f;
-}
-
-result<image> picture_of(const picture_facts& f) {
-    const bool known = layout_of(static_cast<pixel_format>(f.format)).planes != 0 &&
-                       f.matrix <= static_cast<std::uint8_t>(colour_matrix::bt2020) &&
-                       f.range <= static_cast<std::uint8_t>(colour_range::full) &&
-                       f.site <= static_cast<std::uint8_t>(chroma_site::centre) &&
-                       f.turn <= static_cast<std::uint8_t>(rotation::cw270);
-    if (!known) return fail(errc::corrupt, "a message describes a picture of no known format");
-    if (f.width < 1 || f.height < 1 || f.width > max_dimension || f.height > max_dimension)
-        return fail(errc::corrupt, fmt::format("a message describes a picture of {}x{}", f.width, f.height));
-    image picture;
-    picture.format = static_cast<pixel_format>(f.format);
-    picture.matrix = static_cast<colour_matrix>(f.matrix);
-    picture.range = static_cast<colour_range>(f.range);
-    picture.site = static_cast<chroma_site>(f.site);
-    picture.turn = static_cast<rotation>(f.turn);
-    picture.width = f.width;
-    picture.height = f.height;
-    return picture;
 }
 
 place_layout place_layout::of(const pass_shape& shape) {

@@ -16,6 +16,7 @@
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 #include "flow/workspace.hpp"
+#include "frame/picture_facts.hpp"
 
 namespace faceflow::flow {
 
@@ -34,16 +35,6 @@ enum class stage_message : std::uint16_t {
     call,       // owner: stage_call, then detections; payload: pixels or crops
     reply,      // stage: stage_reply; payload: detections, crops, records or the text of an error
 };
-
-// An `image` without its planes, which lie one behind the other without padding.
-struct picture_facts {
-    std::uint8_t format = 0, matrix = 0, range = 0, site = 0, turn = 0;
-    std::uint8_t unused[3] = {};
-    std::int32_t width = 0, height = 0;
-};
-[[nodiscard]] picture_facts facts_of(const image& picture) noexcept;
-// Planes null. errc::corrupt for anything that is no picture of 1x1 to 16384x16384 in a known format.
-[[nodiscard]] result<image> picture_of(const picture_facts& facts);
 
 // Slots that were exported under a number of the owner's.
 struct slab_facts {

@@ -1,0 +1,122 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "device/emulated/fault_reporter.hpp"
+#include "share/share_run.hpp"
+
+namespace faceflow::cli {
+namespace {
+
+struct arguments {
+    share::share_request request;
+    std::string memory = "2G", socket;
+    double fps = -1;
+    std::uint64_t limit = 0;
+    bool json = false, quiet = false;
+};
+
+nlohmann::json to_json(const share::share_report& r) {
+    const auto& c = r.counts;
+    return {{"frames", c.frames},
+            {"seconds", r.seconds},
+            {"unseen", c.unseen},
+            {"clients", c.clients},
+            {"refused", c.refused},
+            {"malformed", c.malformed},
+            {"leases_taken_back", c.taken_back},
+            {"announced", c.told.announced},
+            {"dropped",
+             {{"no_lease", c.told.no_lease}, {"not_reading", c.told.not_reading}, {"overtaken", c.told.overtaken}}},
+            {"errors", c.errors},
+            {"survived", r.survived}};
+}
+
+void print(const share::share_report& r) {
+    const auto& c = r.counts;
+    fmt::print("{} frames in {:.1f} s to {} client{}: {} announced, {} dropped\n", c.frames, r.seconds, c.clients,
+               c.clients == 1 ? "" : "s", c.told.announced, c.told.dropped());
+    for (const auto& [what, n] : {std::pair{"dropped: {} for want of a lease\n", c.told.no_lease},
+                                  {"dropped: {} unread\n", c.told.not_reading},
+                                  {"dropped: {} overtaken by a newer one\n", c.told.overtaken},
+                                  {"unseen: {} while nobody was connected\n", c.unseen},
+                                  {"refused: {} clients\n", c.refused},
+                                  {"malformed: {} clients that did not keep to the protocol\n", c.malformed},
+                                  {"taken back: {} leases of clients that left\n", c.taken_back}}) {
+        if (n > 0) fmt::print(fmt::runtime(what), n);
+    }
+    for (const auto& [reason, n] : c.errors)
+        fmt::print("errors: {} {}\n", n, reason);
+    for (const auto& [reason, n] : r.survived)
+        fmt::print("survived: {} {}\n", n, reason);
+}
+
+int execute(const arguments& a) {
+    share::share_request request = a.request;
+    const auto memory = parse_bytes(a.memory);
+    if (!memory) return report(memory.error());
+    request.device.memory_cap = *memory;
+    request.socket = a.socket;
+    if (a.fps >= 0) request.fps = a.fps;
+    if (a.limit > 0) request.limit = a.limit;
+    if (request.device.name.starts_with("emulated")) install_fault_reporter();
+    const auto done = share::run_share(request, stop_on_signals(), [&](const std::filesystem::path& socket) {
+        if (!a.quiet) fmt::print(stderr, "faceflow: sharing at {}\n", socket.string());
+    });
+    if (!done) return report(done.error());
+    for (const auto& w : done->warnings)
+        fmt::print(stderr, "faceflow: {}\n", w);
+    if (a.json) {
+        fmt::print("{}\n", to_json(*done).dump(2));
+    } else if (!a.quiet) {
+        print(*done);
+    }
+    // To be stopped is how sharing a camera ends.
+    return exit_done;
+}
+
+}  // namespace
+
+declared add_share(CLI::App& app) {
+    auto a = std::make_shared<arguments>();
+    auto& r = a->request;
+    auto* share = app.add_subcommand("share", "put frames where other programs can read them in place");
+    share
+        ->add_option("INPUT", r.inputs, "videos, pictures, cameras or streams, as for run; several are several sources")
+        ->required()
+        ->type_name("INPUT");
+    share
+        ->add_option("--socket", a->socket,
+                     "where clients connect, in a folder that only you can enter; default: "
+                     "faceflow-share.sock in $XDG_RUNTIME_DIR, or in /tmp/faceflow-UID")
+        ->type_name("PATH");
+    share->add_option("--slots", r.slots, "frames kept at most: one a source, the others are promised to clients")
+        ->type_name("N")
+        ->check(CLI::Range(2, 4096).name("").description(""))
+        ->capture_default_str();
+    share->add_option("--device", r.device.name, "where frames lie: auto, cpu, emulated")
+        ->type_name("DEVICE")
+        ->capture_default_str();
+    share->add_option("--device-memory", a->memory, "cap of the memory for frames")
+        ->type_name("BYTES")
+        ->capture_default_str();
+    const auto files = "Recorded inputs";
+    share->add_flag("--loop,!--no-loop", r.loop, "begin anew at the end")->group(files);
+    share->add_option("--fps", a->fps, "frames a second; 0: as fast as they decode; default: the input's own pace")
+        ->type_name("FPS")
+        ->check(CLI::Validator(CLI::NonNegativeNumber).name(""))
+        ->group(files);
+    share
+        ->add_flag("--once-connected,!--no-once-connected", r.once_connected,
+                   "the first frame waits for the first client")
+        ->group(files);
+    share->add_option("--limit", a->limit, "stop after N frames of each input; 0: no limit")
+        ->type_name("N")
+        ->group(files);
+    share->add_flag("--quiet,!--no-quiet", a->quiet, "print nothing but errors");
+    share->add_flag("--json,!--no-json", a->json, "print the counters as JSON at the end");
+    return {share, [a] { return execute(*a); }};
+}
+
+}  // namespace faceflow::cli

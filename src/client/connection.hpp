@@ -1,0 +1,96 @@
+// The client's end of a share socket: maps what the server passes, claims what it announces, returns what is released.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/sealed_memory.hpp"
+#include "faceflow/types.hpp"
+#include "ipc/channel.hpp"
+#include "ipc/control_page.hpp"
+#include "ipc/share_protocol.hpp"
+
+namespace faceflow::client {
+
+// A slab that is mapped here, for reading.
+struct mapped_slab {
+    ipc::share_slab facts;
+    unique_fd memory;
+    mapping view;
+};
+
+class connection;
+
+// A claimed lease; move-only. Its end is for any thread.
+class claim {
+public:
+    claim(std::shared_ptr<connection> of, std::shared_ptr<const mapped_slab> in, const ipc::share_frame& facts);
+    claim(claim&&) noexcept = default;
+    claim& operator=(claim&& o) noexcept;
+    ~claim() { reset(); }
+
+    [[nodiscard]] const ipc::share_frame& facts() const noexcept { return facts_; }
+    // Planes in the mapping.
+    [[nodiscard]] const image& picture() const noexcept { return picture_; }
+    [[nodiscard]] const mapped_slab& slab() const noexcept { return *in_; }
+    // Of the frame in the memory of its slab.
+    [[nodiscard]] std::uint64_t offset() const noexcept;
+
+private:
+    void reset() noexcept;
+
+    std::shared_ptr<connection> of_;
+    std::shared_ptr<const mapped_slab> in_;
+    ipc::share_frame facts_;
+    image picture_;
+};
+
+// One thread at a time in next(). Claims keep their connection, and so their leases, alive.
+class connection : public std::enable_shared_from_this<connection> {
+public:
+    // errc::not_found when nobody listens, errc::unsupported for another version, errc::unavailable when the server refuses;
+    // the channel's errors.
+    [[nodiscard]] static result<std::shared_ptr<connection>> open(const std::filesystem::path& path,
+                                                                  const ipc::share_hello& wanted,
+                                                                  ipc::time_point deadline);
+
+    // nullopt: no frame by the deadline. errc::interrupted: the server has ended; errc::lost: it is gone without a word;
+    // errc::corrupt, errc::out_of_memory, errc::io.
+    [[nodiscard]] result<std::optional<claim>> next(ipc::time_point deadline);
+
+    [[nodiscard]] int descriptor() const noexcept { return server_.descriptor(); }
+    [[nodiscard]] const ipc::share_welcome& welcome() const noexcept { return welcome_; }
+    [[nodiscard]] std::uint32_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
+    // Claimed, and let go for a newer one (policy latest).
+    [[nodiscard]] std::uint64_t skipped() const noexcept { return skipped_; }
+
+private:
+    friend class claim;
+    connection(ipc::channel server, ipc::control_page page, const ipc::share_welcome& welcome, ipc::share_policy policy)
+        : server_(std::move(server)),
+          page_(std::move(page)),
+          welcome_(welcome),
+          policy_(policy) {}
+
+    [[nodiscard]] result<std::optional<claim>> take(ipc::message m);
+    [[nodiscard]] result<std::optional<claim>> take_frame(const ipc::message& m);
+    [[nodiscard]] result<void> take_slab(ipc::message m);
+    [[nodiscard]] bool more_is_here() const;
+    void give_back(const ipc::share_frame& which) noexcept;
+
+    ipc::channel server_;
+    ipc::control_page page_;
+    const ipc::share_welcome welcome_;
+    const ipc::share_policy policy_;
+    std::map<std::uint32_t, std::shared_ptr<const mapped_slab>> slabs_;
+    std::atomic<std::uint32_t> held_{0};
+    std::uint64_t skipped_ = 0;
+    std::optional<error> over_;  // why nothing comes any more
+};
+
+}  // namespace faceflow::client

@@ -1,0 +1,142 @@
+#include "share/client_edge.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+namespace faceflow::share {
+namespace {
+
+using ipc::place_word;
+using ipc::share_message;
+
+// What would block is not sent.
+constexpr ipc::time_point at_once{};
+
+// Messages are far smaller than what is free when this says yes.
+bool has_room(const ipc::channel& c) {
+    pollfd asked{c.descriptor(), POLLOUT, 0};
+    return ::poll(&asked, 1, 0) == 1;
+}
+
+std::uint16_t kind(share_message m) {
+    return static_cast<std::uint16_t>(m);
+}
+
+std::int64_t nanoseconds_now() {
+    return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+result<std::unique_ptr<client_edge>> client_edge::create(ipc::channel to, std::uint32_t number, std::uint32_t leases,
+                                                         ipc::share_policy policy) {
+    auto page = ipc::control_page::create(leases);
+    if (!page) return tl::unexpected(std::move(page.error()));
+    return std::unique_ptr<client_edge>(new client_edge(std::move(to), std::move(*page), number, leases, policy));
+}
+
+result<void> client_edge::welcome(std::uint32_t sources) {
+    const ipc::share_welcome body{ipc::share_version, leases(), sources, number_};
+    const std::array<int, 1> page{page_.descriptor()};
+    return to_.send(kind(share_message::welcome), body, at_once, page);
+}
+
+result<void> client_edge::offer(const frame& f, const ipc::share_frame& about, const slab_book& slabs) {
+    ++counts_.offered;
+    collect_returned();
+    if (!has_room(to_)) {
+        ++counts_.not_reading;
+        return {};
+    }
+    auto at = free_place();
+    if (!at && policy_ == ipc::share_policy::latest) at = take_back_oldest();
+    if (!at) {
+        ++counts_.no_lease;
+        return {};
+    }
+    auto sent = tell_slabs(slabs);
+    if (sent) {
+        ipc::share_frame announced = about;
+        announced.serial = ++serial_;
+        announced.place = *at;
+        announced.dropped = counts_.dropped();
+        announced.announced_ns = nanoseconds_now();
+        places_[*at].serial = serial_;
+        page_[*at].value.store(place_word::given(serial_), std::memory_order_release);
+        sent = to_.send(kind(share_message::frame), announced, at_once);
+    }
+    if (sent) {
+        places_[*at].hold = f.hold;
+        ++counts_.announced;
+        return {};
+    }
+    ++counts_.not_reading;
+    if (sent.error().code == errc::timeout) return {};
+    return sent;
+}
+
+void client_edge::end() noexcept {
+    [[maybe_unused]] const auto told = to_.send(kind(share_message::ended), {}, {}, {}, at_once);
+}
+
+std::uint32_t client_edge::leases_out() {
+    collect_returned();
+    return static_cast<std::uint32_t>(
+        std::count_if(places_.begin(), places_.end(), [](const place& p) { return p.hold != nullptr; }));
+}
+
+// The client may write anything at all into its page: then it gets frames that are overwritten while it looks at them, and
+// nobody else does.
+void client_edge::collect_returned() {
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+        place& p = places_[i];
+        if (p.hold == nullptr) continue;
+        if (page_[i].value.load(std::memory_order_acquire) >= place_word::returned(p.serial)) p.hold.reset();
+    }
+}
+
+std::optional<std::uint32_t> client_edge::free_place() {
+    const auto free = std::find_if(places_.begin(), places_.end(), [](const place& p) { return p.hold == nullptr; });
+    if (free == places_.end()) return std::nullopt;
+    return static_cast<std::uint32_t>(free - places_.begin());
+}
+
+// Of the frames that the client has not claimed, the oldest makes room.
+std::optional<std::uint32_t> client_edge::take_back_oldest() {
+    std::optional<std::uint32_t> oldest;
+    for (std::uint32_t i = 0; i < leases(); ++i) {
+        const bool unclaimed = page_[i].value.load(std::memory_order_relaxed) == place_word::given(places_[i].serial);
+        if (unclaimed && (!oldest || places_[i].serial < places_[*oldest].serial)) oldest = i;
+    }
+    if (!oldest) return std::nullopt;
+    place& p = places_[*oldest];
+    std::uint64_t expected = place_word::given(p.serial);
+    // The client may have claimed it this moment: then it is one frame behind, and this one is dropped.
+    if (!page_[*oldest].value.compare_exchange_strong(expected, place_word::returned(p.serial),
+                                                      std::memory_order_acq_rel))
+        return std::nullopt;
+    p.hold.reset();
+    ++counts_.overtaken;
+    return oldest;
+}
+
+result<void> client_edge::tell_slabs(const slab_book& slabs) {
+    const auto& all = slabs.entries();
+    for (; told_ < all.size(); ++told_) {
+        const auto& e = all[told_];
+        result<void> sent;
+        if (e.memory != nullptr) {
+            const std::array<int, 1> memory{e.memory->get()};
+            sent = to_.send(kind(share_message::slab), e.facts, at_once, memory);
+        } else {
+            sent = to_.send(kind(share_message::slab_gone), e.facts, at_once);
+        }
+        if (!sent) return sent;
+    }
+    return {};
+}
+
+}  // namespace faceflow::share

@@ -1,0 +1,81 @@
+// One client of a share server: its leases, and what it was told.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "frame/frame.hpp"
+#include "ipc/channel.hpp"
+#include "ipc/control_page.hpp"
+#include "ipc/share_protocol.hpp"
+#include "share/slab_book.hpp"
+
+namespace faceflow::share {
+
+// offered == announced + no_lease + not_reading; announced frames that `overtaken` counts never reached the client.
+struct client_counts {
+    std::uint64_t offered = 0;
+    std::uint64_t announced = 0;
+    std::uint64_t no_lease = 0;     // all its leases were out
+    std::uint64_t not_reading = 0;  // its socket was full
+    std::uint64_t overtaken = 0;    // taken back before it was claimed, for a newer one (policy latest)
+    [[nodiscard]] std::uint64_t dropped() const noexcept { return no_lease + not_reading + overtaken; }
+};
+
+// Never waits for the client. Not thread-safe, but one thread may receive from the channel while another offers. Destroying
+// it takes back its leases.
+class client_edge {
+public:
+    // A page of `leases` words. Errors of control_page::create.
+    [[nodiscard]] static result<std::unique_ptr<client_edge>> create(ipc::channel to, std::uint32_t number,
+                                                                     std::uint32_t leases, ipc::share_policy policy);
+
+    // The first message. Errors of channel::send.
+    [[nodiscard]] result<void> welcome(std::uint32_t sources);
+
+    // Announces the frame, whose upload is done, with the slabs that are new to the client before it; or counts why not.
+    // `about` carries all that does not depend on the client. An error means that the connection is of no more use.
+    [[nodiscard]] result<void> offer(const frame& f, const ipc::share_frame& about, const slab_book& slabs);
+
+    // The sources have ended; nothing is offered any more.
+    void end() noexcept;
+
+    [[nodiscard]] ipc::channel& to() noexcept { return to_; }
+    [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+    [[nodiscard]] std::uint32_t leases() const noexcept { return static_cast<std::uint32_t>(places_.size()); }
+    [[nodiscard]] const client_counts& counts() const noexcept { return counts_; }
+    // Frames that the client holds, or could claim.
+    [[nodiscard]] std::uint32_t leases_out();
+
+private:
+    struct place {
+        std::uint64_t serial = 0;
+        std::shared_ptr<const void> hold;  // null: free
+    };
+
+    client_edge(ipc::channel to, ipc::control_page page, std::uint32_t number, std::uint32_t leases,
+                ipc::share_policy policy)
+        : to_(std::move(to)),
+          page_(std::move(page)),
+          number_(number),
+          policy_(policy),
+          places_(leases) {}
+
+    void collect_returned();
+    [[nodiscard]] std::optional<std::uint32_t> free_place();
+    [[nodiscard]] std::optional<std::uint32_t> take_back_oldest();
+    [[nodiscard]] result<void> tell_slabs(const slab_book& slabs);
+
+    ipc::channel to_;
+    ipc::control_page page_;
+    const std::uint32_t number_;
+    const ipc::share_policy policy_;
+    std::vector<place> places_;
+    std::uint64_t serial_ = 0;
+    std::size_t told_ = 0;  // entries of the slab book
+    client_counts counts_;
+};
+
+}  // namespace faceflow::share

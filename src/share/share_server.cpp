@@ -1,0 +1,278 @@
+#include "share/share_server.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+namespace faceflow::share {
+namespace {
+
+using clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr std::size_t most_strangers = 64;
+constexpr auto patience = 5s;       // with one who has connected and says nothing
+constexpr auto rest_of_it = 100ms;  // of a message that has begun
+
+frame_store_options store_options(const server_options& o) {
+    frame_store_options s;
+    s.cache = false;
+    s.always_in_slots = true;
+    s.pinned = o.pinned;
+    s.uploads_in_flight = 2 * std::size_t{o.sources};
+    return s;
+}
+
+void add(client_counts& to, const client_counts& what) {
+    to.offered += what.offered;
+    to.announced += what.announced;
+    to.no_lease += what.no_lease;
+    to.not_reading += what.not_reading;
+    to.overtaken += what.overtaken;
+}
+
+void refuse(ipc::channel& whom, const error& why) {
+    const ipc::share_refusal head{ipc::share_version, why.code};
+    std::vector<std::byte> body(sizeof head + why.message.size());
+    std::memcpy(body.data(), &head, sizeof head);
+    std::memcpy(body.data() + sizeof head, why.message.data(), why.message.size());
+    [[maybe_unused]] const auto told =
+        whom.send(static_cast<std::uint16_t>(ipc::share_message::refusal), body, {}, {}, ipc::time_point{});
+}
+
+ipc::share_frame facts_of(const host_frame& from, const frame& f) {
+    ipc::share_frame about;
+    about.sequence = f.id.sequence;
+    about.source = f.id.source;
+    about.picture = faceflow::facts_of(f.picture);
+    about.pts_ns = from.pts_ns;
+    about.captured_ns = std::chrono::nanoseconds(from.captured.time_since_epoch()).count();
+    return about;
+}
+
+}  // namespace
+
+share_server::share_server(device& on, const server_options& chosen, ipc::listener door, unique_fd wake)
+    : device_(on),
+      options_(chosen),
+      door_(std::move(door)),
+      wake_(std::move(wake)),
+      frames_(on, store_options(chosen)),
+      slabs_(on) {}
+
+result<std::unique_ptr<share_server>> share_server::open(device& on, const server_options& chosen) {
+    if (on.kind() == device_kind::cuda) {
+        return fail(errc::unsupported,
+                    "frames in CUDA memory are not shared with other programs: CUDA cannot keep them "
+                    "from writing it; use --device cpu");
+    }
+    if (chosen.sources == 0 || chosen.slots < std::size_t{chosen.sources} + 1) {
+        return fail(
+            errc::invalid_argument,
+            fmt::format("{} slots are too few for {} sources: one is needed for each, and one for each frame that a "
+                        "client holds",
+                        chosen.slots, chosen.sources));
+    }
+    auto door = ipc::listener::open(chosen.socket);
+    if (!door) return tl::unexpected(std::move(door.error()));
+    unique_fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake) return fail(errc::io, fmt::format("cannot make an eventfd: {}", std::strerror(errno)));
+    std::unique_ptr<share_server> s(new share_server(on, chosen, std::move(*door), std::move(wake)));
+    if (auto r = s->open_lines(); !r) return tl::unexpected(std::move(r.error()));
+    s->attendant_ = std::thread([server = s.get()] { server->attend(); });
+    return s;
+}
+
+result<void> share_server::open_lines() {
+    for (std::uint32_t i = 0; i < options_.sources; ++i) {
+        auto up = device_.make_stream(fmt::format("share {}", i));
+        if (!up) return tl::unexpected(std::move(up.error()));
+        auto ready = device_.make_event();
+        if (!ready) return tl::unexpected(std::move(ready.error()));
+        lines_.push_back({std::move(*up), std::move(*ready)});
+    }
+    return {};
+}
+
+share_server::~share_server() {
+    stopping_ = true;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t woken = ::write(wake_.get(), &one, sizeof one);
+    if (attendant_.joinable()) attendant_.join();
+    for (const auto& c : clients_)
+        c->end();
+    clients_.clear();
+    frames_.close();
+}
+
+bool share_server::anybody() const {
+    const std::lock_guard lock(mutex_);
+    return !clients_.empty();
+}
+
+bool share_server::wait_for_client(clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    return joined_.wait_until(lock, deadline, [&] { return !clients_.empty(); });
+}
+
+result<void> share_server::publish(const host_frame& f) {
+    if (f.id.source >= lines_.size())
+        return fail(errc::invalid_argument, fmt::format("a frame of source {} of {}", f.id.source, lines_.size()));
+    if (!anybody()) {
+        const std::lock_guard lock(mutex_);
+        ++counts_.frames;
+        ++counts_.unseen;
+        return {};
+    }
+    auto done = upload_and_announce(f);
+    const std::lock_guard lock(mutex_);
+    ++counts_.frames;
+    if (!done) ++counts_.errors[std::string(name(done.error().code))];
+    return done;
+}
+
+result<void> share_server::upload_and_announce(const host_frame& f) {
+    line& own = lines_[f.id.source];
+    auto uploaded = frames_.upload(*own.up, f, stage::capture);
+    if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
+    // Clients have no streams that could wait for the device.
+    if (!device_.shares_host_memory()) {
+        if (auto r = synchronise(*own.up, *own.ready, {stage::capture, f.id}); !r) return r;
+    }
+    ipc::share_frame about = facts_of(f, *uploaded);
+    const std::lock_guard lock(mutex_);
+    const auto at = slabs_.find(uploaded->stored->slot);
+    if (!at) return tl::unexpected(at.error());
+    about.slab = at->slab;
+    about.slot = at->slot;
+    for (const auto& c : clients_) {
+        // One that is lost hangs up, which its attendant sees.
+        if (!c->offer(*uploaded, about, slabs_)) c->to().close_down();
+    }
+    return {};
+}
+
+server_counts share_server::counts() const {
+    const std::lock_guard lock(mutex_);
+    server_counts all = counts_;
+    all.connected = clients_.size();
+    for (const auto& c : clients_)
+        add(all.told, c->counts());
+    return all;
+}
+
+void share_server::attend() {
+    std::vector<pollfd> waiting;
+    while (!stopping_) {
+        std::vector<std::shared_ptr<client_edge>> clients;
+        {
+            const std::lock_guard lock(mutex_);
+            clients = clients_;
+        }
+        waiting.assign({{wake_.get(), POLLIN, 0}, {door_.descriptor(), POLLIN, 0}});
+        for (const auto& s : strangers_)
+            waiting.push_back({s.from.descriptor(), POLLIN, 0});
+        for (const auto& c : clients)
+            waiting.push_back({c->to().descriptor(), POLLIN, 0});
+        ::poll(waiting.data(), waiting.size(), strangers_.empty() ? -1 : 1000);
+        const std::size_t first_client = 2 + strangers_.size();
+        for (std::size_t i = 0; i < clients.size(); ++i) {
+            if (waiting[first_client + i].revents != 0) listen_to(*clients[i]);
+        }
+        for (std::size_t i = 0; i < strangers_.size(); ++i) {
+            stranger& s = strangers_[i];
+            if (waiting[2 + i].revents != 0 || clock::now() - s.since > patience) greet(s);
+        }
+        std::erase_if(strangers_, [](const stranger& s) { return s.from.descriptor() < 0; });
+        if (waiting[1].revents != 0) let_in();
+    }
+}
+
+void share_server::let_in() {
+    auto came = door_.accept(clock::now());
+    if (!came) {
+        // Without descriptors left it would be asked again at once, and again.
+        if (came.error().code != errc::timeout) std::this_thread::sleep_for(50ms);
+        return;
+    }
+    if (strangers_.size() >= most_strangers) strangers_.erase(strangers_.begin());
+    strangers_.push_back({std::move(*came), clock::now()});
+}
+
+// Whatever comes of it, it is no stranger any more.
+void share_server::greet(stranger& s) {
+    const auto done = admit(s);
+    if (!done) {
+        const errc why = done.error().code;
+        const bool refused = why == errc::unsupported || why == errc::unavailable || why == errc::out_of_memory;
+        // One that only looked whether somebody listens has done no wrong.
+        const bool left = s.from.descriptor() >= 0 && s.from.closed() && why == errc::unavailable;
+        if (!left) {
+            const std::lock_guard lock(mutex_);
+            ++(refused ? counts_.refused : counts_.malformed);
+        }
+        if (s.from.descriptor() >= 0) refuse(s.from, done.error());
+    }
+    [[maybe_unused]] const unique_fd closed = std::move(s.from).release();
+}
+
+result<void> share_server::admit(stranger& s) {
+    const auto m = s.from.receive(clock::now() + rest_of_it);
+    if (!m) return tl::unexpected(m.error());
+    const auto hello = ipc::read_share_hello(*m);
+    if (!hello) return tl::unexpected(hello.error());
+    std::size_t promised = options_.sources;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& c : clients_)
+            promised += c->leases();
+    }
+    if (promised >= options_.slots) {
+        return fail(errc::unavailable,
+                    fmt::format("all {} slots of the server are promised to its clients; close one, or "
+                                "start faceflow share with more --slots",
+                                options_.slots));
+    }
+    const auto granted = static_cast<std::uint32_t>(std::min<std::size_t>(hello->leases, options_.slots - promised));
+    auto edge = client_edge::create(std::move(s.from), next_client_, granted, hello->policy);
+    if (!edge) return tl::unexpected(std::move(edge.error()));
+    // Under the lock: a client that has read its welcome is one that frames are announced to.
+    const std::lock_guard lock(mutex_);
+    if (auto r = (*edge)->welcome(options_.sources); !r) return r;
+    ++next_client_;
+    ++counts_.clients;
+    clients_.push_back(std::move(*edge));
+    joined_.notify_all();
+    return {};
+}
+
+// A client has nothing to say after its greeting: it hangs up, or it does not keep to the protocol.
+void share_server::listen_to(client_edge& c) {
+    const auto m = c.to().receive(clock::now() + rest_of_it);
+    if (!m && m.error().code == errc::timeout) return;
+    if (m || m.error().code != errc::unavailable) {
+        const std::lock_guard lock(mutex_);
+        ++counts_.malformed;
+    }
+    remove(c);
+}
+
+void share_server::remove(const client_edge& c) {
+    std::shared_ptr<client_edge> leaving;  // destroyed outside of the lock, for it ends leases
+    const std::lock_guard lock(mutex_);
+    const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& p) { return p.get() == &c; });
+    if (at == clients_.end()) return;
+    leaving = std::move(*at);
+    clients_.erase(at);
+    leaving->to().close_down();
+    counts_.taken_back += leaving->leases_out();
+    add(counts_.told, leaving->counts());
+}
+
+}  // namespace faceflow::share
