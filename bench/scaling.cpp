@@ -70,7 +70,8 @@ result<step> measure(const arguments& a, const std::vector<host_frame>& frames, 
     if (!engine) return tl::unexpected(std::move(engine.error()));
     face_engine& e = **engine;
     const auto begun = clock_type::now();
-    const auto warm = begun + std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(a.warm_up));
+    const auto warm =
+        begun + std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(a.warm_up));
     const auto end = warm + std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(a.seconds));
     const auto period = std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(1 / a.fps));
     std::atomic<std::uint64_t> sent{0}, dropped{0};
@@ -118,7 +119,8 @@ result<step> measure(const arguments& a, const std::vector<host_frame>& frames, 
     s.peak_bytes = static_cast<double>(e.peak_device_bytes());
     std::sort(latencies.begin(), latencies.end());
     const auto at = [&](double q) {
-        return latencies.empty() ? 0.0 : latencies[static_cast<std::size_t>(q * static_cast<double>(latencies.size() - 1))];
+        return latencies.empty() ? 0.0
+                                 : latencies[static_cast<std::size_t>(q * static_cast<double>(latencies.size() - 1))];
     };
     s.p50 = at(0.50);
     s.p95 = at(0.95);
@@ -127,10 +129,18 @@ result<step> measure(const arguments& a, const std::vector<host_frame>& frames, 
 }
 
 ordered_json json_of(const step& s) {
-    return {{"cameras", s.cameras},   {"frames", s.sent},        {"results", s.results},
-            {"faces", s.faces},       {"dropped", s.dropped},    {"failed", s.failed},
-            {"p50_ms", s.p50},        {"p95_ms", s.p95},         {"p99_ms", s.p99},
-            {"syncs_per_frame", s.syncs}, {"upload_bytes_per_second", s.up_bytes}, {"peak_device_bytes", s.peak_bytes}};
+    return {{"cameras", s.cameras},
+            {"frames", s.sent},
+            {"results", s.results},
+            {"faces", s.faces},
+            {"dropped", s.dropped},
+            {"failed", s.failed},
+            {"p50_ms", s.p50},
+            {"p95_ms", s.p95},
+            {"p99_ms", s.p99},
+            {"syncs_per_frame", s.syncs},
+            {"upload_bytes_per_second", s.up_bytes},
+            {"peak_device_bytes", s.peak_bytes}};
 }
 
 }  // namespace
@@ -157,8 +167,10 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "scaling: {} has no frames\n", a.input);
         return 1;
     }
-    fmt::print("| cameras | frames/s | faces/frame | dropped | p50 ms | p95 ms | p99 ms | host syncs/frame | upload GB/s | pool MB |\n"
-               "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    fmt::print(
+        "| cameras | frames/s | faces/frame | dropped | p50 ms | p95 ms | p99 ms | host syncs/frame | upload GB/s | "
+        "pool MB |\n"
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     ordered_json all = ordered_json::array();
     int held = 0;
     for (const int n : a.cameras) {
@@ -177,7 +189,8 @@ int main(int argc, char** argv) {
         if (!holds) break;
         held = n;
     }
-    fmt::print("\n{} cameras of {} frames a second with p95 under {} ms and at most 1 % dropped\n", held, a.fps, a.limit_ms);
+    fmt::print("\n{} cameras of {} frames a second with p95 under {} ms and at most 1 % dropped\n", held, a.fps,
+               a.limit_ms);
     if (!a.json.empty()) std::ofstream(a.json) << ordered_json{{"held", held}, {"steps", all}}.dump(2) << '\n';
     return 0;
 }

@@ -266,8 +266,8 @@ result<binding> binding::create(std::shared_ptr<session> of, std::span<const bou
 
 result<void> binding::run() {
     session::impl& of = impl_->of->get();
-    const bool waits =
-        of.home != nullptr && of.runs.fetch_add(1, std::memory_order_relaxed) % runs_between_waits == runs_between_waits - 1;
+    const bool waits = of.home != nullptr &&
+                       of.runs.fetch_add(1, std::memory_order_relaxed) % runs_between_waits == runs_between_waits - 1;
     auto done = impl_->run(waits);
     if (done || of.memory == nullptr) return done;
     if (auto refused = of.memory->take_refusal()) return tl::unexpected(std::move(*refused));

@@ -156,7 +156,7 @@ TEST_F(two_ends, a_stranger_is_told_from_another_version) {
 TEST_F(two_ends, what_passes_a_limit_is_refused_before_it_is_read) {
     message_header header;
     header.body_bytes = most_body_bytes + 1;
-    EXPECT_THAT(told(header).message, HasSubstr("a body of 65537 bytes"));
+    EXPECT_THAT(told(header).message, HasSubstr("a body of 1048577 bytes"));
     ends_ = channel::make_pair().value();
     header = {};
     header.payload_bytes = ~std::uint64_t{0};
@@ -171,8 +171,9 @@ TEST_F(two_ends, a_sender_refuses_what_no_message_holds_and_goes_on) {
     const std::vector<std::byte> body(most_body_bytes + 1);
     EXPECT_EQ(a_.send(1, body, {}, {}, soon()).error().code, errc::invalid_argument);
     EXPECT_EQ(a_.send(1, {}, {}, std::vector<int>(9, 0), soon()).error().code, errc::invalid_argument);
-    ASSERT_OK(a_.send(1, std::span(body).first(most_body_bytes), {}, {}, soon()));
-    EXPECT_EQ(b_.receive(soon()).value().body.size(), most_body_bytes);
+    std::thread reader([&] { EXPECT_EQ(b_.receive(soon()).value().body.size(), most_body_bytes); });
+    EXPECT_OK(a_.send(1, std::span(body).first(most_body_bytes), {}, {}, soon()));
+    reader.join();
 }
 
 // As a program that is not ours might: a header, and descriptors that it does not announce.

@@ -166,7 +166,8 @@ private:
         if (chosen().detect_every <= 1) return;
         std::vector<std::byte> next(shape().set_bytes());
         auto& set = *reinterpret_cast<vision::detection_set*>(next.data());
-        vision::carry_faces(vision::serial_block{}, results, 0, chosen().min_presence, vision::detect_options{}.region_scale, &set);
+        vision::carry_faces(vision::serial_block{}, results, 0, chosen().min_presence,
+                            vision::detect_options{}.region_scale, &set);
         j.source->faces.assign(set.items(), set.items() + set.count);
     }
 
