@@ -81,7 +81,8 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->type_name("DEVICE")
         ->capture_default_str()
         ->group(engine);
-    app.add_option("--flow", o.flow, "how stages are joined: fused, threaded, or in several processes: shared, cached, copied")
+    app.add_option("--flow", o.flow,
+                   "how stages are joined: fused, threaded, or in several processes: shared, cached, copied")
         ->type_name("FLOW")
         ->capture_default_str()
         ->group(engine);

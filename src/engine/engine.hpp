@@ -29,7 +29,8 @@ public:
         handler on_result;
         bool merge_sources = false;  // recorded: results of all sources in one order, the same in every run
         trace* tracing = nullptr;    // draws stages and transfers, when given; outlives the engine
-        std::function<void(const std::string&)> note = {};  // lines for the user, such as of a process that was restarted
+        std::function<void(const std::string&)> note =
+            {};  // lines for the user, such as of a process that was restarted
     };
 
     [[nodiscard]] static result<std::unique_ptr<face_engine>> create(setup s);

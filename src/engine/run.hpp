@@ -24,7 +24,8 @@ struct run_request {
     bool ndjson = true, csv = true, video = true;
     std::optional<std::uint64_t> limit;  // frames of each input
     std::optional<double> start_seconds, end_seconds;
-    std::function<void(const std::string&)> note = [](const std::string&) {};  // lines for the user meanwhile; any thread
+    std::function<void(const std::string&)> note = [](const std::string&) {
+    };  // lines for the user meanwhile; any thread
 };
 
 struct run_progress {
