@@ -73,9 +73,9 @@ struct flow_parts {
 
 [[nodiscard]] std::vector<std::string> flow_names();
 // errc::invalid_argument with the names that there are.
-[[nodiscard]] result<void> check_flow(std::string_view name);
+[[nodiscard]] result<void> check_flow(std::string_view wanted);
 // Processes that each have a pool on the device: the cap is divided by it.
-[[nodiscard]] std::size_t pools_of(std::string_view flow) noexcept;
+[[nodiscard]] std::size_t pools_of(std::string_view wanted) noexcept;
 
 // The flow that `options::flow` names.
 [[nodiscard]] result<std::unique_ptr<flow>> make_flow(const flow_parts& parts);

@@ -29,6 +29,7 @@ constexpr std::array<known_flow, 5> all_flows{{{"fused", make_fused_flow, 1},
 
 std::vector<std::string> flow_names() {
     std::vector<std::string> names;
+    names.reserve(all_flows.size());
     for (const auto& f : all_flows)
         names.emplace_back(f.name);
     return names;

@@ -136,7 +136,7 @@ std::vector<std::string> model_set::notes() const {
 namespace {
 
 result<void> load_detector(model_set& m, const options& o, const inference::model_store& store,
-                           std::shared_ptr<inference::runtime> on, inference::threading how) {
+                           const std::shared_ptr<inference::runtime>& on, inference::threading how) {
     const bool retinaface = o.detector == detector::retinaface;
     m.kind = retinaface ? vision::detector_kind::retinaface : vision::detector_kind::blazeface;
     m.detect_width = retinaface ? o.detect_width : 192;
@@ -156,7 +156,7 @@ result<void> load_detector(model_set& m, const options& o, const inference::mode
     return {};
 }
 
-result<void> load_mesh(model_set& m, const inference::model_store& store, std::shared_ptr<inference::runtime> on,
+result<void> load_mesh(model_set& m, const inference::model_store& store, const std::shared_ptr<inference::runtime>& on,
                        inference::threading how) {
     auto mesh = load(store, "face_landmark_with_attention", on, how);
     if (!mesh) return tl::unexpected(std::move(mesh.error()));
@@ -175,13 +175,14 @@ result<void> load_mesh(model_set& m, const inference::model_store& store, std::s
 }  // namespace
 
 result<model_set> load_models(const options& o, const inference::model_store& store,
-                              std::shared_ptr<inference::runtime> on, inference::threading how, model_parts parts) {
+                              const std::shared_ptr<inference::runtime>& on, inference::threading how,
+                              model_parts parts) {
     model_set m;
     if (parts.detector) {
         if (auto r = load_detector(m, o, store, on, how); !r) return tl::unexpected(std::move(r.error()));
     }
     if (parts.mesh) {
-        if (auto r = load_mesh(m, store, std::move(on), how); !r) return tl::unexpected(std::move(r.error()));
+        if (auto r = load_mesh(m, store, on, how); !r) return tl::unexpected(std::move(r.error()));
     }
     return m;
 }

@@ -48,7 +48,7 @@ struct model_parts {
 
 // Loads what the options ask for and checks that shapes are those of the models that faceflow can decode.
 [[nodiscard]] result<model_set> load_models(const options& o, const inference::model_store& store,
-                                            std::shared_ptr<inference::runtime> on, inference::threading how,
+                                            const std::shared_ptr<inference::runtime>& on, inference::threading how,
                                             model_parts parts = {});
 
 }  // namespace faceflow::flow

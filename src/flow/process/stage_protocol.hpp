@@ -25,7 +25,7 @@ inline constexpr std::uint32_t stage_protocol = 1;
 
 enum class stage_role : std::uint8_t { detect, region, landmark, detect_region };
 [[nodiscard]] std::string_view name(stage_role role) noexcept;
-[[nodiscard]] result<stage_role> find_role(std::string_view name);
+[[nodiscard]] result<stage_role> find_role(std::string_view wanted);
 
 enum class stage_message : std::uint16_t {
     hello = 1,  // owner: JSON, the control pages
@@ -124,6 +124,6 @@ struct stage_hello {
 };
 [[nodiscard]] std::string to_json(const stage_hello& hello);
 // errc::unsupported when the two ends are not of one version or lay memory out differently: the message says which.
-[[nodiscard]] result<stage_hello> read_hello(std::string_view json);
+[[nodiscard]] result<stage_hello> read_hello(std::string_view text);
 
 }  // namespace faceflow::flow
