@@ -35,5 +35,7 @@ echo "bench: the memory flow itself"
 if [[ ${1:-} != --no-tools ]]; then
     echo "bench: other tools"
     FACEFLOW=$build/faceflow bench/compare_tools.sh
+    echo "bench: frames from one process to another"
+    BUILD=$build bench/handoff.sh
 fi
 echo "bench: written to $results:" "$(cd "$results" && ls)"

@@ -64,7 +64,7 @@ typedef struct ff_frame_info {
     uint64_t sequence;    /* grows within a source */
     int64_t pts_ns;       /* from the start of the source */
     int64_t captured_ns;  /* CLOCK_MONOTONIC */
-    int64_t announced_ns; /* CLOCK_MONOTONIC, when the server told of it */
+    int64_t announced_ns; /* CLOCK_MONOTONIC, when it was complete and about to be told of */
     uint64_t dropped;     /* frames of all sources that this client missed between its last frame and this one */
     int32_t width;        /* pixels of the stored picture */
     int32_t height;

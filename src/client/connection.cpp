@@ -1,7 +1,8 @@
 #include "client/connection.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
+
+#include <algorithm>
 
 #include "frame/layout.hpp"
 #include "ipc/listener.hpp"
@@ -11,6 +12,9 @@ namespace {
 
 using ipc::place_word;
 using ipc::share_message;
+
+constexpr std::uint32_t most_unread = 64;  // of some 270 that a socket holds
+constexpr auto longest_sleep = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -59,15 +63,85 @@ result<std::shared_ptr<connection>> connection::open(const std::filesystem::path
         return tl::unexpected(ipc::read_share_refusal(*m));
     const auto welcome = ipc::read_share_welcome(*m, wanted.leases);
     if (!welcome) return tl::unexpected(welcome.error());
-    auto page = ipc::control_page::open(std::move(m->descriptors.front()), welcome->leases, access::read_write);
+    auto page = ipc::share_page::open(std::move(m->descriptors.front()), welcome->leases);
     if (!page) return tl::unexpected(std::move(page.error()));
     return std::shared_ptr<connection>(new connection(std::move(*server), std::move(*page), *welcome, wanted.policy));
 }
 
 result<std::optional<claim>> connection::next(ipc::time_point deadline) {
+    while (true) {
+        const std::uint64_t rung = page_.bell().value.load(std::memory_order_acquire);
+        std::optional<claim> newest;
+        if (!over_ || over_->code != errc::corrupt) {
+            auto taken = take_announced();
+            if (taken) newest = std::move(*taken);
+            if (!taken) over_ = std::move(taken.error());
+        }
+        // Messages are read when there is nothing better to do, or before they fill the socket.
+        if (newest && ++unread_ < most_unread) return newest;
+        const std::size_t known = slabs_seen_;
+        if (!over_) {
+            auto told = read_messages(!newest);
+            if (told) newest = std::move(told);
+        }
+        if (newest) return newest;
+        if (slabs_seen_ != known) continue;
+        if (over_) return tl::unexpected(*over_);
+        const auto now = std::chrono::steady_clock::now();
+        if (now >= deadline) return newest;
+        page_.fall_asleep();
+        // One that is killed rings no bell: the socket is looked at from time to time.
+        [[maybe_unused]] const bool rang = wait_until(page_.bell(), rung + 1, std::min(deadline, now + longest_sleep));
+        page_.wake_up();
+    }
+}
+
+result<std::optional<claim>> connection::take_announced() {
+    std::optional<std::uint32_t> chosen;
+    std::uint64_t chosen_serial = 0;
+    bool known = false;
+    for (std::uint32_t i = 0; i < page_.leases(); ++i) {
+        const std::uint64_t word = page_[i].value.load(std::memory_order_acquire);
+        const std::uint64_t serial = word / 4;
+        if (word != place_word::given(serial)) continue;
+        const ipc::share_frame facts = page_.announced(i);
+        if (facts.serial != serial) continue;
+        const bool better = policy_ == ipc::share_policy::fifo ? serial < chosen_serial : serial > chosen_serial;
+        if (!chosen || better) {
+            chosen = i;
+            chosen_serial = serial;
+            known = slabs_.contains(facts.slab);
+        }
+    }
+    // Its slab is among the messages, and no other frame's turn comes before.
+    if (!chosen || !known) return std::nullopt;
+    std::uint64_t expected = place_word::given(chosen_serial);
+    if (!page_[*chosen].value.compare_exchange_strong(expected, place_word::claimed(chosen_serial),
+                                                      std::memory_order_acq_rel))
+        return take_announced();
+    if (policy_ == ipc::share_policy::latest) skip_older_than(chosen_serial);
+    ipc::share_frame facts = page_.announced(*chosen);
+    facts.place = *chosen;
+    if (auto r = ipc::check_share_frame(facts, welcome_.leases); !r) return tl::unexpected(std::move(r.error()));
+    return claimed(facts);
+}
+
+void connection::skip_older_than(std::uint64_t serial) {
+    for (std::uint32_t i = 0; i < page_.leases(); ++i) {
+        std::uint64_t word = page_[i].value.load(std::memory_order_relaxed);
+        if (word >= place_word::given(serial) || word != place_word::given(word / 4) || word / 4 == 0) continue;
+        if (page_[i].value.compare_exchange_strong(word, place_word::returned(word / 4), std::memory_order_acq_rel))
+            ++skipped_;
+    }
+}
+
+std::optional<claim> connection::read_messages(bool frames) {
+    unread_ = 0;
     std::optional<claim> newest;
-    while (!over_) {
-        auto m = server_.receive(newest ? ipc::time_point{} : deadline);
+    const std::size_t known = slabs_seen_;
+    // Frames in a new slab may be on the page, and come before those of further messages.
+    while (!over_ && (!frames || slabs_seen_ == known)) {
+        auto m = server_.receive(ipc::time_point{});
         if (!m && m.error().code == errc::timeout) break;
         if (!m) {
             over_ = m.error();
@@ -77,17 +151,17 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
                               "crashed; connect again when it is back"};
             break;
         }
+        if (!frames && m->kind == static_cast<std::uint16_t>(share_message::frame)) continue;
         auto taken = take(std::move(*m));
         if (!taken) {
             over_ = std::move(taken.error());
         } else if (*taken) {
             if (newest) ++skipped_;
             newest = std::move(**taken);
-            if (policy_ == ipc::share_policy::fifo || !more_is_here()) break;
+            if (policy_ == ipc::share_policy::fifo) break;
         }
     }
-    if (newest || !over_) return newest;
-    return tl::unexpected(*over_);
+    return newest;
 }
 
 result<std::optional<claim>> connection::take(ipc::message m) {
@@ -114,13 +188,17 @@ result<std::optional<claim>> connection::take_frame(const ipc::message& m) {
     if (!page_[facts->place].value.compare_exchange_strong(expected, place_word::claimed(facts->serial),
                                                            std::memory_order_acq_rel))
         return std::nullopt;
-    const auto slab = slabs_.find(facts->slab);
+    return claimed(*facts);
+}
+
+result<std::optional<claim>> connection::claimed(const ipc::share_frame& facts) {
+    const auto slab = slabs_.find(facts.slab);
     if (slab == slabs_.end()) {
         return fail(errc::corrupt,
-                    fmt::format("the server announced a frame in slab {} that it never passed", facts->slab));
+                    fmt::format("the server announced a frame in slab {} that it never passed", facts.slab));
     }
-    if (auto r = ipc::fits(*facts, slab->second->facts); !r) return tl::unexpected(std::move(r.error()));
-    return claim(shared_from_this(), slab->second, *facts);
+    if (auto r = ipc::fits(facts, slab->second->facts); !r) return tl::unexpected(std::move(r.error()));
+    return claim(shared_from_this(), slab->second, facts);
 }
 
 result<void> connection::take_slab(ipc::message m) {
@@ -134,14 +212,10 @@ result<void> connection::take_slab(ipc::message m) {
     auto view = map_sealed_memory(m.descriptors.front().get(), facts->offset, facts->slots * facts->slot_bytes,
                                   access::read_only);
     if (!view) return tl::unexpected(std::move(view.error()));
+    ++slabs_seen_;
     slabs_.emplace(facts->number, std::make_shared<const mapped_slab>(
                                       mapped_slab{*facts, std::move(m.descriptors.front()), std::move(*view)}));
     return {};
-}
-
-bool connection::more_is_here() const {
-    pollfd asked{server_.descriptor(), POLLIN, 0};
-    return ::poll(&asked, 1, 0) == 1;
 }
 
 void connection::give_back(const ipc::share_frame& which) noexcept {

@@ -12,7 +12,7 @@
 #include "core/sealed_memory.hpp"
 #include "faceflow/types.hpp"
 #include "ipc/channel.hpp"
-#include "ipc/control_page.hpp"
+#include "ipc/share_page.hpp"
 #include "ipc/share_protocol.hpp"
 
 namespace faceflow::client {
@@ -71,7 +71,7 @@ public:
 
 private:
     friend class claim;
-    connection(ipc::channel server, ipc::control_page page, const ipc::share_welcome& welcome, ipc::share_policy policy)
+    connection(ipc::channel server, ipc::share_page page, const ipc::share_welcome& welcome, ipc::share_policy policy)
         : server_(std::move(server)),
           page_(std::move(page)),
           welcome_(welcome),
@@ -80,17 +80,25 @@ private:
     [[nodiscard]] result<std::optional<claim>> take(ipc::message m);
     [[nodiscard]] result<std::optional<claim>> take_frame(const ipc::message& m);
     [[nodiscard]] result<void> take_slab(ipc::message m);
-    [[nodiscard]] bool more_is_here() const;
+    // By the page, without a system call.
+    [[nodiscard]] result<std::optional<claim>> take_announced();
+    // All that has come; frames only when `frames`, and one of them at most where they come in order.
+    [[nodiscard]] std::optional<claim> read_messages(bool frames);
+    // For the frame whose place's word is claimed.
+    [[nodiscard]] result<std::optional<claim>> claimed(const ipc::share_frame& facts);
+    void skip_older_than(std::uint64_t serial);
     void give_back(const ipc::share_frame& which) noexcept;
 
     ipc::channel server_;
-    ipc::control_page page_;
+    ipc::share_page page_;
     const ipc::share_welcome welcome_;
     const ipc::share_policy policy_;
     std::map<std::uint32_t, std::shared_ptr<const mapped_slab>> slabs_;
     std::atomic<std::uint32_t> held_{0};
     std::uint64_t skipped_ = 0;
-    std::optional<error> over_;  // why nothing comes any more
+    std::size_t slabs_seen_ = 0;  // ever
+    std::uint32_t unread_ = 0;    // frames known by the page since messages were read
+    std::optional<error> over_;   // why nothing comes any more
 };
 
 }  // namespace faceflow::client

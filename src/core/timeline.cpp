@@ -32,6 +32,10 @@ void raise(timeline& t, std::uint64_t value) noexcept {
     do {
         if (now >= value) return;
     } while (!t.value.compare_exchange_weak(now, value, std::memory_order_acq_rel, std::memory_order_relaxed));
+    wake(t);
+}
+
+void wake(timeline& t) noexcept {
     futex(t, FUTEX_WAKE, INT_MAX, nullptr);
 }
 

@@ -22,6 +22,9 @@ inline constexpr std::uint64_t timeline_end = ~std::uint64_t{0} >> 1;
 // by who waits for it. Thread-safe; needs a writable mapping.
 void raise(timeline& t, std::uint64_t value) noexcept;
 
+// Wakes all who wait, for one who has stored a new value itself.
+void wake(timeline& t) noexcept;
+
 // Sleeps until `t` has reached `value`; false when it has not by `deadline` (time_point::max(): never gives up). Works through
 // a read-only mapping. A value that a GPU writes wakes nobody: such a wait looks again every 100 ms only, so a host waits for
 // a GPU with synchronise instead. Thread-safe.

@@ -93,10 +93,15 @@ result<share_frame> read_share_frame(const message& m, std::uint32_t leases) {
     if (auto r = require(m, share_message::frame, 0); !r) return tl::unexpected(std::move(r.error()));
     auto frame = body_as<share_frame>(m);
     if (!frame) return frame;
-    if (frame->place >= leases) return nonsense(fmt::format("a frame in lease {} of {}", frame->place, leases));
-    if (frame->serial == 0 || frame->serial > UINT64_MAX / 8) return nonsense("a frame without a serial number");
-    if (auto picture = picture_of(frame->picture); !picture) return tl::unexpected(std::move(picture.error()));
+    if (auto r = check_share_frame(*frame, leases); !r) return tl::unexpected(std::move(r.error()));
     return frame;
+}
+
+result<void> check_share_frame(const share_frame& frame, std::uint32_t leases) {
+    if (frame.place >= leases) return nonsense(fmt::format("a frame in lease {} of {}", frame.place, leases));
+    if (frame.serial == 0 || frame.serial > UINT64_MAX / 8) return nonsense("a frame without a serial number");
+    if (auto picture = picture_of(frame.picture); !picture) return tl::unexpected(std::move(picture.error()));
+    return {};
 }
 
 result<void> fits(const share_frame& frame, const share_slab& in) {

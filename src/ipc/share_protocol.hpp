@@ -119,6 +119,8 @@ struct place_word {
 [[nodiscard]] result<share_slab> read_share_slab(const message& m);
 // `leases` of the welcome; that the slab is known and its slot large enough is for fits().
 [[nodiscard]] result<share_frame> read_share_frame(const message& m, std::uint32_t leases);
+// The same of one that came by another way (share_page.hpp).
+[[nodiscard]] result<void> check_share_frame(const share_frame& frame, std::uint32_t leases);
 // errc::corrupt when the frame does not lie in that slab.
 [[nodiscard]] result<void> fits(const share_frame& frame, const share_slab& in);
 

@@ -25,15 +25,11 @@ std::uint16_t kind(share_message m) {
     return static_cast<std::uint16_t>(m);
 }
 
-std::int64_t nanoseconds_now() {
-    return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 }  // namespace
 
 result<std::unique_ptr<client_edge>> client_edge::create(ipc::channel to, std::uint32_t number, std::uint32_t leases,
                                                          ipc::share_policy policy) {
-    auto page = ipc::control_page::create(leases);
+    auto page = ipc::share_page::create(leases);
     if (!page) return tl::unexpected(std::move(page.error()));
     return std::unique_ptr<client_edge>(new client_edge(std::move(to), std::move(*page), number, leases, policy));
 }
@@ -47,12 +43,15 @@ result<void> client_edge::welcome(std::uint32_t sources) {
 result<void> client_edge::offer(const frame& f, const ipc::share_frame& about, const slab_book& slabs) {
     ++counts_.offered;
     collect_returned();
-    if (!has_room(to_)) {
-        ++counts_.not_reading;
-        return {};
-    }
     auto at = free_place();
-    if (!at && policy_ == ipc::share_policy::latest) at = take_back_oldest();
+    // To ask costs as much as to send: only when the client is behind, so that nothing is taken back in vain.
+    if (!at && policy_ == ipc::share_policy::latest) {
+        if (!has_room(to_)) {
+            ++counts_.not_reading;
+            return {};
+        }
+        at = take_back_oldest();
+    }
     if (!at) {
         ++counts_.no_lease;
         return {};
@@ -63,15 +62,16 @@ result<void> client_edge::offer(const frame& f, const ipc::share_frame& about, c
         announced.serial = ++serial_;
         announced.place = *at;
         announced.dropped = counts_.dropped();
-        announced.announced_ns = nanoseconds_now();
-        places_[*at].serial = serial_;
+        places_[*at] = {serial_, f.hold};
+        page_.announce(*at, announced);
         page_[*at].value.store(place_word::given(serial_), std::memory_order_release);
-        sent = to_.send(kind(share_message::frame), announced, at_once);
-    }
-    if (sent) {
-        places_[*at].hold = f.hold;
         ++counts_.announced;
-        return {};
+        // One system call, whichever: after a long sleep each of them takes microseconds, and so long the frame is not there.
+        if (page_.ring(serial_)) return {};
+        sent = to_.send(kind(share_message::frame), announced, at_once);
+        // It has not read what it knows by the page: it need not.
+        if (!sent && sent.error().code == errc::timeout) return {};
+        return sent;
     }
     ++counts_.not_reading;
     if (sent.error().code == errc::timeout) return {};
@@ -80,6 +80,7 @@ result<void> client_edge::offer(const frame& f, const ipc::share_frame& about, c
 
 void client_edge::end() noexcept {
     [[maybe_unused]] const auto told = to_.send(kind(share_message::ended), {}, {}, {}, at_once);
+    raise(page_.bell(), timeline_end);
 }
 
 std::uint32_t client_edge::leases_out() {

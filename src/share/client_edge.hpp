@@ -8,7 +8,7 @@
 
 #include "frame/frame.hpp"
 #include "ipc/channel.hpp"
-#include "ipc/control_page.hpp"
+#include "ipc/share_page.hpp"
 #include "ipc/share_protocol.hpp"
 #include "share/slab_book.hpp"
 
@@ -28,7 +28,7 @@ struct client_counts {
 // it takes back its leases.
 class client_edge {
 public:
-    // A page of `leases` words. Errors of control_page::create.
+    // A page for `leases`. Errors of share_page::create.
     [[nodiscard]] static result<std::unique_ptr<client_edge>> create(ipc::channel to, std::uint32_t number,
                                                                      std::uint32_t leases, ipc::share_policy policy);
 
@@ -55,7 +55,7 @@ private:
         std::shared_ptr<const void> hold;  // null: free
     };
 
-    client_edge(ipc::channel to, ipc::control_page page, std::uint32_t number, std::uint32_t leases,
+    client_edge(ipc::channel to, ipc::share_page page, std::uint32_t number, std::uint32_t leases,
                 ipc::share_policy policy)
         : to_(std::move(to)),
           page_(std::move(page)),
@@ -69,7 +69,7 @@ private:
     [[nodiscard]] result<void> tell_slabs(const slab_book& slabs);
 
     ipc::channel to_;
-    ipc::control_page page_;
+    ipc::share_page page_;
     const std::uint32_t number_;
     const ipc::share_policy policy_;
     std::vector<place> places_;

@@ -146,6 +146,7 @@ result<void> share_server::upload_and_announce(const host_frame& f) {
         if (auto r = synchronise(*own.up, *own.ready, {stage::capture, f.id}); !r) return r;
     }
     ipc::share_frame about = facts_of(f, *uploaded);
+    about.announced_ns = std::chrono::nanoseconds(clock::now().time_since_epoch()).count();
     const std::lock_guard lock(mutex_);
     const auto at = slabs_.find(uploaded->stored->slot);
     if (!at) return tl::unexpected(at.error());

@@ -1,5 +1,6 @@
 // Frames that other programs read in place: what they see, and that whatever they do is their own loss alone.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 
 #include <csignal>
@@ -163,6 +164,26 @@ TEST_F(share_test, frames_that_were_not_read_make_room_for_newer_ones) {
     EXPECT_EQ(recorder.status, FF_TIMEOUT);
     EXPECT_EQ(server->counts().told.overtaken, 6u);
     EXPECT_EQ(server->counts().told.no_lease, 6u);
+}
+
+TEST_F(share_test, frames_behind_the_one_that_woke_a_client_make_its_descriptor_readable) {
+    test_client c(path, 4, FF_FIFO);
+    for (std::uint64_t i = 0; i < 20; ++i) {
+        std::thread source([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(i % 5));
+            publish(2 * i);
+            publish(2 * i + 1);
+        });
+        const auto first = c.next();
+        source.join();
+        ASSERT_NE(first, nullptr) << c.error();
+        EXPECT_EQ(info_of(first).sequence, 2 * i);
+        pollfd waiting{ff_client_descriptor(c.get()), POLLIN, 0};
+        ASSERT_EQ(::poll(&waiting, 1, 5000), 1);
+        const auto second = c.next(0);
+        ASSERT_NE(second, nullptr) << c.error();
+        EXPECT_EQ(info_of(second).sequence, 2 * i + 1);
+    }
 }
 
 TEST_F(share_test, a_client_that_never_reads_does_not_hold_up_the_source) {

@@ -1,0 +1,53 @@
+#include "ipc/share_page.hpp"
+
+#include <cstring>
+
+namespace faceflow::ipc {
+namespace {
+
+// In lines of the page: the words, the bell, whether the client sleeps, then two for each announcement.
+constexpr std::size_t line = 64, lines_each = 2;
+static_assert(sizeof(share_frame) <= lines_each * line);
+
+constexpr std::size_t lines_for(std::uint32_t leases) {
+    return (1 + lines_each) * std::size_t{leases} + 2;
+}
+
+}  // namespace
+
+result<share_page> share_page::create(std::uint32_t leases) {
+    auto words = control_page::create(lines_for(leases));
+    if (!words) return tl::unexpected(std::move(words.error()));
+    return share_page(std::move(*words), leases);
+}
+
+result<share_page> share_page::open(unique_fd descriptor, std::uint32_t leases) {
+    auto words = control_page::open(std::move(descriptor), lines_for(leases), access::read_write);
+    if (!words) return tl::unexpected(std::move(words.error()));
+    return share_page(std::move(*words), leases);
+}
+
+std::byte* share_page::announcement(std::uint32_t place) const noexcept {
+    return words_.pages().data() + (std::size_t{leases_} + 2 + lines_each * place) * line;
+}
+
+bool share_page::ring(std::uint64_t serial) noexcept {
+    // Either the client sees the new value before it sleeps, or this sees that it is about to.
+    bell().value.store(serial, std::memory_order_release);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (asleep().exchange(0, std::memory_order_seq_cst) == 0) return false;
+    wake(bell());
+    return true;
+}
+
+void share_page::announce(std::uint32_t place, const share_frame& frame) noexcept {
+    std::memcpy(announcement(place), &frame, sizeof frame);
+}
+
+share_frame share_page::announced(std::uint32_t place) const noexcept {
+    share_frame frame;
+    std::memcpy(&frame, announcement(place), sizeof frame);
+    return frame;
+}
+
+}  // namespace faceflow::ipc
