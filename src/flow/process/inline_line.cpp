@@ -137,7 +137,7 @@ private:
             return;
         }
         j.found.resize(r.reply.detections);
-        std::memcpy(j.found.data(), r.payload.data(), bytes);
+        if (bytes > 0) std::memcpy(j.found.data(), r.payload.data(), bytes);
     }
 
     static void take_crops(process_job& j, stage_response& r, std::size_t at) {

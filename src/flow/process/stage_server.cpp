@@ -154,7 +154,7 @@ private:
                         call->serial);
         }
         faces_.resize(call->detections);
-        std::memcpy(faces_.data(), rest.data(), rest.size());
+        if (!rest.empty()) std::memcpy(faces_.data(), rest.data(), rest.size());
         auto answer = work_->perform(*call, faces_);
         if (!answer) return tell(answer.error(), call->serial);
         answer->reply.counters = kit_->take_counters(work_->cache());
