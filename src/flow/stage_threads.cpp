@@ -60,16 +60,13 @@ result<void> stage_threads::prepare() {
 }
 
 void stage_threads::start() {
-    threads_.emplace_back([this] { capture(); });
-    threads_.emplace_back([this] { serve(to_detect_, &to_region_, [this](job& j) { detect(j); }); });
-    threads_.emplace_back([this] { serve(to_region_, &to_landmark_, [this](job& j) { region(j); }); });
-    threads_.emplace_back([this] { serve(to_landmark_, nullptr, [this](job& j) { landmark(j); }); });
+    pipeline_.start([this](auto& to) { capture(to); },
+                    {[this](job& j) { detect(j); }, [this](job& j) { region(j); }, [this](job& j) { landmark(j); }});
 }
 
 stage_threads::~stage_threads() {
     free_places_.close();
-    for (auto& t : threads_)
-        t.join();
+    pipeline_.join();
     line_.frames.close();
     for (stream* on : {capture_stream_.get(), detect_stream_.get(), region_stream_.get(), landmark_stream_.get()}) {
         if (on != nullptr) settle(*on);
@@ -77,17 +74,7 @@ stage_threads::~stage_threads() {
     all_places_.clear();  // and with them the models, before their streams
 }
 
-// A stage's thread: what failed in an earlier stage passes through untouched, so that order is kept.
-template <class Work>
-void stage_threads::serve(edge& from, edge* to, Work work) {
-    while (auto j = from.pop()) {
-        work(**j);
-        if (to != nullptr) to->push(std::move(*j));
-    }
-    if (to != nullptr) to->close();
-}
-
-void stage_threads::capture() {
+void stage_threads::capture(stage_pipeline<job>::edge& to) {
     for (auto taken = intake_.take(part_, parts_); !taken.empty(); taken = intake_.take(part_, parts_)) {
         work_unit* unit = &taken.front();
         auto outcomes =
@@ -98,10 +85,9 @@ void stage_threads::capture() {
             j->from = std::move(unit->frames[i]);
             j->detect = i == 0 ? unit->detect_first : i % detect_every_ == 0;
             j->failed = begin_capture(*j);
-            to_detect_.push(std::move(j));
+            to.push(std::move(j));
         }
     }
-    to_detect_.close();
 }
 
 result<void> stage_threads::begin_capture(job& j) {

@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "core/queue.hpp"
@@ -14,6 +13,7 @@
 #include "flow/device_line.hpp"
 #include "flow/intake.hpp"
 #include "flow/result_reader.hpp"
+#include "flow/stage_pipeline.hpp"
 
 namespace faceflow::flow {
 
@@ -75,7 +75,7 @@ private:
     [[nodiscard]] result<void> prepare();
     void start();
 
-    void capture();
+    void capture(stage_pipeline<job>::edge& to);
     void detect(job& j);
     void region(job& j);
     void landmark(job& j);
@@ -88,10 +88,6 @@ private:
     [[nodiscard]] static vision::face_table table_of(const work_place& place);
     [[nodiscard]] result<source_line*> line_of(std::uint32_t source);
     void hand_on(job& j, result<frame_faces> faces);
-
-    using edge = bounded_queue<std::unique_ptr<job>>;
-    template <class Work>
-    void serve(edge& from, edge* to, Work work);
 
     device_line line_;
     const std::size_t part_, parts_, detect_every_;
@@ -106,9 +102,8 @@ private:
     face_room room_;
     std::vector<std::string> notes_;
     std::uint64_t serial_ = 0;
-    edge to_detect_{2, queue_policy::block}, to_region_{2, queue_policy::block}, to_landmark_{2, queue_policy::block};
     std::unique_ptr<stream> capture_stream_, detect_stream_, region_stream_, landmark_stream_;
-    std::vector<std::thread> threads_;
+    stage_pipeline<job> pipeline_;
 };
 
 }  // namespace faceflow::flow

@@ -10,38 +10,17 @@
 #include "flow_testing.hpp"
 #include "frame/layout.hpp"
 #include "ipc/child_process.hpp"
+#include "stage_children.hpp"
 #include "vision/records.hpp"
 
 namespace faceflow {
 namespace {
 
+using test::child;
 using test::farthest;
 using test::frame_bytes;
 using test::same;
-
-struct child {
-    int id = 0;
-    std::string stage;
-};
-
-// The stage processes of `parent`, zombies too.
-std::vector<child> stage_processes(pid_t parent = ::getpid()) {
-    std::vector<child> found;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-        const std::string id = entry.path().filename();
-        if (id.find_first_not_of("0123456789") != std::string::npos) continue;
-        const std::string stat = test::contents(entry.path() / "stat");
-        const auto name_end = stat.rfind(')');
-        if (name_end == std::string::npos || stat.find("(faceflow-stage") == std::string::npos) continue;
-        int owner = 0;
-        char state = 0;
-        if (std::sscanf(stat.c_str() + name_end + 1, " %c %d", &state, &owner) != 2 || owner != parent) continue;
-        const std::string command = test::contents(entry.path() / "cmdline");
-        const auto at = command.find('\0');
-        found.push_back({std::stoi(id), at == std::string::npos ? "" : std::string(command.c_str() + at + 1)});
-    }
-    return found;
-}
+using test::stage_processes;
 
 std::size_t open_descriptors() {
     std::size_t n = 0;

@@ -1,38 +1,20 @@
 // Stage processes die at random, again and again, under load; afterwards every lease has come home.
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
-#include <filesystem>
 #include <map>
 #include <random>
 #include <thread>
 
 #include "engine/engine.hpp"
+#include "stage_children.hpp"
 #include "support.hpp"
 
 namespace faceflow {
 namespace {
 
-namespace fs = std::filesystem;
-
-std::vector<pid_t> stage_processes() {
-    std::vector<pid_t> found;
-    for (const auto& entry : fs::directory_iterator("/proc")) {
-        const std::string id = entry.path().filename();
-        if (id.find_first_not_of("0123456789") != std::string::npos) continue;
-        const std::string stat = test::contents(entry.path() / "stat");
-        const auto name_end = stat.rfind(')');
-        int owner = 0;
-        char state = 0;
-        if (name_end == std::string::npos || stat.find("(faceflow-stage") == std::string::npos) continue;
-        if (std::sscanf(stat.c_str() + name_end + 1, " %c %d", &state, &owner) == 2 && owner == ::getpid())
-            found.push_back(std::stoi(id));
-    }
-    return found;
-}
+using test::stage_processes;
 
 class process_kills : public testing::TestWithParam<std::string> {};
 
@@ -73,7 +55,7 @@ TEST_P(process_kills, every_frame_has_a_result_or_a_reason_and_memory_stays_flat
             std::this_thread::sleep_for(std::chrono::milliseconds(random() % 200));
             const auto all = stage_processes();
             if (all.empty()) continue;
-            if (::kill(all[random() % all.size()], SIGKILL) == 0) ++killed;
+            if (::kill(all[random() % all.size()].id, SIGKILL) == 0) ++killed;
             if (killed == kills / 4) settled = on.pool().used_bytes();
         }
         over = true;

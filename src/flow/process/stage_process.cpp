@@ -112,7 +112,7 @@ result<void> stage_process::launch() {
 
 // Greeting and loading: the other end answers once its models are there.
 result<void> stage_process::greet() {
-    const busy_mark busy(in_call_);  // one that hangs already now is ended too
+    const busy_mark busy(in_call_), starting(starting_);
     const std::string hello = to_json(setup_.hello);
     const auto deadline = clock::now() + start_patience;
     auto said =
@@ -279,8 +279,9 @@ bool stage_process::hangs(const std::function<bool(std::uint32_t, std::uint64_t)
         return false;
     }
     const bool awake = activity.now == ipc::process_activity::state::running;
-    // What it computes before its first word is the loading of models.
-    if (beat == 0 && activity.now != ipc::process_activity::state::stopped) return false;
+    // Loading models, and a GPU's planning, give no sign of life: `start_patience` bounds them, but one that is stopped hangs.
+    if (starting_.load(std::memory_order_acquire) && activity.now != ipc::process_activity::state::stopped)
+        return false;
     return awake ? activity.cpu_time - last_sign_.cpu > setup_.patience : now - last_sign_.at > setup_.patience;
 }
 

@@ -99,7 +99,7 @@ private:
     bool ended_by_us_ = false;
     result<void> health_;
 
-    std::atomic<bool> in_call_{false};
+    std::atomic<bool> in_call_{false}, starting_{false};
     std::array<std::atomic<std::uint64_t>, most_places> given_{};
     std::atomic<std::uint64_t> peak_bytes_{0}, restarts_{0};
 
