@@ -34,8 +34,7 @@ std::byte* share_page::announcement(std::uint32_t place) const noexcept {
 bool share_page::ring(std::uint64_t serial) noexcept {
     // Either the client sees the new value before it sleeps, or this sees that it is about to.
     bell().value.store(serial, std::memory_order_release);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (asleep().exchange(0, std::memory_order_seq_cst) == 0) return false;
+    if (asleep().exchange(0, std::memory_order_acq_rel) == 0) return false;
     wake(bell());
     return true;
 }

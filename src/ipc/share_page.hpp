@@ -21,12 +21,10 @@ public:
     [[nodiscard]] timeline& operator[](std::size_t place) noexcept { return words_[place]; }
     [[nodiscard]] const timeline& operator[](std::size_t place) const noexcept { return words_[place]; }
     // Says that the client is about to sleep on the bell; before it looks at the bell for the last time. For the client.
-    void fall_asleep() noexcept {
-        asleep().store(1, std::memory_order_relaxed);
-        std::atomic_thread_fence(std::memory_order_seq_cst);
-    }
+    // Both ends exchange the one word: whoever comes second sees what the other wrote before.
+    void fall_asleep() noexcept { asleep().exchange(1, std::memory_order_acq_rel); }
     // Frames that were announced to the sleeper are seen from here on.
-    void wake_up() noexcept { asleep().exchange(0, std::memory_order_seq_cst); }
+    void wake_up() noexcept { asleep().exchange(0, std::memory_order_acq_rel); }
     // After a frame is given: raises the bell. True when the client slept and needs no message; but the next time it does, unless
     // it has fallen asleep again. For the server.
     [[nodiscard]] bool ring(std::uint64_t serial) noexcept;
