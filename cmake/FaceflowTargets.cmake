@@ -28,8 +28,10 @@ function(faceflow_add_library)
     add_library(faceflow_core STATIC ${sources})
     target_include_directories(faceflow_core PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
     target_compile_features(faceflow_core PUBLIC cxx_std_20)
-    target_compile_definitions(faceflow_core PRIVATE
-        FACEFLOW_VERSION="${PROJECT_VERSION}" FACEFLOW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    target_compile_definitions(faceflow_core PRIVATE FACEFLOW_VERSION="${PROJECT_VERSION}")
+    # For the one file that needs it: a compiler cache then serves every checkout.
+    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/catalogue.cpp
+                 APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     target_link_libraries(faceflow_core PRIVATE faceflow_flags PUBLIC tl::expected PkgConfig::FFMPEG PkgConfig::HIGHWAY fmt::fmt
         nlohmann_json::nlohmann_json opencv_imgproc_only tomlplusplus::tomlplusplus
         OnnxRuntime::OnnxRuntime Threads::Threads ${CMAKE_DL_LIBS})
