@@ -13,9 +13,14 @@ if(FACEFLOW_CUDA AND NOT _faceflow_cuda_found)
                         "set CUDAToolkit_ROOT, or turn FACEFLOW_CUDA off")
 endif()
 
-# Machine code for each generation since Turing that the oldest supported toolkit knows, and PTX of the newest of them for cards
-# to come. FACEFLOW_CUDA_ARCHITECTURES=90 builds faster, for one card.
-set(FACEFLOW_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90" CACHE STRING "Cards to compile kernels for")
+# Machine code for each generation since Turing that the toolkit knows (Blackwell from 12.8 on), and PTX of the newest of them for
+# cards to come. FACEFLOW_CUDA_ARCHITECTURES=90 builds faster, for one card.
+if(CUDAToolkit_VERSION VERSION_LESS 12.8)
+    set(_faceflow_cards "75-real;80-real;86-real;89-real;90")
+else()
+    set(_faceflow_cards "75-real;80-real;86-real;89-real;90-real;100-real;120")
+endif()
+set(FACEFLOW_CUDA_ARCHITECTURES "${_faceflow_cards}" CACHE STRING "Cards to compile kernels for")
 if(FACEFLOW_CUDA)
     if(NOT CMAKE_CUDA_COMPILER)
         set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})

@@ -64,7 +64,8 @@ def main():
         "--prelu",
         choices=("depthwise", "plain"),
         default="depthwise",
-        help="depthwise: PRELU and channel padding as convolutions, faster on a CPU; plain: as PRelu and Pad, for a GPU",
+        help="depthwise: PRELU and channel padding as convolutions, faster on a CPU; plain: for a GPU, as PRelu and Pad, "
+        "and without Concat, which keeps a CUDA graph from being captured",
     )
     options = parser.parse_args()
     unknown = set(options.names) - set(MODELS)

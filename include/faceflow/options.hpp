@@ -43,8 +43,9 @@ struct options {
     bool cache = true;       // keep uploaded frames by id, so that a later stage need not upload them again
     bool batch = true;       // crop and mesh all faces of a frame in one go, not one by one
     bool pinned = true;      // stage transfers in page-locked memory
+    bool graphs = true;      // launch what a model runs as one graph, where a device has them, not kernel by kernel
     double cache_ttl = 0.5;  // seconds
-    // fused: frames of all sources that go through the device together, 1..16, or 0: 8 on CUDA, else 1; and how long a live
+    // fused: frames of all sources that go through the device together, 1..16, or 0: 4 on CUDA, else 1; and how long a live
     // pass waits for more.
     std::int32_t batch_frames = 0;
     double batch_deadline_ms = 2;

@@ -19,7 +19,7 @@ struct ablation {
     bool options::*enabled;
 };
 constexpr std::array ablations{ablation{"cache", &options::cache}, ablation{"batch", &options::batch},
-                               ablation{"pinned", &options::pinned}};
+                               ablation{"pinned", &options::pinned}, ablation{"graphs", &options::graphs}};
 
 result<options> with_ablation(options o, const std::string& name) {
     for (const ablation& a : ablations) {
@@ -27,7 +27,8 @@ result<options> with_ablation(options o, const std::string& name) {
         o.*a.enabled = false;
         return o;
     }
-    return fail(errc::invalid_argument, fmt::format("unknown ablation '{}'; there are: cache, batch, pinned", name));
+    return fail(errc::invalid_argument,
+                fmt::format("unknown ablation '{}'; there are: cache, batch, pinned, graphs", name));
 }
 
 // A row to come.

@@ -17,10 +17,11 @@ namespace faceflow::analysis {
 
 struct compare_request {
     std::string input;
-    std::vector<std::string> flows;   // a row each, in this order
-    std::vector<std::string> ablate;  // of cache, batch, pinned: after each flow's row, one with that switched off
-    options chosen;                   // of every flow; `flow` and `pacing` are compare's to set
-    std::uint64_t limit = 150;        // frames; fewer when they take more than most_decoded_bytes
+    std::vector<std::string> flows;  // a row each, in this order
+    std::vector<std::string>
+        ablate;                 // of cache, batch, pinned, graphs: after each flow's row, one with that switched off
+    options chosen;             // of every flow; `flow` and `pacing` are compare's to set
+    std::uint64_t limit = 150;  // frames; fewer when they take more than most_decoded_bytes
     double start_seconds = 0;
 };
 

@@ -111,12 +111,13 @@ void add_engine_options(CLI::App& app, engine_options& into) {
     add_switch("--cache", o.cache, "find uploaded frames by their id instead of uploading them again");
     add_switch("--batch", o.batch, "crop and mesh all faces of a frame in one go");
     add_switch("--pinned", o.pinned, "stage transfers in page-locked memory");
+    add_switch("--graphs", o.graphs, "launch what a model runs as one graph, not kernel by kernel");
     app.add_option("--cache-ttl", o.cache_ttl, "seconds that a frame stays in the cache")
         ->type_name("SECONDS")
         ->capture_default_str()
         ->group(memory);
     app.add_option("--batch-frames", o.batch_frames,
-                   "frames that pass through the device together, of all sources (fused); 0: 8 on CUDA, else 1")
+                   "frames that pass through the device together, of all sources (fused); 0: 4 on CUDA, else 1")
         ->type_name("N")
         ->capture_default_str()
         ->group(memory);

@@ -87,7 +87,8 @@ declared add_compare(CLI::App& app) {
         ->type_name("LIST")
         ->capture_default_str()
         ->group(what);
-    compare->add_option("--ablate", a->ablate, "run each flow again without each of these: cache, batch, pinned")
+    compare
+        ->add_option("--ablate", a->ablate, "run each flow again without each of these: cache, batch, pinned, graphs")
         ->type_name("LIST")
         ->group(what);
     compare->add_option("--limit", a->request.limit, "use the first N frames, at most 1 GiB of them")

@@ -55,6 +55,8 @@ result<void> transfer(stream& on, direction d, std::byte* device_memory, const h
         return fail(errc::internal,
                     fmt::format("a transfer of {} bytes does not fit its host block of {}", bytes, host.bytes));
     }
+    if (on.capturing())
+        return fail(errc::internal, "a transfer cannot be part of a graph: nobody would count it when it is repeated");
     device& owner = on.owner();
     owner.book().record_transfer(d, bytes, host.pinned, t);
     if (d == direction::device_to_host && !host.pinned && !owner.shares_host_memory()) owner.book().record_sync(t);
@@ -76,6 +78,14 @@ result<void> transfer(stream& on, direction d, std::byte* device_memory, const h
         return {};
     });
     return {};
+}
+
+result<std::unique_ptr<graph>> stream::capture(const task&) {
+    return fail(errc::unsupported, fmt::format("streams of {} have no graphs", name(owner().kind())));
+}
+
+void stream::launch(graph&) {
+    run([]() -> result<void> { return fail(errc::internal, "a graph was launched on a stream that has none"); });
 }
 
 void stream::begin_span() {

@@ -32,6 +32,13 @@ public:
     [[nodiscard]] virtual bool done() const noexcept = 0;
 };
 
+// Work that a stream captured, to be launched again and again: on cuda one launch in place of hundreds. It reads and writes
+// where it did when it was captured. Goes before its stream, and after its last launch is done.
+class graph {
+public:
+    virtual ~graph() = default;
+};
+
 // Work in order. One thread at a time may add tasks and transfers to a stream; record and wait are for any thread. Destroying
 // a stream waits for its work; it must go before its device, and not from one of its own tasks.
 class stream {
@@ -51,6 +58,18 @@ public:
     // For a library that adds work to the stream by itself: calls `adds` on the calling thread and at once, unless the stream
     // has failed; its error becomes the stream's. Where kernels are host functions it is run().
     virtual void enqueue(task adds) { run(std::move(adds)); }
+
+    // Calls `adds` on the calling thread and at once, and captures what that adds to this stream by run, by enqueue or through a
+    // library, in place of running it. Events, signals and waits are not for `adds`, and a transfer is refused: the ledger
+    // would not see it again. errc::unsupported where there are no graphs (cpu), or for work that cannot be repeated as it
+    // stands, such as a copy from host memory; errc::interrupted when the stream has failed before; else the error of
+    // `adds`. What other threads record on the stream meanwhile is not captured, but may wait for the capture to end. Does not
+    // synchronise.
+    [[nodiscard]] virtual result<std::unique_ptr<graph>> capture(const task& adds);
+    // Adds what was captured from this stream.
+    virtual void launch(graph& captured);
+    // True within `adds`, for the thread that called it.
+    [[nodiscard]] virtual bool capturing() const noexcept { return false; }
 
     // Times the work that is added between the two calls, as the device runs it: `told` is called once both ends are
     // known, from the work itself where kernels are host functions, else by a later begin_span or synchronise, and never for

@@ -18,9 +18,12 @@ result<std::unique_ptr<lane>> lane::create(device_line& line, const std::string&
     auto reader = result_reader::create(work.owner(), shape.results_bytes(), work.chosen().pinned);
     if (!reader) return tl::unexpected(std::move(reader.error()));
     l->reader_ = std::make_unique<result_reader>(std::move(*reader));
-    const bool live = work.chosen().pacing == pacing::live;
-    warm_up(*l->stream_, l->space_.detector().model(), shape.frames, live);
-    warm_up(*l->stream_, l->space_.mesh().model(), l->room_.faces(), live);
+    const bool live = work.chosen().pacing == pacing::live, graphs = work.chosen().graphs;
+    warm_up(*l->stream_, l->space_.detector().model(), shape.frames, live, graphs);
+    warm_up(*l->stream_, l->space_.mesh().model(), l->room_.faces(), live, graphs);
+    for (const batched_model* model : {&l->space_.detector().model(), &l->space_.mesh().model()}) {
+        if (!model->graph_refusal().empty()) l->notes_.push_back(without_graph(*model));
+    }
     if (auto warm = l->stream_->take_error(); !warm) return tl::unexpected(std::move(warm.error()));
     return l;
 }

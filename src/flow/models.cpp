@@ -135,6 +135,14 @@ std::vector<std::string> model_set::notes() const {
 
 namespace {
 
+// What a GPU runs in place of a model: the variant made for GPUs, where there is one.
+std::filesystem::path variant_for_gpus(const inference::model_store& store, const inference::model_entry& entry,
+                                       const std::filesystem::path& otherwise) {
+    const auto gpu = store.entry(entry.id + "_gpu");
+    const auto path = gpu ? store.find(*gpu) : tl::unexpected(gpu.error());
+    return path ? *path : otherwise;
+}
+
 result<void> load_detector(model_set& m, const options& o, const inference::model_store& store,
                            const std::shared_ptr<inference::runtime>& on, inference::threading how) {
     const bool retinaface = o.detector == detector::retinaface;
@@ -147,7 +155,7 @@ result<void> load_detector(model_set& m, const options& o, const inference::mode
     if (!found) return tl::unexpected(std::move(found.error()));
     m.runtime = on;
     m.detector = found->model;
-    m.detector_file = found->file;
+    m.detector_file = variant_for_gpus(store, found->entry, found->file);
     auto shapes = m.detector->output_shapes({1, 3, m.detect_height, m.detect_width});
     if (!shapes) return tl::unexpected(std::move(shapes.error()));
     m.detector_shapes = std::move(*shapes);
@@ -162,11 +170,7 @@ result<void> load_mesh(model_set& m, const inference::model_store& store, const 
     if (!mesh) return tl::unexpected(std::move(mesh.error()));
     m.runtime = on;
     m.mesh = mesh->model;
-    // On a GPU, the variant made for GPUs.
-    m.mesh_file = mesh->file;
-    if (auto gpu = store.entry("face_landmark_with_attention_gpu")) {
-        if (auto path = store.find(*gpu)) m.mesh_file = *path;
-    }
+    m.mesh_file = variant_for_gpus(store, mesh->entry, mesh->file);
     if (auto r = check_mesh(*m.mesh, mesh->entry); !r) return r;
     m.used.push_back({mesh->entry.id, mesh->entry.file, mesh->sha256});
     return {};

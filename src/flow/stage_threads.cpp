@@ -54,8 +54,11 @@ result<void> stage_threads::prepare() {
     // Places share the models: what one sets up serves all.
     workspace& space = all_places_.front()->space;
     const bool live = o.pacing == pacing::live;
-    warm_up(*detect_stream_, space.detector().model(), 1, live);
-    warm_up(*landmark_stream_, space.mesh().model(), room_.faces(), live);
+    warm_up(*detect_stream_, space.detector().model(), 1, live, o.graphs);
+    warm_up(*landmark_stream_, space.mesh().model(), room_.faces(), live, o.graphs);
+    for (const batched_model* model : {&space.detector().model(), &space.mesh().model()}) {
+        if (!model->graph_refusal().empty()) notes_.push_back(without_graph(*model));
+    }
     return detect_stream_->take_error().and_then([&] { return landmark_stream_->take_error(); });
 }
 

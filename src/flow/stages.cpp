@@ -64,7 +64,7 @@ void stages::detect(stream& on, detector_memory& memory, pass_frames frames, con
     kernels_->letterbox(
         on, pictures_of(frames), fits,
         {memory.input(), models_.detect_width, models_.detect_height, models_.detect_scale, models_.detect_bias});
-    on.enqueue([&memory, n = static_cast<std::int32_t>(frames.size())] { return memory.model(n).run(); });
+    memory.model().add_run(on, static_cast<std::int32_t>(frames.size()), options_.graphs);
     const vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
     kernels_->detect(on, outputs, chosen, memory.scratch(), faces);
     end(on, stage::detect, frames.front().id);
@@ -117,7 +117,7 @@ void stages::mesh_on_host(stream& on, mesh_memory& memory, const vision::face_ta
 
 void stages::mesh_on_device(stream& on, mesh_memory& memory, std::int32_t count) const {
     if (options_.batch) {
-        on.enqueue([&] { return memory.model(count).run(); });
+        memory.model().add_run(on, count, options_.graphs);
         return;
     }
     for (std::int32_t i = 0; i < count; ++i)

@@ -42,25 +42,57 @@ result<batched_model> batched_model::create(const device& on, std::int32_t most,
         n = std::min(n, most);
         auto bound = bind(n);
         if (!bound) return tl::unexpected(std::move(bound.error()));
-        m.batches_.emplace_back(n, std::move(*bound));
+        m.batches_.push_back({n, std::move(*bound)});
         if (n == most) return m;
     }
 }
 
-inference::binding& batched_model::holding(std::int32_t n) {
-    return std::lower_bound(batches_.begin(), batches_.end(), n,
-                            [](const auto& batch, std::int32_t wanted) { return batch.first < wanted; })
-        ->second;
+// The second run is the first that knows what memory it needs.
+constexpr std::int32_t runs_before_graph = 2;
+
+batched_model::batch& batched_model::batch_holding(std::int32_t n) {
+    return *std::lower_bound(batches_.begin(), batches_.end(), n,
+                             [](const batch& b, std::int32_t wanted) { return b.size < wanted; });
 }
 
-void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every) {
+void batched_model::add_run(stream& on, std::int32_t n, bool graphs) {
+    batch& b = batch_holding(n);
+    if (graphs && b.captured == nullptr && !b.refused && b.runs >= runs_before_graph) b.refused = !capture(on, b);
+    if (graphs && b.captured != nullptr) {
+        on.launch(*b.captured);
+        return;
+    }
+    b.runs = std::min(b.runs + 1, runs_before_graph);
+    on.enqueue([&bound = b.bound] { return bound.run(); });
+}
+
+// False when there will be none.
+bool batched_model::capture(stream& on, batch& b) {
+    auto captured = on.capture([&]() -> result<void> {
+        on.enqueue([&bound = b.bound] { return bound.run_for_graph(); });
+        return {};
+    });
+    if (captured) {
+        b.captured = std::move(*captured);
+        return true;
+    }
+    if (captured.error().code == errc::interrupted) return true;  // the stream has failed before: another time
+    if (refusal_.empty()) refusal_ = std::move(captured.error().message);
+    return false;
+}
+
+void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, bool graphs) {
     if (on.owner().computes_on_host()) return;
     // The largest first: smaller ones then find memory that is there.
     for (auto batch = model.batches_.rbegin(); batch != model.batches_.rend(); ++batch) {
-        if (!every && &batch->second != &model.holding(usual)) continue;
-        for (int i = 0; i < 2; ++i)  // the second run is the first that knows what memory it needs
-            on.enqueue([&bound = batch->second] { return bound.run(); });
+        if (!every && &*batch != &model.batch_holding(usual)) continue;
+        for (std::int32_t i = 0; i < runs_before_graph + (graphs ? 1 : 0); ++i)
+            model.add_run(on, batch->size, graphs);
     }
+}
+
+std::string without_graph(const batched_model& model) {
+    return "a model runs kernel by kernel, and slower, without a CUDA graph: " + model.graph_refusal();
 }
 
 std::size_t pass_shape::set_bytes() const {

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -37,18 +39,39 @@ public:
     // run, the powers of two below `most`, and `most`.
     [[nodiscard]] static result<batched_model> create(const device& on, std::int32_t most, const bind_batch& bind);
 
-    // The smallest batch that holds n, 1 <= n <= most.
-    inference::binding& holding(std::int32_t n);
+    // The binding of the smallest batch that holds n, 1 <= n <= most.
+    inference::binding& holding(std::int32_t n) { return batch_holding(n).bound; }
+
+    // Adds a run on that batch to `on`, always the same stream. With `graphs`, and where the device has them, from the third
+    // run on as the launch of a graph; a batch that gives none is run as before.
+    void add_run(stream& on, std::int32_t n, bool graphs);
+
+    // Why a batch runs without a graph although one was wanted; empty while there is no such batch.
+    [[nodiscard]] const std::string& graph_refusal() const noexcept { return refusal_; }
 
 private:
-    friend void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every);
-    std::vector<std::pair<std::int32_t, inference::binding>> batches_;  // the smallest first
+    struct batch {
+        std::int32_t size = 0;
+        inference::binding bound;
+        std::unique_ptr<graph> captured = nullptr;  // goes before what it runs
+        std::int32_t runs = 0;                      // without a graph
+        bool refused = false;
+    };
+    friend void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, bool graphs);
+    batch& batch_holding(std::int32_t n);
+    [[nodiscard]] bool capture(stream& on, batch& b);
+
+    std::vector<batch> batches_;  // the smallest first
+    std::string refusal_;
 };
 
-// Runs a model twice on whatever lies in its input, where a GPU runs it: what it sets up at its first runs is then there
-// before the first frame comes. On the batch that holds `usual`, or on every one: a batch that was never run before holds up
-// its first pass, which a live source notices. Adds to the stream and returns.
-void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every);
+// Runs a model a few times on whatever lies in its input, where a GPU runs it: what it sets up at its first runs, and its graph,
+// are then there before the first frame comes. On the batch that holds `usual`, or on every one: a batch that was never run
+// before holds up its first pass, which a live source notices. Adds to the stream and returns.
+void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, bool graphs);
+
+// A sentence for people about a model that a GPU runs without a graph.
+[[nodiscard]] std::string without_graph(const batched_model& model);
 
 // What the detect stage needs: the detector's input and outputs and the scratch of decoding, for each frame.
 class detector_memory {
@@ -59,8 +82,7 @@ public:
     vision::detect_scratch* scratch() const { return scratch_.as<vision::detect_scratch>(); }
     // Of frame i of the batch.
     vision::detector_output outputs(const model_set& models, std::int32_t i) const;
-    // The detector bound to the first n frames, or to more.
-    inference::binding& model(std::int32_t n) { return model_.holding(n); }
+    // The detector, bound to the first frames.
     batched_model& model() { return model_; }
 
 private:

@@ -264,6 +264,16 @@ result<binding> binding::create(std::shared_ptr<session> of, std::span<const bou
     });
 }
 
+result<void> binding::run_for_graph() {
+    session::impl& of = impl_->of->get();
+    if (of.memory == nullptr) return run();
+    of.memory->begin_graph();
+    auto done = impl_->run(false);
+    of.memory->end_graph();
+    if (auto refused = of.memory->take_refusal(); refused && !done) return tl::unexpected(std::move(*refused));
+    return done;
+}
+
 result<void> binding::run() {
     session::impl& of = impl_->of->get();
     const bool waits = of.home != nullptr &&

@@ -107,6 +107,9 @@ public:
     // to the session's stream and returns: to be called from stream::enqueue of that stream. What it needs beside its tensors it
     // takes from the pool in the first two runs. errc::out_of_memory when the pool is full.
     [[nodiscard]] result<void> run();
+    // The same where the stream captures what is added (stream::capture), after two runs at least: what it needs beside its
+    // tensors then stays as it is for as long as the session. Not on a device, it is run().
+    [[nodiscard]] result<void> run_for_graph();
 
 private:
     struct impl;

@@ -21,19 +21,38 @@ thread_local session_memory* of_this_thread = nullptr;
 
 session_memory::~session_memory() {
     const std::lock_guard lock(mutex_);
+    of_graphs_.clear();  // they are gone
     release_kept();
+}
+
+void session_memory::begin_graph() {
+    const std::lock_guard lock(mutex_);
+    in_graph_ = true;
+}
+
+void session_memory::end_graph() {
+    const std::lock_guard lock(mutex_);
+    in_graph_ = false;
 }
 
 result<std::byte*> session_memory::allocate(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
-    const std::size_t wanted = rounded(bytes);
+    auto taken = take(rounded(bytes));
+    if (!taken) {
+        refusal_ = taken.error();
+    } else if (in_graph_) {
+        of_graphs_.insert(*taken);
+    }
+    return taken;
+}
+
+result<std::byte*> session_memory::take(std::size_t wanted) {
     if (std::byte* kept = take_kept(wanted)) return kept;
     auto made = take_new(wanted);
     if (!made && made.error().code == errc::out_of_memory && !kept_.empty()) {
         release_kept();
         made = take_new(wanted);
     }
-    if (!made) refusal_ = made.error();
     return made;
 }
 
@@ -70,9 +89,11 @@ void session_memory::release_kept() {
     if (!done) return;  // the device has failed, and keeps its memory
     stream_.record(**done);
     if (!wait_until_done(owner(), **done, {stage::landmark, {}})) return;
-    for (const auto& [bytes, buffer] : kept_)
-        bytes_ -= bytes;
-    kept_.clear();
+    std::erase_if(kept_, [&](const auto& block) {
+        if (of_graphs_.contains(block.second.data())) return false;
+        bytes_ -= block.first;
+        return true;
+    });
 }
 
 std::optional<error> session_memory::take_refusal() {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "device/device.hpp"
 
@@ -27,6 +28,11 @@ public:
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes);
     void give_back(std::byte* memory) noexcept;
 
+    // What is handed out between the two a graph will use again and again, in the order of the stream: it stays with the session
+    // until that goes. By the thread that runs the session.
+    void begin_graph();
+    void end_graph();
+
     // The error of the last allocate that failed, once: ONNX Runtime makes a text of its own of it.
     [[nodiscard]] std::optional<error> take_refusal();
     // Taken from the pool, in use or kept.
@@ -37,13 +43,16 @@ private:
     // Returns nothing when there is none of a fitting size.
     [[nodiscard]] std::byte* take_kept(std::size_t bytes);
     [[nodiscard]] result<std::byte*> take_new(std::size_t bytes);
-    // Gives what is kept back to the pool.
+    // Gives what is kept back to the pool, but for what graphs use.
     void release_kept();
+    [[nodiscard]] result<std::byte*> take(std::size_t bytes);
 
     stream& stream_;
     mutable std::mutex mutex_;
     std::multimap<std::size_t, device_buffer> kept_;  // by size
     std::unordered_map<std::byte*, device_buffer> used_;
+    std::unordered_set<std::byte*> of_graphs_;
+    bool in_graph_ = false;
     std::size_t bytes_ = 0;
     std::optional<error> refusal_;
 };

@@ -37,6 +37,21 @@ TEST_F(session_memory_test, uses_again_what_was_given_back_without_asking_the_po
     EXPECT_NE(memory_->allocate(900).value(), first) << "it is in use";
 }
 
+TEST_F(session_memory_test, keeps_what_graphs_use_when_the_pool_is_full) {
+    memory_->begin_graph();
+    std::byte* const of_graph = memory_->allocate(3 * mib).value();
+    memory_->end_graph();
+    std::byte* const other = memory_->allocate(2 * mib).value();
+    memory_->give_back(of_graph);
+    memory_->give_back(other);
+    ASSERT_OK(memory_->allocate(5 * mib)) << "the other block gives way";
+    EXPECT_EQ(memory_->bytes(), 8 * mib);
+    EXPECT_FALSE(memory_->allocate(4 * mib)) << "the graph's block does not";
+    EXPECT_EQ(memory_->allocate(3 * mib).value(), of_graph) << "later work of the stream may use it, too";
+    memory_.reset();
+    EXPECT_EQ(used(), 0u);
+}
+
 TEST_F(session_memory_test, a_small_request_does_not_take_a_large_block) {
     std::byte* const large = memory_->allocate(2 * mib).value();
     memory_->give_back(large);

@@ -31,8 +31,8 @@ def scale_matrix(converter, operator):
 
 def _upright_axes(graph, points, options):
     """[N, 2, 2]: the columns are the axes, in the image, of a box turned so that two landmarks lie level in it."""
-    pair = graph.gather(points, 1, [options["left_rotation_idx"], options["right_rotation_idx"]])
-    across = graph.node("MatMul", [graph.constant([[-1, 1]]), pair])  # [N, 1, 2]
+    left, right = (graph.gather(points, 1, [options[f"{side}_rotation_idx"]]) for side in ("left", "right"))
+    across = graph.node("Sub", [right, left])  # [N, 1, 2]
     length = graph.node("ReduceL2", [across], axes=[2], keepdims=1)
     unit = graph.node("Div", [across, length])
     # Two landmarks in one place have no direction; the original's atan2(0, 0) is 0.
@@ -60,7 +60,7 @@ def _transform_matrix(converter, operator):
     corner = graph.node("MatMul", [linear, graph.constant(-size.reshape(2, 1) / 2)])
     offset = graph.node("Add", [centre, corner])
     zero = graph.node("Mul", [offset, graph.constant(0.0)])  # z plays no part
-    return graph.node("Concat", [linear, zero, offset], axis=2)
+    return converter.join([(linear, 2), (zero, 1), (offset, 1)], 2)
 
 
 def _transform_tensor(converter, operator):
@@ -127,22 +127,22 @@ def refine(converter):
 
     mesh = points("output_mesh_identity", MESH_POINTS, 3)
     depth = graph.slice(mesh, 2, 2, 3)
-    planes = [graph.slice(mesh, 2, 0, 2)]
+    planes = [(graph.slice(mesh, 2, 0, 2), MESH_POINTS)]
     take = np.arange(MESH_POINTS)
     start, subsets = MESH_POINTS, {}
     for source in ("output_lips", "output_left_eye", "output_right_eye"):
         subset = subsets[source] = _refined_points(converter, source)
-        planes.append(points(source, len(subset), 2))
+        planes.append((points(source, len(subset), 2), len(subset)))
         take[subset] = start + np.arange(len(subset))
         start += len(subset)
-    depths, depth_take = [depth], [*range(MESH_POINTS)]
+    depths, depth_take = [(depth, MESH_POINTS)], [*range(MESH_POINTS)]
     for side in ("left", "right"):
-        planes.append(points(f"output_{side}_iris", IRIS_POINTS, 2))
+        planes.append((points(f"output_{side}_iris", IRIS_POINTS, 2), IRIS_POINTS))
         outline = graph.gather(depth, 1, subsets[f"output_{side}_eye"][:_EYE_CONTOUR])
         depth_take += [MESH_POINTS + len(depths) - 1] * IRIS_POINTS
-        depths.append(graph.node("ReduceMean", [outline], axes=[1], keepdims=1))
+        depths.append((graph.node("ReduceMean", [outline], axes=[1], keepdims=1), 1))
     irises = range(start, start + 2 * IRIS_POINTS)
-    xy = graph.gather(graph.node("Concat", planes, axis=1), 1, [*take.tolist(), *irises])
-    z = graph.gather(graph.node("Concat", depths, axis=1), 1, depth_take)
-    graph.node("Concat", [xy, z], "landmarks", axis=2)
+    xy = graph.gather(converter.join(planes, 1), 1, [*take.tolist(), *irises])
+    z = graph.gather(converter.join(depths, 1), 1, depth_take)
+    converter.join([(xy, 2), (z, 1)], 2, "landmarks")
     graph.output("landmarks", [MESH_POINTS + 2 * IRIS_POINTS, 3])

@@ -43,8 +43,9 @@ def same_padding(size, kernel, stride):
 class Converter:
     """Turns one model into one ONNX graph.
 
-    `plain` keeps PRELU and channel padding as the operators PRelu and Pad. Otherwise both become convolutions that
-    compute the same numbers: ONNX Runtime's CPU keeps those in its blocked layout, which is several times faster.
+    `plain` is for GPUs: it keeps PRELU and channel padding as the operators PRelu and Pad, and joins tensors without
+    Concat. Otherwise PRELU and padding become convolutions that compute the same numbers: ONNX Runtime's CPU keeps
+    those in its blocked layout, which is several times faster.
     """
 
     def __init__(self, model, plain=False):
@@ -101,6 +102,25 @@ class Converter:
         if index not in self.values:
             raise ConversionError(f"input {position} of a {operator.kind} is not computed before it")
         return self.values[index]
+
+    def join(self, parts, axis, output=None):
+        """Tensors of three dimensions one behind the other: `parts` are pairs of a name and its size along `axis`.
+
+        For a GPU as a sum of padded tensors: ONNX Runtime's Concat of parts of different sizes sends a table of
+        addresses up from host memory in every run, which a CUDA graph cannot hold.
+        """
+        graph, total = self.graph, sum(size for _, size in parts)
+        if not self.plain:
+            return graph.node("Concat", [name for name, _ in parts], output, axis=axis)
+        joined, before = None, 0
+        for name, size in parts:
+            pads = [0] * 6
+            pads[axis], pads[axis + 3] = before, total - before - size
+            padded = graph.node("Pad", [name, graph.ints(*pads)])
+            before += size
+            last = output if before == total else None
+            joined = padded if joined is None else graph.node("Add", [joined, padded], last)
+        return joined
 
     def constant(self, index):
         value = self.model.constant(index)

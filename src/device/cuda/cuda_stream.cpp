@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "device/cuda/cuda_graph.hpp"
+
 namespace faceflow {
 
 result<std::unique_ptr<cuda_event>> cuda_event::create(int index) {
@@ -65,6 +67,35 @@ void cuda_stream::enqueue(task adds) {
     keep(attempt(adds));
 }
 
+// Relaxed, because libraries may allocate while they add their work, on streams of their own.
+result<std::unique_ptr<graph>> cuda_stream::capture(const task& adds) {
+    if (failed()) return fail(errc::interrupted, "the stream " + label_ + " has failed: nothing can be captured");
+    const current_device scope(owner_.index());
+    const std::lock_guard lock(adding_);
+    if (auto begun = checked(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+        !begun) {
+        return tl::unexpected(std::move(begun.error()));
+    }
+    capturing_ = true;
+    auto added = attempt(adds);
+    capturing_ = false;
+    // Also after an error: until then the stream takes no other work.
+    cudaGraph_t captured = nullptr;
+    auto ended = checked(cudaStreamEndCapture(stream_, &captured), "cudaStreamEndCapture");
+    const captured_work work(captured);
+    auto kept = take_error();  // where what was added through this stream has left its error
+    if (added) added = std::move(kept);
+    if (!added) return tl::unexpected(std::move(added.error()));
+    if (!ended) return tl::unexpected(std::move(ended.error()));
+    return cuda_graph::create(owner_.index(), work, stream_);
+}
+
+void cuda_stream::launch(graph& captured) {
+    submit("cudaGraphLaunch", [&](cudaStream_t handle) {
+        return cudaGraphLaunch(static_cast<const cuda_graph&>(captured).native(), handle);
+    });
+}
+
 void cuda_stream::begin_span() {
     const current_device scope(owner_.index());
     spans_.tell_finished();
@@ -83,17 +114,20 @@ void cuda_stream::end_span(told_span told) {
 // Also on a stream that has failed: what was added before the error is still to be waited for.
 void cuda_stream::record(event& e) {
     const current_device scope(owner_.index());
+    const std::lock_guard lock(adding_);
     keep(checked(cudaEventRecord(static_cast<cuda_event&>(e).native(), stream_), "cudaEventRecord"));
 }
 
 void cuda_stream::wait(const event& e) {
     const current_device scope(owner_.index());
+    const std::lock_guard lock(adding_);
     keep(checked(cudaStreamWaitEvent(stream_, static_cast<const cuda_event&>(e).native(), 0), "cudaStreamWaitEvent"));
 }
 
 // When the device takes no more work, nobody is to wait for what will not come: the host raises the word.
 void cuda_stream::signal(timeline& t, std::uint64_t value) {
     const current_device scope(owner_.index());
+    const std::lock_guard lock(adding_);
     auto added = words_.store(stream_, t, value);
     if (!added) raise(t, value);
     keep(std::move(added));
@@ -101,6 +135,7 @@ void cuda_stream::signal(timeline& t, std::uint64_t value) {
 
 void cuda_stream::wait(const timeline& t, std::uint64_t value) {
     const current_device scope(owner_.index());
+    const std::lock_guard lock(adding_);
     keep(words_.await(stream_, t, value));
 }
 

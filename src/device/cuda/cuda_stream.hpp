@@ -47,6 +47,9 @@ public:
     [[nodiscard]] const std::string& label() const noexcept override { return label_; }
     void run(task work) override;
     void enqueue(task adds) override;
+    [[nodiscard]] result<std::unique_ptr<graph>> capture(const task& adds) override;
+    void launch(graph& captured) override;
+    [[nodiscard]] bool capturing() const noexcept override { return capturing_; }
     void begin_span() override;
     void end_span(told_span told) override;
     [[nodiscard]] void* handle() const noexcept override { return stream_; }
@@ -82,6 +85,9 @@ private:
     const std::string label_;
     const cudaStream_t stream_;
     cuda_spans spans_;
+    // Held throughout a capture: what other threads add meanwhile comes behind it, and not into it.
+    std::recursive_mutex adding_;
+    bool capturing_ = false;  // for the thread that adds work
     mutable std::mutex mutex_;
     result<void> error_;
 };

@@ -10,7 +10,20 @@
 
 namespace faceflow {
 namespace {
+
 using clock = std::chrono::steady_clock;
+
+// Shared with the launches that are still on their way.
+class emulated_graph final : public graph {
+public:
+    explicit emulated_graph(std::vector<stream::task> tasks)
+        : tasks_(std::make_shared<const std::vector<stream::task>>(std::move(tasks))) {}
+    [[nodiscard]] const std::shared_ptr<const std::vector<stream::task>>& tasks() const noexcept { return tasks_; }
+
+private:
+    const std::shared_ptr<const std::vector<stream::task>> tasks_;
+};
+
 }  // namespace
 
 void stream_mark::reach() {
@@ -58,7 +71,31 @@ emulated_stream::~emulated_stream() {
 }
 
 void emulated_stream::run(task work) {
+    if (captured_ != nullptr) {
+        captured_->push_back(std::move(work));
+        return;
+    }
     add(work_item{std::move(work), work_note::current()});
+}
+
+result<std::unique_ptr<graph>> emulated_stream::capture(const task& adds) {
+    if (failed()) return fail(errc::interrupted, "the stream " + label_ + " has failed: nothing can be captured");
+    std::vector<task> tasks;
+    captured_ = &tasks;
+    auto added = attempt(adds);
+    captured_ = nullptr;
+    if (!added) return tl::unexpected(std::move(added.error()));
+    return std::make_unique<emulated_graph>(std::move(tasks));
+}
+
+// One item of the queue, as a graph is one launch.
+void emulated_stream::launch(graph& captured) {
+    run([tasks = static_cast<emulated_graph&>(captured).tasks()]() -> result<void> {
+        for (const task& t : *tasks) {
+            if (auto done = t(); !done) return done;
+        }
+        return {};
+    });
 }
 
 void emulated_stream::record(event& e) {

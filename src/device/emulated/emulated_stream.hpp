@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 #include <variant>
+#include <vector>
 
 #include "device/device.hpp"
 
@@ -52,6 +53,9 @@ public:
     [[nodiscard]] device& owner() const noexcept override { return owner_; }
     [[nodiscard]] const std::string& label() const noexcept override { return label_; }
     void run(task work) override;
+    [[nodiscard]] result<std::unique_ptr<graph>> capture(const task& adds) override;
+    void launch(graph& captured) override;
+    [[nodiscard]] bool capturing() const noexcept override { return captured_ != nullptr; }
     void record(event& e) override;
     void wait(const event& e) override;
     void signal(timeline& t, std::uint64_t value) override;
@@ -95,6 +99,7 @@ private:
     std::deque<item> items_;
     bool closing_ = false;
     result<void> error_;
+    std::vector<task>* captured_ = nullptr;  // of the capture in progress; for the thread that adds tasks
     std::thread thread_;
 };
 

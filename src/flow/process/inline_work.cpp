@@ -331,7 +331,7 @@ private:
 result<std::unique_ptr<stage_work>> make_crop_work(stage_kit& kit, parcel p) {
     auto mesh = mesh_memory::create(kit.on(), kit.models(), p.at_once(), p.crops());
     if (!mesh) return tl::unexpected(std::move(mesh.error()));
-    warm_up(kit.work_stream(), mesh->model(), p.at_once(), true);
+    warm_up(kit.work_stream(), mesh->model(), p.at_once(), true, kit.chosen().graphs);
     auto results = mirrored_memory::create(kit.on(), kit.shape().results_bytes(), kit.chosen().pinned);
     if (!results) return tl::unexpected(std::move(results.error()));
     return std::make_unique<crop_work>(kit, std::move(p), std::move(*mesh), std::move(*results));
@@ -348,7 +348,7 @@ result<std::unique_ptr<stage_work>> make_inline_work(stage_kit& kit) {
         auto made = detector_memory::create(kit.on(), kit.models(), 1);
         if (!made) return tl::unexpected(std::move(made.error()));
         detector = std::move(*made);
-        warm_up(kit.work_stream(), detector->model(), 1, true);
+        warm_up(kit.work_stream(), detector->model(), 1, true, kit.chosen().graphs);
     }
     return std::make_unique<picture_work>(kit, std::move(*p), std::move(detector));
 }

@@ -29,6 +29,7 @@ void visit_options(Json& j, Options& o, Visit visit) {
     visit(j, "cache", o.cache);
     visit(j, "batch", o.batch);
     visit(j, "pinned", o.pinned);
+    visit(j, "graphs", o.graphs);
     visit(j, "cache_ttl", o.cache_ttl);
     visit(j, "cache_bytes", o.cache_bytes);
     visit(j, "link", o.link);

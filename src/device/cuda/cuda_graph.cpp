@@ -1,0 +1,99 @@
+#include "device/cuda/cuda_graph.hpp"
+
+#include <fmt/format.h>
+
+#include <string_view>
+#include <vector>
+
+#include "device/cuda/cuda_error.hpp"
+
+namespace faceflow {
+namespace {
+
+bool on_device(const void* memory) {
+    cudaPointerAttributes found{};
+    if (cudaPointerGetAttributes(&found, memory) != cudaSuccess) {
+        forget_last_error();
+        return false;
+    }
+    return found.type == cudaMemoryTypeDevice;
+}
+
+result<void> check_copy(cudaGraphNode_t node) {
+    cudaMemcpy3DParms copied{};
+    if (auto asked = checked(cudaGraphMemcpyNodeGetParams(node, &copied), "cudaGraphMemcpyNodeGetParams"); !asked)
+        return asked;
+    if (copied.kind == cudaMemcpyDeviceToDevice) return {};
+    if (copied.kind == cudaMemcpyDefault && on_device(copied.srcPtr.ptr) && on_device(copied.dstPtr.ptr)) return {};
+    return fail(errc::unsupported, "what was captured copies from or to host memory, and cannot be launched again");
+}
+
+result<void> check_nodes(cudaGraph_t of);
+
+result<void> check_node(cudaGraphNode_t node) {
+    cudaGraphNodeType type{};
+    if (auto asked = checked(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType"); !asked) return asked;
+    switch (type) {
+        case cudaGraphNodeTypeKernel:
+        case cudaGraphNodeTypeMemset:
+        case cudaGraphNodeTypeEmpty:
+        case cudaGraphNodeTypeMemAlloc:
+        case cudaGraphNodeTypeMemFree: return {};
+        case cudaGraphNodeTypeMemcpy: return check_copy(node);
+        case cudaGraphNodeTypeGraph: {
+            cudaGraph_t inner = nullptr;
+            if (auto asked = checked(cudaGraphChildGraphNodeGetGraph(node, &inner), "cudaGraphChildGraphNodeGetGraph");
+                !asked)
+                return asked;
+            return check_nodes(inner);
+        }
+        case cudaGraphNodeTypeHost:
+            return fail(errc::unsupported, "what was captured calls a host function, and cannot be launched again");
+        default:
+            return fail(errc::unsupported,
+                        fmt::format("what was captured has a node of CUDA's type {} that is not known to be safe to "
+                                    "launch again",
+                                    static_cast<int>(type)));
+    }
+}
+
+result<void> check_nodes(cudaGraph_t of) {
+    std::size_t count = 0;
+    if (auto asked = checked(cudaGraphGetNodes(of, nullptr, &count), "cudaGraphGetNodes"); !asked) return asked;
+    std::vector<cudaGraphNode_t> nodes(count);
+    if (count == 0) return {};
+    if (auto asked = checked(cudaGraphGetNodes(of, nodes.data(), &count), "cudaGraphGetNodes"); !asked) return asked;
+    for (const cudaGraphNode_t node : nodes) {
+        if (auto fits = check_node(node); !fits) return fits;
+    }
+    return {};
+}
+
+}  // namespace
+
+captured_work::~captured_work() {
+    if (graph_ != nullptr && cudaGraphDestroy(graph_) != cudaSuccess) forget_last_error();
+}
+
+result<std::unique_ptr<graph>> cuda_graph::create(int index, const captured_work& work, cudaStream_t on) {
+    if (auto fits = check_nodes(work.native()); !fits) return tl::unexpected(std::move(fits.error()));
+    cudaGraphExec_t ready = nullptr;
+    // Libraries may have put allocations into it: those of a launch are given back before the next.
+    if (auto made = checked(cudaGraphInstantiate(&ready, work.native(), cudaGraphInstantiateFlagAutoFreeOnLaunch),
+                            "cudaGraphInstantiate");
+        !made) {
+        return tl::unexpected(std::move(made.error()));
+    }
+    auto g = std::unique_ptr<cuda_graph>(new cuda_graph(index, ready));
+    if (auto there = checked(cudaGraphUpload(ready, on), "cudaGraphUpload"); !there)
+        return tl::unexpected(std::move(there.error()));
+    return g;
+}
+
+// One that is still on its way is freed by CUDA once it is done.
+cuda_graph::~cuda_graph() {
+    const current_device scope(index_);
+    if (cudaGraphExecDestroy(ready_) != cudaSuccess) forget_last_error();
+}
+
+}  // namespace faceflow

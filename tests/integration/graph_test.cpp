@@ -1,0 +1,116 @@
+// A model's batches and their graphs, on the emulated device: the third run of a batch is a launch.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "device/open_devices.hpp"
+#include "flow/workspace.hpp"
+#include "inference/catalogue.hpp"
+#include "support.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+constexpr std::size_t cap = std::size_t{64} << 20;
+
+class batched_model_test : public testing::Test {
+protected:
+    void SetUp() override {
+        auto runtime = inference::runtime::create({1});
+        ASSERT_OK(runtime);
+        auto store = inference::model_store::open();
+        ASSERT_OK(store);
+        options chosen;
+        chosen.detector = detector::blazeface;
+        auto models = load_models(chosen, *store, *runtime, inference::threading::caller, {true, false});
+        ASSERT_OK(models);
+        models_ = std::move(*models);
+    }
+
+    void open(const std::string& name) {
+        auto devices = open_devices({name, cap, "none"});
+        ASSERT_OK(devices);
+        device_ = std::move(devices->front());
+        auto made = device_->make_stream("test");
+        ASSERT_OK(made);
+        stream_ = std::move(*made);
+        done_ = device_->make_event().value();
+        auto memory = detector_memory::create(*device_, models_, 2);
+        ASSERT_OK(memory);
+        memory_ = std::make_unique<detector_memory>(std::move(*memory));
+    }
+    // Both pictures of the batch.
+    void set_input(float value) {
+        const auto floats = std::size_t{2} * 3 * 192 * 192;
+        auto* at = reinterpret_cast<float*>(device_->kernel_address(reinterpret_cast<std::byte*>(memory_->input())));
+        stream_->run([at, floats, value]() -> result<void> {
+            for (std::size_t i = 0; i < floats; ++i)
+                at[i] = value * static_cast<float>(i % 97) / 97;
+            return {};
+        });
+    }
+    std::vector<float> scores(std::int32_t frame = 0) {
+        const vision::detector_output out = memory_->outputs(models_, frame);
+        const auto* at = reinterpret_cast<const float*>(
+            device_->kernel_address(const_cast<std::byte*>(reinterpret_cast<const std::byte*>(out.level[0].scores))));
+        EXPECT_OK(synchronise(*stream_, *done_, {stage::detect, {}}));
+        return {at, at + 2304};
+    }
+    void run(std::int32_t frames, bool graphs) { memory_->model().add_run(*stream_, frames, graphs); }
+
+    model_set models_;
+    std::unique_ptr<device> device_;
+    std::unique_ptr<stream> stream_;
+    std::unique_ptr<event> done_;
+    std::unique_ptr<detector_memory> memory_;
+};
+
+TEST_F(batched_model_test, launches_give_the_bits_of_runs) {
+    open("emulated");
+    for (const std::int32_t frames : {1, 2}) {
+        set_input(0.7f);
+        run(frames, false);
+        const auto wanted = scores(frames - 1);
+        for (int i = 0; i < 5; ++i) {
+            set_input(-0.2f);
+            run(frames, true);
+            EXPECT_NE(scores(frames - 1), wanted) << "another input, run " << i;
+            set_input(0.7f);
+            run(frames, true);
+            EXPECT_EQ(scores(frames - 1), wanted) << frames << " frames, run " << i;
+        }
+    }
+    EXPECT_EQ(memory_->model().graph_refusal(), "");
+}
+
+TEST_F(batched_model_test, runs_as_before_where_there_are_no_graphs) {
+    open("cpu");
+    set_input(0.7f);
+    run(1, false);
+    const auto wanted = scores();
+    for (int i = 0; i < 4; ++i) {
+        run(1, true);
+        EXPECT_EQ(scores(), wanted);
+    }
+    EXPECT_NE(memory_->model().graph_refusal().find("no graphs"), std::string::npos);
+}
+
+TEST_F(batched_model_test, a_stream_that_failed_costs_no_batch_its_graph) {
+    open("emulated");
+    set_input(0.7f);
+    run(1, true);
+    run(1, true);
+    const auto wanted = scores();
+    stream_->run([]() -> result<void> { return fail(errc::corrupt, "broken"); });
+    run(1, true);
+    EXPECT_FALSE(synchronise(*stream_, *done_, {stage::detect, {}}));
+    for (int i = 0; i < 2; ++i) {
+        set_input(0.7f);
+        run(1, true);
+        EXPECT_EQ(scores(), wanted);
+    }
+    EXPECT_EQ(memory_->model().graph_refusal(), "");
+}
+
+}  // namespace
+}  // namespace faceflow::flow
