@@ -4,9 +4,6 @@ PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
 GPU    ?= 0
 
-# Compile through ccache where it is installed; the presets read this.
-export FACEFLOW_LAUNCHER ?= $(shell command -v ccache)
-
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test bench lint clean install
 
