@@ -46,6 +46,7 @@ function(faceflow_use_cuda target)
     list(TRANSFORM CUDAToolkit_INCLUDE_DIRS PREPEND "-isystem" OUTPUT_VARIABLE includes)
     set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${includes}")
     set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/open_devices.cpp ${CMAKE_SOURCE_DIR}/src/vision/make_kernels.cpp
+                          ${CMAKE_SOURCE_DIR}/src/media/hardware.cpp
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA)
 
     # Ranges for Nsight: header-only, and silent where no profiler is attached.

@@ -102,6 +102,13 @@ declared add_run(CLI::App& app) {
     run->add_flag("--video,!--no-video", a->video, "write annotated.mp4 (default), or do not")->group(output);
     run->add_flag("--quiet,!--no-quiet", a->quiet, "no progress and no summary on the terminal")->group(output);
     run->add_flag("--json,!--no-json", a->json, "print summary.json to standard output instead")->group(output);
+    run->add_option("--decode", a->request.decode,
+                    "where to decode: gpu leaves frames on the device, so that none goes up; auto: gpu on cuda, if no "
+                    "video is written")
+        ->type_name("WHERE")
+        ->check(CLI::IsMember({"auto", "gpu", "cpu"}))
+        ->capture_default_str()
+        ->group("Frames on devices with memory of their own");
     const auto part = "Which frames";
     run->add_option("--limit", a->limit, "stop after N frames of each input; 0: no limit")->type_name("N")->group(part);
     run->add_option("--start", a->start, "begin at this time of the input")

@@ -39,6 +39,22 @@ void capped_resource::deallocate(std::byte* memory, std::size_t bytes) noexcept 
     used_.fetch_sub(rounded(bytes), std::memory_order_relaxed);
 }
 
+void capped_resource::ask_for_room(std::size_t bytes) noexcept {
+    const std::lock_guard lock(holders_mutex_);
+    for (memory_holder* h : holders_)
+        h->give_way(bytes);
+}
+
+void capped_resource::add(memory_holder& h) {
+    const std::lock_guard lock(holders_mutex_);
+    holders_.push_back(&h);
+}
+
+void capped_resource::remove(memory_holder& h) noexcept {
+    const std::lock_guard lock(holders_mutex_);
+    std::erase(holders_, &h);
+}
+
 result<device_buffer> device_buffer::allocate(memory_resource& from, std::size_t bytes) {
     auto memory = from.allocate(bytes);
     if (!memory) return tl::unexpected(std::move(memory.error()));

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include "faceflow/result.hpp"
 
@@ -21,6 +23,14 @@ public:
     virtual void deallocate(std::byte* memory, std::size_t bytes) noexcept = 0;
 };
 
+// Somebody who holds memory of a pool that it could do without.
+class memory_holder {
+public:
+    virtual ~memory_holder() = default;
+    // Lets go of `bytes` or more, as far as there are; what the device still uses comes free later. Any thread.
+    virtual void give_way(std::size_t bytes) noexcept = 0;
+};
+
 // Refuses what would pass a cap, and remembers the peak. Sizes are counted as rounded up to the alignment.
 class capped_resource final : public memory_resource {
 public:
@@ -28,6 +38,12 @@ public:
 
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes) override;
     void deallocate(std::byte* memory, std::size_t bytes) noexcept override;
+
+    // Asks all who hold memory to give way, for one who was refused. Not from give_way.
+    void ask_for_room(std::size_t bytes) noexcept;
+    // From add to remove, `h` is asked. remove waits for an asking that goes on.
+    void add(memory_holder& h);
+    void remove(memory_holder& h) noexcept;
 
     [[nodiscard]] std::size_t limit_bytes() const noexcept { return cap_; }
     [[nodiscard]] std::size_t used_bytes() const noexcept { return used_.load(std::memory_order_relaxed); }
@@ -37,6 +53,8 @@ private:
     memory_resource& upstream_;
     const std::size_t cap_;
     std::atomic<std::size_t> used_{0}, peak_{0};
+    std::mutex holders_mutex_;
+    std::vector<memory_holder*> holders_;
 };
 
 // Owner of one allocation; move-only.

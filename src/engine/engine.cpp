@@ -15,19 +15,16 @@ std::int32_t usual_batch(const device& d) {
     return d.kind() == device_kind::cuda ? 4 : 1;  // more do not fit into 2 GiB beside a second pass
 }
 
-struct opened_devices {
-    std::vector<std::unique_ptr<device>> all;
-    std::string note;  // why `auto` is not what one might expect
-};
-
-result<opened_devices> open_cpu_instead(const options& o, std::string note) {
+result<void> open_cpu_instead(const options& o, equipment& e, std::string note) {
     auto cpu = open_devices({"cpu", o.device_memory, o.link});
     if (!cpu) return tl::unexpected(std::move(cpu.error()));
-    return opened_devices{std::move(*cpu), std::move(note)};
+    e.devices = std::move(*cpu);
+    if (!note.empty()) e.notes.push_back(std::move(note));
+    return {};
 }
 
 // `auto` is CUDA device 0 where models can run on it, else the CPU.
-result<opened_devices> open_for(const options& o, const inference::runtime& runtime) {
+result<void> open_devices_for(const options& o, equipment& e) {
     const bool choose = o.device == "auto";
     // The cap is for all processes together.
     auto devices = open_devices({choose ? "cuda" : o.device, o.device_memory / flow::pools_of(o.flow), o.link});
@@ -36,18 +33,34 @@ result<opened_devices> open_for(const options& o, const inference::runtime& runt
             return tl::unexpected(std::move(devices.error()));
         // That there is no GPU is nothing to speak of.
         const bool expected = devices.error().code == errc::unavailable;
-        return open_cpu_instead(o, expected ? "" : "computing on the CPU: " + devices.error().message);
+        return open_cpu_instead(o, e, expected ? "" : "computing on the CPU: " + devices.error().message);
     }
     if (devices->front()->kind() == device_kind::cuda) {
-        if (auto usable = inference::check_cuda_provider(runtime); !usable) {
+        if (auto usable = inference::check_cuda_provider(*e.runtime); !usable) {
             if (!choose) return tl::unexpected(std::move(usable.error()));
-            return open_cpu_instead(o, "computing on the CPU: " + usable.error().message);
+            return open_cpu_instead(o, e, "computing on the CPU: " + usable.error().message);
         }
     }
-    return opened_devices{std::move(*devices), {}};
+    e.devices = std::move(*devices);
+    return {};
+}
+
+std::int32_t threads_of(const options& o) {
+    return o.threads > 0 ? o.threads : static_cast<std::int32_t>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 }  // namespace
+
+result<std::shared_ptr<equipment>> equipment::open(const options& o) {
+    if (auto r = check(o); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = flow::check_flow(o.flow); !r) return tl::unexpected(std::move(r.error()));
+    auto e = std::make_shared<equipment>();
+    auto runtime = inference::runtime::create({threads_of(o)});
+    if (!runtime) return tl::unexpected(std::move(runtime.error()));
+    e->runtime = std::move(*runtime);
+    if (auto opened = open_devices_for(o, *e); !opened) return tl::unexpected(std::move(opened.error()));
+    return e;
+}
 
 result<void> check(const options& o) {
     const auto between = [](std::string_view what, auto value, auto low, auto high) -> result<void> {
@@ -80,25 +93,25 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     std::unique_ptr<face_engine> e(new face_engine(std::move(s)));
     options& o = e->setup_.chosen;
     e->metrics_.tracing = e->setup_.tracing;
-    if (o.threads == 0) o.threads = static_cast<std::int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+    o.threads = threads_of(o);
 
-    if (auto r = flow::check_flow(o.flow); !r) return tl::unexpected(std::move(r.error()));
-    auto runtime = inference::runtime::create({o.threads});
-    if (!runtime) return tl::unexpected(std::move(runtime.error()));
-    auto devices = open_for(o, **runtime);
-    if (!devices) return tl::unexpected(std::move(devices.error()));
-    e->devices_ = std::move(devices->all);
-    if (!devices->note.empty()) e->notes_.push_back(std::move(devices->note));
-    if (o.batch_frames == 0) o.batch_frames = usual_batch(*e->devices_.front());
-    for (const auto& d : e->devices_)
+    e->with_ = std::move(e->setup_.with);
+    if (e->with_ == nullptr) {
+        auto opened = equipment::open(o);
+        if (!opened) return tl::unexpected(std::move(opened.error()));
+        e->with_ = std::move(*opened);
+    }
+    e->notes_ = e->with_->notes;
+    if (o.batch_frames == 0) o.batch_frames = usual_batch(*e->devices().front());
+    for (const auto& d : e->devices())
         d->book().draw_on(e->setup_.tracing);
 
     auto store = inference::model_store::open(o.models);
     if (!store) return tl::unexpected(std::move(store.error()));
     const auto how =
         o.pacing == pacing::live && o.threads > 1 ? inference::threading::shared : inference::threading::caller;
-    for (const auto& d : e->devices_) {
-        auto models = flow::load_models(o, *store, *runtime, how);
+    for (const auto& d : e->devices()) {
+        auto models = flow::load_models(o, *store, e->with_->runtime, how);
         if (!models) return tl::unexpected(std::move(models.error()));
         e->equipped_.push_back({d.get(), std::move(*models)});
     }
@@ -117,14 +130,20 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
 face_engine::~face_engine() = default;
 
 result<std::size_t> face_engine::submit(host_frame f) {
-    if (auto r = faceflow::check(f.picture); !r) return tl::unexpected(std::move(r.error()));
+    if (f.on_device != nullptr && flow::pools_of(setup_.chosen.flow) > 1) {
+        return fail(errc::invalid_argument,
+                    fmt::format("the flow {} takes frames from host memory only", setup_.chosen.flow));
+    }
+    if (f.on_device == nullptr) {
+        if (auto r = faceflow::check(f.picture); !r) return tl::unexpected(std::move(r.error()));
+    }
     if (auto r = flow_->health(); !r) return tl::unexpected(std::move(r.error()));
     return flow_->submit(std::move(f));
 }
 
 std::size_t face_engine::peak_device_bytes() const {
     std::size_t sum = flow_->peak_bytes_elsewhere();
-    for (const auto& d : devices_)
+    for (const auto& d : devices())
         sum += d->pool().peak_bytes();
     return sum;
 }

@@ -13,11 +13,23 @@
 #include "faceflow/result.hpp"
 #include "flow/flow.hpp"
 #include "frame/host_frame.hpp"
+#include "inference/session.hpp"
 #include "telemetry/metrics.hpp"
 #include "vision/one_euro.hpp"
 #include "vision/tracker.hpp"
 
 namespace faceflow {
+
+// What an engine computes with. Who needs the devices before the engine is there, such as a source that decodes on one, makes
+// it first and keeps it for as long.
+struct equipment {
+    std::shared_ptr<inference::runtime> runtime;
+    std::vector<std::unique_ptr<device>> devices;  // one at least; source number modulo their count is the source's
+    std::vector<std::string> notes;                // why `auto` is not what one might expect
+
+    // Opens what the options name. Errors of open_devices; errc::unavailable when models cannot run there.
+    [[nodiscard]] static result<std::shared_ptr<equipment>> open(const options& o);
+};
 
 class face_engine {
 public:
@@ -30,7 +42,8 @@ public:
         bool merge_sources = false;  // recorded: results of all sources in one order, the same in every run
         trace* tracing = nullptr;    // draws stages and transfers, when given; outlives the engine
         std::function<void(const std::string&)> note =
-            {};  // lines for the user, such as of a process that was restarted
+            {};                                     // lines for the user, such as of a process that was restarted
+        std::shared_ptr<equipment> with = nullptr;  // opened for these options; null: the engine opens its own
     };
 
     [[nodiscard]] static result<std::unique_ptr<face_engine>> create(setup s);
@@ -46,7 +59,7 @@ public:
 
     [[nodiscard]] const options& chosen() const noexcept { return setup_.chosen; }
     [[nodiscard]] metrics& counters() noexcept { return metrics_; }
-    [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return devices_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return with_->devices; }
     [[nodiscard]] const flow::model_set& models() const noexcept { return equipped_.front().models; }
     // What a person should know of how it runs, a sentence each: a GPU that is there and not used, and why.
     [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
@@ -69,7 +82,7 @@ private:
     setup setup_;
     metrics metrics_;
     std::vector<std::string> notes_;
-    std::vector<std::unique_ptr<device>> devices_;
+    std::shared_ptr<equipment> with_;
     std::vector<flow::equipped_device> equipped_;
     std::map<std::uint32_t, per_source> sources_;  // touched by the flow's handler thread alone
     std::unique_ptr<flow::flow> flow_;             // last: its threads use all of the above

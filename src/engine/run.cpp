@@ -88,6 +88,9 @@ public:
           on_progress_(on_progress) {}
 
     result<run_report> run() {
+        auto equipped = equipment::open(request_.chosen);
+        if (!equipped) return tl::unexpected(std::move(equipped.error()));
+        equipment_ = std::move(*equipped);
         if (auto r = open_sources(); !r) return tl::unexpected(std::move(r.error()));
         if (auto r = open_outputs(); !r) return tl::unexpected(std::move(r.error()));
         if (auto r = open_engine(); !r) return tl::unexpected(std::move(r.error()));
@@ -105,10 +108,38 @@ public:
     }
 
 private:
+    // Whether sources decode on their device.
+    result<bool> decodes_on_device() const {
+        if (request_.decode == "cpu") return false;
+        const device_kind kind = equipment_->devices.front()->kind();
+        const bool asked = request_.decode == "gpu";
+        if (!asked && request_.decode != "auto") {
+            return fail(errc::invalid_argument,
+                        fmt::format("unknown place to decode '{}'; there are: auto, gpu, cpu", request_.decode));
+        }
+        const auto unless = [&](bool fits, std::string_view why) -> result<bool> {
+            if (fits) return true;
+            return asked ? fail(errc::invalid_argument, fmt::format("--decode gpu {}", why)) : result<bool>(false);
+        };
+        if (auto r = unless(kind != device_kind::cpu, "needs a device with a decoder: cuda, or emulated"); !r || !*r)
+            return r;
+        if (auto r = unless(!request_.video, "leaves no pixels in host memory to draw on; add --no-video"); !r || !*r)
+            return r;
+        if (auto r =
+                unless(flow::pools_of(request_.chosen.flow) == 1, "is for flows in one process: fused and threaded");
+            !r || !*r)
+            return r;
+        return asked || kind == device_kind::cuda;
+    }
+
     result<void> open_sources() {
+        const auto on_device = decodes_on_device();
+        if (!on_device) return tl::unexpected(on_device.error());
         for (std::size_t i = 0; i < request_.inputs.size(); ++i) {
             media::source_options o;
             o.number = static_cast<std::uint32_t>(i);
+            if (*on_device) o.decode_on = equipment_->devices[i % equipment_->devices.size()].get();
+            o.only_on_device = request_.decode == "gpu";
             o.stop = halt_.get_token();
             o.start_seconds = request_.start_seconds;
             o.end_seconds = request_.end_seconds;
@@ -162,7 +193,7 @@ private:
         if (live_) chosen.pacing = pacing::live;
         auto engine = face_engine::create(
             {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true,
-             tracing_.get(), request_.note});
+             tracing_.get(), request_.note, equipment_});
         if (!engine) return tl::unexpected(std::move(engine.error()));
         engine_ = std::move(*engine);
         report_.warnings = engine_->notes();
@@ -325,6 +356,7 @@ private:
         }
     }};
 
+    std::shared_ptr<equipment> equipment_;  // before all that holds frames on its devices
     std::vector<opened_source> sources_;
     std::vector<std::unique_ptr<media::result_writer>> writers_;
     bool live_ = false;

@@ -21,9 +21,11 @@ frame_store::frame_store(device& on, const frame_store_options& chosen)
       options_(chosen),
       cache_(cache_options(chosen)) {
     if (!on.shares_host_memory() && chosen.cache) sweeper_ = std::make_unique<cache_sweeper>(cache_);
+    if (chosen.cache) on.pool().add(*this);
 }
 
 frame_store::~frame_store() {
+    if (options_.cache) device_.pool().remove(*this);
     close();
 }
 
@@ -33,6 +35,7 @@ void frame_store::close() {
 }
 
 result<frame> frame_store::upload(stream& up, const host_frame& from, stage at) {
+    if (from.on_device != nullptr) return adopt(up, from);
     if (views()) return frame{from.id, from.picture, from.owner, nullptr};
     if (device_.shares_host_memory()) {
         auto slot = take_slot(native_bytes(from.picture.format, from.picture.width, from.picture.height));
@@ -77,6 +80,30 @@ result<frame> frame_store::upload(stream& up, arrival&& from, const frame_id& id
     return stored(up, std::move(*slot), from.picture_, id);
 }
 
+result<frame> frame_store::produce(stream& by, const image& picture, const frame_id& id, const filler& fill) {
+    auto slot = take_slot(native_bytes(picture.format, picture.width, picture.height));
+    if (!slot) return tl::unexpected(std::move(slot.error()));
+    slot->used_on(by);
+    if (auto filled = fill(slot->address()); !filled) return tl::unexpected(std::move(filled.error()));
+    return stored(by, std::move(*slot), picture, id);
+}
+
+result<frame> frame_store::adopt(stream& up, const host_frame& from) {
+    if (&from.on_device->stored->slot.source()->owner() != &device_) {
+        return fail(errc::internal,
+                    "a frame was decoded on another device than the one that its source's frames go to");
+    }
+    frame f = *from.on_device;
+    f.id = from.id;
+    use(up, f);
+    remember(f);
+    return f;
+}
+
+void frame_store::remember(const frame& f) {
+    if (options_.cache) cache_.put(f, native_bytes(f.picture.format, f.picture.width, f.picture.height));
+}
+
 // The frame whose bytes the work on `up` puts into `slot`.
 result<frame> frame_store::stored(stream& up, lease slot, const image& picture, const frame_id& id) {
     auto ready = device_.make_event();
@@ -85,7 +112,7 @@ result<frame> frame_store::stored(stream& up, lease slot, const image& picture, 
     frame f{id, packed_at(picture, slot.address()), nullptr, nullptr};
     f.stored = std::make_shared<const stored_frame>(stored_frame{std::move(slot), std::move(*ready)});
     f.hold = f.stored;
-    if (options_.cache) cache_.put(f, native_bytes(picture.format, picture.width, picture.height));
+    remember(f);
     return f;
 }
 
@@ -107,7 +134,7 @@ std::optional<frame> frame_store::find(stream& on, const frame_key& key) {
 }
 
 result<frame> frame_store::find(stream& on, const host_frame& from, stage at) {
-    if (views()) return frame{from.id, from.picture, from.owner, nullptr};
+    if (views() && from.on_device == nullptr) return frame{from.id, from.picture, from.owner, nullptr};
     if (options_.cache) {
         const image& p = from.picture;
         if (auto cached = find(on, {from.id, p.width, p.height, p.format})) return std::move(*cached);
@@ -123,7 +150,7 @@ result<lease> frame_store::take_slot(std::size_t bytes) {
     }
     // The pool is at its cap: cached frames give way. Outside of the lock, for it ends leases.
     for (int attempt = 0;; ++attempt) {
-        cache_.evict(bytes * static_cast<std::size_t>(1 << attempt));
+        device_.pool().ask_for_room(bytes * static_cast<std::size_t>(1 << attempt));
         const std::lock_guard lock(mutex_);
         auto taken = take_slot_once(families_[bytes], bytes);
         if (taken || attempt == 2) return taken;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -46,8 +47,8 @@ private:
 
 // Where host memory is device memory nothing moves and nothing is cached: frames are views. Elsewhere frames live in slots of
 // slabs, one family per frame size, that grow by a few slots as long as the pool lets them; when it does not, the
-// cache is asked to give way before errc::out_of_memory. Thread-safe.
-class frame_store {
+// caches of all stores of the device are asked to give way before errc::out_of_memory. Thread-safe.
+class frame_store : private memory_holder {
 public:
     static constexpr std::size_t slots_per_slab = 4;  // frame memory grows by so many frames
     // ... or by more where frames are so small that a slab of them could not be mapped by another process.
@@ -55,15 +56,21 @@ public:
 
     frame_store(device& on, const frame_store_options& chosen);
     // Streams that frames were used on must still be there, unless `close` was called and no frame is held elsewhere.
-    ~frame_store();
+    ~frame_store() override;
     frame_store(const frame_store&) = delete;
 
-    // One transfer of the frame's native bytes, planes without padding, in the order of `up`; entered in the cache.
+    // One transfer of the frame's native bytes, planes without padding, in the order of `up`; entered in the cache. A frame
+    // that lies on this device already is taken as it lies there: `up` waits for it, and nothing moves.
     [[nodiscard]] result<frame> upload(stream& up, const host_frame& from, stage at);
 
     // The same for a picture like `picture` (whose planes are not looked at) that the caller is about to fill in.
     [[nodiscard]] result<arrival> expect(const image& picture, const tag& t);
     [[nodiscard]] result<frame> upload(stream& up, arrival&& from, const frame_id& id, stage at);
+
+    // A frame that is made on the device, for decoders: `fill` adds work to `by` that puts the bytes of a picture like `picture`,
+    // planes without padding, into the slot that it is given. Not where frames are views.
+    using filler = std::function<result<void>(std::byte* slot)>;
+    [[nodiscard]] result<frame> produce(stream& by, const image& picture, const frame_id& id, const filler& fill);
 
     // The frame if it is in the cache.
     [[nodiscard]] std::optional<frame> find(stream& on, const frame_key& key);
@@ -83,12 +90,15 @@ private:
         std::unique_ptr<staging_ring> staging;
     };
 
+    void give_way(std::size_t bytes) noexcept override { cache_.evict(bytes); }
     [[nodiscard]] result<lease> take_slot(std::size_t bytes);
     [[nodiscard]] result<lease> take_slot_once(family& f, std::size_t bytes);
     [[nodiscard]] std::size_t slots_to_add(std::size_t bytes) const noexcept;
     [[nodiscard]] result<staging_ring*> staging_for(std::size_t bytes);
     void drop_idle_slabs(std::size_t but_for);
     [[nodiscard]] bool views() const noexcept { return device_.shares_host_memory() && !options_.always_in_slots; }
+    [[nodiscard]] result<frame> adopt(stream& up, const host_frame& from);
+    void remember(const frame& f);
     [[nodiscard]] result<frame> stored(stream& up, lease slot, const image& picture, const frame_id& id);
     [[nodiscard]] std::shared_ptr<std::byte[]> host_memory(std::size_t bytes);
 

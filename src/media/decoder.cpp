@@ -4,7 +4,8 @@
 
 namespace faceflow::media {
 
-result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base, int threads, bool low_delay) {
+result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base, int threads, bool low_delay,
+                              const hardware* on) {
     const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
     const std::string name = avcodec_get_name(parameters.codec_id);
     if (!codec) return fail(errc::unsupported, "this FFmpeg has no decoder for " + name + "; re-encode it as H.264");
@@ -19,6 +20,7 @@ result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational ti
     context.pkt_timebase = time_base;
     context.thread_count = threads;
     context.thread_type = low_delay ? FF_THREAD_SLICE : FF_THREAD_FRAME | FF_THREAD_SLICE;
+    if (on != nullptr) on->prepare(context);
     if (const int code = avcodec_open2(&context, codec, nullptr); code < 0) {
         return fail(libav_errc(code), "the " + name + " decoder does not open: " + libav_message(code));
     }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "media/ffmpeg.hpp"
+#include "media/hardware.hpp"
 
 namespace faceflow::media {
 
@@ -14,9 +15,10 @@ using packet_source = std::function<int(AVPacket&)>;
 
 class decoder {
 public:
-    // `threads` 0: FFmpeg decides. `low_delay` gives up frame-parallel decoding, which holds one frame per thread back.
+    // `threads` 0: FFmpeg decides. `low_delay` gives up frame-parallel decoding, which holds one frame per thread back. `on`, where
+    // given, decodes what it can; it outlives the decoder.
     [[nodiscard]] static result<decoder> open(const AVCodecParameters& parameters, AVRational time_base, int threads,
-                                              bool low_delay);
+                                              bool low_delay, const hardware* on = nullptr);
 
     // The next frame; null when the stream is over, that is when `packets` gave an error (see `ended_with`) and
     // everything before it came out.

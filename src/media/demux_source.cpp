@@ -7,6 +7,8 @@
 #include "media/counts.hpp"
 #include "media/decoder.hpp"
 #include "media/demuxer.hpp"
+#include "media/device_frames.hpp"
+#include "media/hardware.hpp"
 #include "media/reconnect.hpp"
 #include "media/sources.hpp"
 #include "media/stream_facts.hpp"
@@ -19,6 +21,7 @@ namespace {
 using steady = std::chrono::steady_clock;
 
 constexpr int most_bad_reads_in_a_row = 64;
+constexpr auto longest_wait_for_room = std::chrono::seconds(1);
 
 std::int64_t to_ns(double seconds) {
     return std::llround(seconds * 1e9);
@@ -49,7 +52,10 @@ private:
     int read_packet(AVPacket& packet);
     int wait_for_packet(AVPacket& packet);
     result<std::optional<read_frame>> read();
+    result<void> open_hardware_decoder();
     result<std::optional<read_frame>> finish_frame(frame_ptr frame, std::int64_t pts_ns);
+    result<read_frame> keep_on_device(frame_ptr frame, AVPixelFormat layout);
+    result<read_frame> keep_in_host_memory(frame_ptr frame);
     std::optional<std::int64_t> place(const AVFrame& frame);
     result<void> handle_end();
     void note_truncation();
@@ -60,6 +66,8 @@ private:
     source_options options_;
     io_guard guard_;  // before what holds its callback
     demuxer demuxer_;
+    std::shared_ptr<device_frames> device_frames_;
+    std::unique_ptr<hardware> hardware_;  // null: frames stay in host memory
     std::optional<decoder> decoder_;
     std::optional<frame_mapper> mapper_;
     timeline timeline_{0};
@@ -108,8 +116,24 @@ result<void> demux_source::look_ahead() {
     return {};
 }
 
+// Once, on opening: the decoder of a source that was found again uses the same.
+result<void> demux_source::open_hardware_decoder() {
+    if (options_.decode_on == nullptr || hardware_ != nullptr) return {};
+    auto frames = device_frames::create(*options_.decode_on);
+    if (!frames) return tl::unexpected(std::move(frames.error()));
+    auto opened = open_hardware((*frames)->work());
+    if (!opened) return options_.only_on_device ? tl::unexpected(std::move(opened.error())) : result<void>{};
+    device_frames_ = std::move(*frames);
+    hardware_ = std::move(*opened);
+    return {};
+}
+
 result<void> demux_source::attach(demuxer opened) {
-    auto made = decoder::open(*opened.video->codecpar, opened.video->time_base, options_.decode_threads, opened.live);
+    if (auto ready = open_hardware_decoder(); !ready)
+        return fail(ready.error().code, name() + ": " + ready.error().message);
+    decoder_.reset();  // before another that uses the same hardware
+    auto made = decoder::open(*opened.video->codecpar, opened.video->time_base, options_.decode_threads, opened.live,
+                              hardware_.get());
     if (!made) return fail(made.error().code, name() + ": " + made.error().message);
     decoder_.emplace(std::move(*made));
     mapper_.emplace(traits_of(*opened.video));
@@ -228,7 +252,10 @@ result<std::optional<read_frame>> demux_source::read() {
         sought_.reset();
         if (options_.start_seconds && *pts_ns < to_ns(*options_.start_seconds)) continue;
         if (options_.end_seconds && *pts_ns >= to_ns(*options_.end_seconds)) break;
-        return finish_frame(std::move(*frame), *pts_ns);
+        auto given = finish_frame(std::move(*frame), *pts_ns);
+        if (given || !hardware_ || given.error().code != errc::out_of_memory) return given;
+        survived_.add("device_memory");  // load shed: what is on its way gives room again
+        ++sequence_;
     }
     ended_ = true;
     return std::optional<read_frame>();
@@ -236,18 +263,55 @@ result<std::optional<read_frame>> demux_source::read() {
 
 result<std::optional<read_frame>> demux_source::finish_frame(frame_ptr frame, std::int64_t pts_ns) {
     const bool damaged = (frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0;
-    auto mapped = mapper_->map(std::move(frame));
-    if (!mapped) return fail(mapped.error().code, name() + ": " + mapped.error().message);
+    const AVPixelFormat layout = hardware_ ? hardware_->layout_on_device(*frame) : AV_PIX_FMT_NONE;
+    auto given = to_pixel_format(layout) != pixel_format::none ? keep_on_device(std::move(frame), layout)
+                                                               : keep_in_host_memory(std::move(frame));
+    if (!given) return fail(given.error().code, name() + ": " + given.error().message);
     survived_.add("damaged_frame", damaged ? 1 : 0);
+    given->frame.id = {options_.number, sequence_++};
+    given->frame.pts_ns = pts_ns;
+    given->frame.captured = last_frame_at_ = steady::now();
+    backoff_.reset();
+    return std::optional<read_frame>(std::move(*given));
+}
+
+result<read_frame> demux_source::keep_in_host_memory(frame_ptr frame) {
+    if (options_.only_on_device) {
+        return fail(errc::unsupported, "the device does not decode its " + info_.codec +
+                                           " (this profile or pixel format); use --decode auto or cpu");
+    }
+    survived_.add("decoded_on_cpu", hardware_ ? 1 : 0);
+    auto mapped = mapper_->map(std::move(frame));
+    if (!mapped) return tl::unexpected(std::move(mapped.error()));
     survived_.add("converted_pixel_format", mapped->converted ? 1 : 0);
     survived_.add("ignored_flip", mapped->flipped ? 1 : 0);
     read_frame given;
-    given.frame.id = {options_.number, sequence_++};
     given.frame.picture = mapped->picture;
     given.frame.owner = std::move(mapped->owner);
-    given.frame.pts_ns = pts_ns;
-    given.frame.captured = last_frame_at_ = steady::now();
-    backoff_.reset();
+    return given;
+}
+
+result<read_frame> demux_source::keep_on_device(frame_ptr frame, AVPixelFormat layout) {
+    auto described = mapper_->describe(*frame, layout);
+    if (!described) return tl::unexpected(std::move(described.error()));
+    const image& facts = described->picture;
+    const auto keep = [&] {
+        return device_frames_->produce(facts, {options_.number, sequence_},
+                                       [&](std::byte* slot) { return hardware_->copy(std::move(frame), facts, slot); });
+    };
+    auto kept = keep();
+    // A recorded frame can wait until those before it have left the device.
+    const auto until = steady::now() + longest_wait_for_room;
+    while (!kept && kept.error().code == errc::out_of_memory && !demuxer_.live && !guard_.interrupted() &&
+           steady::now() < until) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        kept = keep();
+    }
+    if (!kept) return tl::unexpected(std::move(kept.error()));
+    survived_.add("ignored_flip", described->flipped ? 1 : 0);
+    read_frame given;
+    given.frame.picture = facts;
+    given.frame.on_device = std::move(*kept);
     return given;
 }
 

@@ -69,7 +69,7 @@ result<std::unique_ptr<source>> open_path(const std::string& input, const source
         const int code = errno;
         return code == ENOENT && has_wildcard(input) ? open_pattern(input, options) : missing(input, code);
     }
-    if (access(input.c_str(), R_OK) != 0) {
+    if (::access(input.c_str(), R_OK) != 0) {
         return fail(errc::io,
                     "no permission to read " + input +
                         (S_ISCHR(about.st_mode) ? ": add your user to the group `video`" : ": see `ls -l` on it"));

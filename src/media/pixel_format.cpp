@@ -197,30 +197,39 @@ turn_and_flip read_display_matrix(const std::int32_t* matrix) noexcept {
     return found;
 }
 
+result<mapped_frame> frame_mapper::describe(const AVFrame& frame, AVPixelFormat layout) const {
+    if (frame.width <= 0 || frame.height <= 0) return fail(errc::corrupt, "a decoded frame has no size");
+    mapped_frame described;
+    const turn_and_flip turn = turn_of(frame, traits_);
+    described.picture.format = to_pixel_format(layout);
+    described.picture.width = frame.width;
+    described.picture.height = frame.height;
+    described.picture.turn = turn.turn;
+    described.flipped = turn.flipped;
+    read_colour(frame, traits_.codec, described.picture);
+    return described;
+}
+
 result<mapped_frame> frame_mapper::map(frame_ptr frame) {
-    if (frame->width <= 0 || frame->height <= 0) return fail(errc::corrupt, "a decoded frame has no size");
-    mapped_frame mapped;
-    const turn_and_flip turn = turn_of(*frame, traits_);
+    bool converted = false;
     if (to_pixel_format(static_cast<AVPixelFormat>(frame->format)) == pixel_format::none) {
-        auto converted = convert(*frame, nearest_supported(static_cast<AVPixelFormat>(frame->format)));
-        if (!converted) return tl::unexpected(converted.error());
-        frame = std::move(*converted);
-        mapped.converted = true;
+        if (frame->width <= 0 || frame->height <= 0) return fail(errc::corrupt, "a decoded frame has no size");
+        auto made = convert(*frame, nearest_supported(static_cast<AVPixelFormat>(frame->format)));
+        if (!made) return tl::unexpected(made.error());
+        frame = std::move(*made);
+        converted = true;
     }
-    image& picture = mapped.picture;
     // Some encoders store G, B and R as 4:4:4 planes and say so in the matrix alone.
     if (frame->format == AV_PIX_FMT_YUV444P && frame->colorspace == AVCOL_SPC_RGB) frame->format = AV_PIX_FMT_GBRP;
-    picture.format = to_pixel_format(static_cast<AVPixelFormat>(frame->format));
-    picture.width = frame->width;
-    picture.height = frame->height;
-    picture.turn = turn.turn;
-    mapped.flipped = turn.flipped;
-    read_colour(*frame, traits_.codec, picture);
+    auto mapped = describe(*frame, static_cast<AVPixelFormat>(frame->format));
+    if (!mapped) return mapped;
+    mapped->converted = converted;
+    image& picture = mapped->picture;
     const int planes =
         picture.format == pixel_format::pal8 ? 2 : av_pix_fmt_count_planes(static_cast<AVPixelFormat>(frame->format));
     for (int i = 0; i < std::min(planes, 4); ++i)
         picture.planes[i] = {frame->data[i], frame->linesize[i]};
-    mapped.owner = std::shared_ptr<const AVFrame>(std::move(frame));
+    mapped->owner = std::shared_ptr<const AVFrame>(std::move(frame));
     return mapped;
 }
 

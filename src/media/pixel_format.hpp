@@ -49,6 +49,8 @@ public:
 
     // Takes the frame; its buffers live as long as the owner does.
     [[nodiscard]] result<mapped_frame> map(frame_ptr frame);
+    // The same without pixels, for a frame whose pixels lie elsewhere, in `layout`, which has a name here.
+    [[nodiscard]] result<mapped_frame> describe(const AVFrame& frame, AVPixelFormat layout) const;
 
 private:
     [[nodiscard]] result<frame_ptr> convert(const AVFrame& frame, AVPixelFormat target);

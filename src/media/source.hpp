@@ -26,6 +26,11 @@ struct source_options {
     // with a capped back-off before the source ends with an error.
     std::chrono::milliseconds read_timeout{5000};
     std::chrono::milliseconds reconnect_for{60000};
+    // Where given, frames are decoded there and stay there (see media/hardware.hpp); the device outlives the source and all its
+    // frames. Those that it cannot decode come in host memory, or with `only_on_device` are an error (errc::unsupported).
+    // Pictures always come in host memory.
+    device* decode_on = nullptr;
+    bool only_on_device = false;
     std::stop_token stop;  // ends a blocked open_source, and then every `next`, with errc::interrupted
 };
 
@@ -71,6 +76,8 @@ public:
     //   converted_pixel_format   frames in a layout without a pixel_format of its own
     //   ignored_flip             frames shown mirrored because a mirroring orientation was left out
     //   corrupt_picture          pictures of a folder that could not be read
+    //   decoded_on_cpu           frames that the device was to decode and could not
+    //   device_memory            frames that were decoded on the device and found no room in its pool
     [[nodiscard]] virtual std::map<std::string, std::uint64_t> survived() const = 0;
 };
 

@@ -1,0 +1,150 @@
+#include "media/cuda/nvdec.hpp"
+
+#include <cuda.h>
+extern "C" {
+#include <libavutil/hwcontext.h>
+#include <libavutil/hwcontext_cuda.h>
+}
+
+#include <deque>
+#include <utility>
+
+#include "device/cuda/cuda_stream.hpp"
+#include "frame/layout.hpp"
+
+namespace faceflow::media {
+namespace {
+
+// Frames that wait for their copy. Surfaces beyond what the codec itself needs.
+constexpr int most_held = 4;
+
+struct buffer_deleter {
+    void operator()(AVBufferRef* reference) const noexcept { av_buffer_unref(&reference); }
+};
+using buffer_ptr = std::unique_ptr<AVBufferRef, buffer_deleter>;
+
+// The context that the runtime works in. The call comes from the driver that the runtime has opened: nothing links libcuda.
+result<CUcontext> current_context() {
+    // The runtime makes its context with the first call that needs one.
+    if (auto there = checked(cudaFree(nullptr), "cudaFree"); !there) return tl::unexpected(std::move(there.error()));
+    void* found = nullptr;
+    cudaDriverEntryPointQueryResult status{};
+#if CUDART_VERSION >= 12050
+    const cudaError_t asked =
+        cudaGetDriverEntryPointByVersion("cuCtxGetCurrent", &found, 4000, cudaEnableDefault, &status);
+#else
+    const cudaError_t asked = cudaGetDriverEntryPoint("cuCtxGetCurrent", &found, cudaEnableDefault, &status);
+#endif
+    if (auto answered = checked(asked, "cudaGetDriverEntryPoint"); !answered)
+        return tl::unexpected(std::move(answered.error()));
+    CUcontext context = nullptr;
+    using get_current = CUresult(CUDAAPI*)(CUcontext*);
+    if (status != cudaDriverEntryPointSuccess || reinterpret_cast<get_current>(found)(&context) != CUDA_SUCCESS ||
+        context == nullptr) {
+        return fail(errc::unavailable, "the NVIDIA driver does not tell the CUDA context to decode in");
+    }
+    return context;
+}
+
+// Prefers the card; what the codec cannot have it decode goes to its software decoder.
+AVPixelFormat choose_format(AVCodecContext*, const AVPixelFormat* offered) {
+    for (const AVPixelFormat* f = offered; *f != AV_PIX_FMT_NONE; ++f) {
+        if (*f == AV_PIX_FMT_CUDA) return *f;
+    }
+    for (const AVPixelFormat* f = offered; *f != AV_PIX_FMT_NONE; ++f) {
+        const AVPixFmtDescriptor* about = av_pix_fmt_desc_get(*f);
+        if (about != nullptr && (about->flags & AV_PIX_FMT_FLAG_HWACCEL) == 0) return *f;
+    }
+    return AV_PIX_FMT_NONE;
+}
+
+bool decodes_on_cuda(const AVCodec& codec) {
+    for (int i = 0;; ++i) {
+        const AVCodecHWConfig* way = avcodec_get_hw_config(&codec, i);
+        if (way == nullptr) return false;
+        if (way->device_type == AV_HWDEVICE_TYPE_CUDA && (way->methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX) != 0)
+            return true;
+    }
+}
+
+class nvdec final : public hardware {
+public:
+    nvdec(stream& by, buffer_ptr context) : by_(static_cast<cuda_stream&>(by)), context_(std::move(context)) {}
+
+    void prepare(AVCodecContext& context) const override {
+        if (!decodes_on_cuda(*context.codec)) return;
+        context.hw_device_ctx = av_buffer_ref(context_.get());
+        context.get_format = choose_format;
+        context.extra_hw_frames = most_held + 1;
+        context.thread_count = 1;  // the card does the work
+    }
+
+    AVPixelFormat layout_on_device(const AVFrame& decoded) const noexcept override {
+        if (decoded.format != AV_PIX_FMT_CUDA || decoded.hw_frames_ctx == nullptr) return AV_PIX_FMT_NONE;
+        return reinterpret_cast<const AVHWFramesContext*>(decoded.hw_frames_ctx->data)->sw_format;
+    }
+
+    result<void> copy(frame_ptr decoded, const image& facts, std::byte* slot) override;
+
+private:
+    struct held {
+        frame_ptr decoded;
+        std::unique_ptr<event> copied;
+    };
+    [[nodiscard]] result<std::unique_ptr<event>> take_event();
+
+    cuda_stream& by_;
+    const buffer_ptr context_;
+    std::deque<held> held_;  // in the stream's order
+};
+
+// An event of a frame that has been copied, or a new one.
+result<std::unique_ptr<event>> nvdec::take_event() {
+    std::unique_ptr<event> spare;
+    while (!held_.empty() && (held_.front().copied->done() || held_.size() >= most_held)) {
+        if (auto done = wait_until_done(by_.owner(), *held_.front().copied, {stage::capture, {}}); !done)
+            return tl::unexpected(std::move(done.error()));
+        spare = std::move(held_.front().copied);
+        held_.pop_front();
+    }
+    if (spare != nullptr) return spare;
+    return by_.owner().make_event();
+}
+
+result<void> nvdec::copy(frame_ptr decoded, const image& facts, std::byte* slot) {
+    auto copied = take_event();
+    if (!copied) return tl::unexpected(std::move(copied.error()));
+    for (int i = 0; i < plane_count(facts.format); ++i) {
+        const plane_extent extent = extent_of(facts.format, facts.width, facts.height, i);
+        by_.submit("cudaMemcpy2DAsync", [&](cudaStream_t handle) {
+            return cudaMemcpy2DAsync(slot, extent.row_bytes, decoded->data[i],
+                                     static_cast<std::size_t>(decoded->linesize[i]), extent.row_bytes,
+                                     static_cast<std::size_t>(extent.rows), cudaMemcpyDeviceToDevice, handle);
+        });
+        slot += extent.bytes();
+    }
+    by_.record(**copied);
+    held_.push_back({std::move(decoded), std::move(*copied)});
+    return {};
+}
+
+}  // namespace
+
+// The context is made by hand: av_hwdevice_ctx_create refuses a primary context whose flags are not the ones it would set.
+result<std::unique_ptr<hardware>> open_nvdec(stream& by) {
+    const current_device scope(by.owner().index());
+    auto context = current_context();
+    if (!context) return tl::unexpected(std::move(context.error()));
+    buffer_ptr made(av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_CUDA));
+    if (made == nullptr) return fail(errc::unavailable, "this FFmpeg is built without CUDA: use --decode cpu");
+    auto* const about = reinterpret_cast<AVHWDeviceContext*>(made->data);
+    auto* const cuda = static_cast<AVCUDADeviceContext*>(about->hwctx);
+    cuda->cuda_ctx = *context;
+    cuda->stream = native(by);
+    if (const int code = av_hwdevice_ctx_init(made.get()); code < 0) {
+        return fail(errc::unavailable, "FFmpeg cannot decode on CUDA: " + libav_message(code) + "; use --decode cpu");
+    }
+    return std::make_unique<nvdec>(by, std::move(made));
+}
+
+}  // namespace faceflow::media

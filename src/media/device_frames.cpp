@@ -1,0 +1,44 @@
+#include "media/device_frames.hpp"
+
+#include <utility>
+
+namespace faceflow::media {
+namespace {
+
+// Nothing goes up, and the flow's own store does the caching.
+frame_store_options slots_only() {
+    frame_store_options o;
+    o.cache = false;
+    return o;
+}
+
+// What `frame::stored` points into: the slot goes first, then perhaps the stream that it was used on.
+struct kept_frame {
+    std::shared_ptr<device_frames> of;
+    std::shared_ptr<const stored_frame> stored;
+};
+
+}  // namespace
+
+device_frames::device_frames(device& on, std::unique_ptr<stream> work)
+    : work_(std::move(work)),
+      store_(on, slots_only()) {}
+
+result<std::shared_ptr<device_frames>> device_frames::create(device& on) {
+    auto work = on.make_stream("decode");
+    if (!work) return tl::unexpected(std::move(work.error()));
+    return std::shared_ptr<device_frames>(new device_frames(on, std::move(*work)));
+}
+
+result<std::shared_ptr<const frame>> device_frames::produce(const image& picture, const frame_id& id,
+                                                            const frame_store::filler& fill) {
+    auto made = store_.produce(*work_, picture, id, fill);
+    if (!made) return tl::unexpected(std::move(made.error()));
+    made->hold = nullptr;
+    const auto kept = std::make_shared<const kept_frame>(kept_frame{shared_from_this(), std::move(made->stored)});
+    made->stored = std::shared_ptr<const stored_frame>(kept, kept->stored.get());
+    made->hold = made->stored;
+    return std::make_shared<const frame>(std::move(*made));
+}
+
+}  // namespace faceflow::media

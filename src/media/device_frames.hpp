@@ -1,0 +1,31 @@
+// Where a decoder leaves its frames when they are to stay on a device: slots and a stream of the source's own.
+#pragma once
+
+#include <memory>
+
+#include "device/device.hpp"
+#include "frame/frame_store.hpp"
+
+namespace faceflow::media {
+
+// Frames keep it alive, and it keeps its stream alive for them; the device outlives them all. One thread at a time makes frames.
+class device_frames : public std::enable_shared_from_this<device_frames> {
+public:
+    // Errors of device::make_stream.
+    [[nodiscard]] static result<std::shared_ptr<device_frames>> create(device& on);
+
+    // In whose order frames are filled.
+    [[nodiscard]] stream& work() noexcept { return *work_; }
+
+    // See frame_store::produce. errc::out_of_memory when the pool has no room: the frame is lost, the next may have it.
+    [[nodiscard]] result<std::shared_ptr<const frame>> produce(const image& picture, const frame_id& id,
+                                                               const frame_store::filler& fill);
+
+private:
+    device_frames(device& on, std::unique_ptr<stream> work);
+
+    std::unique_ptr<stream> work_;  // goes after the slots that were used on it
+    frame_store store_;
+};
+
+}  // namespace faceflow::media

@@ -1,0 +1,58 @@
+#include "media/hardware.hpp"
+
+#include <fmt/format.h>
+
+#include "frame/layout.hpp"
+#include "media/pixel_format.hpp"
+#ifdef FACEFLOW_CUDA
+#include "media/cuda/nvdec.hpp"
+#endif
+
+namespace faceflow::media {
+namespace {
+
+class emulated_hardware final : public hardware {
+public:
+    explicit emulated_hardware(stream& by) : by_(by) {}
+
+    void prepare(AVCodecContext&) const override {}
+
+    AVPixelFormat layout_on_device(const AVFrame& decoded) const noexcept override {
+        const auto format = static_cast<AVPixelFormat>(decoded.format);
+        const bool plain =
+            to_pixel_format(format) != pixel_format::none && to_pixel_format(format) != pixel_format::pal8;
+        return plain ? format : AV_PIX_FMT_NONE;
+    }
+
+    result<void> copy(frame_ptr decoded, const image& facts, std::byte* slot) override {
+        image picture = facts;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(plane_count(picture.format)); ++i)
+            picture.planes[i] = {decoded->data[i], decoded->linesize[i]};
+        by_.run([picture, to = by_.owner().kernel_address(slot),
+                 kept = std::shared_ptr<const AVFrame>(std::move(decoded))]() -> result<void> {
+            pack(picture, to);
+            return {};
+        });
+        return {};
+    }
+
+private:
+    stream& by_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<hardware>> open_hardware(stream& by) {
+    switch (by.owner().kind()) {
+        case device_kind::emulated: return std::make_unique<emulated_hardware>(by);
+#ifdef FACEFLOW_CUDA
+        case device_kind::cuda: return open_nvdec(by);
+#endif
+        default:
+            return fail(errc::unsupported,
+                        fmt::format("a device of kind {} has no decoder of its own; use --decode cpu",
+                                    name(by.owner().kind())));
+    }
+}
+
+}  // namespace faceflow::media
