@@ -29,6 +29,12 @@ public:
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes) override;
     void deallocate(std::byte* memory, std::size_t bytes) noexcept override;
 
+    static constexpr std::size_t alignment = 256;
+    // What an allocation of so many bytes takes.
+    [[nodiscard]] static constexpr std::size_t counted(std::size_t bytes) noexcept {
+        return (bytes + alignment - 1) / alignment * alignment;
+    }
+
     [[nodiscard]] std::size_t limit_bytes() const noexcept { return cap_; }
     [[nodiscard]] std::size_t used_bytes() const noexcept { return used_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t peak_bytes() const noexcept { return peak_.load(std::memory_order_relaxed); }
