@@ -6,23 +6,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/plan_memory.hpp"
+#include "analysis/plan_moves.hpp"
 #include "core/nearest.hpp"
 #include "device/emulated/link.hpp"
-#include "flow/device_line.hpp"
-#include "flow/stage_threads.hpp"
-#include "flow/workspace.hpp"
+#include "flow/flow.hpp"
 #include "frame/layout.hpp"
-#include "vision/detect.hpp"
-#include "vision/records.hpp"
 
 namespace faceflow::analysis {
 namespace {
-
-constexpr std::uint64_t alignment = 256;  // of every allocation on a device
-
-std::uint64_t aligned(std::uint64_t bytes) {
-    return (bytes + alignment - 1) / alignment * alignment;
-}
 
 result<void> check(const plan_request& r) {
     const auto refuse = [](std::string message) { return fail(errc::invalid_argument, std::move(message)); };
@@ -43,89 +35,76 @@ result<void> check(const plan_request& r) {
         return refuse(fmt::format("the detector's size must be multiples of 32 from 64 on, not {}x{}", r.detect_width,
                                   r.detect_height));
     if (!(r.cache_ttl >= 0)) return refuse(fmt::format("the cache's time to live cannot be {} s", r.cache_ttl));
-    if (r.flow != "fused" && r.flow != "threaded")
-        return refuse(fmt::format("no plan for flow '{}'; there are: fused, threaded", r.flow));
-    return {};
+    return flow::check_flow(r.flow);
 }
 
-// RetinaFace's input and raw outputs (2 anchors a cell: 2 scores, 4 box and 10 keypoint values each), candidates, and the
-// mesh model's batch.
-std::uint64_t workspace_bytes(const plan_request& r) {
-    const auto floats = [](std::uint64_t n) { return aligned(n * sizeof(float)); };
-    const auto pixels = static_cast<std::uint64_t>(r.detect_width) * static_cast<std::uint64_t>(r.detect_height);
-    constexpr std::uint64_t batch = flow::mesh_batch, side = flow::mesh_input_size;
-    const flow::pass_shape shape{1, r.max_faces};
-    std::uint64_t sum = floats(3 * pixels) + aligned(sizeof(vision::detect_scratch)) + aligned(shape.set_bytes()) +
-                        aligned(shape.results_bytes()) + floats(batch * 3 * side * side) +
-                        floats(batch * landmark_count * 3) + floats(batch);
-    for (const std::uint64_t stride : {32, 16, 8}) {
-        const std::uint64_t cells = pixels / (stride * stride);
-        for (const std::uint64_t values : {2, 4, 10})
-            sum += floats(2 * values * cells);
+void plan_transfers(plan_result& p, const planned_moves& moves) {
+    for (const planned_move& m : moves.all) {
+        const auto times = static_cast<double>(m.times);
+        (m.up ? p.host_to_device_per_frame : p.device_to_host_per_frame) += times;
+        (m.up ? p.host_to_device_bytes_per_frame : p.device_to_host_bytes_per_frame) +=
+            times * static_cast<double>(m.bytes);
     }
-    return sum;
-}
-
-void plan_transfers(plan_result& p, std::uint64_t frame_bytes, std::uint64_t result_bytes) {
-    const plan_request& r = p.asked;
-    p.host_to_device_per_frame = r.cache ? 1 : 2;
-    p.host_to_device_bytes_per_frame = p.host_to_device_per_frame * static_cast<double>(frame_bytes);
-    p.device_to_host_per_frame = 1;
-    p.device_to_host_bytes_per_frame = static_cast<double>(result_bytes);
-    // One wait for the results; a download into pageable memory waits for itself before that.
-    p.syncs_per_frame = r.pinned ? 1 : 2;
-    p.cache_hit_rate = r.cache ? 1 : 0;
-}
-
-void plan_link(plan_result& p, const link_model& link, std::uint64_t frame_bytes, std::uint64_t result_bytes) {
-    const plan_request& r = p.asked;
-    const auto milliseconds = [](std::int64_t ns) { return static_cast<double>(ns) / 1e6; };
-    const double up = p.host_to_device_per_frame * milliseconds(link.engine_ns(true, frame_bytes));
-    const double down = p.device_to_host_per_frame * milliseconds(link.engine_ns(false, result_bytes));
-    double staging = 0;
-    if (!r.pinned) {
-        staging = p.host_to_device_per_frame * milliseconds(link.staging_ns(true, frame_bytes)) +
-                  p.device_to_host_per_frame * milliseconds(link.staging_ns(false, result_bytes));
+    p.syncs_per_frame = static_cast<double>(moves.syncs);
+    p.cache_hit_rate = moves.cache_hit_rate;
+    p.first_frame = moves.first;
+    if (moves.first.device_to_host > 0) {
+        p.notes.emplace_back(
+            "the first frame takes one more download: the flow does not know yet how many faces there are");
     }
-    p.link_ms_per_frame = up + down + staging;
-    p.link_busy_up = up * r.fps * r.cameras / 1000;
-    p.link_busy_down = down * r.fps * r.cameras / 1000;
-    const double busiest = std::max(up, down) * r.fps / 1000;  // of one camera
+}
+
+void plan_link(plan_result& p, const link_model& link, const planned_moves& moves, bool pinned) {
+    const plan_request& r = p.asked;
+    std::int64_t all_ns = 0, up_ns = 0, down_ns = 0;  // of these two, what keeps an engine busy
+    for (const planned_move& m : moves.all) {
+        all_ns += m.times * link.copy_ns(m.up, m.bytes, pinned);
+        (m.up ? up_ns : down_ns) += m.times * link.engine_ns(m.up, m.bytes);
+    }
+    p.link_ms_per_frame = static_cast<double>(all_ns) / 1e6;
+    const auto busy = [&](std::int64_t ns) { return static_cast<double>(ns) / 1e9 * r.fps; };  // of one camera
+    p.link_busy_up = busy(up_ns) * r.cameras;
+    p.link_busy_down = busy(down_ns) * r.cameras;
+    const double busiest = std::max(busy(up_ns), busy(down_ns));
     p.cameras_the_link_carries = busiest > 0 ? static_cast<std::int64_t>(std::floor(1 / busiest)) : -1;
     if (busiest > 0 && p.cameras_the_link_carries < r.cameras)
         p.notes.push_back(fmt::format("the link carries {} of {} cameras", p.cameras_the_link_carries, r.cameras));
 }
 
-void plan_memory(plan_result& p, std::uint64_t frame_bytes) {
-    const plan_request& r = p.asked;
-    const bool threaded = r.flow == "threaded";
-    const std::uint64_t places = threaded ? flow::stage_threads::places : 1;
-    std::uint64_t cached = 0;
-    if (r.cache) {
-        const double wanted = std::ceil(r.cache_ttl * r.fps) * r.cameras;
-        const auto room = std::floor(static_cast<double>(r.cache_bytes) / static_cast<double>(frame_bytes));
-        cached = static_cast<std::uint64_t>(std::min(wanted, room));
-        if (wanted > room) {
-            p.notes.push_back(fmt::format(
-                "the cache's {} MB hold {:.0f} of the {:.0f} frames of its time to live; the oldest go first",
-                r.cache_bytes / 1'000'000, room, wanted));
-        }
+void plan_memory(plan_result& p, const plan_request& r) {
+    p.pools = pools_in(r, p.notes);
+    p.pool_limit_bytes = r.device_memory / flow::pools_of(r.flow);
+    for (const planned_pool& pool : p.pools) {
+        p.frame_memory_bytes += pool.frame_bytes;
+        p.model_memory_bytes += pool.model_bytes;
+        p.fits = p.fits && pool.bytes() <= p.pool_limit_bytes;
     }
-    // A frame in work is in the cache too, unless it is uploaded twice.
-    const std::uint64_t slots = r.cache ? cached + places : 2 * places;
-    const std::uint64_t rounded =
-        (slots + frame_store::slots_per_slab - 1) / frame_store::slots_per_slab * frame_store::slots_per_slab;
-    p.frame_memory_bytes = rounded * aligned(frame_bytes);
-    // Threaded: where each source's faces were left. Fused: the same for the one place of a pass.
-    const std::uint64_t followed = aligned(flow::pass_shape{1, r.max_faces}.set_bytes());
-    const auto lines = threaded ? static_cast<std::uint64_t>(r.cameras) : 1;
-    p.model_memory_bytes = places * workspace_bytes(r) + lines * followed;
     p.device_memory_bytes = p.frame_memory_bytes + p.model_memory_bytes;
-    p.fits = p.device_memory_bytes <= r.device_memory;
     if (!p.fits && r.cache)
         p.notes.emplace_back("cached frames give way when memory is short; --cache-ttl below 0.5 asks for less");
-    if (p.model_memory_bytes + 2 * places * aligned(frame_bytes) > r.device_memory)
+    const auto least = least_pools_in(r);
+    if (std::any_of(least.begin(), least.end(), [&](const auto& l) { return l.bytes() > p.pool_limit_bytes; }))
         p.notes.emplace_back("even without cached frames this is more than the device's pool");
+}
+
+// Switches that are off, and change nothing that is planned here.
+void note_switches(plan_result& p) {
+    const plan_request& r = p.asked;
+    plan_request all = r;
+    all.cache = all.batch = all.pinned = true;
+    const plan_request has = heeded(all);
+    const struct {
+        bool asked, there;
+        std::string_view name, what;
+    } switches[] = {{r.cache, has.cache, "cache", "frame cache"},
+                    {r.batch, has.batch, "batch", "batches"},
+                    {r.pinned, has.pinned, "pinned", "pinned memory"}};
+    for (const auto& s : switches) {
+        if (!s.asked && !s.there)
+            p.notes.push_back(fmt::format("{} has no {}: --{} off changes nothing", r.flow, s.what, s.name));
+    }
+    if (!r.batch && has.batch && r.flow != "cached")
+        p.notes.emplace_back("crops stay on the device: --batch off changes launches, and no transfer");
 }
 
 }  // namespace
@@ -137,12 +116,26 @@ result<plan_result> plan(const plan_request& request) {
 
     plan_result p;
     p.asked = request;
-    const std::uint64_t frame_bytes = native_bytes(request.format, request.width, request.height);
-    const std::uint64_t result_bytes = vision::pass_results::bytes(1, flow::room_for(request.faces));
-    plan_transfers(p, frame_bytes, result_bytes);
-    plan_link(p, *link, frame_bytes, result_bytes);
-    plan_memory(p, frame_bytes);
+    const plan_request chosen = heeded(request);
+    const planned_moves moves = moves_of(chosen);
+    note_switches(p);
+    plan_transfers(p, moves);
+    plan_link(p, *link, moves, chosen.pinned);
+    plan_memory(p, chosen);
     return p;
+}
+
+plan_request heeded(plan_request r) {
+    options o;
+    o.flow = r.flow;
+    o.cache = r.cache;
+    o.batch = r.batch;
+    o.pinned = r.pinned;
+    o = flow::heeded(o);
+    r.cache = o.cache;
+    r.batch = o.batch;
+    r.pinned = o.pinned;
+    return r;
 }
 
 result<pixel_format> find_pixel_format(std::string_view wanted) {

@@ -19,34 +19,55 @@ struct plan_request {
     double fps = 30;         // of each camera
     std::int32_t faces = 4;  // in each frame
     std::string link = "pcie4";
-    std::string flow = "fused";  // fused | threaded
-    bool cache = true, batch = true, pinned = true;
-    double cache_ttl = 0.5;  // seconds
+    std::string flow = "fused";                      // any of flow::flow_names()
+    bool cache = true, batch = true, pinned = true;  // one that the flow has not means nothing: see heeded()
+    double cache_ttl = 0.5;                          // seconds
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::size_t device_memory = std::size_t{2} << 30;
     std::int32_t detect_width = 640, detect_height = 384;
     std::int32_t max_faces = 100;
 };
 
-// Counts and bytes are those that a run with a device of its own memory enters in its ledger, exactly, as long as a frame's
-// faces fit the room of the frame before (a frame that outgrows it takes a second download and sync). Times are those of
-// transfers alone.
+// What the first frame takes besides, and any that has more faces than its flow makes room for, or in `cached` than the frame
+// before: of host->device nothing, ever.
+struct first_frame_extra {
+    std::int64_t device_to_host = 0;
+    std::uint64_t device_to_host_bytes = 0;
+    std::int64_t syncs = 0;
+};
+
+// Of one process; all count against one device's memory.
+struct planned_pool {
+    std::string process;
+    std::uint64_t frame_bytes = 0;  // slots: cached frames and those in work
+    std::uint64_t model_bytes = 0;  // inputs, outputs and results of the stages
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return frame_bytes + model_bytes; }
+};
+
+// Counts and bytes are those that a run on a device with memory of its own enters in its ledgers, all processes together,
+// exactly, for frames that have as many faces as the one before and are all detected in. Times are those of transfers alone;
+// the processes of a flow share the link.
 struct plan_result {
     plan_request asked;
     double host_to_device_per_frame = 0, host_to_device_bytes_per_frame = 0;
     double device_to_host_per_frame = 0, device_to_host_bytes_per_frame = 0;
     double syncs_per_frame = 0;
     double cache_hit_rate = 0;
+    first_frame_extra first_frame;
     double link_ms_per_frame = 0;  // one after the other, the host's staging of pageable memory counted
     double link_busy_up = 0,
            link_busy_down = 0;  // shares of the time that a copy engine works, all cameras; > 1: too much
     std::int64_t cameras_the_link_carries = 0;  // -1: the link takes no time, so any number
-    std::uint64_t frame_memory_bytes = 0;       // slots: cached frames and those in work
-    std::uint64_t model_memory_bytes = 0;       // inputs, outputs and results of the stages
-    std::uint64_t device_memory_bytes = 0;      // both
-    bool fits = true;                           // in asked.device_memory
-    std::vector<std::string> notes;             // for people
+    std::vector<planned_pool> pools;            // of the processes that keep something on the device
+    std::uint64_t pool_limit_bytes = 0;         // asked.device_memory is divided by the processes of the flow
+    std::uint64_t frame_memory_bytes = 0, model_memory_bytes = 0;  // of all pools
+    std::uint64_t device_memory_bytes = 0;                         // both
+    bool fits = true;                                              // each pool in its limit
+    std::vector<std::string> notes;                                // for people
 };
+
+// `r` with those of cache, batch and pinned off that its flow has not.
+[[nodiscard]] plan_request heeded(plan_request r);
 
 // errc::invalid_argument for a link, flow, format or size that makes no sense, naming it.
 [[nodiscard]] result<plan_result> plan(const plan_request& request);

@@ -8,16 +8,27 @@
 namespace faceflow::analysis {
 namespace {
 
-constexpr double mebibyte = 1024.0 * 1024.0;
-
 std::string grouped(double value) {
     measure m;
     m.decimals = 0;
     return number(m, value);
 }
 
-std::string on_off(bool on) {
-    return on ? "on" : "off";
+// "cache off", or "no cache" where the flow has none.
+std::string switch_text(std::string_view name, bool on, bool there) {
+    return there ? fmt::format("{} {}", name, on ? "on" : "off") : fmt::format("no {}", name);
+}
+
+std::string switches_text(const plan_request& r) {
+    plan_request all = r;
+    all.cache = all.batch = all.pinned = true;
+    all = heeded(all);
+    return fmt::format("{}, {}, {}", switch_text("cache", r.cache, all.cache), switch_text("batch", r.batch, all.batch),
+                       switch_text("pinned", r.pinned, all.pinned));
+}
+
+std::string mebibytes(std::uint64_t bytes) {
+    return fmt::format("{:.1f}", static_cast<double>(bytes) / 0x1p20);
 }
 
 void line(std::string& out, std::string_view title, const std::string& value) {
@@ -32,7 +43,7 @@ std::string render_plan(const plan_result& p) {
     std::string out = fmt::format("{} camera{} of {}x{} {} at {} fps, {} face{} a frame, flow {}, link {}\n", r.cameras,
                                   r.cameras == 1 ? "" : "s", r.width, r.height, name(r.format), plain(r.fps, 3),
                                   r.faces, r.faces == 1 ? "" : "s", r.flow, r.link);
-    out += fmt::format("cache {}, batch {}, pinned {}\n\n", on_off(r.cache), on_off(r.batch), on_off(r.pinned));
+    out += switches_text(r) + "\n\n";
     const auto way = [&](double transfers, double bytes) {
         return fmt::format("{} transfer{} of {} bytes in all", plain(transfers), transfers == 1 ? "" : "s",
                            grouped(bytes));
@@ -52,13 +63,17 @@ std::string render_plan(const plan_result& p) {
          p.cameras_the_link_carries < 0 ? "any number" : fmt::format("{}", p.cameras_the_link_carries));
 
     out += "\ndevice memory\n";
-    line(out, "frames, cached and in work",
-         fmt::format("{:.1f} MiB", static_cast<double>(p.frame_memory_bytes) / mebibyte));
-    line(out, "models' inputs and results",
-         fmt::format("{:.1f} MiB", static_cast<double>(p.model_memory_bytes) / mebibyte));
+    line(out, "frames, cached and in work", mebibytes(p.frame_memory_bytes) + " MiB");
+    line(out, "models' inputs and results", mebibytes(p.model_memory_bytes) + " MiB");
     line(out, "in all",
-         fmt::format("{:.1f} of {:.1f} MiB: {}", static_cast<double>(p.device_memory_bytes) / mebibyte,
-                     static_cast<double>(r.device_memory) / mebibyte, p.fits ? "fits" : "does not fit"));
+         fmt::format("{} of {} MiB: {}", mebibytes(p.device_memory_bytes), mebibytes(r.device_memory),
+                     p.fits ? "fits" : "does not fit"));
+    if (p.pool_limit_bytes < r.device_memory) {
+        for (const planned_pool& pool : p.pools) {
+            line(out, fmt::format("  of the process {}", pool.process),
+                 fmt::format("{} of {} MiB", mebibytes(pool.bytes()), mebibytes(p.pool_limit_bytes)));
+        }
+    }
     for (const auto& note : p.notes)
         out += "\nnote: " + note;
     return p.notes.empty() ? out : out + "\n";
@@ -75,15 +90,19 @@ std::string render_plan_json(const plan_result& p) {
     j["faces"] = r.faces;
     j["link"] = r.link;
     j["flow"] = r.flow;
-    j["cache"] = r.cache;
-    j["batch"] = r.batch;
-    j["pinned"] = r.pinned;
+    const plan_request gone_by = heeded(r);
+    j["cache"] = gone_by.cache;
+    j["batch"] = gone_by.batch;
+    j["pinned"] = gone_by.pinned;
     j["host_to_device_per_frame"] = p.host_to_device_per_frame;
     j["host_to_device_bytes_per_frame"] = p.host_to_device_bytes_per_frame;
     j["device_to_host_per_frame"] = p.device_to_host_per_frame;
     j["device_to_host_bytes_per_frame"] = p.device_to_host_bytes_per_frame;
     j["syncs_per_frame"] = p.syncs_per_frame;
     j["cache_hit_rate"] = p.cache_hit_rate;
+    j["first_frame_more"] = {{"device_to_host", p.first_frame.device_to_host},
+                             {"device_to_host_bytes", p.first_frame.device_to_host_bytes},
+                             {"syncs", p.first_frame.syncs}};
     j["link_ms_per_frame"] = p.link_ms_per_frame;
     j["link_busy_fraction"] = {{"host_to_device", p.link_busy_up}, {"device_to_host", p.link_busy_down}};
     if (p.cameras_the_link_carries < 0)
@@ -94,6 +113,9 @@ std::string render_plan_json(const plan_result& p) {
     j["model_memory_bytes"] = p.model_memory_bytes;
     j["device_memory_bytes"] = p.device_memory_bytes;
     j["device_memory_limit_bytes"] = r.device_memory;
+    auto& pools = j["pools"] = nlohmann::ordered_json::array();
+    for (const planned_pool& pool : p.pools)
+        pools.push_back({{"process", pool.process}, {"bytes", pool.bytes()}, {"limit_bytes", p.pool_limit_bytes}});
     j["fits"] = p.fits;
     j["notes"] = p.notes;
     return j.dump(2) + "\n";

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <limits>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "device/open_devices.hpp"
 #include "engine/engine.hpp"
+#include "flow/flow.hpp"
 
 namespace faceflow::analysis {
 namespace {
@@ -79,55 +82,123 @@ result<std::unique_ptr<face_engine>> engine_for(options chosen, pacing how, arri
     return made;
 }
 
-// What the devices and the cache counted, per frame.
-void read_counts(const face_engine& engine, double frames, compare_row& row) {
-    ledger::entry up, down;
-    std::uint64_t syncs = 0;
-    row.peak_device_bytes = engine.peak_device_bytes();
+// What the devices and the cache have counted.
+struct counted {
+    std::uint64_t up = 0, up_bytes = 0, down = 0, down_bytes = 0, syncs = 0, hits = 0, misses = 0;
+};
+
+counted counts_of(const face_engine& engine) {
+    counted c;
     for (const auto& d : engine.devices()) {
         if (d->shares_host_memory()) continue;
-        up += d->book().transfers(direction::host_to_device);
-        down += d->book().transfers(direction::device_to_host);
-        syncs += d->book().syncs();
+        const auto up = d->book().transfers(direction::host_to_device),
+                   down = d->book().transfers(direction::device_to_host);
+        c.up += up.count;
+        c.up_bytes += up.bytes;
+        c.down += down.count;
+        c.down_bytes += down.bytes;
+        c.syncs += d->book().syncs();
     }
-    row.host_to_device_per_frame = static_cast<double>(up.count) / frames;
-    row.host_to_device_bytes_per_frame = static_cast<double>(up.bytes) / frames;
-    row.device_to_host_per_frame = static_cast<double>(down.count) / frames;
-    row.device_to_host_bytes_per_frame = static_cast<double>(down.bytes) / frames;
-    row.syncs_per_frame = static_cast<double>(syncs) / frames;
     const auto cache = engine.cache();
-    const auto asked = cache.hits + cache.misses;
-    row.cache_hit_rate = asked > 0 ? static_cast<double>(cache.hits) / static_cast<double>(asked) : 0;
+    c.hits = cache.hits;
+    c.misses = cache.misses;
+    return c;
 }
 
-// Shortest time of one transfer of `bytes`.
-result<double> transfer_ms(device& on, direction d, std::size_t bytes, bool pinned) {
-    constexpr int tries = 7, in_a_row = 8;
-    auto s = on.make_stream("link");
-    if (!s) return tl::unexpected(std::move(s.error()));
-    auto done = on.make_event();
-    if (!done) return tl::unexpected(std::move(done.error()));
-    auto memory = device_buffer::allocate(on.pool(), bytes);
-    if (!memory) return tl::unexpected(std::move(memory.error()));
-    auto host = on.allocate_host(bytes, pinned);
-    if (!host) return tl::unexpected(std::move(host.error()));
+void enter_counts(const counted& before, const counted& after, compare_row& row) {
+    const auto each = [&](std::uint64_t counted::*what) {
+        return static_cast<double>(after.*what - before.*what) / static_cast<double>(row.frames);
+    };
+    row.host_to_device_per_frame = each(&counted::up);
+    row.host_to_device_bytes_per_frame = each(&counted::up_bytes);
+    row.device_to_host_per_frame = each(&counted::down);
+    row.device_to_host_bytes_per_frame = each(&counted::down_bytes);
+    row.syncs_per_frame = each(&counted::syncs);
+    const auto hits = after.hits - before.hits, asked = hits + after.misses - before.misses;
+    row.cache_hit_rate = asked > 0 ? static_cast<double>(hits) / static_cast<double>(asked) : 0;
+}
 
-    const tag t{stage::capture, {}};
-    result<double> best = 1e12;
-    for (int i = 0; i < tries && best; ++i) {
+// Milliseconds of the shortest of several tries.
+template <class Work>
+result<double> shortest(int tries, Work work) {
+    double best = std::numeric_limits<double>::max();
+    for (int i = 0; i < tries; ++i) {
         const auto begun = clock::now();
-        result<void> moved;
-        for (int k = 0; k < in_a_row && moved; ++k)
-            moved = transfer(**s, d, memory->data(), *host, bytes, t);
-        if (auto waited = synchronise(**s, **done, t); moved) moved = std::move(waited);
-        if (moved)
-            best = std::min(*best, milliseconds(clock::now() - begun) / in_a_row);
-        else
-            best = tl::unexpected(std::move(moved.error()));
+        if (result<void> done = work(); !done) return tl::unexpected(std::move(done.error()));
+        best = std::min(best, milliseconds(clock::now() - begun));
     }
-    on.release_host(*host);
     return best;
 }
+
+// How long transfers of one size take on an idle device.
+class link_probe {
+public:
+    static result<link_probe> create(device& on, std::size_t bytes, bool pinned) {
+        link_probe p(on);
+        auto s = on.make_stream("link");
+        if (!s) return tl::unexpected(std::move(s.error()));
+        p.stream_ = std::move(*s);
+        auto done = on.make_event();
+        if (!done) return tl::unexpected(std::move(done.error()));
+        p.done_ = std::move(*done);
+        auto memory = device_buffer::allocate(on.pool(), bytes);
+        if (!memory) return tl::unexpected(std::move(memory.error()));
+        p.memory_ = std::move(*memory);
+        auto host = on.allocate_host(bytes, pinned);
+        if (!host) return tl::unexpected(std::move(host.error()));
+        p.host_ = *host;
+        return p;
+    }
+    link_probe(link_probe&& o) noexcept
+        : device_(o.device_),
+          stream_(std::move(o.stream_)),
+          done_(std::move(o.done_)),
+          memory_(std::move(o.memory_)),
+          host_(std::exchange(o.host_, {})) {}
+    ~link_probe() {
+        if (host_.data != nullptr) device_.release_host(host_);
+    }
+
+    [[nodiscard]] result<double> transfer_ms(direction d) { return host_.pinned ? in_a_row_ms(d) : one_by_one_ms(d); }
+
+private:
+    static constexpr int tries = 56;
+    static constexpr tag t{stage::capture, {}};
+
+    explicit link_probe(device& on) : device_(on) {}
+
+    // Then no thread's wake-up is measured with them.
+    result<double> in_a_row_ms(direction d) {
+        constexpr int in_a_row = 8;
+        auto all = shortest(tries / in_a_row, [&] {
+            result<void> moved;
+            for (int k = 0; k < in_a_row && moved; ++k)
+                moved = move(d);
+            return moved.and_then([&] { return synchronise(*stream_, *done_, t); });
+        });
+        return all ? *all / in_a_row : all;
+    }
+
+    // In a row the host would move the bytes of the next while the engine copies. So each is waited for, and what the wait for
+    // nothing takes is the threads', not the link's.
+    result<double> one_by_one_ms(direction d) {
+        auto each = shortest(tries, [&] { return move(d).and_then([&] { return synchronise(*stream_, *done_, t); }); });
+        if (!each || !device_.computes_on_host()) return each;
+        auto nothing = shortest(tries, [&] {
+            stream_->run([]() -> result<void> { return {}; });
+            return synchronise(*stream_, *done_, t);
+        });
+        return nothing ? std::max(*each - *nothing, 0.0) : nothing;
+    }
+
+    result<void> move(direction d) { return transfer(*stream_, d, memory_.data(), host_, host_.bytes, t); }
+
+    device& device_;
+    std::unique_ptr<stream> stream_;
+    std::unique_ptr<event> done_;
+    device_buffer memory_;
+    host_block host_;
+};
 
 }  // namespace
 
@@ -137,10 +208,20 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
     if (!engine) return tl::unexpected(std::move(engine.error()));
 
     std::map<std::string, std::uint64_t> refused;
-    const auto begun = clock::now();
-    for (const host_frame& frame : frames_) {
+    // In whole detections: a flow takes on no part of one.
+    const auto settling = static_cast<std::size_t>(std::max(chosen_.detect_every, 1));
+    std::uint64_t settled = 0;
+    counted before;
+    auto begun = clock::now();
+    for (std::size_t i = 0; i < frames_.size(); ++i) {
         if (stop_.load(std::memory_order_relaxed)) return tl::unexpected(stopped());
-        host_frame f = frame;
+        if (i == settling) {
+            (*engine)->drain();
+            settled = results.count();
+            before = counts_of(**engine);
+            begun = clock::now();
+        }
+        host_frame f = frames_[i];
         f.captured = clock::now();
         if (auto r = (*engine)->submit(std::move(f)); !r) ++refused[std::string(name(r.error().code))];
         on_progress(results.count());
@@ -149,9 +230,10 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
     (*engine)->drain();
     const double seconds = milliseconds(clock::now() - begun) / 1000;
 
-    row.frames = frames_.size();
-    row.fps = static_cast<double>(results.count()) / seconds;
-    read_counts(**engine, static_cast<double>(frames_.size()), row);
+    row.frames = frames_.size() > settling ? frames_.size() - settling : frames_.size();
+    row.fps = static_cast<double>(results.count() - settled) / seconds;
+    row.peak_device_bytes = (*engine)->peak_device_bytes();
+    enter_counts(before, counts_of(**engine), row);
     engine->reset();
     auto link = measure_link(chosen_, row);
     if (!link) return tl::unexpected(std::move(link.error()));
@@ -187,6 +269,7 @@ result<std::vector<double>> trial::one_by_one(const progress_of& on_progress) co
 result<double> measure_link(const options& chosen, const compare_row& row) {
     auto devices = open_devices({chosen.device, chosen.device_memory, chosen.link});
     if (!devices) return tl::unexpected(std::move(devices.error()));
+    const bool pinned = flow::heeded(chosen).pinned;
     const struct {
         direction way;
         double count, bytes;
@@ -195,7 +278,9 @@ result<double> measure_link(const options& chosen, const compare_row& row) {
     double sum = 0;
     for (const auto& w : ways) {
         if (w.count <= 0 || w.bytes < w.count) continue;
-        auto one = transfer_ms(*devices->front(), w.way, static_cast<std::size_t>(w.bytes / w.count), chosen.pinned);
+        auto probe = link_probe::create(*devices->front(), static_cast<std::size_t>(w.bytes / w.count), pinned);
+        if (!probe) return tl::unexpected(std::move(probe.error()));
+        auto one = probe->transfer_ms(w.way);
         if (!one) return one;
         sum += *one * w.count;
     }

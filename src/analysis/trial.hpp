@@ -46,9 +46,9 @@ private:
     const std::atomic<bool>& stop_;
 };
 
-// Milliseconds that the transfers in `row` take per frame, on an idle device like the chosen one; `pinned` is whether they
-// use page-locked memory. The shortest of several tries, each of several transfers in a row, so that it is the link that is
-// measured and not the host's threads. 0 where nothing moves.
+// Milliseconds that the transfers in `row` take per frame, on an idle device like the chosen one, from page-locked memory where
+// the chosen flow uses that. The shortest of several tries, arranged and reckoned so that it is the link that is measured and
+// not the wake-ups of the host's threads. 0 where nothing moves.
 [[nodiscard]] result<double> measure_link(const options& chosen, const compare_row& row);
 
 }  // namespace faceflow::analysis

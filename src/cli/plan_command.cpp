@@ -58,7 +58,11 @@ void add_machine(CLI::App& plan, arguments& a) {
         ->type_name("LINK")
         ->capture_default_str()
         ->group(group);
-    plan.add_option("--flow", r.flow, "fused, threaded")->type_name("FLOW")->capture_default_str()->group(group);
+    plan.add_option("--flow", r.flow,
+                    "how stages are joined: fused, threaded, or in several processes: shared, cached, copied")
+        ->type_name("FLOW")
+        ->capture_default_str()
+        ->group(group);
     const auto add_switch = [&](const char* name, bool& on, const char* what) {
         plan.add_option(name, on, what)
             ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"on", true}, {"off", false}})

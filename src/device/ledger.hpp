@@ -1,4 +1,5 @@
-// The ledger: every crossing between host and device memory, and every time the host waited for a device.
+// The ledger: every crossing between host and device memory, every time the host waited for a device, and what a modelled link
+// asks for the crossings.
 #pragma once
 
 #include <array>
@@ -48,7 +49,12 @@ public:
         syncs_[static_cast<std::size_t>(t.at)].fetch_add(1, std::memory_order_relaxed);
     }
 
-    // What another process entered in its own ledger.
+    // Nanoseconds that the link's model asks for a transfer, the host's staging included: of a model, never of a clock.
+    void charge_link(direction d, std::uint64_t nanoseconds) noexcept {
+        link_ns_[static_cast<std::size_t>(d)].fetch_add(nanoseconds, std::memory_order_relaxed);
+    }
+
+    // What another process entered in its own ledger; its time on the link is charged.
     void include(direction d, stage at, const entry& e) noexcept {
         auto& c = cells_[static_cast<std::size_t>(d)][static_cast<std::size_t>(at)];
         c.count.fetch_add(e.count, std::memory_order_relaxed);
@@ -71,6 +77,10 @@ public:
             sum += transfers(d, at);
         return sum;
     }
+    // 0 where the link is a real one.
+    [[nodiscard]] std::uint64_t link_ns(direction d) const noexcept {
+        return link_ns_[static_cast<std::size_t>(d)].load(std::memory_order_relaxed);
+    }
     [[nodiscard]] std::uint64_t syncs(stage at) const noexcept {
         return syncs_[static_cast<std::size_t>(at)].load(std::memory_order_relaxed);
     }
@@ -92,6 +102,7 @@ private:
     };
     std::array<std::array<cell, stage_count>, 2> cells_{};
     std::array<std::atomic<std::uint64_t>, stage_count> syncs_{};
+    std::array<std::atomic<std::uint64_t>, 2> link_ns_{};
 };
 
 }  // namespace faceflow

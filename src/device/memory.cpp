@@ -3,15 +3,9 @@
 #include <fmt/format.h>
 
 namespace faceflow {
-namespace {
-constexpr std::size_t alignment = 256;
-std::size_t rounded(std::size_t bytes) {
-    return (bytes + alignment - 1) / alignment * alignment;
-}
-}  // namespace
 
 result<std::byte*> capped_resource::allocate(std::size_t bytes) {
-    const std::size_t want = rounded(bytes);
+    const std::size_t want = counted(bytes);
     std::size_t used = used_.load(std::memory_order_relaxed);
     do {
         if (want > cap_ - used) {
@@ -35,8 +29,8 @@ result<std::byte*> capped_resource::allocate(std::size_t bytes) {
 }
 
 void capped_resource::deallocate(std::byte* memory, std::size_t bytes) noexcept {
-    upstream_.deallocate(memory, rounded(bytes));
-    used_.fetch_sub(rounded(bytes), std::memory_order_relaxed);
+    upstream_.deallocate(memory, counted(bytes));
+    used_.fetch_sub(counted(bytes), std::memory_order_relaxed);
 }
 
 void capped_resource::ask_for_room(std::size_t bytes) noexcept {

@@ -45,6 +45,12 @@ public:
     void add(memory_holder& h);
     void remove(memory_holder& h) noexcept;
 
+    static constexpr std::size_t alignment = 256;
+    // What an allocation of so many bytes takes.
+    [[nodiscard]] static constexpr std::size_t counted(std::size_t bytes) noexcept {
+        return (bytes + alignment - 1) / alignment * alignment;
+    }
+
     [[nodiscard]] std::size_t limit_bytes() const noexcept { return cap_; }
     [[nodiscard]] std::size_t used_bytes() const noexcept { return used_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t peak_bytes() const noexcept { return peak_.load(std::memory_order_relaxed); }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 
 #include "device/work_note.hpp"
 #include "flow/flow.hpp"
@@ -12,13 +13,66 @@
 
 namespace faceflow::flow {
 
+// `faces` in whole goes of `at_once`.
+[[nodiscard]] constexpr std::int32_t room_for(std::int32_t faces, std::int32_t at_once = mesh_batch) {
+    return (std::max(faces, 1) + at_once - 1) / at_once * at_once;
+}
+
+// How many faces a pass makes room for, before the host knows how many there are: those that are more take another go and
+// another download. On a GPU room costs time (the model runs on it all), so there it is a power of two below `at_once`, the faces
+// of one go; elsewhere, and above, a multiple of that. Thread-safe.
+class face_room {
+public:
+    face_room(const device& on, std::int32_t at_once) : face_room(on.computes_on_host(), at_once) {}
+    face_room(bool on_host, std::int32_t at_once)
+        : at_once_(at_once),
+          small_steps_(!on_host),
+          room_(rounded(small_steps_ ? (at_once + 3) / 4 : at_once)) {}
+
+    [[nodiscard]] std::int32_t faces() const {
+        const std::lock_guard lock(mutex_);
+        return room_;
+    }
+
+    // A pass turned out to have `count`; returns the room that those take. Room grows at once, and shrinks when a hundred passes
+    // in a row needed less.
+    std::int32_t saw(std::int32_t count) {
+        const std::int32_t needed = rounded(count);
+        const std::lock_guard lock(mutex_);
+        largest_ = std::max(largest_, needed);
+        if (needed < room_ && ++quiet_ < patience) return needed;
+        room_ = largest_;
+        largest_ = quiet_ = 0;
+        return needed;
+    }
+
+private:
+    static constexpr std::int32_t patience = 100;
+
+    [[nodiscard]] std::int32_t rounded(std::int32_t count) const noexcept {
+        if (!small_steps_ || count >= at_once_) return room_for(count, at_once_);
+        std::int32_t power = 1;
+        while (power < count)
+            power *= 2;
+        return std::min(power, at_once_);
+    }
+
+    const std::int32_t at_once_;
+    const bool small_steps_;
+    mutable std::mutex mutex_;
+    std::int32_t room_, largest_ = 0, quiet_ = 0;
+};
+
 struct device_line {
     stages work;
     frame_store frames;
+    face_room room;  // of all passes: what one of them learns, the next one knows
 
-    device_line(const equipped_device& d, const flow_parts& parts, std::size_t uploads_in_flight)
+    // `at_once`: faces of one go.
+    device_line(const equipped_device& d, const flow_parts& parts, std::size_t uploads_in_flight, std::int32_t at_once)
         : work(*d.on, d.models, parts.chosen, parts.counters),
-          frames(*d.on, store_options(parts.chosen, uploads_in_flight)) {}
+          frames(*d.on, store_options(parts.chosen, uploads_in_flight)),
+          room(*d.on, at_once) {}
 
     static frame_store_options store_options(const options& o, std::size_t uploads_in_flight) {
         frame_store_options s;
@@ -58,49 +112,6 @@ public:
 private:
     explicit followed_faces(device_buffer memory) : memory_(std::move(memory)) {}
     device_buffer memory_;
-};
-
-// `faces` in whole goes of `at_once`.
-[[nodiscard]] inline std::int32_t room_for(std::int32_t faces, std::int32_t at_once = mesh_batch) {
-    return (std::max(faces, 1) + at_once - 1) / at_once * at_once;
-}
-
-// How many faces a pass makes room for, before the host knows how many there are: those that are more take another go and
-// another download. On a GPU room costs time (the model runs on it all), so there it is a power of two below `at_once`, the faces
-// of one go; elsewhere, and above, a multiple of that. One thread at a time.
-class face_room {
-public:
-    face_room(const device& on, std::int32_t at_once) : face_room(on.computes_on_host(), at_once) {}
-    face_room(bool on_host, std::int32_t at_once)
-        : at_once_(at_once),
-          small_steps_(!on_host),
-          room_(rounded(small_steps_ ? (at_once + 3) / 4 : at_once)) {}
-
-    [[nodiscard]] std::int32_t faces() const noexcept { return room_; }
-
-    // A pass turned out to have `count`. Room grows at once, and shrinks when a hundred passes in a row needed less.
-    void saw(std::int32_t count) noexcept {
-        const std::int32_t needed = rounded(count);
-        largest_ = std::max(largest_, needed);
-        if (needed < room_ && ++quiet_ < patience) return;
-        room_ = largest_;
-        largest_ = quiet_ = 0;
-    }
-
-private:
-    static constexpr std::int32_t patience = 100;
-
-    [[nodiscard]] std::int32_t rounded(std::int32_t count) const noexcept {
-        if (!small_steps_ || count >= at_once_) return room_for(count, at_once_);
-        std::int32_t power = 1;
-        while (power < count)
-            power *= 2;
-        return std::min(power, at_once_);
-    }
-
-    const std::int32_t at_once_;
-    const bool small_steps_;
-    std::int32_t room_, largest_ = 0, quiet_ = 0;
 };
 
 // Waits until what is on the stream is done: before the memory and the models that its work uses go.

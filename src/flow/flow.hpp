@@ -77,6 +77,9 @@ struct flow_parts {
 // Processes that each have a pool on the device: the cap is divided by it.
 [[nodiscard]] std::size_t pools_of(std::string_view wanted) noexcept;
 
+// `o` with those of cache, batch and pinned off that its flow has not: `copied` has none of them, `shared` no cache.
+[[nodiscard]] options heeded(options o) noexcept;
+
 // The flow that `options::flow` names.
 [[nodiscard]] result<std::unique_ptr<flow>> make_flow(const flow_parts& parts);
 

@@ -55,7 +55,8 @@ private:
           pass_frames_(static_cast<std::size_t>(shape.frames)),
           patience_(live_ ? static_cast<std::int64_t>(parts.chosen.batch_deadline_ms * 1e6) : 0) {
         for (const auto& d : parts.devices)
-            lines_.push_back(std::make_unique<device_line>(d, parts, 4 * lanes_per_device * pass_frames_));
+            lines_.push_back(
+                std::make_unique<device_line>(d, parts, 4 * lanes_per_device * pass_frames_, shape.mesh_faces));
     }
 
     void work(std::size_t index, std::size_t part, std::size_t parts) {

@@ -20,7 +20,7 @@ result<std::unique_ptr<lane>> lane::create(device_line& line, const std::string&
     l->reader_ = std::make_unique<result_reader>(std::move(*reader));
     const bool live = work.chosen().pacing == pacing::live, graphs = work.chosen().graphs;
     warm_up(*l->stream_, l->space_.detector().model(), shape.frames, live, graphs);
-    warm_up(*l->stream_, l->space_.mesh().model(), l->room_.faces(), live, graphs);
+    warm_up(*l->stream_, l->space_.mesh().model(), line.room.faces(), live, graphs);
     for (const batched_model* model : {&l->space_.detector().model(), &l->space_.mesh().model()}) {
         if (!model->graph_refusal().empty()) l->notes_.push_back(without_graph(*model));
     }
@@ -104,16 +104,16 @@ result<void> lane::find_again(const std::vector<part>& parts) {
 result<vision::pass_results> lane::mesh_all() {
     const tag waiting{stage::landmark, frames_.front().id};
     const vision::pass_results results = space_.results(faces_.frames);
-    const std::int32_t room = room_.faces();
+    const std::int32_t room = line_.room.faces();
     mesh(0, room);
     auto read = reader_->read(*stream_, results, room, waiting);
     if (!read) return read;
     const vision::result_header& last = read->headers[faces_.frames - 1];
     const std::int32_t count = last.first + last.count;
-    room_.saw(count);
+    const std::int32_t needed = line_.room.saw(count);
     if (count > room) {  // the rest in a second go
-        mesh(room, room_.faces());
-        read = reader_->read(*stream_, results, room_.faces(), waiting);
+        mesh(room, needed);
+        read = reader_->read(*stream_, results, needed, waiting);
     }
     return read;
 }

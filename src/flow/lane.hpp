@@ -49,8 +49,7 @@ private:
     lane(device_line& line, std::unique_ptr<stream> on, workspace space)
         : line_(line),
           stream_(std::move(on)),
-          space_(std::move(space)),
-          room_(line.work.owner(), space_.shape().mesh_faces) {}
+          space_(std::move(space)) {}
 
     [[nodiscard]] result<part> begin(item& i);
     void detect(const std::vector<part>& parts);
@@ -64,7 +63,6 @@ private:
     workspace space_;
     std::map<std::uint32_t, followed_faces> followed_;
     std::unique_ptr<result_reader> reader_;
-    face_room room_;
     std::vector<frame> frames_;  // of this pass
     vision::face_table faces_;   // theirs
     std::vector<std::string> notes_;

@@ -16,14 +16,15 @@ namespace {
 struct known_flow {
     std::string_view name;
     result<std::unique_ptr<flow>> (*make)(const flow_parts& parts);
-    std::size_t pools;  // processes with a pool on the device
+    std::size_t pools;                               // processes with a pool on the device
+    bool cache = true, batch = true, pinned = true;  // that it has
 };
 
 constexpr std::array<known_flow, 5> all_flows{{{"fused", make_fused_flow, 1},
                                                {"threaded", make_threaded_flow, 1},
-                                               {"shared", make_shared_flow, 4},
+                                               {"shared", make_shared_flow, 4, false},
                                                {"cached", make_cached_flow, 3},
-                                               {"copied", make_copied_flow, 4}}};
+                                               {"copied", make_copied_flow, 4, false, false, false}}};
 
 }  // namespace
 
@@ -40,6 +41,16 @@ std::size_t pools_of(std::string_view wanted) noexcept {
         if (f.name == wanted) return f.pools;
     }
     return 1;
+}
+
+options heeded(options o) noexcept {
+    for (const auto& f : all_flows) {
+        if (f.name != o.flow) continue;
+        o.cache = o.cache && f.cache;
+        o.batch = o.batch && f.batch;
+        o.pinned = o.pinned && f.pinned;
+    }
+    return o;
 }
 
 result<void> check_flow(std::string_view wanted) {

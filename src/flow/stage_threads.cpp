@@ -6,13 +6,12 @@ namespace faceflow::flow {
 
 stage_threads::stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from,
                              collector& to)
-    : line_(d, parts, 3 * places),
+    : line_(d, parts, 3 * places, mesh_batch),
       part_(part),
       parts_(parts.devices.size()),
       detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
       intake_(from),
-      collector_(to),
-      room_(*d.on, mesh_batch) {}
+      collector_(to) {}
 
 result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_device& d, const flow_parts& parts,
                                                              std::size_t part, intake& from, collector& to) {
@@ -55,7 +54,7 @@ result<void> stage_threads::prepare() {
     workspace& space = all_places_.front()->space;
     const bool live = o.pacing == pacing::live;
     warm_up(*detect_stream_, space.detector().model(), 1, live, o.graphs);
-    warm_up(*landmark_stream_, space.mesh().model(), room_.faces(), live, o.graphs);
+    warm_up(*landmark_stream_, space.mesh().model(), line_.room.faces(), live, o.graphs);
     for (const batched_model* model : {&space.detector().model(), &space.mesh().model()}) {
         if (!model->graph_refusal().empty()) notes_.push_back(without_graph(*model));
     }
@@ -223,14 +222,14 @@ result<vision::pass_results> stage_threads::mesh_all(job& j) {
             first += count;
         }
     };
-    const std::int32_t room = room_.faces();
+    const std::int32_t room = line_.room.faces();
     mesh(0, room);
     auto read = reader_->read(*landmark_stream_, results, room, waiting);
     if (!read) return read;
-    room_.saw(read->headers[0].count);
+    const std::int32_t needed = line_.room.saw(read->headers[0].count);
     if (read->headers[0].count > room) {
-        mesh(room, room_.faces());
-        read = reader_->read(*landmark_stream_, results, room_.faces(), waiting);
+        mesh(room, needed);
+        read = reader_->read(*landmark_stream_, results, needed, waiting);
     }
     return read;
 }

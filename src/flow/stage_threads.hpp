@@ -99,7 +99,6 @@ private:
     std::mutex mutex_;
     std::condition_variable added_;
     std::map<std::uint32_t, source_line> sources_;
-    face_room room_;
     std::vector<std::string> notes_;
     std::uint64_t serial_ = 0;
     std::unique_ptr<stream> capture_stream_, detect_stream_, region_stream_, landmark_stream_;

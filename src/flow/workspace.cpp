@@ -142,17 +142,23 @@ std::size_t mesh_memory::crops_bytes(std::int32_t faces) {
     return static_cast<std::size_t>(faces) * crop_elements * sizeof(float);
 }
 
+std::size_t mesh_memory::landmarks_bytes(std::int32_t faces) {
+    return static_cast<std::size_t>(faces) * landmark_count * 3 * sizeof(float);
+}
+
+std::size_t mesh_memory::scores_bytes(std::int32_t faces) {
+    return static_cast<std::size_t>(faces) * sizeof(float);
+}
+
 result<mesh_memory> mesh_memory::create(device& on, const model_set& models, std::int32_t faces, float* crops) {
     mesh_memory m;
-    const auto n = static_cast<std::size_t>(faces);
     if (crops == nullptr) {
         if (auto r = take(on, m.own_crops_, crops_bytes(faces)); !r) return tl::unexpected(std::move(r.error()));
         crops = m.own_crops_.as<float>();
     }
     m.crops_ = crops;
-    if (auto r = take(on, m.landmarks_, n * landmark_count * 3 * sizeof(float)); !r)
-        return tl::unexpected(std::move(r.error()));
-    if (auto r = take(on, m.scores_, n * sizeof(float)); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = take(on, m.landmarks_, landmarks_bytes(faces)); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = take(on, m.scores_, scores_bytes(faces)); !r) return tl::unexpected(std::move(r.error()));
 
     // The mesh model on `count` crops from crop `first` on.
     const auto bind = [&](std::int64_t first, std::int64_t count) {

@@ -98,6 +98,9 @@ public:
     [[nodiscard]] static result<mesh_memory> create(device& on, const model_set& models, std::int32_t faces,
                                                     float* crops = nullptr);
     static std::size_t crops_bytes(std::int32_t faces);
+    // What the mesh model makes of so many: landmarks, and scores.
+    static std::size_t landmarks_bytes(std::int32_t faces);
+    static std::size_t scores_bytes(std::int32_t faces);
 
     std::int32_t capacity() const { return static_cast<std::int32_t>(alone_.size()); }
     float* crops() const { return crops_; }

@@ -159,8 +159,8 @@ result<lease> frame_store::take_slot(std::size_t bytes) {
 }
 
 // Other processes map whole slabs, and cannot map small ones.
-std::size_t frame_store::slots_to_add(std::size_t bytes) const noexcept {
-    if (!options_.always_in_slots || bytes == 0) return slots_per_slab;
+std::size_t frame_store::slots_of_slab(std::size_t bytes, bool in_slots) noexcept {
+    if (!in_slots || bytes == 0) return slots_per_slab;
     return std::max(slots_per_slab, (least_shared_slab + bytes - 1) / bytes);
 }
 
@@ -168,7 +168,7 @@ result<lease> frame_store::take_slot_once(family& f, std::size_t bytes) {
     for (auto& s : f.slabs) {
         if (auto taken = lease::acquire(s)) return taken;
     }
-    auto grown = slab::create(device_, bytes, slots_to_add(bytes));
+    auto grown = slab::create(device_, bytes, slots_of_slab(bytes, options_.always_in_slots));
     if (!grown) grown = slab::create(device_, bytes, 1);  // what is left may do for one
     if (!grown) return tl::unexpected(std::move(grown.error()));
     f.slabs.push_back(std::move(*grown));

@@ -53,6 +53,8 @@ public:
     static constexpr std::size_t slots_per_slab = 4;  // frame memory grows by so many frames
     // ... or by more where frames are so small that a slab of them could not be mapped by another process.
     static constexpr std::size_t least_shared_slab = std::size_t{64} << 10;
+    // By how many frames of `bytes` each; `in_slots`: see frame_store_options::always_in_slots.
+    [[nodiscard]] static std::size_t slots_of_slab(std::size_t bytes, bool in_slots) noexcept;
 
     frame_store(device& on, const frame_store_options& chosen);
     // Streams that frames were used on must still be there, unless `close` was called and no frame is held elsewhere.
@@ -93,7 +95,6 @@ private:
     void give_way(std::size_t bytes) noexcept override { cache_.evict(bytes); }
     [[nodiscard]] result<lease> take_slot(std::size_t bytes);
     [[nodiscard]] result<lease> take_slot_once(family& f, std::size_t bytes);
-    [[nodiscard]] std::size_t slots_to_add(std::size_t bytes) const noexcept;
     [[nodiscard]] result<staging_ring*> staging_for(std::size_t bytes);
     void drop_idle_slabs(std::size_t but_for);
     [[nodiscard]] bool views() const noexcept { return device_.shares_host_memory() && !options_.always_in_slots; }

@@ -278,6 +278,23 @@ TEST(emulated_link, devices_have_links_of_their_own) {
     EXPECT_EQ(second->book().transfers(direction::host_to_device).count, 1u);
 }
 
+TEST(emulated_link, the_book_is_charged_with_what_the_model_asks_and_not_with_what_the_clock_saw) {
+    const link_model l{"l", 1000, 1e9, 2e9, 0.5};
+    const auto on = make(0, mib, l);
+    const auto charged = [&] {
+        return std::pair(on->book().link_ns(direction::host_to_device), on->book().link_ns(direction::device_to_host));
+    };
+    copier pinned(*on, 1000, true), pageable(*on, 1000, false);
+    pinned.start(direction::host_to_device);
+    pinned.finish();
+    EXPECT_EQ(charged(), std::pair(2000ul, 0ul));
+    pageable.start(direction::host_to_device);
+    pageable.start(direction::device_to_host);
+    pageable.finish();
+    EXPECT_EQ(charged(), std::pair(2000ul + 3000ul, 2000ul));
+    EXPECT_EQ(l.copy_ns(true, 1000, false), 3000);
+}
+
 TEST(emulated_link, the_model_splits_a_pageable_copy_between_host_and_engine) {
     const link_model l{"l", 1000, 1e9, 2e9, 0.5};
     EXPECT_EQ(l.engine_ns(true, 1000), 2000);

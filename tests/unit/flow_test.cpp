@@ -169,9 +169,10 @@ TEST(face_room, where_kernels_are_host_functions_it_is_whole_goes) {
     const auto cpu = std::move(open_devices({"cpu", 1 << 20, "none"}).value().front());
     face_room room(*cpu, 8);
     EXPECT_EQ(room.faces(), 8);
-    room.saw(9);
+    EXPECT_EQ(room.saw(9), 16);
     EXPECT_EQ(room.faces(), 16);
-    for (int i = 0; i < 99; ++i)
+    EXPECT_EQ(room.saw(3), 8) << "what these take, whatever there is";
+    for (int i = 0; i < 98; ++i)
         room.saw(3);
     EXPECT_EQ(room.faces(), 16);
     room.saw(3);

@@ -7,6 +7,7 @@
 
 #include "analysis/compare.hpp"
 #include "device/emulated/link.hpp"
+#include "flow/flow.hpp"
 #include "support.hpp"
 #include "vision/records.hpp"
 
@@ -59,6 +60,79 @@ TEST(plan, results_come_down_in_steps_of_eight_faces) {
     EXPECT_EQ(down(0), down(8));
     EXPECT_EQ(down(9), vision::pass_results::bytes(1, 16));
     EXPECT_EQ(down(100), vision::pass_results::bytes(1, 104));
+}
+
+// The table of docs/memory-flow.md; tests/integration/plan_test.cpp holds plans to what is counted.
+TEST(plan, knows_every_flow) {
+    const struct {
+        std::string flow;
+        double up, up_bytes, down, down_bytes, syncs, hits;
+    } rows[] = {{"copied", 7, 14219064, 9, 1800736, 9, 0},
+                {"cached", 2, 4887552, 2, 1800736, 2, 1},
+                {"shared", 1, 3110400, 1, 47152, 1, 0},
+                {"threaded", 1, 3110400, 1, 47152, 1, 1},
+                {"fused", 1, 3110400, 1, 47152, 1, 1}};
+    EXPECT_EQ(std::size(rows), flow::flow_names().size());
+    for (const auto& row : rows) {
+        SCOPED_TRACE(row.flow);
+        plan_request r;
+        r.flow = row.flow;
+        const auto p = planned(r);
+        EXPECT_EQ(p.host_to_device_per_frame, row.up);
+        EXPECT_EQ(p.host_to_device_bytes_per_frame, row.up_bytes);
+        EXPECT_EQ(p.device_to_host_per_frame, row.down);
+        EXPECT_EQ(p.device_to_host_bytes_per_frame, row.down_bytes);
+        EXPECT_EQ(p.syncs_per_frame, row.syncs);
+        EXPECT_EQ(p.cache_hit_rate, row.hits);
+    }
+}
+
+TEST(plan, a_switch_that_a_flow_has_not_changes_nothing_and_that_is_said) {
+    const struct {
+        std::string flow;
+        bool plan_request::*off;
+        std::string said;
+    } cases[] = {{"copied", &plan_request::cache, "copied has no frame cache"},
+                 {"copied", &plan_request::batch, "copied has no batches"},
+                 {"copied", &plan_request::pinned, "copied has no pinned memory"},
+                 {"shared", &plan_request::cache, "shared has no frame cache"},
+                 {"shared", &plan_request::batch, "launches, and no transfer"},
+                 {"fused", &plan_request::batch, "launches, and no transfer"}};
+    for (const auto& c : cases) {
+        plan_request r;
+        r.flow = c.flow;
+        const auto on = planned(r);
+        r.*c.off = false;
+        const auto off = planned(r);
+        EXPECT_EQ(on.link_ms_per_frame, off.link_ms_per_frame) << c.said;
+        EXPECT_EQ(on.syncs_per_frame, off.syncs_per_frame) << c.said;
+        EXPECT_EQ(on.device_memory_bytes, off.device_memory_bytes) << c.said;
+        EXPECT_NE(render_plan(off).find(c.said), std::string::npos) << render_plan(off);
+        EXPECT_EQ(render_plan(on).find(c.said), std::string::npos);
+    }
+    plan_request r;
+    r.flow = "copied";
+    EXPECT_NE(render_plan(planned(r)).find("no cache, no batch, no pinned"), std::string::npos);
+    r.flow = "shared";
+    EXPECT_NE(render_plan(planned(r)).find("no cache, batch on, pinned on"), std::string::npos);
+}
+
+TEST(plan, processes_divide_the_cap) {
+    plan_request r;
+    r.flow = "shared";
+    const auto p = planned(r);
+    EXPECT_EQ(p.pool_limit_bytes, r.device_memory / 4);
+    std::uint64_t sum = 0, largest = 0;
+    for (const auto& pool : p.pools) {
+        sum += pool.bytes();
+        largest = std::max(largest, pool.bytes());
+    }
+    EXPECT_EQ(sum, p.device_memory_bytes);
+    r.device_memory = 4 * largest;
+    EXPECT_TRUE(planned(r).fits);
+    r.device_memory = 4 * largest - 4;
+    ASSERT_GT(r.device_memory, p.device_memory_bytes) << "else this tests nothing";
+    EXPECT_FALSE(planned(r).fits) << "all together would fit, but one has more than its share";
 }
 
 TEST(plan, link_time_is_that_of_the_link_model) {
@@ -180,6 +254,8 @@ TEST(plan, text_and_json_show_the_same_figures) {
     EXPECT_EQ(j["link_busy_fraction"]["host_to_device"], p.link_busy_up);
     EXPECT_EQ(j["device_memory_bytes"], p.device_memory_bytes);
     EXPECT_EQ(j["fits"], true);
+    EXPECT_EQ(j["pools"][0]["bytes"], p.device_memory_bytes);
+    EXPECT_EQ(j["first_frame_more"]["device_to_host"], 0);
 }
 
 frame_faces two_faces() {

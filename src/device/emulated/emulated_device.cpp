@@ -94,6 +94,7 @@ void emulated_device::copy(stream& on, direction d, std::byte* device_memory, co
         });
         return;
     }
+    book_.charge_link(d, static_cast<std::uint64_t>(link_.copy_ns(up, bytes, host.pinned)));
     if (!host.pinned)
         return up ? copy_up_from_pageable(on, mapped, host.data, bytes)
                   : copy_down_to_pageable(on, host.data, mapped, bytes);

@@ -15,7 +15,7 @@ namespace faceflow {
 
 // Its addresses are PROT_NONE to the host: touching one without a transfer is a crash (see install_fault_reporter). Tasks run
 // on their stream's thread, all streams at once, and reach memory through kernel_address. Copies of one direction run one
-// after the other and take the time that `link` would. Pinned memory is ordinary memory, touched beforehand. Thread-safe.
+// after the other and take the time that `link` would, which its book is charged with. Pinned memory is ordinary memory, touched beforehand. Thread-safe.
 class emulated_device final : public device {
 public:
     // Errors: errc::out_of_memory when the address space cannot be had.

@@ -24,6 +24,10 @@ struct link_model {
     [[nodiscard]] std::int64_t engine_ns(bool up, std::size_t bytes) const noexcept;
     // The host's part of a pageable copy: moving the bytes through the driver's own pinned memory.
     [[nodiscard]] std::int64_t staging_ns(bool up, std::size_t bytes) const noexcept;
+    // Both, one after the other.
+    [[nodiscard]] std::int64_t copy_ns(bool up, std::size_t bytes, bool pinned) const noexcept {
+        return engine_ns(up, bytes) + (pinned ? 0 : staging_ns(up, bytes));
+    }
 };
 
 [[nodiscard]] std::span<const link_model> all_links() noexcept;

@@ -7,18 +7,13 @@
 #include <optional>
 
 #include "flow/device_line.hpp"
+#include "flow/process/parcel_layout.hpp"
 #include "flow/process/stage_work.hpp"
 #include "frame/layout.hpp"
 #include "vision/mesh.hpp"
 
 namespace faceflow::flow {
 namespace {
-
-constexpr std::size_t line_bytes = 256;
-
-std::size_t aligned(std::size_t bytes) {
-    return (bytes + line_bytes - 1) / line_bytes * line_bytes;
-}
 
 std::size_t crop_bytes() {
     return mesh_memory::crops_bytes(1);
@@ -29,24 +24,22 @@ class parcel {
 public:
     static result<parcel> create(stage_kit& kit) {
         parcel p;
-        p.at_once_ = kit.chosen().batch ? mesh_batch : 1;
-        p.crops_at_ = aligned(kit.shape().set_bytes());
-        const auto bytes = p.crops_at_ + static_cast<std::size_t>(p.at_once_) * crop_bytes();
-        auto memory = mirrored_memory::create(kit.on(), bytes, kit.chosen().pinned);
+        p.layout_ = parcel_layout::of(kit.shape(), kit.chosen().batch);
+        auto memory = mirrored_memory::create(kit.on(), p.layout_.bytes(), kit.chosen().pinned);
         if (!memory) return tl::unexpected(std::move(memory.error()));
         p.memory_ = std::move(*memory);
         return p;
     }
 
-    std::int32_t at_once() const { return at_once_; }
+    std::int32_t at_once() const { return layout_.at_once; }
     vision::face_table table() const {
         vision::face_table t;
         t.of[0] = reinterpret_cast<vision::detection_set*>(memory_.on_device());
         t.frames = 1;
         return t;
     }
-    float* crops() const { return reinterpret_cast<float*>(memory_.on_device() + crops_at_); }
-    std::byte* host_crops() const { return memory_.on_host() + crops_at_; }
+    float* crops() const { return reinterpret_cast<float*>(memory_.on_device() + layout_.crops_at); }
+    std::byte* host_crops() const { return memory_.on_host() + layout_.crops_at; }
     vision::detection_set& host_set() const { return *reinterpret_cast<vision::detection_set*>(memory_.on_host()); }
 
     void put(std::span<const vision::detection> faces) const {
@@ -57,24 +50,26 @@ public:
     }
 
     // The faces and the first `n` crops in one transfer; crops alone.
-    result<void> all_up(stream& s, std::int32_t n, const tag& t) const { return memory_.up(s, 0, end_of(n), t); }
-    result<void> all_down(stream& s, std::int32_t n, const tag& t) const { return memory_.down(s, 0, end_of(n), t); }
+    result<void> all_up(stream& s, std::int32_t n, const tag& t) const {
+        return memory_.up(s, 0, layout_.crop_at(n), t);
+    }
+    result<void> all_down(stream& s, std::int32_t n, const tag& t) const {
+        return memory_.down(s, 0, layout_.crop_at(n), t);
+    }
     result<void> crops_up(stream& s, std::int32_t n, const tag& t) const {
-        return memory_.up(s, crops_at_, end_of(n) - crops_at_, t);
+        return memory_.up(s, layout_.crops_at, mesh_memory::crops_bytes(n), t);
     }
     result<void> crops_down(stream& s, std::int32_t from, std::int32_t to, const tag& t) const {
-        return memory_.down(s, end_of(from), end_of(to) - end_of(from), t);
+        return memory_.down(s, layout_.crop_at(from), mesh_memory::crops_bytes(to - from), t);
     }
     result<void> faces_up(stream& s, const tag& t) const { return memory_.up(s, 0, set_bytes(), t); }
-    result<void> faces_down(stream& s, const tag& t) const { return memory_.down(s, 0, crops_at_, t); }
+    result<void> faces_down(stream& s, const tag& t) const { return memory_.down(s, 0, layout_.crops_at, t); }
 
 private:
-    std::size_t end_of(std::int32_t n) const { return crops_at_ + static_cast<std::size_t>(n) * crop_bytes(); }
     std::size_t set_bytes() const { return vision::detection_set::bytes(static_cast<std::size_t>(host_set().count)); }
 
     mirrored_memory memory_;
-    std::int32_t at_once_ = 1;
-    std::size_t crops_at_ = 0;
+    parcel_layout layout_;
 };
 
 std::span<const std::byte> bytes_of(const vision::detection_set& set) {

@@ -11,10 +11,9 @@ public:
     using line_maker = result<std::unique_ptr<process_line>> (*)(const equipped_device&, const flow_parts&, std::size_t,
                                                                  intake&, collector&);
 
-    // `chosen` are the options that the flow goes by.
-    process_flow(const flow_parts& parts, options chosen)
+    explicit process_flow(const flow_parts& parts)
         : flow_ends(parts, (parts.chosen.pacing == pacing::live ? 2 : 6) * parts.devices.size()),
-          chosen_(std::move(chosen)) {}
+          chosen_(heeded(parts.chosen)) {}
     ~process_flow() override { intake_.close(); }
 
     result<void> open(const flow_parts& parts, line_maker make) {
@@ -54,8 +53,8 @@ private:
     std::vector<std::unique_ptr<process_line>> lines_;
 };
 
-result<std::unique_ptr<flow>> make(const flow_parts& parts, options chosen, process_flow::line_maker line) {
-    auto f = std::make_unique<process_flow>(parts, std::move(chosen));
+result<std::unique_ptr<flow>> make(const flow_parts& parts, process_flow::line_maker line) {
+    auto f = std::make_unique<process_flow>(parts);
     if (auto r = f->open(parts, line); !r) return tl::unexpected(std::move(r.error()));
     return f;
 }
@@ -63,17 +62,15 @@ result<std::unique_ptr<flow>> make(const flow_parts& parts, options chosen, proc
 }  // namespace
 
 result<std::unique_ptr<flow>> make_copied_flow(const flow_parts& parts) {
-    options o = parts.chosen;
-    o.cache = o.batch = o.pinned = false;
-    return make(parts, std::move(o), make_inline_line);
+    return make(parts, make_inline_line);
 }
 
 result<std::unique_ptr<flow>> make_cached_flow(const flow_parts& parts) {
-    return make(parts, parts.chosen, make_inline_line);
+    return make(parts, make_inline_line);
 }
 
 result<std::unique_ptr<flow>> make_shared_flow(const flow_parts& parts) {
-    return make(parts, parts.chosen, make_shared_line);
+    return make(parts, make_shared_line);
 }
 
 }  // namespace faceflow::flow

@@ -148,6 +148,8 @@ bool process_line::ask(stage_process& stage, process_job& job, const stage_call&
 
 void process_line::enter(const stage_counters& c, const process_job& job) {
     ledger& book = device_.book();
+    for (const direction d : {direction::host_to_device, direction::device_to_host})
+        book.charge_link(d, c.link_ns[static_cast<std::size_t>(d)]);
     for (const stage s : all_stages) {
         const auto i = static_cast<std::size_t>(s);
         for (const direction d : {direction::host_to_device, direction::device_to_host}) {

@@ -12,7 +12,6 @@
 namespace faceflow::flow {
 namespace {
 
-constexpr std::uint32_t places = 4;
 constexpr std::size_t detect_at = 0, region_at = 1, landmark_at = 2;
 
 class shared_line final : public process_line {
@@ -42,7 +41,7 @@ public:
         for (const auto& [role, page] : {std::pair{stage_role::detect, shared_page::detect},
                                          {stage_role::region, shared_page::region},
                                          {stage_role::landmark, shared_page::landmark}}) {
-            auto started = start_stage(role, places, page_of(page), pages, &slabs_);
+            auto started = start_stage(role, shared_places, page_of(page), pages, &slabs_);
             if (!started) return tl::unexpected(std::move(started.error()));
             stages_.push_back(std::move(*started));
         }
@@ -57,16 +56,16 @@ public:
 
 private:
     static frame_store_options frame_options(const options& o) {
-        frame_store_options s = device_line::store_options(o, 3 * places);
+        frame_store_options s = device_line::store_options(o, 3 * shared_places);
         s.cache = false;  // a frame's slot goes from stage to stage by its name
         s.always_in_slots = true;
         return s;
     }
 
     result<void> open_memory() {
-        auto made = slab::create(on(), layout_.bytes, places);
+        auto made = slab::create(on(), layout_.bytes, shared_places);
         if (!made) return tl::unexpected(std::move(made.error()));
-        for (std::uint32_t i = 0; i < places; ++i) {
+        for (std::uint32_t i = 0; i < shared_places; ++i) {
             auto taken = lease::acquire(*made);
             if (!taken) return tl::unexpected(std::move(taken.error()));
             places_.push_back(std::move(*taken));
@@ -89,7 +88,7 @@ private:
 
     result<void> open_pages() {
         for (std::size_t i = 0; i < shared_page_count; ++i) {
-            auto page = ipc::control_page::create(page_words::count(places));
+            auto page = ipc::control_page::create(page_words::count(shared_places));
             if (!page) return tl::unexpected(std::move(page.error()));
             if (auto r = on().register_words(page->pages()); !r) return r;
             pages_.push_back(std::move(*page));
@@ -229,7 +228,7 @@ private:
     exported_slabs slabs_;
     frame_store frames_;
     std::vector<lease> places_;
-    bounded_queue<std::uint32_t> free_places_{places, queue_policy::block};
+    bounded_queue<std::uint32_t> free_places_{shared_places, queue_policy::block};
     std::unique_ptr<event> failed_;
     std::vector<ipc::control_page> pages_;
     std::unique_ptr<stream> up_, down_;

@@ -13,6 +13,9 @@ namespace faceflow::flow {
 enum class shared_page : std::uint8_t { capture, detect, region, landmark };
 inline constexpr std::size_t shared_page_count = 4;
 
+// Frames that a line has in work at once at most, each in a place with memory of its own.
+inline constexpr std::uint32_t shared_places = 4;
+
 struct shared_pages {
     std::vector<ipc::control_page> all;
     shared_page own = shared_page::detect;  // this stage's, writable

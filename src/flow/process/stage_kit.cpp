@@ -53,6 +53,8 @@ result<void> stage_kit::wait(const tag& t) {
 stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     stage_counters now;
     const ledger& book = device_->book();
+    for (const direction d : {direction::host_to_device, direction::device_to_host})
+        now.link_ns[static_cast<std::size_t>(d)] = book.link_ns(d);
     for (const stage s : all_stages) {
         const auto i = static_cast<std::size_t>(s);
         for (const direction d : {direction::host_to_device, direction::device_to_host}) {
@@ -70,6 +72,8 @@ stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     now.peak_bytes = device_->pool().peak_bytes();
 
     stage_counters since = now;
+    for (std::size_t d = 0; d < 2; ++d)
+        since.link_ns[d] -= told_.link_ns[d];
     for (std::size_t i = 0; i < stage_count; ++i) {
         for (std::size_t d = 0; d < 2; ++d) {
             auto& m = since.transfers[d][i];

@@ -21,7 +21,7 @@
 namespace faceflow::flow {
 
 // Raised whenever a struct below changes its meaning; the program's version is compared beside it.
-inline constexpr std::uint32_t stage_protocol = 1;
+inline constexpr std::uint32_t stage_protocol = 2;
 
 enum class stage_role : std::uint8_t { detect, region, landmark, detect_region };
 [[nodiscard]] std::string_view name(stage_role role) noexcept;
@@ -79,6 +79,7 @@ struct stage_counters {
     };
     std::array<std::array<moved, stage_count>, 2> transfers{};  // by direction, stage
     std::array<std::uint64_t, stage_count> syncs{};
+    std::array<std::uint64_t, 2> link_ns{};  // by direction; see ledger::charge_link
     std::array<std::uint64_t, stage_count> runs{}, nanoseconds{};
     std::uint64_t hits = 0, misses = 0, evictions = 0, expirations = 0;  // of its frame cache
     std::uint64_t peak_bytes = 0;                                        // of its device pool, ever

@@ -1,0 +1,25 @@
+// What `copied` and `cached` move between host and device besides frames: the faces of a frame, and crops behind them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "device/memory.hpp"
+#include "flow/workspace.hpp"
+
+namespace faceflow::flow {
+
+// Offsets and sizes in bytes, the same on both sides.
+struct parcel_layout {
+    std::int32_t at_once = 1;  // crops that there is room for: as many go across together
+    std::size_t crops_at = 0;  // the faces come first
+
+    [[nodiscard]] static parcel_layout of(const pass_shape& shape, bool batch) {
+        return {batch ? shape.mesh_faces : 1, capped_resource::counted(shape.set_bytes())};
+    }
+    // Of crop n; of the faces and the n crops before it.
+    [[nodiscard]] std::size_t crop_at(std::int32_t n) const { return crops_at + mesh_memory::crops_bytes(n); }
+    [[nodiscard]] std::size_t bytes() const { return crop_at(at_once); }
+};
+
+}  // namespace faceflow::flow
