@@ -39,6 +39,12 @@ struct options {
     std::int32_t threads = 0;                          // CPU threads for computing; 0: one per core
     std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes
 
+    // What runs models on CUDA devices: cuda (ONNX Runtime's kernels), tensorrt, or auto: TensorRT where engines for these models,
+    // this card and these batches were built before (`faceflow models build-engines`), else cuda.
+    std::string inference = "auto";
+    std::string precision = "fp32";  // of TensorRT: fp32 | fp16
+    std::filesystem::path engines;   // folder of TensorRT's engines; empty: faceflow/engines in the user's cache
+
     // How frames move to a device that has memory of its own. Each can be switched off to measure what it is worth.
     bool cache = true;       // keep uploaded frames by id, so that a later stage need not upload them again
     bool batch = true;       // crop and mesh all faces of a frame in one go, not one by one

@@ -48,7 +48,7 @@ struct engine_options {
     std::string detector = "retinaface";
     std::string detect_size = "640x384";
     std::string device_memory = "2G";
-    std::string models;
+    std::string models, engines;
     [[nodiscard]] result<options> resolve() const;
 };
 void add_engine_options(CLI::App& app, engine_options& into);

@@ -69,6 +69,7 @@ result<options> engine_options::resolve() const {
     if (!bytes) return tl::unexpected(bytes.error());
     o.device_memory = *bytes;
     o.models = models;
+    o.engines = engines;
     // A stage that touches device memory from the host ends the program: with this, it says which stage and frame.
     if (o.device.starts_with("emulated")) install_fault_reporter();
     return o;
@@ -93,6 +94,20 @@ void add_engine_options(CLI::App& app, engine_options& into) {
     app.add_option("--device-memory", into.device_memory, "cap of the device's memory pool")
         ->type_name("BYTES")
         ->capture_default_str()
+        ->group(engine);
+    app.add_option("--inference", o.inference,
+                   "what runs models on CUDA: cuda, tensorrt, or auto: TensorRT where its engines were built before")
+        ->type_name("HOW")
+        ->check(CLI::IsMember({"auto", "cuda", "tensorrt"}))
+        ->capture_default_str()
+        ->group(engine);
+    app.add_option("--precision", o.precision, "of TensorRT: fp32, or fp16 once `models build-engines` has checked it")
+        ->type_name("P")
+        ->check(CLI::IsMember({"fp32", "fp16"}))
+        ->capture_default_str()
+        ->group(engine);
+    app.add_option("--engines", into.engines, "folder of TensorRT's engines; usually faceflow/engines in your cache")
+        ->type_name("DIR")
         ->group(engine);
     app.add_option("--models", into.models, "folder to look for models in first")->type_name("DIR")->group(engine);
     const auto memory = "Frames on devices with memory of their own";

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "analysis/engine_gate.hpp"
 #include "cli/commands.hpp"
 #include "inference/catalogue.hpp"
 
@@ -41,20 +42,50 @@ int verify(const std::string& folder) {
     return exit_failed;
 }
 
+struct arguments {
+    std::string folder;
+    analysis::gate_request gate;
+    engine_options engine;
+    CLI::App *list = nullptr, *verify = nullptr, *build = nullptr;
+};
+
+int build_engines(const arguments& a) {
+    analysis::gate_request wanted = a.gate;
+    auto chosen = a.engine.resolve();
+    if (!chosen) return report(chosen.error());
+    wanted.chosen = std::move(*chosen);
+    const auto done = analysis::build_engines(wanted, stop_on_signals(),
+                                              [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
+    if (!done) return report(done.error());
+    for (const auto& folder : done->folders)
+        fmt::print("{}\n", folder.string());
+    if (done->frames > 0)
+        fmt::print("checked on {} frames: landmarks within {:.3f} px of fp32\n", done->frames, done->largest_px);
+    return exit_done;
+}
+
 }  // namespace
 
 declared add_models(CLI::App& app) {
-    struct arguments {
-        std::string folder;
-        CLI::App *list = nullptr, *verify = nullptr;
-    };
     auto a = std::make_shared<arguments>();
     auto* models = app.add_subcommand("models", "the models: where they come from, and whether their bytes are right");
     models->require_subcommand(1);
     models->add_option("--models", a->folder, "folder to look for models in first")->type_name("DIR");
     a->list = models->add_subcommand("list", "each model with its file, source and licence");
     a->verify = models->add_subcommand("verify", "compare every file's SHA-256 with the catalogue");
-    return {models, [a] { return a->list->parsed() ? list(a->folder) : verify(a->folder); }};
+    a->build = models->add_subcommand(
+        "build-engines", "build TensorRT's engines ahead of time, for the flow and batches that the options choose");
+    a->engine.chosen.device = "cuda";
+    add_engine_options(*a->build, a->engine);
+    a->build->add_option("--check", a->gate.input, "a clip with faces, to hold the engines to fp32; fp16 needs one")
+        ->type_name("INPUT");
+    a->build->add_option("--tolerance", a->gate.tolerance_px, "how far landmarks may be off")
+        ->type_name("PX")
+        ->capture_default_str();
+    return {models, [a] {
+                if (a->build->parsed()) return build_engines(*a);
+                return a->list->parsed() ? list(a->folder) : verify(a->folder);
+            }};
 }
 
 }  // namespace faceflow::cli

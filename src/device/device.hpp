@@ -119,6 +119,8 @@ public:
     [[nodiscard]] virtual int index() const noexcept = 0;
     [[nodiscard]] virtual const std::string& description() const noexcept = 0;
 
+    // The machine code that it runs, as "sm_90"; empty where that is the host's.
+    [[nodiscard]] virtual std::string architecture() const { return {}; }
     // True when kernels are host functions given to stream::run (cpu, emulated).
     [[nodiscard]] virtual bool computes_on_host() const noexcept = 0;
     // True when the host may read device addresses: a frame then needs no upload and results no download.

@@ -63,6 +63,8 @@ public:
     [[nodiscard]] const flow::model_set& models() const noexcept { return equipped_.front().models; }
     // What a person should know of how it runs, a sentence each: a GPU that is there and not used, and why.
     [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
+    // Of TensorRT's engines that this process runs; empty without.
+    [[nodiscard]] std::vector<std::filesystem::path> engine_folders() const { return flow_->engine_folders(); }
     // Of all devices and processes together.
     [[nodiscard]] std::size_t peak_device_bytes() const;
     // Of all devices together.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -52,6 +53,8 @@ public:
     [[nodiscard]] virtual result<void> health() const { return {}; }
     // Peak of the device pools of other processes that work for this flow.
     [[nodiscard]] virtual std::size_t peak_bytes_elsewhere() const { return 0; }
+    // Where TensorRT's engines lie that this process runs; empty without.
+    [[nodiscard]] virtual std::vector<std::filesystem::path> engine_folders() const { return {}; }
     // What a person should know of how it runs, a sentence each: nodes of a model that a GPU leaves to the CPU.
     [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 };

@@ -47,6 +47,7 @@ public:
 
     // All lanes run the same models.
     std::vector<std::string> notes() const override { return lanes_.front()->notes(); }
+    std::vector<std::filesystem::path> engine_folders() const override { return lanes_.front()->engine_folders(); }
 
 private:
     fused_flow(const flow_parts& parts, std::size_t lanes_per_device, const pass_shape& shape)

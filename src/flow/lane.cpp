@@ -8,12 +8,13 @@ result<std::unique_ptr<lane>> lane::create(device_line& line, const std::string&
     const stages& work = line.work;
     auto on = work.owner().make_stream(label);
     if (!on) return tl::unexpected(std::move(on.error()));
-    auto models = work.models().on_streams(**on, **on);
+    auto models = work.models().on_streams(**on, **on, {shape.frames, shape.mesh_faces});
     if (!models) return tl::unexpected(std::move(models.error()));
     auto space = workspace::create(work.owner(), *models, shape);
     if (!space) return tl::unexpected(std::move(space.error()));
     auto l = std::unique_ptr<lane>(new lane(line, std::move(*on), std::move(*space)));
     l->notes_ = models->notes();
+    l->engine_folders_ = models->engine_folders;
     *models = {};  // the lane's bindings have them now, and let go of them before its stream goes
     auto reader = result_reader::create(work.owner(), shape.results_bytes(), work.chosen().pinned);
     if (!reader) return tl::unexpected(std::move(reader.error()));

@@ -36,6 +36,7 @@ public:
 
     // What a person should know of how its models run; see model_set::notes.
     [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
+    [[nodiscard]] const std::vector<std::filesystem::path>& engine_folders() const noexcept { return engine_folders_; }
 
 private:
     // A frame of the pass that has reached the device.
@@ -66,6 +67,7 @@ private:
     std::vector<frame> frames_;  // of this pass
     vision::face_table faces_;   // theirs
     std::vector<std::string> notes_;
+    std::vector<std::filesystem::path> engine_folders_;
 };
 
 }  // namespace faceflow::flow

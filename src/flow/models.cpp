@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <tuple>
+#include <cstdlib>
 
 namespace faceflow::flow {
 namespace {
@@ -110,15 +110,61 @@ vision::detector_output model_set::outputs_at(const std::vector<const float*>& a
     return o;
 }
 
-result<model_set> model_set::on_streams(stream& of_detector, stream& of_mesh) const {
+namespace {
+
+// For one picture, for a usual batch, for the largest.
+inference::tensorrt_plan plan_for(const session& model, std::int32_t height, std::int32_t width, std::int32_t usual,
+                                  std::int32_t most) {
+    const auto batch_of = [&](std::int32_t n) { return shape{n, 3, height, width}; };
+    inference::tensorrt_plan p;
+    p.input = model.inputs().front().name;
+    p.smallest = batch_of(1);
+    p.usual = batch_of(std::min(usual, most));
+    p.largest = batch_of(most);
+    return p;
+}
+
+// Whether TensorRT is to run the model in `file`, and then from which folder.
+result<bool> find_engines(inference::tensorrt_plan& p, const accelerator& by, const std::filesystem::path& file,
+                          const inference::runtime& runtime, const device& on) {
+    if (by.inference == "cuda") return false;
+    const bool insists = by.inference == "tensorrt";
+    const auto version = inference::tensorrt_version();
+    if (!version) return insists ? tl::unexpected(version.error()) : result<bool>(false);
+    const auto sha = inference::sha256_of(file);
+    if (!sha) return tl::unexpected(sha.error());
+    const std::string profile = fmt::format("{}-{}-{}", p.smallest.front(), p.usual.front(), p.largest.front());
+    p.half = by.half;
+    p.folder = inference::engine_folder(by.engines, {on.architecture(), *version, *sha, profile, by.half});
+    if (!insists && !inference::has_engines(p.folder)) return false;
+    if (auto usable = inference::check_tensorrt(runtime); !usable)
+        return insists ? tl::unexpected(usable.error()) : result<bool>(false);
+    return true;
+}
+
+}  // namespace
+
+result<model_set> model_set::on_streams(stream& of_detector, stream& of_mesh, const batch_limits& largest) const {
     model_set m = *this;
     if (of_detector.owner().computes_on_host()) return m;
-    for (auto [into, file, home] :
-         {std::tuple{&m.detector, &detector_file, &of_detector}, {&m.mesh, &mesh_file, &of_mesh}}) {
-        if (*into == nullptr) continue;  // not this process's
-        auto placed = session::load(runtime, *file, inference::threading::caller, home);
+    constexpr std::int32_t usual_frames = 4, usual_faces = 4;
+    struct placing {
+        std::shared_ptr<session>& model;
+        const std::filesystem::path& file;
+        stream& home;
+        std::int32_t height, width, usual, most;
+    } all[] = {{m.detector, detector_file, of_detector, detect_height, detect_width, usual_frames, largest.frames},
+               {m.mesh, mesh_file, of_mesh, mesh_input_size, mesh_input_size, usual_faces, largest.faces}};
+    for (placing& p : all) {
+        if (p.model == nullptr) continue;  // not this process's
+        auto plan = plan_for(*p.model, p.height, p.width, p.usual, p.most);
+        const auto by_tensorrt = find_engines(plan, by, p.file, *runtime, p.home.owner());
+        if (!by_tensorrt) return tl::unexpected(by_tensorrt.error());
+        auto placed =
+            session::load(runtime, p.file, inference::threading::caller, &p.home, *by_tensorrt ? &plan : nullptr);
         if (!placed) return tl::unexpected(std::move(placed.error()));
-        *into = std::move(*placed);
+        p.model = std::move(*placed);
+        if (*by_tensorrt) m.engine_folders.push_back(std::move(plan.folder));
     }
     return m;
 }
@@ -134,6 +180,13 @@ std::vector<std::string> model_set::notes() const {
 }
 
 namespace {
+
+std::filesystem::path usual_engine_folder() {
+    const char* const cache = std::getenv("XDG_CACHE_HOME");
+    if (cache != nullptr && *cache == '/') return std::filesystem::path(cache) / "faceflow/engines";
+    const char* const home = std::getenv("HOME");
+    return std::filesystem::path(home != nullptr ? home : "/tmp") / ".cache/faceflow/engines";
+}
 
 // What a GPU runs in place of a model: the variant made for GPUs, where there is one.
 std::filesystem::path variant_for_gpus(const inference::model_store& store, const inference::model_entry& entry,
@@ -182,6 +235,7 @@ result<model_set> load_models(const options& o, const inference::model_store& st
                               const std::shared_ptr<inference::runtime>& on, inference::threading how,
                               model_parts parts) {
     model_set m;
+    m.by = {o.inference, o.precision == "fp16", o.engines.empty() ? usual_engine_folder() : o.engines};
     if (parts.detector) {
         if (auto r = load_detector(m, o, store, on, how); !r) return tl::unexpected(std::move(r.error()));
     }

@@ -21,6 +21,18 @@ struct used_model {
     std::string id, file, sha256;
 };
 
+// The largest batches that models are run on.
+struct batch_limits {
+    std::int32_t frames = 1, faces = 8;
+};
+
+// How models run on CUDA devices. The folder is TensorRT's engines'.
+struct accelerator {
+    std::string inference = "auto";  // see options::inference
+    bool half = false;
+    std::filesystem::path engines;
+};
+
 struct model_set {
     std::shared_ptr<inference::session> detector, mesh;
     vision::detector_kind kind = vision::detector_kind::retinaface;
@@ -29,11 +41,14 @@ struct model_set {
     std::vector<std::vector<std::int64_t>> detector_shapes;  // of its outputs, in their order, for one frame
     std::vector<used_model> used;
     std::shared_ptr<inference::runtime> runtime;
-    std::filesystem::path detector_file, mesh_file;
+    std::filesystem::path detector_file, mesh_file;  // what a GPU runs
+    accelerator by;
+    std::vector<std::filesystem::path> engine_folders;  // of TensorRT, when on_streams chose that
 
     // The same models for work on these streams: on a device that runs models itself, sessions of their own whose weights lie in
     // its pool (7 MB for the two) and whose runs add to the streams, which outlive them; elsewhere these sessions.
-    [[nodiscard]] result<model_set> on_streams(stream& of_detector, stream& of_mesh) const;
+    // With TensorRT, if `by` says so, for batches up to `largest`; errc::unavailable when that was asked for and cannot be had.
+    [[nodiscard]] result<model_set> on_streams(stream& of_detector, stream& of_mesh, const batch_limits& largest) const;
     // Nodes that run on the CPU though the model is on a device, a sentence for each model that has some.
     [[nodiscard]] std::vector<std::string> notes() const;
 

@@ -33,9 +33,10 @@ result<void> stage_threads::prepare() {
         if (!made) return tl::unexpected(std::move(made.error()));
         *into = std::move(*made);
     }
-    auto models = line_.work.models().on_streams(*detect_stream_, *landmark_stream_);
+    auto models = line_.work.models().on_streams(*detect_stream_, *landmark_stream_, {1, mesh_batch});
     if (!models) return tl::unexpected(std::move(models.error()));
     notes_ = models->notes();
+    engine_folders_ = models->engine_folders;
     for (std::size_t i = 0; i < places; ++i) {
         auto space = workspace::create(on, *models, shape);
         if (!space) return tl::unexpected(std::move(space.error()));

@@ -32,6 +32,7 @@ public:
 
     // All devices run the same models.
     std::vector<std::string> notes() const override { return devices_.front()->notes(); }
+    std::vector<std::filesystem::path> engine_folders() const override { return devices_.front()->engine_folders(); }
 
 private:
     // Live: a frame in each of two stages at most, so that none waits long. Recorded: one in every stage and more waiting.

@@ -14,6 +14,7 @@
 
 #include "inference/cuda_provider.hpp"
 #include "inference/session_memory.hpp"
+#include "inference/tensorrt_provider.hpp"
 
 namespace faceflow::inference {
 namespace {
@@ -101,7 +102,8 @@ std::size_t session::device_bytes() const {
 namespace {
 
 // What makes a session of the CPU one of a device.
-result<void> move_to_device(session::impl& of, Ort::SessionOptions& options, stream& home) {
+result<void> move_to_device(session::impl& of, Ort::SessionOptions& options, stream& home,
+                            const tensorrt_plan* by_tensorrt) {
     auto allocators = environment_allocators::get();
     if (!allocators) return tl::unexpected(std::move(allocators.error()));
     if (auto served = (*allocators)->serve(home.owner().index()); !served) return served;
@@ -110,13 +112,16 @@ result<void> move_to_device(session::impl& of, Ort::SessionOptions& options, str
     of.home = &home;
     options.AddConfigEntry(kOrtSessionOptionsConfigUseEnvAllocators, "1");
     options.AddConfigEntry(kOrtSessionOptionsRecordEpGraphAssignmentInfo, "1");
+    if (by_tensorrt != nullptr) {
+        if (auto added = append_tensorrt_provider(options, home, *by_tensorrt); !added) return added;
+    }
     return append_cuda_provider(options, home);
 }
 
 std::vector<std::string> strays_of(const Ort::Session& ort) {
     std::vector<std::string> strays;
     for (const auto& part : ort.GetEpGraphAssignmentInfo()) {
-        if (part.GetEpName() == cuda_provider_name) continue;
+        if (part.GetEpName() == cuda_provider_name || part.GetEpName() == tensorrt_provider_name) continue;
         for (const auto& node : part.GetNodes())
             strays.push_back(fmt::format("{} ({})", node.GetName(), node.GetOperatorType()));
     }
@@ -126,7 +131,7 @@ std::vector<std::string> strays_of(const Ort::Session& ort) {
 }  // namespace
 
 result<std::shared_ptr<session>> session::load(std::shared_ptr<runtime> on, const std::filesystem::path& model,
-                                               threading how, stream* home) {
+                                               threading how, stream* home, const tensorrt_plan* by_tensorrt) {
     const bool on_device = home != nullptr && home->handle() != nullptr;
     auto i = std::make_unique<impl>();
     const auto open = [&]() -> result<std::shared_ptr<session>> {
@@ -141,7 +146,7 @@ result<std::shared_ptr<session>> session::load(std::shared_ptr<runtime> on, cons
             options.AddConfigEntry("session.force_spinning_stop", "1");
         }
         if (on_device) {
-            if (auto moved = move_to_device(*i, options, *home); !moved)
+            if (auto moved = move_to_device(*i, options, *home, by_tensorrt); !moved)
                 return tl::unexpected(std::move(moved.error()));
         }
         const memory_scope its_memory(i->memory.get());

@@ -45,6 +45,32 @@ enum class threading : std::uint8_t {
     shared,  // spread over the runtime's pool, which stops spinning after each run: best for one frame's latency
 };
 
+// The TensorRT that this machine has, as "10.13.3". errc::unavailable: what is missing, and what to do.
+[[nodiscard]] result<std::string> tensorrt_version();
+// Whether models can run on it here; loads ONNX Runtime's provider. To be asked only where models can run on CUDA.
+[[nodiscard]] result<void> check_tensorrt(const runtime& on);
+
+// What TensorRT's engines depend on: those of one key serve no other.
+struct engine_key {
+    std::string architecture;  // of the device
+    std::string tensorrt;      // its version
+    std::string model_sha256;
+    std::string profile;  // the sizes of batches that they are made for, such as "1-4-32"
+    bool half = false;
+};
+// Where they lie beneath `base`: a folder for card, version and precision, and in it one for each model and profile.
+[[nodiscard]] std::filesystem::path engine_folder(const std::filesystem::path& base, const engine_key& key);
+[[nodiscard]] bool has_engines(const std::filesystem::path& folder);
+
+// Has TensorRT run what it can of a model, in place of ONNX Runtime's own kernels. Engines and timings that are not in `folder` yet
+// are built in the first run, which takes minutes.
+struct tensorrt_plan {
+    std::filesystem::path folder;
+    bool half = false;  // FP16 where TensorRT finds that faster
+    std::string input;
+    std::vector<std::int64_t> smallest, usual, largest;  // of its shapes
+};
+
 struct tensor_info {
     std::string name;
     std::vector<std::int64_t> shape;  // -1: dynamic
@@ -56,10 +82,12 @@ public:
     // Runs on the CPU, and `how` says on which threads. Or on the device of `home`, if that is a stream of a CUDA device: then
     // every run adds its work to that stream, which outlives the session; weights and all that runs need come out of the
     // device's pool; inputs and outputs are device addresses. Errors: errc::not_found and corrupt for the file,
-    // errc::unavailable when ONNX Runtime cannot use the device (see check_cuda_provider), errc::out_of_memory.
+    // errc::unavailable when ONNX Runtime cannot use the device (see check_cuda_provider), errc::out_of_memory. With
+    // `by_tensorrt`, on a device, by that; what TensorRT allocates for its engines is not the pool's.
     [[nodiscard]] static result<std::shared_ptr<session>> load(std::shared_ptr<runtime> on,
                                                                const std::filesystem::path& model, threading how,
-                                                               stream* home = nullptr);
+                                                               stream* home = nullptr,
+                                                               const tensorrt_plan* by_tensorrt = nullptr);
     ~session();
     session(const session&) = delete;
 

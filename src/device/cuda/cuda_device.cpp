@@ -18,7 +18,7 @@ namespace {
 constexpr std::align_val_t host_alignment{4096};
 
 struct facts {
-    std::string description;
+    std::string description, architecture;
     // The device reads pageable memory in place (a CPU and GPU with one page table) instead of having the driver stage it.
     bool reads_pageable = false;
 };
@@ -30,6 +30,7 @@ result<facts> look_up(int index) {
     return facts{
         fmt::format("{}, CUDA device {}, compute capability {}.{}, {:.0f} GiB", properties.name, index,
                     properties.major, properties.minor, static_cast<double>(properties.totalGlobalMem) / 0x1p30),
+        fmt::format("sm_{}{}", properties.major, properties.minor),
         properties.pageableMemoryAccessUsesHostPageTables != 0};
 }
 
@@ -56,6 +57,7 @@ public:
     device_kind kind() const noexcept override { return device_kind::cuda; }
     int index() const noexcept override { return index_; }
     const std::string& description() const noexcept override { return facts_.description; }
+    std::string architecture() const override { return facts_.architecture; }
     bool computes_on_host() const noexcept override { return false; }
     bool shares_host_memory() const noexcept override { return false; }
     std::byte* kernel_address(std::byte*) const noexcept override { return nullptr; }

@@ -35,7 +35,7 @@ result<void> stage_kit::open() {
         auto models = load_models(o, *store, *runtime,
                                   all_cores ? inference::threading::shared : inference::threading::caller, parts);
         if (!models) return tl::unexpected(std::move(models.error()));
-        auto placed = models->on_streams(*stream_, *stream_);
+        auto placed = models->on_streams(*stream_, *stream_, {1, mesh_batch});
         if (!placed) return tl::unexpected(std::move(placed.error()));
         models_ = std::move(*placed);
     }

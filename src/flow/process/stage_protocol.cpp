@@ -30,6 +30,10 @@ void visit_options(Json& j, Options& o, Visit visit) {
     visit(j, "batch", o.batch);
     visit(j, "pinned", o.pinned);
     visit(j, "graphs", o.graphs);
+    visit(j, "inference", o.inference);
+    visit(j, "precision", o.precision);
+    visit(j, "engines", o.engines);
+    visit(j, "models", o.models);
     visit(j, "cache_ttl", o.cache_ttl);
     visit(j, "cache_bytes", o.cache_bytes);
     visit(j, "link", o.link);

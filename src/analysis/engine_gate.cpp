@@ -1,0 +1,97 @@
+#include "analysis/engine_gate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <system_error>
+
+#include "analysis/clip.hpp"
+#include "analysis/compare.hpp"
+#include "analysis/trial.hpp"
+#include "engine/engine.hpp"
+
+namespace faceflow::analysis {
+namespace {
+
+using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
+
+// Live, so that every batch is run, and its engine built, before the first frame.
+result<std::vector<std::filesystem::path>> build(const options& chosen) {
+    options live = chosen;
+    live.pacing = pacing::live;
+    auto engine = face_engine::create({live, [](const host_frame&, const result<frame_faces>&) {}});
+    if (!engine) return tl::unexpected(std::move(engine.error()));
+    if (const auto kind = (*engine)->devices().front()->kind(); kind != device_kind::cuda) {
+        return fail(errc::unavailable,
+                    fmt::format("TensorRT's engines are for CUDA devices, and this run is on {}", name(kind)));
+    }
+    return (*engine)->engine_folders();
+}
+
+result<faces_by_sequence> faces_with(options chosen, const std::string& inference,
+                                     const std::vector<host_frame>& frames, const std::atomic<bool>& stop) {
+    chosen.inference = inference;
+    compare_row row;
+    auto done = trial(chosen, frames, stop).all_at_once([](std::uint64_t) {}, row);
+    if (!done) return tl::unexpected(std::move(done.error()));
+    return std::move(done->faces);
+}
+
+double largest_difference(const faces_by_sequence& wanted, const faces_by_sequence& got) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    if (wanted.size() != got.size()) return infinity;
+    double largest = 0;
+    for (const auto& [sequence, faces] : wanted) {
+        const auto at = got.find(sequence);
+        largest = std::max(largest, at == got.end() ? infinity : difference_between(faces, at->second).largest_px);
+    }
+    return largest;
+}
+
+}  // namespace
+
+result<gate_report> build_engines(const gate_request& wanted, const std::atomic<bool>& stop,
+                                  const std::function<void(const std::string&)>& note) {
+    options chosen = wanted.chosen;
+    chosen.inference = "tensorrt";
+    if (chosen.precision == "fp16" && wanted.input.empty()) {
+        return fail(errc::invalid_argument,
+                    "engines in fp16 are checked before they are used: give a clip with faces by --check");
+    }
+    clip shown;
+    if (!wanted.input.empty()) {
+        auto decoded = decode({wanted.input, wanted.limit, 0, most_decoded_bytes}, stop, [](std::uint64_t) {});
+        if (!decoded) return tl::unexpected(std::move(decoded.error()));
+        shown = std::move(*decoded);
+    }
+    note("building engines; this takes minutes the first time");
+    auto folders = build(chosen);
+    if (!folders) return tl::unexpected(std::move(folders.error()));
+    gate_report done{std::move(*folders), shown.frames.size(), 0};
+    if (shown.frames.empty()) return done;
+    note(fmt::format("checking them on {} frames", shown.frames.size()));
+    auto reference = faces_with(chosen, "cuda", shown.frames, stop);
+    if (!reference) return tl::unexpected(std::move(reference.error()));
+    auto faces = faces_with(chosen, "tensorrt", shown.frames, stop);
+    if (!faces) return tl::unexpected(std::move(faces.error()));
+    done.largest_px = largest_difference(*reference, *faces);
+    if (done.largest_px <= wanted.tolerance_px) return done;
+    for (const auto& folder : done.folders) {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder, ignored);
+    }
+    return fail(
+        errc::internal,
+        fmt::format("the engines in {} find {}, where {:.2f} px is allowed; they are removed: use fp32, or another "
+                    "TensorRT",
+                    chosen.precision,
+                    std::isfinite(done.largest_px)
+                        ? fmt::format("landmarks {:.2f} px from those of fp32", done.largest_px)
+                        : std::string("other faces than fp32"),
+                    wanted.tolerance_px));
+}
+
+}  // namespace faceflow::analysis

@@ -1,0 +1,95 @@
+// TensorRT where it is not: what is said, and what does not depend on it.
+#include "inference/tensorrt_provider.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <set>
+
+#include "analysis/engine_gate.hpp"
+#include "inference/session.hpp"
+#include "support.hpp"
+
+namespace faceflow::inference {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+TEST(tensorrt, that_is_missing_is_unavailable_and_says_what_to_do) {
+    const auto version = tensorrt_version();
+    if (version) GTEST_SKIP() << "there is TensorRT " << *version;
+    EXPECT_EQ(version.error().code, errc::unavailable);
+    EXPECT_THAT(version.error().message, AllOf(HasSubstr("libnvinfer"), HasSubstr("install TensorRT")));
+    auto runtime = runtime::create({1});
+    ASSERT_OK(runtime);
+    const auto usable = check_tensorrt(**runtime);
+    ASSERT_FALSE(usable);
+    EXPECT_EQ(usable.error().code, errc::unavailable);
+}
+
+TEST(engine_folders, are_each_keys_own) {
+    const engine_key usual{"sm_90", "10.13.3", std::string(64, 'a'), "1-4-32", false};
+    std::set<std::filesystem::path> folders{engine_folder("/cache", usual)};
+    engine_key other = usual;
+    other.architecture = "sm_89";
+    folders.insert(engine_folder("/cache", other));
+    other = usual;
+    other.tensorrt = "10.14.0";
+    folders.insert(engine_folder("/cache", other));
+    other = usual;
+    other.model_sha256[0] = 'b';
+    folders.insert(engine_folder("/cache", other));
+    other = usual;
+    other.profile = "1-4-8";
+    folders.insert(engine_folder("/cache", other));
+    other = usual;
+    other.half = true;
+    folders.insert(engine_folder("/cache", other));
+    EXPECT_EQ(folders.size(), 6u);
+    EXPECT_EQ(engine_folder("/cache", usual), "/cache/sm_90-tensorrt10.13.3-fp32/aaaaaaaaaaaaaaaa-1-4-32");
+}
+
+TEST(engine_folders, hold_engines_once_there_is_one) {
+    const test::temporary_folder folder;
+    EXPECT_FALSE(has_engines(folder / "none"));
+    std::ofstream(folder / "timing.timing") << "x";
+    EXPECT_FALSE(has_engines(folder.path()));
+    std::ofstream(folder / "graph_sm90.engine") << "x";
+    EXPECT_TRUE(has_engines(folder.path()));
+}
+
+TEST(tensorrt_plans, give_the_providers_options_by_its_own_names) {
+    const tensorrt_plan plan{"/cache/x", true, "data", {1, 3, 384, 640}, {4, 3, 384, 640}, {16, 3, 384, 640}};
+    const auto options = tensorrt_options(plan, 2);
+    EXPECT_EQ(options.at("device_id"), "2");
+    EXPECT_EQ(options.at("trt_fp16_enable"), "1");
+    EXPECT_EQ(options.at("trt_engine_cache_path"), "/cache/x");
+    EXPECT_EQ(options.at("trt_profile_min_shapes"), "data:1x3x384x640");
+    EXPECT_EQ(options.at("trt_profile_opt_shapes"), "data:4x3x384x640");
+    EXPECT_EQ(options.at("trt_profile_max_shapes"), "data:16x3x384x640");
+}
+
+TEST(engine_gate, does_not_let_fp16_by_without_a_clip) {
+    analysis::gate_request wanted;
+    wanted.chosen.device = "cuda";
+    wanted.chosen.precision = "fp16";
+    const std::atomic<bool> stop{false};
+    const auto built = analysis::build_engines(wanted, stop, [](const std::string&) {});
+    ASSERT_FALSE(built);
+    EXPECT_EQ(built.error().code, errc::invalid_argument);
+    EXPECT_THAT(built.error().message, HasSubstr("--check"));
+}
+
+TEST(engine_gate, is_for_cuda_devices) {
+    analysis::gate_request wanted;
+    wanted.chosen.device = "cpu";
+    wanted.chosen.detector = detector::blazeface;
+    const std::atomic<bool> stop{false};
+    const auto built = analysis::build_engines(wanted, stop, [](const std::string&) {});
+    ASSERT_FALSE(built);
+    EXPECT_EQ(built.error().code, errc::unavailable);
+}
+
+}  // namespace
+}  // namespace faceflow::inference
