@@ -99,6 +99,8 @@ public:
     [[nodiscard]] virtual device_kind kind() const noexcept = 0;
     [[nodiscard]] virtual int index() const noexcept = 0;
     [[nodiscard]] virtual const std::string& description() const noexcept = 0;
+    // Where the device is on the machine's PCI bus, such as "0000:3B:00.0"; empty for one that is not there.
+    [[nodiscard]] virtual std::string bus_id() const { return {}; }
 
     // True when kernels are host functions given to stream::run (cpu, emulated).
     [[nodiscard]] virtual bool computes_on_host() const noexcept = 0;

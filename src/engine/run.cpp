@@ -15,6 +15,7 @@
 #include "media/result_writer.hpp"
 #include "media/source.hpp"
 #include "media/video_writer.hpp"
+#include "telemetry/nvml.hpp"
 
 namespace faceflow {
 namespace fs = std::filesystem;
@@ -91,6 +92,7 @@ public:
         if (auto r = open_sources(); !r) return tl::unexpected(std::move(r.error()));
         if (auto r = open_outputs(); !r) return tl::unexpected(std::move(r.error()));
         if (auto r = open_engine(); !r) return tl::unexpected(std::move(r.error()));
+        watch_gpus();
         started_ = clock::now();
         for (std::size_t i = 0; i < sources_.size(); ++i)
             engine_->begin_source(static_cast<std::uint32_t>(i));
@@ -167,6 +169,17 @@ private:
         engine_ = std::move(*engine);
         report_.warnings = engine_->notes();
         return {};
+    }
+
+    // A card whose counters cannot be had is in the summary by its name alone.
+    void watch_gpus() {
+        std::vector<gpu_sampler::card> cards;
+        for (const auto& d : engine_->devices()) {
+            if (d->kind() != device_kind::cuda) continue;
+            auto readings = open_nvml(d->bus_id());
+            cards.push_back({d->description(), readings ? std::move(*readings) : nullptr});
+        }
+        if (!cards.empty()) gpus_ = std::make_unique<gpu_sampler>(std::move(cards));
     }
 
     // On a source's own thread.
@@ -260,6 +273,7 @@ private:
         if (!output_error_) return tl::unexpected(output_error_.error());
         report_.interrupted = stop_.load();
         report_.seconds = std::chrono::duration<double>(clock::now() - started_).count();
+        const auto gpus = gpus_ ? gpus_->finish() : std::vector<gpu_usage>();
         report_.frames = engine_->counters().frames.load();
         report_.faces = engine_->counters().faces.load();
         report_.tracks = tracks_.size();
@@ -287,7 +301,7 @@ private:
             if (auto r = tracing_->write(request_.trace_file); !r) return tl::unexpected(std::move(r.error()));
             report_.written.push_back(request_.trace_file);
         }
-        auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, report_.seconds, survived));
+        auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, report_.seconds, survived, gpus));
         report_.summary = summary;
         if (request_.out != "-") {
             const auto path = request_.out / "summary.json";
@@ -338,6 +352,7 @@ private:
     std::size_t running_ = 0;
     run_report report_;
     std::unique_ptr<trace> tracing_;
+    std::unique_ptr<gpu_sampler> gpus_;
     std::unique_ptr<face_engine> engine_;  // last: its threads use all of the above
 };
 

@@ -1,5 +1,6 @@
 #include "engine/summary.hpp"
 
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -28,9 +29,34 @@ json transfers(const std::vector<std::unique_ptr<device>>& devices, direction d)
     return {{"count", sum.count}, {"bytes", sum.bytes}, {"pinned_bytes", sum.pinned_bytes}};
 }
 
+struct gpu_key {
+    gpu_figure figure;
+    const char* key;
+};
+constexpr std::array gpu_keys{gpu_key{gpu_figure::busy, "busy_percent"},
+                              gpu_key{gpu_figure::memory_busy, "memory_busy_percent"},
+                              gpu_key{gpu_figure::memory_used, "memory_used_bytes"},
+                              gpu_key{gpu_figure::temperature, "temperature_c"},
+                              gpu_key{gpu_figure::up, "host_to_device_bytes_per_second"},
+                              gpu_key{gpu_figure::down, "device_to_host_bytes_per_second"},
+                              gpu_key{gpu_figure::power, "power_w"}};
+
+json gpu_object(const gpu_usage& g) {
+    json j;
+    j["name"] = g.name;
+    j["readings"] = g.readings;
+    if (const auto& total = g.of(gpu_figure::memory_total))
+        j["memory_total_bytes"] = static_cast<std::uint64_t>(total->max);
+    for (const auto& [figure, key] : gpu_keys) {
+        if (const auto& r = g.of(figure)) j[key] = {{"mean", rounded(r->mean)}, {"max", rounded(r->max)}};
+    }
+    return j;
+}
+
 }  // namespace
 
-json summary_of(face_engine& engine, double seconds, const std::map<std::string, std::uint64_t>& survived) {
+json summary_of(face_engine& engine, double seconds, const std::map<std::string, std::uint64_t>& survived,
+                std::span<const gpu_usage> gpus) {
     const metrics& m = engine.counters();
     const auto frames = m.frames.load(std::memory_order_relaxed);
     json stages = json::object();
@@ -72,6 +98,8 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
     j["dropped"] = counts(m.dropped.snapshot());
     j["errors"] = counts(errors);
     j["device"] = name(engine.devices().front()->kind());
+    for (const gpu_usage& g : gpus)
+        j["gpus"].push_back(gpu_object(g));
     j["flow"] = engine.chosen().flow;
     j["models"] = std::move(models);
     j["version"] = FACEFLOW_VERSION;

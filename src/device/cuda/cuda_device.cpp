@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <new>
 #include <string>
 #include <utility>
@@ -18,7 +19,7 @@ namespace {
 constexpr std::align_val_t host_alignment{4096};
 
 struct facts {
-    std::string description;
+    std::string description, bus_id;
     // The device reads pageable memory in place (a CPU and GPU with one page table) instead of having the driver stage it.
     bool reads_pageable = false;
 };
@@ -27,10 +28,15 @@ result<facts> look_up(int index) {
     cudaDeviceProp properties{};
     if (auto asked = checked(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"); !asked)
         return tl::unexpected(std::move(asked.error()));
+    std::array<char, 32> bus_id{};
+    if (cudaDeviceGetPCIBusId(bus_id.data(), static_cast<int>(bus_id.size()), index) != cudaSuccess) {
+        forget_last_error();
+        bus_id.fill('\0');
+    }
     return facts{
         fmt::format("{}, CUDA device {}, compute capability {}.{}, {:.0f} GiB", properties.name, index,
                     properties.major, properties.minor, static_cast<double>(properties.totalGlobalMem) / 0x1p30),
-        properties.pageableMemoryAccessUsesHostPageTables != 0};
+        bus_id.data(), properties.pageableMemoryAccessUsesHostPageTables != 0};
 }
 
 // The general advice for memory that ran out is about the card's.
@@ -56,6 +62,7 @@ public:
     device_kind kind() const noexcept override { return device_kind::cuda; }
     int index() const noexcept override { return index_; }
     const std::string& description() const noexcept override { return facts_.description; }
+    std::string bus_id() const override { return facts_.bus_id; }
     bool computes_on_host() const noexcept override { return false; }
     bool shares_host_memory() const noexcept override { return false; }
     std::byte* kernel_address(std::byte*) const noexcept override { return nullptr; }
