@@ -147,6 +147,7 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
     }
     (*engine)->end_source(0);
     (*engine)->drain();
+    if (auto health = (*engine)->health(); !health) return tl::unexpected(std::move(health.error()));
     const double seconds = milliseconds(clock::now() - begun) / 1000;
 
     row.frames = frames_.size();

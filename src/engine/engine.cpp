@@ -139,7 +139,8 @@ void face_engine::count_failure(const error& e) {
     } else {
         first = metrics_.errors.add(name(e.code));
     }
-    if (first && setup_.note) setup_.note("a frame gave no result: " + e.message);
+    // A lost device ends the flow, which says so itself.
+    if (first && e.code != errc::device_lost && setup_.note) setup_.note("a frame gave no result: " + e.message);
 }
 
 void face_engine::handle(flow::outcome&& o) {

@@ -37,7 +37,7 @@ public:
     ~face_engine();
     face_engine(const face_engine&) = delete;
 
-    // See flow::flow. A picture that cannot be read safely is refused. errc::unavailable once the flow cannot go on (health).
+    // See flow::flow. A picture that cannot be read safely is refused, and every one once the flow cannot go on (health).
     [[nodiscard]] result<std::size_t> submit(host_frame f);
     [[nodiscard]] result<void> health() const { return flow_->health(); }
     void begin_source(std::uint32_t source) { flow_->begin_source(source); }

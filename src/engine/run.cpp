@@ -286,7 +286,10 @@ private:
                 report_.warnings.push_back(s.ended.error().message);
             }
         }
-        if (report_.frames == 0 && !report_.interrupted) return tl::unexpected(nothing_decoded());
+        if (report_.frames == 0 && !report_.interrupted) {
+            if (auto health = engine_->health(); !health) return tl::unexpected(std::move(health.error()));
+            return tl::unexpected(nothing_decoded());
+        }
         for (auto& w : writers_) {
             if (auto r = w->finish(); !r) return tl::unexpected(std::move(r.error()));
         }

@@ -48,7 +48,8 @@ public:
     // Of all devices' frame caches together.
     [[nodiscard]] virtual frame_cache_counts cache() const = 0;
 
-    // An error once the flow cannot go on, such as when a stage process dies again and again; frames still get outcomes.
+    // An error once the flow cannot go on: a stage process dies again and again (errc::unavailable), a device of this process
+    // fails every call (errc::device_lost). Frames still get outcomes.
     [[nodiscard]] virtual result<void> health() const { return {}; }
     // Peak of the device pools of other processes that work for this flow.
     [[nodiscard]] virtual std::size_t peak_bytes_elsewhere() const { return 0; }

@@ -97,8 +97,8 @@ result<void> cuda_words::call(stream_call f, const char* name, unsigned int flag
     if (status == CUDA_SUCCESS) return {};
     if (status == CUDA_ERROR_NOT_SUPPORTED)
         return fail(errc::unsupported, fmt::format("CUDA device {} does not do {}", index_, name));
-    return fail(errc::internal,
-                fmt::format("{} failed on CUDA device {} with status {}", name, index_, static_cast<int>(status)));
+    // The driver's codes are the runtime's, by number.
+    return tl::unexpected(cuda_error(static_cast<cudaError_t>(status), name));
 }
 
 result<void> cuda_words::store(cudaStream_t on, const timeline& t, std::uint64_t value) const {

@@ -37,6 +37,7 @@ public:
         return sum;
     }
     result<void> health() const override {
+        if (auto r = flow_ends::health(); !r) return r;
         for (const auto& l : lines_) {
             if (auto r = l->health(); !r) return r;
         }

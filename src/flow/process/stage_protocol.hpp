@@ -21,7 +21,7 @@
 namespace faceflow::flow {
 
 // Raised whenever a struct below changes its meaning; the program's version is compared beside it.
-inline constexpr std::uint32_t stage_protocol = 1;
+inline constexpr std::uint32_t stage_protocol = 2;
 
 enum class stage_role : std::uint8_t { detect, region, landmark, detect_region };
 [[nodiscard]] std::string_view name(stage_role role) noexcept;
