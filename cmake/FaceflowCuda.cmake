@@ -40,8 +40,13 @@ function(faceflow_use_cuda target)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/cuda/*.cpp)
     list(TRANSFORM CUDAToolkit_INCLUDE_DIRS PREPEND "-isystem" OUTPUT_VARIABLE includes)
     set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${includes}")
-    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/open_devices.cpp ${CMAKE_SOURCE_DIR}/src/vision/make_kernels.cpp
+    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/open_devices.cpp ${CMAKE_SOURCE_DIR}/src/device/gpu_facts.cpp
+                 ${CMAKE_SOURCE_DIR}/src/vision/make_kernels.cpp
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA)
+    # To tell a card that has no kernels here before one is launched.
+    list(JOIN FACEFLOW_CUDA_ARCHITECTURES "," cards)
+    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/cuda/cuda_probe.cpp
+                 APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA_ARCHITECTURES="${cards}")
 
     # Ranges for Nsight: header-only, and silent where no profiler is attached.
     set_source_files_properties(${CMAKE_SOURCE_DIR}/src/device/work_note.cpp PROPERTIES
