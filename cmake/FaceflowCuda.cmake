@@ -13,6 +13,13 @@ if(FACEFLOW_CUDA AND NOT _faceflow_cuda_found)
                         "set CUDAToolkit_ROOT, or turn FACEFLOW_CUDA off")
 endif()
 
+# CUPTI's headers lie in a folder of their own in some toolkits; without them there is no --verify-ledger on CUDA.
+find_path(FACEFLOW_CUPTI_INCLUDE cupti.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${CUDAToolkit_LIBRARY_ROOT}/extras/CUPTI/include)
+if(FACEFLOW_CUPTI_INCLUDE)
+    list(APPEND CUDAToolkit_INCLUDE_DIRS ${FACEFLOW_CUPTI_INCLUDE})
+    list(REMOVE_DUPLICATES CUDAToolkit_INCLUDE_DIRS)
+endif()
+
 # Machine code for each generation since Turing that the oldest supported toolkit knows, and PTX of the newest of them for cards
 # to come. FACEFLOW_CUDA_ARCHITECTURES=90 builds faster, for one card.
 set(FACEFLOW_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90" CACHE STRING "Cards to compile kernels for")

@@ -272,17 +272,22 @@ private:
     result<run_report> finish() {
         if (!output_error_) return tl::unexpected(output_error_.error());
         report_.interrupted = stop_.load();
-        report_.seconds = std::chrono::duration<double>(clock::now() - started_).count();
-        const auto gpus = gpus_ ? gpus_->finish() : std::vector<gpu_usage>();
+        summary_facts facts;
+        facts.seconds = report_.seconds = std::chrono::duration<double>(clock::now() - started_).count();
+        if (gpus_) facts.gpus = gpus_->finish();
+        facts.checked = engine_->check_ledger();
+        if (facts.checked) {
+            for (auto& difference : facts.checked->differences())
+                report_.warnings.push_back(std::move(difference));
+        }
         report_.frames = engine_->counters().frames.load();
         report_.faces = engine_->counters().faces.load();
         report_.tracks = tracks_.size();
-        std::map<std::string, std::uint64_t> survived;
         for (auto& s : sources_) {
             for (const auto& [reason, n] : s.from->survived())
-                survived[reason] += n;
+                facts.survived[reason] += n;
             if (!s.ended) {
-                survived["source_lost"] += 1;
+                facts.survived["source_lost"] += 1;
                 report_.warnings.push_back(s.ended.error().message);
             }
         }
@@ -304,7 +309,7 @@ private:
             if (auto r = tracing_->write(request_.trace_file); !r) return tl::unexpected(std::move(r.error()));
             report_.written.push_back(request_.trace_file);
         }
-        auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, report_.seconds, survived, gpus));
+        auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, facts));
         report_.summary = summary;
         if (request_.out != "-") {
             const auto path = request_.out / "summary.json";

@@ -41,6 +41,16 @@ constexpr std::array gpu_keys{gpu_key{gpu_figure::busy, "busy_percent"},
                               gpu_key{gpu_figure::down, "device_to_host_bytes_per_second"},
                               gpu_key{gpu_figure::power, "power_w"}};
 
+json check_object(const ledger_check& c) {
+    const auto moved = [](const crossings::moved& m) { return json{{"count", m.count}, {"bytes", m.bytes}}; };
+    return {{"by", c.by},
+            {"agrees", c.agrees()},
+            {"host_to_device", {{"ledger", moved(c.ledger.up)}, {"device", moved(c.device.up)}}},
+            {"device_to_host", {{"ledger", moved(c.ledger.down)}, {"device", moved(c.device.down)}}},
+            {"syncs", {{"ledger", c.ledger.syncs}, {"device", c.device.syncs}}},
+            {"lost_records", c.device.unknown}};
+}
+
 json gpu_object(const gpu_usage& g) {
     json j;
     j["name"] = g.name;
@@ -55,8 +65,7 @@ json gpu_object(const gpu_usage& g) {
 
 }  // namespace
 
-json summary_of(face_engine& engine, double seconds, const std::map<std::string, std::uint64_t>& survived,
-                std::span<const gpu_usage> gpus) {
+json summary_of(face_engine& engine, const summary_facts& facts) {
     const metrics& m = engine.counters();
     const auto frames = m.frames.load(std::memory_order_relaxed);
     json stages = json::object();
@@ -69,7 +78,7 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
         limit += d->pool().limit_bytes() * flow::pools_of(engine.chosen().flow);
     }
     auto errors = m.errors.snapshot();
-    for (const auto& [reason, n] : survived)
+    for (const auto& [reason, n] : facts.survived)
         errors[reason] += n;
     json models = json::array();
     for (const auto& u : engine.models().used)
@@ -77,8 +86,8 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
 
     json j;
     j["frames"] = frames;
-    j["seconds"] = rounded(seconds);
-    j["fps"] = seconds > 0 ? rounded(static_cast<double>(frames) / seconds) : 0.0;
+    j["seconds"] = rounded(facts.seconds);
+    j["fps"] = facts.seconds > 0 ? rounded(static_cast<double>(frames) / facts.seconds) : 0.0;
     j["faces"] = m.faces.load(std::memory_order_relaxed);
     j["latency_ms"] = {{"p50", rounded(m.latency.quantile_ms(0.50))},
                        {"p95", rounded(m.latency.quantile_ms(0.95))},
@@ -87,6 +96,7 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
     j["transfers"] = {{"host_to_device", transfers(engine.devices(), direction::host_to_device)},
                       {"device_to_host", transfers(engine.devices(), direction::device_to_host)}};
     j["syncs"] = syncs;
+    if (facts.checked) j["ledger_check"] = check_object(*facts.checked);
     const frame_cache_counts cache = engine.cache();
     const std::uint64_t asked = cache.hits + cache.misses;
     j["cache"] = {{"hits", cache.hits},
@@ -98,7 +108,7 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
     j["dropped"] = counts(m.dropped.snapshot());
     j["errors"] = counts(errors);
     j["device"] = name(engine.devices().front()->kind());
-    for (const gpu_usage& g : gpus)
+    for (const gpu_usage& g : facts.gpus)
         j["gpus"].push_back(gpu_object(g));
     j["flow"] = engine.chosen().flow;
     j["models"] = std::move(models);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "device/witness.hpp"
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
@@ -53,6 +54,8 @@ public:
     [[nodiscard]] virtual result<void> health() const { return {}; }
     // Peak of the device pools of other processes that work for this flow.
     [[nodiscard]] virtual std::size_t peak_bytes_elsewhere() const { return 0; }
+    // With verify_ledger: what the devices of those processes counted themselves.
+    [[nodiscard]] virtual crossings crossed_elsewhere() const { return {}; }
     // What a person should know of how it runs, a sentence each: nodes of a model that a GPU leaves to the CPU.
     [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 };

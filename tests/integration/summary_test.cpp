@@ -39,7 +39,7 @@ TEST(summary, says_what_each_card_told_and_leaves_out_what_it_did_not) {
     gpu_sampler sampler(std::move(cards), std::chrono::hours(1));
     const auto usage = sampler.finish();
     const auto e = engine();
-    const auto summary = summary_of(*e, 1, {}, usage);
+    const auto summary = summary_of(*e, {.seconds = 1, .survived = {}, .gpus = usage, .checked = {}});
     EXPECT_TRUE(holds_to_schema(summary)) << summary.dump(2);
 
     const auto& gpus = summary["gpus"];
@@ -55,9 +55,20 @@ TEST(summary, says_what_each_card_told_and_leaves_out_what_it_did_not) {
         EXPECT_EQ(gpus[i].size(), 2u) << "its name and the number of readings alone: " << gpus[i].dump();
 }
 
+TEST(summary, has_both_sides_of_a_ledger_that_was_checked) {
+    const auto e = engine();
+    summary_facts facts;
+    facts.checked = ledger_check{"CUPTI", {{10, 100}, {10, 50}, 10, 0}, {{12, 108}, {10, 50}, 10, 0}};
+    const auto summary = summary_of(*e, facts);
+    EXPECT_TRUE(holds_to_schema(summary)) << summary.dump(2);
+    EXPECT_EQ(summary["ledger_check"]["agrees"], false);
+    EXPECT_EQ(summary["ledger_check"]["host_to_device"]["ledger"]["count"], 10);
+    EXPECT_EQ(summary["ledger_check"]["host_to_device"]["device"]["bytes"], 108);
+}
+
 TEST(summary, has_no_cards_where_none_is_used) {
     const auto e = engine();
-    const auto summary = summary_of(*e, 1, {});
+    const auto summary = summary_of(*e, {});
     EXPECT_FALSE(summary.contains("gpus"));
     EXPECT_TRUE(holds_to_schema(summary));
 }

@@ -12,6 +12,7 @@
 #include "device/cuda/cuda_pool.hpp"
 #include "device/cuda/cuda_stream.hpp"
 #include "device/cuda/cuda_words.hpp"
+#include "device/cuda/cupti_witness.hpp"
 
 namespace faceflow {
 namespace {
@@ -85,6 +86,7 @@ public:
     }
     result<void> register_words(std::span<std::byte> pages) override { return words_.add(pages); }
     void unregister_words(std::span<std::byte> pages) noexcept override { words_.remove(pages); }
+    result<std::unique_ptr<witness>> make_witness() override { return make_cupti_witness(index_, *memory_); }
 
 protected:
     void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;

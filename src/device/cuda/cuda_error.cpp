@@ -94,6 +94,19 @@ result<void> checked(cudaError_t status, std::string_view call) {
     return tl::unexpected(cuda_error(status, call));
 }
 
+void* driver_function(const char* name, [[maybe_unused]] unsigned int version) {
+    void* found = nullptr;
+    cudaDriverEntryPointQueryResult status{};
+#if CUDART_VERSION >= 12050
+    const cudaError_t asked = cudaGetDriverEntryPointByVersion(name, &found, version, cudaEnableDefault, &status);
+#else
+    const cudaError_t asked = cudaGetDriverEntryPoint(name, &found, cudaEnableDefault, &status);
+#endif
+    if (asked == cudaSuccess && status == cudaDriverEntryPointSuccess) return found;
+    forget_last_error();
+    return nullptr;
+}
+
 int device_attribute(cudaDeviceAttr which, int index) {
     int value = 0;
     if (cudaDeviceGetAttribute(&value, which, index) == cudaSuccess) return value;

@@ -20,6 +20,9 @@ void forget_last_error() noexcept;
 // {} for cudaSuccess, else cuda_error; the thread's last error is forgotten.
 [[nodiscard]] result<void> checked(cudaError_t status, std::string_view call);
 
+// A function of the driver that the runtime has opened, in the form that CUDA `version` (as 11070) has; null when it has none.
+[[nodiscard]] void* driver_function(const char* name, unsigned int version);
+
 // Of device `index`; 0 when the driver does not know it.
 [[nodiscard]] int device_attribute(cudaDeviceAttr which, int index);
 // Whether pools of the device can be opened by other processes.

@@ -71,6 +71,7 @@ result<std::byte*> cuda_pool::allocate(std::size_t bytes) {
     if (status == cudaErrorMemoryAllocation) return no_room(bytes);
     if (auto taken = checked(status, "cudaMallocFromPoolAsync"); !taken)
         return tl::unexpected(std::move(taken.error()));
+    waits_.fetch_add(1, std::memory_order_relaxed);
     if (auto there = checked(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); !there)
         return tl::unexpected(std::move(there.error()));
     return static_cast<std::byte*>(memory);

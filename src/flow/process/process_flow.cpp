@@ -43,6 +43,12 @@ public:
         }
         return {};
     }
+    crossings crossed_elsewhere() const override {
+        crossings sum;
+        for (const auto& l : lines_)
+            sum += l->crossed();
+        return sum;
+    }
     std::size_t peak_bytes_elsewhere() const override {
         std::size_t sum = 0;
         for (const auto& l : lines_)

@@ -70,7 +70,7 @@ private:
         auto work = asked->places == 0 ? open_inline(hello) : open_shared(hello);
         if (!work) return tl::unexpected(std::move(work.error()));
         work_ = std::move(*work);
-        return {};
+        return kit_->open_books();
     }
 
     result<std::unique_ptr<stage_work>> open_inline(ipc::message& hello) {
