@@ -13,6 +13,13 @@ if(FACEFLOW_CUDA AND NOT _faceflow_cuda_found)
                         "set CUDAToolkit_ROOT, or turn FACEFLOW_CUDA off")
 endif()
 
+# CUPTI's headers lie in a folder of their own in some toolkits; without them there is no --verify-ledger on CUDA.
+find_path(FACEFLOW_CUPTI_INCLUDE cupti.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${CUDAToolkit_LIBRARY_ROOT}/extras/CUPTI/include)
+if(FACEFLOW_CUPTI_INCLUDE)
+    list(APPEND CUDAToolkit_INCLUDE_DIRS ${FACEFLOW_CUPTI_INCLUDE})
+    list(REMOVE_DUPLICATES CUDAToolkit_INCLUDE_DIRS)
+endif()
+
 # Machine code for each generation since Turing that the toolkit knows (Blackwell from 12.8 on), and PTX of the newest of them for
 # cards to come. FACEFLOW_CUDA_ARCHITECTURES=90 builds faster, for one card.
 if(CUDAToolkit_VERSION VERSION_LESS 12.8)
@@ -45,9 +52,13 @@ function(faceflow_use_cuda target)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/cuda/*.cpp)
     list(TRANSFORM CUDAToolkit_INCLUDE_DIRS PREPEND "-isystem" OUTPUT_VARIABLE includes)
     set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${includes}")
-    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/open_devices.cpp ${CMAKE_SOURCE_DIR}/src/vision/make_kernels.cpp
-                          ${CMAKE_SOURCE_DIR}/src/media/hardware.cpp
+    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/open_devices.cpp ${CMAKE_SOURCE_DIR}/src/device/gpu_facts.cpp
+                 ${CMAKE_SOURCE_DIR}/src/vision/make_kernels.cpp ${CMAKE_SOURCE_DIR}/src/media/hardware.cpp
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA)
+    # To tell a card that has no kernels here before one is launched.
+    list(JOIN FACEFLOW_CUDA_ARCHITECTURES "," cards)
+    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/cuda/cuda_probe.cpp
+                 APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA_ARCHITECTURES="${cards}")
 
     # Ranges for Nsight: header-only, and silent where no profiler is attached.
     set_source_files_properties(${CMAKE_SOURCE_DIR}/src/device/work_note.cpp PROPERTIES

@@ -57,6 +57,8 @@ struct options {
     double batch_deadline_ms = 2;
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::string link = "pcie4";  // that an emulated device hangs on: none | pcie3 | pcie4 | pcie5
+    // Have the devices themselves count what crosses, beside the ledger: the driver (CUPTI) on cuda, the copy engines on emulated.
+    bool verify_ledger = false;
 
     // Flows of several processes: one that died is started again, so often within ten seconds; one that shows no sign of life
     // for so many seconds, though it has work, is ended and started again.

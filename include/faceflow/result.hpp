@@ -20,6 +20,7 @@ enum class errc {
     timeout,           // something did not answer in time
     interrupted,       // the user or the caller asked to stop
     lost,              // was in work in a process that died
+    device_lost,       // a device that fails every call of this process from now on; a new process may use it
     internal,          // a broken promise inside faceflow: please report it
 };
 

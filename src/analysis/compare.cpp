@@ -86,6 +86,7 @@ public:
             p.chosen.device = *device;
             if (auto r = measure(p, frames->frames); !r) return tl::unexpected(std::move(r.error()));
         }
+        note_agreement();
         return std::move(done_);
     }
 
@@ -109,12 +110,26 @@ private:
         for (const auto& [reason, n] : flood->failed)
             done_.notes.push_back(fmt::format("{}: {} frames gave no result: {}", label, n, reason));
 
+        if (flood->checked) {
+            checked_by_ = flood->checked->by;
+            for (const auto& difference : flood->checked->differences())
+                done_.notes.push_back(fmt::format("{}: {}", label, difference));
+        }
         if (done_.rows.empty())
             reference_ = std::move(flood->faces);
         else
             judge(row, flood->faces);
         done_.rows.push_back(std::move(row));
         return {};
+    }
+
+    void note_agreement() {
+        const bool all = std::all_of(done_.rows.begin(), done_.rows.end(),
+                                     [](const compare_row& r) { return r.ledger_agrees.value_or(false); });
+        if (all)
+            done_.notes.push_back(fmt::format("the ledger agrees with what {} counted, in every row", checked_by_));
+        if (request_.chosen.verify_ledger && checked_by_.empty())
+            done_.notes.emplace_back("--verify-ledger: on the CPU nothing crosses, so there is nothing to verify");
     }
 
     void judge(compare_row& row, const std::map<std::uint64_t, frame_faces>& faces) const {
@@ -135,6 +150,7 @@ private:
     const std::atomic<bool>& stop_;
     const std::function<void(const compare_progress&)>& on_progress_;
     std::map<std::uint64_t, frame_faces> reference_;
+    std::string checked_by_;
     comparison done_;
 };
 

@@ -175,6 +175,7 @@ std::string render_json(const std::vector<compare_row>& rows) {
         j["peak_device_bytes"] = r.peak_device_bytes;
         j["faces_equal"] = r.faces_equal;
         j["ablation"] = r.ablation;
+        if (r.ledger_agrees) j["ledger_agrees"] = *r.ledger_agrees;
         all.push_back(std::move(j));
     }
     nlohmann::ordered_json document;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,10 @@ struct compare_row {
     std::uint64_t peak_device_bytes = 0;
     // Those of the first row, to the last bit; with batching switched off within unbatched_tolerance_px.
     bool faces_equal = true;
-    double largest_difference_px = 0;  // of a landmark; infinity: other tracks, or another number of faces
-    double link_ms_per_frame = 0;      // that a frame's transfers take, one after the other on an idle device
-    std::uint64_t frames = 0;          // measured
+    double largest_difference_px = 0;   // of a landmark; infinity: other tracks, or another number of faces
+    double link_ms_per_frame = 0;       // that a frame's transfers take, one after the other on an idle device
+    std::uint64_t frames = 0;           // measured
+    std::optional<bool> ledger_agrees;  // with what the devices counted themselves, where that was asked for
 };
 
 struct report_options {

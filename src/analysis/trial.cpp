@@ -228,18 +228,22 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
     }
     (*engine)->end_source(0);
     (*engine)->drain();
+    if (auto health = (*engine)->health(); !health) return tl::unexpected(std::move(health.error()));
     const double seconds = milliseconds(clock::now() - begun) / 1000;
 
     row.frames = frames_.size() > settling ? frames_.size() - settling : frames_.size();
     row.fps = static_cast<double>(results.count() - settled) / seconds;
     row.peak_device_bytes = (*engine)->peak_device_bytes();
     enter_counts(before, counts_of(**engine), row);
+    auto checked = (*engine)->check_ledger();
+    if (checked) row.ledger_agrees = checked->agrees();
     engine->reset();
     auto link = measure_link(chosen_, row);
     if (!link) return tl::unexpected(std::move(link.error()));
     row.link_ms_per_frame = *link;
 
     flood_outcome outcome = results.take_outcome();
+    outcome.checked = std::move(checked);
     for (const auto& [reason, n] : refused)
         outcome.failed[reason] += n;
     return outcome;
@@ -247,7 +251,9 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
 
 result<std::vector<double>> trial::one_by_one(const progress_of& on_progress) const {
     arrivals results;
-    auto engine = engine_for(chosen_, pacing::live, results);
+    options chosen = chosen_;
+    chosen.verify_ledger = false;  // who counts costs time, and has counted already
+    auto engine = engine_for(std::move(chosen), pacing::live, results);
     if (!engine) return tl::unexpected(std::move(engine.error()));
 
     const std::size_t warm_up = std::min(warm_up_frames, frames_.size() / 2);

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/report.hpp"
+#include "device/ledger_check.hpp"
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
@@ -20,6 +22,7 @@ namespace faceflow::analysis {
 struct flood_outcome {
     std::map<std::uint64_t, frame_faces> faces;   // by sequence: there is one source
     std::map<std::string, std::uint64_t> failed;  // frames without faces, by reason
+    std::optional<ledger_check> checked;          // with verify_ledger
 };
 
 // Makes a fresh engine for each run, so that no run finds what another one left.

@@ -123,6 +123,9 @@ void add_engine_options(CLI::App& app, engine_options& into) {
             ->default_str("on")
             ->group(memory);
     };
+    app.add_flag("--verify-ledger,!--no-verify-ledger", o.verify_ledger,
+                 "have the devices count what crosses, too (CUPTI on CUDA), and warn where the ledger differs")
+        ->group(memory);
     add_switch("--cache", o.cache, "find uploaded frames by their id instead of uploading them again");
     add_switch("--batch", o.batch, "crop and mesh all faces of a frame in one go");
     add_switch("--pinned", o.pinned, "stage transfers in page-locked memory");

@@ -6,11 +6,13 @@
 #include <thread>
 
 #include "cli/commands.hpp"
+#include "device/gpu_facts.hpp"
 #include "device/open_devices.hpp"
 #include "faceflow/faceflow.hpp"
 #include "inference/catalogue.hpp"
 #include "inference/session.hpp"
 #include "media/inventory.hpp"
+#include "telemetry/nvml.hpp"
 #include "vision/sample.hpp"
 
 namespace faceflow::cli {
@@ -53,10 +55,15 @@ void check_machine(findings& f) {
 // A device, and whether models can run on it.
 void check_cuda(findings& f) {
     const auto cuda = open_devices({.name = "cuda"});
+    for (const auto& remark : remarks_on(look_at_gpus())) {
+        if (cuda || remark != cuda.error().message) f.note("cuda", remark);
+    }
     if (!cuda) {
         f.note("device cuda", cuda.error().message);
         return;
     }
+    if (const auto nvml = open_nvml(cuda->front()->bus_id()); !nvml)
+        f.note("cuda", nvml.error().message + "; summary.json has no figures of its card");
     const auto runtime = inference::runtime::create({1});
     const auto usable = runtime ? inference::check_cuda_provider(**runtime) : tl::unexpected(runtime.error());
     if (usable) {

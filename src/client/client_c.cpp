@@ -52,6 +52,7 @@ int status_of(errc code) {
         case errc::lost: return FF_E_LOST;
         case errc::interrupted: return FF_ENDED;
         case errc::io:
+        case errc::device_lost:
         case errc::internal: return FF_E_IO;
     }
     return FF_E_IO;

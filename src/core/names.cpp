@@ -15,6 +15,7 @@ std::string_view name(errc code) noexcept {
         case errc::timeout: return "timeout";
         case errc::interrupted: return "interrupted";
         case errc::lost: return "lost";
+        case errc::device_lost: return "device_lost";
         case errc::internal: return "internal";
     }
     return "unknown";

@@ -16,6 +16,7 @@
 #include "device/ledger.hpp"
 #include "device/memory.hpp"
 #include "device/sharing.hpp"
+#include "device/witness.hpp"
 #include "faceflow/result.hpp"
 
 namespace faceflow {
@@ -118,6 +119,8 @@ public:
     [[nodiscard]] virtual device_kind kind() const noexcept = 0;
     [[nodiscard]] virtual int index() const noexcept = 0;
     [[nodiscard]] virtual const std::string& description() const noexcept = 0;
+    // Where the device is on the machine's PCI bus, such as "0000:3B:00.0"; empty for one that is not there.
+    [[nodiscard]] virtual std::string bus_id() const { return {}; }
 
     // The machine code that it runs, as "sm_90"; empty where that is the host's.
     [[nodiscard]] virtual std::string architecture() const { return {}; }
@@ -155,6 +158,9 @@ public:
     virtual void unregister_words(std::span<std::byte> pages) noexcept = 0;
 
     [[nodiscard]] virtual ledger& book() noexcept = 0;
+    // Somebody who counts from now on what crosses, without the ledger: on cuda the driver (CUPTI; earlier work is waited for),
+    // on emulated the copy engines. Null where nothing crosses. errc::unavailable when nobody can be had, with what is missing.
+    [[nodiscard]] virtual result<std::unique_ptr<witness>> make_witness() { return std::unique_ptr<witness>(); }
 
 protected:
     friend result<void> transfer(stream&, direction, std::byte*, const host_block&, std::size_t, const tag&);

@@ -130,7 +130,36 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     e->flow_ = std::move(*joined);
     for (auto& note : e->flow_->notes())
         e->notes_.push_back(std::move(note));
+    if (o.verify_ledger) {
+        if (auto r = e->call_witnesses(); !r) return tl::unexpected(std::move(r.error()));
+    }
     return e;
+}
+
+result<void> face_engine::call_witnesses() {
+    for (const auto& d : devices()) {
+        auto made = d->make_witness();
+        if (!made) return tl::unexpected(std::move(made.error()));
+        if (*made == nullptr) continue;
+        witnesses_.push_back(std::move(*made));
+        booked_before_ += totals_of(d->book());
+    }
+    if (witnesses_.empty())
+        notes_.emplace_back("--verify-ledger: on the CPU nothing crosses, so there is nothing to verify");
+    return {};
+}
+
+std::optional<ledger_check> face_engine::check_ledger() const {
+    if (witnesses_.empty()) return std::nullopt;
+    ledger_check c;
+    c.by = witnesses_.front()->by();
+    c.device = flow_->crossed_elsewhere();
+    for (const auto& w : witnesses_)
+        c.device += w->seen();
+    for (const auto& d : devices())
+        c.ledger += totals_of(d->book());
+    c.ledger = c.ledger.since(booked_before_);
+    return c;
 }
 
 face_engine::~face_engine() = default;
@@ -164,7 +193,8 @@ void face_engine::count_failure(const error& e) {
     } else {
         first = metrics_.errors.add(name(e.code));
     }
-    if (first && setup_.note) setup_.note("a frame gave no result: " + e.message);
+    // A lost device ends the flow, which says so itself.
+    if (first && e.code != errc::device_lost && setup_.note) setup_.note("a frame gave no result: " + e.message);
 }
 
 void face_engine::handle(flow::outcome&& o) {

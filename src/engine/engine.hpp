@@ -5,10 +5,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "device/device.hpp"
+#include "device/ledger_check.hpp"
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "flow/flow.hpp"
@@ -50,7 +52,7 @@ public:
     ~face_engine();
     face_engine(const face_engine&) = delete;
 
-    // See flow::flow. A picture that cannot be read safely is refused. errc::unavailable once the flow cannot go on (health).
+    // See flow::flow. A picture that cannot be read safely is refused, and every one once the flow cannot go on (health).
     [[nodiscard]] result<std::size_t> submit(host_frame f);
     [[nodiscard]] result<void> health() const { return flow_->health(); }
     void begin_source(std::uint32_t source) { flow_->begin_source(source); }
@@ -69,6 +71,9 @@ public:
     [[nodiscard]] std::size_t peak_device_bytes() const;
     // Of all devices together.
     [[nodiscard]] frame_cache_counts cache() const { return flow_->cache(); }
+    // With options::verify_ledger, after drain: the ledgers of all devices and processes beside what those counted themselves.
+    // nullopt without the option, and where nothing crosses.
+    [[nodiscard]] std::optional<ledger_check> check_ledger() const;
 
 private:
     struct per_source {
@@ -78,6 +83,7 @@ private:
     };
 
     explicit face_engine(setup s) : setup_(std::move(s)) {}
+    [[nodiscard]] result<void> call_witnesses();
     void handle(flow::outcome&& o);
     void count_failure(const error& e);
 
@@ -86,8 +92,10 @@ private:
     std::vector<std::string> notes_;
     std::shared_ptr<equipment> with_;
     std::vector<flow::equipped_device> equipped_;
-    std::map<std::uint32_t, per_source> sources_;  // touched by the flow's handler thread alone
-    std::unique_ptr<flow::flow> flow_;             // last: its threads use all of the above
+    std::vector<std::unique_ptr<witness>> witnesses_;  // of the devices that have one
+    crossings booked_before_;                          // in their ledgers, when the witnesses were called
+    std::map<std::uint32_t, per_source> sources_;      // touched by the flow's handler thread alone
+    std::unique_ptr<flow::flow> flow_;                 // last: its threads use all of the above
 };
 
 // Refuses values outside their ranges, naming the option.

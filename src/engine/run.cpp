@@ -15,6 +15,7 @@
 #include "media/result_writer.hpp"
 #include "media/source.hpp"
 #include "media/video_writer.hpp"
+#include "telemetry/nvml.hpp"
 
 namespace faceflow {
 namespace fs = std::filesystem;
@@ -94,6 +95,7 @@ public:
         if (auto r = open_sources(); !r) return tl::unexpected(std::move(r.error()));
         if (auto r = open_outputs(); !r) return tl::unexpected(std::move(r.error()));
         if (auto r = open_engine(); !r) return tl::unexpected(std::move(r.error()));
+        watch_gpus();
         started_ = clock::now();
         for (std::size_t i = 0; i < sources_.size(); ++i)
             engine_->begin_source(static_cast<std::uint32_t>(i));
@@ -200,6 +202,17 @@ private:
         return {};
     }
 
+    // A card whose counters cannot be had is in the summary by its name alone.
+    void watch_gpus() {
+        std::vector<gpu_sampler::card> cards;
+        for (const auto& d : engine_->devices()) {
+            if (d->kind() != device_kind::cuda) continue;
+            auto readings = open_nvml(d->bus_id());
+            cards.push_back({d->description(), readings ? std::move(*readings) : nullptr});
+        }
+        if (!cards.empty()) gpus_ = std::make_unique<gpu_sampler>(std::move(cards));
+    }
+
     // On a source's own thread.
     void capture(opened_source& s) {
         const media::source_info& info = s.from->info();
@@ -290,20 +303,29 @@ private:
     result<run_report> finish() {
         if (!output_error_) return tl::unexpected(output_error_.error());
         report_.interrupted = stop_.load();
-        report_.seconds = std::chrono::duration<double>(clock::now() - started_).count();
+        summary_facts facts;
+        facts.seconds = report_.seconds = std::chrono::duration<double>(clock::now() - started_).count();
+        if (gpus_) facts.gpus = gpus_->finish();
+        facts.checked = engine_->check_ledger();
+        if (facts.checked) {
+            for (auto& difference : facts.checked->differences())
+                report_.warnings.push_back(std::move(difference));
+        }
         report_.frames = engine_->counters().frames.load();
         report_.faces = engine_->counters().faces.load();
         report_.tracks = tracks_.size();
-        std::map<std::string, std::uint64_t> survived;
         for (auto& s : sources_) {
             for (const auto& [reason, n] : s.from->survived())
-                survived[reason] += n;
+                facts.survived[reason] += n;
             if (!s.ended) {
-                survived["source_lost"] += 1;
+                facts.survived["source_lost"] += 1;
                 report_.warnings.push_back(s.ended.error().message);
             }
         }
-        if (report_.frames == 0 && !report_.interrupted) return tl::unexpected(nothing_decoded());
+        if (report_.frames == 0 && !report_.interrupted) {
+            if (auto health = engine_->health(); !health) return tl::unexpected(std::move(health.error()));
+            return tl::unexpected(nothing_decoded());
+        }
         for (auto& w : writers_) {
             if (auto r = w->finish(); !r) return tl::unexpected(std::move(r.error()));
         }
@@ -318,7 +340,7 @@ private:
             if (auto r = tracing_->write(request_.trace_file); !r) return tl::unexpected(std::move(r.error()));
             report_.written.push_back(request_.trace_file);
         }
-        auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, report_.seconds, survived));
+        auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, facts));
         report_.summary = summary;
         if (request_.out != "-") {
             const auto path = request_.out / "summary.json";
@@ -370,6 +392,7 @@ private:
     std::size_t running_ = 0;
     run_report report_;
     std::unique_ptr<trace> tracing_;
+    std::unique_ptr<gpu_sampler> gpus_;
     std::unique_ptr<face_engine> engine_;  // last: its threads use all of the above
 };
 

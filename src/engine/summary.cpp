@@ -1,5 +1,6 @@
 #include "engine/summary.hpp"
 
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -28,9 +29,43 @@ json transfers(const std::vector<std::unique_ptr<device>>& devices, direction d)
     return {{"count", sum.count}, {"bytes", sum.bytes}, {"pinned_bytes", sum.pinned_bytes}};
 }
 
+struct gpu_key {
+    gpu_figure figure;
+    const char* key;
+};
+constexpr std::array gpu_keys{gpu_key{gpu_figure::busy, "busy_percent"},
+                              gpu_key{gpu_figure::memory_busy, "memory_busy_percent"},
+                              gpu_key{gpu_figure::memory_used, "memory_used_bytes"},
+                              gpu_key{gpu_figure::temperature, "temperature_c"},
+                              gpu_key{gpu_figure::up, "host_to_device_bytes_per_second"},
+                              gpu_key{gpu_figure::down, "device_to_host_bytes_per_second"},
+                              gpu_key{gpu_figure::power, "power_w"}};
+
+json check_object(const ledger_check& c) {
+    const auto moved = [](const crossings::moved& m) { return json{{"count", m.count}, {"bytes", m.bytes}}; };
+    return {{"by", c.by},
+            {"agrees", c.agrees()},
+            {"host_to_device", {{"ledger", moved(c.ledger.up)}, {"device", moved(c.device.up)}}},
+            {"device_to_host", {{"ledger", moved(c.ledger.down)}, {"device", moved(c.device.down)}}},
+            {"syncs", {{"ledger", c.ledger.syncs}, {"device", c.device.syncs}}},
+            {"lost_records", c.device.unknown}};
+}
+
+json gpu_object(const gpu_usage& g) {
+    json j;
+    j["name"] = g.name;
+    j["readings"] = g.readings;
+    if (const auto& total = g.of(gpu_figure::memory_total))
+        j["memory_total_bytes"] = static_cast<std::uint64_t>(total->max);
+    for (const auto& [figure, key] : gpu_keys) {
+        if (const auto& r = g.of(figure)) j[key] = {{"mean", rounded(r->mean)}, {"max", rounded(r->max)}};
+    }
+    return j;
+}
+
 }  // namespace
 
-json summary_of(face_engine& engine, double seconds, const std::map<std::string, std::uint64_t>& survived) {
+json summary_of(face_engine& engine, const summary_facts& facts) {
     const metrics& m = engine.counters();
     const auto frames = m.frames.load(std::memory_order_relaxed);
     json stages = json::object();
@@ -43,7 +78,7 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
         limit += d->pool().limit_bytes() * flow::pools_of(engine.chosen().flow);
     }
     auto errors = m.errors.snapshot();
-    for (const auto& [reason, n] : survived)
+    for (const auto& [reason, n] : facts.survived)
         errors[reason] += n;
     json models = json::array();
     for (const auto& u : engine.models().used)
@@ -51,8 +86,8 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
 
     json j;
     j["frames"] = frames;
-    j["seconds"] = rounded(seconds);
-    j["fps"] = seconds > 0 ? rounded(static_cast<double>(frames) / seconds) : 0.0;
+    j["seconds"] = rounded(facts.seconds);
+    j["fps"] = facts.seconds > 0 ? rounded(static_cast<double>(frames) / facts.seconds) : 0.0;
     j["faces"] = m.faces.load(std::memory_order_relaxed);
     j["latency_ms"] = {{"p50", rounded(m.latency.quantile_ms(0.50))},
                        {"p95", rounded(m.latency.quantile_ms(0.95))},
@@ -61,6 +96,7 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
     j["transfers"] = {{"host_to_device", transfers(engine.devices(), direction::host_to_device)},
                       {"device_to_host", transfers(engine.devices(), direction::device_to_host)}};
     j["syncs"] = syncs;
+    if (facts.checked) j["ledger_check"] = check_object(*facts.checked);
     const frame_cache_counts cache = engine.cache();
     const std::uint64_t asked = cache.hits + cache.misses;
     j["cache"] = {{"hits", cache.hits},
@@ -72,6 +108,8 @@ json summary_of(face_engine& engine, double seconds, const std::map<std::string,
     j["dropped"] = counts(m.dropped.snapshot());
     j["errors"] = counts(errors);
     j["device"] = name(engine.devices().front()->kind());
+    for (const gpu_usage& g : facts.gpus)
+        j["gpus"].push_back(gpu_object(g));
     j["flow"] = engine.chosen().flow;
     j["models"] = std::move(models);
     j["version"] = FACEFLOW_VERSION;

@@ -1,14 +1,24 @@
 // summary.json: what a run was and what it measured. docs/schema/summary.schema.json holds its shape.
 #pragma once
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "engine/engine.hpp"
+#include "telemetry/gpu_sampler.hpp"
 
 namespace faceflow {
 
-// `survived`: what the sources lived through, entered among the errors.
-[[nodiscard]] nlohmann::ordered_json summary_of(face_engine& engine, double seconds,
-                                                const std::map<std::string, std::uint64_t>& survived);
+// What a summary has beside the engine's own counters.
+struct summary_facts {
+    double seconds = 0;
+    std::map<std::string, std::uint64_t> survived;  // what the sources lived through, entered among the errors
+    std::vector<gpu_usage> gpus;                    // what the cards said of themselves; none: no such key
+    std::optional<ledger_check> checked;            // the same
+};
+[[nodiscard]] nlohmann::ordered_json summary_of(face_engine& engine, const summary_facts& facts);
 
 }  // namespace faceflow

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "device/witness.hpp"
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
@@ -49,12 +50,15 @@ public:
     // Of all devices' frame caches together.
     [[nodiscard]] virtual frame_cache_counts cache() const = 0;
 
-    // An error once the flow cannot go on, such as when a stage process dies again and again; frames still get outcomes.
+    // An error once the flow cannot go on: a stage process dies again and again (errc::unavailable), a device of this process
+    // fails every call (errc::device_lost). Frames still get outcomes.
     [[nodiscard]] virtual result<void> health() const { return {}; }
     // Peak of the device pools of other processes that work for this flow.
     [[nodiscard]] virtual std::size_t peak_bytes_elsewhere() const { return 0; }
     // Where TensorRT's engines lie that this process runs; empty without.
     [[nodiscard]] virtual std::vector<std::filesystem::path> engine_folders() const { return {}; }
+    // With verify_ledger: what the devices of those processes counted themselves.
+    [[nodiscard]] virtual crossings crossed_elsewhere() const { return {}; }
     // What a person should know of how it runs, a sentence each: nodes of a model that a GPU leaves to the CPU.
     [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 };

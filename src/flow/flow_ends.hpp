@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <mutex>
+#include <utility>
 
 #include "flow/collector.hpp"
 #include "flow/flow.hpp"
@@ -21,12 +23,32 @@ public:
     void end_source(std::uint32_t source) override { intake_.end_source(source); }
     void drain() override { intake_.wait_idle(); }
 
+    // A device that is lost is lost for the process, and with it the flow.
+    result<void> health() const override {
+        const std::lock_guard lock(lost_mutex_);
+        return lost_;
+    }
+
+private:
+    void notice(const outcome& o) {
+        if (o.faces || o.faces.error().code != errc::device_lost) return;
+        const std::lock_guard lock(lost_mutex_);
+        if (lost_) lost_ = tl::unexpected(o.faces.error());
+    }
+    mutable std::mutex lost_mutex_;  // these before the collector, whose thread uses them
+    result<void> lost_;
+
 protected:
     flow_ends(const flow_parts& parts, std::size_t units_in_flight)
         : metrics_(parts.counters),
           detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
           intake_(options_for(parts, units_in_flight)),
-          collector_(parts.handler, [this] { intake_.done(); }) {}
+          collector_(
+              [this, handler = parts.handler](outcome&& o) {
+                  notice(o);
+                  handler(std::move(o));
+              },
+              [this] { intake_.done(); }) {}
 
     // Frame `i` of a unit is detected in, or starts from the one before.
     [[nodiscard]] bool detects(const work_unit& unit, std::size_t i) const {

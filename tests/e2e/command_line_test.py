@@ -266,6 +266,21 @@ class MemoryFlow(Case):
         self.assertEqual(len(uploads), 10)
         self.assertEqual(len([e for e in events if e["ph"] == "s"]), len([e for e in events if e["ph"] == "f"]))
 
+    def test_the_ledger_is_held_against_the_devices_own_counts(self):
+        done = self.run_ok(DEMO, "--no-video", "--device", "emulated", "--flow", "cached", "--limit", 8, "--verify-ledger")
+        self.assertEqual(done.stderr, "")
+        check = self.summary()["ledger_check"]
+        self.assertEqual((check["by"], check["agrees"]), ("the copy engines", True))
+        self.assertEqual(check["host_to_device"]["ledger"]["count"], self.summary()["transfers"]["host_to_device"]["count"])
+        done = subprocess.run(["/usr/bin/python3", CHECK, SCHEMAS / "summary.schema.json", self.dir / "out" / "summary.json"],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = self.compare("--flows", "copied,shared,fused", "--verify-ledger")
+        self.assertEqual([row["ledger_agrees"] for row in rows], [True, True, True])
+        done = self.run_ok(DEMO, "--no-video", "--device", "cpu", "--limit", 2, "--verify-ledger")
+        self.assertIn("nothing crosses", done.stderr)
+        self.assertNotIn("ledger_check", self.summary())
+
     def test_unknown_flows_devices_and_links_are_named(self):
         for args in (["--flows", "fussed"], ["--device", "emulatd"], ["--link", "pcie9"], ["--ablate", "cash"]):
             with self.subTest(args=args):

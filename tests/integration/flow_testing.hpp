@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,6 +31,7 @@ struct measured {
     std::map<std::string, std::uint64_t> dropped, errors;
     std::size_t peak = 0, limit = 0;
     std::vector<std::string> notes;  // lines for the user
+    std::optional<ledger_check> checked;
 };
 
 // The first frames of the demo clip through an engine with the options `chosen`.
@@ -89,6 +91,7 @@ protected:
             m.limit = d->pool().limit_bytes();
         }
         m.cache = e.cache();
+        m.checked = e.check_ledger();
         m.notes = notes;
         m.dropped = e.counters().dropped.snapshot();
         m.errors = e.counters().errors.snapshot();

@@ -1,5 +1,5 @@
 // How frames move: exact counts of transfers, bytes and host syncs in the in-process flows, and the same faces in all of them.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "flow_testing.hpp"
 #include "vision/records.hpp"
@@ -129,6 +129,24 @@ TEST_P(memory_flow, sources_are_spread_over_several_devices_with_the_same_faces)
     EXPECT_TRUE(same(one.faces, two.faces));
     EXPECT_EQ(two.up.count, 3 * frames.size());
     EXPECT_EQ(two.syncs, 3 * frames.size());
+}
+
+TEST_P(memory_flow, moves_what_its_ledger_says_by_the_devices_own_count) {
+    chosen.verify_ledger = true;
+    chosen.device = "emulated:2";
+    for (const bool everything : {true, false}) {
+        chosen.cache = chosen.batch = chosen.pinned = everything;
+        const auto m = run(2);
+        ASSERT_TRUE(m.checked);
+        EXPECT_THAT(m.checked->differences(), testing::IsEmpty());
+        EXPECT_EQ(m.checked->ledger.up.count, m.up.count) << "nothing was moved before the first frame";
+        EXPECT_EQ(m.checked->device.up.bytes, m.up.bytes);
+    }
+    chosen.device = "cpu";
+    EXPECT_FALSE(run().checked) << "nothing crosses";
+    chosen.verify_ledger = false;
+    chosen.device = "emulated";
+    EXPECT_FALSE(run().checked) << "nobody asked";
 }
 
 TEST_P(memory_flow, a_full_device_sheds_load_and_goes_on) {

@@ -1,5 +1,6 @@
 // Flows of several processes: the same faces as in one, exact counts, and runs that go on when processes die.
 #include <dirent.h>
+#include <gmock/gmock.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -130,6 +131,18 @@ TEST_P(process_flow, moves_exactly_what_its_design_says) {
         EXPECT_EQ(m.down.count, n);
         EXPECT_EQ(m.down.bytes, n * vision::pass_results::bytes(1, 8));
         EXPECT_EQ(m.syncs, n) << "handing a frame over waits for nothing";
+    }
+}
+
+TEST_P(process_flow, moves_what_its_ledger_says_by_the_count_of_every_process_device) {
+    chosen.verify_ledger = true;
+    for (const bool everything : {true, false}) {
+        chosen.cache = chosen.batch = chosen.pinned = everything;
+        const auto m = run();
+        ASSERT_TRUE(m.checked);
+        EXPECT_THAT(m.checked->differences(), testing::IsEmpty());
+        EXPECT_EQ(m.checked->ledger.up.count, m.up.count) << "nothing was moved before the first frame";
+        EXPECT_GT(m.checked->device.syncs, 0u);
     }
 }
 

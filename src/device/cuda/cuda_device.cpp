@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <new>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "device/cuda/cuda_pool.hpp"
 #include "device/cuda/cuda_stream.hpp"
 #include "device/cuda/cuda_words.hpp"
+#include "device/cuda/cupti_witness.hpp"
 
 namespace faceflow {
 namespace {
@@ -18,7 +20,7 @@ namespace {
 constexpr std::align_val_t host_alignment{4096};
 
 struct facts {
-    std::string description, architecture;
+    std::string description, architecture, bus_id;
     // The device reads pageable memory in place (a CPU and GPU with one page table) instead of having the driver stage it.
     bool reads_pageable = false;
 };
@@ -27,10 +29,15 @@ result<facts> look_up(int index) {
     cudaDeviceProp properties{};
     if (auto asked = checked(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"); !asked)
         return tl::unexpected(std::move(asked.error()));
+    std::array<char, 32> bus_id{};
+    if (cudaDeviceGetPCIBusId(bus_id.data(), static_cast<int>(bus_id.size()), index) != cudaSuccess) {
+        forget_last_error();
+        bus_id.fill('\0');
+    }
     return facts{
         fmt::format("{}, CUDA device {}, compute capability {}.{}, {:.0f} GiB", properties.name, index,
                     properties.major, properties.minor, static_cast<double>(properties.totalGlobalMem) / 0x1p30),
-        fmt::format("sm_{}{}", properties.major, properties.minor),
+        fmt::format("sm_{}{}", properties.major, properties.minor), bus_id.data(),
         properties.pageableMemoryAccessUsesHostPageTables != 0};
 }
 
@@ -58,6 +65,7 @@ public:
     int index() const noexcept override { return index_; }
     const std::string& description() const noexcept override { return facts_.description; }
     std::string architecture() const override { return facts_.architecture; }
+    std::string bus_id() const override { return facts_.bus_id; }
     bool computes_on_host() const noexcept override { return false; }
     bool shares_host_memory() const noexcept override { return false; }
     std::byte* kernel_address(std::byte*) const noexcept override { return nullptr; }
@@ -80,6 +88,7 @@ public:
     }
     result<void> register_words(std::span<std::byte> pages) override { return words_.add(pages); }
     void unregister_words(std::span<std::byte> pages) noexcept override { words_.remove(pages); }
+    result<std::unique_ptr<witness>> make_witness() override { return make_cupti_witness(index_, *memory_); }
 
 protected:
     void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "device/cuda/cuda_error.hpp"
+#include "device/gpu_facts.hpp"
 
 namespace faceflow {
 namespace {
@@ -17,26 +18,11 @@ double in_mib(std::size_t bytes) {
     return static_cast<double>(bytes) / 0x1p20;
 }
 
-int attribute(cudaDeviceAttr which, int index) {
-    int value = 0;
-    if (cudaDeviceGetAttribute(&value, which, index) == cudaSuccess) return value;
-    forget_last_error();
-    return 0;
-}
-
-bool exports_descriptors(int index) {
-    return (attribute(cudaDevAttrMemoryPoolSupportedHandleTypes, index) & cudaMemHandleTypePosixFileDescriptor) != 0;
-}
-
 }  // namespace
 
 result<std::unique_ptr<cuda_pool>> cuda_pool::create(int index, std::size_t cap) {
-    if (attribute(cudaDevAttrMemoryPoolsSupported, index) == 0) {
-        return fail(errc::unsupported,
-                    fmt::format("CUDA device {} has no stream-ordered memory pools; they need a newer driver, and in a "
-                                "virtual machine a GPU that is passed through whole",
-                                index));
-    }
+    if (device_attribute(cudaDevAttrMemoryPoolsSupported, index) == 0)
+        return fail(errc::unsupported, no_memory_pools(index));
     std::size_t free = 0, total = 0;
     if (auto asked = checked(cudaMemGetInfo(&free, &total), "cudaMemGetInfo"); !asked)
         return tl::unexpected(std::move(asked.error()));
@@ -85,6 +71,7 @@ result<std::byte*> cuda_pool::allocate(std::size_t bytes) {
     if (status == cudaErrorMemoryAllocation) return no_room(bytes);
     if (auto taken = checked(status, "cudaMallocFromPoolAsync"); !taken)
         return tl::unexpected(std::move(taken.error()));
+    waits_.fetch_add(1, std::memory_order_relaxed);
     if (auto there = checked(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); !there)
         return tl::unexpected(std::move(there.error()));
     return static_cast<std::byte*>(memory);

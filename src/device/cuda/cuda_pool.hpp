@@ -3,7 +3,9 @@
 
 #include <cuda_runtime_api.h>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "device/memory.hpp"
@@ -31,6 +33,9 @@ public:
     // See device::export_memory. The descriptor is the pool's, and good for every allocation of it.
     [[nodiscard]] result<memory_export> export_memory(std::byte* memory, std::size_t bytes) const;
 
+    // How often an allocation has waited for the pool's stream: host syncs that are no frame's, and in no ledger.
+    [[nodiscard]] std::uint64_t waits() const noexcept { return waits_.load(std::memory_order_relaxed); }
+
 private:
     cuda_pool(int index, bool exportable) : index_(index), exportable_(exportable) {}
     [[nodiscard]] result<void> open(std::size_t cap);
@@ -41,6 +46,7 @@ private:
     std::size_t size_ = 0;
     cudaMemPool_t pool_ = nullptr;
     cudaStream_t stream_ = nullptr;
+    std::atomic<std::uint64_t> waits_{0};
 };
 
 }  // namespace faceflow

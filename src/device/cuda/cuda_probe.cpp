@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "device/cuda/cuda_error.hpp"
 
@@ -55,6 +56,33 @@ result<int> device_count(const cuda_answer& answer) {
     }
     if (status == cudaSuccess || status == cudaErrorNoDevice) return fail(errc::unavailable, no_device(answer));
     return fail(errc::unavailable, "no CUDA device: " + cuda_error(status, "cudaGetDeviceCount").message);
+}
+
+std::vector<gpu_card> ask_cuda_cards() {
+    std::vector<gpu_card> cards;
+    const int count = ask_cuda().count;
+    for (int i = 0; i < count; ++i) {
+        cudaDeviceProp properties{};
+        if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) {
+            forget_last_error();
+            continue;
+        }
+        gpu_card card{i, properties.name, properties.major, properties.minor};
+        card.memory_pools = device_attribute(cudaDevAttrMemoryPoolsSupported, i) != 0;
+        card.exports_memory = exports_descriptors(i);
+        switch (device_attribute(cudaDevAttrComputeMode, i)) {
+            case cudaComputeModeExclusive:
+            case cudaComputeModeExclusiveProcess: card.compute_mode = gpu_card::mode::exclusive; break;
+            case cudaComputeModeProhibited: card.compute_mode = gpu_card::mode::prohibited; break;
+            default: break;
+        }
+        cards.push_back(std::move(card));
+    }
+    return cards;
+}
+
+std::string cuda_cards_compiled_for() {
+    return FACEFLOW_CUDA_ARCHITECTURES;
 }
 
 }  // namespace faceflow

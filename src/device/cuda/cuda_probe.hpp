@@ -3,7 +3,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "device/gpu_facts.hpp"
 #include "faceflow/result.hpp"
 
 namespace faceflow {
@@ -23,5 +25,10 @@ struct cuda_answer {
 // The number of devices, above 0. errc::unavailable with the reason and what to do: no driver, one too old for this program,
 // no device in the machine or all hidden, or whatever else the driver reported.
 [[nodiscard]] result<int> device_count(const cuda_answer& answer);
+
+// The devices, as far as the driver tells of them without a context on each.
+[[nodiscard]] std::vector<gpu_card> ask_cuda_cards();
+// What this program's kernels are compiled for; see gpu_facts.
+[[nodiscard]] std::string cuda_cards_compiled_for();
 
 }  // namespace faceflow

@@ -13,26 +13,12 @@ namespace {
 // The version from which on these calls need no option of the driver's module.
 constexpr unsigned int since_version = 11070;
 
-void* entry_point(const char* symbol) {
-    void* found = nullptr;
-    cudaDriverEntryPointQueryResult status{};
-#if CUDART_VERSION >= 12050
-    const cudaError_t asked =
-        cudaGetDriverEntryPointByVersion(symbol, &found, since_version, cudaEnableDefault, &status);
-#else
-    const cudaError_t asked = cudaGetDriverEntryPoint(symbol, &found, cudaEnableDefault, &status);
-#endif
-    if (asked == cudaSuccess && status == cudaDriverEntryPointSuccess) return found;
-    forget_last_error();
-    return nullptr;
-}
-
 }  // namespace
 
 cuda_words::cuda_words(int index)
     : index_(index),
-      write_(reinterpret_cast<stream_call>(entry_point("cuStreamWriteValue64"))),
-      wait_(reinterpret_cast<stream_call>(entry_point("cuStreamWaitValue64"))) {}
+      write_(reinterpret_cast<stream_call>(driver_function("cuStreamWriteValue64", since_version))),
+      wait_(reinterpret_cast<stream_call>(driver_function("cuStreamWaitValue64", since_version))) {}
 
 cuda_words::~cuda_words() {
     const current_device scope(index_);
@@ -97,8 +83,8 @@ result<void> cuda_words::call(stream_call f, const char* name, unsigned int flag
     if (status == CUDA_SUCCESS) return {};
     if (status == CUDA_ERROR_NOT_SUPPORTED)
         return fail(errc::unsupported, fmt::format("CUDA device {} does not do {}", index_, name));
-    return fail(errc::internal,
-                fmt::format("{} failed on CUDA device {} with status {}", name, index_, static_cast<int>(status)));
+    // The driver's codes are the runtime's, by number.
+    return tl::unexpected(cuda_error(static_cast<cudaError_t>(status), name));
 }
 
 result<void> cuda_words::store(cudaStream_t on, const timeline& t, std::uint64_t value) const {

@@ -27,8 +27,14 @@ void copy_engine::copy(std::byte* to, const std::byte* from, std::size_t bytes, 
     if (nanoseconds > 0) wait_until_exactly(deadline);
     lock.lock();
     ++serving_;
+    moved_ = {moved_.count + 1, moved_.bytes + bytes};
     lock.unlock();
     turn_.notify_all();
+}
+
+crossings::moved copy_engine::moved() const {
+    const std::lock_guard lock(mutex_);
+    return moved_;
 }
 
 std::shared_ptr<staging_buffers::buffer> staging_buffers::take(std::size_t bytes) {

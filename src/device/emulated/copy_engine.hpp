@@ -9,6 +9,8 @@
 #include <mutex>
 #include <vector>
 
+#include "device/witness.hpp"
+
 namespace faceflow {
 
 // Sleeps until shortly before `deadline`, then spins for at most 50 us: a copy of a frame takes a few hundred.
@@ -22,10 +24,14 @@ public:
     // than this machine's memcpy therefore takes as long as the memcpy.
     void copy(std::byte* to, const std::byte* from, std::size_t bytes, std::int64_t nanoseconds);
 
+    // Copies done so far.
+    [[nodiscard]] crossings::moved moved() const;
+
 private:
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable turn_;
     std::uint64_t next_ticket_ = 0, serving_ = 0;
+    crossings::moved moved_;
 };
 
 // Host buffers that pageable copies pass through, kept for the next one: a fresh buffer would cost more in page faults than

@@ -129,6 +129,7 @@ void emulated_device::copy_down_to_pageable(stream& on, std::byte* to, const std
         *arrived = true;
         return {};
     });
+    waits_.fetch_add(1, std::memory_order_relaxed);
     static_cast<emulated_stream&>(on).add_mark()->wait();
     if (*arrived) {
         const auto moved_by = clock::now() + std::chrono::nanoseconds(link_.staging_ns(false, bytes));
@@ -139,8 +140,32 @@ void emulated_device::copy_down_to_pageable(stream& on, std::byte* to, const std
 }
 
 result<void> emulated_device::wait_on_host(event& e) {
+    waits_.fetch_add(1, std::memory_order_relaxed);
     if (const auto mark = static_cast<emulated_event&>(e).latest()) mark->wait();
     return {};
+}
+
+namespace {
+
+class engine_witness final : public witness {
+public:
+    explicit engine_witness(const emulated_device& of) : of_(of), before_(of.crossed()) {}
+    std::string_view by() const noexcept override { return "the copy engines"; }
+    crossings seen() override { return of_.crossed().since(before_); }
+
+private:
+    const emulated_device& of_;
+    const crossings before_;
+};
+
+}  // namespace
+
+crossings emulated_device::crossed() const {
+    return {up_.moved(), down_.moved(), waits_.load(std::memory_order_relaxed), 0};
+}
+
+result<std::unique_ptr<witness>> emulated_device::make_witness() {
+    return std::make_unique<engine_witness>(*this);
 }
 
 }  // namespace faceflow

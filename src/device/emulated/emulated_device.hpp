@@ -1,7 +1,9 @@
 // A GPU made of host memory: every flow, count and race of a discrete GPU, on a machine that has none.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -47,6 +49,10 @@ public:
     [[nodiscard]] result<void> register_words(std::span<std::byte>) override { return {}; }
     void unregister_words(std::span<std::byte>) noexcept override {}
 
+    // What the copy engines have moved, and how often a host thread was held up, since the device was made.
+    [[nodiscard]] crossings crossed() const;
+    [[nodiscard]] result<std::unique_ptr<witness>> make_witness() override;
+
 protected:
     void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;
     [[nodiscard]] result<void> wait_on_host(event& e) override;
@@ -65,6 +71,7 @@ private:
     capped_resource pool_;
     import_table imports_;
     copy_engine up_, down_;
+    std::atomic<std::uint64_t> waits_{0};
     staging_buffers staging_;
     ledger book_;
 };

@@ -36,10 +36,17 @@ public:
         return sum;
     }
     result<void> health() const override {
+        if (auto r = flow_ends::health(); !r) return r;
         for (const auto& l : lines_) {
             if (auto r = l->health(); !r) return r;
         }
         return {};
+    }
+    crossings crossed_elsewhere() const override {
+        crossings sum;
+        for (const auto& l : lines_)
+            sum += l->crossed();
+        return sum;
     }
     std::size_t peak_bytes_elsewhere() const override {
         std::size_t sum = 0;

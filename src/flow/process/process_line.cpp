@@ -168,6 +168,7 @@ void process_line::enter(const stage_counters& c, const process_job& job) {
     cache_.misses += c.misses;
     cache_.evictions += c.evictions;
     cache_.expirations += c.expirations;
+    crossed_ += c.seen;
 }
 
 void process_line::await_turn(process_job& job) {
@@ -193,6 +194,11 @@ void process_line::hand_on(process_job& job) {
 frame_cache_counts process_line::cache() const {
     const std::lock_guard lock(mutex_);
     return cache_;
+}
+
+crossings process_line::crossed() const {
+    const std::lock_guard lock(mutex_);
+    return crossed_;
 }
 
 result<void> process_line::health() const {

@@ -67,6 +67,8 @@ public:
     [[nodiscard]] virtual frame_cache_counts cache() const;
     [[nodiscard]] result<void> health() const;
     [[nodiscard]] std::size_t peak_bytes() const;
+    // What the devices of stage processes counted themselves.
+    [[nodiscard]] crossings crossed() const;
 
 protected:
     process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
@@ -116,6 +118,7 @@ private:
     std::condition_variable finished_;
     std::map<std::uint32_t, followed_source> sources_;
     frame_cache_counts cache_;
+    crossings crossed_;
     std::vector<std::shared_ptr<stage_process>> processes_;
     has_inputs ready_;
 

@@ -61,8 +61,10 @@ public:
         auto followed = followed_of(call);
         if (!followed) return tl::unexpected(std::move(followed.error()));
         stream& s = kit_.work_stream();
-        // What went wrong on the stream was an earlier frame's; its owner has seen that it was not done.
-        (void)s.take_error();
+        // What went wrong on the stream was an earlier frame's; its owner has seen that it was not done. Unless nothing can come
+        // after it.
+        if (auto before = s.take_error(); !before && before.error().code == errc::device_lost)
+            return tl::unexpected(std::move(before.error()));
 
         vision::face_table table;
         table.frames = 1;
@@ -72,6 +74,10 @@ public:
         wait_for_earlier(call);
         if (auto r = add(call, **place, *f, table, *followed); !r) return tl::unexpected(std::move(r.error()));
         finish(call);
+        // What a GPU did not take is known at once.
+        if (!kit_.on().computes_on_host()) {
+            if (auto r = s.take_error(); !r) return tl::unexpected(std::move(r.error()));
+        }
 
         stage_answer a;
         a.reply.serial = call.serial;
@@ -190,7 +196,11 @@ private:
                 return {};
             });
         } else {
-            s.signal(done, call.serial);
+            // Not signal alone, which a stream that has failed does, too.
+            s.enqueue([&s, &done, serial = call.serial]() -> result<void> {
+                s.signal(done, serial);
+                return {};
+            });
         }
         s.signal(pages_.mine()[page_words::passed(call.place)], call.serial);
     }

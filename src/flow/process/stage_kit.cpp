@@ -50,6 +50,16 @@ result<void> stage_kit::wait(const tag& t) {
     return synchronise(*stream_, *done_, t);
 }
 
+result<void> stage_kit::open_books() {
+    if (hello_.chosen.verify_ledger) {
+        auto made = device_->make_witness();
+        if (!made) return tl::unexpected(std::move(made.error()));
+        witness_ = std::move(*made);
+    }
+    static_cast<void>(take_counters({}));
+    return {};
+}
+
 stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     stage_counters now;
     const ledger& book = device_->book();
@@ -70,6 +80,7 @@ stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     now.evictions = cache.evictions;
     now.expirations = cache.expirations;
     now.peak_bytes = device_->pool().peak_bytes();
+    if (witness_ != nullptr) now.seen = witness_->seen();
 
     stage_counters since = now;
     for (std::size_t d = 0; d < 2; ++d)
@@ -89,6 +100,7 @@ stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     since.misses -= told_.misses;
     since.evictions -= told_.evictions;
     since.expirations -= told_.expirations;
+    since.seen = now.seen.since(told_.seen);
     told_ = now;
     return since;
 }

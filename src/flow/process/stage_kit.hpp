@@ -29,6 +29,9 @@ public:
     // Waits for the work on the stream, and returns its first error.
     [[nodiscard]] result<void> wait(const tag& t);
 
+    // What is counted from here on is of frames; before, it was of setting up. With verify_ledger it needs who counts beside the
+    // ledger: errors of device::make_witness.
+    [[nodiscard]] result<void> open_books();
     // What was counted since the last call.
     [[nodiscard]] stage_counters take_counters(const frame_cache_counts& cache);
 
@@ -43,6 +46,7 @@ private:
     metrics metrics_;
     std::unique_ptr<stages> stages_;
     std::unique_ptr<event> done_;
+    std::unique_ptr<witness> witness_;  // null without verify_ledger, and where nothing crosses
     stage_counters told_;
 };
 

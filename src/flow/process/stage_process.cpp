@@ -187,11 +187,12 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
     if (!answer) return lost(answer.error());
     peak_bytes_.store(answer->reply.counters.peak_bytes, std::memory_order_relaxed);
     if (answer->reply.status == 0) return answer;
-    const auto code = std::min(answer->reply.status - 1, static_cast<std::uint32_t>(errc::internal));
-    const auto& text = answer->payload;
-    return fail(
-        static_cast<errc>(code),
-        fmt::format("{}: {}", title(), std::string_view(reinterpret_cast<const char*>(text.data()), text.size())));
+    const auto code = static_cast<errc>(std::min(answer->reply.status - 1, static_cast<std::uint32_t>(errc::internal)));
+    const std::string text(reinterpret_cast<const char*>(answer->payload.data()), answer->payload.size());
+    if (code != errc::device_lost) return fail(code, fmt::format("{}: {}", title(), text));
+    // It is about to end by itself. What it lost is its own context, not this process's.
+    bury(text, true);
+    return fail(errc::lost, fmt::format("{} ended with the frame in work: {}", title(), text));
 }
 
 // An error is the channel's: nothing more can be made of it.
@@ -234,12 +235,15 @@ tl::unexpected<error> stage_process::lost(const error& why) {
 
 // Makes sure that the process is dead, and takes back what it held: whoever waits for its work goes on, and sees that it was
 // not done. Thread-safe.
-void stage_process::bury(const std::string& how) {
+void stage_process::bury(const std::string& how, bool told) {
     const std::lock_guard lock(state_);
-    if (dead_) return;
+    if (dead_) {
+        if (told) last_end_ = how;
+        return;
+    }
     child_->kill();
     const auto ended = child_->wait_for(clock::now() + std::chrono::seconds(10));
-    last_end_ = ended_by_us_ ? "it hung, and was ended" : ended ? ended->in_words() : how;
+    last_end_ = ended_by_us_ ? "it hung, and was ended" : ended && !told ? ended->in_words() : how;
     child_.reset();
     dead_ = true;
     for (std::uint32_t place = 0; place < most_places && setup_.hello.places > place; ++place)

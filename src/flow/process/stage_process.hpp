@@ -55,8 +55,8 @@ public:
     // one that refuses is its own.
     [[nodiscard]] result<void> open();
 
-    // errc::lost when the process died over it (and the next call goes to a new one); errc::unavailable for good once it has
-    // died too often; the stage's own error otherwise.
+    // errc::lost when the process died over it or lost its device (and the next call goes to a new one); errc::unavailable for
+    // good once it has died too often; the stage's own error otherwise.
     [[nodiscard]] result<stage_response> call(const stage_call& call, std::span<const vision::detection> faces,
                                               std::span<const std::span<const std::byte>> payload);
 
@@ -82,7 +82,8 @@ private:
                                                   std::span<const std::span<const std::byte>> payload);
     [[nodiscard]] result<stage_response> receive_reply();
     [[nodiscard]] tl::unexpected<error> lost(const error& why);
-    void bury(const std::string& how);
+    // `told`: it said itself what ended it.
+    void bury(const std::string& how, bool told = false);
     [[nodiscard]] bool hangs(const std::function<bool(std::uint32_t, std::uint64_t)>& ready);
     [[nodiscard]] std::string title() const;
 

@@ -37,6 +37,7 @@ void visit_options(Json& j, Options& o, Visit visit) {
     visit(j, "cache_ttl", o.cache_ttl);
     visit(j, "cache_bytes", o.cache_bytes);
     visit(j, "link", o.link);
+    visit(j, "verify_ledger", o.verify_ledger);
 }
 
 // Whatever shapes the memory that processes share.

@@ -70,7 +70,7 @@ private:
         auto work = asked->places == 0 ? open_inline(hello) : open_shared(hello);
         if (!work) return tl::unexpected(std::move(work.error()));
         work_ = std::move(*work);
-        return {};
+        return kit_->open_books();
     }
 
     result<std::unique_ptr<stage_work>> open_inline(ipc::message& hello) {
@@ -163,13 +163,16 @@ private:
                                    std::as_bytes(std::span(&answer->reply, 1)), answer->payload, {}, forever);
     }
 
+    // The error itself when nothing can come after it: a process with a lost device ends, and its owner starts another.
     result<void> tell(const error& e, std::uint64_t serial) {
         stage_reply reply;
         reply.serial = serial;
         reply.status = 1 + static_cast<std::uint32_t>(e.code);
         if (kit_ != nullptr && work_ != nullptr) reply.counters = kit_->take_counters(work_->cache());
-        return channel_.send(static_cast<std::uint16_t>(stage_message::reply), std::as_bytes(std::span(&reply, 1)),
-                             bytes_of(e.message), {}, forever);
+        auto told = channel_.send(static_cast<std::uint16_t>(stage_message::reply), std::as_bytes(std::span(&reply, 1)),
+                                  bytes_of(e.message), {}, forever);
+        if (e.code == errc::device_lost) return tl::unexpected(e);
+        return told;
     }
 
     ipc::channel channel_;

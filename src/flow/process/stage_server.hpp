@@ -6,8 +6,8 @@
 
 namespace faceflow::flow {
 
-// Returns when the owner has closed its end. An error when the two do not fit one another or the stage cannot work; the
-// owner has been told.
+// Returns when the owner has closed its end. An error when the two do not fit one another or the stage cannot work, or not
+// any more because its device is lost; the owner has been told.
 [[nodiscard]] result<void> serve_stage(unique_fd socket);
 
 }  // namespace faceflow::flow

@@ -1,6 +1,5 @@
 #include "media/cuda/nvdec.hpp"
 
-#include <cuda.h>
 extern "C" {
 #include <libavutil/hwcontext.h>
 #include <libavutil/hwcontext_cuda.h>
@@ -9,6 +8,7 @@ extern "C" {
 #include <deque>
 #include <utility>
 
+#include "device/cuda/cuda_context.hpp"
 #include "device/cuda/cuda_stream.hpp"
 #include "frame/layout.hpp"
 
@@ -22,29 +22,6 @@ struct buffer_deleter {
     void operator()(AVBufferRef* reference) const noexcept { av_buffer_unref(&reference); }
 };
 using buffer_ptr = std::unique_ptr<AVBufferRef, buffer_deleter>;
-
-// The context that the runtime works in. The call comes from the driver that the runtime has opened: nothing links libcuda.
-result<CUcontext> current_context() {
-    // The runtime makes its context with the first call that needs one.
-    if (auto there = checked(cudaFree(nullptr), "cudaFree"); !there) return tl::unexpected(std::move(there.error()));
-    void* found = nullptr;
-    cudaDriverEntryPointQueryResult status{};
-#if CUDART_VERSION >= 12050
-    const cudaError_t asked =
-        cudaGetDriverEntryPointByVersion("cuCtxGetCurrent", &found, 4000, cudaEnableDefault, &status);
-#else
-    const cudaError_t asked = cudaGetDriverEntryPoint("cuCtxGetCurrent", &found, cudaEnableDefault, &status);
-#endif
-    if (auto answered = checked(asked, "cudaGetDriverEntryPoint"); !answered)
-        return tl::unexpected(std::move(answered.error()));
-    CUcontext context = nullptr;
-    using get_current = CUresult(CUDAAPI*)(CUcontext*);
-    if (status != cudaDriverEntryPointSuccess || reinterpret_cast<get_current>(found)(&context) != CUDA_SUCCESS ||
-        context == nullptr) {
-        return fail(errc::unavailable, "the NVIDIA driver does not tell the CUDA context to decode in");
-    }
-    return context;
-}
 
 // Prefers the card; what the codec cannot have it decode goes to its software decoder.
 AVPixelFormat choose_format(AVCodecContext*, const AVPixelFormat* offered) {

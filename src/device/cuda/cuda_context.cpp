@@ -1,0 +1,18 @@
+#include "device/cuda/cuda_context.hpp"
+
+#include "device/cuda/cuda_error.hpp"
+
+namespace faceflow {
+
+result<CUcontext> current_context() {
+    // The runtime makes its context with the first call that needs one.
+    if (auto there = checked(cudaFree(nullptr), "cudaFree"); !there) return tl::unexpected(std::move(there.error()));
+    using get_current = CUresult(CUDAAPI*)(CUcontext*);
+    const auto call = reinterpret_cast<get_current>(driver_function("cuCtxGetCurrent", 4000));
+    CUcontext context = nullptr;
+    if (call == nullptr || call(&context) != CUDA_SUCCESS || context == nullptr)
+        return fail(errc::unavailable, "the NVIDIA driver does not tell this thread's CUDA context");
+    return context;
+}
+
+}  // namespace faceflow

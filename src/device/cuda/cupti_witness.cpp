@@ -1,0 +1,69 @@
+#include "device/cuda/cupti_witness.hpp"
+
+#include <utility>
+
+#include "device/cuda/cuda_context.hpp"
+#include "device/cuda/cuda_error.hpp"
+
+#if __has_include(<cupti.h>)
+#include "device/cuda/cupti.hpp"
+
+namespace faceflow {
+namespace {
+
+class cupti_witness final : public witness {
+public:
+    cupti_witness(std::shared_ptr<cupti> recorder, std::uint32_t device, std::uint32_t context, const cuda_pool& pool)
+        : recorder_(std::move(recorder)),
+          device_(device),
+          context_(context),
+          pool_(pool),
+          before_(now()) {}
+
+    std::string_view by() const noexcept override { return "CUPTI"; }
+    crossings seen() override { return now().since(before_); }
+
+private:
+    crossings now() const {
+        crossings c = recorder_->seen(device_, context_);
+        c.syncs -= pool_.waits();  // may wrap around; the difference of two is right
+        return c;
+    }
+
+    const std::shared_ptr<cupti> recorder_;
+    const std::uint32_t device_, context_;
+    const cuda_pool& pool_;
+    const crossings before_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<witness>> make_cupti_witness(int index, const cuda_pool& pool) {
+    const current_device scope(index);
+    if (auto idle = checked(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); !idle)
+        return tl::unexpected(std::move(idle.error()));
+    const auto context = current_context();
+    if (!context) return tl::unexpected(context.error());
+    auto recorder = cupti::open();
+    if (!recorder) return tl::unexpected(std::move(recorder.error()));
+    const auto id = (*recorder)->id_of(*context);
+    if (!id) return tl::unexpected(id.error());
+    return std::make_unique<cupti_witness>(std::move(*recorder), static_cast<std::uint32_t>(index), *id, pool);
+}
+
+}  // namespace faceflow
+
+#else
+
+namespace faceflow {
+
+result<std::unique_ptr<witness>> make_cupti_witness(int, const cuda_pool&) {
+    return fail(
+        errc::unavailable,
+        "this program was built without the headers of CUPTI (cupti.h), which counts what crosses on CUDA: install "
+        "the CUDA toolkit's package with them (cuda-cupti-dev) and build anew");
+}
+
+}  // namespace faceflow
+
+#endif

@@ -1,0 +1,52 @@
+// What crossed between host and device memory as somebody else than the ledger counted it, to hold the ledger against.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "faceflow/result.hpp"
+
+namespace faceflow {
+
+struct crossings {
+    struct moved {
+        std::uint64_t count = 0, bytes = 0;
+        friend bool operator==(const moved&, const moved&) = default;
+    };
+    moved up, down;             // host to device, device to host
+    std::uint64_t syncs = 0;    // times that a host thread waited for the device
+    std::uint64_t unknown = 0;  // what was seen but could not be counted: the others are too low by so many
+
+    crossings& operator+=(const crossings& o) {
+        up = {up.count + o.up.count, up.bytes + o.up.bytes};
+        down = {down.count + o.down.count, down.bytes + o.down.bytes};
+        syncs += o.syncs;
+        unknown += o.unknown;
+        return *this;
+    }
+    // What came since `earlier` counts of the same kind.
+    [[nodiscard]] crossings since(const crossings& earlier) const {
+        return {{up.count - earlier.up.count, up.bytes - earlier.up.bytes},
+                {down.count - earlier.down.count, down.bytes - earlier.down.bytes},
+                syncs - earlier.syncs,
+                unknown - earlier.unknown};
+    }
+    friend bool operator==(const crossings&, const crossings&) = default;
+};
+
+// Counts one device's crossings from its making on; the device outlives it. Made by device::make_witness.
+class witness {
+public:
+    witness() = default;
+    virtual ~witness() = default;
+    witness(const witness&) = delete;
+    witness& operator=(const witness&) = delete;
+
+    // Who counts, to be named beside the figures.
+    [[nodiscard]] virtual std::string_view by() const noexcept = 0;
+    // So far. What is to be in it has been waited for. Does not wait for the device.
+    [[nodiscard]] virtual crossings seen() = 0;
+};
+
+}  // namespace faceflow

@@ -1,0 +1,93 @@
+// What graphics cards say of themselves while a run goes on: figures of moments, and their mean and maximum in the end.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace faceflow {
+
+enum class gpu_figure : std::uint8_t {
+    busy,          // percent of the last second or less in which a kernel ran
+    memory_busy,   // percent of it in which device memory was read or written
+    memory_used,   // bytes, of all processes, what the driver keeps included
+    memory_total,  // bytes
+    temperature,   // degrees Celsius
+    up,            // bytes a second over PCIe, into the card
+    down,          // and out of it
+    power,         // watts
+};
+inline constexpr std::size_t gpu_figure_count = 8;
+
+// Of one moment. A figure that a card, driver or container does not give is absent.
+using gpu_reading = std::array<std::optional<double>, gpu_figure_count>;
+
+// Where the readings of one card come from.
+class gpu_readings {
+public:
+    gpu_readings() = default;
+    virtual ~gpu_readings() = default;
+    gpu_readings(const gpu_readings&) = delete;
+    gpu_readings& operator=(const gpu_readings&) = delete;
+
+    // May take a tenth of a second. One thread at a time.
+    [[nodiscard]] virtual gpu_reading read() = 0;
+};
+
+struct gpu_usage {
+    struct range {
+        double mean = 0, max = 0;
+    };
+    std::string name;
+    std::uint64_t readings = 0;
+    std::array<std::optional<range>, gpu_figure_count> figures;  // over the readings that had the figure
+
+    [[nodiscard]] const std::optional<range>& of(gpu_figure f) const { return figures[static_cast<std::size_t>(f)]; }
+};
+
+// Reads all its cards on a thread of its own, first after one period and then every period, and once more at the end: what a
+// card tells is of the time just gone, so a reading at the start would be of what was before.
+class gpu_sampler {
+public:
+    struct card {
+        std::string name;
+        std::unique_ptr<gpu_readings> from;  // null: nothing is known of it; it is in the result all the same
+    };
+    explicit gpu_sampler(std::vector<card> cards, std::chrono::nanoseconds period = std::chrono::seconds(1));
+    ~gpu_sampler();
+    gpu_sampler(const gpu_sampler&) = delete;
+
+    // Stops reading. One entry a card, in the order given. Once.
+    [[nodiscard]] std::vector<gpu_usage> finish();
+
+private:
+    struct running {
+        double sum = 0, max = 0;
+        std::uint64_t count = 0;
+    };
+    struct watched {
+        card what;
+        std::uint64_t readings = 0;
+        std::array<running, gpu_figure_count> figures;
+    };
+    void work();
+    void read_all();
+    void stop();
+
+    const std::chrono::nanoseconds period_;
+    std::vector<watched> cards_;  // touched by the thread alone until it has ended
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+}  // namespace faceflow

@@ -1,0 +1,62 @@
+// faceflow on a device that is lost after a while: a whole run, or a stage process that flows start when FACEFLOW_STAGE names
+// this program. LOSE_AFTER: how many tasks of its streams a device survives.
+//
+//     faceflow_losing run FLOW recorded|live CLIP OUT
+//     faceflow_losing ROLE OWNER                          as flows start it
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+#include "device/emulated/emulated_device.hpp"
+#include "device/open_devices.hpp"
+#include "engine/run.hpp"
+#include "flow/process/stage_server.hpp"
+#include "ipc/child_process.hpp"
+#include "losing_device.hpp"
+
+namespace faceflow {
+
+// In place of the library's own, which the linker leaves out: engines and stage processes open what this gives them.
+result<std::vector<std::unique_ptr<device>>> open_devices(const device_request& wanted) {
+    if (wanted.name != "emulated") return fail(errc::unavailable, "this program has emulated devices alone");
+    const auto link = find_link(wanted.link);
+    if (!link) return tl::unexpected(link.error());
+    auto beneath = emulated_device::create(0, wanted.memory_cap, *link);
+    if (!beneath) return tl::unexpected(std::move(beneath.error()));
+    const char* after = std::getenv("LOSE_AFTER");
+    std::vector<std::unique_ptr<device>> devices;
+    devices.push_back(
+        std::make_unique<test::losing_device>(std::move(*beneath), after != nullptr ? std::atoi(after) : 100));
+    return devices;
+}
+
+}  // namespace faceflow
+
+int main(int argc, char** argv) {
+    using namespace faceflow;
+    if (argc == 3) {
+        if (!ipc::die_with_parent(std::atoi(argv[2]))) return 0;
+        const auto served = flow::serve_stage(unique_fd(3));
+        return served ? 0 : 1;
+    }
+    if (argc != 6 || std::strcmp(argv[1], "run") != 0) return 2;
+    run_request wanted;
+    wanted.chosen.flow = argv[2];
+    wanted.chosen.pacing = std::string_view(argv[3]) == "live" ? pacing::live : pacing::recorded;
+    wanted.chosen.device = "emulated";
+    wanted.chosen.link = "none";
+    wanted.chosen.threads = 2;
+    wanted.inputs = {argv[4]};
+    wanted.out = argv[5];
+    wanted.video = wanted.csv = false;
+    wanted.note = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+    const std::atomic<bool> stop{false};
+    const auto done = run(wanted, stop, {});
+    if (done) return 0;
+    fmt::print(stderr, "{}\n", done.error().message);
+    return done.error().code == errc::device_lost ? 10 : 11;
+}

@@ -1,0 +1,94 @@
+// A device that fails for good after some work, as a GPU's context does after an illegal access.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "device/device.hpp"
+
+namespace faceflow::test {
+
+// Passes everything on to the device beneath until its streams have begun `tasks` tasks and transfers. From then on every one of
+// them, every transfer and every wait fails with errc::device_lost.
+class losing_device final : public device {
+public:
+    static constexpr const char* message = "an illegal address; the device's context is lost";
+
+    losing_device(std::unique_ptr<device> beneath, int tasks) : beneath_(std::move(beneath)), left_(tasks) {}
+
+    device_kind kind() const noexcept override { return beneath_->kind(); }
+    int index() const noexcept override { return beneath_->index(); }
+    const std::string& description() const noexcept override { return beneath_->description(); }
+    bool computes_on_host() const noexcept override { return beneath_->computes_on_host(); }
+    bool shares_host_memory() const noexcept override { return beneath_->shares_host_memory(); }
+    std::byte* kernel_address(std::byte* a) const noexcept override { return beneath_->kernel_address(a); }
+    result<std::unique_ptr<stream>> make_stream(std::string label) override {
+        auto made = beneath_->make_stream(std::move(label));
+        if (!made) return tl::unexpected(std::move(made.error()));
+        return std::make_unique<losing_stream>(*this, std::move(*made));
+    }
+    result<std::unique_ptr<event>> make_event() override { return beneath_->make_event(); }
+    capped_resource& pool() noexcept override { return beneath_->pool(); }
+    result<host_block> allocate_host(std::size_t bytes, bool pinned) override {
+        return beneath_->allocate_host(bytes, pinned);
+    }
+    void release_host(const host_block& block) noexcept override { beneath_->release_host(block); }
+    result<memory_export> export_memory(std::byte* memory, std::size_t bytes) override {
+        return beneath_->export_memory(memory, bytes);
+    }
+    result<std::unique_ptr<memory_import>> import_memory(const memory_export& from, access wanted) override {
+        return beneath_->import_memory(from, wanted);
+    }
+    result<void> register_words(std::span<std::byte> pages) override { return beneath_->register_words(pages); }
+    void unregister_words(std::span<std::byte> pages) noexcept override { beneath_->unregister_words(pages); }
+    ledger& book() noexcept override { return book_; }
+
+protected:
+    void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override {
+        stream& below = static_cast<losing_stream&>(on).beneath();
+        if (use_up()) {
+            static_cast<void>(transfer(below, d, device_memory, host, bytes, {}));
+        } else {
+            below.run([] { return failed(); });
+        }
+    }
+    result<void> wait_on_host(event& e) override {
+        auto waited = wait_until_done(*beneath_, e, {});
+        return left_ > 0 ? waited : failed();
+    }
+
+private:
+    class losing_stream final : public stream {
+    public:
+        losing_stream(losing_device& owner, std::unique_ptr<stream> beneath)
+            : owner_(owner),
+              beneath_(std::move(beneath)) {}
+        device& owner() const noexcept override { return owner_; }
+        const std::string& label() const noexcept override { return beneath_->label(); }
+        void run(task work) override {
+            beneath_->run([this, work = std::move(work)] { return owner_.use_up() ? work() : failed(); });
+        }
+        void record(event& e) override { beneath_->record(e); }
+        void wait(const event& e) override { beneath_->wait(e); }
+        void signal(timeline& t, std::uint64_t value) override { beneath_->signal(t, value); }
+        void wait(const timeline& t, std::uint64_t value) override { beneath_->wait(t, value); }
+        result<void> take_error() override { return beneath_->take_error(); }
+        stream& beneath() const { return *beneath_; }
+
+    private:
+        losing_device& owner_;
+        const std::unique_ptr<stream> beneath_;
+    };
+
+    static result<void> failed() { return fail(errc::device_lost, message); }
+    // False once the device is lost.
+    bool use_up() { return left_ > 0 && --left_ > 0; }
+
+    const std::unique_ptr<device> beneath_;
+    std::atomic<int> left_;
+    ledger book_;
+};
+
+}  // namespace faceflow::test
