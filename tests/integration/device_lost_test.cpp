@@ -38,7 +38,9 @@ class lost_in_the_owner : public device_lost {};
 
 TEST_P(lost_in_the_owner, ends_the_run_with_one_message_and_what_was_found_until_then) {
     for (const char* pacing : {"recorded", "live"}) {
-        const auto ended = run_losing(GetParam(), pacing, 150);
+        // Live, few frames of the clip come to the owner's part of a shared flow when the machine is busy.
+        const bool few = GetParam() == "shared" && std::string_view(pacing) == "live";
+        const auto ended = run_losing(GetParam(), pacing, few ? 24 : 150);
         EXPECT_EQ(ended.status, 10) << pacing << ": " << ended.said;
         EXPECT_EQ(ended.said, std::string(test::losing_device::message) + "\n") << pacing;
         ASSERT_TRUE(ended.summary) << pacing;
