@@ -44,9 +44,10 @@ make() { g++ -std=c++17 -O3 -march=native -DNDEBUG -o "$work/$1" "$sources/$1.cp
 
 declare -A command=(
     [faceflow]=$build/faceflow_bench_handoff
+    [faceflow_anticipating]="$build/faceflow_bench_handoff anticipating"
     [python_queue]="/usr/bin/python3 $sources/python_queue.py"
 )
-tools=(faceflow)
+tools=(faceflow faceflow_anticipating)
 if make ping; then
     tools+=(futex socket)
     command[futex]="$work/ping futex" command[socket]="$work/ping socket"

@@ -4,7 +4,7 @@
 //
 //   PROGRAM latency|rate WIDTHxHEIGHT nv12|bgr24 untouched|touched FRAMES|SECONDS
 //
-// Prints one line of JSON: latencies of each frame in microseconds, or the frames a second.
+// Prints one line of JSON: latencies of each frame in microseconds, or the frames a second; and the receiver's CPU time.
 #pragma once
 
 #include <sched.h>
@@ -153,13 +153,21 @@ struct measured {
     std::vector<double> held, whole;  // us from `complete` and from `begun`
     std::uint64_t frames = 0;
     double seconds = 0;
+    double cpu_seconds = 0;  // of the receiver's process, meanwhile
 };
+
+inline double cpu_seconds() {
+    timespec t{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
 
 inline measured consume(receiver& from, const order& o) {
     constexpr std::uint64_t warm_up = 20;
     const std::size_t bytes = o.form.bytes();
     measured m;
     std::int64_t begun = 0;
+    double cpu_before = 0;
     const std::int64_t too_late = now_ns() + 60'000'000'000;
     volatile unsigned seen = 0;
     for (std::uint64_t n = 0; now_ns() < too_late;) {
@@ -170,6 +178,7 @@ inline measured consume(receiver& from, const order& o) {
         from.release();
         if (n++ < warm_up) {
             begun = here;
+            cpu_before = cpu_seconds();
             continue;
         }
         m.held.push_back(static_cast<double>(here - got.at.complete) / 1000);
@@ -178,14 +187,16 @@ inline measured consume(receiver& from, const order& o) {
         m.seconds = static_cast<double>(here - begun) / 1e9;
         if (o.rate ? m.seconds >= o.amount : static_cast<double>(m.frames) >= o.amount) break;
     }
+    m.cpu_seconds = cpu_seconds() - cpu_before;
     return m;
 }
 
 inline void print(const order& o, const measured& m) {
     std::printf(
-        "{\"mode\":\"%s\",\"width\":%d,\"height\":%d,\"format\":\"%s\",\"touched\":%s,\"frames\":%llu,\"seconds\":%.6f",
+        "{\"mode\":\"%s\",\"width\":%d,\"height\":%d,\"format\":\"%s\",\"touched\":%s,\"frames\":%llu,\"seconds\":%.6f,"
+        "\"cpu_seconds\":%.6f",
         o.rate ? "rate" : "latency", o.form.width, o.form.height, o.form.bgr ? "bgr24" : "nv12",
-        o.touched ? "true" : "false", static_cast<unsigned long long>(m.frames), m.seconds);
+        o.touched ? "true" : "false", static_cast<unsigned long long>(m.frames), m.seconds, m.cpu_seconds);
     if (!o.rate) {
         for (const auto& [name, list] : {std::pair{"held_us", &m.held}, std::pair{"whole_us", &m.whole}}) {
             std::printf(",\"%s\":[", name);

@@ -59,7 +59,7 @@ def main():
     producer.start()
     if not rate:
         stay_on(1)
-    held, whole, first, seconds = [], [], 0, 0
+    held, whole, first, seconds, cpu = [], [], 0, 0, 0.0
     n = 0
     while seconds < amount if rate else len(held) < amount:
         frame = frames.get(timeout=10)
@@ -69,16 +69,18 @@ def main():
         n += 1
         if n <= WARM_UP:
             first = here
+            cpu = time.process_time()
             continue
         _, begun, complete = frame[:24].view(np.int64)
         held.append((here - int(complete)) / 1000)
         whole.append((here - int(begun)) / 1000)
         seconds = (here - first) / 1e9
+    cpu = time.process_time() - cpu
     stop.set()
     producer.terminate()
     producer.join()
     out = {"mode": mode, "width": width, "height": height, "format": pixels, "touched": touched, "frames": len(held),
-           "seconds": seconds}
+           "seconds": seconds, "cpu_seconds": cpu}
     print(json.dumps(out if rate else {**out, "held_us": held, "whole_us": whole}))
 
 

@@ -1,4 +1,5 @@
 // faceflow's own: frames published by the server of `faceflow share`, taken through faceflow-client.
+//   shared_slots [anticipating] ...   (then as in measure.hpp); anticipating: the client is awake when a frame is due
 #include <cstdio>
 #include <filesystem>
 
@@ -82,9 +83,11 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
+    const bool anticipating = argc > 1 && std::string(argv[1]) == "anticipating";
+    const int own = anticipating ? 1 : 0;
     const private_folder folder;
     return run(
-        argc, argv,
+        argc - own, argv + own,
         [&](const order&, agreed&) {
             auto s = std::make_unique<sharing>(faceflow::make_cpu_device(std::size_t{1} << 30));
             if (!s->open(folder.socket())) s = nullptr;
@@ -95,6 +98,7 @@ int main(int argc, char** argv) {
             ff_client* const c = ff_client_new();
             ff_options o{};
             o.policy = FF_FIFO;
+            o.anticipate = anticipating ? 1 : 0;
             if (ff_client_connect(c, folder.socket().c_str(), &o) == FF_OK) return std::make_unique<attached>(c);
             std::fprintf(stderr, "handoff: %s\n", ff_last_error(c));
             return nullptr;

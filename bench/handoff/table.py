@@ -15,6 +15,7 @@ TOOLS = {  # name, copies that the way itself makes of each frame, which
     "futex": ("bare futex (the floor)", 0, "none: shared memory written in place, one wake"),
     "socket": ("bare socket (a floor)", 0, "none: shared memory written in place, one byte sent"),
     "faceflow": ("faceflow shared slots", 0, "none after the server's write into the slot"),
+    "faceflow_anticipating": ("faceflow, anticipating", 0, "none after the server's write into the slot"),
     "iceoryx": ("iceoryx 2.0.3, WaitSet", 0, "none: loaned chunks are written in place"),
     "gstreamer": ("GStreamer shmsink/shmsrc", 0, "none when shmsink's allocator is used, as here; else one"),
     "zeromq": ("ZeroMQ ipc://, PUSH/PULL", 2, "into the socket and out of it"),
@@ -37,7 +38,8 @@ def summary(runs):
         whole = [v for r in latency for v in r["whole_us"]]
         out = {"frames": len(held), "p50_us": statistics.median(held), "p99_us": percentile(held, 0.99),
                "with_write_p50_us": statistics.median(whole),
-               "rounds_p50_us": [statistics.median(r["held_us"]) for r in latency]}
+               "rounds_p50_us": [statistics.median(r["held_us"]) for r in latency],
+               "cpu_ms_per_s": 1000 * sum(r["cpu_seconds"] for r in latency) / sum(r["seconds"] for r in latency)}
     rates = [r["frames"] / r["seconds"] for r in runs if r["mode"] == "rate"]
     if rates:
         out["fps"] = statistics.median(rates)
@@ -77,9 +79,10 @@ def main():
     lines = [f"Between two processes, frames of 1920x1080; {machine}, load {os.getloadavg()[1]:.1f}. One run of `bench/handoff.sh`.", "",
              "From the frame complete in the producer's memory to held (touched: and one byte of each 64 read) by the consumer, "
              "at 60 fps: p50 / p99 in us, p50 of ours in brackets.", ""]
-    lines += table(["way", *names, "write + hand-off, NV12", "copies it makes"],
+    nv12 = {t: {"with_write_p50_us": float("nan"), "cpu_ms_per_s": float("nan"), **found[t].get("NV12", {})} for t in found}
+    lines += table(["way", *names, "write + hand-off, NV12", "consumer's CPU ms a second, NV12", "copies it makes"],
                    [[TOOLS[t][0], *(cell(found[t].get(n, {}), "p50_us", "p50_of_ours") for n in names),
-                     f"{found[t].get('NV12', {}).get('with_write_p50_us', float('nan')):.0f}", TOOLS[t][2]]
+                     f"{nv12[t]['with_write_p50_us']:.0f}", f"{nv12[t]['cpu_ms_per_s']:.1f}", TOOLS[t][2]]
                     for t in TOOLS if t in found])
     lines += ["", "Frames a second when the producer goes as fast as it may, each frame written anew.", ""]
     lines += table(["way", *names[1:], "MB moved a frame, NV12 / BGR"],

@@ -30,7 +30,7 @@ LATEST, FIFO = 0, 1
 
 class _Options(ctypes.Structure):
     _fields_ = [("leases", ctypes.c_uint32), ("policy", ctypes.c_uint32), ("timeout_ms", ctypes.c_int32),
-                ("reserved", ctypes.c_uint32 * 5)]  # fmt: skip
+                ("anticipate", ctypes.c_uint32), ("reserved", ctypes.c_uint32 * 4)]  # fmt: skip
 
 
 class _Info(ctypes.Structure):
@@ -120,12 +120,15 @@ class Frame:
 
 
 class connect:
-    """A client of the share at `path`. Iterating gives frames until the sources end; errors are OSError."""
+    """A client of the share at `path`. Iterating gives frames until the sources end; errors are OSError.
 
-    def __init__(self, path=None, leases=4, policy=LATEST):
+    With `anticipate` it is awake when a frame is due, which costs up to 5 % of a core: see ff_options in client.h.
+    """
+
+    def __init__(self, path=None, leases=4, policy=LATEST, anticipate=False):
         self._library = _load()
         self._client = self._library.ff_client_new()
-        options = _Options(leases=leases, policy=policy)
+        options = _Options(leases=leases, policy=policy, anticipate=int(anticipate))
         at = os.fsencode(path) if path is not None else None
         if self._library.ff_client_connect(self._client, at, ctypes.byref(options)) != _OK:
             error = self._error()

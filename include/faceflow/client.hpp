@@ -63,7 +63,7 @@ private:
 // Owner of one client; move-only. One thread at a time.
 class connection {
 public:
-    // To the server at `path`; empty: the usual place. Throws failure.
+    // To the server at `path`; empty: the usual place. `options` as in client.h, such as {.anticipate = 1}. Throws failure.
     explicit connection(const std::string& path = {}, const ff_options& options = {}) : client_(ff_client_new()) {
         check(ff_client_connect(client_.get(), path.empty() ? nullptr : path.c_str(), &options));
     }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -18,19 +19,32 @@ struct arguments {
     std::string path, policy = "latest";
     std::uint64_t frames = 0;
     std::uint32_t leases = 4;
-    bool json = false;
+    bool anticipate = false, json = false;
 };
 
 struct closer {
     void operator()(ff_client* c) const { ff_client_close(c); }
 };
 
+ff_stats stats_of(ff_client* c) {
+    ff_stats s{};
+    ff_client_get_stats(c, &s, sizeof s);
+    return s;
+}
+
 // What came since it was made: of a second, or of all the time.
 struct tally {
-    std::uint64_t frames = 0, dropped = 0;
+    std::uint64_t frames = 0, dropped = 0, met = 0, looking_ns = 0;
+    ff_stats before;
     clock::time_point since = clock::now();
     std::unique_ptr<histogram> latency = std::make_unique<histogram>();
 
+    explicit tally(ff_client* c) : before(stats_of(c)) {}
+    void close(ff_client* c) {
+        const ff_stats now = stats_of(c);
+        met = now.met - before.met;
+        looking_ns = now.looking_ns - before.looking_ns;
+    }
     void add(const ff_frame_info& f, std::int64_t now_ns) {
         ++frames;
         dropped += f.dropped;
@@ -41,11 +55,18 @@ struct tally {
         return {{"frames", frames},
                 {"dropped", dropped},
                 {"seconds", seconds()},
+                {"met", met},
+                {"looking_ms", static_cast<double>(looking_ns) / 1e6},
                 {"latency_ms", {{"p50", latency->quantile_ms(0.5)}, {"p99", latency->quantile_ms(0.99)}}}};
     }
     std::string in_words() const {
-        return fmt::format("{} frames in {:.1f} s, {} dropped, hand-off p50 {:.3f} ms, p99 {:.3f} ms", frames,
-                           seconds(), dropped, latency->quantile_ms(0.5), latency->quantile_ms(0.99));
+        auto text = fmt::format("{} frames in {:.1f} s, {} dropped, hand-off p50 {:.3f} ms, p99 {:.3f} ms", frames,
+                                seconds(), dropped, latency->quantile_ms(0.5), latency->quantile_ms(0.99));
+        if (looking_ns > 0) {
+            text += fmt::format(", {} met in {:.1f} % of the time", met,
+                                static_cast<double>(looking_ns) / 1e7 / std::max(seconds(), 1e-3));
+        }
+        return text;
     }
 };
 
@@ -71,11 +92,12 @@ int execute(const arguments& a) {
     ff_options options{};
     options.leases = a.leases;
     options.policy = a.policy == "fifo" ? FF_FIFO : FF_LATEST;
+    options.anticipate = a.anticipate ? 1 : 0;
     if (const int status = ff_client_connect(client.get(), a.path.empty() ? nullptr : a.path.c_str(), &options);
         status != FF_OK)
         return exit_of(status, client.get());
     const auto& stop = stop_on_signals();
-    tally all, second;
+    tally all(client.get()), second(client.get());
     int status = FF_OK;
     while (!stop && (a.frames == 0 || all.frames < a.frames)) {
         ff_frame* frame = nullptr;
@@ -90,10 +112,12 @@ int execute(const arguments& a) {
             second.add(info, now);
         }
         if (clock::now() - second.since >= 1s) {
+            second.close(client.get());
             show(second, a.json, false);
-            second = {};
+            second = tally(client.get());
         }
     }
+    all.close(client.get());
     show(all, a.json, true);
     return exit_of(status, client.get());
 }
@@ -116,6 +140,8 @@ declared add_attach(CLI::App& app) {
         ->type_name("NAME")
         ->check(CLI::IsMember({"latest", "fifo"}))
         ->capture_default_str();
+    attach->add_flag("--anticipate,!--no-anticipate", a->anticipate,
+                     "be awake when a frame is due: less latency, for up to 5 % of a core");
     attach->add_flag("--json,!--no-json", a->json, "a JSON object a second, and one for all at the end");
     return {attach, [a] { return execute(*a); }};
 }

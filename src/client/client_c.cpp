@@ -96,6 +96,8 @@ faceflow::result<faceflow::ipc::share_hello> hello_of(const ff_options& o) {
     if (o.policy > FF_FIFO)
         return faceflow::fail(errc::invalid_argument,
                               "a policy is FF_LATEST or FF_FIFO, not " + std::to_string(o.policy));
+    if (o.anticipate > 1)
+        return faceflow::fail(errc::invalid_argument, "anticipate is 0 or 1, not " + std::to_string(o.anticipate));
     hello.policy = o.policy == FF_FIFO ? faceflow::ipc::share_policy::fifo : faceflow::ipc::share_policy::latest;
     return hello;
 }
@@ -157,7 +159,7 @@ int ff_client_connect(ff_client* client, const char* path, const ff_options* opt
             at = *directory / faceflow::ipc::default_share_socket;
         }
         const int patience = chosen.timeout_ms == 0 ? default_connect_ms : chosen.timeout_ms;
-        auto opened = faceflow::client::connection::open(at, *hello, in_milliseconds(patience));
+        auto opened = faceflow::client::connection::open(at, *hello, in_milliseconds(patience), chosen.anticipate != 0);
         if (!opened) return tl::unexpected(std::move(opened.error()));
         client->at = std::move(*opened);
         return FF_OK;
@@ -206,6 +208,8 @@ int ff_client_get_stats(const ff_client* client, ff_stats* stats, size_t size) {
         s.sources = client->at->welcome().sources;
         s.client = client->at->welcome().client;
         s.held = client->at->held();
+        s.met = client->at->met();
+        s.looking_ns = client->at->looking_ns();
     }
     return copy_out(s, stats, size);
 }

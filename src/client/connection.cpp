@@ -16,6 +16,14 @@ using ipc::share_message;
 constexpr std::uint32_t most_unread = 64;  // of some 270 that a socket holds
 constexpr auto longest_sleep = std::chrono::milliseconds(100);
 
+std::int64_t now_ns() {
+    return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+ipc::time_point time_of(std::int64_t ns) {
+    return ipc::time_point(std::chrono::nanoseconds(ns));
+}
+
 }  // namespace
 
 claim::claim(std::shared_ptr<connection> of, std::shared_ptr<const mapped_slab> in, const ipc::share_frame& facts)
@@ -52,7 +60,7 @@ std::uint64_t claim::offset() const noexcept {
 }
 
 result<std::shared_ptr<connection>> connection::open(const std::filesystem::path& path, const ipc::share_hello& wanted,
-                                                     ipc::time_point deadline) {
+                                                     ipc::time_point deadline, bool anticipate) {
     auto server = ipc::connect_to(path, deadline);
     if (!server) return tl::unexpected(std::move(server.error()));
     // One that refuses at once, without a look at the greeting, has still said why.
@@ -65,7 +73,8 @@ result<std::shared_ptr<connection>> connection::open(const std::filesystem::path
     if (!welcome) return tl::unexpected(welcome.error());
     auto page = ipc::share_page::open(std::move(m->descriptors.front()), welcome->leases);
     if (!page) return tl::unexpected(std::move(page.error()));
-    return std::shared_ptr<connection>(new connection(std::move(*server), std::move(*page), *welcome, wanted.policy));
+    return std::shared_ptr<connection>(
+        new connection(std::move(*server), std::move(*page), *welcome, wanted.policy, anticipate));
 }
 
 result<std::optional<claim>> connection::next(ipc::time_point deadline) {
@@ -89,11 +98,39 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
         if (over_) return tl::unexpected(*over_);
         const auto now = std::chrono::steady_clock::now();
         if (now >= deadline) return newest;
-        page_.fall_asleep();
         // One that is killed rings no bell: the socket is looked at from time to time.
-        [[maybe_unused]] const bool rang = wait_until(page_.bell(), rung + 1, std::min(deadline, now + longest_sleep));
-        page_.wake_up();
+        wait(rung, std::min(deadline, now + longest_sleep));
     }
+}
+
+void connection::wait(std::uint64_t rung, ipc::time_point deadline) {
+    if (ahead_ && wait_for_due_frame(rung, deadline)) return;
+    page_.fall_asleep(rung);
+    [[maybe_unused]] const bool rang = wait_until(page_.bell(), rung + 1, deadline);
+    page_.wake_up();
+}
+
+bool connection::wait_for_due_frame(std::uint64_t rung, ipc::time_point deadline) {
+    for (const heard& h : heard_)
+        ahead_->came(h.source, h.sequence, h.announced_ns, now_ns());
+    heard_.clear();
+    const auto look = ahead_->next(now_ns());
+    if (!look || time_of(look->from_ns) >= deadline) return false;
+    if (look->from_ns > now_ns()) {
+        page_.fall_asleep(rung);
+        const bool rang = wait_until(page_.bell(), rung + 1, time_of(look->from_ns));
+        if (const std::int64_t now = now_ns(); now > look->from_ns) ahead_->woke(look->from_ns, now, rang);
+        page_.wake_up();
+        return true;  // once through next(), which leaves its code warm
+    }
+    page_.look_out(rung);
+    const std::int64_t begun = now_ns();
+    const bool came = look_until(page_.bell(), rung + 1, std::min(deadline, time_of(look->until_ns)));
+    const std::int64_t over = now_ns();
+    ahead_->looked(begun, over);
+    looking_ns_ += static_cast<std::uint64_t>(over - begun);
+    if (came) ++met_;
+    return came;
 }
 
 result<std::optional<claim>> connection::take_announced() {
@@ -198,6 +235,8 @@ result<std::optional<claim>> connection::claimed(const ipc::share_frame& facts) 
                     fmt::format("the server announced a frame in slab {} that it never passed", facts.slab));
     }
     if (auto r = ipc::fits(facts, slab->second->facts); !r) return tl::unexpected(std::move(r.error()));
+    if (ahead_ && heard_.size() < heard_.capacity())
+        heard_.push_back({facts.source, facts.sequence, facts.announced_ns});
     return claim(shared_from_this(), slab->second, facts);
 }
 

@@ -8,7 +8,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "client/anticipation.hpp"
 #include "core/sealed_memory.hpp"
 #include "faceflow/types.hpp"
 #include "ipc/channel.hpp"
@@ -54,10 +56,10 @@ private:
 class connection : public std::enable_shared_from_this<connection> {
 public:
     // errc::not_found when nobody listens, errc::unsupported for another version, errc::unavailable when the server refuses;
-    // the channel's errors.
+    // the channel's errors. `anticipate`: next() looks for frames when they are due (anticipation.hpp).
     [[nodiscard]] static result<std::shared_ptr<connection>> open(const std::filesystem::path& path,
                                                                   const ipc::share_hello& wanted,
-                                                                  ipc::time_point deadline);
+                                                                  ipc::time_point deadline, bool anticipate = false);
 
     // nullopt: no frame by the deadline. errc::interrupted: the server has ended; errc::lost: it is gone without a word;
     // errc::corrupt, errc::out_of_memory, errc::io.
@@ -68,14 +70,22 @@ public:
     [[nodiscard]] std::uint32_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
     // Claimed, and let go for a newer one (policy latest).
     [[nodiscard]] std::uint64_t skipped() const noexcept { return skipped_; }
+    // Announcements that were made while next() looked for them, and how long it has looked in all.
+    [[nodiscard]] std::uint64_t met() const noexcept { return met_; }
+    [[nodiscard]] std::uint64_t looking_ns() const noexcept { return looking_ns_; }
 
 private:
     friend class claim;
-    connection(ipc::channel server, ipc::share_page page, const ipc::share_welcome& welcome, ipc::share_policy policy)
+    connection(ipc::channel server, ipc::share_page page, const ipc::share_welcome& welcome, ipc::share_policy policy,
+               bool anticipate)
         : server_(std::move(server)),
           page_(std::move(page)),
           welcome_(welcome),
-          policy_(policy) {}
+          policy_(policy) {
+        if (!anticipate) return;
+        ahead_.emplace();
+        heard_.reserve(most_heard);
+    }
 
     [[nodiscard]] result<std::optional<claim>> take(ipc::message m);
     [[nodiscard]] result<std::optional<claim>> take_frame(const ipc::message& m);
@@ -86,6 +96,11 @@ private:
     [[nodiscard]] std::optional<claim> read_messages(bool frames);
     // For the frame whose place's word is claimed.
     [[nodiscard]] result<std::optional<claim>> claimed(const ipc::share_frame& facts);
+    // Until the bell is raised above `rung`, or until then.
+    void wait(std::uint64_t rung, ipc::time_point deadline);
+    // The same as far as a frame is due: sleeps until shortly before, or, called again, looks for it. False when nothing is due, or
+    // it has not come.
+    [[nodiscard]] bool wait_for_due_frame(std::uint64_t rung, ipc::time_point deadline);
     void skip_older_than(std::uint64_t serial);
     void give_back(const ipc::share_frame& which) noexcept;
 
@@ -94,6 +109,16 @@ private:
     const ipc::share_welcome welcome_;
     const ipc::share_policy policy_;
     std::map<std::uint32_t, std::shared_ptr<const mapped_slab>> slabs_;
+    std::optional<anticipation> ahead_;
+    // Frames that it has not been told of: nothing keeps a frame from whoever waits for it.
+    struct heard {
+        std::uint32_t source;
+        std::uint64_t sequence;
+        std::int64_t announced_ns;
+    };
+    static constexpr std::size_t most_heard = 64;
+    std::vector<heard> heard_;
+    std::uint64_t met_ = 0, looking_ns_ = 0;
     std::atomic<std::uint32_t> held_{0};
     std::uint64_t skipped_ = 0;
     std::size_t slabs_seen_ = 0;  // ever

@@ -5,7 +5,7 @@
 namespace faceflow::ipc {
 namespace {
 
-// In lines of the page: the words, the bell, whether the client sleeps, then two for each announcement.
+// In lines of the page: the words, the bell, how the client waits, then two for each announcement.
 constexpr std::size_t line = 64, lines_each = 2;
 static_assert(sizeof(share_frame) <= lines_each * line);
 
@@ -34,9 +34,18 @@ std::byte* share_page::announcement(std::uint32_t place) const noexcept {
 bool share_page::ring(std::uint64_t serial) noexcept {
     // Either the client sees the new value before it sleeps, or this sees that it is about to.
     bell().value.store(serial, std::memory_order_release);
-    if (asleep().exchange(0, std::memory_order_acq_rel) == 0) return false;
+    std::uint64_t how = waiting().fetch_add(0, std::memory_order_acq_rel);
+    // Each round is one in which the client has written; one that does nothing else does not keep the server.
+    for (int round = 0; round < 4; ++round) {
+        const std::uint64_t seen = how / states;
+        if (seen >= serial) return true;  // it has looked since
+        if (how == awake || seen + 1 < serial) return false;
+        if (!waiting().compare_exchange_strong(how, awake, std::memory_order_acq_rel)) continue;
+        if (how % states != looking) wake(bell());
+        return true;
+    }
     wake(bell());
-    return true;
+    return false;
 }
 
 void share_page::announce(std::uint32_t place, const share_frame& frame) noexcept {

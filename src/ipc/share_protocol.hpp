@@ -29,8 +29,8 @@
 
 namespace faceflow::ipc {
 
-// Raised whenever a struct or word below changes its meaning.
-inline constexpr std::uint32_t share_version = 1;
+// Raised whenever a struct or word below, or one of share_page.hpp, changes its meaning.
+inline constexpr std::uint32_t share_version = 2;
 
 inline constexpr std::uint32_t most_share_leases = 64;
 inline constexpr std::uint32_t default_share_leases = 4;

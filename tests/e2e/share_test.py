@@ -97,6 +97,27 @@ class Share(unittest.TestCase):
         self.assertEqual(seen, self.counters(p)["announced"])
         self.assertGreater(seen, FRAMES // 2)
 
+    def test_one_that_anticipates_sees_the_same_pixels(self):
+        p = self.share("--once-connected", "--fps", 50)
+        seen = 0
+        with faceflow_client.connect(self.socket, leases=32, policy=faceflow_client.FIFO, anticipate=True) as share:
+            for frame in share:
+                numpy.testing.assert_array_equal(numpy.from_dlpack(frame.plane(0)), self.pixels[frame.sequence][0])
+                seen += 1
+        self.assertEqual(seen, self.counters(p)["announced"])
+
+    def test_attach_says_how_long_it_has_looked(self):
+        for option, looked in (["--anticipate"], True), ([], False):
+            p = self.share("--once-connected", "--loop", "--fps", 30)
+            said = self.run_ok(BUILD / "faceflow", "attach", self.socket, "--frames", 60, "--json", *option).splitlines()
+            whole = json.loads(said[-1])
+            self.assertEqual(whole["frames"], 60)
+            self.assertLessEqual(whole["met"], 60)
+            if not looked:
+                self.assertEqual((whole["met"], whole["looking_ms"]), (0, 0))
+            p.send_signal(signal.SIGTERM)
+            self.counters(p)
+
     def test_an_array_keeps_its_frame_after_frame_client_and_server_are_gone(self):
         p = self.share("--fps", 100, "--loop")
         share = faceflow_client.connect(self.socket, leases=2)

@@ -131,6 +131,22 @@ int hold_frames(ipc::channel& to, const char* path) {
         ::pause();
 }
 
+// One that is awake when frames are due, takes them for good, and says so when it must have learnt when that is.
+int anticipate_frames(ipc::channel& to, const char* path) {
+    ff_client* const client = ff_client_new();
+    ff_options options{};
+    options.policy = FF_FIFO;
+    options.anticipate = 1;
+    if (ff_client_connect(client, path, &options) != FF_OK) return 1;
+    need(to.send(1, 0, soon()));
+    for (int i = 0;; ++i) {
+        ff_frame* taken = nullptr;
+        if (ff_next(client, 20000, &taken) != FF_OK) return 1;
+        ff_frame_release(taken);
+        if (i == 24) need(to.send(1, 0, soon()));
+    }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -151,6 +167,7 @@ int main(int count, char** arguments) {
     if (what == "descriptors") return descriptors(to);
     if (what == "own") return own(to, arguments[0]);
     if (what == "tied") return tied(to, arguments[2]);
+    if (what == "anticipate_frames") return anticipate_frames(to, arguments[2]);
     if (what == "hold_frames") return hold_frames(to, arguments[2]);
     return 9;
 }

@@ -35,7 +35,7 @@ TEST_F(share_misuse, another_version_is_refused_and_told_which) {
     hello.version = 7;
     const std::string said = refusal_of(hello);
     EXPECT_THAT(said, HasSubstr("version 7"));
-    EXPECT_THAT(said, HasSubstr("version 1"));
+    EXPECT_THAT(said, HasSubstr("version 2"));
     EXPECT_EQ(server->counts().refused, 1u);
     EXPECT_EQ(server->counts().malformed, 0u);
 }
@@ -186,6 +186,9 @@ TEST_F(client_misuse, arguments_that_make_no_sense_are_told) {
     test_client many(path, 65);
     EXPECT_EQ(many.status, FF_E_ARGUMENT);
     EXPECT_THAT(many.error(), HasSubstr("64"));
+    test_client odd(path, 4, FF_FIFO, 2);
+    EXPECT_EQ(odd.status, FF_E_ARGUMENT);
+    EXPECT_THAT(odd.error(), HasSubstr("anticipate"));
     ff_frame* f = nullptr;
     EXPECT_EQ(ff_next(many.get(), 0, &f), FF_E_ARGUMENT);
     EXPECT_EQ(ff_next(nullptr, 0, &f), FF_E_ARGUMENT);

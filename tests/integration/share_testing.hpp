@@ -30,9 +30,11 @@ struct client_closer {
 
 class test_client {
 public:
-    explicit test_client(const std::filesystem::path& path, std::uint32_t leases = 4, std::uint32_t policy = FF_FIFO)
+    explicit test_client(const std::filesystem::path& path, std::uint32_t leases = 4, std::uint32_t policy = FF_FIFO,
+                         std::uint32_t anticipate = 0)
         : client_(ff_client_new()) {
         ff_options options{};
+        options.anticipate = anticipate;
         options.leases = leases;
         options.policy = policy;
         status = ff_client_connect(client_.get(), path.c_str(), &options);
@@ -111,9 +113,9 @@ protected:
     test::owned_picture picture(std::uint64_t sequence, std::int32_t width = 64, std::int32_t height = 48) const {
         return test::random_picture(pixel_format::nv12, width, height, static_cast<std::uint32_t>(sequence));
     }
-    void publish(std::uint64_t sequence, const image& view) {
+    void publish(std::uint64_t sequence, const image& view, std::uint32_t source = 0) {
         host_frame f;
-        f.id = {0, sequence};
+        f.id = {source, sequence};
         f.picture = view;
         f.pts_ns = static_cast<std::int64_t>(sequence) * 1'000'000;
         f.captured = std::chrono::steady_clock::now();

@@ -11,7 +11,8 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "bench" / "handoff" / "ta
 
 
 def run(tool, held, **other):
-    facts = {"tool": tool, "width": 1920, "height": 1080, "format": "nv12", "touched": False, "frames": len(held), "seconds": 1}
+    facts = {"tool": tool, "width": 1920, "height": 1080, "format": "nv12", "touched": False, "frames": len(held), "seconds": 1,
+             "cpu_seconds": 0.004}
     return {**facts, "mode": "latency", "held_us": held, "whole_us": [v + 100 for v in held], **other}
 
 
@@ -29,6 +30,7 @@ class handoff_table(unittest.TestCase):
         self.assertEqual(ways["zeromq"]["NV12"]["p50_of_ours"], 3)
         self.assertEqual(ways["zeromq"]["NV12"]["fps_of_ours"], 0.5)
         self.assertEqual(ways["zeromq"]["NV12"]["bytes_moved"], 4 * 3110400)
+        self.assertEqual(ways["zeromq"]["NV12"]["cpu_ms_per_s"], 4)
         self.assertIn("Left out", text)
 
 
