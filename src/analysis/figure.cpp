@@ -79,9 +79,10 @@ std::string render_bars(std::string_view title, std::string_view note, std::span
     std::size_t most = 0;
     for (const bar_chart& c : charts)
         most = std::max(most, c.bars.size());
-    const double lines = static_cast<double>((charts.size() + 1) / 2);
+    const std::size_t lines = (charts.size() + 1) / 2;
     const double chart_height = chart_head + static_cast<double>(most) * pitch;
-    const double width = 2 * margin + 2 * chart_width + gap, height = head + lines * chart_height + gap + margin;
+    const double width = 2 * margin + 2 * chart_width + gap,
+                 height = head + static_cast<double>(lines) * chart_height + gap + margin;
     std::string out = fmt::format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:g} {1:g}\" width=\"{0:g}\" height=\"{1:g}\" "
         "role=\"img\">\n<title>{2}</title>\n",
@@ -92,8 +93,9 @@ std::string render_bars(std::string_view title, std::string_view note, std::span
     if (most == 0) return out + text(margin, head, "note", note) + "</svg>\n";
     out += text(margin, margin + 34, "note", note);
     for (std::size_t i = 0; i < charts.size(); ++i) {
-        const double column = static_cast<double>(i % 2), line = static_cast<double>(i / 2);
-        draw(out, charts[i], margin + column * (chart_width + gap), head + 8 + line * (chart_height + gap / 2));
+        const std::size_t column = i % 2, line = i / 2;
+        draw(out, charts[i], margin + static_cast<double>(column) * (chart_width + gap),
+             head + 8 + static_cast<double>(line) * (chart_height + gap / 2));
     }
     return out + "</svg>\n";
 }
