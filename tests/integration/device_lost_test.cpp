@@ -21,9 +21,9 @@ class device_lost : public test::flow_test, public testing::WithParamInterface<s
 protected:
     static ended_run run_losing(const std::string& flow, const char* pacing, int after) {
         const test::temporary_folder folder;
-        const std::string command =
-            "LOSE_AFTER=" + std::to_string(after) + " " FACEFLOW_BINARY_DIR "/faceflow_losing run " + flow + " " +
-            pacing + " " + test::demo.string() + " " + (folder / "out").string() + " 2>" + (folder / "said").string();
+        const std::string command = "LOSE_AFTER=" + std::to_string(after) + " " + test::program("faceflow_losing") +
+                                    " run " + flow + " " + pacing + " " + test::demo.string() + " " +
+                                    (folder / "out").string() + " 2>" + (folder / "said").string();
         const int status = std::system(command.c_str());
         ended_run ended;
         if (WIFEXITED(status)) ended.status = WEXITSTATUS(status);
@@ -64,7 +64,7 @@ class lost_in_a_stage : public device_lost {
 protected:
     void SetUp() override {
         device_lost::SetUp();
-        ::setenv("FACEFLOW_STAGE", FACEFLOW_BINARY_DIR "/faceflow_losing", 1);
+        ::setenv("FACEFLOW_STAGE", test::program("faceflow_losing").c_str(), 1);
         ::setenv("LOSE_AFTER", "60", 1);
         chosen.flow = GetParam();
         chosen.stage_restarts = 1000;
