@@ -85,8 +85,6 @@ class GpuReport(unittest.TestCase):
         self.assertIn("steps failed", text)
 
     def test_without_a_card_every_step_on_it_says_so(self):
-        if subprocess.run([BUILD / "faceflow_bench_gpu", "--device", "cuda", "--help"], capture_output=True).returncode:
-            self.skipTest("there is no bench of kernels in this build")
         if subprocess.run([BUILD / "faceflow_bench_gpu", "--seconds", "0"], capture_output=True).returncode == 0:
             self.skipTest("there is a CUDA device")
         document, _ = self.report()

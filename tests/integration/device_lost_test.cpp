@@ -37,15 +37,16 @@ protected:
 class lost_in_the_owner : public device_lost {};
 
 TEST_P(lost_in_the_owner, ends_the_run_with_one_message_and_what_was_found_until_then) {
-    for (const char* pacing : {"recorded", "live"}) {
-        const auto ended = run_losing(GetParam(), pacing, 150);
+    // Live, most frames of a recording are overtaken: fewer get to the device.
+    for (const auto& [pacing, after] : {std::pair{"recorded", 150}, {"live", 40}}) {
+        const auto ended = run_losing(GetParam(), pacing, after);
         EXPECT_EQ(ended.status, 10) << pacing << ": " << ended.said;
         EXPECT_EQ(ended.said, std::string(test::losing_device::message) + "\n") << pacing;
         ASSERT_TRUE(ended.summary) << pacing;
         const auto done = (*ended.summary)["frames"].get<int>();
         EXPECT_GT(done, 0);
         EXPECT_LT(done, 300) << "of 600: it stopped taking frames";
-        const auto failed = (*ended.summary)["errors"]["device_lost"].get<int>();
+        const auto failed = (*ended.summary)["errors"].value("device_lost", 0);
         EXPECT_GT(failed, 0);
         EXPECT_LT(failed, 50) << "those in work alone";
     }
