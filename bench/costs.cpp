@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "frame/layout.hpp"
+#include "vision/records.hpp"
+
 namespace faceflow::bench {
 namespace {
 
@@ -43,6 +46,29 @@ std::vector<stage_cost> stage_costs(const decode_cost& decode, const whole_cost&
         {"track", whole.track_ms, faces * 100, faces * 500},
         {"sink: NDJSON", whole.sink_ms, faces * mesh_values + 2 * text, faces * (478 * 3 + 40) * 10},
     };
+}
+
+kernel_cost letterbox_cost(pixel_format format) {
+    return {static_cast<double>(native_bytes(format, 1920, 1080)) * 2 / 3 + detector_pixels * tensor_pixel,
+            letterbox_pixels * flops_per_sample};
+}
+
+kernel_cost crop_cost(pixel_format format, int count) {
+    const double pixel = static_cast<double>(native_bytes(format, 1920, 1080)) / (1920 * 1080);
+    return {count * (region_side * region_side * pixel + crop_pixels * tensor_pixel),
+            count * crop_pixels * flops_per_sample};
+}
+
+kernel_cost detect_cost(int candidates, int count) {
+    // Every cell's score is read; of a candidate 14 values, which become a detection of some 70 bytes on the way through
+    // scratch memory. Comparing: each candidate with the faces kept so far, at most.
+    const double cells = 2 * detector_cells;
+    return {cells * sizeof(float) + candidates * (14 * sizeof(float) + 2 * 8) + count * sizeof(vision::detection),
+            cells + candidates * 40.0 + static_cast<double>(candidates) * count * 12};
+}
+
+kernel_cost finish_cost(int count) {
+    return {count * (mesh_values + sizeof(vision::detection) + sizeof(vision::face_record)), count * 478.0 * 60};
 }
 
 floor_of_stage floor_for(const stage_cost& stage, const machine_limits& limits, unsigned cores) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "faceflow/types.hpp"
 #include "machine.hpp"
 #include "phases.hpp"
 
@@ -26,5 +27,17 @@ struct floor_of_stage {
     double share = 0;                      // of it that is reached: floor / measured
 };
 [[nodiscard]] floor_of_stage floor_for(const stage_cost& stage, const machine_limits& limits, unsigned cores);
+
+// Of one launch of a kernel on a 1920x1080 frame.
+struct kernel_cost {
+    double bytes = 0, flops = 0;
+};
+[[nodiscard]] kernel_cost letterbox_cost(pixel_format format);
+// Faces whose regions are `region_side` pixels wide.
+inline constexpr double region_side = 400;
+[[nodiscard]] kernel_cost crop_cost(pixel_format format, int faces);
+// RetinaFace's outputs at 640x384, `candidates` cells above the threshold.
+[[nodiscard]] kernel_cost detect_cost(int candidates, int faces);
+[[nodiscard]] kernel_cost finish_cost(int faces);
 
 }  // namespace faceflow::bench

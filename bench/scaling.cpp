@@ -1,9 +1,12 @@
 // How many live cameras a device holds: cameras at a steady rate, more of them step by step, until the 95th percentile of
-// the time from capture to result passes a limit or frames are dropped. Pictures are decoded beforehand and come from memory, so
-// that it is the device that is measured. bench/README.md explains each figure.
+// the time from capture to result passes a limit or frames are dropped. With --search their number is doubled until then and the
+// limit is bisected. Pictures are decoded beforehand and come from memory, so that it is the device that is measured.
+// bench/README.md explains each figure.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <fstream>
@@ -12,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "analysis/figure.hpp"
 #include "engine/engine.hpp"
 #include "media/source.hpp"
 
@@ -27,6 +31,10 @@ struct arguments {
     std::vector<int> cameras{1, 2, 4, 8, 16, 24, 32, 48, 64, 80, 96, 128};
     int frames = 32;  // kept in memory, shown over and over
     double fps = 30, seconds = 3, warm_up = 3, limit_ms = 33;
+    bool search = false;
+    int most = 1024;    // cameras that a search tries
+    double budget = 0;  // seconds after which no further step begins; 0: none
+    std::string svg;
 };
 
 struct step {
@@ -108,6 +116,7 @@ result<step> measure(const arguments& a, const std::vector<host_frame>& frames, 
     for (int c = 0; c < cameras; ++c)
         e.end_source(static_cast<std::uint32_t>(c));
     e.drain();
+    if (auto health = e.health(); !health) return tl::unexpected(std::move(health.error()));
     s.sent = sent;
     s.dropped = dropped;
     for (const auto& d : e.devices()) {
@@ -143,6 +152,108 @@ ordered_json json_of(const step& s) {
             {"peak_device_bytes", s.peak_bytes}};
 }
 
+class scaling {
+public:
+    scaling(const arguments& a, const std::vector<host_frame>& frames) : wanted_(a), frames_(frames) {}
+
+    // False once there is nothing more to learn: a step that could not be measured, or no time left.
+    bool measured(int cameras) {
+        if (wanted_.budget > 0 && std::chrono::duration<double>(clock_type::now() - begun_).count() > wanted_.budget) {
+            fmt::print(stderr, "scaling: the time is up before {} cameras\n", cameras);
+            cut_short_ = true;
+            return false;
+        }
+        const auto s = measure(wanted_, frames_, cameras);
+        if (!s) {
+            fmt::print(stderr, "scaling: {} cameras: {}\n", cameras, s.error().message);
+            failed_ = true;
+            return false;
+        }
+        fmt::print("| {} | {:.1f} | {:.2f} | {} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {:.0f} |\n", cameras,
+                   static_cast<double>(s->results) / wanted_.seconds,
+                   s->results > 0 ? static_cast<double>(s->faces) / static_cast<double>(s->results) : 0, s->dropped,
+                   s->p50, s->p95, s->p99, s->syncs, s->up_bytes / 1e9, s->peak_bytes / 1e6);
+        std::fflush(stdout);
+        steps_.push_back(*s);
+        return true;
+    }
+    // The last step.
+    [[nodiscard]] bool holds() const {
+        const step& s = steps_.back();
+        return s.p95 < wanted_.limit_ms && s.failed == 0 && s.dropped * 100 <= s.sent && s.results > 0;
+    }
+
+    void in_steps() {
+        for (const int n : wanted_.cameras) {
+            if (!measured(n) || !holds()) return;
+            held_ = n;
+        }
+    }
+
+    // To a sixteenth of what it holds, which is about as well as a step can be measured again.
+    void by_search() {
+        int beyond = 0;
+        for (int n = 1; beyond == 0 && n <= wanted_.most; n *= 2) {
+            if (!measured(n)) return;
+            (holds() ? held_ : beyond) = n;
+        }
+        while (beyond - held_ > std::max(1, held_ / 16)) {
+            const int n = held_ + (beyond - held_) / 2;
+            if (!measured(n)) return;
+            (holds() ? held_ : beyond) = n;
+        }
+    }
+
+    [[nodiscard]] int held() const { return held_; }
+    [[nodiscard]] bool failed() const { return failed_; }
+
+    [[nodiscard]] ordered_json json() const {
+        ordered_json j{{"held", held_},
+                       {"limit_ms", wanted_.limit_ms},
+                       {"camera_fps", wanted_.fps},
+                       {"complete", !cut_short_ && !failed_},
+                       {"steps", ordered_json::array()}};
+        for (const step& s : steps_)
+            j["steps"].push_back(json_of(s));
+        return j;
+    }
+
+    [[nodiscard]] std::string svg() const {
+        std::vector<step> steps = steps_;
+        std::sort(steps.begin(), steps.end(), [](const step& a, const step& b) { return a.cameras < b.cameras; });
+        analysis::bar_chart latency{
+            "From capture to result, p95", fmt::format("lower is better; the limit is {} ms", wanted_.limit_ms), {}},
+            rate{"Results a second", "of all cameras together", {}};
+        for (const step& s : steps) {
+            const std::string label = fmt::format("{} camera{}", s.cameras, s.cameras == 1 ? "" : "s");
+            const double results = static_cast<double>(s.results) / wanted_.seconds;
+            const auto shade = s.cameras <= held_ ? analysis::bar::shade::usual : analysis::bar::shade::reference;
+            latency.bars.push_back({label, fmt::format("{:.1f} ms", s.p95), s.p95, shade});
+            rate.bars.push_back({label, fmt::format("{:.0f}", results), results, shade});
+        }
+        return analysis::render_bars("Live cameras on one device",
+                                     fmt::format("{} at {} frames a second are held", held_, wanted_.fps),
+                                     std::array{std::move(latency), std::move(rate)});
+    }
+
+private:
+    const arguments& wanted_;
+    const std::vector<host_frame>& frames_;
+    const clock_type::time_point begun_ = clock_type::now();
+    std::vector<step> steps_;
+    int held_ = 0;
+    bool failed_ = false, cut_short_ = false;
+};
+
+bool write(const std::string& path, const std::string& text) {
+    if (path.empty()) return true;
+    std::ofstream out(path);
+    out << text;
+    if (out.flush()) return true;
+    fmt::print(stderr, "scaling: cannot write {}\n", path);
+    return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -153,7 +264,10 @@ int main(int argc, char** argv) {
     app.add_option("--flow", a.chosen.flow);
     app.add_option("--batch-frames", a.chosen.batch_frames);
     app.add_option("--batch-deadline-ms", a.chosen.batch_deadline_ms);
-    app.add_option("--cameras", a.cameras)->delimiter(',');
+    auto* const steps = app.add_option("--cameras", a.cameras, "the steps")->delimiter(',');
+    app.add_flag("--search", a.search, "double the cameras until the limit is passed, then bisect")->excludes(steps);
+    app.add_option("--most", a.most, "cameras that a search tries")->check(CLI::Range(1, 4096));
+    app.add_option("--budget", a.budget, "seconds after which no further step begins");
     app.add_option("--fps", a.fps);
     app.add_option("--seconds", a.seconds);
     app.add_option("--warm-up", a.warm_up);
@@ -161,6 +275,7 @@ int main(int argc, char** argv) {
     app.add_option("--device-memory", a.chosen.device_memory, "bytes");
     app.add_option("--cache-ttl", a.chosen.cache_ttl);
     app.add_option("--json", a.json);
+    app.add_option("--svg", a.svg);
     CLI11_PARSE(app, argc, argv);
     const auto frames = load(a);
     if (frames.empty()) {
@@ -171,26 +286,14 @@ int main(int argc, char** argv) {
         "| cameras | frames/s | faces/frame | dropped | p50 ms | p95 ms | p99 ms | host syncs/frame | upload GB/s | "
         "pool MB |\n"
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
-    ordered_json all = ordered_json::array();
-    int held = 0;
-    for (const int n : a.cameras) {
-        const auto s = measure(a, frames, n);
-        if (!s) {
-            fmt::print(stderr, "scaling: {} cameras: {}\n", n, s.error().message);
-            break;
-        }
-        fmt::print("| {} | {:.1f} | {:.2f} | {} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {:.0f} |\n", n,
-                   static_cast<double>(s->results) / a.seconds,
-                   s->results > 0 ? static_cast<double>(s->faces) / static_cast<double>(s->results) : 0, s->dropped,
-                   s->p50, s->p95, s->p99, s->syncs, s->up_bytes / 1e9, s->peak_bytes / 1e6);
-        std::fflush(stdout);
-        all.push_back(json_of(*s));
-        const bool holds = s->p95 < a.limit_ms && s->failed == 0 && s->dropped * 100 <= s->sent && s->results > 0;
-        if (!holds) break;
-        held = n;
+    scaling all(a, frames);
+    if (a.search) {
+        all.by_search();
+    } else {
+        all.in_steps();
     }
-    fmt::print("\n{} cameras of {} frames a second with p95 under {} ms and at most 1 % dropped\n", held, a.fps,
+    fmt::print("\n{} cameras of {} frames a second with p95 under {} ms and at most 1 % dropped\n", all.held(), a.fps,
                a.limit_ms);
-    if (!a.json.empty()) std::ofstream(a.json) << ordered_json{{"held", held}, {"steps", all}}.dump(2) << '\n';
-    return 0;
+    const bool written = write(a.json, all.json().dump(2) + "\n") && write(a.svg, all.svg());
+    return written && !all.failed() ? 0 : 1;
 }

@@ -15,6 +15,7 @@ endif()
 
 # CUPTI's headers lie in a folder of their own in some toolkits; without them there is no --verify-ledger on CUDA.
 find_path(FACEFLOW_CUPTI_INCLUDE cupti.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${CUDAToolkit_LIBRARY_ROOT}/extras/CUPTI/include)
+mark_as_advanced(FACEFLOW_CUPTI_INCLUDE)
 if(FACEFLOW_CUPTI_INCLUDE)
     list(APPEND CUDAToolkit_INCLUDE_DIRS ${FACEFLOW_CUPTI_INCLUDE})
     list(REMOVE_DUPLICATES CUDAToolkit_INCLUDE_DIRS)

@@ -10,6 +10,7 @@
 
 #include "ipc/channel.hpp"
 #include "ipc/child_process.hpp"
+#include "support.hpp"
 
 namespace faceflow::test {
 
@@ -30,8 +31,7 @@ struct peer_process {
 inline peer_process start_peer(const std::vector<std::string>& arguments) {
     auto [ours, theirs] = ipc::channel::make_pair().value();
     const std::vector<ipc::inherited_fd> inherited{{theirs.descriptor(), 3}};
-    auto child =
-        ipc::child_process::spawn(std::string(FACEFLOW_BINARY_DIR) + "/faceflow_ipc_peer", arguments, inherited);
+    auto child = ipc::child_process::spawn(program("faceflow_ipc_peer"), arguments, inherited);
     return {std::move(ours), std::move(child).value()};
 }
 

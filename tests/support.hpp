@@ -20,6 +20,17 @@ namespace faceflow::test {
 #define ASSERT_OK(expression) ASSERT_TRUE((expression).has_value()) << (expression).error().message
 #define EXPECT_OK(expression) EXPECT_TRUE((expression).has_value()) << (expression).error().message
 
+// The checkout with its models and clips; FACEFLOW_ROOT names another one, for a build that was carried to another machine.
+inline std::filesystem::path checkout() {
+    const char* named = std::getenv("FACEFLOW_ROOT");
+    return named != nullptr ? named : FACEFLOW_SOURCE_DIR;
+}
+
+// A program of the build that this test is one of.
+inline std::string program(const std::string& name) {
+    return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
+}
+
 // A folder of its own for each test, removed at the end.
 class temporary_folder {
 public:

@@ -39,7 +39,8 @@ public:
     // thread of the engine's), or, without one, until the frame's result was handed over.
     // `pts_ns` must grow within a source. Recorded pacing: waits for room. Live pacing: never waits; an older
     // frame that has not begun makes room and has no result.
-    // Errors: invalid_argument (picture, time), unavailable (256 results wait for `next`; the picture was not taken).
+    // Errors: invalid_argument (picture, time), unavailable (256 results wait for `next`; the picture was not taken), device_lost
+    // (the device fails for good, and this process with it: no engine of it can use the device any more).
     [[nodiscard]] result<frame_id> push(const image& picture, std::int64_t pts_ns, std::uint32_t source = 0,
                                         std::function<void()> release = {});
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
@@ -174,6 +175,10 @@ std::string render_json(const std::vector<compare_row>& rows) {
         j["fps"] = r.fps;
         j["peak_device_bytes"] = r.peak_device_bytes;
         j["faces_equal"] = r.faces_equal;
+        if (std::isfinite(r.largest_difference_px))
+            j["largest_difference_px"] = r.largest_difference_px;
+        else
+            j["largest_difference_px"] = nullptr;  // other faces or tracks
         j["ablation"] = r.ablation;
         if (r.ledger_agrees) j["ledger_agrees"] = *r.ledger_agrees;
         all.push_back(std::move(j));

@@ -19,7 +19,7 @@ using testing::AnyOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const fs::path demo = fs::path(FACEFLOW_SOURCE_DIR) / "assets/demo.mp4";
+const fs::path demo = test::checkout() / "assets/demo.mp4";
 
 TEST(cuda_provider, says_what_is_missing_and_what_to_do) {
     const auto runtime = inference::runtime::create({1});
@@ -57,7 +57,7 @@ TEST(cuda_provider, that_cannot_be_had_makes_loading_a_model_an_error_value) {
     if (inference::check_cuda_provider(**runtime)) GTEST_SKIP() << "models can run on CUDA here";
     const auto on = std::move(open_devices({"emulated", std::size_t{64} << 20, "none"}).value().front());
     pretended_stream home(*on);
-    const auto file = fs::path(FACEFLOW_SOURCE_DIR) / "models/face_landmark_with_attention.onnx";
+    const auto file = test::checkout() / "models/face_landmark_with_attention.onnx";
     for (int again = 0; again < 2; ++again) {
         const auto model = inference::session::load(*runtime, file, inference::threading::caller, &home);
         ASSERT_FALSE(model);
@@ -198,7 +198,7 @@ TEST_P(cuda_flow, models_take_their_memory_from_the_pool) {
     const auto on = std::move(open_devices({"cuda", chosen.device_memory, "none"}).value().front());
     const auto runtime = inference::runtime::create({1});
     const auto s = on->make_stream("test").value();
-    const auto file = fs::path(FACEFLOW_SOURCE_DIR) / "models/face_landmark_with_attention.onnx";
+    const auto file = test::checkout() / "models/face_landmark_with_attention.onnx";
     {
         const auto model = inference::session::load(*runtime, file, inference::threading::caller, s.get());
         ASSERT_OK(model);

@@ -13,7 +13,7 @@ namespace faceflow {
 namespace {
 
 namespace fs = std::filesystem;
-const fs::path demo = fs::path(FACEFLOW_SOURCE_DIR) / "assets/demo.mp4";
+const fs::path demo = test::checkout() / "assets/demo.mp4";
 
 struct clip {
     std::vector<host_frame> frames;
@@ -183,7 +183,7 @@ TEST(engine_options, out_of_range_values_are_refused_by_name) {
 
 TEST(engine_models, a_broken_model_file_is_an_error_that_names_it) {
     test::temporary_folder folder;
-    const fs::path models = fs::path(FACEFLOW_SOURCE_DIR) / "models";
+    const fs::path models = test::checkout() / "models";
     fs::copy(models / "catalogue.toml", folder / "catalogue.toml");
     std::ofstream(folder / "face_detection_full_range.onnx") << "not a model";
     auto o = blazeface();

@@ -20,8 +20,7 @@ const fs::path goldens = fs::path(FACEFLOW_TEST_DATA) / "goldens";
 std::shared_ptr<inference::session> load(const fs::path& file) {
     auto runtime = inference::runtime::create({1});
     EXPECT_OK(runtime);
-    auto session = inference::session::load(*runtime, fs::path(FACEFLOW_SOURCE_DIR) / "models" / file,
-                                            inference::threading::caller);
+    auto session = inference::session::load(*runtime, test::checkout() / "models" / file, inference::threading::caller);
     EXPECT_OK(session);
     return *session;
 }

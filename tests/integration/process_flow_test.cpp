@@ -255,7 +255,7 @@ TEST_P(process_flow, nothing_is_left_when_the_owner_is_killed) {
     const std::vector<std::string> arguments{"run",      test::demo.string(), "--flow",          GetParam(),
                                              "--device", "emulated",          "--no-video",      "--quiet",
                                              "--out",    out.path().string(), "--stage-timeout", "20"};
-    auto owner_process = ipc::child_process::spawn(FACEFLOW_BINARY_DIR "/faceflow", arguments, {});
+    auto owner_process = ipc::child_process::spawn(test::program("faceflow"), arguments, {});
     ASSERT_OK(owner_process);
     const pid_t owner = owner_process->id();
     std::vector<child> stages;

@@ -13,10 +13,13 @@
 namespace faceflow {
 namespace {
 
+const std::string new_nvml = test::program("libfaceflow_fake_nvml_new.so"),
+                  old_nvml = test::program("libfaceflow_fake_nvml_old.so");
+
 bool holds_to_schema(const nlohmann::ordered_json& summary) {
     const test::temporary_folder folder;
     std::ofstream(folder / "summary.json") << summary.dump(2) << '\n';
-    const std::string source = FACEFLOW_SOURCE_DIR;
+    const std::string source = test::checkout().string();
     const std::string command = "/usr/bin/python3 " + source + "/tests/tools/check_schema.py " + source +
                                 "/docs/schema/summary.schema.json " + (folder / "summary.json").string();
     return std::system(command.c_str()) == 0;  // NOLINT(cert-env33-c): it is ours
@@ -32,9 +35,9 @@ std::unique_ptr<face_engine> engine() {
 
 TEST(summary, says_what_each_card_told_and_leaves_out_what_it_did_not) {
     std::vector<gpu_sampler::card> cards;
-    cards.push_back({"a card", open_nvml("0000:01:00.0", FAKE_NVML_NEW).value()});
-    cards.push_back({"an old driver's", open_nvml("0000:01:00.0", FAKE_NVML_OLD).value()});
-    cards.push_back({"in MIG mode", open_nvml("0000:02:00.0", FAKE_NVML_NEW).value()});
+    cards.push_back({"a card", open_nvml("0000:01:00.0", new_nvml).value()});
+    cards.push_back({"an old driver's", open_nvml("0000:01:00.0", old_nvml).value()});
+    cards.push_back({"in MIG mode", open_nvml("0000:02:00.0", new_nvml).value()});
     cards.push_back({"without NVML", nullptr});
     gpu_sampler sampler(std::move(cards), std::chrono::hours(1));
     const auto usage = sampler.finish();

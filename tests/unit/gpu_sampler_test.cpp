@@ -16,12 +16,15 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
+const std::string new_nvml = test::program("libfaceflow_fake_nvml_new.so"),
+                  old_nvml = test::program("libfaceflow_fake_nvml_old.so");
+
 std::optional<double> of(const gpu_reading& r, gpu_figure f) {
     return r[static_cast<std::size_t>(f)];
 }
 
 TEST(nvml, tells_every_figure_in_plain_units) {
-    const auto card = open_nvml("0000:01:00.0", FAKE_NVML_NEW);
+    const auto card = open_nvml("0000:01:00.0", new_nvml);
     ASSERT_OK(card);
     const gpu_reading r = (*card)->read();
     EXPECT_EQ(of(r, gpu_figure::busy), 41);
@@ -35,7 +38,7 @@ TEST(nvml, tells_every_figure_in_plain_units) {
 }
 
 TEST(nvml, of_an_old_driver_leaves_out_what_it_cannot_tell) {
-    const auto card = open_nvml("0000:01:00.0", FAKE_NVML_OLD);
+    const auto card = open_nvml("0000:01:00.0", old_nvml);
     ASSERT_OK(card);
     const gpu_reading r = (*card)->read();
     EXPECT_EQ(of(r, gpu_figure::busy), 41);
@@ -48,7 +51,7 @@ TEST(nvml, of_an_old_driver_leaves_out_what_it_cannot_tell) {
 
 TEST(nvml, of_a_card_that_is_cut_up_or_supports_nothing_leaves_out_everything) {
     for (const char* bus_id : {"0000:02:00.0", "0000:03:00.0"}) {
-        const auto card = open_nvml(bus_id, FAKE_NVML_NEW);
+        const auto card = open_nvml(bus_id, new_nvml);
         ASSERT_OK(card);
         EXPECT_EQ((*card)->read(), gpu_reading{}) << bus_id;
     }
@@ -56,10 +59,10 @@ TEST(nvml, of_a_card_that_is_cut_up_or_supports_nothing_leaves_out_everything) {
 
 TEST(nvml, that_is_missing_or_knows_no_such_card_is_an_error_value) {
     const struct {
-        const char *bus_id, *library, *says;
+        std::string bus_id, library, says;
     } absent[] = {{"0000:01:00.0", "libfaceflow-no-such-nvml.so.1", "libfaceflow-no-such-nvml.so.1"},
-                  {"0000:07:00.0", FAKE_NVML_NEW, "knows no card at 0000:07:00.0"},
-                  {"", FAKE_NVML_OLD, "knows no card"},
+                  {"0000:07:00.0", new_nvml, "knows no card at 0000:07:00.0"},
+                  {"", old_nvml, "knows no card"},
                   {"0000:01:00.0", "libm.so.6", "lacks its functions"}};
     for (const auto& a : absent) {
         const auto card = open_nvml(a.bus_id, a.library);
@@ -70,14 +73,14 @@ TEST(nvml, that_is_missing_or_knows_no_such_card_is_an_error_value) {
 }
 
 TEST(nvml, is_shut_down_as_often_as_it_was_started) {
-    void* const library = ::dlopen(FAKE_NVML_NEW, RTLD_NOW);
+    void* const library = ::dlopen(new_nvml.c_str(), RTLD_NOW);
     ASSERT_NE(library, nullptr);
     const auto users = reinterpret_cast<int (*)()>(::dlsym(library, "fake_nvml_users"));
     {
-        const auto one = open_nvml("0000:01:00.0", FAKE_NVML_NEW), other = open_nvml("0000:02:00.0", FAKE_NVML_NEW);
+        const auto one = open_nvml("0000:01:00.0", new_nvml), other = open_nvml("0000:02:00.0", new_nvml);
         EXPECT_EQ(users(), 2);
     }
-    static_cast<void>(open_nvml("0000:09:00.0", FAKE_NVML_NEW));
+    static_cast<void>(open_nvml("0000:09:00.0", new_nvml));
     EXPECT_EQ(users(), 0);
     ::dlclose(library);
 }
@@ -120,7 +123,7 @@ TEST(gpu_sampler, gives_mean_and_maximum_over_the_readings_that_had_the_figure) 
 
 TEST(gpu_sampler, reads_at_the_end_however_short_the_run_and_knows_cards_that_tell_nothing) {
     std::vector<gpu_sampler::card> cards;
-    auto told = open_nvml("0000:01:00.0", FAKE_NVML_NEW);
+    auto told = open_nvml("0000:01:00.0", new_nvml);
     ASSERT_OK(told);
     cards.push_back({"told", std::move(*told)});
     cards.push_back({"untold", nullptr});

@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 child_process start(const std::vector<std::string>& arguments) {
-    return child_process::spawn(std::string(FACEFLOW_BINARY_DIR) + "/faceflow_ipc_peer", arguments, {}).value();
+    return child_process::spawn(test::program("faceflow_ipc_peer"), arguments, {}).value();
 }
 
 bool has_children() {
@@ -83,8 +83,8 @@ TEST(ipc_child, descriptors_may_change_places) {
     const unique_fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const unique_fd theirs(::fcntl(b.descriptor(), F_DUPFD_CLOEXEC, 10));
     const std::vector<inherited_fd> swapped{{null.get(), theirs.get()}, {theirs.get(), 3}};
-    auto child = child_process::spawn(std::string(FACEFLOW_BINARY_DIR) + "/faceflow_ipc_peer",
-                                      std::vector<std::string>{"descriptors"}, swapped);
+    auto child =
+        child_process::spawn(test::program("faceflow_ipc_peer"), std::vector<std::string>{"descriptors"}, swapped);
     ASSERT_OK(child);
     const auto m = a.receive(soon());
     ASSERT_OK(m);

@@ -13,7 +13,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-const std::vector<std::string> fake{FAKE_CUPTI};
+const std::vector<std::string> fake{test::program("libfaceflow_fake_cupti.so")};
 
 class cupti_records : public testing::Test {
 protected:
@@ -26,7 +26,7 @@ protected:
         return reinterpret_cast<F>(::dlsym(library_, name));
     }
 
-    void* const library_ = ::dlopen(FAKE_CUPTI, RTLD_NOW);
+    void* const library_ = ::dlopen(fake.front().c_str(), RTLD_NOW);
     void (*const copy_)(int, std::uint64_t,
                         std::uint32_t) = function<void (*)(int, std::uint64_t, std::uint32_t)>("fake_cupti_copy");
     void (*const sync_)(int, std::uint32_t) = function<void (*)(int, std::uint32_t)>("fake_cupti_sync");

@@ -1,0 +1,13 @@
+// Those who include this need no CUDA header.
+#pragma once
+
+#include <cstddef>
+
+#include "device/device.hpp"
+
+namespace faceflow::bench {
+
+// On a stream of a CUDA device.
+void copy_within_cuda(stream& on, std::byte* to, const std::byte* from, std::size_t bytes);
+
+}  // namespace faceflow::bench
