@@ -21,7 +21,7 @@ done
 if [[ -z $build ]]; then
     build=$root/build/cuda
     if command -v cmake >/dev/null; then
-        export PATH=$PATH:/usr/local/cuda/bin FACEFLOW_LAUNCHER="${FACEFLOW_LAUNCHER-$(command -v ccache || true)}"
+        export PATH=$PATH:/usr/local/cuda/bin
         (cd "$root" && cmake --preset cuda && cmake --build "$build" -j"$(nproc)") >&2
     fi
 fi
