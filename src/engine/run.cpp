@@ -9,12 +9,11 @@
 #include <thread>
 
 #include "core/atomic_file.hpp"
-#include "core/queue.hpp"
 #include "engine/engine.hpp"
 #include "engine/summary.hpp"
+#include "engine/video_sink.hpp"
 #include "media/result_writer.hpp"
 #include "media/source.hpp"
-#include "media/video_writer.hpp"
 #include "telemetry/nvml.hpp"
 
 namespace faceflow {
@@ -22,56 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using clock = std::chrono::steady_clock;
-
-// Encodes on a thread of its own, a few frames behind.
-class video_sink {
-public:
-    video_sink(media::video_writer_options options) : options_(std::move(options)), thread_([this] { encode(); }) {}
-    ~video_sink() {
-        items_.close();
-        if (thread_.joinable()) thread_.join();
-    }
-    void write(const host_frame& frame, const frame_faces& faces) { items_.push({frame, faces}); }
-
-    // The path, or nullopt when there was nothing to write.
-    result<std::optional<fs::path>> finish() {
-        items_.close();
-        thread_.join();
-        if (!failed_) return tl::unexpected(failed_.error());
-        if (!writer_) return std::nullopt;
-        if (auto r = writer_->finish(); !r) return tl::unexpected(std::move(r.error()));
-        return options_.path;
-    }
-
-    // Why the video has no sound although the input has, or empty.
-    std::string audio_note() const { return writer_ ? writer_->audio_note() : std::string(); }
-
-private:
-    struct item {
-        host_frame frame;
-        frame_faces faces;
-    };
-    void encode() {
-        while (auto i = items_.pop()) {
-            if (!failed_) continue;  // drain, so that nobody waits for room
-            failed_ = encode_one(*i);
-        }
-    }
-    result<void> encode_one(const item& i) {
-        if (!writer_) {
-            auto made = media::video_writer::create(options_);
-            if (!made) return tl::unexpected(std::move(made.error()));
-            writer_ = std::move(*made);
-        }
-        return writer_->write(i.frame, i.faces);
-    }
-
-    const media::video_writer_options options_;
-    std::unique_ptr<media::video_writer> writer_;
-    result<void> failed_;
-    bounded_queue<item> items_{8, queue_policy::block};
-    std::thread thread_;
-};
 
 struct opened_source {
     std::unique_ptr<media::source> from;

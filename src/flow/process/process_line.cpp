@@ -95,14 +95,14 @@ void process_line::watch(const std::stop_token& stop) {
 }
 
 result<ipc::child_process> process_line::spawn(const stage_setup::starter& start) {
+    // Two stages may die at once: each waits for its own child, and not for whichever comes first.
+    const std::lock_guard one(spawning_);
     std::unique_lock lock(mutex_);
-    answered_.wait(lock, [&] { return to_start_ == nullptr && !started_; });  // somebody else's turn
     to_start_ = &start;
     asked_.notify_all();
     answered_.wait(lock, [&] { return started_.has_value(); });
     auto child = std::move(*started_);
     started_.reset();
-    answered_.notify_all();
     return child;
 }
 

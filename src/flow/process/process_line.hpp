@@ -122,7 +122,8 @@ private:
     std::vector<std::shared_ptr<stage_process>> processes_;
     has_inputs ready_;
 
-    // What the watcher is asked to start, and what became of it.
+    // What the watcher is asked to start, and what became of it; for one who asks at a time.
+    std::mutex spawning_;
     const stage_setup::starter* to_start_ = nullptr;
     std::optional<result<ipc::child_process>> started_;
     std::condition_variable_any asked_, answered_;
