@@ -99,14 +99,23 @@ BENCHMARK(memcpy_of_a_frame)->UseRealTime();
 void copy_of_a_frame(benchmark::State& state, const char* name, const char* link, bool up, bool pinned) {
     opened d(name, link);
     device& on = *d.devices.front();
-    auto memory = device_buffer::allocate(on.pool(), frame_bytes).value();
-    const host_block host = on.allocate_host(frame_bytes, pinned).value();
+    // In turns between more than the caches hold.
+    constexpr std::size_t frames = 16;
+    auto memory = device_buffer::allocate(on.pool(), frames * frame_bytes).value();
+    std::vector<host_block> host;
+    for (std::size_t i = 0; i < frames; ++i) {
+        host.push_back(on.allocate_host(frame_bytes, pinned).value());
+        std::memset(host.back().data, 1, frame_bytes);
+    }
     const auto way = up ? direction::host_to_device : direction::device_to_host;
+    std::size_t n = 0;
     for (auto _ : state) {
-        benchmark::DoNotOptimize(transfer(*d.on, way, memory.data(), host, frame_bytes, {}));
+        const std::size_t i = n++ % frames;
+        benchmark::DoNotOptimize(transfer(*d.on, way, memory.data() + i * frame_bytes, host[i], frame_bytes, {}));
         benchmark::DoNotOptimize(synchronise(*d.on, *d.done, {}));
     }
-    on.release_host(host);
+    for (const host_block& block : host)
+        on.release_host(block);
     declare_copies(state);
 }
 BENCHMARK_CAPTURE(copy_of_a_frame, cpu, "cpu", "none", true, false)->UseRealTime();
