@@ -6,3 +6,10 @@
 #else
 #define FACEFLOW_HD
 #endif
+
+// Before a loop whose body a GPU is to repeat in line, so that an array that the loop counts through stays in registers.
+#ifdef __CUDA_ARCH__
+#define FACEFLOW_UNROLL _Pragma("unroll")
+#else
+#define FACEFLOW_UNROLL
+#endif

@@ -5,6 +5,7 @@
 // number of threads. What a body takes goes to a kernel by value, and so holds no more than a launch may carry.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "vision/detect.hpp"
@@ -17,8 +18,8 @@ namespace faceflow::vision {
 // Bytes that a launch carries on every CUDA version and card.
 inline constexpr std::size_t most_launch_bytes = 4096;
 
-// Output pixels that one block fills: as wide as a warp, so that a warp writes whole rows, and high enough that neighbours in
-// a turned picture share what they read.
+// Output pixels that one block fills: lines of 128 bytes in each plane, and high enough that neighbours in a turned picture share
+// what they read.
 inline constexpr std::int32_t tile_width = 32, tile_height = 8;
 
 struct tile_grid {
@@ -28,6 +29,53 @@ struct tile_grid {
 
 FACEFLOW_HD inline tile_grid tiles_over(std::int32_t width, std::int32_t height) {
     return {(width + tile_width - 1) / tile_width, (height + tile_height - 1) / tile_height};
+}
+
+// Neighbouring pixels of a row that one thread makes: each plane is then written 16 bytes at a time, and four look-ups are
+// under way at once.
+inline constexpr std::int32_t run_width = 4;
+inline constexpr std::int32_t tile_runs = tile_width / run_width * tile_height;
+
+struct alignas(16) four_floats {
+    float of[run_width];
+};
+
+// A run that begins at (u, v). The target's width is a multiple of a run, and its data aligned.
+FACEFLOW_HD inline void store_run(const tensor_target& t, std::int32_t u, std::int32_t v,
+                                  const rgb<float> (&run)[run_width]) {
+    four_floats r, g, b;
+    for (std::int32_t k = 0; k < run_width; ++k) {
+        r.of[k] = run[k].r * t.scale + t.bias;
+        g.of[k] = run[k].g * t.scale + t.bias;
+        b.of[k] = run[k].b * t.scale + t.bias;
+    }
+    const std::ptrdiff_t area = static_cast<std::ptrdiff_t>(t.width) * t.height;
+    float* const out = t.data + static_cast<std::ptrdiff_t>(v) * t.width + u;
+    *reinterpret_cast<four_floats*>(out) = r;
+    *reinterpret_cast<four_floats*>(out + area) = g;
+    *reinterpret_cast<four_floats*>(out + 2 * area) = b;
+}
+
+// Tile `tile` of a target, of which pixel(u, v) gives the colour.
+template <class Block, class Pixel>
+FACEFLOW_HD void fill_tile(Block block, const tensor_target& t, std::int32_t tile, const Pixel& pixel) {
+    const std::int32_t columns = tiles_over(t.width, t.height).columns;
+    const std::int32_t left = tile % columns * tile_width, top = tile / columns * tile_height;
+    const bool whole = t.width % run_width == 0 && reinterpret_cast<std::uintptr_t>(t.data) % sizeof(four_floats) == 0;
+    for (std::int32_t i = block.thread(); i < tile_runs; i += block.threads()) {
+        const std::int32_t u = left + i % (tile_width / run_width) * run_width, v = top + i / (tile_width / run_width);
+        if (u >= t.width || v >= t.height) continue;
+        if (whole) {
+            rgb<float> run[run_width];
+            FACEFLOW_UNROLL
+            for (std::int32_t k = 0; k < run_width; ++k)
+                run[k] = pixel(u + k, v);
+            store_run(t, u, v, run);
+        } else {
+            for (std::int32_t k = 0; k < run_width && u + k < t.width; ++k)
+                scalar::store(t, u + k, v, pixel(u + k, v));
+        }
+    }
 }
 
 // ---- whole frames into the detector's input ------------------------------------------------------------------------
@@ -53,15 +101,10 @@ FACEFLOW_HD void letterbox_tile(Block block, const letterbox_pass& pass, std::in
     const letterbox_pass::one& one = pass.of[frame];
     tensor_target t = pass.target;
     t.data += static_cast<std::ptrdiff_t>(frame) * 3 * t.width * t.height;
-    const std::int32_t columns = tiles_over(t.width, t.height).columns;
-    const std::int32_t left = tile % columns * tile_width, top = tile / columns * tile_height;
-    for (std::int32_t i = block.thread(); i < tile_width * tile_height; i += block.threads()) {
-        const std::int32_t u = left + i % tile_width, v = top + i / tile_width;
-        if (u >= t.width || v >= t.height) continue;
+    fill_tile(block, t, tile, [&one](std::int32_t u, std::int32_t v) {
         const bool shows = u >= one.x_begin && u < one.x_end && v >= one.y_begin && v < one.y_end;
-        scalar::store(t, u, v,
-                      shows ? scalar::sample_pixel(one.source, one.stored_from_target, u, v) : rgb<float>{0, 0, 0});
-    }
+        return shows ? scalar::sample_pixel(one.source, one.stored_from_target, u, v) : rgb<float>{0, 0, 0};
+    });
 }
 
 // ---- regions into the mesh model's input ---------------------------------------------------------------------------
@@ -88,12 +131,7 @@ FACEFLOW_HD void crop_tile(Block block, const crop_pass& pass, std::int32_t numb
     const affine map = compose(source.stored, frame_from_region(area, static_cast<float>(pass.size)));
     const tensor_target t{pass.data + static_cast<std::ptrdiff_t>(number) * 3 * pass.size * pass.size, pass.size,
                           pass.size, 1, 0};
-    const std::int32_t columns = tiles_over(pass.size, pass.size).columns;
-    const std::int32_t left = tile % columns * tile_width, top = tile / columns * tile_height;
-    for (std::int32_t i = block.thread(); i < tile_width * tile_height; i += block.threads()) {
-        const std::int32_t u = left + i % tile_width, v = top + i / tile_width;
-        if (u < t.width && v < t.height) scalar::store(t, u, v, scalar::sample_pixel(source, map, u, v));
-    }
+    fill_tile(block, t, tile, [&](std::int32_t u, std::int32_t v) { return scalar::sample_pixel(source, map, u, v); });
 }
 
 // ---- detector outputs to faces -------------------------------------------------------------------------------------

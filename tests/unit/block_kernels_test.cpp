@@ -70,65 +70,78 @@ struct face_sets {
     }
 };
 
-class block_sampling : public testing::TestWithParam<pixel_format> {};
-
-TEST_P(block_sampling, a_letterbox_is_that_of_the_scalar_reference) {
-    const auto a = random_picture(GetParam(), 101, 57, 3, 8), b = random_picture(GetParam(), 40, 90, 4);
-    auto turned = b.view;
-    turned.turn = rotation::cw90;
-    const image pictures[] = {a.view, turned};
-    constexpr std::int32_t width = 70, height = 45;
-    const letterbox fits[] = {fit(101, 57, width, height), fit(90, 40, width, height)};
-    constexpr std::size_t one = std::size_t{3} * width * height;
-    for (const int threads : {1, 5, 256}) {
-        std::vector<float> got(2 * one, 77), wanted(2 * one);
-        const tensor_target target{got.data(), width, height, 255, -1};
-        const letterbox_pass pass = make_letterbox_pass(pictures, fits, target);
-        for (std::int32_t f = 0; f < pass.frames; ++f) {
-            for (std::int32_t tile = 0; tile < tiles_over(width, height).tiles(); ++tile) {
-                for (int t = 0; t < threads; ++t)
-                    letterbox_tile(lone_thread{t, threads}, pass, f, tile);
-            }
-        }
-        for (std::size_t f = 0; f < 2; ++f) {
-            tensor_target reference{wanted.data() + f * one, width, height, 255, -1};
-            sample_reference(make_sampling_source(pictures[f]), frame_from_letterbox(fits[f]), reference);
-            for (std::int32_t v = 0; v < height; ++v) {
-                for (std::int32_t u = 0; u < width; ++u) {
-                    const auto& l = fits[f];
-                    if (u < l.x_begin || u >= l.x_end || v < l.y_begin || v >= l.y_end)
-                        scalar::store(reference, u, v, {0, 0, 0});
+class block_sampling : public testing::TestWithParam<pixel_format> {
+protected:
+    static void expect_letterbox(std::int32_t width, std::int32_t height) {
+        const auto a = random_picture(GetParam(), 101, 57, 3, 8), b = random_picture(GetParam(), 40, 90, 4);
+        auto turned = b.view;
+        turned.turn = rotation::cw90;
+        const image pictures[] = {a.view, turned};
+        const letterbox fits[] = {fit(101, 57, width, height), fit(90, 40, width, height)};
+        const std::size_t one = std::size_t{3} * static_cast<std::size_t>(width * height);
+        for (const int threads : {1, 5, 256}) {
+            std::vector<float> got(2 * one, 77), wanted(2 * one);
+            const tensor_target target{got.data(), width, height, 255, -1};
+            const letterbox_pass pass = make_letterbox_pass(pictures, fits, target);
+            for (std::int32_t f = 0; f < pass.frames; ++f) {
+                for (std::int32_t tile = 0; tile < tiles_over(width, height).tiles(); ++tile) {
+                    for (int t = 0; t < threads; ++t)
+                        letterbox_tile(lone_thread{t, threads}, pass, f, tile);
                 }
             }
+            for (std::size_t f = 0; f < 2; ++f) {
+                tensor_target reference{wanted.data() + f * one, width, height, 255, -1};
+                sample_reference(make_sampling_source(pictures[f]), frame_from_letterbox(fits[f]), reference);
+                for (std::int32_t v = 0; v < height; ++v) {
+                    for (std::int32_t u = 0; u < width; ++u) {
+                        const auto& l = fits[f];
+                        if (u < l.x_begin || u >= l.x_end || v < l.y_begin || v >= l.y_end)
+                            scalar::store(reference, u, v, {0, 0, 0});
+                    }
+                }
+            }
+            EXPECT_EQ(got, wanted) << threads << " threads, " << width << " wide";
         }
-        EXPECT_EQ(got, wanted) << threads << " threads";
     }
+
+    static void expect_crops(std::int32_t size) {
+        const auto a = random_picture(GetParam(), 101, 57, 3), b = random_picture(GetParam(), 64, 64, 4);
+        const image pictures[] = {a.view, b.view};
+        face_sets faces(2);
+        faces.add(0, {30, 20, 25, 0.3f});
+        faces.add(0, {60, 40, 70, -2});
+        faces.add(1, {5, 60, 33, 1.2f});
+        constexpr std::int32_t first = 1, capacity = 4;  // faces 1 and 2, and room for two that are not there
+        const std::size_t one = std::size_t{3} * static_cast<std::size_t>(size * size);
+        for (const int threads : {1, 96, 256}) {
+            std::vector<float> got(capacity * one, 77), wanted(capacity * one, 77);
+            const crop_pass pass = make_crop_pass(pictures, faces.table, first, got.data(), size);
+            for (std::int32_t n = 0; n < capacity; ++n) {
+                for (std::int32_t tile = 0; tile < tiles_over(size, size).tiles(); ++tile) {
+                    for (int t = 0; t < threads; ++t)
+                        crop_tile(lone_thread{t, threads}, pass, n, tile);
+                }
+            }
+            sample_reference(make_sampling_source(pictures[0]),
+                             frame_from_region(faces.table.of[0]->items()[1].area, static_cast<float>(size)),
+                             {wanted.data(), size, size, 1, 0});
+            sample_reference(make_sampling_source(pictures[1]),
+                             frame_from_region(faces.table.of[1]->items()[0].area, static_cast<float>(size)),
+                             {wanted.data() + one, size, size, 1, 0});
+            EXPECT_EQ(got, wanted) << threads << " threads, " << size << " wide";
+        }
+    }
+};
+
+// Widths of whole runs of pixels, which are stored 16 bytes at a time, and others.
+TEST_P(block_sampling, a_letterbox_is_that_of_the_scalar_reference) {
+    for (const std::int32_t width : {70, 72, 34})
+        expect_letterbox(width, 45);
 }
 
 TEST_P(block_sampling, crops_are_those_of_the_scalar_reference_and_the_rest_is_left_alone) {
-    const auto a = random_picture(GetParam(), 101, 57, 3), b = random_picture(GetParam(), 64, 64, 4);
-    const image pictures[] = {a.view, b.view};
-    face_sets faces(2);
-    faces.add(0, {30, 20, 25, 0.3f});
-    faces.add(0, {60, 40, 70, -2});
-    faces.add(1, {5, 60, 33, 1.2f});
-    constexpr std::int32_t size = 41, first = 1, capacity = 4;  // faces 1 and 2, and room for two that are not there
-    constexpr std::size_t one = std::size_t{3} * size * size;
-    for (const int threads : {1, 96, 256}) {
-        std::vector<float> got(capacity * one, 77), wanted(capacity * one, 77);
-        const crop_pass pass = make_crop_pass(pictures, faces.table, first, got.data(), size);
-        for (std::int32_t n = 0; n < capacity; ++n) {
-            for (std::int32_t tile = 0; tile < tiles_over(size, size).tiles(); ++tile) {
-                for (int t = 0; t < threads; ++t)
-                    crop_tile(lone_thread{t, threads}, pass, n, tile);
-            }
-        }
-        sample_reference(make_sampling_source(pictures[0]), frame_from_region(faces.table.of[0]->items()[1].area, size),
-                         {wanted.data(), size, size, 1, 0});
-        sample_reference(make_sampling_source(pictures[1]), frame_from_region(faces.table.of[1]->items()[0].area, size),
-                         {wanted.data() + one, size, size, 1, 0});
-        EXPECT_EQ(got, wanted) << threads << " threads";
-    }
+    for (const std::int32_t size : {41, 48})
+        expect_crops(size);
 }
 
 INSTANTIATE_TEST_SUITE_P(formats, block_sampling, testing::ValuesIn(test::every_format),

@@ -35,7 +35,7 @@ struct cuda_block {
     }
 };
 
-constexpr int pixel_threads = tile_width * tile_height;
+constexpr int pixel_threads = tile_runs;
 // As many as keep one block's candidates moving; more would wait for each other at every barrier.
 constexpr int detect_threads = 256;
 // Four landmarks for each thread.
