@@ -46,12 +46,12 @@ result<std::byte*> session_memory::allocate(std::size_t bytes) {
     return taken;
 }
 
-result<std::byte*> session_memory::take(std::size_t wanted) {
-    if (std::byte* kept = take_kept(wanted)) return kept;
-    auto made = take_new(wanted);
+result<std::byte*> session_memory::take(std::size_t bytes) {
+    if (std::byte* kept = take_kept(bytes)) return kept;
+    auto made = take_new(bytes);
     if (!made && made.error().code == errc::out_of_memory && !kept_.empty()) {
         release_kept();
-        made = take_new(wanted);
+        made = take_new(bytes);
     }
     return made;
 }
