@@ -34,16 +34,31 @@ lane::~lane() {
 }
 
 void lane::pass(std::span<item> items) {
-    std::vector<part> parts;
-    for (item& i : items) {
-        auto begun = begin(i);
-        if (begun)
-            parts.push_back(std::move(*begun));
-        else
-            i.faces = tl::unexpected(std::move(begun.error()));
-    }
-    if (parts.empty()) return;
+    while (!items.empty())
+        items = items.subspan(pass_together(items));
+}
 
+// The first of `items`, as many as the pool has room for now: the others wait for these to be done, holding nothing. Returns how
+// many have their faces, or an error.
+std::size_t lane::pass_together(std::span<item> items) {
+    std::vector<part> parts;
+    std::size_t taken = 0;
+    for (item& i : items) {
+        auto begun = begin(i, parts.empty() ? when_full::wait : when_full::fail);
+        if (!begun && begun.error().code == errc::out_of_memory && !parts.empty()) break;
+        ++taken;
+        if (begun) {
+            parts.push_back(std::move(*begun));
+            continue;
+        }
+        if (auto followed = followed_.find(i.follows); followed != followed_.end()) followed->second.known = false;
+        i.faces = tl::unexpected(std::move(begun.error()));
+    }
+    if (!parts.empty()) run(parts);
+    return taken;
+}
+
+void lane::run(std::vector<part>& parts) {
     detect(parts);
     auto done = find_again(parts).and_then([&] { return mesh_all(); });
     for (std::size_t f = 0; f < parts.size(); ++f) {
@@ -61,15 +76,12 @@ void lane::pass(std::span<item> items) {
     frames_.clear();  // their leases go
 }
 
-result<lane::part> lane::begin(item& i) {
+result<lane::part> lane::begin(item& i, when_full how) {
     auto followed = followed_by(i.follows);
     if (!followed) return tl::unexpected(std::move(followed.error()));
     const work_note uploading({stage::capture, i.from->id});
-    auto uploaded = line_.frames.upload(*stream_, *i.from, stage::capture);
-    if (!uploaded) {
-        (*followed)->known = false;
-        return tl::unexpected(std::move(uploaded.error()));
-    }
+    auto uploaded = line_.frames.upload(*stream_, *i.from, stage::capture, how);
+    if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
     return part{&i, std::move(*uploaded), *followed, i.detect || !(*followed)->known};
 }
 
@@ -95,7 +107,7 @@ void lane::detect(const std::vector<part>& parts) {
 result<void> lane::find_again(const std::vector<part>& parts) {
     frames_.clear();
     for (const part& p : parts) {
-        auto found = line_.frames.find(*stream_, *p.of->from, stage::region);
+        auto found = line_.frames.find(*stream_, *p.of->from, stage::region, when_full::wait);
         if (!found) return tl::unexpected(std::move(found.error()));
         frames_.push_back(std::move(*found));
     }

@@ -52,7 +52,9 @@ private:
           stream_(std::move(on)),
           space_(std::move(space)) {}
 
-    [[nodiscard]] result<part> begin(item& i);
+    [[nodiscard]] std::size_t pass_together(std::span<item> items);
+    [[nodiscard]] result<part> begin(item& i, when_full how);
+    void run(std::vector<part>& parts);
     void detect(const std::vector<part>& parts);
     [[nodiscard]] result<void> find_again(const std::vector<part>& parts);
     [[nodiscard]] result<vision::pass_results> mesh_all();

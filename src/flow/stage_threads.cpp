@@ -103,7 +103,7 @@ result<void> stage_threads::begin_capture(job& j) {
     auto place = free_places_.pop();
     if (!place) return fail(errc::interrupted, "the flow was stopped");
     j.place = *place;
-    auto uploaded = line_.frames.upload(*capture_stream_, j.from, stage::capture);
+    auto uploaded = line_.frames.upload(*capture_stream_, j.from, stage::capture, when_full::wait);
     if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
     j.on_device = std::move(*uploaded);
     mark(*capture_stream_, j.place->uploaded_job, j.serial);
@@ -166,7 +166,7 @@ vision::face_table stage_threads::table_of(const work_place& place) {
 void stage_threads::region(job& j) {
     if (!j.failed) return;
     const work_note note({stage::region, j.from.id});
-    auto found = line_.frames.find(*region_stream_, j.from, stage::region);
+    auto found = line_.frames.find(*region_stream_, j.from, stage::region, when_full::wait);
     if (!found) {
         j.failed = tl::unexpected(std::move(found.error()));
         return;

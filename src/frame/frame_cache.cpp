@@ -5,6 +5,14 @@
 #include <utility>
 
 namespace faceflow {
+namespace {
+
+// `hold` and `stored` of the cache's own copy are two.
+bool held_elsewhere(const frame& f) noexcept {
+    return f.stored != nullptr && f.stored.use_count() > 2;
+}
+
+}  // namespace
 
 frame_key key_of(const frame& f) noexcept {
     return {f.id, f.picture.width, f.picture.height, f.picture.format};
@@ -101,7 +109,17 @@ void frame_cache::clear() {
 std::size_t frame_cache::evict(std::size_t bytes) {
     entries gone;
     const std::lock_guard lock(mutex_);
-    return evict_down_to(counts_.bytes - std::min(bytes, counts_.bytes), gone);
+    std::size_t freed = 0;
+    for (auto at = by_use_.end(); at != by_use_.begin() && freed < bytes;) {
+        --at;
+        if (held_elsewhere(at->value)) continue;
+        freed += at->bytes;
+        const auto next = std::next(at);
+        remove(at, gone);
+        ++counts_.evictions;
+        at = next;
+    }
+    return freed;
 }
 
 std::size_t frame_cache::sweep(time_point now) {

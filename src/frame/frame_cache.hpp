@@ -61,8 +61,8 @@ public:
     void erase(const frame_key& key);
     void clear();
 
-    // Makes room when device memory is short: evicts the least recently used until `bytes` are free of their frames, or none
-    // is left. Returns how many bytes that were. A slot is reusable once the device has passed it and nobody else holds it.
+    // Makes room when device memory is short: evicts the least recently used of the frames that nobody else holds, whose slots
+    // come free once the device has passed them, until they are `bytes`. Returns how many bytes that were. Looks at each frame.
     std::size_t evict(std::size_t bytes);
 
     // Removes what is expired at `now`, without traffic; returns how many frames. get and put do so too.

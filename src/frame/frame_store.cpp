@@ -1,11 +1,17 @@
 #include "frame/frame_store.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include "frame/layout.hpp"
 
 namespace faceflow {
 namespace {
+
+// For room: first of one frame, then of two, then of four.
+constexpr int most_doublings = 2;
+constexpr auto between_askings = std::chrono::milliseconds(10);
+constexpr auto between_looks = std::chrono::microseconds(500);
 
 frame_cache_options cache_options(const frame_store_options& o) {
     frame_cache_options c;
@@ -34,11 +40,11 @@ void frame_store::close() {
     cache_.clear();
 }
 
-result<frame> frame_store::upload(stream& up, const host_frame& from, stage at) {
+result<frame> frame_store::upload(stream& up, const host_frame& from, stage at, when_full how) {
     if (from.on_device != nullptr) return adopt(up, from);
     if (views()) return frame{from.id, from.picture, from.owner, nullptr};
     if (device_.shares_host_memory()) {
-        auto slot = take_slot(native_bytes(from.picture.format, from.picture.width, from.picture.height));
+        auto slot = take_slot(native_bytes(from.picture.format, from.picture.width, from.picture.height), how);
         if (!slot) return tl::unexpected(std::move(slot.error()));
         pack(from.picture, slot->address());
         return stored(up, std::move(*slot), from.picture, from.id);
@@ -46,7 +52,7 @@ result<frame> frame_store::upload(stream& up, const host_frame& from, stage at) 
     auto staged = expect(from.picture, {at, from.id});
     if (!staged) return tl::unexpected(std::move(staged.error()));
     pack(from.picture, staged->bytes().data());
-    return upload(up, std::move(*staged), from.id, at);
+    return upload(up, std::move(*staged), from.id, at, how);
 }
 
 result<arrival> frame_store::expect(const image& picture, const tag& t) {
@@ -67,11 +73,11 @@ result<arrival> frame_store::expect(const image& picture, const tag& t) {
     return a;
 }
 
-result<frame> frame_store::upload(stream& up, arrival&& from, const frame_id& id, stage at) {
+result<frame> frame_store::upload(stream& up, arrival&& from, const frame_id& id, stage at, when_full how) {
     if (device_.shares_host_memory())
         return frame{id, packed_at(from.picture_, from.own_.get()), std::move(from.own_), nullptr};
     const std::size_t bytes = from.bytes_.size();
-    auto slot = take_slot(bytes);
+    auto slot = take_slot(bytes, how);
     if (!slot) return tl::unexpected(std::move(slot.error()));
     slot->used_on(up);
     auto moved = transfer(up, direction::host_to_device, slot->address(), from.staged_.host(), bytes, {at, id});
@@ -81,7 +87,7 @@ result<frame> frame_store::upload(stream& up, arrival&& from, const frame_id& id
 }
 
 result<frame> frame_store::produce(stream& by, const image& picture, const frame_id& id, const filler& fill) {
-    auto slot = take_slot(native_bytes(picture.format, picture.width, picture.height));
+    auto slot = take_slot(native_bytes(picture.format, picture.width, picture.height), when_full::fail);
     if (!slot) return tl::unexpected(std::move(slot.error()));
     slot->used_on(by);
     if (auto filled = fill(slot->address()); !filled) return tl::unexpected(std::move(filled.error()));
@@ -133,28 +139,39 @@ std::optional<frame> frame_store::find(stream& on, const frame_key& key) {
     return cached;
 }
 
-result<frame> frame_store::find(stream& on, const host_frame& from, stage at) {
+result<frame> frame_store::find(stream& on, const host_frame& from, stage at, when_full how) {
     if (views() && from.on_device == nullptr) return frame{from.id, from.picture, from.owner, nullptr};
     if (options_.cache) {
         const image& p = from.picture;
         if (auto cached = find(on, {from.id, p.width, p.height, p.format})) return std::move(*cached);
     }
-    return upload(on, from, at);
+    return upload(on, from, at, how);
 }
 
-result<lease> frame_store::take_slot(std::size_t bytes) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (auto taken = take_slot_once(families_[bytes], bytes)) return taken;
-        drop_idle_slabs(bytes);
-    }
-    // The pool is at its cap: cached frames give way. Outside of the lock, for it ends leases.
-    for (int attempt = 0;; ++attempt) {
-        device_.pool().ask_for_room(bytes * static_cast<std::size_t>(1 << attempt));
-        const std::lock_guard lock(mutex_);
-        auto taken = take_slot_once(families_[bytes], bytes);
-        if (taken || attempt == 2) return taken;
-        drop_idle_slabs(bytes);
+result<lease> frame_store::take_free_slot(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    auto taken = take_slot_once(families_[bytes], bytes);
+    if (!taken) drop_idle_slabs(bytes);
+    return taken;
+}
+
+result<lease> frame_store::take_slot(std::size_t bytes, when_full how) {
+    using clock = std::chrono::steady_clock;
+    auto taken = take_free_slot(bytes);
+    if (taken || taken.error().code != errc::out_of_memory) return taken;
+    // The pool is at its cap: cached frames give way, outside of the lock, for it ends leases. What gave way comes free when the
+    // device has passed it.
+    const auto deadline = clock::now() + (how == when_full::wait ? options_.patience : std::chrono::nanoseconds(0));
+    for (int asked = 0;; ++asked) {
+        device_.pool().ask_for_room(bytes << std::min(asked, most_doublings));
+        const auto ask_again = std::min(deadline, clock::now() + between_askings);
+        for (;;) {
+            taken = take_free_slot(bytes);
+            if (taken || taken.error().code != errc::out_of_memory) return taken;
+            if (clock::now() >= ask_again) break;
+            std::this_thread::sleep_for(between_looks);
+        }
+        if (asked >= most_doublings && clock::now() >= deadline) return taken;
     }
 }
 

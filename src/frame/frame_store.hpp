@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,9 +28,16 @@ struct frame_store_options {
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::size_t uploads_in_flight =
         4;  // staging blocks: one per thread that uploads, and as many transfers on their way
+    // How long `when_full::wait` waits.
+    std::chrono::nanoseconds patience = std::chrono::milliseconds(20);
     // Frames live in slots also where host memory is device memory (one copy), so that other processes can map them.
     bool always_in_slots = false;
 };
+
+// What becomes of a frame for which the pool has no room, though caches gave way. Waiting has an
+// end (frame_store_options::patience) and is best for those who hold no other frame: what they wait for is in work elsewhere, and
+// comes free with it.
+enum class when_full : std::uint8_t { fail, wait };
 
 // Host memory for a picture that comes from elsewhere, such as a socket: planes one behind the other without padding. It is
 // staging memory where a transfer follows, so that what arrives is not copied once more. Move-only; goes before its store.
@@ -47,7 +55,8 @@ private:
 
 // Where host memory is device memory nothing moves and nothing is cached: frames are views. Elsewhere frames live in slots of
 // slabs, one family per frame size, that grow by a few slots as long as the pool lets them; when it does not, the
-// caches of all stores of the device are asked to give way before errc::out_of_memory. Thread-safe.
+// caches of all stores of the device are asked to give way, and what is in work is waited for where that was asked for, before
+// errc::out_of_memory. Thread-safe.
 class frame_store : private memory_holder {
 public:
     static constexpr std::size_t slots_per_slab = 4;  // frame memory grows by so many frames
@@ -63,11 +72,12 @@ public:
 
     // One transfer of the frame's native bytes, planes without padding, in the order of `up`; entered in the cache. A frame
     // that lies on this device already is taken as it lies there: `up` waits for it, and nothing moves.
-    [[nodiscard]] result<frame> upload(stream& up, const host_frame& from, stage at);
+    [[nodiscard]] result<frame> upload(stream& up, const host_frame& from, stage at, when_full how = when_full::fail);
 
     // The same for a picture like `picture` (whose planes are not looked at) that the caller is about to fill in.
     [[nodiscard]] result<arrival> expect(const image& picture, const tag& t);
-    [[nodiscard]] result<frame> upload(stream& up, arrival&& from, const frame_id& id, stage at);
+    [[nodiscard]] result<frame> upload(stream& up, arrival&& from, const frame_id& id, stage at,
+                                       when_full how = when_full::fail);
 
     // A frame that is made on the device, for decoders: `fill` adds work to `by` that puts the bytes of a picture like `picture`,
     // planes without padding, into the slot that it is given. Not where frames are views.
@@ -78,7 +88,7 @@ public:
     [[nodiscard]] std::optional<frame> find(stream& on, const frame_key& key);
 
     // The frame for a later stage: from the cache, else uploaded again (and that is a miss, or the cache is off).
-    [[nodiscard]] result<frame> find(stream& on, const host_frame& from, stage at);
+    [[nodiscard]] result<frame> find(stream& on, const host_frame& from, stage at, when_full how = when_full::fail);
 
     // Lets go of every cached frame, for good: when it returns, no frame that the store kept notes a stream any more, so
     // that streams may go. Call it when nobody uploads or finds frames any longer.
@@ -93,7 +103,8 @@ private:
     };
 
     void give_way(std::size_t bytes) noexcept override { cache_.evict(bytes); }
-    [[nodiscard]] result<lease> take_slot(std::size_t bytes);
+    [[nodiscard]] result<lease> take_slot(std::size_t bytes, when_full how);
+    [[nodiscard]] result<lease> take_free_slot(std::size_t bytes);
     [[nodiscard]] result<lease> take_slot_once(family& f, std::size_t bytes);
     [[nodiscard]] result<staging_ring*> staging_for(std::size_t bytes);
     void drop_idle_slabs(std::size_t but_for);

@@ -149,6 +149,17 @@ TEST_P(memory_flow, moves_what_its_ledger_says_by_the_devices_own_count) {
     EXPECT_FALSE(run().checked) << "nobody asked";
 }
 
+TEST_P(memory_flow, a_recorded_run_waits_for_room_and_keeps_every_frame) {
+    chosen.batch_frames = 4;
+    const auto roomy = run();
+    chosen.device_memory = GetParam() == "fused" ? 52u << 20 : 40u << 20;
+    ASSERT_GT(roomy.peak, chosen.device_memory) << "else this tests nothing";
+    const auto m = run();
+    EXPECT_TRUE(same(roomy.faces, m.faces)) << m.faces.size() << " of " << roomy.faces.size() << " frames";
+    EXPECT_TRUE(m.dropped.empty());
+    EXPECT_LE(m.peak, chosen.device_memory);
+}
+
 TEST_P(memory_flow, a_full_device_sheds_load_and_goes_on) {
     // Room for the workspaces and hardly a frame more.
     const std::size_t room = run().peak;

@@ -107,6 +107,15 @@ TEST_P(process_flow, gives_the_faces_of_the_fused_flow) {
     }
 }
 
+TEST_P(process_flow, waits_for_room_in_its_pools_and_keeps_every_frame) {
+    if (GetParam() == "copied") GTEST_SKIP() << "its pools hold one frame at a time";
+    const auto roomy = run();
+    chosen.device_memory = GetParam() == "shared" ? 100u << 20 : 120u << 20;
+    const auto m = run();
+    EXPECT_TRUE(same(roomy.faces, m.faces)) << m.faces.size() << " of " << roomy.faces.size() << " frames";
+    EXPECT_TRUE(m.dropped.empty());
+}
+
 TEST_P(process_flow, moves_exactly_what_its_design_says) {
     const auto m = run();
     ASSERT_EQ(m.faces.size(), frames.size());

@@ -24,6 +24,13 @@ frame frame_of(std::uint32_t source, std::uint64_t sequence, std::int32_t width 
     return f;
 }
 
+// As a frame store makes them.
+frame stored(frame f) {
+    f.stored = std::make_shared<const stored_frame>();
+    f.hold = f.stored;
+    return f;
+}
+
 // Time that stands still until told.
 struct manual_clock {
     std::shared_ptr<std::atomic<std::int64_t>> ns = std::make_shared<std::atomic<std::int64_t>>(0);
@@ -156,6 +163,19 @@ TEST_P(frame_cache_model, agrees_with_the_obvious_one_on_every_answer_and_count)
         ASSERT_EQ(counts.frames, model.frames());
         ASSERT_LE(counts.peak_bytes, cap);
     }
+}
+
+TEST(frame_cache, frames_that_somebody_holds_do_not_give_way) {
+    frame_cache cache;
+    const frame held = stored(frame_of(0, 1));
+    cache.put(held, 100);
+    cache.put(stored(frame_of(0, 2)), 100);
+    cache.put(stored(frame_of(0, 3)), 100);
+    EXPECT_EQ(cache.evict(1), 100u) << "the least recently used of those that nobody holds";
+    EXPECT_FALSE(cache.get(key_of(frame_of(0, 2))));
+    EXPECT_EQ(cache.evict(1000), 100u);
+    EXPECT_EQ(cache.counts().frames, 1u);
+    EXPECT_TRUE(cache.get(key_of(held)));
 }
 
 TEST(frame_cache, keeps_geometries_of_one_frame_apart) {

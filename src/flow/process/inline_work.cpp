@@ -91,7 +91,7 @@ public:
         : kit_(kit),
           parcel_(std::move(p)),
           detector_(std::move(d)),
-          frames_(kit.on(), device_line::store_options(kit.chosen(), 4)) {}
+          frames_(kit.on(), store_options(kit.chosen())) {}
 
     result<std::span<std::byte>> expect(const stage_call& call, std::size_t bytes) override {
         const auto picture = picture_of(call.picture);
@@ -144,6 +144,14 @@ public:
 private:
     static tag tag_of(const stage_call& call, stage at) { return {at, {call.source, call.sequence}}; }
 
+    // It may not wait for so long that the watchdog takes it for hung.
+    static frame_store_options store_options(const options& o) {
+        auto s = device_line::store_options(o, 4);
+        s.patience =
+            std::min(s.patience, std::chrono::nanoseconds(static_cast<std::int64_t>(o.stage_timeout / 2 * 1e9)));
+        return s;
+    }
+
     // With the cache off the frame goes up for each of the two stages, as the analysis found it: its bytes are kept.
     bool uploads_again() const {
         return kit_.asked().role == stage_role::detect_region && !kit_.chosen().cache &&
@@ -151,13 +159,14 @@ private:
     }
 
     result<frame> upload(const tag& t) {
-        if (uploads_again()) return frames_.upload(kit_.work_stream(), kept(t.frame), t.at);
+        if (uploads_again()) return frames_.upload(kit_.work_stream(), kept(t.frame), t.at, when_full::wait);
         if (!arriving_) return fail(errc::corrupt, "a frame without pixels");
-        return frames_.upload(kit_.work_stream(), std::exchange(arriving_, std::nullopt).value(), t.frame, t.at);
+        return frames_.upload(kit_.work_stream(), std::exchange(arriving_, std::nullopt).value(), t.frame, t.at,
+                              when_full::wait);
     }
 
     result<frame> find_again(frame f) {
-        if (uploads_again()) return frames_.upload(kit_.work_stream(), kept(f.id), stage::region);
+        if (uploads_again()) return frames_.upload(kit_.work_stream(), kept(f.id), stage::region, when_full::wait);
         const image& p = f.picture;
         if (auto cached = frames_.find(kit_.work_stream(), {f.id, p.width, p.height, p.format}))
             return std::move(*cached);

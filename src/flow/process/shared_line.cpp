@@ -115,7 +115,7 @@ private:
     result<void> begin(process_job& j) {
         const work_note note({stage::capture, j.from.id});
         if (auto taken = take_place(j); !taken) return taken;
-        auto uploaded = frames_.upload(*up_, j.from, stage::capture);
+        auto uploaded = frames_.upload(*up_, j.from, stage::capture, when_full::wait);
         if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
         j.on_device = std::move(*uploaded);
         up_->signal(passed(shared_page::capture, j.place), j.serial);
