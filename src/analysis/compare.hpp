@@ -29,7 +29,9 @@ struct compare_request {
 inline constexpr std::size_t most_decoded_bytes = std::size_t{1} << 30;
 
 struct comparison {
-    std::vector<compare_row> rows;   // the first one is the reference
+    // Changes are against the first one. Faces are held to those of the reference: the first row whose flow takes pixels as they
+    // come, else the first.
+    std::vector<compare_row> rows;
     double frames_per_second = 30;   // of the source; 30 where it does not say
     std::vector<std::string> notes;  // for people: frames that failed, a cut-off clip, the device that `auto` became
 };
@@ -51,10 +53,12 @@ struct compare_progress {
                                          const std::function<void(const compare_progress&)>& on_progress);
 
 // How far the faces of one frame are from the reference's: 0 with `equal` set when all of their values are the same bits,
-// infinity when tracks or their number differ, else pixels between landmarks.
+// infinity when tracks or their number differ, else pixels between landmarks; `close` of `faces` have none further away than
+// converted_tolerance_model_px.
 struct difference {
     bool equal = true;
     double largest_px = 0;
+    std::size_t faces = 0, close = 0;
 };
 [[nodiscard]] difference difference_between(const frame_faces& reference, const frame_faces& other);
 

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "analysis/compare.hpp"
+#include "vision/mesh.hpp"
 
 namespace faceflow::analysis {
 namespace {
@@ -53,17 +54,26 @@ double largest_distance(const face& a, const face& b) {
     return largest;
 }
 
+// Pixels of the mesh model's input to one of the frame.
+double model_scale(const face& f) {
+    const vision::mesh_options mesh;
+    return double{mesh.model_size} / (double{mesh.region_scale} * double{std::max(f.box.width, f.box.height)});
+}
+
 }  // namespace
 
 difference difference_between(const frame_faces& reference, const frame_faces& other) {
-    if (reference.faces.size() != other.faces.size()) return {false, infinity};
+    if (reference.faces.size() != other.faces.size()) return {false, infinity, reference.faces.size(), 0};
     difference d;
+    d.faces = d.close = reference.faces.size();
     for (std::size_t i = 0; i < reference.faces.size(); ++i) {
         const face &a = reference.faces[i], &b = other.faces[i];
-        if (a.track != b.track) return {false, infinity};
+        if (a.track != b.track) return {false, infinity, reference.faces.size(), 0};
         if (same_bits(a, b)) continue;
         d.equal = false;
-        d.largest_px = std::max(d.largest_px, largest_distance(a, b));
+        const double px = largest_distance(a, b);
+        d.largest_px = std::max(d.largest_px, px);
+        if (px * model_scale(a) > converted_tolerance_model_px) --d.close;
     }
     return d;
 }

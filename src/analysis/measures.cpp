@@ -5,6 +5,8 @@
 #include <array>
 #include <cmath>
 
+#include "flow/flow.hpp"
+
 namespace faceflow::analysis {
 namespace {
 
@@ -31,8 +33,8 @@ constexpr std::array measures{
             1e6, 1, " MB", true},
     measure{"syncs_per_frame", "host syncs / frame", [](const compare_row& r, double) { return r.syncs_per_frame; }, 1,
             2},
-    measure{"cache_hit_rate", "cache hit rate", [](const compare_row& r, double) { return r.cache_hit_rate; }, 0.01, 1,
-            " %"},
+    measure{"cache_hit_rate", "cache hit rate",
+            [](const compare_row& r, double) { return r.cache_hit_rate.value_or(std::nan("")); }, 0.01, 1, " %"},
     measure{"link_ms_per_frame", "time on the link / frame",
             [](const compare_row& r, double) { return r.link_ms_per_frame; }, 1, 3, " ms"},
     measure{"latency_ms_p50", "latency p50", [](const compare_row& r, double) { return r.latency_ms.p50; }, 1, 2,
@@ -54,11 +56,12 @@ std::span<const measure> all_measures() noexcept {
 
 std::optional<double> change_percent(double first, double value) noexcept {
     if (first == value) return 0.0;
-    if (first == 0) return std::nullopt;
+    if (first == 0 || std::isnan(first) || std::isnan(value)) return std::nullopt;
     return (value - first) / first * 100;
 }
 
 std::string number(const measure& m, double value) {
+    if (std::isnan(value)) return "-";
     std::string text = fmt::format("{:.{}f}", value / m.unit, m.decimals);
     const std::size_t whole = std::min(text.find('.'), text.size());
     const std::size_t sign = text.front() == '-' ? 1 : 0;
@@ -68,6 +71,7 @@ std::string number(const measure& m, double value) {
 }
 
 std::string plain(double value, int most_decimals) {
+    if (std::isnan(value)) return {};
     std::string text = fmt::format("{:.{}f}", value, most_decimals);
     if (text.find('.') == std::string::npos) return text;
     text.erase(text.find_last_not_of('0') + 1);
@@ -76,8 +80,12 @@ std::string plain(double value, int most_decimals) {
 }
 
 std::string faces_text(const compare_row& row) {
+    if (row.reference) return "reference";
     if (row.faces_equal && row.largest_difference_px == 0) return "yes";
     if (!std::isfinite(row.largest_difference_px)) return "other faces";
+    if (flow::converts_pixels(row.flow)) {
+        return fmt::format("{} % within {} px", plain(row.faces_close * 100, 1), plain(converted_tolerance_model_px));
+    }
     return fmt::format("within {} px", plain(std::max(row.largest_difference_px, 0.000001)));
 }
 

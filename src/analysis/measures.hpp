@@ -11,10 +11,10 @@
 namespace faceflow::analysis {
 
 struct measure {
-    std::string_view key;    // of CSV columns
-    std::string_view title;  // for people
-    double (*value)(const compare_row& row, double frames_per_second);
-    double unit = 1;  // what the table divides by
+    std::string_view key;                                               // of CSV columns
+    std::string_view title;                                             // for people
+    double (*value)(const compare_row& row, double frames_per_second);  // NaN where a flow has no such thing
+    double unit = 1;                                                    // what the table divides by
     int decimals = 1;
     std::string_view suffix = {};  // of the table's numbers
     bool per_second = false;       // at the source's frame rate
@@ -23,16 +23,16 @@ struct measure {
 // In the order of the table.
 [[nodiscard]] std::span<const measure> all_measures() noexcept;
 
-// Change in percent; nullopt when the first value is 0 and the other is not, 0 when both are.
+// Change in percent; nullopt when the first value is 0 and the other is not, or either is NaN; 0 when both are 0.
 [[nodiscard]] std::optional<double> change_percent(double first, double value) noexcept;
 
-// "3 110 400", "93.3 MB": in the table's unit, thousands apart.
+// "3 110 400", "93.3 MB": in the table's unit, thousands apart; "-" for NaN.
 [[nodiscard]] std::string number(const measure& m, double value);
 
-// "12", "0.5": without trailing zeros.
+// "12", "0.5": without trailing zeros; nothing for NaN.
 [[nodiscard]] std::string plain(double value, int most_decimals = 6);
 
-// "yes", "within 0.42 px" or "other faces".
+// "reference", "yes", "within 0.42 px", "99.3 % within 1 px" (see converted_share) or "other faces".
 [[nodiscard]] std::string faces_text(const compare_row& row);
 
 }  // namespace faceflow::analysis

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,7 +53,7 @@ struct plan_result {
     double host_to_device_per_frame = 0, host_to_device_bytes_per_frame = 0;
     double device_to_host_per_frame = 0, device_to_host_bytes_per_frame = 0;
     double syncs_per_frame = 0;
-    double cache_hit_rate = 0;
+    std::optional<double> cache_hit_rate;  // nothing where nobody asks a cache
     first_frame_extra first_frame;
     double link_ms_per_frame = 0;  // one after the other, the host's staging of pageable memory counted
     double link_busy_up = 0,

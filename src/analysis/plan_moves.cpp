@@ -25,7 +25,7 @@ public:
     planned_moves in_process() {
         const bool again = !stays_cached(r_);
         up(moved_frame_bytes(r_), again ? 2 : 1);
-        p_.cache_hit_rate = again ? 0 : 1;
+        if (r_.cache) p_.cache_hit_rate = again ? 0 : 1;
         results_down();
         return p_;
     }
@@ -51,7 +51,7 @@ public:
     // Two processes: a miss costs nothing here, as the frame is still held; without the cache it goes up once more.
     planned_moves cached() {
         up(moved_frame_bytes(r_), r_.cache ? 1 : 2);
-        p_.cache_hit_rate = stays_cached(r_) ? 1 : 0;
+        if (r_.cache) p_.cache_hit_rate = stays_cached(r_) ? 1 : 0;
         if (!r_.batch) {
             down_and_wait(parcel_.crops_at);
             if (r_.faces == 0) return p_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "analysis/plan.hpp"
@@ -19,7 +20,7 @@ struct planned_move {
 struct planned_moves {
     std::vector<planned_move> all;
     std::int64_t syncs = 0;
-    double cache_hit_rate = 0;
+    std::optional<double> cache_hit_rate;  // nothing where nobody asks a cache
     first_frame_extra first;
 };
 

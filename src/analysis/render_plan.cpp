@@ -99,7 +99,7 @@ std::string render_plan_json(const plan_result& p) {
     j["device_to_host_per_frame"] = p.device_to_host_per_frame;
     j["device_to_host_bytes_per_frame"] = p.device_to_host_bytes_per_frame;
     j["syncs_per_frame"] = p.syncs_per_frame;
-    j["cache_hit_rate"] = p.cache_hit_rate;
+    j["cache_hit_rate"] = p.cache_hit_rate ? nlohmann::ordered_json(*p.cache_hit_rate) : nullptr;
     j["first_frame_more"] = {{"device_to_host", p.first_frame.device_to_host},
                              {"device_to_host_bytes", p.first_frame.device_to_host_bytes},
                              {"syncs", p.first_frame.syncs}};

@@ -18,7 +18,7 @@ constexpr std::size_t columns_side_by_side = 4;
 
 std::string change_text(double first, double value) {
     const auto change = change_percent(first, value);
-    if (!change) return "new";
+    if (!change) return std::isnan(first) || std::isnan(value) ? "" : "new";
     if (*change == 0) return "=";
     const std::string percent = fmt::format("{:+.1f} %", *change);
     return percent == "+0.0 %" || percent == "-0.0 %" ? "~" : percent;
@@ -49,10 +49,16 @@ std::vector<line> lines_of(const std::vector<compare_row>& rows, double frames_p
             l.cells.push_back({number(m, v), i == 0 ? "" : change_text(first, v)});
         }
     }
+    if (std::any_of(rows.begin(), rows.end(), [](const compare_row& r) { return r.failed > 0; })) {
+        line& failed = lines.emplace_back();
+        failed.title = "frames without a result";
+        for (const auto& r : rows)
+            failed.cells.push_back({fmt::format("{}", r.failed), ""});
+    }
     line& faces = lines.emplace_back();
     faces.title = "faces equal";
     for (std::size_t i = 0; i < rows.size(); ++i)
-        faces.cells.push_back({i == 0 ? "-" : faces_text(rows[i]), ""});
+        faces.cells.push_back({faces_text(rows[i]), ""});
     return lines;
 }
 
@@ -142,12 +148,12 @@ std::string render_markdown(const std::vector<compare_row>& rows, const report_o
 }
 
 std::string render_csv(const std::vector<compare_row>& rows, const report_options& o) {
-    std::string out = "flow,ablation,device,frames,source_fps,faces_equal,largest_difference_px";
+    std::string out = "flow,ablation,device,frames,failed,source_fps,faces_equal,largest_difference_px";
     for (const measure& m : all_measures())
         out += fmt::format(",{0},{0}_change_percent", m.key);
     out += '\n';
     for (const auto& r : rows) {
-        out += fmt::format("{},{},{},{},{},{},{}", r.flow, r.ablation, r.device, r.frames,
+        out += fmt::format("{},{},{},{},{},{},{},{}", r.flow, r.ablation, r.device, r.frames, r.failed,
                            plain(o.frames_per_second, 3), r.faces_equal, plain(r.largest_difference_px));
         for (const measure& m : all_measures()) {
             const double v = m.value(r, o.frames_per_second);
@@ -170,7 +176,7 @@ std::string render_json(const std::vector<compare_row>& rows) {
         j["device_to_host_per_frame"] = r.device_to_host_per_frame;
         j["device_to_host_bytes_per_frame"] = r.device_to_host_bytes_per_frame;
         j["syncs_per_frame"] = r.syncs_per_frame;
-        j["cache_hit_rate"] = r.cache_hit_rate;
+        j["cache_hit_rate"] = r.cache_hit_rate ? nlohmann::ordered_json(*r.cache_hit_rate) : nullptr;
         j["latency_ms"] = {{"p50", r.latency_ms.p50}, {"p95", r.latency_ms.p95}, {"p99", r.latency_ms.p99}};
         j["fps"] = r.fps;
         j["peak_device_bytes"] = r.peak_device_bytes;
@@ -179,6 +185,8 @@ std::string render_json(const std::vector<compare_row>& rows) {
             j["largest_difference_px"] = r.largest_difference_px;
         else
             j["largest_difference_px"] = nullptr;  // other faces or tracks
+        j["faces_close"] = r.faces_close;
+        j["failed"] = r.failed;
         j["ablation"] = r.ablation;
         if (r.ledger_agrees) j["ledger_agrees"] = *r.ledger_agrees;
         all.push_back(std::move(j));

@@ -34,16 +34,17 @@ public:
         {
             const std::lock_guard lock(mutex_);
             last_ = clock::now();
-            if (faces)
+            if (faces) {
                 outcome_.faces.emplace(f.id.sequence, std::move(*faces));
-            else
+            } else {
                 ++outcome_.failed[std::string(name(faces.error().code))];
+            }
             ++count_;
         }
         changed_.notify_all();
     }
 
-    // When result number `n` came, counted from 1.
+    // When outcome number `n` came, counted from 1.
     result<clock::time_point> wait_for(std::uint64_t n, const std::atomic<bool>& stop) {
         const auto deadline = clock::now() + patience;
         std::unique_lock lock(mutex_);
@@ -57,6 +58,10 @@ public:
     std::uint64_t count() const {
         const std::lock_guard lock(mutex_);
         return count_;
+    }
+    std::uint64_t with_faces() const {
+        const std::lock_guard lock(mutex_);
+        return outcome_.faces.size();
     }
     flood_outcome take_outcome() {
         const std::lock_guard lock(mutex_);
@@ -107,7 +112,8 @@ counted counts_of(const face_engine& engine) {
 
 void enter_counts(const counted& before, const counted& after, compare_row& row) {
     const auto each = [&](std::uint64_t counted::*what) {
-        return static_cast<double>(after.*what - before.*what) / static_cast<double>(row.frames);
+        return static_cast<double>(after.*what - before.*what) /
+               static_cast<double>(std::max<std::uint64_t>(row.frames, 1));
     };
     row.host_to_device_per_frame = each(&counted::up);
     row.host_to_device_bytes_per_frame = each(&counted::up_bytes);
@@ -115,7 +121,7 @@ void enter_counts(const counted& before, const counted& after, compare_row& row)
     row.device_to_host_bytes_per_frame = each(&counted::down_bytes);
     row.syncs_per_frame = each(&counted::syncs);
     const auto hits = after.hits - before.hits, asked = hits + after.misses - before.misses;
-    row.cache_hit_rate = asked > 0 ? static_cast<double>(hits) / static_cast<double>(asked) : 0;
+    if (asked > 0) row.cache_hit_rate = static_cast<double>(hits) / static_cast<double>(asked);
 }
 
 // Milliseconds of the shortest of several tries.
@@ -217,7 +223,7 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
         if (stop_.load(std::memory_order_relaxed)) return tl::unexpected(stopped());
         if (i == settling) {
             (*engine)->drain();
-            settled = results.count();
+            settled = results.with_faces();
             before = counts_of(**engine);
             begun = clock::now();
         }
@@ -231,8 +237,8 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
     if (auto health = (*engine)->health(); !health) return tl::unexpected(std::move(health.error()));
     const double seconds = milliseconds(clock::now() - begun) / 1000;
 
-    row.frames = frames_.size() > settling ? frames_.size() - settling : frames_.size();
-    row.fps = static_cast<double>(results.count() - settled) / seconds;
+    row.frames = results.with_faces() - settled;
+    row.fps = static_cast<double>(row.frames) / seconds;
     row.peak_device_bytes = (*engine)->peak_device_bytes();
     enter_counts(before, counts_of(**engine), row);
     auto checked = (*engine)->check_ledger();
@@ -249,7 +255,8 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
     return outcome;
 }
 
-result<std::vector<double>> trial::one_by_one(const progress_of& on_progress) const {
+result<std::vector<double>> trial::one_by_one(const progress_of& on_progress,
+                                              std::map<std::string, std::uint64_t>& failed) const {
     arrivals results;
     options chosen = chosen_;
     chosen.verify_ledger = false;  // who counts costs time, and has counted already
@@ -264,11 +271,14 @@ result<std::vector<double>> trial::one_by_one(const progress_of& on_progress) co
         f.captured = clock::now();
         const auto begun = f.captured;
         if (auto r = (*engine)->submit(std::move(f)); !r) return tl::unexpected(std::move(r.error()));
+        const auto before = results.with_faces();
         const auto arrived = results.wait_for(i + 1, stop_);
         if (!arrived) return tl::unexpected(arrived.error());
-        if (i >= warm_up) measured.push_back(milliseconds(*arrived - begun));
+        if (i >= warm_up && results.with_faces() > before) measured.push_back(milliseconds(*arrived - begun));
         on_progress(i + 1, total);
     }
+    for (const auto& [reason, n] : results.take_outcome().failed)
+        failed[reason] += n;
     return measured;
 }
 

@@ -21,7 +21,7 @@ namespace faceflow::analysis {
 // What a run of all frames gave besides its figures.
 struct flood_outcome {
     std::map<std::uint64_t, frame_faces> faces;   // by sequence: there is one source
-    std::map<std::string, std::uint64_t> failed;  // frames without faces, by reason
+    std::map<std::string, std::uint64_t> failed;  // frames without a result, by reason
     std::optional<ledger_check> checked;          // with verify_ledger
 };
 
@@ -37,11 +37,12 @@ public:
           frames_(frames),
           stop_(stop) {}
 
-    // Fills in the row's transfers, syncs, hit rate, peak memory, rate and time on the link.
+    // Fills in the row's transfers, syncs, hit rate, peak memory, rate and time on the link: all per frame with a result.
     [[nodiscard]] result<flood_outcome> all_at_once(const progress& on_progress, compare_row& row) const;
 
-    // Milliseconds from submit to result of each frame, alone in the flow.
-    [[nodiscard]] result<std::vector<double>> one_by_one(const progress_of& on_progress) const;
+    // Milliseconds from submit to result of each frame, alone in the flow. One without a result is counted in `failed` instead.
+    [[nodiscard]] result<std::vector<double>> one_by_one(const progress_of& on_progress,
+                                                         std::map<std::string, std::uint64_t>& failed) const;
 
 private:
     const options& chosen_;

@@ -84,6 +84,9 @@ struct flow_parts {
 // Processes that each have a pool on the device: the cap is divided by it.
 [[nodiscard]] std::size_t pools_of(std::string_view wanted) noexcept;
 
+// Whether its stages see other pixels than those that came: `copied` goes through 8-bit BGR.
+[[nodiscard]] bool converts_pixels(std::string_view wanted) noexcept;
+
 // `o` with those of cache, batch and pinned off that its flow has not: `copied` has none of them, `shared` no cache.
 [[nodiscard]] options heeded(options o) noexcept;
 

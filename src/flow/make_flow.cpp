@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -18,13 +19,14 @@ struct known_flow {
     result<std::unique_ptr<flow>> (*make)(const flow_parts& parts);
     std::size_t pools;                               // processes with a pool on the device
     bool cache = true, batch = true, pinned = true;  // that it has
+    bool converts = false;                           // pixels
 };
 
 constexpr std::array<known_flow, 5> all_flows{{{"fused", make_fused_flow, 1},
                                                {"threaded", make_threaded_flow, 1},
                                                {"shared", make_shared_flow, 4, false},
                                                {"cached", make_cached_flow, 3},
-                                               {"copied", make_copied_flow, 4, false, false, false}}};
+                                               {"copied", make_copied_flow, 4, false, false, false, true}}};
 
 }  // namespace
 
@@ -41,6 +43,11 @@ std::size_t pools_of(std::string_view wanted) noexcept {
         if (f.name == wanted) return f.pools;
     }
     return 1;
+}
+
+bool converts_pixels(std::string_view wanted) noexcept {
+    return std::any_of(all_flows.begin(), all_flows.end(),
+                       [&](const known_flow& f) { return f.name == wanted && f.converts; });
 }
 
 options heeded(options o) noexcept {

@@ -252,7 +252,10 @@ class MemoryFlow(Case):
             plan = self.plan("--flow", row["flow"], *off)
             for key in self.COUNTS:
                 self.assertEqual(plan[key], row[key], f"{row['flow']}, {row['ablation']}: {key}")
-            self.assertTrue(row["faces_equal"] or row["flow"] == "copied", row)  # that one goes through 8-bit BGR
+            self.assertTrue(row["faces_equal"], row)
+            self.assertEqual(row["failed"], 0, row)
+            if row["flow"] != "copied" and row["ablation"] != "batch":
+                self.assertEqual(row["largest_difference_px"], 0, row)
 
     def test_reports_are_written(self):
         done = faceflow("compare", DEMO, "--device", "emulated", "--flows", "fused", "--limit", 6, "--out", self.dir / "out")

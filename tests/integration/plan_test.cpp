@@ -1,5 +1,6 @@
 // `faceflow plan` against what the ledgers of real runs hold: to the transfer, the byte and the modelled nanosecond.
 #include <cmath>
+#include <optional>
 
 #include "analysis/plan.hpp"
 #include "flow_testing.hpp"
@@ -122,7 +123,7 @@ protected:
         EXPECT_EQ(static_cast<double>(c.down_bytes), p.device_to_host_bytes_per_frame);
         EXPECT_EQ(static_cast<double>(c.syncs), p.syncs_per_frame);
         const auto asked = static_cast<double>(c.hits + c.misses);
-        EXPECT_EQ(asked > 0 ? static_cast<double>(c.hits) / asked : 0, p.cache_hit_rate);
+        EXPECT_EQ(asked > 0 ? std::optional(static_cast<double>(c.hits) / asked) : std::nullopt, p.cache_hit_rate);
         EXPECT_EQ(static_cast<std::int64_t>(c.link_ns), std::llround(p.link_ms_per_frame * 1e6));
     }
 

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "analysis/compare.hpp"
 #include "device/emulated/link.hpp"
@@ -37,7 +38,7 @@ TEST(plan, without_the_cache_a_frame_goes_up_twice) {
     const auto p = planned(r);
     EXPECT_EQ(p.host_to_device_per_frame, 2);
     EXPECT_EQ(p.host_to_device_bytes_per_frame, 2 * 3110400);
-    EXPECT_EQ(p.cache_hit_rate, 0);
+    EXPECT_EQ(p.cache_hit_rate, std::nullopt);
     EXPECT_EQ(p.device_to_host_per_frame, 1);
 }
 
@@ -66,10 +67,11 @@ TEST(plan, results_come_down_in_steps_of_eight_faces) {
 TEST(plan, knows_every_flow) {
     const struct {
         std::string flow;
-        double up, up_bytes, down, down_bytes, syncs, hits;
-    } rows[] = {{"copied", 7, 14219064, 9, 1800736, 9, 0},
+        double up, up_bytes, down, down_bytes, syncs;
+        std::optional<double> hits;
+    } rows[] = {{"copied", 7, 14219064, 9, 1800736, 9, std::nullopt},
                 {"cached", 2, 4887552, 2, 1800736, 2, 1},
-                {"shared", 1, 3110400, 1, 47152, 1, 0},
+                {"shared", 1, 3110400, 1, 47152, 1, std::nullopt},
                 {"threaded", 1, 3110400, 1, 47152, 1, 1},
                 {"fused", 1, 3110400, 1, 47152, 1, 1}};
     EXPECT_EQ(std::size(rows), flow::flow_names().size());
@@ -280,6 +282,18 @@ TEST(difference, is_the_largest_distance_of_a_landmark) {
     const auto d = difference_between(two_faces(), moved);
     EXPECT_FALSE(d.equal);
     EXPECT_DOUBLE_EQ(d.largest_px, 5);
+}
+
+TEST(difference, counts_faces_within_a_pixel_of_the_models_input) {
+    auto reference = two_faces();
+    reference.faces[0].box =
+        reference.faces[1].box = {0, 0, 256, 200};  // two pixels of the frame to one of the model's
+    auto moved = reference;
+    moved.faces[0].landmarks[0].x += 1.9f;
+    moved.faces[1].landmarks[0].x += 2.1f;
+    const auto d = difference_between(reference, moved);
+    EXPECT_EQ(d.faces, 2u);
+    EXPECT_EQ(d.close, 1u);
 }
 
 TEST(difference, sees_a_value_that_is_no_landmark) {

@@ -126,6 +126,34 @@ TEST(report, a_row_without_faces_in_common_says_so) {
     EXPECT_NE(line_of(render_table(rows, {}), "faces equal").find("other faces"), std::string::npos);
 }
 
+TEST(report, says_which_row_is_the_reference_and_what_share_of_converted_faces_is_close) {
+    auto rows = three_rows();
+    rows[0].flow = "copied";
+    rows[0].largest_difference_px = 7.6;
+    rows[0].faces_close = 0.9934;
+    rows[1].reference = true;
+    EXPECT_EQ(faces_text(rows[0]), "99.3 % within 1 px");
+    EXPECT_EQ(faces_text(rows[1]), "reference");
+}
+
+TEST(report, a_flow_without_a_cache_has_no_hit_rate) {
+    auto rows = three_rows();
+    rows[1].cache_hit_rate.reset();
+    const auto line = line_of(render_table(rows, {}), "cache hit rate");
+    EXPECT_NE(line.find(" - "), std::string::npos) << line;
+    EXPECT_EQ(line.find("nan"), std::string::npos) << line;
+    EXPECT_EQ(render_csv(rows, {}).find("nan"), std::string::npos);
+    EXPECT_TRUE(nlohmann::json::parse(render_json(rows))["rows"][1]["cache_hit_rate"].is_null());
+}
+
+TEST(report, frames_without_a_result_have_a_line_where_there_are_any) {
+    auto rows = three_rows();
+    EXPECT_EQ(line_of(render_table(rows, {}), "frames without a result"), "");
+    rows[2].failed = 7;
+    EXPECT_NE(line_of(render_table(rows, {}), "frames without a result").find('7'), std::string::npos);
+    EXPECT_EQ(nlohmann::json::parse(render_json(rows))["rows"][2]["failed"], 7);
+}
+
 TEST(report, csv_has_a_line_per_row_with_as_many_cells_as_its_head) {
     std::istringstream in(render_csv(three_rows(), {}));
     std::string head, line;
@@ -163,7 +191,7 @@ TEST(report, json_has_exactly_the_keys_that_scripts_rely_on) {
               (std::vector<std::string>{"flow", "device", "host_to_device_per_frame", "host_to_device_bytes_per_frame",
                                         "device_to_host_per_frame", "device_to_host_bytes_per_frame", "syncs_per_frame",
                                         "cache_hit_rate", "latency_ms", "fps", "peak_device_bytes", "faces_equal",
-                                        "largest_difference_px", "ablation"}));
+                                        "largest_difference_px", "faces_close", "failed", "ablation"}));
     EXPECT_EQ(j["rows"][2]["host_to_device_bytes_per_frame"], 6220800);
     EXPECT_EQ(j["rows"][2]["ablation"], "cache");
     EXPECT_EQ(j["rows"][2]["faces_equal"], false);
