@@ -47,8 +47,11 @@ result<batched_model> batched_model::create(const device& on, std::int32_t most,
     }
 }
 
-// The second run is the first that knows what memory it needs.
+// The second run is the first that knows what memory it needs. The capture follows it at once: ONNX Runtime plans a model's
+// convolutions anew when the batch was another one the last time, and must not do so while it is captured.
 constexpr std::int32_t runs_before_graph = 2;
+// Something else in the process may have spoilt one, such as the end of another session.
+constexpr std::int32_t most_captures = 3;
 
 batched_model::batch& batched_model::batch_holding(std::int32_t n) {
     return *std::lower_bound(batches_.begin(), batches_.end(), n,
@@ -57,28 +60,28 @@ batched_model::batch& batched_model::batch_holding(std::int32_t n) {
 
 void batched_model::add_run(stream& on, std::int32_t n, bool graphs) {
     batch& b = batch_holding(n);
-    if (graphs && b.captured == nullptr && !b.refused && b.runs >= runs_before_graph) b.refused = !capture(on, b);
     if (graphs && b.captured != nullptr) {
         on.launch(*b.captured);
         return;
     }
-    b.runs = std::min(b.runs + 1, runs_before_graph);
     on.enqueue([&bound = b.bound] { return bound.run(); });
+    b.runs = std::min(b.runs + 1, runs_before_graph);
+    if (graphs && b.runs == runs_before_graph && b.captures < most_captures) capture(on, b);
 }
 
-// False when there will be none.
-bool batched_model::capture(stream& on, batch& b) {
+// For the next run of the batch.
+void batched_model::capture(stream& on, batch& b) {
     auto captured = on.capture([&]() -> result<void> {
         on.enqueue([&bound = b.bound] { return bound.run_for_graph(); });
         return {};
     });
     if (captured) {
         b.captured = std::move(*captured);
-        return true;
+        return;
     }
-    if (captured.error().code == errc::interrupted) return true;  // the stream has failed before: another time
-    if (refusal_.empty()) refusal_ = std::move(captured.error().message);
-    return false;
+    if (captured.error().code == errc::interrupted) return;  // the stream has failed before: another time
+    b.captures = captured.error().code == errc::unsupported ? most_captures : b.captures + 1;
+    if (b.captures == most_captures && refusal_.empty()) refusal_ = std::move(captured.error().message);
 }
 
 void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, bool graphs) {
@@ -86,7 +89,7 @@ void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, b
     // The largest first: smaller ones then find memory that is there.
     for (auto batch = model.batches_.rbegin(); batch != model.batches_.rend(); ++batch) {
         if (!every && &*batch != &model.batch_holding(usual)) continue;
-        for (std::int32_t i = 0; i < runs_before_graph + (graphs ? 1 : 0); ++i)
+        for (std::int32_t i = 0; i < runs_before_graph + (graphs ? most_captures - 1 : 0); ++i)
             model.add_run(on, batch->size, graphs);
     }
 }

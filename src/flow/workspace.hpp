@@ -43,7 +43,7 @@ public:
     inference::binding& holding(std::int32_t n) { return batch_holding(n).bound; }
 
     // Adds a run on that batch to `on`, always the same stream. With `graphs`, and where the device has them, from the third
-    // run on as the launch of a graph; a batch that gives none is run as before.
+    // run on as the launch of a graph; a batch that gives none, after a few tries, is run as before.
     void add_run(stream& on, std::int32_t n, bool graphs);
 
     // Why a batch runs without a graph although one was wanted; empty while there is no such batch.
@@ -55,11 +55,11 @@ private:
         inference::binding bound;
         std::unique_ptr<graph> captured = nullptr;  // goes before what it runs
         std::int32_t runs = 0;                      // without a graph
-        bool refused = false;
+        std::int32_t captures = 0;                  // that failed
     };
     friend void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, bool graphs);
     batch& batch_holding(std::int32_t n);
-    [[nodiscard]] bool capture(stream& on, batch& b);
+    void capture(stream& on, batch& b);
 
     std::vector<batch> batches_;  // the smallest first
     std::string refusal_;

@@ -88,12 +88,26 @@ struct session::impl {
     std::unique_ptr<session_memory> memory;
     stream* home = nullptr;
     std::atomic<std::uint64_t> runs{0};
+    std::atomic<const void*> last{nullptr};  // the binding whose run was the last one, unless that was waited for
     std::string model;
     Ort::Session ort{nullptr};  // goes first: it gives its memory back
 };
 
+namespace {
+
+bool is_lost(const stream& home) {
+    const auto probe = home.owner().make_event();  // every call fails then
+    return !probe && probe.error().code == errc::device_lost;
+}
+
+}  // namespace
+
 session::session(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
-session::~session() = default;
+
+// ONNX Runtime ends the process when it cannot give memory back. So what is left of a session on a device that is lost stays.
+session::~session() {
+    if (impl_->home != nullptr && is_lost(*impl_->home)) static_cast<void>(impl_->ort.release());
+}
 
 std::size_t session::device_bytes() const {
     return impl_->memory == nullptr ? 0 : impl_->memory->bytes();
@@ -211,7 +225,8 @@ result<std::vector<std::vector<std::int64_t>>> session::output_shapes(const std:
 
 // Host memory that kernels read from is given back by ONNX Runtime 1.29 only at the end of a run that it waits for. Every so many
 // runs one is waited for, so that such memory does not add up; and the last of all, since what is given back once
-// the session is gone ends the process (cudaFreeHost from a callback of the stream).
+// the session is gone ends the process (cudaFreeHost from a callback of the stream). That last one is of the binding that ran last:
+// for another batch the session would plan anew.
 constexpr std::uint64_t runs_between_waits = 1000;
 
 struct binding::impl {
@@ -221,7 +236,7 @@ struct binding::impl {
     explicit impl(std::shared_ptr<session> s) : of(std::move(s)), io(of->get().ort) {}
     ~impl() {
         const session::impl& s = of->get();
-        if (s.home == nullptr || of.use_count() != 1 || s.runs.load(std::memory_order_relaxed) == 0) return;
+        if (s.home == nullptr || s.last.load(std::memory_order_relaxed) != this) return;
         static_cast<void>(run(true));
         // It gives memory back from a callback that it puts on the stream behind what it has waited for.
         device& on = s.home->owner();
@@ -236,6 +251,7 @@ struct binding::impl {
         session::impl& s = of->get();
         const memory_scope its_memory(s.memory.get());
         if (waits) s.home->owner().book().record_sync({stage::landmark, {}});
+        s.last.store(waits ? nullptr : this, std::memory_order_relaxed);
         return guarded(
             s.model,
             [&]() -> result<void> {

@@ -49,7 +49,8 @@ result<std::byte*> session_memory::allocate(std::size_t bytes) {
 result<std::byte*> session_memory::take(std::size_t bytes) {
     if (std::byte* kept = take_kept(bytes)) return kept;
     auto made = take_new(bytes);
-    if (!made && made.error().code == errc::out_of_memory && !kept_.empty()) {
+    // While a graph is captured the stream stands still: nobody can wait until it has passed what is kept.
+    if (!made && made.error().code == errc::out_of_memory && !kept_.empty() && !in_graph_) {
         release_kept();
         made = take_new(bytes);
     }

@@ -52,6 +52,15 @@ TEST_F(session_memory_test, keeps_what_graphs_use_when_the_pool_is_full) {
     EXPECT_EQ(used(), 0u);
 }
 
+TEST_F(session_memory_test, gives_nothing_up_while_a_graph_is_captured) {
+    memory_->give_back(memory_->allocate(5 * mib).value());
+    memory_->begin_graph();
+    EXPECT_EQ(memory_->allocate(7 * mib).error().code, errc::out_of_memory) << "work before it may still use the block";
+    memory_->end_graph();
+    EXPECT_EQ(memory_->bytes(), 5 * mib);
+    EXPECT_OK(memory_->allocate(7 * mib));
+}
+
 TEST_F(session_memory_test, a_small_request_does_not_take_a_large_block) {
     std::byte* const large = memory_->allocate(2 * mib).value();
     memory_->give_back(large);

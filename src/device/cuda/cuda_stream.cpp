@@ -29,7 +29,8 @@ cuda_event::~cuda_event() {
 bool cuda_event::done() const noexcept {
     const cudaError_t status = cudaEventQuery(event_);
     if (status != cudaSuccess) forget_last_error();
-    return status != cudaErrorNotReady;
+    // One that was recorded while its stream was captured is part of a graph, and is never reached.
+    return status != cudaErrorNotReady && status != cudaErrorCapturedEvent;
 }
 
 result<void> cuda_event::wait() {

@@ -1,5 +1,7 @@
 #include "media/cuda/nvdec.hpp"
 
+#include <dlfcn.h>
+
 extern "C" {
 #include <libavutil/hwcontext.h>
 #include <libavutil/hwcontext_cuda.h>
@@ -23,10 +25,19 @@ struct buffer_deleter {
 };
 using buffer_ptr = std::unique_ptr<AVBufferRef, buffer_deleter>;
 
+// Whether NVDEC makes of it a format that faceflow knows: NV12, P010 or planar 4:4:4 of 8 bits; of other depths 16-bit ones.
+bool fits(AVPixelFormat coded) {
+    const AVPixFmtDescriptor* about = av_pix_fmt_desc_get(coded);
+    if (about == nullptr || about->nb_components < 3) return false;
+    const int depth = about->comp[0].depth;
+    if (about->log2_chroma_w == 1 && about->log2_chroma_h == 1) return depth == 8 || depth == 10;
+    return about->log2_chroma_w == 0 && about->log2_chroma_h == 0 && depth == 8;
+}
+
 // Prefers the card; what the codec cannot have it decode goes to its software decoder.
-AVPixelFormat choose_format(AVCodecContext*, const AVPixelFormat* offered) {
+AVPixelFormat choose_format(AVCodecContext* context, const AVPixelFormat* offered) {
     for (const AVPixelFormat* f = offered; *f != AV_PIX_FMT_NONE; ++f) {
-        if (*f == AV_PIX_FMT_CUDA) return *f;
+        if (*f == AV_PIX_FMT_CUDA && fits(context->sw_pix_fmt)) return *f;
     }
     for (const AVPixelFormat* f = offered; *f != AV_PIX_FMT_NONE; ++f) {
         const AVPixFmtDescriptor* about = av_pix_fmt_desc_get(*f);
@@ -109,6 +120,14 @@ result<void> nvdec::copy(frame_ptr decoded, const image& facts, std::byte* slot)
 
 // The context is made by hand: av_hwdevice_ctx_create refuses a primary context whose flags are not the ones it would set.
 result<std::unique_ptr<hardware>> open_nvdec(stream& by) {
+    // FFmpeg looks for it at the first frame, and then decodes on one core of the host. Containers often lack it.
+    if (void* const decoder = dlopen("libnvcuvid.so.1", RTLD_NOW | RTLD_LOCAL); decoder == nullptr) {
+        return fail(errc::unavailable,
+                    "the driver's video decoder, libnvcuvid.so.1, is not there (containers need the driver capability "
+                    "'video'); use --decode cpu");
+    } else {
+        dlclose(decoder);
+    }
     const current_device scope(by.owner().index());
     auto context = current_context();
     if (!context) return tl::unexpected(std::move(context.error()));
