@@ -2,6 +2,7 @@
 
 #include "analysis/engine_gate.hpp"
 #include "cli/commands.hpp"
+#include "cli/help.hpp"
 #include "inference/catalogue.hpp"
 
 namespace faceflow::cli {
@@ -77,11 +78,25 @@ declared add_models(CLI::App& app) {
         "build-engines", "build TensorRT's engines ahead of time, for the flow and batches that the options choose");
     a->engine.chosen.device = "cuda";
     add_engine_options(*a->build, a->engine);
-    a->build->add_option("--check", a->gate.input, "a clip with faces, to hold the engines to fp32; fp16 needs one")
+    a->build
+        ->add_option("--check", a->gate.input,
+                     "a clip with faces, on which the engines are held to fp32; fp16 needs one")
         ->type_name("INPUT");
-    a->build->add_option("--tolerance", a->gate.tolerance_px, "how far landmarks may be off")
+    a->build->add_option("--tolerance", a->gate.tolerance_px, "how far landmarks may be from those of fp32")
         ->type_name("PX")
         ->capture_default_str();
+    const char* const build_fp16 = "faceflow models build-engines --precision fp16 --check clip.mp4";
+    give_examples(*models, {{"Where models come from, and their licences", "faceflow models list"},
+                            {"Whether their files are whole", "faceflow models verify"},
+                            {"TensorRT's engines in fp16, held to fp32 on a clip", build_fp16}});
+    give_examples(*a->list, {{"Where models come from, and their licences", "faceflow models list"},
+                             {"With models of your own", "faceflow models --models ~/models list"}});
+    give_examples(*a->verify, {{"Whether files of models are whole", "faceflow models verify"},
+                               {"With models of your own", "faceflow models --models ~/models verify"}});
+    give_examples(*a->build,
+                  {{"For the usual flow, once for each card and version of TensorRT", "faceflow models build-engines"},
+                   {"In fp16, held to fp32 on a clip", build_fp16},
+                   {"For passes of eight frames", "faceflow models build-engines --batch-frames 8"}});
     return {models, [a] {
                 if (a->build->parsed()) return build_engines(*a);
                 return a->list->parsed() ? list(a->folder) : verify(a->folder);
