@@ -151,7 +151,7 @@ declared add_attach(CLI::App& app) {
         {{"Frames, drops and hand-off latency, once a second", "faceflow attach"},
          {"Each of 300 frames in its order, however late", "faceflow attach --frames 300 --policy fifo"},
          {"Least latency, of a share that has a socket of its own", "faceflow attach ~/own/clip.sock --anticipate"}});
-    return {attach, [a] { return execute(*a); }};
+    return {attach, [a](const given&) { return execute(*a); }};
 }
 
 }  // namespace faceflow::cli

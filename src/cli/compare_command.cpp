@@ -44,10 +44,10 @@ private:
     const bool shown_;
 };
 
-int execute(const arguments& a) {
+int execute(const arguments& a, const given& options) {
     analysis::compare_request request = a.request;
     auto chosen = a.engine.resolve();
-    if (!chosen) return report(chosen.error());
+    if (!chosen) return report(chosen.error(), options);
     request.chosen = std::move(*chosen);
     request.flows = words(a.flows);
     request.ablate = words(a.ablate);
@@ -57,7 +57,7 @@ int execute(const arguments& a) {
         const status_line line(a.quiet || a.json);
         return analysis::compare(request, stop, [&](const analysis::compare_progress& p) { line.show(p); });
     }();
-    if (!done) return report(done.error());
+    if (!done) return report(done.error(), options);
     for (const auto& note : done->notes)
         fmt::print(stderr, "faceflow: {}\n", note);
 
@@ -66,7 +66,7 @@ int execute(const arguments& a) {
     fmt::print("{}", a.json ? analysis::render_json(done->rows) : analysis::render_table(done->rows, how));
     if (a.out.empty()) return exit_done;
     const auto written = analysis::write_reports(done->rows, a.out, how);
-    if (!written) return report(written.error());
+    if (!written) return report(written.error(), options);
     if (!a.quiet && !a.json) {
         for (const auto& path : *written)
             fmt::print("wrote {}\n", path.string());
@@ -115,7 +115,7 @@ declared add_compare(CLI::App& app) {
                               "faceflow compare clip.mp4 --device emulated --flows cached --ablate cache,batch"},
                              {"Reports and a figure of 100 frames, on a GPU",
                               "faceflow compare clip.mp4 --device cuda --limit 100 --out compare"}});
-    return {compare, [a] { return execute(*a); }};
+    return {compare, [a](const given& options) { return execute(*a, options); }};
 }
 
 }  // namespace faceflow::cli

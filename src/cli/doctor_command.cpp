@@ -125,7 +125,7 @@ declared add_doctor(CLI::App& app) {
     doctor->add_option("--models", *folder, "folder to look for models in first")->type_name("DIR");
     give_examples(*doctor, {{"Before the first run", "faceflow doctor"},
                             {"With models of your own", "faceflow doctor --models ~/models"}});
-    return {doctor, [folder] {
+    return {doctor, [folder](const given&) {
                 findings f;
                 check_machine(f);
                 check_cuda(f);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -38,8 +39,14 @@ int unknown(const std::string& what, const CLI::App& app) {
                                near.empty() ? "" : fmt::format("; did you mean {}?", near), full_name(app))});
 }
 
-// Puts the arguments of a --config file between the command and the user's own arguments.
-result<void> expand_config(std::vector<std::string>& args, const CLI::App& app) {
+// The key of a file that would set what this argument sets.
+std::string key_of(const std::string& argument) {
+    const std::string name = argument.starts_with("--") ? argument.substr(2, argument.find('=') - 2) : "";
+    return name.starts_with("no-") ? name.substr(3) : name;
+}
+
+// Adds what a --config file sets and the user's own arguments do not, and notes where it is from.
+result<void> expand_config(std::vector<std::string>& args, const CLI::App& app, given& options) {
     std::string path;
     for (std::size_t i = 0; i < args.size(); ++i) {
         if (args[i] == "--") break;
@@ -59,7 +66,15 @@ result<void> expand_config(std::vector<std::string>& args, const CLI::App& app) 
     std::erase_if(keys, [](const std::string& k) { return k == "help" || k == "config" || k.starts_with("no-"); });
     auto from_file = config_arguments(std::move(text).str(), keys);
     if (!from_file) return fail(from_file.error().code, fmt::format("{}: {}", path, from_file.error().message));
-    args.insert(args.begin() + 1, from_file->begin(), from_file->end());
+    options.file = path;
+    std::vector<std::string> kept;
+    for (auto& argument : *from_file) {
+        const auto same = [key = key_of(argument)](const std::string& own) { return key_of(own) == key; };
+        if (std::any_of(args.begin(), args.end(), same)) continue;
+        options.keys.push_back(key_of(argument));
+        kept.push_back(std::move(argument));
+    }
+    args.insert(args.begin() + 1, kept.begin(), kept.end());
     return {};
 }
 
@@ -98,18 +113,20 @@ int main(int argc, char** argv) {
     }
 
     std::vector<std::string> args(argv + 1, argv + argc);
-    if (auto r = expand_config(args, app); !r) return report(r.error());
+    given options;
+    if (auto r = expand_config(args, app, options); !r) return report(r.error());
     std::reverse(args.begin(), args.end());  // CLI11 takes them last first
     try {
         app.parse(args);
     } catch (const CLI::ParseError& e) {
         if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-        return report({errc::invalid_argument, e.what()});
+        return report(options.in_its_words(e));
     }
     for (const auto& c : commands) {
         if (!c.app->parsed()) continue;
         if (const auto extra = c.app->remaining(true); !extra.empty()) return unknown(extra.front(), innermost(*c.app));
-        return c.run();
+        options.command = &innermost(*c.app);
+        return c.run(options);
     }
     if (const auto extra = app.remaining(); !extra.empty()) return unknown(extra.front(), app);
     fmt::print("{}", app.help());

@@ -156,7 +156,7 @@ declared add_completion(CLI::App& app) {
     give_examples(*completion,
                   {{"In this shell, now", "source <(faceflow completion bash)"},
                    {"In every zsh, where fpath has ~/.zfunc", "faceflow completion zsh > ~/.zfunc/_faceflow"}});
-    return {completion, [shell, &app] {
+    return {completion, [shell, &app](const given&) {
                 *shell == "bash" ? print_bash(app) : print_zsh(app);
                 return exit_done;
             }};
@@ -166,7 +166,7 @@ declared add_manual(CLI::App& app) {
     auto* manual = app.add_subcommand("manual", "print the manual page, as for man(1)");
     give_examples(*manual, {{"To read", "faceflow manual | man -l -"},
                             {"To keep, where an installation has not put it", "faceflow manual > faceflow.1"}});
-    return {manual, [&app] {
+    return {manual, [&app](const given&) {
                 print_manual(app);
                 return exit_done;
             }};

@@ -3,7 +3,9 @@
 #include "analysis/engine_gate.hpp"
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "engine/engine.hpp"
 #include "inference/catalogue.hpp"
+#include "inference/session.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -50,14 +52,26 @@ struct arguments {
     CLI::App *list = nullptr, *verify = nullptr, *build = nullptr;
 };
 
-int build_engines(const arguments& a) {
+// Before anyone is told to wait for minutes.
+result<void> check_tensorrt(const faceflow::options& chosen) {
+    const auto with = equipment::open(chosen);
+    if (!with) return tl::unexpected(with.error());
+    if (const auto kind = (*with)->devices.front()->kind(); kind != device_kind::cuda) {
+        return fail(errc::unavailable,
+                    fmt::format("TensorRT's engines are for CUDA devices, and this run is on {}", name(kind)));
+    }
+    return inference::check_tensorrt(*(*with)->runtime);
+}
+
+int build_engines(const arguments& a, const given& options) {
     analysis::gate_request wanted = a.gate;
     auto chosen = a.engine.resolve();
-    if (!chosen) return report(chosen.error());
+    if (!chosen) return report(chosen.error(), options);
+    if (auto r = check_tensorrt(*chosen); !r) return report(r.error(), options);
     wanted.chosen = std::move(*chosen);
     const auto done = analysis::build_engines(wanted, stop_on_signals(),
                                               [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
-    if (!done) return report(done.error());
+    if (!done) return report(done.error(), options);
     for (const auto& folder : done->folders)
         fmt::print("{}\n", folder.string());
     if (done->frames > 0)
@@ -97,8 +111,8 @@ declared add_models(CLI::App& app) {
                   {{"For the usual flow, once for each card and version of TensorRT", "faceflow models build-engines"},
                    {"In fp16, held to fp32 on a clip", build_fp16},
                    {"For passes of eight frames", "faceflow models build-engines --batch-frames 8"}});
-    return {models, [a] {
-                if (a->build->parsed()) return build_engines(*a);
+    return {models, [a](const given& options) {
+                if (a->build->parsed()) return build_engines(*a, options);
                 return a->list->parsed() ? list(a->folder) : verify(a->folder);
             }};
 }

@@ -16,22 +16,22 @@ struct arguments {
     bool json = false;
 };
 
-int execute(const arguments& a) {
+int execute(const arguments& a, const given& options) {
     analysis::plan_request request = a.request;
     const auto size = parse_size(a.size), detect = parse_size(a.detect_size);
-    if (!size) return report(size.error());
-    if (!detect) return report(detect.error());
+    if (!size) return report(size.error(), options);
+    if (!detect) return report(detect.error(), options);
     std::tie(request.width, request.height) = *size;
     std::tie(request.detect_width, request.detect_height) = *detect;
     const auto memory = parse_bytes(a.device_memory);
-    if (!memory) return report(memory.error());
+    if (!memory) return report(memory.error(), options);
     request.device_memory = *memory;
     const auto format = analysis::find_pixel_format(a.format);
-    if (!format) return report(format.error());
+    if (!format) return report(format.error(), options);
     request.format = *format;
 
     const auto planned = analysis::plan(request);
-    if (!planned) return report(planned.error());
+    if (!planned) return report(planned.error(), options);
     fmt::print("{}", a.json ? analysis::render_plan_json(*planned) : analysis::render_plan(*planned));
     return exit_done;
 }
@@ -104,7 +104,7 @@ declared add_plan(CLI::App& app) {
          {"What the slowest flow would move for ten faces in each frame", "faceflow plan --flow copied --faces 10"},
          {"The same flow with and without its cache, for a script to compare",
           "faceflow plan --flow cached --cache off --json"}});
-    return {plan, [a] { return execute(*a); }};
+    return {plan, [a](const given& options) { return execute(*a, options); }};
 }
 
 }  // namespace faceflow::cli

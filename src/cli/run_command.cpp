@@ -46,15 +46,15 @@ void print_summary(const run_report& r) {
         fmt::print("wrote {}\n", path.string());
 }
 
-int execute(const arguments& a) {
+int execute(const arguments& a, const given& options) {
     run_request request = a.request;
     auto chosen = a.engine.resolve();
-    if (!chosen) return report(chosen.error());
+    if (!chosen) return report(chosen.error(), options);
     request.chosen = std::move(*chosen);
     request.out = a.out;
     request.trace_file = a.trace;
     request.video = a.video && a.out != "-";
-    if (auto r = choose_formats(a.format, request); !r) return report(r.error());
+    if (auto r = choose_formats(a.format, request); !r) return report(r.error(), options);
     if (a.limit > 0) request.limit = a.limit;
     if (a.start > 0) request.start_seconds = a.start;
     if (a.end > 0) request.end_seconds = a.end;
@@ -66,7 +66,7 @@ int execute(const arguments& a) {
         request.note = [&line](const std::string& text) { line.note(text); };
         return run(request, stop, [&](const run_progress& p) { line.show(p); });
     }();
-    if (!done) return report(done.error());
+    if (!done) return report(done.error(), options);
     for (const auto& w : done->warnings)
         fmt::print(stderr, "faceflow: {}\n", w);
     if (a.json) {
@@ -130,7 +130,7 @@ declared add_run(CLI::App& app) {
          {"Two videos at a time, as two sources", "faceflow run left.mp4 right.mp4 --out both"},
          {"Ten seconds of a video as lines of JSON", "faceflow run clip.mp4 --start 5 --end 15 --out - > faces.ndjson"},
          {"Whatever FFmpeg can read", "ffmpeg -i in.mov -f nut - | faceflow run - --out results"}});
-    return {run, [a] { return execute(*a); }};
+    return {run, [a](const given& options) { return execute(*a, options); }};
 }
 
 }  // namespace faceflow::cli

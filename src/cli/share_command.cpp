@@ -53,10 +53,10 @@ void print(const share::share_report& r) {
         fmt::print("survived: {} {}\n", n, reason);
 }
 
-int execute(const arguments& a) {
+int execute(const arguments& a, const given& options) {
     share::share_request request = a.request;
     const auto memory = parse_bytes(a.memory);
-    if (!memory) return report(memory.error());
+    if (!memory) return report(memory.error(), options);
     request.device.memory_cap = *memory;
     request.socket = a.socket;
     if (a.fps >= 0) request.fps = a.fps;
@@ -65,7 +65,7 @@ int execute(const arguments& a) {
     const auto done = share::run_share(request, stop_on_signals(), [&](const std::filesystem::path& socket) {
         if (!a.quiet) fmt::print(stderr, "faceflow: sharing at {}\n", socket.string());
     });
-    if (!done) return report(done.error());
+    if (!done) return report(done.error(), options);
     for (const auto& w : done->warnings)
         fmt::print(stderr, "faceflow: {}\n", w);
     if (a.json) {
@@ -129,7 +129,7 @@ declared add_share(CLI::App& app) {
                             "faceflow share left.mp4 right.mp4 --loop"},
                            {"Every frame of a video for one client, as fast as they decode",
                             "faceflow share clip.mp4 --socket ~/own/clip.sock --once-connected --fps 0"}});
-    return {share, [a] { return execute(*a); }};
+    return {share, [a](const given& options) { return execute(*a, options); }};
 }
 
 }  // namespace faceflow::cli

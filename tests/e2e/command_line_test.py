@@ -423,7 +423,39 @@ class Help(Case):
         self.assertIn(":policy:(latest fifo)'", zsh)
 
 
+class ErrorsOfOptions(Case):
+    def says(self, *args):
+        done = faceflow(*args)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        return done.stderr.strip()
+
+    def test_an_option_is_named_as_it_was_typed(self):
+        for args, said in ((["run", "x.mp4", "--batch-deadline-ms", "1e6"], "--batch-deadline-ms must be from 0 to 1000, not 1000000"),
+                           (["run", "x.mp4", "--detect-every=0"], "--detect-every must be from 1 to 1000, not 0"),
+                           (["run", "x.mp4", "--detect-size", "32x64"], "the width of --detect-size must be from 64 to 4096, not 32"),
+                           (["plan", "--max-faces", "0"], "--max-faces must be from 1 to 1000, not 0"),
+                           (["plan", "--cameras", "0"], "--cameras must be from 1 to 10000, not 0"),
+                           (["models", "build-engines", "--stage-timeout", "0"], "--stage-timeout must be from 0.05 to 3600, not 0"),
+                           (["run", "x.mp4", "--limit", "many"], "--limit: 'many' is not a value that it can have")):
+            with self.subTest(args=args):
+                self.assertEqual(self.says(*args), "faceflow: " + said)
+
+    def test_a_key_of_a_file_is_named_with_its_file_unless_the_command_line_has_it_too(self):
+        config = self.dir / "c.toml"
+        config.write_text('batch-deadline-ms = 5000\ncache = "maybe"\n')
+        run = ("run", "x.mp4", "--config", config)
+        self.assertEqual(self.says(*run), f"faceflow: {config}: cache: 'maybe' is none of on, off")
+        self.assertEqual(self.says(*run, "--cache", "on"), f"faceflow: {config}: batch-deadline-ms must be from 0 to 1000, not 5000")
+        self.assertEqual(self.says(*run, "--cache", "on", "--batch-deadline-ms=2000"),
+                         "faceflow: --batch-deadline-ms must be from 0 to 1000, not 2000")
+
+
 class Commands(Case):
+    def test_engines_are_not_announced_where_they_cannot_be_built(self):
+        done = faceflow("models", "build-engines", "--device", "cpu")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"\Afaceflow: TensorRT's engines are for CUDA devices, and this run is on cpu\n\Z")
+
     def test_version_help_and_no_arguments(self):
         self.assertRegex(faceflow("--version").stdout, r"^faceflow \d+\.\d+\.\d+")
         self.assertIn("run", faceflow("--help").stdout)
