@@ -50,7 +50,17 @@ int record(const char* path, const char* socket, const char* fps) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 2) return std::fprintf(stderr, "usage: %s FILE [SOCKET] [FPS]\n", argv[0]), 2;
+    if (argc < 2 || argc > 4 || argv[1][0] == '-') {
+        const bool asked = argc == 2 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0);
+        std::fprintf(
+            asked ? stdout : stderr,
+            "usage: %s FILE [SOCKET] [FPS]\n"
+            "Records source 0 of a faceflow share until it ends: as Y4M for I420 frames, at FPS (25) frames a\n"
+            "second, else as bare planes. Without SOCKET, of the share that listens where `faceflow share`\n"
+            "does when it is given none.\n",
+            argv[0]);
+        return asked ? 0 : 2;
+    }
     try {
         return record(argv[1], argc > 2 ? argv[2] : "", argc > 3 ? argv[3] : "25");
     } catch (const std::exception& e) {

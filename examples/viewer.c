@@ -5,6 +5,7 @@
 #include <faceflow/client.h>
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -32,9 +33,20 @@ static void draw(const ff_plane *p, const ff_frame_info *info, int columns, int 
 }
 
 int main(int argc, char **argv) {
-    ff_client *client = ff_client_new();
-    int status = ff_client_connect(client, argc > 1 ? argv[1] : NULL, NULL);
+    ff_client *client;
     ff_frame *frame;
+    int status;
+    if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+        const int asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+        fprintf(asked ? stdout : stderr,
+                "usage: %s [SOCKET]\n"
+                "Shows the frames of a faceflow share in the terminal. Without SOCKET, of the share that listens where\n"
+                "`faceflow share` does when it is given none.\n",
+                argv[0]);
+        return asked ? 0 : 2;
+    }
+    client = ff_client_new();
+    status = ff_client_connect(client, argc > 1 ? argv[1] : NULL, NULL);
     while (status >= 0 && (status = ff_next(client, 1000, &frame)) >= 0) {
         ff_frame_info info;
         ff_plane plane;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/help.hpp"
 #include "faceflow/client.h"
 #include "telemetry/histogram.hpp"
 
@@ -129,21 +130,28 @@ declared add_attach(CLI::App& app) {
     auto* attach = app.add_subcommand("attach", "read the frames of a faceflow share, and say how they come");
     attach->add_option("PATH", a->path, "the socket of the share; default: where share listens without --socket")
         ->type_name("PATH");
-    attach->add_option("--frames", a->frames, "stop after N frames; 0: at the end")
+    attach->add_option("--frames", a->frames, "stop after N frames; 0: when the share ends")
         ->type_name("N")
         ->capture_default_str();
     attach->add_option("--leases", a->leases, "frames held or waiting at a time, 1 to 64")
         ->type_name("N")
-        ->check(CLI::Range(1, 64).name("").description(""))
+        ->check(CLI::Range(1, 64).description(""))
         ->capture_default_str();
-    attach->add_option("--policy", a->policy, "latest: newer frames overtake unread ones; fifo: they do not")
-        ->type_name("NAME")
-        ->check(CLI::IsMember({"latest", "fifo"}))
-        ->capture_default_str();
-    attach->add_flag("--anticipate,!--no-anticipate", a->anticipate,
-                     "be awake when a frame is due: less latency, for up to 5 % of a core");
-    attach->add_flag("--json,!--no-json", a->json, "a JSON object a second, and one for all at the end");
-    return {attach, [a] { return execute(*a); }};
+    one_of(
+        *attach->add_option("--policy", a->policy, "whether newer frames overtake unread ones (latest) or wait (fifo)")
+             ->capture_default_str(),
+        {"latest", "fifo"});
+    attach
+        ->add_flag("--anticipate,!--no-anticipate", a->anticipate,
+                   "be awake when a frame is due: less latency, for up to 5 % of a core")
+        ->default_str("off");
+    attach->add_flag("--json,!--no-json", a->json, "print a JSON object a second, and one for all at the end");
+    give_examples(
+        *attach,
+        {{"Frames, drops and hand-off latency, once a second", "faceflow attach"},
+         {"Each of 300 frames in its order, however late", "faceflow attach --frames 300 --policy fifo"},
+         {"Least latency, of a share that has a socket of its own", "faceflow attach ~/own/clip.sock --anticipate"}});
+    return {attach, [a](const given&) { return execute(*a); }};
 }
 
 }  // namespace faceflow::cli

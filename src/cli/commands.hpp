@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
@@ -25,7 +26,19 @@ enum exit_code : int {
 // Prints `faceflow: message` to standard error and returns the exit code for it.
 int report(const error& e);
 
-using command = std::function<int()>;
+// Where the options of a command were given, so that errors name them as they are written there.
+struct given {
+    const CLI::App* command = nullptr;
+    std::string file;               // of --config; empty: none
+    std::vector<std::string> keys;  // that stand in the file alone, without dashes
+    // The library says `batch_deadline_ms must be ...`; the command line has --batch-deadline-ms, and a file a key.
+    [[nodiscard]] error in_its_words(error e) const;
+    // The same of what the command line's parser says.
+    [[nodiscard]] error in_its_words(const CLI::ParseError& e) const;
+};
+int report(const error& e, const given& options);
+
+using command = std::function<int(const given&)>;
 
 struct declared {
     CLI::App* app;

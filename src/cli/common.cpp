@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "cli/commands.hpp"
+#include "cli/help.hpp"
 #include "device/emulated/fault_reporter.hpp"
 
 namespace faceflow::cli {
@@ -78,68 +79,68 @@ result<options> engine_options::resolve() const {
 void add_engine_options(CLI::App& app, engine_options& into) {
     options& o = into.chosen;
     const auto engine = "Engine";
-    app.add_option("--device", o.device, "where to compute: auto, cpu, cuda[:I,J,...], emulated[:N]")
+    app.add_option("--device", o.device,
+                   "where to compute: auto, cpu, cuda[:I,J,...] or emulated[:N]; auto: the first GPU that models can "
+                   "run on, else the "
+                   "CPU")
         ->type_name("DEVICE")
         ->capture_default_str()
         ->group(engine);
     app.add_option("--flow", o.flow,
-                   "how stages are joined: fused, threaded, or in several processes: shared, cached, copied")
-        ->type_name("FLOW")
+                   "how stages are joined: in one process (fused, threaded) or in several (shared, cached, copied)")
+        ->type_name("fused|threaded|shared|cached|copied")
         ->capture_default_str()
         ->group(engine);
     app.add_option("--threads", o.threads, "CPU threads for computing; 0: one per core")
         ->type_name("N")
         ->capture_default_str()
         ->group(engine);
-    app.add_option("--device-memory", into.device_memory, "cap of the device's memory pool")
+    app.add_option("--device-memory", into.device_memory, "most device memory to use, such as 512M or 2G")
         ->type_name("BYTES")
         ->capture_default_str()
         ->group(engine);
-    app.add_option("--inference", o.inference,
-                   "what runs models on CUDA: cuda, tensorrt, or auto: TensorRT where its engines were built before")
-        ->type_name("HOW")
-        ->check(CLI::IsMember({"auto", "cuda", "tensorrt"}))
-        ->capture_default_str()
-        ->group(engine);
-    app.add_option("--precision", o.precision, "of TensorRT: fp32, or fp16 once `models build-engines` has checked it")
-        ->type_name("P")
-        ->check(CLI::IsMember({"fp32", "fp16"}))
-        ->capture_default_str()
-        ->group(engine);
-    app.add_option("--engines", into.engines, "folder of TensorRT's engines; usually faceflow/engines in your cache")
+    one_of(*app.add_option("--inference", o.inference,
+                           "what runs models on CUDA; auto: TensorRT where its engines were built before, else cuda")
+                ->capture_default_str()
+                ->group(engine),
+           {"auto", "cuda", "tensorrt"});
+    one_of(*app.add_option("--precision", o.precision,
+                           "what TensorRT computes in; fp16 needs engines that `faceflow models build-engines` has "
+                           "checked")
+                ->capture_default_str()
+                ->group(engine),
+           {"fp32", "fp16"});
+    app.add_option("--engines", into.engines,
+                   "folder of TensorRT's engines; default: faceflow/engines in your cache folder")
         ->type_name("DIR")
         ->group(engine);
     app.add_option("--models", into.models, "folder to look for models in first")->type_name("DIR")->group(engine);
     const auto memory = "Frames on devices with memory of their own";
-    app.add_option("--link", o.link, "that emulated devices hang on: none, pcie3, pcie4, pcie5")
-        ->type_name("LINK")
-        ->capture_default_str()
-        ->group(memory);
-    const auto add_switch = [&](const char* name, bool& on, const char* what) {
-        app.add_option(name, on, what)
-            ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"on", true}, {"off", false}})
-                            .description("on|off"))
-            ->type_name("")
-            ->default_str("on")
-            ->group(memory);
-    };
+    one_of(*app.add_option("--link", o.link, "the link that emulated devices hang on")
+                ->capture_default_str()
+                ->group(memory),
+           {"none", "pcie3", "pcie4", "pcie5"});
     app.add_flag("--verify-ledger,!--no-verify-ledger", o.verify_ledger,
                  "have the devices count what crosses, too (CUPTI on CUDA), and warn where the ledger differs")
+        ->default_str("off")
         ->group(memory);
-    add_switch("--cache", o.cache, "find uploaded frames by their id instead of uploading them again");
-    add_switch("--batch", o.batch, "crop and mesh all faces of a frame in one go");
-    add_switch("--pinned", o.pinned, "stage transfers in page-locked memory");
-    add_switch("--graphs", o.graphs, "launch what a model runs as one graph, not kernel by kernel");
-    app.add_option("--cache-ttl", o.cache_ttl, "seconds that a frame stays in the cache")
+    add_switch(app, "--cache", o.cache, "find uploaded frames by their id instead of uploading them again")
+        ->group(memory);
+    add_switch(app, "--batch", o.batch, "crop and mesh all faces of a frame in one go")->group(memory);
+    add_switch(app, "--pinned", o.pinned, "stage transfers in page-locked memory")->group(memory);
+    add_switch(app, "--graphs", o.graphs, "launch what a model runs on CUDA as one graph, not kernel by kernel")
+        ->group(memory);
+    app.add_option("--cache-ttl", o.cache_ttl, "how long a frame stays in the cache")
         ->type_name("SECONDS")
         ->capture_default_str()
         ->group(memory);
     app.add_option("--batch-frames", o.batch_frames,
-                   "frames that pass through the device together, of all sources (fused); 0: 4 on CUDA, else 1")
+                   "frames of all sources that pass through the device together (fused); 0: 4 on CUDA, else 1")
         ->type_name("N")
         ->capture_default_str()
         ->group(memory);
-    app.add_option("--batch-deadline-ms", o.batch_deadline_ms, "how long a live pass waits for frames of more sources")
+    app.add_option("--batch-deadline-ms", o.batch_deadline_ms,
+                   "how long such a pass waits for live frames of more sources")
         ->type_name("MS")
         ->capture_default_str()
         ->group(memory);
@@ -148,40 +149,44 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->type_name("N")
         ->capture_default_str()
         ->group(processes);
-    app.add_option("--stage-timeout", o.stage_timeout, "how long one that has work may show no sign of life")
+    app.add_option("--stage-timeout", o.stage_timeout, "how long a stage that has work may show no sign of life")
         ->type_name("SECONDS")
         ->capture_default_str()
         ->group(processes);
     const auto faces = "Faces";
-    app.add_option("--detector", into.detector, "retinaface (weights for research only) or blazeface (free)")
-        ->type_name("NAME")
-        ->check(CLI::IsMember({"retinaface", "blazeface"}))
-        ->capture_default_str()
-        ->group(faces);
+    one_of(
+        *app.add_option("--detector", into.detector,
+                        "what finds faces; weights of retinaface are for research only, blazeface is free for any use")
+             ->capture_default_str()
+             ->group(faces),
+        {"retinaface", "blazeface"});
     app.add_option("--detect-size", into.detect_size,
-                   "what RetinaFace looks at, multiples of 32; larger finds smaller faces")
+                   "size that RetinaFace sees a frame in, multiples of 32; a larger one finds smaller faces")
         ->type_name("WxH")
         ->capture_default_str()
         ->group(faces);
-    app.add_option("--detect-every", o.detect_every, "detect in every Nth frame, follow the meshes in between")
+    app.add_option("--detect-every", o.detect_every,
+                   "detect in every Nth frame; in between, follow each face by its mesh")
         ->type_name("N")
         ->capture_default_str()
         ->group(faces);
-    app.add_option("--max-faces", o.max_faces, "most faces in a frame, the best ones")
+    app.add_option("--max-faces", o.max_faces, "most faces in a frame; the best ones are kept")
         ->type_name("N")
         ->capture_default_str()
         ->group(faces);
-    app.add_option("--min-score", o.min_score, "least score of the detector, 0..1")
+    app.add_option("--min-score", o.min_score, "least score of the detector, 0.01 to 1")
         ->type_name("P")
         ->capture_default_str()
         ->group(faces);
-    app.add_option("--min-presence", o.min_presence, "least belief of the landmark model that it sees a face, 0..1")
+    app.add_option("--min-presence", o.min_presence, "least belief of the landmark model that it sees a face, 0 to 1")
         ->type_name("P")
         ->capture_default_str()
         ->group(faces);
-    app.add_flag("--smooth,!--no-smooth", o.smooth, "smooth landmarks over time (one-euro filter)")->group(faces);
+    app.add_flag("--smooth,!--no-smooth", o.smooth, "smooth landmarks over time with a one-euro filter")
+        ->default_str("off")
+        ->group(faces);
     app.add_option("--focal-length", o.focal_length,
-                   "of the camera in pixels, for distances; 0: a 63 degree vertical view")
+                   "focal length of the camera in pixels, for distances; 0: a vertical view of 63 degrees")
         ->type_name("PX")
         ->capture_default_str()
         ->group(faces);

@@ -7,6 +7,7 @@
 #include "analysis/compare.hpp"
 #include "analysis/report.hpp"
 #include "cli/commands.hpp"
+#include "cli/help.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -43,10 +44,10 @@ private:
     const bool shown_;
 };
 
-int execute(const arguments& a) {
+int execute(const arguments& a, const given& options) {
     analysis::compare_request request = a.request;
     auto chosen = a.engine.resolve();
-    if (!chosen) return report(chosen.error());
+    if (!chosen) return report(chosen.error(), options);
     request.chosen = std::move(*chosen);
     request.flows = words(a.flows);
     request.ablate = words(a.ablate);
@@ -56,7 +57,7 @@ int execute(const arguments& a) {
         const status_line line(a.quiet || a.json);
         return analysis::compare(request, stop, [&](const analysis::compare_progress& p) { line.show(p); });
     }();
-    if (!done) return report(done.error());
+    if (!done) return report(done.error(), options);
     for (const auto& note : done->notes)
         fmt::print(stderr, "faceflow: {}\n", note);
 
@@ -65,7 +66,7 @@ int execute(const arguments& a) {
     fmt::print("{}", a.json ? analysis::render_json(done->rows) : analysis::render_table(done->rows, how));
     if (a.out.empty()) return exit_done;
     const auto written = analysis::write_reports(done->rows, a.out, how);
-    if (!written) return report(written.error());
+    if (!written) return report(written.error(), options);
     if (!a.quiet && !a.json) {
         for (const auto& path : *written)
             fmt::print("wrote {}\n", path.string());
@@ -83,7 +84,7 @@ declared add_compare(CLI::App& app) {
         ->required()
         ->type_name("INPUT");
     const auto what = "What to compare";
-    compare->add_option("--flows", a->flows, "flows to run, the first one is what others are measured against")
+    compare->add_option("--flows", a->flows, "flows to run; the first one is what others are measured against")
         ->type_name("LIST")
         ->capture_default_str()
         ->group(what);
@@ -91,24 +92,30 @@ declared add_compare(CLI::App& app) {
         ->add_option("--ablate", a->ablate, "run each flow again without each of these: cache, batch, pinned, graphs")
         ->type_name("LIST")
         ->group(what);
-    compare->add_option("--limit", a->request.limit, "use the first N frames, at most 1 GiB of them")
+    compare->add_option("--limit", a->request.limit, "how many frames to use; of large ones fewer, at most 1 GiB")
         ->type_name("N")
-        ->check(CLI::Validator(CLI::PositiveNumber).name(""))
+        ->check(CLI::PositiveNumber.description(""))
         ->capture_default_str()
         ->group(what);
     compare->add_option("--start", a->request.start_seconds, "begin at this time of the input")
         ->type_name("SECONDS")
-        ->check(CLI::Validator(CLI::NonNegativeNumber).name(""))
+        ->check(CLI::NonNegativeNumber.description(""))
         ->group(what);
     const auto output = "Output";
-    compare->add_option("-o,--out", a->out, "folder for compare.csv, .md, .json and .svg; without it none is written")
+    compare->add_option("-o,--out", a->out, "write compare.csv, .md, .json and .svg to this folder")
         ->type_name("DIR")
         ->group(output);
-    compare->add_flag("--quiet,!--no-quiet", a->quiet, "no progress on the terminal")->group(output);
-    compare->add_flag("--json,!--no-json", a->json, "print one JSON object instead of the table")->group(output);
+    compare->add_flag("--quiet,!--no-quiet", a->quiet, "show no progress")->group(output);
+    compare->add_flag("--json,!--no-json", a->json, "print a JSON object instead of the table")->group(output);
     add_engine_options(*compare, a->engine);
     compare->remove_option(compare->get_option("--flow"));
-    return {compare, [a] { return execute(*a); }};
+    give_examples(*compare, {{"How each flow moves frames, on a device made of host memory",
+                              "faceflow compare clip.mp4 --device emulated"},
+                             {"What the cache and batches are worth to one flow",
+                              "faceflow compare clip.mp4 --device emulated --flows cached --ablate cache,batch"},
+                             {"Reports and a figure of 100 frames, on a GPU",
+                              "faceflow compare clip.mp4 --device cuda --limit 100 --out compare"}});
+    return {compare, [a](const given& options) { return execute(*a, options); }};
 }
 
 }  // namespace faceflow::cli

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cli/commands.hpp"
+#include "cli/help.hpp"
 #include "device/gpu_facts.hpp"
 #include "device/open_devices.hpp"
 #include "faceflow/faceflow.hpp"
@@ -122,7 +123,9 @@ declared add_doctor(CLI::App& app) {
     auto folder = std::make_shared<std::string>();
     auto* doctor = app.add_subcommand("doctor", "what this machine has, what is missing, and how to get it");
     doctor->add_option("--models", *folder, "folder to look for models in first")->type_name("DIR");
-    return {doctor, [folder] {
+    give_examples(*doctor, {{"Before the first run", "faceflow doctor"},
+                            {"With models of your own", "faceflow doctor --models ~/models"}});
+    return {doctor, [folder](const given&) {
                 findings f;
                 check_machine(f);
                 check_cuda(f);

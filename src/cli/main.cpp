@@ -1,23 +1,17 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
 #include "cli/commands.hpp"
 #include "cli/config.hpp"
+#include "cli/help.hpp"
 #include "core/nearest.hpp"
 #include "faceflow/faceflow.hpp"
 
 namespace faceflow::cli {
 namespace {
-
-constexpr const char* footer =
-    "Examples:\n"
-    "  faceflow run interview.mp4 --out results\n"
-    "  faceflow run /dev/video0 --no-video\n"
-    "  faceflow run left.mp4 right.mp4 --detect-every 3\n"
-    "  ffmpeg -i in.mov -f nut - | faceflow run - --out - | head\n"
-    "\n`faceflow COMMAND --help` tells more of one command; `faceflow manual | man -l -` is the manual.";
 
 std::vector<std::string> long_names(const CLI::App& app) {
     std::vector<std::string> names;
@@ -40,14 +34,19 @@ int unknown(const std::string& what, const CLI::App& app) {
     }
     const std::string bare = what.substr(0, what.find('='));
     const auto near = nearest(bare, candidates);
-    return report(
-        {errc::invalid_argument, fmt::format("unknown {} '{}'{}; see faceflow {}--help", option ? "option" : "command",
-                                             bare, near.empty() ? "" : fmt::format("; did you mean {}?", near),
-                                             app.get_name().empty() ? "" : app.get_name() + " ")});
+    return report({errc::invalid_argument,
+                   fmt::format("unknown {} '{}'{}; see {} --help", option ? "option" : "command", bare,
+                               near.empty() ? "" : fmt::format("; did you mean {}?", near), full_name(app))});
 }
 
-// Puts the arguments of a --config file between the command and the user's own arguments.
-result<void> expand_config(std::vector<std::string>& args, const CLI::App& app) {
+// The key of a file that would set what this argument sets.
+std::string key_of(const std::string& argument) {
+    const std::string name = argument.starts_with("--") ? argument.substr(2, argument.find('=') - 2) : "";
+    return name.starts_with("no-") ? name.substr(3) : name;
+}
+
+// Adds what a --config file sets and the user's own arguments do not, and notes where it is from.
+result<void> expand_config(std::vector<std::string>& args, const CLI::App& app, given& options) {
     std::string path;
     for (std::size_t i = 0; i < args.size(); ++i) {
         if (args[i] == "--") break;
@@ -67,23 +66,43 @@ result<void> expand_config(std::vector<std::string>& args, const CLI::App& app) 
     std::erase_if(keys, [](const std::string& k) { return k == "help" || k == "config" || k.starts_with("no-"); });
     auto from_file = config_arguments(std::move(text).str(), keys);
     if (!from_file) return fail(from_file.error().code, fmt::format("{}: {}", path, from_file.error().message));
-    args.insert(args.begin() + 1, from_file->begin(), from_file->end());
+    options.file = path;
+    std::vector<std::string> kept;
+    for (auto& argument : *from_file) {
+        const auto same = [key = key_of(argument)](const std::string& own) { return key_of(own) == key; };
+        if (std::any_of(args.begin(), args.end(), same)) continue;
+        options.keys.push_back(key_of(argument));
+        kept.push_back(std::move(argument));
+    }
+    args.insert(args.begin() + 1, kept.begin(), kept.end());
     return {};
 }
 
+// The command that was asked for, which may be one of a command's own.
+const CLI::App& innermost(const CLI::App& app) {
+    const auto parsed = app.get_subcommands();
+    return parsed.empty() ? app : innermost(*parsed.front());
+}
+
 int main(int argc, char** argv) {
-    CLI::App app("finds and follows every face in live or recorded video");
-    app.set_version_flag("--version", "faceflow " + version());
-    app.footer(footer);
+    CLI::App app("finds and follows every face in live or recorded video", "faceflow");
+    app.set_help_flag("-h,--help", "print this help");
+    app.set_version_flag("--version", "faceflow " + version(), "print the version");
     app.require_subcommand(0, 1);
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.allow_extras();
-    app.get_formatter()->column_width(34);
+    use_help_format(app);
 
     std::vector<declared> commands;
     for (const auto add :
          {add_run, add_compare, add_plan, add_share, add_attach, add_doctor, add_models, add_completion, add_manual})
         commands.push_back(add(app));
+    give_examples(app,
+                  {{"Annotate a video, and write its faces, into results/", "faceflow run interview.mp4 --out results"},
+                   {"What this machine has for it, and what is missing", "faceflow doctor"},
+                   {"How frames move, in each of the flows", "faceflow compare clip.mp4 --device emulated"},
+                   {"More of one command", "faceflow run --help"},
+                   {"All of it, to read", "faceflow manual | man -l -"}});
     for (const auto& c : commands) {
         c.app->allow_extras();
         for (auto* o : c.app->get_options()) {
@@ -94,18 +113,20 @@ int main(int argc, char** argv) {
     }
 
     std::vector<std::string> args(argv + 1, argv + argc);
-    if (auto r = expand_config(args, app); !r) return report(r.error());
+    given options;
+    if (auto r = expand_config(args, app, options); !r) return report(r.error());
     std::reverse(args.begin(), args.end());  // CLI11 takes them last first
     try {
         app.parse(args);
     } catch (const CLI::ParseError& e) {
         if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-        return report({errc::invalid_argument, e.what()});
+        return report(options.in_its_words(e));
     }
     for (const auto& c : commands) {
         if (!c.app->parsed()) continue;
-        if (const auto extra = c.app->remaining(true); !extra.empty()) return unknown(extra.front(), *c.app);
-        return c.run();
+        if (const auto extra = c.app->remaining(true); !extra.empty()) return unknown(extra.front(), innermost(*c.app));
+        options.command = &innermost(*c.app);
+        return c.run(options);
     }
     if (const auto extra = app.remaining(); !extra.empty()) return unknown(extra.front(), app);
     fmt::print("{}", app.help());

@@ -3,29 +3,38 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "cli/commands.hpp"
+#include "cli/help.hpp"
 #include "faceflow/faceflow.hpp"
 
 namespace faceflow::cli {
 namespace {
 
-std::vector<CLI::App*> commands_of(CLI::App& app) {
-    return app.get_subcommands([](CLI::App*) { return true; });
-}
-
-std::vector<std::string> flags_of(const CLI::App& app) {
-    std::vector<std::string> names;
-    for (const auto* o : app.get_options()) {
-        for (const auto& n : o->get_lnames()) {
-            if (!n.starts_with("no-")) names.push_back("--" + n);
+// With those of a command's own commands: which of them is meant may not be typed yet.
+std::vector<const CLI::Option*> options_of(CLI::App& app) {
+    const auto optional = [](const CLI::Option* o) { return o->nonpositional(); };
+    std::vector<const CLI::Option*> all;
+    const auto add = [&](const CLI::App& from) {
+        for (const auto* o : from.get_options(optional)) {
+            const auto same = [&](const CLI::Option* known) { return known->get_lnames() == o->get_lnames(); };
+            if (std::none_of(all.begin(), all.end(), same)) all.push_back(o);
         }
-    }
-    return names;
+    };
+    add(std::as_const(app));
+    if (app.get_parent() == nullptr) return all;
+    for (const auto* sub : commands_of(app))
+        add(*sub);
+    return all;
 }
 
 std::vector<std::string> words_of(CLI::App& app) {
-    auto words = flags_of(app);
+    std::vector<std::string> words;
+    for (const auto* o : options_of(app)) {
+        for (const auto& n : o->get_lnames())
+            words.push_back("--" + n);
+    }
     for (const auto* sub : commands_of(app))
         words.push_back(sub->get_name());
     return words;
@@ -56,6 +65,15 @@ std::string zsh_escaped(std::string_view text) {
     return out;
 }
 
+// What may follow an option: one of its choices, or a file.
+std::string zsh_values(const CLI::Option& o, const std::string& name) {
+    if (o.get_items_expected_max() == 0) return {};
+    std::string choices = o.get_type_name();
+    if (choices.find('|') == std::string::npos) return fmt::format(":{}:_files", zsh_escaped(name));
+    std::replace(choices.begin(), choices.end(), '|', ' ');
+    return fmt::format(":{}:({})", zsh_escaped(name), zsh_escaped(choices));
+}
+
 void print_zsh(CLI::App& app) {
     fmt::print("#compdef faceflow\n_faceflow() {{\n    local -a commands\n    commands=(\n");
     for (const auto* sub : commands_of(app))
@@ -64,12 +82,10 @@ void print_zsh(CLI::App& app) {
         "    )\n    if (( CURRENT == 2 )); then _describe command commands; return; fi\n    case $words[2] in\n");
     for (auto* sub : commands_of(app)) {
         fmt::print("        {})\n            _arguments", sub->get_name());
-        for (const auto* o : sub->get_options()) {
-            for (const auto& n : o->get_lnames()) {
-                if (n.starts_with("no-")) continue;
+        for (const auto* o : options_of(*sub)) {
+            for (const auto& n : o->get_lnames())
                 fmt::print(" \\\n                '--{}[{}]{}'", n, zsh_escaped(o->get_description()),
-                           o->get_items_expected_max() > 0 ? fmt::format(":{}:_files", zsh_escaped(n)) : "");
-            }
+                           zsh_values(*o, n));
         }
         fmt::print(" \\\n                '*:file:_files' ;;\n");
     }
@@ -87,41 +103,37 @@ std::string roff_escaped(std::string_view text) {
 
 void print_options(const CLI::App& app) {
     for (const auto* o : app.get_options()) {
-        if (o->get_lnames().empty() && o->get_positional()) {
-            fmt::print(".TP\n.I {}\n{}\n", roff_escaped(o->get_name(true)), roff_escaped(o->get_description()));
+        const auto names = names_of(*o);
+        const std::string text = roff_escaped(o->get_description());
+        if (o->get_positional()) {
+            fmt::print(".TP\n.I {}\n{}\n", roff_escaped(names.longer), text);
             continue;
         }
-        std::string names;
-        for (const auto& n : o->get_snames())
-            names += fmt::format("\\fB\\-{}\\fR, ", n);
-        const auto& lnames = o->get_lnames();
-        const bool negatable =
-            std::any_of(lnames.begin(), lnames.end(), [](const auto& n) { return n.starts_with("no-"); });
-        for (const auto& n : lnames) {
-            if (n.starts_with("no-")) continue;
-            names += fmt::format("\\fB\\-\\-{}{}\\fR", negatable ? "[no\\-]" : "", roff_escaped(n));
-        }
-        const std::string value =
-            o->get_items_expected_max() > 0 ? " \\fI" + roff_escaped(o->get_type_name()) + "\\fR" : "";
-        const std::string usual =
-            o->get_default_str().empty() ? "" : " (default: " + roff_escaped(o->get_default_str()) + ")";
-        fmt::print(".TP\n{}{}\n{}{}\n", names, value, roff_escaped(o->get_description()), usual);
+        const std::string usual = o->get_default_str();
+        fmt::print(".TP\n{}\\fB\\-\\-{}\\fR{}\n{}{}\n",
+                   names.shorter.empty() ? "" : fmt::format("\\fB\\-{}\\fR, ", names.shorter),
+                   roff_escaped(names.longer),
+                   names.value.empty() ? "" : fmt::format(" \\fI{}\\fR", roff_escaped(names.value)), text,
+                   usual.empty() ? "" : fmt::format(" (default: {})", roff_escaped(usual)));
     }
+}
+
+void print_command(CLI::App& command) {
+    fmt::print(".SS {}\n{}\n", full_name(command), roff_escaped(command.get_description()));
+    print_options(command);
+    fmt::print(".PP\n.nf\n{}.fi\n", roff_escaped(command.get_footer()));
+    for (auto* nested : commands_of(command))
+        print_command(*nested);
 }
 
 void print_manual(CLI::App& app) {
     fmt::print(".TH FACEFLOW 1 \"\" \"faceflow {}\" \"User Commands\"\n.SH NAME\nfaceflow \\- {}\n.SH SYNOPSIS\n",
                version(), roff_escaped(app.get_description()));
     for (const auto* sub : commands_of(app))
-        fmt::print(".B faceflow {}\n[\\fIOPTION\\fR]...\n.br\n", sub->get_name());
+        fmt::print(".B faceflow {}\n{}\n.br\n", sub->get_name(), roff_escaped(arguments_of(*sub)));
     fmt::print(".SH COMMANDS\n");
-    for (auto* sub : commands_of(app)) {
-        fmt::print(".SS {}\n{}\n", sub->get_name(), roff_escaped(sub->get_description()));
-        print_options(*sub);
-        for (const auto* nested : commands_of(*sub)) {
-            fmt::print(".TP\n.B {}\n{}\n", nested->get_name(), roff_escaped(nested->get_description()));
-        }
-    }
+    for (auto* sub : commands_of(app))
+        print_command(*sub);
     fmt::print(
         ".SH EXIT STATUS\n"
         ".TP\n.B 0\nDone.\n.TP\n.B 1\nFailed for another reason than those below.\n"
@@ -138,8 +150,13 @@ void print_manual(CLI::App& app) {
 declared add_completion(CLI::App& app) {
     auto shell = std::make_shared<std::string>();
     auto* completion = app.add_subcommand("completion", "print a completion script for bash or zsh");
-    completion->add_option("SHELL", *shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
-    return {completion, [shell, &app] {
+    completion->add_option("SHELL", *shell, "bash or zsh")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh"}).description(""));
+    give_examples(*completion,
+                  {{"In this shell, now", "source <(faceflow completion bash)"},
+                   {"In every zsh, where fpath has ~/.zfunc", "faceflow completion zsh > ~/.zfunc/_faceflow"}});
+    return {completion, [shell, &app](const given&) {
                 *shell == "bash" ? print_bash(app) : print_zsh(app);
                 return exit_done;
             }};
@@ -147,7 +164,9 @@ declared add_completion(CLI::App& app) {
 
 declared add_manual(CLI::App& app) {
     auto* manual = app.add_subcommand("manual", "print the manual page, as for man(1)");
-    return {manual, [&app] {
+    give_examples(*manual, {{"To read", "faceflow manual | man -l -"},
+                            {"To keep, where an installation has not put it", "faceflow manual > faceflow.1"}});
+    return {manual, [&app](const given&) {
                 print_manual(app);
                 return exit_done;
             }};

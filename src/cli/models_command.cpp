@@ -2,7 +2,10 @@
 
 #include "analysis/engine_gate.hpp"
 #include "cli/commands.hpp"
+#include "cli/help.hpp"
+#include "engine/engine.hpp"
 #include "inference/catalogue.hpp"
+#include "inference/session.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -49,14 +52,26 @@ struct arguments {
     CLI::App *list = nullptr, *verify = nullptr, *build = nullptr;
 };
 
-int build_engines(const arguments& a) {
+// Before anyone is told to wait for minutes.
+result<void> check_tensorrt(const faceflow::options& chosen) {
+    const auto with = equipment::open(chosen);
+    if (!with) return tl::unexpected(with.error());
+    if (const auto kind = (*with)->devices.front()->kind(); kind != device_kind::cuda) {
+        return fail(errc::unavailable,
+                    fmt::format("TensorRT's engines are for CUDA devices, and this run is on {}", name(kind)));
+    }
+    return inference::check_tensorrt(*(*with)->runtime);
+}
+
+int build_engines(const arguments& a, const given& options) {
     analysis::gate_request wanted = a.gate;
     auto chosen = a.engine.resolve();
-    if (!chosen) return report(chosen.error());
+    if (!chosen) return report(chosen.error(), options);
+    if (auto r = check_tensorrt(*chosen); !r) return report(r.error(), options);
     wanted.chosen = std::move(*chosen);
     const auto done = analysis::build_engines(wanted, stop_on_signals(),
                                               [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
-    if (!done) return report(done.error());
+    if (!done) return report(done.error(), options);
     for (const auto& folder : done->folders)
         fmt::print("{}\n", folder.string());
     if (done->frames > 0)
@@ -77,13 +92,27 @@ declared add_models(CLI::App& app) {
         "build-engines", "build TensorRT's engines ahead of time, for the flow and batches that the options choose");
     a->engine.chosen.device = "cuda";
     add_engine_options(*a->build, a->engine);
-    a->build->add_option("--check", a->gate.input, "a clip with faces, to hold the engines to fp32; fp16 needs one")
+    a->build
+        ->add_option("--check", a->gate.input,
+                     "a clip with faces, on which the engines are held to fp32; fp16 needs one")
         ->type_name("INPUT");
-    a->build->add_option("--tolerance", a->gate.tolerance_px, "how far landmarks may be off")
+    a->build->add_option("--tolerance", a->gate.tolerance_px, "how far landmarks may be from those of fp32")
         ->type_name("PX")
         ->capture_default_str();
-    return {models, [a] {
-                if (a->build->parsed()) return build_engines(*a);
+    const char* const build_fp16 = "faceflow models build-engines --precision fp16 --check clip.mp4";
+    give_examples(*models, {{"Where models come from, and their licences", "faceflow models list"},
+                            {"Whether their files are whole", "faceflow models verify"},
+                            {"TensorRT's engines in fp16, held to fp32 on a clip", build_fp16}});
+    give_examples(*a->list, {{"Where models come from, and their licences", "faceflow models list"},
+                             {"With models of your own", "faceflow models --models ~/models list"}});
+    give_examples(*a->verify, {{"Whether files of models are whole", "faceflow models verify"},
+                               {"With models of your own", "faceflow models --models ~/models verify"}});
+    give_examples(*a->build,
+                  {{"For the usual flow, once for each card and version of TensorRT", "faceflow models build-engines"},
+                   {"In fp16, held to fp32 on a clip", build_fp16},
+                   {"For passes of eight frames", "faceflow models build-engines --batch-frames 8"}});
+    return {models, [a](const given& options) {
+                if (a->build->parsed()) return build_engines(*a, options);
                 return a->list->parsed() ? list(a->folder) : verify(a->folder);
             }};
 }

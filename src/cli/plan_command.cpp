@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
-#include <map>
 #include <memory>
 #include <tuple>
 
 #include "analysis/plan.hpp"
 #include "cli/commands.hpp"
+#include "cli/help.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -16,77 +16,74 @@ struct arguments {
     bool json = false;
 };
 
-int execute(const arguments& a) {
+int execute(const arguments& a, const given& options) {
     analysis::plan_request request = a.request;
     const auto size = parse_size(a.size), detect = parse_size(a.detect_size);
-    if (!size) return report(size.error());
-    if (!detect) return report(detect.error());
+    if (!size) return report(size.error(), options);
+    if (!detect) return report(detect.error(), options);
     std::tie(request.width, request.height) = *size;
     std::tie(request.detect_width, request.detect_height) = *detect;
     const auto memory = parse_bytes(a.device_memory);
-    if (!memory) return report(memory.error());
+    if (!memory) return report(memory.error(), options);
     request.device_memory = *memory;
     const auto format = analysis::find_pixel_format(a.format);
-    if (!format) return report(format.error());
+    if (!format) return report(format.error(), options);
     request.format = *format;
 
     const auto planned = analysis::plan(request);
-    if (!planned) return report(planned.error());
+    if (!planned) return report(planned.error(), options);
     fmt::print("{}", a.json ? analysis::render_plan_json(*planned) : analysis::render_plan(*planned));
     return exit_done;
 }
 
 void add_cameras(CLI::App& plan, arguments& a) {
     const auto group = "Cameras";
-    plan.add_option("--cameras", a.request.cameras, "how many")->type_name("N")->capture_default_str()->group(group);
-    plan.add_option("--size", a.size, "of their frames")->type_name("WxH")->capture_default_str()->group(group);
-    plan.add_option("--format", a.format, "pixel format that frames are decoded to, such as nv12 or bgr24")
+    plan.add_option("--cameras", a.request.cameras, "how many cameras")
+        ->type_name("N")
+        ->capture_default_str()
+        ->group(group);
+    plan.add_option("--size", a.size, "size of their frames")->type_name("WxH")->capture_default_str()->group(group);
+    plan.add_option("--format", a.format, "pixel format that frames are decoded to, such as i420, nv12 or bgr24")
         ->type_name("NAME")
         ->capture_default_str()
         ->group(group);
-    plan.add_option("--fps", a.request.fps, "frames a second of each")
+    plan.add_option("--fps", a.request.fps, "frames a second of each camera")
         ->type_name("F")
         ->capture_default_str()
         ->group(group);
-    plan.add_option("--faces", a.request.faces, "in each frame")->type_name("K")->capture_default_str()->group(group);
+    plan.add_option("--faces", a.request.faces, "faces in each frame")
+        ->type_name("K")
+        ->capture_default_str()
+        ->group(group);
 }
 
 void add_machine(CLI::App& plan, arguments& a) {
     const auto group = "Device and flow";
     analysis::plan_request& r = a.request;
-    plan.add_option("--link", r.link, "none, pcie3, pcie4, pcie5")
-        ->type_name("LINK")
-        ->capture_default_str()
-        ->group(group);
+    one_of(*plan.add_option("--link", r.link, "the link that the device hangs on")->capture_default_str()->group(group),
+           {"none", "pcie3", "pcie4", "pcie5"});
     plan.add_option("--flow", r.flow,
-                    "how stages are joined: fused, threaded, or in several processes: shared, cached, copied")
-        ->type_name("FLOW")
+                    "how stages are joined: in one process (fused, threaded) or in several (shared, cached, copied)")
+        ->type_name("fused|threaded|shared|cached|copied")
         ->capture_default_str()
         ->group(group);
-    const auto add_switch = [&](const char* name, bool& on, const char* what) {
-        plan.add_option(name, on, what)
-            ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"on", true}, {"off", false}})
-                            .description("on|off"))
-            ->type_name("")
-            ->default_str("on")
-            ->group(group);
-    };
-    add_switch("--cache", r.cache, "find uploaded frames by their id instead of uploading them again");
-    add_switch("--batch", r.batch, "crop and mesh all faces of a frame in one go");
-    add_switch("--pinned", r.pinned, "stage transfers in page-locked memory");
-    plan.add_option("--cache-ttl", r.cache_ttl, "seconds that a frame stays in the cache")
+    add_switch(plan, "--cache", r.cache, "find uploaded frames by their id instead of uploading them again")
+        ->group(group);
+    add_switch(plan, "--batch", r.batch, "crop and mesh all faces of a frame in one go")->group(group);
+    add_switch(plan, "--pinned", r.pinned, "stage transfers in page-locked memory")->group(group);
+    plan.add_option("--cache-ttl", r.cache_ttl, "how long a frame stays in the cache")
         ->type_name("SECONDS")
         ->capture_default_str()
         ->group(group);
-    plan.add_option("--device-memory", a.device_memory, "cap of the device's memory pool")
+    plan.add_option("--device-memory", a.device_memory, "most device memory to use, such as 512M or 2G")
         ->type_name("BYTES")
         ->capture_default_str()
         ->group(group);
-    plan.add_option("--detect-size", a.detect_size, "what RetinaFace looks at, multiples of 32")
+    plan.add_option("--detect-size", a.detect_size, "size that RetinaFace sees a frame in, multiples of 32")
         ->type_name("WxH")
         ->capture_default_str()
         ->group(group);
-    plan.add_option("--max-faces", r.max_faces, "most faces in a frame")
+    plan.add_option("--max-faces", r.max_faces, "most faces in a frame, for which there must be room")
         ->type_name("N")
         ->capture_default_str()
         ->group(group);
@@ -100,8 +97,14 @@ declared add_plan(CLI::App& app) {
         app.add_subcommand("plan", "what cameras would ask of a device and its link, without running anything");
     add_cameras(*plan, *a);
     add_machine(*plan, *a);
-    plan->add_flag("--json,!--no-json", a->json, "print one JSON object instead");
-    return {plan, [a] { return execute(*a); }};
+    plan->add_flag("--json,!--no-json", a->json, "print a JSON object instead of the text");
+    give_examples(
+        *plan,
+        {{"Eight 4K cameras on an older link", "faceflow plan --cameras 8 --size 3840x2160 --format nv12 --link pcie3"},
+         {"What the slowest flow would move for ten faces in each frame", "faceflow plan --flow copied --faces 10"},
+         {"The same flow with and without its cache, for a script to compare",
+          "faceflow plan --flow cached --cache off --json"}});
+    return {plan, [a](const given& options) { return execute(*a, options); }};
 }
 
 }  // namespace faceflow::cli

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/help.hpp"
 #include "cli/progress.hpp"
 #include "engine/run.hpp"
 
@@ -45,15 +46,15 @@ void print_summary(const run_report& r) {
         fmt::print("wrote {}\n", path.string());
 }
 
-int execute(const arguments& a) {
+int execute(const arguments& a, const given& options) {
     run_request request = a.request;
     auto chosen = a.engine.resolve();
-    if (!chosen) return report(chosen.error());
+    if (!chosen) return report(chosen.error(), options);
     request.chosen = std::move(*chosen);
     request.out = a.out;
     request.trace_file = a.trace;
     request.video = a.video && a.out != "-";
-    if (auto r = choose_formats(a.format, request); !r) return report(r.error());
+    if (auto r = choose_formats(a.format, request); !r) return report(r.error(), options);
     if (a.limit > 0) request.limit = a.limit;
     if (a.start > 0) request.start_seconds = a.start;
     if (a.end > 0) request.end_seconds = a.end;
@@ -65,7 +66,7 @@ int execute(const arguments& a) {
         request.note = [&line](const std::string& text) { line.note(text); };
         return run(request, stop, [&](const run_progress& p) { line.show(p); });
     }();
-    if (!done) return report(done.error());
+    if (!done) return report(done.error(), options);
     for (const auto& w : done->warnings)
         fmt::print(stderr, "faceflow: {}\n", w);
     if (a.json) {
@@ -81,10 +82,10 @@ int execute(const arguments& a) {
 declared add_run(CLI::App& app) {
     auto a = std::make_shared<arguments>();
     auto* run = app.add_subcommand("run", "find and follow the faces of videos, pictures, cameras and streams");
-    run->add_option(
-           "INPUT", a->request.inputs,
-           "a video file, a picture, a folder or quoted glob of pictures, /dev/videoN, rtsp://…, http(s)://…, or - for "
-           "standard input; several are several sources")
+    run->add_option("INPUT", a->request.inputs,
+                    "a video file, a picture, a folder or quoted glob of pictures, /dev/videoN, rtsp://..., "
+                    "http(s)://..., or - for "
+                    "standard input; several are several sources")
         ->required()
         ->type_name("INPUT");
     const auto output = "Output";
@@ -92,37 +93,44 @@ declared add_run(CLI::App& app) {
         ->type_name("DIR")
         ->capture_default_str()
         ->group(output);
-    run->add_option("--format", a->format, "which of ndjson, csv to write")
+    run->add_option("--format", a->format, "what to write of the faces: ndjson, csv or both")
         ->type_name("LIST")
         ->capture_default_str()
         ->group(output);
-    run->add_option("--trace", a->trace, "write a trace of stages and transfers, for ui.perfetto.dev")
+    run->add_option("--trace", a->trace, "write a trace of stages and transfers, to look at in ui.perfetto.dev")
         ->type_name("FILE")
         ->group(output);
-    run->add_flag("--video,!--no-video", a->video, "write annotated.mp4 (default), or do not")->group(output);
-    run->add_flag("--quiet,!--no-quiet", a->quiet, "no progress and no summary on the terminal")->group(output);
-    run->add_flag("--json,!--no-json", a->json, "print summary.json to standard output instead")->group(output);
-    run->add_option("--decode", a->request.decode,
-                    "where to decode: gpu leaves frames on the device, so that none goes up; auto: gpu on cuda, if no "
-                    "video is written")
-        ->type_name("WHERE")
-        ->check(CLI::IsMember({"auto", "gpu", "cpu"}))
-        ->capture_default_str()
-        ->group("Frames on devices with memory of their own");
+    run->add_flag("--video,!--no-video", a->video, "write annotated.mp4")->default_str("on")->group(output);
+    run->add_flag("--quiet,!--no-quiet", a->quiet, "show no progress and no summary")->group(output);
+    run->add_flag("--json,!--no-json", a->json, "print the summary as JSON instead of in words")->group(output);
+    one_of(*run->add_option("--decode", a->request.decode,
+                            "where to decode; gpu leaves frames on the device, so that none goes up; auto: gpu on "
+                            "cuda, if no video is written")
+                ->capture_default_str()
+                ->group("Frames on devices with memory of their own"),
+           {"auto", "gpu", "cpu"});
     const auto part = "Which frames";
     run->add_option("--limit", a->limit, "stop after N frames of each input; 0: no limit")->type_name("N")->group(part);
-    run->add_option("--start", a->start, "begin at this time of the input")
+    run->add_option("--start", a->start, "begin at this time of each input")
         ->type_name("SECONDS")
-        ->check(CLI::Validator(CLI::NonNegativeNumber).name(""))
+        ->check(CLI::NonNegativeNumber.description(""))
         ->group(part);
-    run->add_option("--end", a->end, "end before this time of the input")
+    run->add_option("--end", a->end, "end before this time of each input")
         ->type_name("SECONDS")
-        ->check(CLI::Validator(CLI::NonNegativeNumber).name(""))
+        ->check(CLI::NonNegativeNumber.description(""))
         ->group(part);
     add_engine_options(*run, a->engine);
-    run->add_option("--config", a->config, "TOML file with these options as keys; the command line wins")
+    run->add_option("--config", a->config,
+                    "TOML file with these options as keys, without dashes; the command line wins")
         ->type_name("FILE.toml");
-    return {run, [a] { return execute(*a); }};
+    give_examples(
+        *run,
+        {{"Annotate a video, and write its faces, into results/", "faceflow run interview.mp4 --out results"},
+         {"A camera, detecting in every third frame only", "faceflow run /dev/video0 --no-video --detect-every 3"},
+         {"Two videos at a time, as two sources", "faceflow run left.mp4 right.mp4 --out both"},
+         {"Ten seconds of a video as lines of JSON", "faceflow run clip.mp4 --start 5 --end 15 --out - > faces.ndjson"},
+         {"Whatever FFmpeg can read", "ffmpeg -i in.mov -f nut - | faceflow run - --out results"}});
+    return {run, [a](const given& options) { return execute(*a, options); }};
 }
 
 }  // namespace faceflow::cli

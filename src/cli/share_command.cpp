@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/help.hpp"
 #include "device/emulated/fault_reporter.hpp"
 #include "share/share_run.hpp"
 
@@ -52,10 +53,10 @@ void print(const share::share_report& r) {
         fmt::print("survived: {} {}\n", n, reason);
 }
 
-int execute(const arguments& a) {
+int execute(const arguments& a, const given& options) {
     share::share_request request = a.request;
     const auto memory = parse_bytes(a.memory);
-    if (!memory) return report(memory.error());
+    if (!memory) return report(memory.error(), options);
     request.device.memory_cap = *memory;
     request.socket = a.socket;
     if (a.fps >= 0) request.fps = a.fps;
@@ -64,7 +65,7 @@ int execute(const arguments& a) {
     const auto done = share::run_share(request, stop_on_signals(), [&](const std::filesystem::path& socket) {
         if (!a.quiet) fmt::print(stderr, "faceflow: sharing at {}\n", socket.string());
     });
-    if (!done) return report(done.error());
+    if (!done) return report(done.error(), options);
     for (const auto& w : done->warnings)
         fmt::print(stderr, "faceflow: {}\n", w);
     if (a.json) {
@@ -86,37 +87,49 @@ declared add_share(CLI::App& app) {
         ->add_option("INPUT", r.inputs, "videos, pictures, cameras or streams, as for run; several are several sources")
         ->required()
         ->type_name("INPUT");
+    const auto where = "Where frames lie";
     share
         ->add_option("--socket", a->socket,
                      "where clients connect, in a folder that only you can enter; default: "
                      "faceflow-share.sock in $XDG_RUNTIME_DIR, or in /tmp/faceflow-UID")
-        ->type_name("PATH");
-    share->add_option("--slots", r.slots, "frames kept at most: one a source, the others are promised to clients")
+        ->type_name("PATH")
+        ->group(where);
+    share->add_option("--slots", r.slots, "most frames kept: one a source, the others are promised to clients")
         ->type_name("N")
-        ->check(CLI::Range(2, 4096).name("").description(""))
-        ->capture_default_str();
-    share->add_option("--device", r.device.name, "where frames lie: auto, cpu, emulated")
+        ->check(CLI::Range(2, 4096).description(""))
+        ->capture_default_str()
+        ->group(where);
+    share->add_option("--device", r.device.name, "the device that frames lie on: auto, cpu, emulated")
         ->type_name("DEVICE")
-        ->capture_default_str();
-    share->add_option("--device-memory", a->memory, "cap of the memory for frames")
+        ->capture_default_str()
+        ->group(where);
+    share->add_option("--device-memory", a->memory, "most memory for frames, such as 512M or 2G")
         ->type_name("BYTES")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->group(where);
     const auto files = "Recorded inputs";
-    share->add_flag("--loop,!--no-loop", r.loop, "begin anew at the end")->group(files);
+    share->add_flag("--loop,!--no-loop", r.loop, "begin anew at the end")->default_str("off")->group(files);
     share->add_option("--fps", a->fps, "frames a second; 0: as fast as they decode; default: the input's own pace")
         ->type_name("FPS")
-        ->check(CLI::Validator(CLI::NonNegativeNumber).name(""))
+        ->check(CLI::NonNegativeNumber.description(""))
         ->group(files);
     share
         ->add_flag("--once-connected,!--no-once-connected", r.once_connected,
-                   "the first frame waits for the first client")
+                   "keep the first frame until the first client comes")
+        ->default_str("off")
         ->group(files);
     share->add_option("--limit", a->limit, "stop after N frames of each input; 0: no limit")
         ->type_name("N")
         ->group(files);
-    share->add_flag("--quiet,!--no-quiet", a->quiet, "print nothing but errors");
-    share->add_flag("--json,!--no-json", a->json, "print the counters as JSON at the end");
-    return {share, [a] { return execute(*a); }};
+    share->add_flag("--quiet,!--no-quiet", a->quiet, "print nothing but errors")->group("Output");
+    share->add_flag("--json,!--no-json", a->json, "print what was counted as JSON instead of in words")
+        ->group("Output");
+    give_examples(*share, {{"A camera, for whoever connects", "faceflow share /dev/video0"},
+                           {"Two videos in an endless loop, at the pace of their own clocks",
+                            "faceflow share left.mp4 right.mp4 --loop"},
+                           {"Every frame of a video for one client, as fast as they decode",
+                            "faceflow share clip.mp4 --socket ~/own/clip.sock --once-connected --fps 0"}});
+    return {share, [a](const given& options) { return execute(*a, options); }};
 }
 
 }  // namespace faceflow::cli

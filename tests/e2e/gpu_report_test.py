@@ -74,7 +74,7 @@ class GpuReport(unittest.TestCase):
             (broken / name).symlink_to(BUILD / name)
         (broken / "faceflow_bench_scaling").write_text("#!/bin/sh\nsleep 100\n")
         (broken / "faceflow_bench_scaling").chmod(0o755)
-        document, text = self.report("--device", "cpu", "--minutes", 0.25, build=broken)
+        document, text = self.report("--device", "cpu", "--minutes", 0.6, build=broken)
         seen = {s["name"]: s for s in document["steps"]}
         self.assertEqual([seen[n]["status"] for n in ("doctor", "run", "kernels")], ["ok", "ok", "ok"], document)
         self.assertEqual(seen["unit tests"]["status"], "failed")

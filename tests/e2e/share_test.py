@@ -189,6 +189,14 @@ class Share(unittest.TestCase):
         self.assertIn("\u2580", said)
         self.assertIn(f"{WIDTH}x{HEIGHT} i420", said)
 
+    def test_the_examples_tell_how_they_are_used(self):
+        for name in ("faceflow_example_viewer", "faceflow_example_recorder"):
+            with self.subTest(name=name):
+                self.assertIn("[SOCKET]", self.run_ok(BUILD / name, "--help"))
+                done = subprocess.run([BUILD / name, "--hlep"], capture_output=True, text=True, timeout=20)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn("usage: ", done.stderr)
+
     def test_the_snippets_of_the_readme_run_as_they_stand(self):
         section = re.search(r"^## From other programs$(.*?)^## ", (ROOT / "README.md").read_text(), re.S | re.M)[1]
         c, python = (re.search(rf"```{language}\n(.*?)```", section, re.S)[1] for language in ("c", "python"))

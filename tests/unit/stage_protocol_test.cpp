@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -197,16 +198,26 @@ TEST(stage_server, survives_calls_that_make_no_sense_and_goes_on) {
     expect_refusal(owner.ask(stage_message::call, stage_owner::bytes_of(call), pixels), "no format");
     EXPECT_EQ(refused, 8u);
 
-    // One that makes sense, with a face in it, is answered.
     std::vector<std::byte> body(sizeof(stage_call) + sizeof(vision::detection));
     call.picture = facts_of(picture.view);
-    call.serial = 9;
     call.detections = 1;
+    const auto ask_with = [&](const vision::detection& face) {
+        std::memcpy(body.data(), &call, sizeof call);
+        std::memcpy(body.data() + sizeof call, &face, sizeof face);
+        return owner.ask(stage_message::call, body, pixels);
+    };
     vision::detection face;
+    for (const float wrong :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -4e23f}) {
+        ++call.serial;
+        face.area = {32, wrong, 40, 0};
+        expect_refusal(ask_with(face), "a face out of this world");
+    }
+
+    // One that makes sense, with a face in it, is answered.
+    call.serial = 9;
     face.area = {32, 24, 40, 0};
-    std::memcpy(body.data(), &call, sizeof call);
-    std::memcpy(body.data() + sizeof call, &face, sizeof face);
-    const auto good = owner.ask(stage_message::call, body, pixels);
+    const auto good = ask_with(face);
     EXPECT_EQ(good.reply.status, 0u) << good.text;
     EXPECT_EQ(good.reply.serial, 9u);
     EXPECT_EQ(good.reply.crops, 1u);
@@ -279,6 +290,35 @@ TEST_F(shared_stage, refuses_slots_that_were_never_shared) {
     call.picture.height = 48;
     call.memory = {0, 0, 1};  // too small for a place
     EXPECT_GT(ask().reply.status, 0u);
+}
+
+TEST_F(shared_stage, refuses_slots_that_begin_anywhere) {
+    auto shared = devices.front()->export_memory(places->memory(), places->slot_bytes() * places->slots());
+    ASSERT_OK(shared);
+    const std::array<int, 1> descriptors{shared->descriptor.get()};
+    for (const auto& [offset, less] : {std::pair{0, 1}, {4, 0}}) {
+        slab_facts facts;
+        facts.number = 7;
+        facts.slots = 2;
+        facts.slot_bytes = places->slot_bytes() - static_cast<std::uint64_t>(less);
+        facts.where = shared->where;
+        facts.where.offset += static_cast<std::uint64_t>(offset);
+        facts.where.bytes = 2 * places->slot_bytes();
+        const auto refused = owner->ask(stage_message::map, stage_owner::bytes_of(facts), {}, descriptors);
+        EXPECT_GT(refused.reply.status, 0u);
+        EXPECT_NE(refused.text.find("multiples of 256"), std::string::npos) << refused.text;
+    }
+    EXPECT_EQ(ask().reply.status, 0u);
+}
+
+TEST_F(shared_stage, refuses_to_start_from_faces_that_were_left_nowhere) {
+    call.from_followed = 1;
+    const auto refused = ask();
+    EXPECT_GT(refused.reply.status, 0u);
+    EXPECT_NE(refused.text.find("left nowhere"), std::string::npos) << refused.text;
+    call.serial += 2;
+    call.from_followed = 0;
+    EXPECT_EQ(ask().reply.status, 0u);
 }
 
 TEST_F(shared_stage, refuses_a_replayed_call) {

@@ -38,6 +38,11 @@ public:
             return fail(errc::corrupt, fmt::format("slab {} does not hold its {} slots", facts.number, facts.slots));
         auto mapped = kit_.on().import_memory({facts.where, std::move(memory)}, access::read_write);
         if (!mapped) return tl::unexpected(std::move(mapped.error()));
+        // All that lies in slots begins where the pool of its owner would let it begin.
+        constexpr std::uint64_t step = capped_resource::alignment;
+        if (facts.slot_bytes % step != 0 || reinterpret_cast<std::uintptr_t>((*mapped)->data()) % step != 0)
+            return fail(errc::corrupt,
+                        fmt::format("slots of slab {} do not begin at multiples of {}", facts.number, step));
         slabs_[facts.number] = {facts, std::move(*mapped)};
         return {};
     }
@@ -60,6 +65,8 @@ public:
         if (!f) return tl::unexpected(std::move(f.error()));
         auto followed = followed_of(call);
         if (!followed) return tl::unexpected(std::move(followed.error()));
+        if (call.from_followed != 0 && *followed == nullptr)
+            return fail(errc::corrupt, "a call starts from faces that the frame before left nowhere");
         stream& s = kit_.work_stream();
         // What went wrong on the stream was an earlier frame's; its owner has seen that it was not done. Unless nothing can come
         // after it.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -73,6 +74,19 @@ place_layout place_layout::of(const pass_shape& shape) {
     l.crops = l.results + up_to_page(shape.results_bytes());
     l.bytes = l.crops + up_to_page(mesh_memory::crops_bytes(shape.mesh_faces));
     return l;
+}
+
+result<void> check(std::span<const vision::detection> faces) {
+    constexpr float most = 1e6f;
+    using numbers = std::array<float, sizeof(vision::detection) / sizeof(float)>;
+    static_assert(std::is_trivially_copyable_v<vision::detection> && sizeof(numbers) == sizeof(vision::detection));
+    for (std::size_t i = 0; i < faces.size(); ++i) {
+        numbers all;
+        std::memcpy(&all, &faces[i], sizeof all);
+        const bool sound = std::all_of(all.begin(), all.end(), [](float x) { return x >= -most && x <= most; });
+        if (!sound) return fail(errc::corrupt, fmt::format("face {} of a call is no place in a picture", i));
+    }
+    return {};
 }
 
 std::string to_json(const stage_hello& hello) {

@@ -117,6 +117,9 @@ struct place_layout {
 
 inline constexpr std::uint32_t most_places = 8;
 
+// Faces that came with a call: errc::corrupt for numbers that no face near a picture has (not finite, or beyond a million).
+[[nodiscard]] result<void> check(std::span<const vision::detection> faces);
+
 // The JSON of hello.
 struct stage_hello {
     stage_role role = stage_role::detect;

@@ -155,6 +155,7 @@ private:
         }
         faces_.resize(call->detections);
         if (!rest.empty()) std::memcpy(faces_.data(), rest.data(), rest.size());
+        if (auto r = check(faces_); !r) return tell(r.error(), call->serial);
         auto answer = work_->perform(*call, faces_);
         if (!answer) return tell(answer.error(), call->serial);
         answer->reply.counters = kit_->take_counters(work_->cache());

@@ -1,0 +1,130 @@
+// Flows of several processes on a CUDA device: the CPU's faces, what crosses, and a run that goes on when a process dies.
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "device/open_devices.hpp"
+#include "flow_testing.hpp"
+#include "inference/session.hpp"
+#include "stage_children.hpp"
+#include "vision/records.hpp"
+
+namespace faceflow {
+namespace {
+
+using test::frame_bytes;
+using test::stage_processes;
+using testing::IsEmpty;
+
+class cuda_process_flow : public test::flow_test, public testing::WithParamInterface<std::string> {
+protected:
+    static constexpr const char* on = "cuda";
+
+    void SetUp() override {
+        test::flow_test::SetUp();
+        if (IsSkipped()) return;
+        if (const auto there = open_devices({.name = on}); !there) GTEST_SKIP() << there.error().message;
+        const auto runtime = inference::runtime::create({1});
+        ASSERT_OK(runtime);
+        if (const auto usable = inference::check_cuda_provider(**runtime); !usable)
+            GTEST_SKIP() << usable.error().message;
+        chosen.flow = GetParam();
+        chosen.device = on;
+        chosen.threads = 4;
+        chosen.stage_timeout = 60;  // a process's first work on a device is slow, and no hang
+    }
+};
+
+TEST_P(cuda_process_flow, finds_the_faces_of_the_cpu) {
+    for (const int every : {1, 4}) {
+        chosen.device = on;
+        chosen.detect_every = every;
+        const auto m = run();
+        EXPECT_THAT(m.errors, IsEmpty());
+        EXPECT_THAT(m.dropped, IsEmpty());
+        ASSERT_EQ(m.faces.size(), frames.size());
+        chosen.device = "cpu";
+        const auto cpu = run();
+        // Followed faces carry what differs from one frame into the next.
+        EXPECT_LT(test::farthest(cpu.faces, m.faces), every == 1 ? 0.5f : 1.0f) << "detections in every " << every;
+        for (std::size_t i = 0; i < std::min(cpu.faces.size(), m.faces.size()); ++i) {
+            ASSERT_EQ(cpu.faces[i].faces.size(), m.faces[i].faces.size()) << "frame " << i;
+            for (std::size_t k = 0; k < m.faces[i].faces.size(); ++k)
+                EXPECT_EQ(cpu.faces[i].faces[k].track, m.faces[i].faces[k].track);
+        }
+    }
+}
+
+TEST_P(cuda_process_flow, moves_exactly_what_its_design_says) {
+    const auto m = run();
+    const auto n = frames.size();
+    ASSERT_EQ(m.faces.size(), n);
+    EXPECT_THAT(m.errors, IsEmpty());
+    if (GetParam() == "copied") {
+        // The frame for detect and again for region, the faces for region, a crop each; the faces, a crop each, a record each.
+        EXPECT_EQ(m.up.count, 7 * n);
+        EXPECT_EQ(m.down.count, 9 * n);
+        EXPECT_EQ(m.up.pinned_count + m.down.pinned_count, 0u);
+        EXPECT_EQ(m.syncs, 9 * n);
+    } else if (GetParam() == "cached") {
+        EXPECT_EQ(m.up.count, 2 * n) << "the frame, and one batch of regions";
+        EXPECT_LE(m.down.count, 2 * n + 1) << "the first frame guesses how many faces there are";
+        EXPECT_EQ(m.cache.hits, n);
+        EXPECT_EQ(m.up.pinned_count, m.up.count);
+    } else {
+        EXPECT_EQ(m.up.count, n);
+        EXPECT_EQ(m.up.bytes, n * frame_bytes);
+        EXPECT_EQ(m.down.count, n);
+        EXPECT_EQ(m.down.bytes, n * vision::pass_results::bytes(1, 8));
+        EXPECT_EQ(m.syncs, n) << "handing a frame over waits for nothing";
+    }
+}
+
+TEST_P(cuda_process_flow, a_killed_process_costs_the_frames_in_work_and_nothing_else) {
+    constexpr std::size_t rounds = 4;
+    std::atomic<std::size_t> found{0};
+    std::atomic<bool> told{false};
+    auto made = face_engine::create({chosen,
+                                     [&](const host_frame&, const result<frame_faces>& r) {
+                                         if (r) ++found;
+                                     },
+                                     true, nullptr, [&](const std::string&) { told = true; }});
+    ASSERT_OK(made);
+    face_engine& e = **made;
+    e.begin_source(0);
+    std::size_t at_death = 0, submitted = 0;
+    for (std::size_t round = 0; round < rounds; ++round) {
+        for (host_frame f : frames) {
+            f.id.sequence = submitted++;
+            ASSERT_OK(e.submit(f));
+            if (at_death > 0 || found == 0) continue;
+            for (const auto& c : stage_processes()) {
+                if (c.stage == "landmark") {
+                    ASSERT_EQ(::kill(c.id, SIGKILL), 0);
+                }
+            }
+            at_death = found;
+        }
+    }
+    e.end_source(0);
+    e.drain();
+    ASSERT_GT(at_death, 0u) << "no process was killed";
+    const auto dropped = e.counters().dropped.snapshot();
+    const auto lost = dropped.contains("stage_lost") ? dropped.at("stage_lost") : 0;
+    EXPECT_EQ(found + lost, submitted) << "every frame has a result or a reason";
+    EXPECT_LT(lost, frames.size());
+    EXPECT_GT(found, at_death) << "another process goes on";
+    EXPECT_THAT(e.counters().errors.snapshot(), IsEmpty());
+    EXPECT_OK(e.health());
+    EXPECT_TRUE(told) << "the user is told";
+    made->reset();
+    EXPECT_TRUE(stage_processes().empty()) << "a process, or a zombie, was left behind";
+}
+
+INSTANTIATE_TEST_SUITE_P(flows, cuda_process_flow, testing::Values("copied", "cached", "shared"),
+                         [](const auto& flow) { return flow.param; });
+
+}  // namespace
+}  // namespace faceflow
