@@ -44,6 +44,17 @@ private:
     const bool shown_;
 };
 
+// A comparison is one of flows that do the same: where they did not, a script should notice.
+int judge(const std::vector<analysis::compare_row>& rows) {
+    int outcome = exit_done;
+    for (const auto& r : rows) {
+        if (r.faces_equal && r.failed == 0) continue;
+        outcome = exit_failed;
+        if (!r.faces_equal) fmt::print(stderr, "faceflow: {}: its faces are not those of the reference\n", label_of(r));
+    }
+    return outcome;
+}
+
 int execute(const arguments& a, const given& options) {
     analysis::compare_request request = a.request;
     auto chosen = a.engine.resolve();
@@ -64,14 +75,15 @@ int execute(const arguments& a, const given& options) {
     const analysis::report_options how{done->frames_per_second,
                                        std::filesystem::path(request.input).filename().string()};
     fmt::print("{}", a.json ? analysis::render_json(done->rows) : analysis::render_table(done->rows, how));
-    if (a.out.empty()) return exit_done;
+    const int outcome = judge(done->rows);
+    if (a.out.empty()) return outcome;
     const auto written = analysis::write_reports(done->rows, a.out, how);
     if (!written) return report(written.error(), options);
     if (!a.quiet && !a.json) {
         for (const auto& path : *written)
             fmt::print("wrote {}\n", path.string());
     }
-    return exit_done;
+    return outcome;
 }
 
 }  // namespace

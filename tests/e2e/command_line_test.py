@@ -237,7 +237,7 @@ class MemoryFlow(Case):
               "device_to_host_bytes_per_frame", "syncs_per_frame", "cache_hit_rate")
 
     def compare(self, *args):
-        done = faceflow("compare", DEMO, "--device", "emulated", "--limit", 16, "--json", *args)
+        done = faceflow("compare", DEMO, "--device", "emulated", "--limit", 16, "--json", "--stage-timeout", 20, *args)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)["rows"]
 
@@ -258,6 +258,19 @@ class MemoryFlow(Case):
             self.assertEqual(row["failed"], 0, row)
             if row["flow"] != "copied" and row["ablation"] != "batch":
                 self.assertEqual(row["largest_difference_px"], 0, row)
+
+    def test_frames_that_fail_are_told_and_count_in_no_figure(self):
+        # Room for the buffers, and for one frame where the ablation needs two.
+        done = faceflow("compare", DEMO, "--device", "emulated", "--flows", "fused", "--ablate", "cache", "--limit", 3, "--json",
+                        "--threads", 1, "--device-memory", "13M")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        kept, shed = json.loads(done.stdout)["rows"]
+        self.assertEqual(kept["failed"], 0, done.stderr)
+        self.assertGreater(shed["failed"], 0)
+        self.assertFalse(shed["faces_equal"])
+        self.assertEqual((shed["fps"], shed["latency_ms"]["p50"]), (0, 0))
+        self.assertIn("gave no result", done.stderr)
+        self.assertIn("fused, cache off: its faces are not those of the reference", done.stderr)
 
     def test_reports_are_written(self):
         done = faceflow("compare", DEMO, "--device", "emulated", "--flows", "fused", "--limit", 6, "--out", self.dir / "out")
