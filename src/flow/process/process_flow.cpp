@@ -29,6 +29,11 @@ public:
         return {};
     }
 
+    void drain() override {
+        flow_ends::drain();
+        for (const auto& l : lines_)
+            l->settle_accounts();
+    }
     frame_cache_counts cache() const override {
         frame_cache_counts sum;
         for (const auto& l : lines_)

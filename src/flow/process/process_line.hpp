@@ -16,6 +16,7 @@
 #include "flow/flow.hpp"
 #include "flow/intake.hpp"
 #include "flow/process/stage_process.hpp"
+#include "flow/process/stage_slices.hpp"
 #include "flow/stage_pipeline.hpp"
 #include "flow/stage_threads.hpp"
 
@@ -69,6 +70,8 @@ public:
     [[nodiscard]] std::size_t peak_bytes() const;
     // What the devices of stage processes counted themselves.
     [[nodiscard]] crossings crossed() const;
+    // Has stage processes tell what they have not told yet. When no frame is in work.
+    void settle_accounts();
 
 protected:
     process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
@@ -87,7 +90,7 @@ protected:
     using has_inputs = std::function<bool(std::size_t process, std::uint32_t place, std::uint64_t serial)>;
     void judge_by(has_inputs ready);
 
-    // Calls a stage, enters what it counted into this line's books, and makes its failure the job's.
+    // Calls a stage, and makes its failure the job's.
     bool ask(stage_process& stage, process_job& job, const stage_call& call, std::span<const vision::detection> faces,
              std::span<const std::span<const std::byte>> payload, stage_response* into);
     // Waits until the frame before of the same source is through, when this one starts from it.
@@ -103,7 +106,8 @@ private:
     void capture(stage_pipeline<process_job>::edge& to, const std::function<result<void>(process_job&)>& begin);
     void watch(const std::stop_token& stop);
     [[nodiscard]] result<ipc::child_process> spawn(const stage_setup::starter& start);
-    void enter(const stage_counters& counters, const process_job& job);
+    // Into this line's books.
+    void enter(const stage_counters& counters);
 
     device& device_;
     const options& options_;
@@ -113,6 +117,7 @@ private:
     intake& intake_;
     collector& collector_;
     std::uint64_t serial_ = 0;
+    std::unique_ptr<slice_book> drawn_;  // null without a trace
 
     mutable std::mutex mutex_;
     std::condition_variable finished_;

@@ -38,10 +38,14 @@ struct stage_setup {
     // Starts a process from a thread that outlives it: with the thread that starts it, a process ends.
     using starter = std::function<result<ipc::child_process>()>;
     std::function<result<ipc::child_process>(const starter&)> spawn;
+    // Told what the process counted and did since its last reply, with each reply, also one that is an error.
+    std::function<void(const stage_counters&, std::span<const stage_slice>)> account =
+        [](const stage_counters&, std::span<const stage_slice>) {};
 };
 
 struct stage_response {
     stage_reply reply;
+    std::vector<stage_slice> slices;
     std::vector<std::byte> payload;
 };
 
@@ -59,6 +63,9 @@ public:
     // good once it has died too often; the stage's own error otherwise.
     [[nodiscard]] result<stage_response> call(const stage_call& call, std::span<const vision::detection> faces,
                                               std::span<const std::span<const std::byte>> payload);
+
+    // Has the process tell what it has not told yet, once its work is done; what of it a dead one had is lost. Between calls.
+    void settle_accounts();
 
     // Called now and then from one thread: notices a death between calls, ends a process that hangs. `ready` tells whether a
     // call with that place and serial has all that it waits for: without it, waiting is no hanging.
@@ -81,6 +88,7 @@ private:
     [[nodiscard]] result<stage_response> exchange(const stage_call& call, std::span<const vision::detection> faces,
                                                   std::span<const std::span<const std::byte>> payload);
     [[nodiscard]] result<stage_response> receive_reply();
+    void enter(const stage_response& answer);
     [[nodiscard]] tl::unexpected<error> lost(const error& why);
     // `told`: it said itself what ended it.
     void bury(const std::string& how, bool told = false);
