@@ -55,6 +55,8 @@ public:
     [[nodiscard]] virtual result<void> health() const { return {}; }
     // Peak of the device pools of other processes that work for this flow.
     [[nodiscard]] virtual std::size_t peak_bytes_elsewhere() const { return 0; }
+    // Leases that those processes hold for frames in work, as they last told. After drain, of all that was done.
+    [[nodiscard]] virtual std::size_t leases_elsewhere() const { return 0; }
     // Where TensorRT's engines lie that this process runs; empty without.
     [[nodiscard]] virtual std::vector<std::filesystem::path> engine_folders() const { return {}; }
     // With verify_ledger: what the devices of those processes counted themselves.

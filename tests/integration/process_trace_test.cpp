@@ -69,14 +69,14 @@ TEST_P(process_trace, has_one_slice_for_each_stage_of_each_frame_at_its_time) {
     const double over = std::chrono::duration<double, std::micro>(trace::clock::now() - made).count();
     ASSERT_EQ(m.faces.size(), sources * frames.size());
     EXPECT_TRUE(m.errors.empty()) << m.errors.begin()->first;
-    std::map<std::tuple<std::string, std::string, frame_id>, std::vector<slice>> found;
+    std::map<std::tuple<std::string, std::string, std::uint32_t, std::uint64_t>, std::vector<slice>> found;  // by frame
     for (const slice& s : slices())
-        found[{s.row, s.name, s.frame}].push_back(s);
+        found[{s.row, s.name, s.frame.source, s.frame.sequence}].push_back(s);
     for (std::uint32_t source = 0; source < sources; ++source) {
         for (const host_frame& f : frames) {
             double before = -1;
             for (const char* stage : {"detect", "region", "landmark"}) {
-                const auto& of = found[{row_of(GetParam(), stage), stage, {source, f.id.sequence}}];
+                const auto& of = found[{row_of(GetParam(), stage), stage, source, f.id.sequence}];
                 ASSERT_EQ(of.size(), 1u) << stage << " of frame " << source << "/" << f.id.sequence;
                 EXPECT_GT(of[0].end, of[0].begin);
                 EXPECT_GE(of[0].begin, before) << stage << " before the stage that it follows";

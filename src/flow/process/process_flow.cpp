@@ -59,6 +59,12 @@ public:
             sum += l->peak_bytes();
         return sum;
     }
+    std::size_t leases_elsewhere() const override {
+        std::size_t sum = 0;
+        for (const auto& l : lines_)
+            sum += l->leases();
+        return sum;
+    }
 
 private:
     const options chosen_;

@@ -240,4 +240,12 @@ std::size_t process_line::peak_bytes() const {
     return sum;
 }
 
+std::size_t process_line::leases() const {
+    const std::lock_guard lock(mutex_);
+    std::size_t sum = 0;
+    for (const auto& p : processes_)
+        sum += p->leases();
+    return sum;
+}
+
 }  // namespace faceflow::flow

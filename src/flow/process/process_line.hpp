@@ -68,6 +68,7 @@ public:
     [[nodiscard]] virtual frame_cache_counts cache() const;
     [[nodiscard]] result<void> health() const;
     [[nodiscard]] std::size_t peak_bytes() const;
+    [[nodiscard]] std::size_t leases() const;
     // What the devices of stage processes counted themselves.
     [[nodiscard]] crossings crossed() const;
     // Has stage processes tell what they have not told yet. When no frame is in work.

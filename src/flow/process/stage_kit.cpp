@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -100,6 +101,7 @@ stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     now.evictions = cache.evictions;
     now.expirations = cache.expirations;
     now.peak_bytes = device_->pool().peak_bytes();
+    now.leases = device_->pool().slots_in_use() - std::min(device_->pool().slots_in_use(), cache.frames);
     if (witness_ != nullptr) now.seen = witness_->seen();
 
     stage_counters since = now;

@@ -234,6 +234,7 @@ result<stage_response> stage_process::receive_reply() {
 
 void stage_process::enter(const stage_response& answer) {
     peak_bytes_.store(answer.reply.counters.peak_bytes, std::memory_order_relaxed);
+    leases_.store(answer.reply.counters.leases, std::memory_order_relaxed);
     setup_.account(answer.reply.counters, answer.slices);
 }
 
@@ -281,6 +282,7 @@ void stage_process::bury(const std::string& how, bool told) {
     last_end_ = ended_by_us_ ? "it hung, and was ended" : ended && !told ? ended->in_words() : how;
     child_.reset();
     dead_ = true;
+    leases_.store(0, std::memory_order_relaxed);
     for (std::uint32_t place = 0; place < most_places && setup_.hello.places > place; ++place)
         raise(passed(place), given_[place].load(std::memory_order_acquire));
 }

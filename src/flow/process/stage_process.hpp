@@ -77,6 +77,8 @@ public:
     [[nodiscard]] timeline& passed(std::uint32_t place) const { return (*setup_.own)[page_words::passed(place)]; }
 
     [[nodiscard]] std::uint64_t peak_bytes() const noexcept { return peak_bytes_.load(std::memory_order_relaxed); }
+    // That the process holds for frames in work, as it last told; what a dead one held is free.
+    [[nodiscard]] std::uint64_t leases() const noexcept { return leases_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t restarts() const noexcept { return restarts_.load(std::memory_order_relaxed); }
     [[nodiscard]] result<void> health() const;
 
@@ -110,7 +112,7 @@ private:
 
     std::atomic<bool> in_call_{false}, starting_{false};
     std::array<std::atomic<std::uint64_t>, most_places> given_{};
-    std::atomic<std::uint64_t> peak_bytes_{0}, restarts_{0};
+    std::atomic<std::uint64_t> peak_bytes_{0}, leases_{0}, restarts_{0};
 
     struct sign_of_life {
         std::uint64_t beat = 0;

@@ -84,6 +84,7 @@ struct stage_counters {
     std::array<std::uint64_t, stage_count> runs{}, nanoseconds{};
     std::uint64_t hits = 0, misses = 0, evictions = 0, expirations = 0;  // of its frame cache
     std::uint64_t peak_bytes = 0;                                        // of its device pool, ever
+    std::uint64_t leases = 0;                                            // now, those of its frame cache left out
     crossings seen;  // with verify_ledger: what the device itself counted
 };
 

@@ -71,17 +71,17 @@ void slice_log::forget() {
 
 void slice_book::begin(const frame_id& frame) {
     const std::lock_guard lock(mutex_);
-    frames_[frame] = {clock::now()};
+    frames_[{frame.source, frame.sequence}] = {clock::now()};
 }
 
 void slice_book::end(const frame_id& frame) {
     const std::lock_guard lock(mutex_);
-    const auto at = frames_.find(frame);
+    const auto at = frames_.find({frame.source, frame.sequence});
     if (at == frames_.end()) return;
     at->second.end = clock::now();
     ended_.push_back(frame);
     if (ended_.size() <= remembered) return;
-    frames_.erase(ended_.front());
+    frames_.erase({ended_.front().source, ended_.front().sequence});
     ended_.pop_front();
 }
 

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "flow/process/stage_protocol.hpp"
@@ -65,7 +66,7 @@ private:
     trace& into_;
     const std::string where_;
     std::mutex mutex_;
-    std::map<frame_id, interval> frames_;
+    std::map<std::pair<std::uint32_t, std::uint64_t>, interval> frames_;  // by source and sequence
     std::deque<frame_id> ended_;
 };
 
