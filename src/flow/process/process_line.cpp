@@ -182,6 +182,7 @@ void process_line::enter(const stage_counters& c) {
     cache_.misses += c.misses;
     cache_.evictions += c.evictions;
     cache_.expirations += c.expirations;
+    metrics_.errors.add("stale_call", c.stale);
     crossed_ += c.seen;
 }
 

@@ -102,6 +102,7 @@ stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     now.expirations = cache.expirations;
     now.peak_bytes = device_->pool().peak_bytes();
     now.leases = device_->pool().slots_in_use() - std::min(device_->pool().slots_in_use(), cache.frames);
+    now.stale = stale_;
     if (witness_ != nullptr) now.seen = witness_->seen();
 
     stage_counters since = now;
@@ -122,6 +123,7 @@ stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     since.misses -= told_.misses;
     since.evictions -= told_.evictions;
     since.expirations -= told_.expirations;
+    since.stale -= told_.stale;
     since.seen = now.seen.since(told_.seen);
     told_ = now;
     return since;

@@ -35,6 +35,8 @@ public:
     [[nodiscard]] result<void> open_books();
     // What was counted since the last call.
     [[nodiscard]] stage_counters take_counters(const frame_cache_counts& cache);
+    // A call was refused because it is about a use that is over.
+    void count_stale() noexcept { ++stale_; }
     // What was done since the last call, where the owner draws it; else nothing. `all`: the work that is on the stream is waited
     // for, so that it is in it. That is no wait for a frame, and the ledger has none.
     [[nodiscard]] std::vector<stage_slice> take_slices(bool all);
@@ -53,6 +55,7 @@ private:
     std::unique_ptr<event> done_;
     std::unique_ptr<witness> witness_;  // null without verify_ledger, and where nothing crosses
     stage_counters told_;
+    std::uint64_t stale_ = 0;
 };
 
 // Device memory with host memory beside it for what crosses in bulk; one block of memory where those are the same.

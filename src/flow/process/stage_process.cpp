@@ -205,10 +205,10 @@ result<stage_response> stage_process::exchange(const stage_call& call, std::span
     if (auto r = channel_->send_parts(kind_of(stage_message::call), body, payload, {}, forever); !r)
         return tl::unexpected(std::move(r.error()));
     auto answer = receive_reply();
+    if (!answer) return answer;
     // An answer to something else: nothing that it says from now on can be matched.
-    if (answer && answer->reply.serial != call.serial)
-        return fail(errc::corrupt,
-                    fmt::format("{} answered call {} with {}", title(), call.serial, answer->reply.serial));
+    if (auto r = check_reply(call, answer->reply, setup_.slabs); !r)
+        return fail(r.error().code, fmt::format("{}: {}", title(), r.error().message));
     return answer;
 }
 

@@ -51,6 +51,7 @@ struct slot_name {
     std::uint32_t slab = no_slab;
     std::uint32_t slot = 0;
     std::uint64_t generation = 0;
+    friend bool operator==(const slot_name&, const slot_name&) = default;
 };
 
 // One frame for one stage.
@@ -84,8 +85,9 @@ struct stage_counters {
     std::array<std::uint64_t, stage_count> runs{}, nanoseconds{};
     std::uint64_t hits = 0, misses = 0, evictions = 0, expirations = 0;  // of its frame cache
     std::uint64_t peak_bytes = 0;                                        // of its device pool, ever
-    std::uint64_t leases = 0;                                            // now, those of its frame cache left out
-    crossings seen;  // with verify_ledger: what the device itself counted
+    std::uint64_t stale = 0;   // calls about a use that was over, which it refused
+    std::uint64_t leases = 0;  // now, those of its frame cache left out
+    crossings seen;            // with verify_ledger: what the device itself counted
 };
 
 // What a stage process did on one frame, or moved for it, in nanoseconds of the clock that all processes share. Only told where
@@ -111,6 +113,7 @@ struct stage_reply {
     std::uint32_t records = 0;     // in the payload, after a result_header
     std::uint32_t slices = 0;      // that follow in the body
     std::uint32_t unused = 0;
+    slot_name frame, memory;  // of a call that was taken: the uses that it named
     stage_counters counters;
 };
 
