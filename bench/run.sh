@@ -17,7 +17,7 @@ if [[ ! -e $build/CMakeCache.txt ]]; then
     [[ $build == build/release ]] || { echo "bench: $build is not configured" >&2; exit 1; }
     cmake --preset release
 fi
-cmake --build "$build" --target faceflow_bench_end_to_end faceflow_bench_kernels faceflow_bench_memory faceflow_cli -j"$(nproc)"
+cmake --build "$build" --target faceflow_bench_end_to_end faceflow_bench_kernels faceflow_bench_memory faceflow_bench_recovery faceflow_cli -j"$(nproc)"
 
 echo "bench: a whole run and its parts"
 "$build/faceflow_bench_end_to_end" --rounds 15 --json "$results/end_to_end.json" | tee "$results/end_to_end.md"
@@ -31,6 +31,9 @@ echo "bench: the memory flow itself"
 "$build/faceflow_bench_memory" --benchmark_min_time=0.2 --benchmark_repetitions=3 \
     --benchmark_enable_random_interleaving=true --benchmark_out="$results/memory.json" --benchmark_out_format=json >/dev/null
 /usr/bin/python3 bench/kernels_table.py "$results/memory.json" | tee "$results/memory.md"
+
+echo "bench: what the end of a stage process costs"
+"$build/faceflow_bench_recovery" --json "$results/recovery.json" | tee "$results/recovery.md"
 
 if [[ ${1:-} != --no-tools ]]; then
     echo "bench: other tools"
