@@ -77,6 +77,7 @@ std::vector<stage_slice> stage_kit::take_slices(bool all) {
         stream_->record(*done_);
         while (!done_->done())
             std::this_thread::sleep_for(std::chrono::microseconds(20));
+        if (!device_->computes_on_host()) stream_->begin_span();  // a GPU's spans are told by a later one
     }
     return slices_->take();
 }
