@@ -80,7 +80,12 @@ struct flow_parts {
     std::function<void(const std::string&)> note = [](const std::string&) {};  // a line for the user; any thread
 };
 
+// What a name of a flow stands for.
+enum class flow_kind : std::uint8_t { fused, threaded, shared, cached, copied };
+
 [[nodiscard]] std::vector<std::string> flow_names();
+// Of a name that check_flow has passed; of others, fused.
+[[nodiscard]] flow_kind kind_of(std::string_view wanted) noexcept;
 // errc::invalid_argument with the names that there are.
 [[nodiscard]] result<void> check_flow(std::string_view wanted);
 // Processes that each have a pool on the device: the cap is divided by it.

@@ -15,6 +15,7 @@
 #include "flow/device_line.hpp"
 #include "flow/flow.hpp"
 #include "flow/intake.hpp"
+#include "flow/process/process_flow.hpp"
 #include "flow/process/stage_process.hpp"
 #include "flow/process/stage_slices.hpp"
 #include "flow/stage_pipeline.hpp"
@@ -141,7 +142,8 @@ private:
 // copied: a process each for detect, region and landmark; frames as 8-bit BGR and crops through sockets, pageable
 // memory, a face at a time. cached: detect and region share a process and its frame cache; frames as they are, crops batched.
 [[nodiscard]] result<std::unique_ptr<process_line>> make_inline_line(const equipped_device& d, const flow_parts& parts,
-                                                                     std::size_t part, intake& from, collector& to);
+                                                                     inline_traits how, std::size_t part, intake& from,
+                                                                     collector& to);
 // shared: a process each; frames, faces, crops and results stay in memory that all of them map.
 [[nodiscard]] result<std::unique_ptr<process_line>> make_shared_line(const equipped_device& d, const flow_parts& parts,
                                                                      std::size_t part, intake& from, collector& to);
