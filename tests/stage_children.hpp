@@ -15,6 +15,7 @@ namespace faceflow::test {
 struct child {
     int id = 0;
     std::string stage;
+    bool ended = false;  // a zombie
 };
 
 // The stage processes of `parent`, zombies too.
@@ -31,7 +32,8 @@ inline std::vector<child> stage_processes(pid_t parent = ::getpid()) {
         if (std::sscanf(stat.c_str() + name_end + 1, " %c %d", &state, &owner) != 2 || owner != parent) continue;
         const std::string command = contents(entry.path() / "cmdline");
         const auto at = command.find('\0');
-        found.push_back({std::stoi(id), at == std::string::npos ? "" : std::string(command.c_str() + at + 1)});
+        found.push_back(
+            {std::stoi(id), at == std::string::npos ? "" : std::string(command.c_str() + at + 1), state == 'Z'});
     }
     return found;
 }

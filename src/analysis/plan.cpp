@@ -103,7 +103,7 @@ void note_switches(plan_result& p) {
         if (!s.asked && !s.there)
             p.notes.push_back(fmt::format("{} has no {}: --{} off changes nothing", r.flow, s.what, s.name));
     }
-    if (!r.batch && has.batch && r.flow != "cached")
+    if (!r.batch && has.batch && flow::kind_of(r.flow) != flow::flow_kind::cached)
         p.notes.emplace_back("crops stay on the device: --batch off changes launches, and no transfer");
 }
 

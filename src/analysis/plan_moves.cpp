@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "flow/device_line.hpp"
+#include "flow/flow.hpp"
 #include "frame/layout.hpp"
 #include "media/to_bgr.hpp"
 #include "vision/records.hpp"
@@ -10,6 +11,7 @@
 namespace faceflow::analysis {
 namespace {
 
+using flow::flow_kind;
 using vision::pass_results;
 
 constexpr std::int32_t first_room = flow::room_for(0);  // before a flow has seen a frame
@@ -124,9 +126,13 @@ private:
 
 planned_moves moves_of(const plan_request& r) {
     mover m(r);
-    if (r.flow == "copied") return m.copied();
-    if (r.flow == "cached") return m.cached();
-    if (r.flow == "shared") return m.shared();
+    switch (flow::kind_of(r.flow)) {
+        case flow_kind::copied: return m.copied();
+        case flow_kind::cached: return m.cached();
+        case flow_kind::shared: return m.shared();
+        case flow_kind::threaded:
+        case flow_kind::fused: break;
+    }
     return m.in_process();
 }
 
@@ -135,7 +141,7 @@ std::uint64_t moved_frame_bytes(const plan_request& r) {
     picture.format = r.format;
     picture.width = r.width;
     picture.height = r.height;
-    if (r.flow == "copied") picture = media::bgr_converter::target_of(picture);
+    if (flow::kind_of(r.flow) == flow_kind::copied) picture = media::bgr_converter::target_of(picture);
     return native_bytes(picture.format, picture.width, picture.height);
 }
 

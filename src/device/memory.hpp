@@ -55,10 +55,15 @@ public:
     [[nodiscard]] std::size_t used_bytes() const noexcept { return used_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t peak_bytes() const noexcept { return peak_.load(std::memory_order_relaxed); }
 
+    // Slots in use, of all slabs of the pool together; slabs say when that changes.
+    [[nodiscard]] std::size_t slots_in_use() const noexcept { return slots_.load(std::memory_order_relaxed); }
+    void slot_taken() noexcept { slots_.fetch_add(1, std::memory_order_relaxed); }
+    void slot_returned() noexcept { slots_.fetch_sub(1, std::memory_order_relaxed); }
+
 private:
     memory_resource& upstream_;
     const std::size_t cap_;
-    std::atomic<std::size_t> used_{0}, peak_{0};
+    std::atomic<std::size_t> used_{0}, peak_{0}, slots_{0};
     std::mutex holders_mutex_;
     std::vector<memory_holder*> holders_;
 };

@@ -76,6 +76,7 @@ result<slot> slab::acquire() {
     ready_.pop_back();
     entry& e = entries_[index];
     e.in_use = true;
+    device_.pool().slot_taken();
     e.pending = 0;
     return slot{index, e.generation, memory_.data() + index * slot_bytes_};
 }
@@ -100,6 +101,7 @@ result<void> slab::release(const slot& used) {
         mark_done(e, *user);
     e.users.clear();
     e.in_use = false;
+    device_.pool().slot_returned();
     ++e.generation;
     if (e.pending == 0) {
         ready_.push_back(used.index);

@@ -69,6 +69,8 @@ public:
     [[nodiscard]] std::vector<std::filesystem::path> engine_folders() const { return flow_->engine_folders(); }
     // Of all devices and processes together.
     [[nodiscard]] std::size_t peak_device_bytes() const;
+    // See flow::flow.
+    [[nodiscard]] std::size_t leases_elsewhere() const { return flow_->leases_elsewhere(); }
     // Of all devices together.
     [[nodiscard]] frame_cache_counts cache() const { return flow_->cache(); }
     // With options::verify_ledger, after drain: the ledgers of all devices and processes beside what those counted themselves.

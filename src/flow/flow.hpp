@@ -55,6 +55,8 @@ public:
     [[nodiscard]] virtual result<void> health() const { return {}; }
     // Peak of the device pools of other processes that work for this flow.
     [[nodiscard]] virtual std::size_t peak_bytes_elsewhere() const { return 0; }
+    // Leases that those processes hold for frames in work, as they last told. After drain, of all that was done.
+    [[nodiscard]] virtual std::size_t leases_elsewhere() const { return 0; }
     // Where TensorRT's engines lie that this process runs; empty without.
     [[nodiscard]] virtual std::vector<std::filesystem::path> engine_folders() const { return {}; }
     // With verify_ledger: what the devices of those processes counted themselves.
@@ -78,7 +80,12 @@ struct flow_parts {
     std::function<void(const std::string&)> note = [](const std::string&) {};  // a line for the user; any thread
 };
 
+// What a name of a flow stands for.
+enum class flow_kind : std::uint8_t { fused, threaded, shared, cached, copied };
+
 [[nodiscard]] std::vector<std::string> flow_names();
+// Of a name that check_flow has passed; of others, fused.
+[[nodiscard]] flow_kind kind_of(std::string_view wanted) noexcept;
 // errc::invalid_argument with the names that there are.
 [[nodiscard]] result<void> check_flow(std::string_view wanted);
 // Processes that each have a pool on the device: the cap is divided by it.

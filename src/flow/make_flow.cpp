@@ -16,17 +16,35 @@ namespace {
 
 struct known_flow {
     std::string_view name;
+    flow_kind kind;
     result<std::unique_ptr<flow>> (*make)(const flow_parts& parts);
     std::size_t pools;                               // processes with a pool on the device
     bool cache = true, batch = true, pinned = true;  // that it has
     bool converts = false;                           // pixels
 };
 
-constexpr std::array<known_flow, 5> all_flows{{{"fused", make_fused_flow, 1},
-                                               {"threaded", make_threaded_flow, 1},
-                                               {"shared", make_shared_flow, 4, false},
-                                               {"cached", make_cached_flow, 3},
-                                               {"copied", make_copied_flow, 4, false, false, false, true}}};
+// As the analysis found it: everything through sockets, pageable memory, a face at a time, each stage uploading what it needs.
+result<std::unique_ptr<flow>> make_copied_flow(const flow_parts& parts) {
+    return make_inline_flow(parts, {.to_bgr = true, .region_apart = true});
+}
+
+// As the analysis recommends: detect and region around one frame cache, crops batched and pinned.
+result<std::unique_ptr<flow>> make_cached_flow(const flow_parts& parts) {
+    return make_inline_flow(parts, {.to_bgr = false, .region_apart = false});
+}
+
+constexpr std::array<known_flow, 5> all_flows{
+    {{"fused", flow_kind::fused, make_fused_flow, 1},
+     {"threaded", flow_kind::threaded, make_threaded_flow, 1},
+     {"shared", flow_kind::shared, make_shared_flow, 4, false},
+     {"cached", flow_kind::cached, make_cached_flow, 3},
+     {"copied", flow_kind::copied, make_copied_flow, 4, false, false, false, true}}};
+
+const known_flow* find_flow(std::string_view wanted) noexcept {
+    const auto* const at =
+        std::find_if(all_flows.begin(), all_flows.end(), [&](const known_flow& f) { return f.name == wanted; });
+    return at != all_flows.end() ? at : nullptr;
+}
 
 }  // namespace
 
@@ -39,32 +57,32 @@ std::vector<std::string> flow_names() {
 }
 
 std::size_t pools_of(std::string_view wanted) noexcept {
-    for (const auto& f : all_flows) {
-        if (f.name == wanted) return f.pools;
-    }
-    return 1;
+    const known_flow* const f = find_flow(wanted);
+    return f != nullptr ? f->pools : 1;
+}
+
+flow_kind kind_of(std::string_view wanted) noexcept {
+    const known_flow* const f = find_flow(wanted);
+    return f != nullptr ? f->kind : flow_kind::fused;
 }
 
 bool converts_pixels(std::string_view wanted) noexcept {
-    return std::any_of(all_flows.begin(), all_flows.end(),
-                       [&](const known_flow& f) { return f.name == wanted && f.converts; });
+    const known_flow* const f = find_flow(wanted);
+    return f != nullptr && f->converts;
 }
 
 options heeded(options o) noexcept {
-    for (const auto& f : all_flows) {
-        if (f.name != o.flow) continue;
-        o.cache = o.cache && f.cache;
-        o.batch = o.batch && f.batch;
-        o.pinned = o.pinned && f.pinned;
+    if (const known_flow* const f = find_flow(o.flow)) {
+        o.cache = o.cache && f->cache;
+        o.batch = o.batch && f->batch;
+        o.pinned = o.pinned && f->pinned;
     }
     return o;
 }
 
 result<void> check_flow(std::string_view wanted) {
+    if (find_flow(wanted) != nullptr) return {};
     const auto known = flow_names();
-    for (const auto& f : known) {
-        if (f == wanted) return {};
-    }
     const auto near = nearest(wanted, known);
     return fail(errc::invalid_argument,
                 fmt::format("unknown flow '{}'{}; there are: {}", wanted,
@@ -73,10 +91,7 @@ result<void> check_flow(std::string_view wanted) {
 
 result<std::unique_ptr<flow>> make_flow(const flow_parts& parts) {
     if (auto r = check_flow(parts.chosen.flow); !r) return tl::unexpected(std::move(r.error()));
-    for (const auto& f : all_flows) {
-        if (f.name == parts.chosen.flow) return f.make(parts);
-    }
-    return fail(errc::internal, "a flow without a maker");
+    return find_flow(parts.chosen.flow)->make(parts);
 }
 
 }  // namespace faceflow::flow

@@ -49,33 +49,58 @@ void trace::transfer(const crossing& c) {
             c.up, c.pinned});
 }
 
-void trace::record(const entry& e) {
-    if (offered_.fetch_add(1, std::memory_order_relaxed) >= cap_) return;
+void trace::record(const event& e) {
+    if (recorded_.fetch_add(1, std::memory_order_relaxed) >= cap_) {
+        recorded_.fetch_sub(1, std::memory_order_relaxed);
+        dropped_.fetch_add(1, std::memory_order_relaxed);
+        return;
+    }
     shard& mine = shards_[std::hash<std::thread::id>()(std::this_thread::get_id()) % shards_.size()];
     const std::lock_guard lock(mine.mutex);
-    if (mine.used == mine.chunks.size() * chunk_entries) mine.chunks.push_back(std::make_unique<chunk>());
-    (*mine.chunks.back())[mine.used++ % chunk_entries] = e;
+    if (mine.used == mine.chunks.size() * chunk_events) mine.chunks.push_back(std::make_unique<chunk>());
+    (*mine.chunks[mine.used / chunk_events])[mine.used % chunk_events] = e;
+    ++mine.used;
 }
 
 std::size_t trace::recorded() const noexcept {
-    return std::min(offered_.load(std::memory_order_relaxed), cap_);
+    return std::min(recorded_.load(std::memory_order_relaxed), cap_);
 }
 
 std::size_t trace::dropped() const noexcept {
-    return offered_.load(std::memory_order_relaxed) - recorded();
+    return dropped_.load(std::memory_order_relaxed);
 }
 
-std::vector<trace::entry> trace::in_order() const {
-    std::vector<entry> all;
-    for (const shard& s : shards_) {
-        const std::lock_guard lock(s.mutex);
-        for (std::size_t i = 0; i < s.used; ++i)
-            all.push_back((*s.chunks[i / chunk_entries])[i % chunk_entries]);
-    }
+void trace::copy_out(const shard& s, std::vector<event>& to) {
+    for (std::size_t i = 0; i < s.used; ++i)
+        to.push_back((*s.chunks[i / chunk_events])[i % chunk_events]);
+}
+
+void trace::sort(std::vector<event>& events) {
     // A slice that holds another comes first.
-    std::stable_sort(all.begin(), all.end(), [](const entry& a, const entry& b) {
+    std::stable_sort(events.begin(), events.end(), [](const event& a, const event& b) {
         return std::tuple(a.begin, b.end) < std::tuple(b.begin, a.end);
     });
+}
+
+std::vector<trace::event> trace::in_order() const {
+    std::vector<event> all;
+    for (const shard& s : shards_) {
+        const std::lock_guard lock(s.mutex);
+        copy_out(s, all);
+    }
+    sort(all);
+    return all;
+}
+
+std::vector<trace::event> trace::take() {
+    std::vector<event> all;
+    for (shard& s : shards_) {
+        const std::lock_guard lock(s.mutex);
+        copy_out(s, all);
+        s.used = 0;  // the chunks are kept for what comes
+    }
+    recorded_.fetch_sub(all.size(), std::memory_order_relaxed);
+    sort(all);
     return all;
 }
 
@@ -100,7 +125,7 @@ public:
         return flush();
     }
 
-    result<void> event(const entry& e) {
+    result<void> draw(const event& e) {
         switch (e.what) {
             case kind::span: slice(e.on, e.name, e.begin, e.end - e.begin, e); break;
             case kind::instant:
@@ -137,7 +162,7 @@ private:
 
     void microseconds(std::chrono::nanoseconds t) { append_fixed(pending_, static_cast<double>(t.count()) / 1e3, 3); }
 
-    static std::string args(const entry& e) {
+    static std::string args(const event& e) {
         const std::string frame = fmt::format(R"("source":{},"sequence":{})", e.frame.source, e.frame.sequence);
         if (e.what != kind::transfer) return fmt::format(R"("args":{{{}}})", frame);
         return fmt::format(R"("args":{{{},"bytes":{},"direction":"{}","memory":"{}","stage":{}}})", frame, e.bytes,
@@ -145,13 +170,13 @@ private:
                            json_text(e.name));
     }
 
-    void slice(row on, std::string_view name, time_point from, std::chrono::nanoseconds length, const entry& e) {
+    void slice(row on, std::string_view name, time_point from, std::chrono::nanoseconds length, const event& e) {
         begin('X', on, json_text(name), from) += ",\"dur\":";
         microseconds(length);
         pending_ += fmt::format(",{}}}", args(e));
     }
 
-    void copy(const entry& e) {
+    void copy(const event& e) {
         const std::string_view name = e.up ? "upload" : "download";
         slice(e.from, e.up ? "enqueue upload" : "enqueue download", e.enqueued, enqueue_mark, e);
         slice(e.on, name, e.begin, e.end - e.begin, e);
@@ -177,7 +202,7 @@ result<void> trace::write(const std::filesystem::path& path) const {
     auto file = atomic_file::open(path);
     if (!file) return tl::unexpected(std::move(file.error()));
     const std::size_t lost = dropped();
-    const std::vector<entry> all = in_order();
+    const std::vector<event> all = in_order();
     std::vector<named_row> rows;
     {
         const std::lock_guard lock(rows_mutex_);
@@ -185,8 +210,8 @@ result<void> trace::write(const std::filesystem::path& path) const {
     }
     writer out(*file, origin_);
     if (auto r = out.rows(rows); !r) return r;
-    for (const entry& e : all) {
-        if (auto r = out.event(e); !r) return r;
+    for (const event& e : all) {
+        if (auto r = out.draw(e); !r) return r;
     }
     return out.finish(all.size(), lost, cap_);
 }

@@ -55,6 +55,21 @@ public:
     void instant(row on, std::string_view name, time_point at, const frame_id& frame);
     void transfer(const crossing& c);
 
+    // An event as it was recorded. Of a span, `enqueued` is where it begins.
+    enum class kind : std::uint8_t { span, instant, transfer };
+    struct event {
+        std::string_view name;  // of a transfer, its stage
+        time_point enqueued, begin, end;
+        frame_id frame;
+        std::uint64_t bytes = 0;
+        row on{}, from{};
+        kind what = kind::span;
+        bool up = false, pinned = false;
+    };
+    // Takes out what was recorded, in the order of time, and makes room for as much. May run beside recording: what comes
+    // meanwhile is in it, or in the next.
+    [[nodiscard]] std::vector<event> take();
+
     // Events that were kept, and those that came after the cap was reached.
     [[nodiscard]] std::size_t recorded() const noexcept;
     [[nodiscard]] std::size_t dropped() const noexcept;
@@ -64,22 +79,12 @@ public:
     [[nodiscard]] result<void> write(const std::filesystem::path& path) const;
 
 private:
-    enum class kind : std::uint8_t { span, instant, transfer };
-    struct entry {
-        std::string_view name;
-        time_point enqueued, begin, end;
-        frame_id frame;
-        std::uint64_t bytes = 0;
-        row on{}, from{};
-        kind what = kind::span;
-        bool up = false, pinned = false;
-    };
-    static constexpr std::size_t chunk_entries = 512;
-    using chunk = std::array<entry, chunk_entries>;
+    static constexpr std::size_t chunk_events = 512;
+    using chunk = std::array<event, chunk_events>;
     struct alignas(64) shard {
         mutable std::mutex mutex;
         std::vector<std::unique_ptr<chunk>> chunks;
-        std::size_t used = 0;  // entries, in all chunks
+        std::size_t used = 0;  // events, in all chunks
     };
     struct named_row {
         std::string name;
@@ -87,12 +92,14 @@ private:
     };
     class writer;
 
-    void record(const entry& e);
-    [[nodiscard]] std::vector<entry> in_order() const;
+    void record(const event& e);
+    static void copy_out(const shard& s, std::vector<event>& to);
+    static void sort(std::vector<event>& events);
+    [[nodiscard]] std::vector<event> in_order() const;
 
     const std::size_t cap_;
     const time_point origin_ = clock::now();
-    std::atomic<std::size_t> offered_{0};
+    std::atomic<std::size_t> recorded_{0}, dropped_{0};
     std::array<shard, 16> shards_;
     mutable std::mutex rows_mutex_;
     std::vector<named_row> rows_;

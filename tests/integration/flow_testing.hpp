@@ -60,7 +60,7 @@ protected:
                                          [&](const host_frame&, result<frame_faces> r) {
                                              if (r) m.faces.push_back(std::move(*r));
                                          },
-                                         true, nullptr,
+                                         true, tracing,
                                          [&](const std::string& line) {
                                              const std::lock_guard lock(mutex);
                                              notes.push_back(line);
@@ -99,6 +99,7 @@ protected:
     }
 
     options chosen;
+    trace* tracing = nullptr;
     static inline std::vector<host_frame> frames;
 };
 

@@ -223,6 +223,23 @@ TEST_P(process_flow, an_abort_in_a_stage_is_survived) {
     EXPECT_TRUE(stage_processes().empty());
 }
 
+TEST_P(process_flow, a_stage_process_that_runs_out_of_memory_is_started_again) {
+    ::setenv("FACEFLOW_STAGE", test::program("faceflow-stage-starving").c_str(), 1);
+    const auto m = run_with(SIGUSR1, std::chrono::milliseconds(300), 3);
+    ::unsetenv("FACEFLOW_STAGE");
+    std::size_t dropped = 0;
+    for (const auto& [reason, n] : m.dropped)
+        dropped += n;
+    EXPECT_EQ(m.faces.size() + dropped, 4 * frames.size()) << "every frame has a result or a reason";
+    EXPECT_GT(m.faces.size(), frames.size());
+    EXPECT_TRUE(m.errors.empty()) << m.errors.begin()->first;
+    // An exception that nobody catches; a sanitizer's own allocator ends the process by itself.
+    EXPECT_TRUE(std::any_of(m.notes.begin(), m.notes.end(), [](const std::string& n) {
+        return n.find("SIGABRT") != std::string::npos || n.find("exit status") != std::string::npos;
+    })) << "nobody ran out of memory";
+    EXPECT_TRUE(stage_processes().empty());
+}
+
 TEST_P(process_flow, a_process_that_hangs_is_ended_and_started_again) {
     chosen.stage_timeout = 1;
     const auto m = run_with(SIGSTOP, std::chrono::milliseconds(300), 2);

@@ -71,6 +71,17 @@ TEST_F(slab_of_four, a_shared_lease_lives_as_long_as_its_last_holder) {
     EXPECT_EQ(slab_->in_use(), 0u);
 }
 
+TEST_F(slab_of_four, its_pool_knows_how_many_slots_are_in_use_in_all_slabs) {
+    const auto other = slab::create(*on_, 512, 2).value();
+    lease a = lease::acquire(slab_).value();
+    const lease b = lease::acquire(other).value();
+    EXPECT_EQ(on_->pool().slots_in_use(), 2u);
+    a.reset();
+    EXPECT_EQ(on_->pool().slots_in_use(), 1u);
+    EXPECT_FALSE(other->release({b.where().index, 99, nullptr}));
+    EXPECT_EQ(on_->pool().slots_in_use(), 1u) << "a use that is over ends nothing";
+}
+
 TEST_F(slab_of_four, moving_a_lease_moves_the_use) {
     lease a = lease::acquire(slab_).value();
     lease b = std::move(a);

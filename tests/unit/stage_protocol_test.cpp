@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "device/open_devices.hpp"
+#include "flow/process/exported_slabs.hpp"
 #include "flow/process/shared_work.hpp"
 #include "flow/process/stage_protocol.hpp"
 #include "flow/process/stage_server.hpp"
@@ -333,6 +334,101 @@ TEST_F(shared_stage, refuses_a_replayed_call) {
     EXPECT_GT(owner->ask(stage_message::call, stage_owner::bytes_of(call)).reply.status, 0u);
     call.place = 0;
     EXPECT_EQ(ask().reply.status, 0u);
+}
+
+TEST_F(shared_stage, answers_with_the_uses_of_the_slots_that_it_worked_on) {
+    call.frame.generation = 7;
+    const auto a = ask();
+    EXPECT_EQ(a.reply.status, 0u) << a.text;
+    EXPECT_EQ(a.reply.frame, call.frame);
+    EXPECT_EQ(a.reply.memory, call.memory);
+}
+
+TEST_F(shared_stage, refuses_and_counts_calls_about_a_use_that_is_over) {
+    std::uint64_t stale = 0;
+    const auto expect_stale = [&] {
+        call.serial += 2;
+        const auto a = ask();
+        EXPECT_GT(a.reply.status, 0u);
+        EXPECT_NE(a.text.find("stale"), std::string::npos) << a.text;
+        stale += a.reply.counters.stale;
+    };
+    call.frame.generation = 5;
+    EXPECT_EQ(ask().reply.status, 0u);
+    call.frame.generation = 4;
+    expect_stale();
+    call.frame.generation = 0;  // never a generation
+    expect_stale();
+    EXPECT_EQ(stale, 2u);
+    call.frame = {0, 1, 1};  // another slot has generations of its own
+    call.serial += 2;
+    EXPECT_EQ(ask().reply.status, 0u);
+    call.frame = {0, 0, 5};  // the same use may be named again, and newer ones
+    call.serial += 2;
+    EXPECT_EQ(ask().reply.status, 0u);
+    call.frame.generation = 6;
+    call.serial += 2;
+    EXPECT_EQ(ask().reply.status, 0u);
+    call.memory.generation = 3;
+    call.serial += 2;
+    EXPECT_EQ(ask().reply.status, 0u);
+    call.memory.generation = 2;
+    expect_stale();
+    EXPECT_EQ(stale, 3u);
+}
+
+// The owner's end: what a reply refers to is held against what was exported and is in use.
+class replies : public testing::Test {
+protected:
+    void SetUp() override {
+        for (const std::size_t bytes : {std::size_t{128} << 10, std::size_t{256} << 10})
+            held.push_back(lease::acquire(slab::create(*devices.front(), bytes, 2).value()).value());
+        call.serial = 6;
+        call.frame = reply.frame = slabs.name_of(held[0]).value();
+        call.memory = reply.memory = slabs.name_of(held[1]).value();
+        reply.serial = 6;
+    }
+    bool refused(const std::function<void(stage_reply&)>& change) {
+        stage_reply changed = reply;
+        change(changed);
+        const auto r = check_reply(call, changed, &slabs);
+        EXPECT_TRUE(r || r.error().code == errc::corrupt);
+        return !r;
+    }
+
+    std::vector<std::unique_ptr<device>> devices = std::move(*open_devices({"cpu", 256u << 20, "none"}));
+    exported_slabs slabs{*devices.front()};
+    std::vector<lease> held;
+    stage_call call;
+    stage_reply reply;
+};
+
+TEST_F(replies, about_uses_that_last_are_taken) {
+    EXPECT_OK(check_reply(call, reply, &slabs));
+}
+
+TEST_F(replies, about_anything_else_are_refused) {
+    EXPECT_TRUE(refused([](auto& r) { r.serial = 4; })) << "replayed";
+    EXPECT_TRUE(refused([](auto& r) { --r.frame.generation; })) << "of an earlier use";
+    EXPECT_TRUE(refused([](auto& r) { ++r.frame.generation; })) << "of a use that never was";
+    EXPECT_TRUE(refused([](auto& r) { r.frame.slot = 1; }));
+    EXPECT_TRUE(refused([](auto& r) { r.memory.slab = no_slab; }));
+    EXPECT_TRUE(refused([](auto& r) { std::swap(r.frame, r.memory); }));
+    EXPECT_FALSE(refused([](auto& r) {
+        r.status = 1;
+        r.frame = r.memory = {};
+    })) << "one that refuses the call names nothing";
+}
+
+TEST_F(replies, about_a_use_that_is_over_are_refused) {
+    const slot_name was = call.frame;
+    held[0].reset();
+    EXPECT_FALSE(slabs.current(was));
+    EXPECT_FALSE(check_reply(call, reply, &slabs));
+    held[0] = lease::acquire(held[1].source()).value();
+    EXPECT_FALSE(slabs.current(was));
+    EXPECT_FALSE(slabs.current({was.slab, 77, was.generation}));
+    EXPECT_FALSE(slabs.current({99, was.slot, was.generation}));
 }
 
 }  // namespace

@@ -74,6 +74,27 @@ TEST_F(trace_file, shows_a_span_with_its_time_row_and_frame) {
     EXPECT_EQ(names(file).at(slices[0]["tid"]), "detect");
 }
 
+TEST_F(trace_file, gives_out_what_it_recorded_once_and_has_room_for_as_much_again) {
+    trace t(2);
+    const auto row = t.row_of("detect");
+    for (int round = 0; round < 3; ++round) {
+        t.span(row, "second", now_ + microseconds(5), now_ + microseconds(6), {0, 2});
+        t.span(row, "first", now_, now_ + microseconds(1), {0, 1});
+        const auto events = t.take();
+        ASSERT_EQ(events.size(), 2u) << round;
+        EXPECT_EQ(events[0].name, "first");
+        EXPECT_EQ(events[1].begin, now_ + microseconds(5));
+        EXPECT_EQ(events[1].frame.sequence, 2u);
+        EXPECT_TRUE(t.take().empty());
+    }
+    EXPECT_EQ(t.recorded(), 0u);
+    EXPECT_EQ(t.dropped(), 0u);
+    for (int i = 0; i < 3; ++i)
+        t.span(row, "more than it holds", now_, now_, {});
+    EXPECT_EQ(t.take().size(), 2u);
+    EXPECT_EQ(t.dropped(), 1u);
+}
+
 TEST_F(trace_file, shows_an_instant_on_its_row) {
     trace t;
     t.instant(t.row_of("capture"), "dropped", now_, {0, 3});

@@ -1,6 +1,9 @@
 #include "flow/process/exported_slabs.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace faceflow::flow {
 
@@ -25,6 +28,14 @@ result<slot_name> exported_slabs::name_of(const lease& of) {
     return slot_name{at->told.facts.number, of.where().index, of.where().generation};
 }
 
+bool exported_slabs::current(const slot_name& name) const {
+    const std::lock_guard lock(mutex_);
+    const auto at =
+        std::find_if(known_.begin(), known_.end(), [&](const known& k) { return k.told.facts.number == name.slab; });
+    const auto from = at != known_.end() ? at->of.lock() : nullptr;
+    return from != nullptr && from->current(name.slot, name.generation);
+}
+
 void exported_slabs::collect_gone() {
     for (auto at = known_.begin(); at != known_.end();) {
         if (at->of.expired()) {
@@ -46,6 +57,26 @@ std::vector<exported_slabs::entry> exported_slabs::since(std::uint64_t& mark) {
         history_.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(mark, history_.size())), history_.end());
     mark = history_.size();
     return news;
+}
+
+result<void> check_reply(const stage_call& call, const stage_reply& reply, const exported_slabs* slabs) {
+    if (reply.serial != call.serial)
+        return fail(errc::corrupt, fmt::format("an answer to call {} came for call {}", reply.serial, call.serial));
+    if (reply.status != 0) return {};
+    for (const auto& [asked, answered] : {std::pair{call.frame, reply.frame}, {call.memory, reply.memory}}) {
+        if (answered != asked) {
+            return fail(errc::corrupt,
+                        fmt::format("an answer about slot {} of slab {} in generation {} came for slot {} of slab {} "
+                                    "in generation {}",
+                                    answered.slot, answered.slab, answered.generation, asked.slot, asked.slab,
+                                    asked.generation));
+        }
+        if (slabs != nullptr && !slabs->current(answered)) {
+            return fail(errc::corrupt, fmt::format("generation {} of slot {} of slab {} is over", answered.generation,
+                                                   answered.slot, answered.slab));
+        }
+    }
+    return {};
 }
 
 }  // namespace faceflow::flow

@@ -19,6 +19,8 @@ public:
 
     // How messages name the slot of `of`; exports its slab when it is new. Errors of device::export_memory.
     [[nodiscard]] result<slot_name> name_of(const lease& of);
+    // True while the use that `name` names lasts, of a slab that was exported.
+    [[nodiscard]] bool current(const slot_name& name) const;
 
     struct entry {
         slab_facts facts;
@@ -36,10 +38,14 @@ private:
     void collect_gone();
 
     device& device_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::vector<known> known_;
     std::vector<entry> history_;
     std::uint32_t next_ = 0;
 };
+
+// Whether `reply` is the answer to `call`: that serial and, where it was taken, those uses of slots, which are not over. `slabs` is
+// null where nothing is shared. errc::corrupt says what it is instead.
+[[nodiscard]] result<void> check_reply(const stage_call& call, const stage_reply& reply, const exported_slabs* slabs);
 
 }  // namespace faceflow::flow

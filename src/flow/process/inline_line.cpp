@@ -15,17 +15,18 @@ namespace {
 
 class inline_line final : public process_line {
 public:
-    inline_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to)
+    inline_line(const equipped_device& d, const flow_parts& parts, inline_traits how, std::size_t part, intake& from,
+                collector& to)
         : process_line(d, parts, part, from, to),
-          copied_(parts.chosen.flow == "copied") {}
+          how_(how) {}
 
     ~inline_line() override { stop(); }
 
     result<void> open() {
-        auto first = start(copied_ ? stage_role::detect : stage_role::detect_region);
+        auto first = start(how_.region_apart ? stage_role::detect : stage_role::detect_region);
         if (!first) return tl::unexpected(std::move(first.error()));
         detect_ = std::move(*first);
-        if (copied_) {
+        if (how_.region_apart) {
             auto second = start(stage_role::region);
             if (!second) return tl::unexpected(std::move(second.error()));
             region_ = std::move(*second);
@@ -35,7 +36,7 @@ public:
         landmark_ = std::move(*last);
 
         std::vector<stage_pipeline<process_job>::step> steps;
-        if (copied_) {
+        if (how_.region_apart) {
             steps.emplace_back([this](process_job& j) { detect(j); });
             steps.emplace_back([this](process_job& j) { region(j); });
         } else {
@@ -54,10 +55,10 @@ private:
         return start_stage(role, 0, own, {own.descriptor()}, nullptr);
     }
 
-    // copied: into BGR, as a camera is read. cached: the planes as they are, gathered only when rows have padding.
+    // Into BGR, or the planes as they are, gathered only when rows have padding.
     result<void> begin(process_job& j) {
         const image& picture = j.from.picture;
-        if (copied_) {
+        if (how_.to_bgr) {
             const image bgr = media::bgr_converter::target_of(picture);
             j.base.picture = facts_of(bgr);
             j.pixels.resize(native_bytes(bgr.format, bgr.width, bgr.height));
@@ -171,7 +172,7 @@ private:
         j.source->faces.assign(set.items(), set.items() + set.count);
     }
 
-    const bool copied_;
+    const inline_traits how_;
     media::bgr_converter to_bgr_;
     std::vector<std::unique_ptr<ipc::control_page>> pages_;
     std::shared_ptr<stage_process> detect_, region_, landmark_;
@@ -180,8 +181,9 @@ private:
 }  // namespace
 
 result<std::unique_ptr<process_line>> make_inline_line(const equipped_device& d, const flow_parts& parts,
-                                                       std::size_t part, intake& from, collector& to) {
-    auto line = std::make_unique<inline_line>(d, parts, part, from, to);
+                                                       inline_traits how, std::size_t part, intake& from,
+                                                       collector& to) {
+    auto line = std::make_unique<inline_line>(d, parts, how, part, from, to);
     if (auto r = line->open(); !r) return tl::unexpected(std::move(r.error()));
     return line;
 }

@@ -1,5 +1,7 @@
 #include "flow/process/process_flow.hpp"
 
+#include <functional>
+
 #include "flow/flow_ends.hpp"
 #include "flow/process/process_line.hpp"
 
@@ -8,15 +10,15 @@ namespace {
 
 class process_flow final : public flow_ends {
 public:
-    using line_maker = result<std::unique_ptr<process_line>> (*)(const equipped_device&, const flow_parts&, std::size_t,
-                                                                 intake&, collector&);
+    using line_maker = std::function<result<std::unique_ptr<process_line>>(const equipped_device&, const flow_parts&,
+                                                                           std::size_t, intake&, collector&)>;
 
     explicit process_flow(const flow_parts& parts)
         : flow_ends(parts, (parts.chosen.pacing == pacing::live ? 2 : 6) * parts.devices.size()),
           chosen_(heeded(parts.chosen)) {}
     ~process_flow() override { intake_.close(); }
 
-    result<void> open(const flow_parts& parts, line_maker make) {
+    result<void> open(const flow_parts& parts, const line_maker& make) {
         const flow_parts ours{parts.devices, parts.merged, chosen_, parts.counters, parts.handler, parts.note};
         for (std::size_t i = 0; i < parts.devices.size(); ++i) {
             auto line = make(parts.devices[i], ours, i, intake_, collector_);
@@ -29,6 +31,11 @@ public:
         return {};
     }
 
+    void drain() override {
+        flow_ends::drain();
+        for (const auto& l : lines_)
+            l->settle_accounts();
+    }
     frame_cache_counts cache() const override {
         frame_cache_counts sum;
         for (const auto& l : lines_)
@@ -54,13 +61,19 @@ public:
             sum += l->peak_bytes();
         return sum;
     }
+    std::size_t leases_elsewhere() const override {
+        std::size_t sum = 0;
+        for (const auto& l : lines_)
+            sum += l->leases();
+        return sum;
+    }
 
 private:
     const options chosen_;
     std::vector<std::unique_ptr<process_line>> lines_;
 };
 
-result<std::unique_ptr<flow>> make(const flow_parts& parts, process_flow::line_maker line) {
+result<std::unique_ptr<flow>> make(const flow_parts& parts, const process_flow::line_maker& line) {
     auto f = std::make_unique<process_flow>(parts);
     if (auto r = f->open(parts, line); !r) return tl::unexpected(std::move(r.error()));
     return f;
@@ -68,12 +81,9 @@ result<std::unique_ptr<flow>> make(const flow_parts& parts, process_flow::line_m
 
 }  // namespace
 
-result<std::unique_ptr<flow>> make_copied_flow(const flow_parts& parts) {
-    return make(parts, make_inline_line);
-}
-
-result<std::unique_ptr<flow>> make_cached_flow(const flow_parts& parts) {
-    return make(parts, make_inline_line);
+result<std::unique_ptr<flow>> make_inline_flow(const flow_parts& parts, inline_traits how) {
+    return make(parts, [how](const equipped_device& d, const flow_parts& ours, std::size_t part, intake& from,
+                             collector& to) { return make_inline_line(d, ours, how, part, from, to); });
 }
 
 result<std::unique_ptr<flow>> make_shared_flow(const flow_parts& parts) {

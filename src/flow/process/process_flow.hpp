@@ -6,10 +6,14 @@
 
 namespace faceflow::flow {
 
-// As the analysis found it: everything through sockets, pageable memory, a face at a time, each stage uploading what it needs.
-[[nodiscard]] result<std::unique_ptr<flow>> make_copied_flow(const flow_parts& parts);
-// As the analysis recommends: detect and region around one frame cache, crops batched and pinned.
-[[nodiscard]] result<std::unique_ptr<flow>> make_cached_flow(const flow_parts& parts);
+// What tells the flows apart whose stages are sent their work, besides the options that they heed.
+struct inline_traits {
+    bool to_bgr = false;        // frames go as 8-bit BGR, as a camera is read; else as they are
+    bool region_apart = false;  // region is a process of its own; else it shares detect's, and its frame cache
+};
+
+// Stage processes that are sent what they work on, through sockets: `copied` and `cached`.
+[[nodiscard]] result<std::unique_ptr<flow>> make_inline_flow(const flow_parts& parts, inline_traits how);
 // A frame's bytes never move after the upload: processes map the memory once and pass names of slots.
 [[nodiscard]] result<std::unique_ptr<flow>> make_shared_flow(const flow_parts& parts);
 

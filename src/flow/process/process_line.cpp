@@ -3,6 +3,16 @@
 #include <fmt/format.h>
 
 namespace faceflow::flow {
+namespace {
+
+std::unique_ptr<slice_book> drawn_by(const flow_parts& parts, const equipped_device& d) {
+    if (parts.counters.tracing == nullptr) return nullptr;
+    const bool alone = parts.devices.size() == 1;
+    return std::make_unique<slice_book>(*parts.counters.tracing,
+                                        alone ? "" : fmt::format("{} {} ", name(d.on->kind()), d.on->index()));
+}
+
+}  // namespace
 
 process_line::process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from,
                            collector& to)
@@ -15,6 +25,7 @@ process_line::process_line(const equipped_device& d, const flow_parts& parts, st
       detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
       intake_(from),
       collector_(to),
+      drawn_(drawn_by(parts, d)),
       watcher_([this](const std::stop_token& stop) { watch(stop); }) {}
 
 result<std::shared_ptr<stage_process>> process_line::start_stage(stage_role role, std::uint32_t places,
@@ -23,7 +34,7 @@ result<std::shared_ptr<stage_process>> process_line::start_stage(stage_role role
     auto program = find_stage_program();
     if (!program) return tl::unexpected(std::move(program.error()));
     stage_setup s;
-    s.hello = {role, options_, 0, places};
+    s.hello = {role, options_, 0, places, drawn_ != nullptr};
     s.hello.chosen.device = device_.kind() == device_kind::cuda ? fmt::format("cuda:{}", device_.index())
                                                                 : std::string(name(device_.kind()));
     s.hello.chosen.device_memory = device_.pool().limit_bytes();  // of each process: the engine has divided it
@@ -36,6 +47,10 @@ result<std::shared_ptr<stage_process>> process_line::start_stage(stage_role role
     const double patience = device_.computes_on_host() ? options_.stage_timeout : std::max(options_.stage_timeout, 5.0);
     s.patience = std::chrono::nanoseconds(static_cast<std::int64_t>(patience * 1e9));
     s.note = note_;
+    s.account = [this, role](const stage_counters& counters, std::span<const stage_slice> slices) {
+        enter(counters);
+        if (drawn_ != nullptr) metrics_.errors.add("trace_slice", drawn_->draw(role, slices));
+    };
     s.spawn = [this](const stage_setup::starter& start) { return spawn(start); };
     auto made = std::make_shared<stage_process>(std::move(s));
     {
@@ -126,6 +141,7 @@ void process_line::capture(stage_pipeline<process_job>::edge& to,
             j->base.source = j->from.id.source;
             j->base.sequence = j->from.id.sequence;
             j->base.picture = facts_of(j->from.picture);
+            if (drawn_ != nullptr) drawn_->begin(j->from.id);
             j->failed = begin(*j);
             to.push(std::move(j));
         }
@@ -141,12 +157,11 @@ bool process_line::ask(stage_process& stage, process_job& job, const stage_call&
         job.failed = tl::unexpected(std::move(answer.error()));
         return false;
     }
-    enter(answer->reply.counters, job);
     if (into != nullptr) *into = std::move(*answer);
     return true;
 }
 
-void process_line::enter(const stage_counters& c, const process_job& job) {
+void process_line::enter(const stage_counters& c) {
     ledger& book = device_.book();
     for (const direction d : {direction::host_to_device, direction::device_to_host})
         book.charge_link(d, c.link_ns[static_cast<std::size_t>(d)]);
@@ -159,15 +174,15 @@ void process_line::enter(const stage_counters& c, const process_job& job) {
         book.include_syncs(s, c.syncs[i]);
         if (c.runs[i] == 0) continue;
         const auto each = std::chrono::nanoseconds(c.nanoseconds[i] / c.runs[i]);
-        const auto now = std::chrono::steady_clock::now();
         for (std::uint64_t n = 0; n < std::min<std::uint64_t>(c.runs[i], 64); ++n)
-            record_stage(metrics_, s, "process", job.from.id, now - each, now);
+            metrics_.of(s).record(each);
     }
     const std::lock_guard lock(mutex_);
     cache_.hits += c.hits;
     cache_.misses += c.misses;
     cache_.evictions += c.evictions;
     cache_.expirations += c.expirations;
+    metrics_.errors.add("stale_call", c.stale);
     crossed_ += c.seen;
 }
 
@@ -179,6 +194,7 @@ void process_line::await_turn(process_job& job) {
 }
 
 void process_line::hand_on(process_job& job) {
+    if (drawn_ != nullptr) drawn_->end(job.from.id);
     {
         const std::lock_guard lock(mutex_);
         job.source->finished = job.number;
@@ -189,6 +205,14 @@ void process_line::hand_on(process_job& job) {
     u.done.push_back({std::move(job.from),
                       job.failed ? std::move(job.faces) : result<frame_faces>(tl::unexpected(job.failed.error()))});
     if (u.done.size() == u.frames) collector_.put(u.line, u.ticket, std::move(u.done));
+}
+
+void process_line::settle_accounts() {
+    std::unique_lock lock(mutex_);
+    const auto processes = processes_;
+    lock.unlock();
+    for (const auto& p : processes)
+        p->settle_accounts();
 }
 
 frame_cache_counts process_line::cache() const {
@@ -214,6 +238,14 @@ std::size_t process_line::peak_bytes() const {
     std::size_t sum = 0;
     for (const auto& p : processes_)
         sum += p->peak_bytes();
+    return sum;
+}
+
+std::size_t process_line::leases() const {
+    const std::lock_guard lock(mutex_);
+    std::size_t sum = 0;
+    for (const auto& p : processes_)
+        sum += p->leases();
     return sum;
 }
 

@@ -15,7 +15,9 @@
 #include "flow/device_line.hpp"
 #include "flow/flow.hpp"
 #include "flow/intake.hpp"
+#include "flow/process/process_flow.hpp"
 #include "flow/process/stage_process.hpp"
+#include "flow/process/stage_slices.hpp"
 #include "flow/stage_pipeline.hpp"
 #include "flow/stage_threads.hpp"
 
@@ -67,8 +69,11 @@ public:
     [[nodiscard]] virtual frame_cache_counts cache() const;
     [[nodiscard]] result<void> health() const;
     [[nodiscard]] std::size_t peak_bytes() const;
+    [[nodiscard]] std::size_t leases() const;
     // What the devices of stage processes counted themselves.
     [[nodiscard]] crossings crossed() const;
+    // Has stage processes tell what they have not told yet. When no frame is in work.
+    void settle_accounts();
 
 protected:
     process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
@@ -87,7 +92,7 @@ protected:
     using has_inputs = std::function<bool(std::size_t process, std::uint32_t place, std::uint64_t serial)>;
     void judge_by(has_inputs ready);
 
-    // Calls a stage, enters what it counted into this line's books, and makes its failure the job's.
+    // Calls a stage, and makes its failure the job's.
     bool ask(stage_process& stage, process_job& job, const stage_call& call, std::span<const vision::detection> faces,
              std::span<const std::span<const std::byte>> payload, stage_response* into);
     // Waits until the frame before of the same source is through, when this one starts from it.
@@ -103,7 +108,8 @@ private:
     void capture(stage_pipeline<process_job>::edge& to, const std::function<result<void>(process_job&)>& begin);
     void watch(const std::stop_token& stop);
     [[nodiscard]] result<ipc::child_process> spawn(const stage_setup::starter& start);
-    void enter(const stage_counters& counters, const process_job& job);
+    // Into this line's books.
+    void enter(const stage_counters& counters);
 
     device& device_;
     const options& options_;
@@ -113,6 +119,7 @@ private:
     intake& intake_;
     collector& collector_;
     std::uint64_t serial_ = 0;
+    std::unique_ptr<slice_book> drawn_;  // null without a trace
 
     mutable std::mutex mutex_;
     std::condition_variable finished_;
@@ -135,7 +142,8 @@ private:
 // copied: a process each for detect, region and landmark; frames as 8-bit BGR and crops through sockets, pageable
 // memory, a face at a time. cached: detect and region share a process and its frame cache; frames as they are, crops batched.
 [[nodiscard]] result<std::unique_ptr<process_line>> make_inline_line(const equipped_device& d, const flow_parts& parts,
-                                                                     std::size_t part, intake& from, collector& to);
+                                                                     inline_traits how, std::size_t part, intake& from,
+                                                                     collector& to);
 // shared: a process each; frames, faces, crops and results stay in memory that all of them map.
 [[nodiscard]] result<std::unique_ptr<process_line>> make_shared_line(const equipped_device& d, const flow_parts& parts,
                                                                      std::size_t part, intake& from, collector& to);

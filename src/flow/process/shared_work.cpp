@@ -16,6 +16,7 @@ namespace {
 struct shared_slab {
     slab_facts facts;
     std::unique_ptr<memory_import> memory;
+    std::map<std::uint32_t, std::uint64_t> generations;  // of its slots, the newest that a call named
 };
 
 // The memory of one place, as this process reaches it.
@@ -43,7 +44,7 @@ public:
         if (facts.slot_bytes % step != 0 || reinterpret_cast<std::uintptr_t>((*mapped)->data()) % step != 0)
             return fail(errc::corrupt,
                         fmt::format("slots of slab {} do not begin at multiples of {}", facts.number, step));
-        slabs_[facts.number] = {facts, std::move(*mapped)};
+        slabs_[facts.number] = {facts, std::move(*mapped), {}};
         return {};
     }
 
@@ -88,6 +89,8 @@ public:
 
         stage_answer a;
         a.reply.serial = call.serial;
+        a.reply.frame = call.frame;
+        a.reply.memory = call.memory;
         return a;
     }
 
@@ -98,14 +101,23 @@ private:
                                             : stage::detect;
     }
 
-    // The slot's address; refuses what was not exported.
-    result<std::byte*> slot_at(const slot_name& name, std::size_t bytes) const {
+    // The slot's address; refuses what was not exported, and a use older than one that was named before.
+    result<std::byte*> slot_at(const slot_name& name, std::size_t bytes) {
         const auto at = slabs_.find(name.slab);
         if (at == slabs_.end() || name.slot >= at->second.facts.slots || bytes > at->second.facts.slot_bytes) {
             return fail(errc::corrupt,
                         fmt::format("slot {} of slab {} with {} bytes was never shared with this process", name.slot,
                                     name.slab, bytes));
         }
+        std::uint64_t& newest = at->second.generations[name.slot];
+        if (name.generation == 0 || name.generation < newest) {
+            kit_.count_stale();
+            return fail(errc::corrupt,
+                        fmt::format("a call about generation {} of slot {} of slab {} came after one about {}: it is a "
+                                    "stale one",
+                                    name.generation, name.slot, name.slab, newest));
+        }
+        newest = name.generation;
         return at->second.memory->data() + name.slot * at->second.facts.slot_bytes;
     }
 
@@ -116,9 +128,11 @@ private:
         if (!at) return tl::unexpected(std::move(at.error()));
         mapped_place& p = places_[call.place];
         // A message about a use that is over: the serials of a place only grow.
-        if (call.serial <= p.last_serial)
+        if (call.serial <= p.last_serial) {
+            kit_.count_stale();
             return fail(errc::corrupt, fmt::format("call {} for place {} came after call {}: it is a stale one",
                                                    call.serial, call.place, p.last_serial));
+        }
         p.last_serial = call.serial;
         if (p.at != *at) {
             p.at = *at;
@@ -133,7 +147,7 @@ private:
         return &p;
     }
 
-    result<frame> frame_of(const stage_call& call) const {
+    result<frame> frame_of(const stage_call& call) {
         const auto picture = picture_of(call.picture);
         if (!picture) return tl::unexpected(picture.error());
         auto at = slot_at(call.frame, native_bytes(picture->format, picture->width, picture->height));
@@ -141,7 +155,7 @@ private:
         return frame{{call.source, call.sequence}, packed_at(*picture, *at), nullptr, nullptr};
     }
 
-    result<vision::detection_set*> followed_of(const stage_call& call) const {
+    result<vision::detection_set*> followed_of(const stage_call& call) {
         if (call.followed.slab == no_slab) return nullptr;
         auto at = slot_at(call.followed, kit_.shape().set_bytes());
         if (!at) return tl::unexpected(std::move(at.error()));

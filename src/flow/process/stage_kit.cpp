@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
 #include "device/open_devices.hpp"
 
 namespace faceflow::flow {
@@ -42,6 +46,11 @@ result<void> stage_kit::open() {
     auto done = device_->make_event();
     if (!done) return tl::unexpected(std::move(done.error()));
     done_ = std::move(*done);
+    if (hello_.tracing) {
+        slices_ = std::make_unique<slice_log>(hello_.places == 0);
+        metrics_.tracing = &slices_->recorder();
+        device_->book().draw_on(&slices_->recorder());
+    }
     stages_ = std::make_unique<stages>(*device_, models_, o, metrics_);
     return {};
 }
@@ -51,6 +60,8 @@ result<void> stage_kit::wait(const tag& t) {
 }
 
 result<void> stage_kit::open_books() {
+    static_cast<void>(take_slices(true));
+    if (slices_ != nullptr) slices_->forget();
     if (hello_.chosen.verify_ledger) {
         auto made = device_->make_witness();
         if (!made) return tl::unexpected(std::move(made.error()));
@@ -58,6 +69,17 @@ result<void> stage_kit::open_books() {
     }
     static_cast<void>(take_counters({}));
     return {};
+}
+
+std::vector<stage_slice> stage_kit::take_slices(bool all) {
+    if (slices_ == nullptr) return {};
+    if (all) {
+        stream_->record(*done_);
+        while (!done_->done())
+            std::this_thread::sleep_for(std::chrono::microseconds(20));
+        if (!device_->computes_on_host()) stream_->begin_span();  // a GPU's spans are told by a later one
+    }
+    return slices_->take();
 }
 
 stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
@@ -80,6 +102,8 @@ stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     now.evictions = cache.evictions;
     now.expirations = cache.expirations;
     now.peak_bytes = device_->pool().peak_bytes();
+    now.leases = device_->pool().slots_in_use() - std::min(device_->pool().slots_in_use(), cache.frames);
+    now.stale = stale_;
     if (witness_ != nullptr) now.seen = witness_->seen();
 
     stage_counters since = now;
@@ -100,6 +124,7 @@ stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     since.misses -= told_.misses;
     since.evictions -= told_.evictions;
     since.expirations -= told_.expirations;
+    since.stale -= told_.stale;
     since.seen = now.seen.since(told_.seen);
     told_ = now;
     return since;

@@ -9,6 +9,7 @@
 #include "device/device.hpp"
 #include "flow/models.hpp"
 #include "flow/process/stage_protocol.hpp"
+#include "flow/process/stage_slices.hpp"
 #include "flow/stages.hpp"
 #include "frame/frame_cache.hpp"
 #include "telemetry/metrics.hpp"
@@ -34,20 +35,27 @@ public:
     [[nodiscard]] result<void> open_books();
     // What was counted since the last call.
     [[nodiscard]] stage_counters take_counters(const frame_cache_counts& cache);
+    // A call was refused because it is about a use that is over.
+    void count_stale() noexcept { ++stale_; }
+    // What was done since the last call, where the owner draws it; else nothing. `all`: the work that is on the stream is waited
+    // for, so that it is in it. That is no wait for a frame, and the ledger has none.
+    [[nodiscard]] std::vector<stage_slice> take_slices(bool all);
 
 private:
     explicit stage_kit(stage_hello hello) : hello_(std::move(hello)) {}
     [[nodiscard]] result<void> open();
 
     stage_hello hello_;
+    metrics metrics_;                    // it and the next before the stream, whose last work records in them
+    std::unique_ptr<slice_log> slices_;  // null where nobody draws
     std::unique_ptr<device> device_;
     std::unique_ptr<stream> stream_;
     model_set models_;  // on a GPU they belong to the stream
-    metrics metrics_;
     std::unique_ptr<stages> stages_;
     std::unique_ptr<event> done_;
     std::unique_ptr<witness> witness_;  // null without verify_ledger, and where nothing crosses
     stage_counters told_;
+    std::uint64_t stale_ = 0;
 };
 
 // Device memory with host memory beside it for what crosses in bulk; one block of memory where those are the same.

@@ -125,7 +125,7 @@ result<void> stage_process::greet() {
     });
     if (!answer) return fail(answer.error().code, fmt::format("{} did not start: {}", title(), answer.error().message));
     if (answer->kind == kind_of(stage_message::reply)) {
-        const auto reply = ipc::body_as<stage_reply>(*answer);
+        const auto reply = ipc::body_as<stage_reply>(*answer);  // it has done nothing yet: no slices follow
         const auto code = reply && reply->status > 0 ? static_cast<errc>(reply->status - 1) : errc::corrupt;
         return fail(code, fmt::format("{} refused to start: {}", title(),
                                       std::string_view(reinterpret_cast<const char*>(text.data()), text.size())));
@@ -185,7 +185,7 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
         return exchange(call, faces, payload);
     }();
     if (!answer) return lost(answer.error());
-    peak_bytes_.store(answer->reply.counters.peak_bytes, std::memory_order_relaxed);
+    enter(*answer);
     if (answer->reply.status == 0) return answer;
     const auto code = static_cast<errc>(std::min(answer->reply.status - 1, static_cast<std::uint32_t>(errc::internal)));
     const std::string text(reinterpret_cast<const char*>(answer->payload.data()), answer->payload.size());
@@ -205,10 +205,10 @@ result<stage_response> stage_process::exchange(const stage_call& call, std::span
     if (auto r = channel_->send_parts(kind_of(stage_message::call), body, payload, {}, forever); !r)
         return tl::unexpected(std::move(r.error()));
     auto answer = receive_reply();
+    if (!answer) return answer;
     // An answer to something else: nothing that it says from now on can be matched.
-    if (answer && answer->reply.serial != call.serial)
-        return fail(errc::corrupt,
-                    fmt::format("{} answered call {} with {}", title(), call.serial, answer->reply.serial));
+    if (auto r = check_reply(call, answer->reply, setup_.slabs); !r)
+        return fail(r.error().code, fmt::format("{}: {}", title(), r.error().message));
     return answer;
 }
 
@@ -219,11 +219,47 @@ result<stage_response> stage_process::receive_reply() {
         return std::span(r.payload);
     });
     if (!m) return tl::unexpected(std::move(m.error()));
-    const auto reply = ipc::body_as<stage_reply>(*m);
-    if (!reply || m->kind != kind_of(stage_message::reply))
+    if (m->body.size() < sizeof r.reply || m->kind != kind_of(stage_message::reply))
         return fail(errc::corrupt, fmt::format("{} sent no reply but a message of kind {}", title(), m->kind));
-    r.reply = *reply;
+    std::memcpy(&r.reply, m->body.data(), sizeof r.reply);
+    const auto rest = std::span(m->body).subspan(sizeof r.reply);
+    if (r.reply.slices > most_slices || rest.size() != r.reply.slices * sizeof(stage_slice)) {
+        return fail(errc::corrupt,
+                    fmt::format("{} promised {} slices in {} bytes", title(), r.reply.slices, rest.size()));
+    }
+    r.slices.resize(r.reply.slices);
+    if (!rest.empty()) std::memcpy(r.slices.data(), rest.data(), rest.size());
     return r;
+}
+
+void stage_process::enter(const stage_response& answer) {
+    peak_bytes_.store(answer.reply.counters.peak_bytes, std::memory_order_relaxed);
+    leases_.store(answer.reply.counters.leases, std::memory_order_relaxed);
+    setup_.account(answer.reply.counters, answer.slices);
+}
+
+void stage_process::settle_accounts() {
+    const std::lock_guard one(calls_);
+    {
+        const std::lock_guard lock(state_);
+        if (dead_) return;
+    }
+    const busy_mark busy(in_call_);
+    bool more = true;
+    // What one reply has no room for comes with the next; one that never comes to an end is not waited for.
+    for (int i = 0; more && i < 64; ++i) {
+        auto answer = [&]() -> result<stage_response> {
+            if (auto r = channel_->send(kind_of(stage_message::account), {}, {}, {}, forever); !r)
+                return tl::unexpected(std::move(r.error()));
+            return receive_reply();
+        }();
+        if (!answer) {
+            bury(answer.error().message);
+            return;
+        }
+        enter(*answer);
+        more = answer->slices.size() == most_slices;
+    }
 }
 
 // The channel has broken over a call.
@@ -246,6 +282,7 @@ void stage_process::bury(const std::string& how, bool told) {
     last_end_ = ended_by_us_ ? "it hung, and was ended" : ended && !told ? ended->in_words() : how;
     child_.reset();
     dead_ = true;
+    leases_.store(0, std::memory_order_relaxed);
     for (std::uint32_t place = 0; place < most_places && setup_.hello.places > place; ++place)
         raise(passed(place), given_[place].load(std::memory_order_acquire));
 }

@@ -38,10 +38,14 @@ struct stage_setup {
     // Starts a process from a thread that outlives it: with the thread that starts it, a process ends.
     using starter = std::function<result<ipc::child_process>()>;
     std::function<result<ipc::child_process>(const starter&)> spawn;
+    // Told what the process counted and did since its last reply, with each reply, also one that is an error.
+    std::function<void(const stage_counters&, std::span<const stage_slice>)> account =
+        [](const stage_counters&, std::span<const stage_slice>) {};
 };
 
 struct stage_response {
     stage_reply reply;
+    std::vector<stage_slice> slices;
     std::vector<std::byte> payload;
 };
 
@@ -60,6 +64,9 @@ public:
     [[nodiscard]] result<stage_response> call(const stage_call& call, std::span<const vision::detection> faces,
                                               std::span<const std::span<const std::byte>> payload);
 
+    // Has the process tell what it has not told yet, once its work is done; what of it a dead one had is lost. Between calls.
+    void settle_accounts();
+
     // Called now and then from one thread: notices a death between calls, ends a process that hangs. `ready` tells whether a
     // call with that place and serial has all that it waits for: without it, waiting is no hanging.
     void look_after(const std::function<bool(std::uint32_t place, std::uint64_t serial)>& ready);
@@ -70,6 +77,8 @@ public:
     [[nodiscard]] timeline& passed(std::uint32_t place) const { return (*setup_.own)[page_words::passed(place)]; }
 
     [[nodiscard]] std::uint64_t peak_bytes() const noexcept { return peak_bytes_.load(std::memory_order_relaxed); }
+    // That the process holds for frames in work, as it last told; what a dead one held is free.
+    [[nodiscard]] std::uint64_t leases() const noexcept { return leases_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t restarts() const noexcept { return restarts_.load(std::memory_order_relaxed); }
     [[nodiscard]] result<void> health() const;
 
@@ -81,6 +90,7 @@ private:
     [[nodiscard]] result<stage_response> exchange(const stage_call& call, std::span<const vision::detection> faces,
                                                   std::span<const std::span<const std::byte>> payload);
     [[nodiscard]] result<stage_response> receive_reply();
+    void enter(const stage_response& answer);
     [[nodiscard]] tl::unexpected<error> lost(const error& why);
     // `told`: it said itself what ended it.
     void bury(const std::string& how, bool told = false);
@@ -102,7 +112,7 @@ private:
 
     std::atomic<bool> in_call_{false}, starting_{false};
     std::array<std::atomic<std::uint64_t>, most_places> given_{};
-    std::atomic<std::uint64_t> peak_bytes_{0}, restarts_{0};
+    std::atomic<std::uint64_t> peak_bytes_{0}, leases_{0}, restarts_{0};
 
     struct sign_of_life {
         std::uint64_t beat = 0;

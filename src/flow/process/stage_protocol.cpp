@@ -45,6 +45,7 @@ void visit_options(Json& j, Options& o, Visit visit) {
 json layout_of_everything() {
     return {{"call", sizeof(stage_call)},
             {"reply", sizeof(stage_reply)},
+            {"slice", sizeof(stage_slice)},
             {"detection", sizeof(vision::detection)},
             {"record", sizeof(vision::face_record)},
             {"mesh_batch", mesh_batch}};
@@ -92,9 +93,9 @@ result<void> check(std::span<const vision::detection> faces) {
 std::string to_json(const stage_hello& hello) {
     json chosen = json::object();
     visit_options(chosen, hello.chosen, [](json& j, const char* key, const auto& value) { j[key] = value; });
-    return json{{"protocol", stage_protocol},      {"version", FACEFLOW_VERSION},        {"role", name(hello.role)},
-                {"options", std::move(chosen)},    {"device_index", hello.device_index}, {"places", hello.places},
-                {"layout", layout_of_everything()}}
+    return json{{"protocol", stage_protocol},   {"version", FACEFLOW_VERSION},        {"role", name(hello.role)},
+                {"options", std::move(chosen)}, {"device_index", hello.device_index}, {"places", hello.places},
+                {"tracing", hello.tracing},     {"layout", layout_of_everything()}}
         .dump();
 }
 
@@ -135,6 +136,7 @@ result<stage_hello> read_hello(std::string_view text) {
         if (hello.places > most_places)
             return fail(errc::corrupt,
                         fmt::format("{} places are more than the {} there may be", hello.places, most_places));
+        hello.tracing = j.at("tracing").get<bool>();
         visit_options(j.at("options"), hello.chosen,
                       [](const json& from, const char* key, auto& value) { from.at(key).get_to(value); });
         return hello;

@@ -21,7 +21,7 @@
 namespace faceflow::flow {
 
 // Raised whenever a struct below changes its meaning; the program's version is compared beside it.
-inline constexpr std::uint32_t stage_protocol = 2;
+inline constexpr std::uint32_t stage_protocol = 3;
 
 enum class stage_role : std::uint8_t { detect, region, landmark, detect_region };
 [[nodiscard]] std::string_view name(stage_role role) noexcept;
@@ -33,7 +33,8 @@ enum class stage_message : std::uint16_t {
     map,        // owner: slab_facts, the slab's memory
     unmap,      // owner: slab_facts
     call,       // owner: stage_call, then detections; payload: pixels or crops
-    reply,      // stage: stage_reply; payload: detections, crops, records or the text of an error
+    reply,      // stage: stage_reply, then slices; payload: detections, crops, records or the text of an error
+    account,    // owner: asks for a reply with what was counted and done since the last one
 };
 
 // Slots that were exported under a number of the owner's.
@@ -50,6 +51,7 @@ struct slot_name {
     std::uint32_t slab = no_slab;
     std::uint32_t slot = 0;
     std::uint64_t generation = 0;
+    friend bool operator==(const slot_name&, const slot_name&) = default;
 };
 
 // One frame for one stage.
@@ -83,8 +85,25 @@ struct stage_counters {
     std::array<std::uint64_t, stage_count> runs{}, nanoseconds{};
     std::uint64_t hits = 0, misses = 0, evictions = 0, expirations = 0;  // of its frame cache
     std::uint64_t peak_bytes = 0;                                        // of its device pool, ever
-    crossings seen;  // with verify_ledger: what the device itself counted
+    std::uint64_t stale = 0;   // calls about a use that was over, which it refused
+    std::uint64_t leases = 0;  // now, those of its frame cache left out
+    crossings seen;            // with verify_ledger: what the device itself counted
 };
+
+// What a stage process did on one frame, or moved for it, in nanoseconds of the clock that all processes share. Only told where
+// there is a trace.
+enum class slice_kind : std::uint8_t { work, upload, download };
+struct stage_slice {
+    std::uint64_t sequence = 0;
+    std::uint32_t source = 0;
+    std::uint8_t at = 0;  // a stage
+    slice_kind what = slice_kind::work;
+    std::uint8_t pinned = 0;
+    std::uint8_t unused[1] = {};
+    std::uint64_t bytes = 0;  // moved
+    std::int64_t enqueued = 0, begin = 0, end = 0;
+};
+inline constexpr std::uint32_t most_slices = 4096;  // beside one reply
 
 struct stage_reply {
     std::uint64_t serial = 0;
@@ -92,11 +111,14 @@ struct stage_reply {
     std::uint32_t detections = 0;  // in the payload, first
     std::uint32_t crops = 0;       // in the payload, after them
     std::uint32_t records = 0;     // in the payload, after a result_header
+    std::uint32_t slices = 0;      // that follow in the body
+    std::uint32_t unused = 0;
+    slot_name frame, memory;  // of a call that was taken: the uses that it named
     stage_counters counters;
 };
 
 static_assert(std::is_trivially_copyable_v<stage_call> && std::is_trivially_copyable_v<stage_reply> &&
-              std::is_trivially_copyable_v<slab_facts>);
+              std::is_trivially_copyable_v<slab_facts> && std::is_trivially_copyable_v<stage_slice>);
 
 // Timelines of a stage's control page: two for each place.
 struct page_words {
@@ -126,6 +148,7 @@ struct stage_hello {
     options chosen;
     int device_index = 0;
     std::uint32_t places = 0;  // 0: nothing is shared
+    bool tracing = false;      // the owner draws what the stage does
 };
 [[nodiscard]] std::string to_json(const stage_hello& hello);
 // errc::unsupported when the two ends are not of one version or lay memory out differently: the message says which.

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstring>
+#include <vector>
 
 #include "flow/process/shared_work.hpp"
 #include "flow/process/stage_work.hpp"
@@ -138,6 +140,10 @@ private:
                 if (const auto facts = struct_of<slab_facts>(m.body, "a slab")) work_->unmap(facts->number);
                 return {};
             case stage_message::call: return answer(m);
+            case stage_message::account: {
+                stage_reply nothing;
+                return reply(nothing, {}, true);
+            }
             default: return tell({errc::corrupt, fmt::format("a message of unknown kind {}", m.kind)}, 0);
         }
     }
@@ -158,10 +164,20 @@ private:
         if (auto r = check(faces_); !r) return tell(r.error(), call->serial);
         auto answer = work_->perform(*call, faces_);
         if (!answer) return tell(answer.error(), call->serial);
-        answer->reply.counters = kit_->take_counters(work_->cache());
+        // In shared memory the work goes on: what is not done yet is told later.
         beat();
-        return channel_.send_parts(static_cast<std::uint16_t>(stage_message::reply),
-                                   std::as_bytes(std::span(&answer->reply, 1)), answer->payload, {}, forever);
+        return reply(answer->reply, answer->payload, kit_->asked().places == 0);
+    }
+
+    // With what was counted and done since the last one; `all`: that is waited for.
+    result<void> reply(stage_reply& r, std::span<const std::span<const std::byte>> payload, bool all) {
+        const auto slices = kit_->take_slices(all);
+        r.slices = static_cast<std::uint32_t>(slices.size());
+        r.counters = kit_->take_counters(work_->cache());
+        std::vector<std::byte> body(sizeof r + std::span(slices).size_bytes());
+        std::memcpy(body.data(), &r, sizeof r);
+        if (!slices.empty()) std::memcpy(body.data() + sizeof r, slices.data(), std::span(slices).size_bytes());
+        return channel_.send_parts(static_cast<std::uint16_t>(stage_message::reply), body, payload, {}, forever);
     }
 
     // The error itself when nothing can come after it: a process with a lost device ends, and its owner starts another.
@@ -169,9 +185,11 @@ private:
         stage_reply reply;
         reply.serial = serial;
         reply.status = 1 + static_cast<std::uint32_t>(e.code);
-        if (kit_ != nullptr && work_ != nullptr) reply.counters = kit_->take_counters(work_->cache());
-        auto told = channel_.send(static_cast<std::uint16_t>(stage_message::reply), std::as_bytes(std::span(&reply, 1)),
-                                  bytes_of(e.message), {}, forever);
+        const std::array<std::span<const std::byte>, 1> text{bytes_of(e.message)};
+        auto told = kit_ != nullptr && work_ != nullptr
+                        ? this->reply(reply, text, false)
+                        : channel_.send_parts(static_cast<std::uint16_t>(stage_message::reply),
+                                              std::as_bytes(std::span(&reply, 1)), text, {}, forever);
         if (e.code == errc::device_lost) return tl::unexpected(e);
         return told;
     }

@@ -1,0 +1,52 @@
+// faceflow-stage that runs out of memory when it is sent SIGUSR1: from then on the kernel gives the process no more of it, and
+// it allocates nothing from what it has. Flows start it when FACEFLOW_STAGE names it.
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "flow/process/stage_server.hpp"
+#include "ipc/child_process.hpp"
+
+namespace {
+
+std::atomic<bool> starved{false};  // lock-free: a signal handler may set it
+
+void starve(int) {
+    const rlimit least{1, 1};
+    if (::setrlimit(RLIMIT_AS, &least) == 0) starved = true;
+}
+
+}  // namespace
+
+// Memory that malloc still has would hide the limit for a while: a starved process asks the kernel each time.
+void* operator new(std::size_t bytes) {
+    if (starved) {
+        void* const fresh = ::mmap(nullptr, bytes + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (fresh == MAP_FAILED) throw std::bad_alloc();
+        ::munmap(fresh, bytes + 1);  // it gave some after all: then as usual
+    }
+    if (void* const memory = std::malloc(bytes + (bytes == 0 ? 1 : 0))) return memory;
+    throw std::bad_alloc();
+}
+
+void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+
+void operator delete(void* memory, std::size_t) noexcept {
+    std::free(memory);
+}
+
+int main(int argc, char** argv) {
+    struct sigaction on_signal {};
+    on_signal.sa_handler = starve;
+    on_signal.sa_flags = SA_RESTART;
+    if (argc != 3 || ::sigaction(SIGUSR1, &on_signal, nullptr) != 0) return 2;
+    if (!faceflow::ipc::die_with_parent(std::atoi(argv[2]))) return 0;
+    const auto served = faceflow::flow::serve_stage(faceflow::unique_fd(3));
+    return served ? 0 : 1;
+}
