@@ -21,7 +21,7 @@ result<slot_name> exported_slabs::name_of(const lease& of) {
         e.facts.slot_bytes = from->slot_bytes();
         e.facts.where = shared->where;
         e.memory = std::make_shared<const unique_fd>(std::move(shared->descriptor));
-        known_.push_back({from, from.get(), e});
+        known_.push_back({from, from.get(), e, device_.computes_on_host() ? nullptr : from});
         history_.push_back(std::move(e));
         at = known_.end() - 1;
     }

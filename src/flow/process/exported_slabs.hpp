@@ -12,7 +12,7 @@
 
 namespace faceflow::flow {
 
-// Thread-safe. Numbers are never used twice.
+// Thread-safe. Numbers are never used twice. On a GPU a slab that was exported stays to the end.
 class exported_slabs {
 public:
     explicit exported_slabs(device& on) : device_(on) {}
@@ -34,6 +34,8 @@ private:
         std::weak_ptr<slab> of;
         const slab* address = nullptr;
         entry told;
+        // CUDA wants memory freed by all who imported it before its owner frees it, and they are told only with their next call.
+        std::shared_ptr<slab> held;
     };
     void collect_gone();
 

@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr int socket_number = 3;  // under which a stage process finds its channel
 constexpr auto start_patience = std::chrono::seconds(60);
+constexpr int busy_patience = 10;  // times the patience, for one that keeps waking and never gets anywhere
 constexpr auto restart_window = std::chrono::seconds(10);
 constexpr std::uint64_t most_payload = std::uint64_t{1} << 31;
 
@@ -304,7 +305,7 @@ void stage_process::look_after(const std::function<bool(std::uint32_t place, std
 }
 
 // Whether the process has had work for longer than the patience with it, without a sign of life: asleep for so long, or
-// computing for so long. One that the machine has no time for is left alone.
+// computing for so long. One that the machine has hardly any time for is left alone for longer.
 bool stage_process::hangs(const std::function<bool(std::uint32_t, std::uint64_t)>& ready) {
     const auto now = clock::now();
     bool busy = in_call_.load(std::memory_order_acquire);
@@ -316,14 +317,18 @@ bool stage_process::hangs(const std::function<bool(std::uint32_t, std::uint64_t)
     const auto beat = (*setup_.own)[page_words::beat].value.load(std::memory_order_acquire);
     const auto activity = child_->activity();
     if (!busy || beat != last_sign_.beat || last_sign_.process != child_->id()) {
-        last_sign_ = {beat, now, activity.cpu_time, child_->id()};
+        last_sign_ = {beat, now, activity.cpu_time, child_->id(), now, activity.cpu_time};
         return false;
     }
-    const bool awake = activity.now == ipc::process_activity::state::running;
+    // One that waits for a core is not asleep, nor one that has just had it.
+    if (activity.now == ipc::process_activity::state::running || activity.cpu_time != last_sign_.cpu_seen)
+        last_sign_.asleep = now;
+    last_sign_.cpu_seen = activity.cpu_time;
     // Loading models, and a GPU's planning, give no sign of life: `start_patience` bounds them, but one that is stopped hangs.
     if (starting_.load(std::memory_order_acquire) && activity.now != ipc::process_activity::state::stopped)
         return false;
-    return awake ? activity.cpu_time - last_sign_.cpu > setup_.patience : now - last_sign_.at > setup_.patience;
+    return activity.cpu_time - last_sign_.cpu > setup_.patience || now - last_sign_.asleep > setup_.patience ||
+           now - last_sign_.at > busy_patience * setup_.patience;
 }
 
 bool stage_process::done(std::uint32_t place, std::uint64_t serial) const {

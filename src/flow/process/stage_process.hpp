@@ -119,6 +119,9 @@ private:
         std::chrono::steady_clock::time_point at;
         std::chrono::nanoseconds cpu{0};
         int process = -1;
+        // Since when the process has been asleep, as far as was seen.
+        std::chrono::steady_clock::time_point asleep;
+        std::chrono::nanoseconds cpu_seen{0};
     } last_sign_;  // look_after's own
 };
 
