@@ -37,6 +37,11 @@ std::uint16_t kind_of(stage_message m) {
     return static_cast<std::uint16_t>(m);
 }
 
+// Of a reply that is an error; what a peer says is one of ours, whatever it says.
+errc code_of(const stage_reply& reply) {
+    return static_cast<errc>(std::min(reply.status - 1, static_cast<std::uint32_t>(errc::internal)));
+}
+
 }  // namespace
 
 result<fs::path> find_stage_program() {
@@ -127,7 +132,7 @@ result<void> stage_process::greet() {
     if (!answer) return fail(answer.error().code, fmt::format("{} did not start: {}", title(), answer.error().message));
     if (answer->kind == kind_of(stage_message::reply)) {
         const auto reply = ipc::body_as<stage_reply>(*answer);  // it has done nothing yet: no slices follow
-        const auto code = reply && reply->status > 0 ? static_cast<errc>(reply->status - 1) : errc::corrupt;
+        const auto code = reply && reply->status > 0 ? code_of(*reply) : errc::corrupt;
         return fail(code, fmt::format("{} refused to start: {}", title(),
                                       std::string_view(reinterpret_cast<const char*>(text.data()), text.size())));
     }
@@ -188,7 +193,7 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
     if (!answer) return lost(answer.error());
     enter(*answer);
     if (answer->reply.status == 0) return answer;
-    const auto code = static_cast<errc>(std::min(answer->reply.status - 1, static_cast<std::uint32_t>(errc::internal)));
+    const auto code = code_of(answer->reply);
     const std::string text(reinterpret_cast<const char*>(answer->payload.data()), answer->payload.size());
     if (code != errc::device_lost) return fail(code, fmt::format("{}: {}", title(), text));
     // It is about to end by itself. What it lost is its own context, not this process's.
