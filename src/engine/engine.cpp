@@ -173,7 +173,25 @@ result<std::size_t> face_engine::submit(host_frame f) {
         if (auto r = faceflow::check(f.picture); !r) return tl::unexpected(std::move(r.error()));
     }
     if (auto r = flow_->health(); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = admit(f.id); !r) return tl::unexpected(std::move(r.error()));
     return flow_->submit(std::move(f));
+}
+
+result<void> face_engine::admit(const frame_id& id) {
+    const std::lock_guard lock(gates_mutex_);
+    sequence_gate& gate = gates_.try_emplace(id.source, id.source).first->second;
+    if (gate.admit(id) == admission::accepted) return {};
+    return fail(errc::invalid_argument,
+                fmt::format("frame {} of source {} came after a newer one: the sequences of a source only grow",
+                            id.sequence, id.source));
+}
+
+std::uint64_t face_engine::missing() const {
+    const std::lock_guard lock(gates_mutex_);
+    std::uint64_t all = 0;
+    for (const auto& [source, gate] : gates_)
+        all += gate.counts().missing;
+    return all;
 }
 
 std::size_t face_engine::peak_device_bytes() const {

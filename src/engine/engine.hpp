@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "flow/flow.hpp"
+#include "frame/distributor.hpp"
 #include "frame/host_frame.hpp"
 #include "inference/session.hpp"
 #include "telemetry/metrics.hpp"
@@ -52,7 +54,8 @@ public:
     ~face_engine();
     face_engine(const face_engine&) = delete;
 
-    // See flow::flow. A picture that cannot be read safely is refused, and every one once the flow cannot go on (health).
+    // See flow::flow. A picture that cannot be read safely is refused, and every one once the flow cannot go on (health). Sequences
+    // of a source only grow, since frames are found again by them: errc::invalid_argument for one that came before.
     [[nodiscard]] result<std::size_t> submit(host_frame f);
     [[nodiscard]] result<void> health() const { return flow_->health(); }
     void begin_source(std::uint32_t source) { flow_->begin_source(source); }
@@ -71,6 +74,8 @@ public:
     [[nodiscard]] std::size_t peak_device_bytes() const;
     // See flow::flow.
     [[nodiscard]] std::size_t leases_elsewhere() const { return flow_->leases_elsewhere(); }
+    // Sequences that sources left out: frames that they lost before they came here.
+    [[nodiscard]] std::uint64_t missing() const;
     // Of all devices together.
     [[nodiscard]] frame_cache_counts cache() const { return flow_->cache(); }
     // With options::verify_ledger, after drain: the ledgers of all devices and processes beside what those counted themselves.
@@ -88,10 +93,13 @@ private:
     [[nodiscard]] result<void> call_witnesses();
     void handle(flow::outcome&& o);
     void count_failure(const error& e);
+    [[nodiscard]] result<void> admit(const frame_id& id);
 
     setup setup_;
     metrics metrics_;
     std::vector<std::string> notes_;
+    mutable std::mutex gates_mutex_;
+    std::map<std::uint32_t, sequence_gate> gates_;  // by source
     std::shared_ptr<equipment> with_;
     std::vector<flow::equipped_device> equipped_;
     std::vector<std::unique_ptr<witness>> witnesses_;  // of the devices that have one

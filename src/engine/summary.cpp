@@ -105,6 +105,7 @@ json summary_of(face_engine& engine, const summary_facts& facts) {
                   {"evictions", cache.evictions},
                   {"expired", cache.expirations}};
     j["device_memory"] = {{"peak_bytes", peak}, {"limit_bytes", limit}};
+    j["missing"] = engine.missing();
     j["dropped"] = counts(m.dropped.snapshot());
     j["errors"] = counts(errors);
     j["device"] = name(engine.devices().front()->kind());

@@ -109,6 +109,7 @@ void frame_cache::clear() {
 std::size_t frame_cache::evict(std::size_t bytes) {
     entries gone;
     const std::lock_guard lock(mutex_);
+    bytes = std::min(bytes, counts_.bytes);
     std::size_t freed = 0;
     for (auto at = by_use_.end(); at != by_use_.begin() && freed < bytes;) {
         --at;
