@@ -69,5 +69,9 @@ function(faceflow_add_client_library)
         INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}> PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
     target_link_libraries(faceflow_client PRIVATE
         $<BUILD_INTERFACE:faceflow_flags> $<BUILD_INTERFACE:tl::expected> $<BUILD_INTERFACE:fmt::fmt-header-only>)
-    target_link_options(faceflow_client PRIVATE LINKER:--version-script=${exports} LINKER:--no-undefined)
+    # clang's sanitizers are linked into programs, and a library leaves them undefined.
+    target_link_options(faceflow_client PRIVATE LINKER:--version-script=${exports})
+    if(NOT FACEFLOW_SANITIZE)
+        target_link_options(faceflow_client PRIVATE LINKER:--no-undefined)
+    endif()
 endfunction()

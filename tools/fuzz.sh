@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=${1:-60}
 cmake --preset fuzz >/dev/null
-cmake --build build/fuzz -j"$(nproc)" >/dev/null
+cmake --build build/fuzz -j"$(nproc)" --target faceflow_fuzz
 mkdir -p build/fuzz/findings
 for binary in build/fuzz/faceflow_fuzz_*; do
     name=${binary##*_fuzz_}
