@@ -296,7 +296,7 @@ def main():
     p.add_argument("--device", default="cuda", type=str, help="cuda[:I], emulated or cpu")
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("gpu-report"))
     p.add_argument("--clip", type=pathlib.Path, help="default: assets/demo.mp4")
-    p.add_argument("--minutes", type=float, default=10, help="for all steps together")
+    p.add_argument("--minutes", type=float, default=8, help="for all steps together")
     p.add_argument("--quick", action="store_true", help="few frames and short measurements: whether it works, not how fast")
     wanted = p.parse_args()
     if wanted.device.split(":")[0] not in ("cuda", "emulated", "cpu"):
