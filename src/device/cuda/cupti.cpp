@@ -25,7 +25,21 @@ using copy_record = CUpti_ActivityMemcpy5;
 using sync_record = CUpti_ActivitySynchronization;
 #endif
 
-constexpr CUpti_ActivityKind kinds[] = {CUPTI_ACTIVITY_KIND_MEMCPY, CUPTI_ACTIVITY_KIND_SYNCHRONIZATION};
+constexpr CUpti_ActivityKind kinds[] = {CUPTI_ACTIVITY_KIND_MEMCPY, CUPTI_ACTIVITY_KIND_SYNCHRONIZATION,
+                                        CUPTI_ACTIVITY_KIND_RUNTIME};
+
+bool asks(CUpti_CallbackId call) {
+    return call == CUPTI_RUNTIME_TRACE_CBID_cudaEventQuery_v3020 ||
+           call == CUPTI_RUNTIME_TRACE_CBID_cudaStreamQuery_v3020 ||
+           call == CUPTI_RUNTIME_TRACE_CBID_cudaStreamQuery_ptsz_v7000;
+}
+
+bool waits(CUpti_CallbackId call) {
+    return call == CUPTI_RUNTIME_TRACE_CBID_cudaEventSynchronize_v3020 ||
+           call == CUPTI_RUNTIME_TRACE_CBID_cudaStreamSynchronize_v3020 ||
+           call == CUPTI_RUNTIME_TRACE_CBID_cudaStreamSynchronize_ptsz_v7000 ||
+           call == CUPTI_RUNTIME_TRACE_CBID_cudaDeviceSynchronize_v3020;
+}
 
 // The recorder of this process while it lives: a callback of CUPTI's has no argument to find it by.
 constinit std::atomic<cupti*> listening{nullptr};
@@ -187,8 +201,31 @@ void cupti::read(std::uint8_t* buffer, std::size_t bytes) {
         } else if (record->kind == CUPTI_ACTIVITY_KIND_SYNCHRONIZATION) {
             const auto& sync = *reinterpret_cast<const sync_record*>(record);
             // A stream that waits for an event holds up no host.
-            if (sync.type != CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_WAIT_EVENT) ++syncs_by_context_[sync.contextId];
+            if (sync.type != CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_WAIT_EVENT)
+                waited(sync.correlationId, sync.contextId);
+        } else if (record->kind == CUPTI_ACTIVITY_KIND_RUNTIME) {
+            const auto& call = *reinterpret_cast<const CUpti_ActivityAPI*>(record);
+            called(call.correlationId, call.cbid);
         }
+    }
+}
+
+// CUPTI records a question whether an event is reached just as a wait for it, and what a library asks of the driver itself just as what
+// was asked of the runtime. The runtime's record of the call, which may come before or after, tells them apart.
+void cupti::waited(std::uint32_t call, std::uint32_t context) {
+    if (calls_.erase(call) > 0) {
+        ++syncs_by_context_[context];
+    } else {
+        waits_.emplace(call, context);
+    }
+}
+
+void cupti::called(std::uint32_t call, std::uint32_t function) {
+    if (const auto at = waits_.find(call); at != waits_.end()) {
+        if (!asks(function)) ++syncs_by_context_[at->second];
+        waits_.erase(at);
+    } else if (waits(function)) {
+        calls_.insert(call);
     }
 }
 

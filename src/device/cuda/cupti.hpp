@@ -9,6 +9,8 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "device/witness.hpp"
@@ -18,7 +20,8 @@ namespace faceflow {
 
 // Records from its making on what all devices of this process copy and all its threads wait for. Copies of
 // cudaMemcpy and its kin between host and device count once each, however they were asked for (by a library, or as a node of a
-// graph); waits are those for an event, a stream or a context. CUPTI serves one such per process, and its callbacks carry no
+// graph); waits are those for an event, a stream or a context that were asked of the runtime. What a library asks of the driver
+// itself is not among them: FFmpeg's decoder waits about twice a frame, on its source's own thread. CUPTI serves one such per process, and its callbacks carry no
 // argument: they find the recorder in a static pointer, and open() gives out the one that there is. Thread-safe.
 class cupti {
 public:
@@ -44,6 +47,8 @@ private:
     [[nodiscard]] result<void> start();
     [[nodiscard]] error failed(const char* call, int status) const;
     void read(std::uint8_t* buffer, std::size_t bytes);
+    void waited(std::uint32_t call, std::uint32_t context);
+    void called(std::uint32_t call, std::uint32_t function);
     void count_dropped();
 
     // CUPTI's callbacks.
@@ -56,6 +61,8 @@ private:
     std::mutex mutex_;
     std::map<std::uint32_t, crossings> by_device_;
     std::map<std::uint32_t, std::uint64_t> syncs_by_context_;
+    std::unordered_map<std::uint32_t, std::uint32_t> waits_;  // by number of call, with their contexts
+    std::unordered_set<std::uint32_t> calls_;                 // that wait, but whose wait is not recorded yet
     std::uint64_t lost_ = 0;
 };
 

@@ -20,6 +20,7 @@ struct state {
 std::size_t bytes_of(CUpti_ActivityKind kind) {
     return kind == CUPTI_ACTIVITY_KIND_MEMCPY            ? sizeof(CUpti_ActivityMemcpy5) + 16  // as a later version's
            : kind == CUPTI_ACTIVITY_KIND_SYNCHRONIZATION ? sizeof(CUpti_ActivitySynchronization)
+           : kind == CUPTI_ACTIVITY_KIND_RUNTIME         ? sizeof(CUpti_ActivityAPI)
                                                          : 64;
 }
 
@@ -43,11 +44,19 @@ void fake_cupti_copy(int kind, std::uint64_t bytes, std::uint32_t device) {
     r.deviceId = device;
     add(r);
 }
-void fake_cupti_sync(int type, std::uint32_t context) {
+void fake_cupti_sync(int type, std::uint32_t context, std::uint32_t call) {
     CUpti_ActivitySynchronization r{};
     r.kind = CUPTI_ACTIVITY_KIND_SYNCHRONIZATION;
     r.type = static_cast<CUpti_ActivitySynchronizationType>(type);
     r.contextId = context;
+    r.correlationId = call;
+    add(r);
+}
+void fake_cupti_call(std::uint32_t function, std::uint32_t call) {
+    CUpti_ActivityAPI r{};
+    r.kind = CUPTI_ACTIVITY_KIND_RUNTIME;
+    r.cbid = function;
+    r.correlationId = call;
     add(r);
 }
 void fake_cupti_other() {

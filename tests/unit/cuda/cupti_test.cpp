@@ -29,7 +29,10 @@ protected:
     void* const library_ = ::dlopen(fake.front().c_str(), RTLD_NOW);
     void (*const copy_)(int, std::uint64_t,
                         std::uint32_t) = function<void (*)(int, std::uint64_t, std::uint32_t)>("fake_cupti_copy");
-    void (*const sync_)(int, std::uint32_t) = function<void (*)(int, std::uint32_t)>("fake_cupti_sync");
+    void (*const sync_)(int, std::uint32_t,
+                        std::uint32_t) = function<void (*)(int, std::uint32_t, std::uint32_t)>("fake_cupti_sync");
+    void (*const call_)(std::uint32_t,
+                        std::uint32_t) = function<void (*)(std::uint32_t, std::uint32_t)>("fake_cupti_call");
     void (*const other_)() = function<void (*)()>("fake_cupti_other");
     void (*const set_)(std::size_t, std::size_t,
                        int) = function<void (*)(std::size_t, std::size_t, int)>("fake_cupti_set");
@@ -47,14 +50,36 @@ TEST_F(cupti_records, are_counted_by_device_direction_and_context) {
     copy_(CUPTI_ACTIVITY_MEMCPY_KIND_HTOH, 6, 0);
     copy_(CUPTI_ACTIVITY_MEMCPY_KIND_HTOD, 9, 1);
     other_();
-    sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_EVENT_SYNCHRONIZE, 7);
-    sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_SYNCHRONIZE, 7);
-    sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_WAIT_EVENT, 7);
-    sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_CONTEXT_SYNCHRONIZE, 8);
+    call_(CUPTI_RUNTIME_TRACE_CBID_cudaEventSynchronize_v3020, 1);
+    call_(CUPTI_RUNTIME_TRACE_CBID_cudaStreamSynchronize_v3020, 2);
+    call_(CUPTI_RUNTIME_TRACE_CBID_cudaStreamWaitEvent_v3020, 3);
+    call_(CUPTI_RUNTIME_TRACE_CBID_cudaDeviceSynchronize_v3020, 4);
+    sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_EVENT_SYNCHRONIZE, 7, 1);
+    sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_SYNCHRONIZE, 7, 2);
+    sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_WAIT_EVENT, 7, 3);
+    sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_CONTEXT_SYNCHRONIZE, 8, 4);
     EXPECT_EQ((*c)->seen(0, 7), (crossings{{2, 3'110'500}, {1, 47'152}, 2, 0}));
     EXPECT_EQ((*c)->seen(1, 8), (crossings{{1, 9}, {0, 0}, 1, 0}));
     copy_(CUPTI_ACTIVITY_MEMCPY_KIND_DTOH, 1, 0);
     EXPECT_EQ((*c)->seen(0, 7), (crossings{{2, 3'110'500}, {2, 47'153}, 2, 0})) << "so far";
+}
+
+TEST_F(cupti_records, of_questions_and_of_what_libraries_ask_of_the_driver_are_no_waits) {
+    const auto c = cupti::open(fake);
+    ASSERT_OK(c);
+    constexpr int of_event = CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_EVENT_SYNCHRONIZE;
+    sync_(of_event, 7, 1);
+    EXPECT_EQ((*c)->seen(0, 7).syncs, 0u) << "no call of the runtime's, so far";
+    call_(CUPTI_RUNTIME_TRACE_CBID_cudaEventSynchronize_v3020, 1);
+    EXPECT_EQ((*c)->seen(0, 7).syncs, 1u);
+    sync_(of_event, 7, 2);
+    call_(CUPTI_RUNTIME_TRACE_CBID_cudaEventQuery_v3020, 2);
+    call_(CUPTI_RUNTIME_TRACE_CBID_cudaEventQuery_v3020, 3);
+    sync_(of_event, 7, 3);
+    sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_SYNCHRONIZE, 7, 4);
+    sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_SYNCHRONIZE, 7, 5);
+    call_(CUPTI_RUNTIME_TRACE_CBID_cudaMemcpy_v3020, 5);
+    EXPECT_EQ((*c)->seen(0, 7).syncs, 2u);
 }
 
 TEST_F(cupti_records, come_in_as_many_buffers_as_it_takes) {
@@ -81,7 +106,7 @@ TEST_F(cupti_records, are_taken_by_one_recorder_for_the_process_while_it_lives) 
         ASSERT_OK(one);
         ASSERT_OK(other);
         EXPECT_EQ(*one, *other);
-        EXPECT_EQ(enabled_(), 2) << "copies and waits";
+        EXPECT_EQ(enabled_(), 3) << "copies, waits and calls";
     }
     EXPECT_EQ(enabled_(), 0);
     const auto again = cupti::open(fake);
