@@ -5,8 +5,8 @@ The graph (mnet.25_v2.onnx of the npm package retinaface) was exported for one 6
 that: sizes inside are read from the tensors. Only the declared shapes of its input and outputs say 640, so only those
 are edited; nodes and weights keep their bytes.
 
-With --gpu a variant for GPUs: each Concat becomes a sum of padded tensors, the same numbers. ONNX Runtime's Concat of parts
-of different sizes sends a table of addresses up from host memory in every run, which a CUDA graph cannot hold.
+With --gpu a variant for GPUs: each Concat joins parts of one size, the larger ones cut up by Slice, the same numbers. ONNX
+Runtime's Concat of parts of different sizes sends tables up from host memory in every run, which a CUDA graph cannot hold.
 
 The weights are published for non-commercial research. This project therefore never stores or ships them.
 """
@@ -63,25 +63,33 @@ def channels_of(graph, name):
     raise UnexpectedModel(f"{name} does not come from a batch normalisation")
 
 
-def join_without_concat(graph, concat):
-    """Nodes and constants that put the concat's inputs one behind the other, channel by channel."""
+def join_equal_parts(graph, concat):
+    """Nodes and constants that do what the concat does, with parts as large as its smallest input."""
     if [a.i for a in concat.attribute if a.name == "axis"] != [1]:
         raise UnexpectedModel(f"{concat.name} does not join channels")
     sizes = [channels_of(graph, name) for name in concat.input]
-    nodes, constants, joined, before = [], [], None, 0
+    part = min(sizes)
+    if any(size % part for size in sizes):
+        raise UnexpectedModel(f"{concat.name} joins {sizes} channels, no multiples of {part}")
+    nodes, constants, parts = [], {}, []
+
+    def constant(value):
+        name = f"{concat.name}_{value}"
+        constants[name] = numpy_helper.from_array(np.array([value], np.int64), name)
+        return name
+
     for name, size in zip(concat.input, sizes):
-        after = sum(sizes) - before - size
-        padded, pads = f"{concat.name}_from_{before}", f"{concat.name}_pads_{before}"
-        constants.append(numpy_helper.from_array(np.array([0, before, 0, 0, 0, after, 0, 0], np.int64), pads))
-        nodes.append(helper.make_node("Pad", [name, pads], [padded], name=padded))
-        before += size
-        if joined is None:
-            joined = padded
+        if size == part:
+            parts.append(name)
             continue
-        both = concat.output[0] if after == 0 else f"{concat.name}_to_{before}"
-        nodes.append(helper.make_node("Add", [joined, padded], [both], name=both))
-        joined = both
-    return nodes, constants
+        for first in range(0, size, part):
+            cut = f"{concat.name}_part_{len(parts)}"
+            nodes.append(
+                helper.make_node("Slice", [name, constant(first), constant(first + part), constant(1)], [cut], name=cut)
+            )
+            parts.append(cut)
+    nodes.append(helper.make_node("Concat", parts, concat.output, name=concat.name, axis=1))
+    return nodes, constants.values()
 
 
 def make_plain(model):
@@ -91,7 +99,7 @@ def make_plain(model):
         if node.op_type != "Concat":
             nodes.append(node)
             continue
-        made, constants = join_without_concat(graph, node)
+        made, constants = join_equal_parts(graph, node)
         nodes.extend(made)
         graph.initializer.extend(constants)
     if len(nodes) == len(graph.node):
@@ -104,7 +112,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", help="mnet.25_v2.onnx")
     parser.add_argument("target", help="file to write")
-    parser.add_argument("--gpu", action="store_true", help="the variant for GPUs, without Concat")
+    parser.add_argument("--gpu", action="store_true", help="the variant for GPUs, which joins equal parts alone")
     options = parser.parse_args()
     try:
         model = onnx.load(options.source)
