@@ -42,8 +42,9 @@ struct options {
     // What runs models on CUDA devices: cuda (ONNX Runtime's kernels), tensorrt, or auto: TensorRT where engines for these models,
     // this card and these batches were built before (`faceflow models build-engines`), else cuda.
     std::string inference = "auto";
-    std::string precision = "fp32";  // of TensorRT: fp32 | fp16
-    std::filesystem::path engines;   // folder of TensorRT's engines; empty: faceflow/engines in the user's cache
+    // Of models on CUDA devices. fp32; tf32: products with 10 bits behind the point, on tensor cores; fp16: TensorRT's alone.
+    std::string precision = "fp32";
+    std::filesystem::path engines;  // folder of TensorRT's engines; empty: faceflow/engines in the user's cache
 
     // How frames move to a device that has memory of its own. Each can be switched off to measure what it is worth.
     bool cache = true;       // keep uploaded frames by id, so that a later stage need not upload them again
@@ -51,10 +52,12 @@ struct options {
     bool pinned = true;      // stage transfers in page-locked memory
     bool graphs = true;      // launch what a model runs as one graph, where a device has them, not kernel by kernel
     double cache_ttl = 0.5;  // seconds
-    // fused: frames of all sources that go through the device together, 1..16, or 0: 4 on CUDA, else 1; and how long a live
-    // pass waits for more.
+    // fused: frames of all sources that go through the device together, 1..16, or 0: 4 on CUDA, else 1; how long a live pass waits
+    // for more; and how many passes are in work side by side on each device, 1..16, or 0: 3 on CUDA; on a CPU 1 when live, else one
+    // for each thread.
     std::int32_t batch_frames = 0;
     double batch_deadline_ms = 2;
+    std::int32_t lanes = 0;
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::string link = "pcie4";  // that an emulated device hangs on: none | pcie3 | pcie4 | pcie5
     // Have the devices themselves count what crosses, beside the ledger: the driver (CUPTI) on cuda, the copy engines on emulated.

@@ -105,11 +105,11 @@ void add_engine_options(CLI::App& app, engine_options& into) {
                 ->group(engine),
            {"auto", "cuda", "tensorrt"});
     one_of(*app.add_option("--precision", o.precision,
-                           "what TensorRT computes in; fp16 needs engines that `faceflow models build-engines` has "
-                           "checked")
+                           "what models compute in on CUDA; tf32 is faster and moves landmarks by tenths of a pixel; "
+                           "fp16 is TensorRT's and needs engines that `faceflow models build-engines` has checked")
                 ->capture_default_str()
                 ->group(engine),
-           {"fp32", "fp16"});
+           {"fp32", "tf32", "fp16"});
     app.add_option("--engines", into.engines,
                    "folder of TensorRT's engines; default: faceflow/engines in your cache folder")
         ->type_name("DIR")
@@ -136,6 +136,12 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->group(memory);
     app.add_option("--batch-frames", o.batch_frames,
                    "frames of all sources that pass through the device together (fused); 0: 4 on CUDA, else 1")
+        ->type_name("N")
+        ->capture_default_str()
+        ->group(memory);
+    app.add_option("--lanes", o.lanes,
+                   "passes in work side by side on each device (fused); 0: 3 on CUDA, on a CPU 1 when live, else one "
+                   "for each thread")
         ->type_name("N")
         ->capture_default_str()
         ->group(memory);

@@ -81,13 +81,16 @@ result<void> check(const options& o) {
     }
     if (auto r = between("cache_ttl", o.cache_ttl, 0.0, 3600.0); !r) return r;
     if (auto r = between("batch_frames", o.batch_frames, 0, vision::max_pass_frames); !r) return r;
+    if (auto r = between("lanes", o.lanes, 0, 16); !r) return r;
     if (auto r = between("batch_deadline_ms", o.batch_deadline_ms, 0.0, 1000.0); !r) return r;
     if (o.inference != "auto" && o.inference != "cuda" && o.inference != "tensorrt") {
         return fail(errc::invalid_argument,
                     fmt::format("unknown inference '{}'; there are: auto, cuda, tensorrt", o.inference));
     }
-    if (o.precision != "fp32" && o.precision != "fp16")
-        return fail(errc::invalid_argument, fmt::format("unknown precision '{}'; there are: fp32, fp16", o.precision));
+    if (o.precision != "fp32" && o.precision != "tf32" && o.precision != "fp16") {
+        return fail(errc::invalid_argument,
+                    fmt::format("unknown precision '{}'; there are: fp32, tf32, fp16", o.precision));
+    }
     if (auto r = between("stage_restarts", o.stage_restarts, 0, 1000000); !r) return r;
     if (auto r = between("stage_timeout", o.stage_timeout, 0.05, 3600.0); !r) return r;
     if (!(o.focal_length >= 0)) return fail(errc::invalid_argument, "focal_length must be 0 (unknown) or more pixels");

@@ -27,7 +27,7 @@ public:
     face_room(bool on_host, std::int32_t at_once)
         : at_once_(at_once),
           small_steps_(!on_host),
-          room_(rounded(small_steps_ ? (at_once + 3) / 4 : at_once)) {}
+          room_(rounded(small_steps_ ? (at_once + 1) / 2 : at_once)) {}
 
     [[nodiscard]] std::int32_t faces() const {
         const std::lock_guard lock(mutex_);

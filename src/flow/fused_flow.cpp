@@ -1,5 +1,6 @@
 #include "flow/fused_flow.hpp"
 
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -14,12 +15,17 @@ public:
     static result<std::unique_ptr<flow>> create(const flow_parts& parts, std::size_t lanes_per_device,
                                                 const pass_shape& shape) {
         auto f = std::unique_ptr<fused_flow>(new fused_flow(parts, lanes_per_device, shape));
-        for (std::size_t d = 0; d < f->lines_.size(); ++d) {
-            for (std::size_t i = 0; i < lanes_per_device; ++i) {
-                auto l = lane::create(*f->lines_[d], "lane " + std::to_string(d * lanes_per_device + i), shape);
-                if (!l) return tl::unexpected(std::move(l.error()));
-                f->lanes_.push_back(std::move(*l));
-            }
+        // Side by side: on a GPU a lane's models take seconds to get ready.
+        std::vector<std::future<result<std::unique_ptr<lane>>>> making;
+        for (std::size_t i = 0; i < f->lines_.size() * lanes_per_device; ++i) {
+            making.push_back(std::async(std::launch::async, [&, i] {
+                return lane::create(*f->lines_[i / lanes_per_device], "lane " + std::to_string(i), shape);
+            }));
+        }
+        for (auto& m : making) {
+            auto l = m.get();
+            if (!l) return tl::unexpected(std::move(l.error()));
+            f->lanes_.push_back(std::move(*l));
         }
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
             // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it.
@@ -99,6 +105,13 @@ private:
     std::vector<std::thread> threads_;
 };
 
+// On a GPU three, so that some move and are launched while another computes. On a CPU, recorded, a pass per core; live, one pass in
+// work, spread over all cores by the models' shared pool.
+std::int32_t usual_lanes(const options& o, bool on_host, std::size_t devices) {
+    if (!on_host) return 3;
+    return o.pacing == pacing::live ? 1 : std::max(1, o.threads / static_cast<std::int32_t>(devices));
+}
+
 }  // namespace
 
 result<std::unique_ptr<flow>> make_fused_flow(const flow_parts& parts) {
@@ -108,11 +121,8 @@ result<std::unique_ptr<flow>> make_fused_flow(const flow_parts& parts) {
     shape.frames = std::clamp(o.batch_frames, 1, vision::max_pass_frames);
     const bool on_host = parts.devices.front().on->computes_on_host();
     if (!on_host) shape.mesh_faces = std::min(mesh_batch * shape.frames, most_mesh_batch);
-    // Live: one pass in work, spread over all cores by the models' shared pool. Recorded: a pass per core; on a GPU two, so that
-    // one moves and is launched while the other computes.
-    const auto cores = static_cast<std::size_t>(std::max(o.threads, 1));
-    const std::size_t lanes = on_host ? std::max<std::size_t>(1, cores / parts.devices.size()) : 2;
-    return fused_flow::create(parts, o.pacing == pacing::live ? 1 : lanes, shape);
+    const std::int32_t lanes = o.lanes > 0 ? o.lanes : usual_lanes(o, on_host, parts.devices.size());
+    return fused_flow::create(parts, static_cast<std::size_t>(lanes), shape);
 }
 
 }  // namespace faceflow::flow

@@ -12,16 +12,17 @@ result<std::unique_ptr<lane>> lane::create(device_line& line, const std::string&
     if (!models) return tl::unexpected(std::move(models.error()));
     auto space = workspace::create(work.owner(), *models, shape);
     if (!space) return tl::unexpected(std::move(space.error()));
+    auto reader = result_reader::create(work.owner(), shape.results_bytes(), work.chosen().pinned);
+    if (!reader) return tl::unexpected(std::move(reader.error()));
     auto l = std::unique_ptr<lane>(new lane(line, std::move(*on), std::move(*space)));
     l->notes_ = models->notes();
     l->engine_folders_ = models->engine_folders;
-    *models = {};  // the lane's bindings have them now, and let go of them before its stream goes
-    auto reader = result_reader::create(work.owner(), shape.results_bytes(), work.chosen().pinned);
-    if (!reader) return tl::unexpected(std::move(reader.error()));
     l->reader_ = std::make_unique<result_reader>(std::move(*reader));
-    const bool live = work.chosen().pacing == pacing::live, graphs = work.chosen().graphs;
-    warm_up(*l->stream_, l->space_.detector().model(), shape.frames, live, graphs);
-    warm_up(*l->stream_, l->space_.mesh().model(), line.room.faces(), live, graphs);
+    const bool every = sets_up_every_batch(work.chosen());
+    warm_up(*l->stream_, l->space_.detector().model(), shape.frames, every, work.chosen().graphs);
+    warm_up(*l->stream_, l->space_.mesh(), line.room.faces(), every, work.chosen());
+    models->mesh->trim();  // and the detector's, which shares its memory
+    *models = {};          // the lane's bindings have them now, and let go of them before its stream goes
     for (const batched_model* model : {&l->space_.detector().model(), &l->space_.mesh().model()}) {
         if (!model->graph_refusal().empty()) l->notes_.push_back(without_graph(*model));
     }

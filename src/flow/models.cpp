@@ -49,7 +49,7 @@ std::size_t output_named(const session& s, std::string_view part) {
 result<void> check_detector(const model_set& m, const inference::model_entry& entry) {
     const auto& shapes = m.detector_shapes;
     const auto dims = [&](std::string_view part, const shape& tail) -> result<void> {
-        const auto i = output_named(*m.detector, part);
+        const auto i = output_named(m.detector->any(), part);
         if (i >= shapes.size()) return expect(false, entry, {}, fmt::format("an output named {}", part));
         const bool ok =
             shapes[i].size() == tail.size() + 1 && std::equal(tail.begin(), tail.end(), shapes[i].begin() + 1);
@@ -84,13 +84,23 @@ result<void> check_mesh(const session& mesh, const inference::model_entry& entry
 
 }  // namespace
 
+result<std::shared_ptr<session>> placed_model::for_batch(std::int64_t n) {
+    if (!load_) return first_;
+    auto& its = by_batch_[n];
+    if (its != nullptr) return its;
+    if (by_batch_.size() == 1) return its = first_;
+    auto another = load_(*first_);
+    if (another) its = *another;
+    return another;
+}
+
 vision::detector_output model_set::outputs_at(const std::vector<const float*>& addresses) const {
     vision::detector_output o;
     o.kind = kind;
     if (kind == vision::detector_kind::blazeface) {
         o.levels = 1;
-        o.level[0] = {addresses[output_named(*detector, "scores")],
-                      addresses[output_named(*detector, "boxes")],
+        o.level[0] = {addresses[output_named(detector->any(), "scores")],
+                      addresses[output_named(detector->any(), "boxes")],
                       nullptr,
                       48,
                       48,
@@ -100,9 +110,9 @@ vision::detector_output model_set::outputs_at(const std::vector<const float*>& a
     o.levels = 3;
     for (int i = 0; i < 3; ++i) {
         const int stride = 32 >> i;
-        o.level[i] = {addresses[output_named(*detector, fmt::format("cls_prob_reshape_stride{}", stride))],
-                      addresses[output_named(*detector, fmt::format("bbox_pred_stride{}", stride))],
-                      addresses[output_named(*detector, fmt::format("landmark_pred_stride{}", stride))],
+        o.level[i] = {addresses[output_named(detector->any(), fmt::format("cls_prob_reshape_stride{}", stride))],
+                      addresses[output_named(detector->any(), fmt::format("bbox_pred_stride{}", stride))],
+                      addresses[output_named(detector->any(), fmt::format("landmark_pred_stride{}", stride))],
                       detect_width / stride,
                       detect_height / stride,
                       static_cast<float>(stride)};
@@ -149,22 +159,33 @@ result<model_set> model_set::on_streams(stream& of_detector, stream& of_mesh, co
     if (of_detector.owner().computes_on_host()) return m;
     constexpr std::int32_t usual_frames = 4, usual_faces = 4;
     struct placing {
-        std::shared_ptr<session>& model;
+        std::shared_ptr<placed_model>& model;
         const std::filesystem::path& file;
         stream& home;
         std::int32_t height, width, usual, most;
     } all[] = {{m.detector, detector_file, of_detector, detect_height, detect_width, usual_frames, largest.frames},
                {m.mesh, mesh_file, of_mesh, mesh_input_size, mesh_input_size, usual_faces, largest.faces}};
+    const session* beside = nullptr;
     for (placing& p : all) {
         if (p.model == nullptr) continue;  // not this process's
-        auto plan = plan_for(*p.model, p.height, p.width, p.usual, p.most);
+        auto plan = plan_for(p.model->any(), p.height, p.width, p.usual, p.most);
         const auto by_tensorrt = find_engines(plan, by, p.file, *runtime, p.home.owner());
         if (!by_tensorrt) return tl::unexpected(by_tensorrt.error());
-        auto placed =
-            session::load(runtime, p.file, inference::threading::caller, &p.home, *by_tensorrt ? &plan : nullptr);
-        if (!placed) return tl::unexpected(std::move(placed.error()));
-        p.model = std::move(*placed);
-        if (*by_tensorrt) m.engine_folders.push_back(std::move(plan.folder));
+        const inference::placement where{
+            .home = &p.home, .by_tensorrt = *by_tensorrt ? &plan : nullptr, .tf32 = by.tf32, .beside = beside};
+        auto first = session::load(runtime, p.file, inference::threading::caller, where);
+        if (!first) return tl::unexpected(std::move(first.error()));
+        if (*by_tensorrt) {
+            p.model = std::make_shared<placed_model>(std::move(*first));
+            m.engine_folders.push_back(std::move(plan.folder));
+        } else {
+            p.model = std::make_shared<placed_model>(std::move(*first), [on = runtime, file = p.file, home = &p.home,
+                                                                         tf32 = by.tf32](const session& another) {
+                return session::load(on, file, inference::threading::caller,
+                                     {.home = home, .tf32 = tf32, .beside = &another});
+            });
+        }
+        if (&of_detector == &of_mesh) beside = &p.model->any();
     }
     return m;
 }
@@ -172,9 +193,10 @@ result<model_set> model_set::on_streams(stream& of_detector, stream& of_mesh, co
 std::vector<std::string> model_set::notes() const {
     std::vector<std::string> all;
     for (const auto& [model, file] : {std::pair{detector.get(), &detector_file}, {mesh.get(), &mesh_file}}) {
-        if (model == nullptr || model->strays().empty()) continue;
+        if (model == nullptr || model->any().strays().empty()) continue;
+        const auto& strays = model->any().strays();
         all.push_back(fmt::format("{}: {} nodes run on the CPU, with transfers that are not counted: {}",
-                                  file->filename().string(), model->strays().size(), fmt::join(model->strays(), ", ")));
+                                  file->filename().string(), strays.size(), fmt::join(strays, ", ")));
     }
     return all;
 }
@@ -207,9 +229,9 @@ result<void> load_detector(model_set& m, const options& o, const inference::mode
     auto found = load(store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", on, how);
     if (!found) return tl::unexpected(std::move(found.error()));
     m.runtime = on;
-    m.detector = found->model;
+    m.detector = std::make_shared<placed_model>(found->model);
     m.detector_file = variant_for_gpus(store, found->entry, found->file);
-    auto shapes = m.detector->output_shapes({1, 3, m.detect_height, m.detect_width});
+    auto shapes = found->model->output_shapes({1, 3, m.detect_height, m.detect_width});
     if (!shapes) return tl::unexpected(std::move(shapes.error()));
     m.detector_shapes = std::move(*shapes);
     if (auto r = check_detector(m, found->entry); !r) return r;
@@ -222,9 +244,9 @@ result<void> load_mesh(model_set& m, const inference::model_store& store, const 
     auto mesh = load(store, "face_landmark_with_attention", on, how);
     if (!mesh) return tl::unexpected(std::move(mesh.error()));
     m.runtime = on;
-    m.mesh = mesh->model;
+    m.mesh = std::make_shared<placed_model>(mesh->model);
     m.mesh_file = variant_for_gpus(store, mesh->entry, mesh->file);
-    if (auto r = check_mesh(*m.mesh, mesh->entry); !r) return r;
+    if (auto r = check_mesh(*mesh->model, mesh->entry); !r) return r;
     m.used.push_back({mesh->entry.id, mesh->entry.file, mesh->sha256});
     return {};
 }
@@ -235,7 +257,8 @@ result<model_set> load_models(const options& o, const inference::model_store& st
                               const std::shared_ptr<inference::runtime>& on, inference::threading how,
                               model_parts parts) {
     model_set m;
-    m.by = {o.inference, o.precision == "fp16", o.engines.empty() ? usual_engine_folder() : o.engines};
+    m.by = {o.inference, o.precision == "fp16", o.precision == "tf32",
+            o.engines.empty() ? usual_engine_folder() : o.engines};
     if (parts.detector) {
         if (auto r = load_detector(m, o, store, on, how); !r) return tl::unexpected(std::move(r.error()));
     }

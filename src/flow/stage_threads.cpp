@@ -53,9 +53,11 @@ result<void> stage_threads::prepare() {
     reader_ = std::make_unique<result_reader>(std::move(*reader));
     // Places share the models: what one sets up serves all.
     workspace& space = all_places_.front()->space;
-    const bool live = o.pacing == pacing::live;
-    warm_up(*detect_stream_, space.detector().model(), 1, live, o.graphs);
-    warm_up(*landmark_stream_, space.mesh().model(), line_.room.faces(), live, o.graphs);
+    const bool every = sets_up_every_batch(o);
+    warm_up(*detect_stream_, space.detector().model(), 1, every, o.graphs);
+    warm_up(*landmark_stream_, space.mesh(), line_.room.faces(), every, o);
+    for (placed_model* model : {models->detector.get(), models->mesh.get()})
+        model->trim();
     for (const batched_model* model : {&space.detector().model(), &space.mesh().model()}) {
         if (!model->graph_refusal().empty()) notes_.push_back(without_graph(*model));
     }

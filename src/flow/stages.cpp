@@ -110,7 +110,7 @@ void stages::mesh_on_host(stream& on, mesh_memory& memory, const vision::face_ta
     }
     for (std::int32_t i = 0; i < count; ++i) {
         on.run([&memory, found, at = first + i, i]() -> result<void> {
-            return at < vision::faces_in(found) ? memory.model_alone(i).run() : result<void>{};
+            return at < vision::faces_in(found) ? memory.run_alone(i) : result<void>{};
         });
     }
 }
@@ -121,7 +121,7 @@ void stages::mesh_on_device(stream& on, mesh_memory& memory, std::int32_t count)
         return;
     }
     for (std::int32_t i = 0; i < count; ++i)
-        on.enqueue([&] { return memory.model_alone(i).run(); });
+        on.enqueue([&] { return memory.run_alone(i); });
 }
 
 void stages::carry(stream& on, const vision::pass_results& results, std::int32_t i, vision::detection_set* next) const {

@@ -7,17 +7,16 @@
 namespace faceflow::flow {
 namespace {
 
+// On a GPU. Smaller steps would not be worth the seconds that each takes to set up: four faces take the mesh model as long as one, and
+// sixteen a fifth longer than eight.
+constexpr std::int32_t detector_batches[] = {1, 4, 8}, mesh_batches[] = {4, 16, 32};
+
 constexpr std::int64_t crop_elements = std::int64_t{3} * mesh_input_size * mesh_input_size;
 
 using shape = std::vector<std::int64_t>;
 
 std::int64_t elements_of(const shape& s) {
     return std::accumulate(s.begin(), s.end(), std::int64_t{1}, std::multiplies<>());
-}
-
-shape batched(shape one, std::int64_t n) {
-    one.front() *= n;
-    return one;
 }
 
 result<void> take(device& on, device_buffer& into, std::size_t bytes) {
@@ -36,35 +35,58 @@ inference::bound_tensor bound(device& on, const std::string& name, const float* 
 
 }  // namespace
 
-result<batched_model> batched_model::create(const device& on, std::int32_t most, const bind_batch& bind) {
+result<batched_model> batched_model::create(const device& on, std::span<const std::int32_t> sizes, std::int32_t most,
+                                            bind_batch bind) {
     batched_model m;
-    for (std::int32_t n = 1;; n = on.computes_on_host() ? n + 1 : 2 * n) {
-        n = std::min(n, most);
-        auto bound = bind(n);
-        if (!bound) return tl::unexpected(std::move(bound.error()));
-        m.batches_.push_back({n, std::move(*bound)});
-        if (n == most) return m;
+    m.bind_ = std::move(bind);
+    if (!on.computes_on_host()) {
+        for (const std::int32_t n : sizes) {
+            if (n < most) m.batches_.push_back({n});
+        }
+        m.batches_.push_back({most});
+        return m;
     }
+    for (std::int32_t n = 1; n <= most; ++n) {
+        m.batches_.push_back({n});
+        if (auto bound = m.bind(m.batches_.back()); !bound) return tl::unexpected(std::move(bound.error()));
+    }
+    return m;
 }
 
-// The second run is the first that knows what memory it needs. The capture follows it at once: ONNX Runtime plans a model's
-// convolutions anew when the batch was another one the last time, and must not do so while it is captured.
+result<void> batched_model::bind(batch& b) const {
+    if (b.bound) return {};
+    auto bound = bind_(b.size);
+    if (!bound) return tl::unexpected(std::move(bound.error()));
+    b.bound = std::move(*bound);
+    return {};
+}
+
+// The second run is the first that knows what memory it needs.
 constexpr std::int32_t runs_before_graph = 2;
 // Something else in the process may have spoilt one, such as the end of another session.
 constexpr std::int32_t most_captures = 3;
 
 batched_model::batch& batched_model::batch_holding(std::int32_t n) {
-    return *std::lower_bound(batches_.begin(), batches_.end(), n,
-                             [](const batch& b, std::int32_t wanted) { return b.size < wanted; });
+    const auto smallest = std::lower_bound(batches_.begin(), batches_.end(), n,
+                                           [](const batch& b, std::int32_t wanted) { return b.size < wanted; });
+    const auto ready = std::find_if(smallest, batches_.end(), [](const batch& b) { return b.bound.has_value(); });
+    return ready != batches_.end() ? *ready : *smallest;
 }
 
 void batched_model::add_run(stream& on, std::int32_t n, bool graphs) {
-    batch& b = batch_holding(n);
+    add_run(on, batch_holding(n), graphs);
+}
+
+void batched_model::add_run(stream& on, batch& b, bool graphs) {
     if (graphs && b.captured != nullptr) {
         on.launch(*b.captured);
         return;
     }
-    on.enqueue([&bound = b.bound] { return bound.run(); });
+    if (auto there = bind(b); !there) {
+        on.enqueue([there] { return there; });
+        return;
+    }
+    on.enqueue([&bound = *b.bound] { return bound.run(); });
     b.runs = std::min(b.runs + 1, runs_before_graph);
     if (graphs && b.runs == runs_before_graph && b.captures < most_captures) capture(on, b);
 }
@@ -72,7 +94,7 @@ void batched_model::add_run(stream& on, std::int32_t n, bool graphs) {
 // For the next run of the batch.
 void batched_model::capture(stream& on, batch& b) {
     auto captured = on.capture([&]() -> result<void> {
-        on.enqueue([&bound = b.bound] { return bound.run_for_graph(); });
+        on.enqueue([&bound = *b.bound] { return bound.run_for_graph(); });
         return {};
     });
     if (captured) {
@@ -90,8 +112,15 @@ void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, b
     for (auto batch = model.batches_.rbegin(); batch != model.batches_.rend(); ++batch) {
         if (!every && &*batch != &model.batch_holding(usual)) continue;
         for (std::int32_t i = 0; i < runs_before_graph + (graphs ? most_captures - 1 : 0); ++i)
-            model.add_run(on, batch->size, graphs);
+            model.add_run(on, *batch, graphs);
     }
+}
+
+void warm_up(stream& on, mesh_memory& mesh, std::int32_t usual, bool every, const options& chosen) {
+    if (chosen.batch) return warm_up(on, mesh.model(), usual, every, chosen.graphs);
+    if (on.owner().computes_on_host()) return;
+    for (std::int32_t i = 0; i < runs_before_graph; ++i)
+        on.enqueue([&mesh] { return mesh.run_alone(0); });
 }
 
 std::string without_graph(const batched_model& model) {
@@ -120,15 +149,23 @@ result<detector_memory> detector_memory::create(device& on, const model_set& mod
         if (auto r = take(on, m.outputs_[i], n * bytes_of(models.detector_shapes[i])); !r)
             return tl::unexpected(std::move(r.error()));
     }
-    auto model = batched_model::create(on, frames, [&](std::int64_t k) {
-        std::vector<inference::bound_tensor> outputs;
-        for (std::size_t i = 0; i < m.outputs_.size(); ++i) {
-            outputs.push_back(bound(on, models.detector->outputs()[i].name, m.outputs_[i].as<float>(),
-                                    batched(models.detector_shapes[i], k)));
-        }
-        const auto in = bound(on, models.detector->inputs().front().name, m.input(), batched(input, k));
-        return inference::binding::create(models.detector, {&in, 1}, outputs);
-    });
+    std::vector<inference::bound_tensor> outputs;  // for one frame
+    for (std::size_t i = 0; i < m.outputs_.size(); ++i) {
+        outputs.push_back(
+            bound(on, models.detector->any().outputs()[i].name, m.outputs_[i].as<float>(), models.detector_shapes[i]));
+    }
+    const auto in = bound(on, models.detector->any().inputs().front().name, m.input(), input);
+    const auto bind = [detector = models.detector, in, outputs](std::int64_t k) {
+        return detector->for_batch(k).and_then([&](auto session) {
+            auto its_in = in;
+            auto its_outputs = outputs;
+            its_in.shape.front() *= k;
+            for (auto& o : its_outputs)
+                o.shape.front() *= k;
+            return inference::binding::create(std::move(session), {&its_in, 1}, its_outputs);
+        });
+    };
+    auto model = batched_model::create(on, detector_batches, frames, bind);
     if (!model) return tl::unexpected(std::move(model.error()));
     m.model_ = std::move(*model);
     return m;
@@ -164,23 +201,33 @@ result<mesh_memory> mesh_memory::create(device& on, const model_set& models, std
     if (auto r = take(on, m.scores_, scores_bytes(faces)); !r) return tl::unexpected(std::move(r.error()));
 
     // The mesh model on `count` crops from crop `first` on.
-    const auto bind = [&](std::int64_t first, std::int64_t count) {
-        const auto in = bound(on, models.mesh->inputs().front().name, crops + first * crop_elements,
+    m.bind_ = [&on, mesh = models.mesh, crops, landmarks = m.landmarks(), scores = m.scores()](
+                  std::int64_t first, std::int64_t count) -> result<inference::binding> {
+        auto session = mesh->for_batch(count);
+        if (!session) return tl::unexpected(std::move(session.error()));
+        const auto in = bound(on, mesh->any().inputs().front().name, crops + first * crop_elements,
                               {count, 3, mesh_input_size, mesh_input_size});
         const inference::bound_tensor out[] = {
-            bound(on, "landmarks", m.landmarks() + first * landmark_count * 3, {count, landmark_count, 3}),
-            bound(on, "score", m.scores() + first, {count, 1})};
-        return inference::binding::create(models.mesh, {&in, 1}, out);
+            bound(on, "landmarks", landmarks + first * landmark_count * 3, {count, landmark_count, 3}),
+            bound(on, "score", scores + first, {count, 1})};
+        return inference::binding::create(std::move(*session), {&in, 1}, out);
     };
-    auto model = batched_model::create(on, faces, [&](std::int64_t count) { return bind(0, count); });
+    auto model =
+        batched_model::create(on, mesh_batches, faces, [bind = m.bind_](std::int64_t count) { return bind(0, count); });
     if (!model) return tl::unexpected(std::move(model.error()));
     m.model_ = std::move(*model);
-    for (std::int64_t i = 0; i < faces; ++i) {
-        auto alone = bind(i, 1);
-        if (!alone) return tl::unexpected(std::move(alone.error()));
-        m.alone_.push_back(std::move(*alone));
-    }
+    m.alone_.resize(static_cast<std::size_t>(faces));
     return m;
+}
+
+result<void> mesh_memory::run_alone(std::int32_t i) {
+    auto& alone = alone_[static_cast<std::size_t>(i)];
+    if (!alone) {
+        auto bound = bind_(i, 1);
+        if (!bound) return tl::unexpected(std::move(bound.error()));
+        alone = std::move(*bound);
+    }
+    return alone->run();
 }
 
 result<workspace> workspace::create(device& on, const model_set& models, const pass_shape& shape) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,18 +33,22 @@ struct pass_shape {
     [[nodiscard]] std::size_t results_bytes() const;  // of the pass's
 };
 
+class mesh_memory;
+
 // A model bound to the first n of a row of inputs, for the numbers n that it will be asked to run on.
 class batched_model {
 public:
     using bind_batch = std::function<result<inference::binding>(std::int64_t n)>;
-    // Where the host sees how many there are: every n up to `most`. On a GPU, where each size of batch costs memory and a first
-    // run, the powers of two below `most`, and `most`.
-    [[nodiscard]] static result<batched_model> create(const device& on, std::int32_t most, const bind_batch& bind);
+    // Where the host sees how many there are: every n up to `most`. On a GPU, where each size of batch costs memory and seconds
+    // of setting up, those of `sizes` that are below `most`, and `most`; there each is bound when it is first run.
+    [[nodiscard]] static result<batched_model> create(const device& on, std::span<const std::int32_t> sizes,
+                                                      std::int32_t most, bind_batch bind);
 
-    // The binding of the smallest batch that holds n, 1 <= n <= most.
-    inference::binding& holding(std::int32_t n) { return batch_holding(n).bound; }
+    // Not on a GPU: the binding of the smallest batch that holds n, 1 <= n <= most.
+    inference::binding& holding(std::int32_t n) { return *batch_holding(n).bound; }
 
-    // Adds a run on that batch to `on`, always the same stream. With `graphs`, and where the device has them, from the third
+    // Adds a run to `on`, always the same stream, on the smallest batch that holds n; on a GPU on the smallest of those that were
+    // run before, if there is one: to set another up would take longer than it saves. With `graphs`, and where the device has them, from the third
     // run on as the launch of a graph; a batch that gives none, after a few tries, is run as before.
     void add_run(stream& on, std::int32_t n, bool graphs);
 
@@ -52,23 +58,34 @@ public:
 private:
     struct batch {
         std::int32_t size = 0;
-        inference::binding bound;
+        std::optional<inference::binding> bound = std::nullopt;
         std::unique_ptr<graph> captured = nullptr;  // goes before what it runs
         std::int32_t runs = 0;                      // without a graph
         std::int32_t captures = 0;                  // that failed
     };
     friend void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, bool graphs);
     batch& batch_holding(std::int32_t n);
+    void add_run(stream& on, batch& b, bool graphs);
+    result<void> bind(batch& b) const;
     void capture(stream& on, batch& b);
 
+    bind_batch bind_;
     std::vector<batch> batches_;  // the smallest first
     std::string refusal_;
 };
 
 // Runs a model a few times on whatever lies in its input, where a GPU runs it: what it sets up at its first runs, and its graph,
-// are then there before the first frame comes. On the batch that holds `usual`, or on every one: a batch that was never run
-// before holds up its first pass, which a live source notices. Adds to the stream and returns.
+// are then there before the first frame comes. On the batch that holds `usual`, or on every one. Adds to the stream and returns.
 void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, bool graphs);
+
+// A batch that was never run before holds up its first pass, which a live source notices; and its weights go up, which no ledger
+// counts.
+[[nodiscard]] inline bool sets_up_every_batch(const options& o) {
+    return o.pacing == pacing::live || o.verify_ledger;
+}
+
+// The same for the mesh model, as `chosen` would have it run.
+void warm_up(stream& on, mesh_memory& mesh, std::int32_t usual, bool every, const options& chosen);
 
 // A sentence for people about a model that a GPU runs without a graph.
 [[nodiscard]] std::string without_graph(const batched_model& model);
@@ -107,17 +124,19 @@ public:
     float* landmarks() const { return landmarks_.as<float>(); }
     float* scores() const { return scores_.as<float>(); }
 
-    // The mesh model bound to the first n crops, or to more; 1 <= n <= capacity.
+    // Not on a GPU: the mesh model bound to the first n crops; 1 <= n <= capacity.
     inference::binding& model(std::int32_t n) { return model_.holding(n); }
     batched_model& model() { return model_; }
-    // Bound to crop i alone: what is left when batching is switched off.
-    inference::binding& model_alone(std::int32_t i) { return alone_[static_cast<std::size_t>(i)]; }
+    // On crop i alone: what is left when batching is switched off.
+    [[nodiscard]] result<void> run_alone(std::int32_t i);
 
 private:
     device_buffer own_crops_, landmarks_, scores_;
     float* crops_ = nullptr;
+    using bind_some = std::function<result<inference::binding>(std::int64_t first, std::int64_t count)>;
+    bind_some bind_;
     batched_model model_;
-    std::vector<inference::binding> alone_;
+    std::vector<std::optional<inference::binding>> alone_;  // bound when they are first run
 };
 
 // All of a pass on one device.

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <onnxruntime_session_options_config_keys.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -26,21 +27,22 @@ tl::unexpected<error> unusable(const std::string& what) {
     return fail(errc::unavailable, "models cannot run on CUDA: " + what);
 }
 
-// For each run the same: no graph of CUDA's own, no search that takes longer than it saves, and the CPU's precision.
-std::unordered_map<std::string, std::string> provider_options(int index) {
+// For each run the same: no graph of CUDA's own, no search that takes longer than it saves, and the CPU's precision unless another
+// is asked for.
+std::unordered_map<std::string, std::string> provider_options(int index, bool tf32) {
     return {{"device_id", std::to_string(index)},
             {"arena_extend_strategy", "kSameAsRequested"},
             {"cudnn_conv_algo_search", "HEURISTIC"},
             {"cudnn_conv_use_max_workspace", "0"},  // 32 MiB at most: the pool has other guests
             {"do_copy_in_default_stream", "1"},
             {"enable_cuda_graph", "0"},
-            {"use_tf32", "0"}};
+            {"use_tf32", tf32 ? "1" : "0"}};
 }
 
-result<Ort::CUDAProviderOptions> made_options(int index) {
+result<Ort::CUDAProviderOptions> made_options(int index, bool tf32) {
     try {
         Ort::CUDAProviderOptions options;
-        options.Update(provider_options(index));  // the first call loads the provider
+        options.Update(provider_options(index, tf32));  // the first call loads the provider
         return options;
     } catch (const std::exception& e) {
         return unusable(
@@ -64,17 +66,20 @@ result<void> load_cuda_provider() {
         if (const fs::path wanted = library_folder() / library; !fs::exists(wanted))
             return unusable(fmt::format("{} is missing; `make setup GPU=1` fetches it", wanted.string()));
     }
-    const auto options = made_options(0);
+    const auto options = made_options(0, false);
     if (!options) return tl::unexpected(options.error());
     return {};
 }
 
-result<void> append_cuda_provider(Ort::SessionOptions& options, const stream& home) {
-    auto provider = made_options(home.owner().index());
+result<void> append_cuda_provider(Ort::SessionOptions& options, const stream& home, bool tf32) {
+    auto provider = made_options(home.owner().index(), tf32);
     if (!provider) return tl::unexpected(std::move(provider.error()));
     // After the others: an update by names starts from the defaults.
     provider->UpdateWithValue("user_compute_stream", home.handle());
     options.AppendExecutionProvider_CUDA_V2(**provider);
+    // It makes one Split of slices that share a tensor, and on CUDA a Split into parts of different sizes copies tables from the host
+    // in every run: no graph could be captured.
+    options.AddConfigEntry(kOrtSessionOptionsDisableSpecifiedOptimizers, "GatherSliceToSplitFusion");
     return {};
 }
 

@@ -13,9 +13,9 @@ inline constexpr const char* cuda_provider_name = "CUDAExecutionProvider";
 // Loads the provider's libraries; needs an environment. errc::unavailable: which one is missing, and what to do.
 [[nodiscard]] result<void> load_cuda_provider();
 
-// Lets the session run on the device of `home`, a stream of a CUDA device, and add its work to that stream. Throws what ONNX
-// Runtime throws.
-[[nodiscard]] result<void> append_cuda_provider(Ort::SessionOptions& options, const stream& home);
+// Lets the session run on the device of `home`, a stream of a CUDA device, and add its work to that stream. With `tf32` products
+// have 10 bits behind the point. Throws what ONNX Runtime throws.
+[[nodiscard]] result<void> append_cuda_provider(Ort::SessionOptions& options, const stream& home, bool tf32);
 
 // Addresses of CUDA device `index`.
 [[nodiscard]] Ort::MemoryInfo cuda_memory(int index);

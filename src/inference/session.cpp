@@ -85,7 +85,7 @@ result<void> check_cuda_provider(const runtime&) {
 struct session::impl {
     std::shared_ptr<runtime> on;
     std::shared_ptr<environment_allocators> allocators;  // of a session on a device, as the next two
-    std::unique_ptr<session_memory> memory;
+    std::shared_ptr<session_memory> memory;
     stream* home = nullptr;
     std::atomic<std::uint64_t> runs{0};
     std::atomic<const void*> last{nullptr};  // the binding whose run was the last one, unless that was waited for
@@ -113,23 +113,27 @@ std::size_t session::device_bytes() const {
     return impl_->memory == nullptr ? 0 : impl_->memory->bytes();
 }
 
+void session::trim() {
+    if (impl_->memory != nullptr) impl_->memory->trim();
+}
+
 namespace {
 
 // What makes a session of the CPU one of a device.
-result<void> move_to_device(session::impl& of, Ort::SessionOptions& options, stream& home,
-                            const tensorrt_plan* by_tensorrt) {
+result<void> move_to_device(session::impl& of, Ort::SessionOptions& options, const placement& where) {
+    stream& home = *where.home;
     auto allocators = environment_allocators::get();
     if (!allocators) return tl::unexpected(std::move(allocators.error()));
     if (auto served = (*allocators)->serve(home.owner().index()); !served) return served;
     of.allocators = std::move(*allocators);
-    of.memory = std::make_unique<session_memory>(home);
+    of.memory = where.beside != nullptr ? where.beside->get().memory : std::make_shared<session_memory>(home);
     of.home = &home;
     options.AddConfigEntry(kOrtSessionOptionsConfigUseEnvAllocators, "1");
     options.AddConfigEntry(kOrtSessionOptionsRecordEpGraphAssignmentInfo, "1");
-    if (by_tensorrt != nullptr) {
-        if (auto added = append_tensorrt_provider(options, home, *by_tensorrt); !added) return added;
+    if (where.by_tensorrt != nullptr) {
+        if (auto added = append_tensorrt_provider(options, home, *where.by_tensorrt); !added) return added;
     }
-    return append_cuda_provider(options, home);
+    return append_cuda_provider(options, home, where.tf32);
 }
 
 std::vector<std::string> strays_of(const Ort::Session& ort) {
@@ -145,8 +149,8 @@ std::vector<std::string> strays_of(const Ort::Session& ort) {
 }  // namespace
 
 result<std::shared_ptr<session>> session::load(std::shared_ptr<runtime> on, const std::filesystem::path& model,
-                                               threading how, stream* home, const tensorrt_plan* by_tensorrt) {
-    const bool on_device = home != nullptr && home->handle() != nullptr;
+                                               threading how, const placement& where) {
+    const bool on_device = where.home != nullptr && where.home->handle() != nullptr;
     auto i = std::make_unique<impl>();
     const auto open = [&]() -> result<std::shared_ptr<session>> {
         Ort::SessionOptions options;
@@ -160,7 +164,7 @@ result<std::shared_ptr<session>> session::load(std::shared_ptr<runtime> on, cons
             options.AddConfigEntry("session.force_spinning_stop", "1");
         }
         if (on_device) {
-            if (auto moved = move_to_device(*i, options, *home, by_tensorrt); !moved)
+            if (auto moved = move_to_device(*i, options, where); !moved)
                 return tl::unexpected(std::move(moved.error()));
         }
         const memory_scope its_memory(i->memory.get());
@@ -176,7 +180,7 @@ result<std::shared_ptr<session>> session::load(std::shared_ptr<runtime> on, cons
     if (!on_device) return guarded(doing, open);
     // With the device current, and the one before put back.
     result<std::shared_ptr<session>> loaded = fail(errc::internal, doing + ": its stream has failed");
-    home->enqueue([&]() -> result<void> {
+    where.home->enqueue([&]() -> result<void> {
         loaded = guarded(doing, open, true);
         return {};
     });

@@ -71,6 +71,19 @@ struct tensorrt_plan {
     std::vector<std::int64_t> smallest, usual, largest;  // of its shapes
 };
 
+class session;
+
+// Where a session runs.
+struct placement {
+    // If it is a stream of a CUDA device, there: every run adds its work to it. It outlives the session. Otherwise on the CPU.
+    stream* home = nullptr;
+    const tensorrt_plan* by_tensorrt = nullptr;
+    bool tf32 = false;  // products on tensor cores, with 10 bits behind the point
+    // A session of the same stream, whose memory serves this one too: what one has given back, the other works in. For sessions
+    // that the same thread runs.
+    const session* beside = nullptr;
+};
+
 struct tensor_info {
     std::string name;
     std::vector<std::int64_t> shape;  // -1: dynamic
@@ -79,15 +92,13 @@ struct tensor_info {
 // A loaded model: weights, shared by any number of bindings. Thread-safe, but on a device one thread at a time may run it.
 class session {
 public:
-    // Runs on the CPU, and `how` says on which threads. Or on the device of `home`, if that is a stream of a CUDA device: then
-    // every run adds its work to that stream, which outlives the session; weights and all that runs need come out of the
-    // device's pool; inputs and outputs are device addresses. Errors: errc::not_found and corrupt for the file,
+    // Runs on the CPU, and `how` says on which threads. Or on a device: then weights and all that runs need come out of the
+    // device's pool, and inputs and outputs are device addresses. Errors: errc::not_found and corrupt for the file,
     // errc::unavailable when ONNX Runtime cannot use the device (see check_cuda_provider), errc::out_of_memory. With
-    // `by_tensorrt`, on a device, by that; what TensorRT allocates for its engines is not the pool's.
+    // TensorRT what it allocates for its engines is not the pool's.
     [[nodiscard]] static result<std::shared_ptr<session>> load(std::shared_ptr<runtime> on,
                                                                const std::filesystem::path& model, threading how,
-                                                               stream* home = nullptr,
-                                                               const tensorrt_plan* by_tensorrt = nullptr);
+                                                               const placement& where = {});
     ~session();
     session(const session&) = delete;
 
@@ -97,8 +108,12 @@ public:
     // On a device: the nodes that run on the CPU all the same, as "name (operator)", each at the price of transfers and waits
     // that no ledger sees. Empty where all is as it should be, and on the CPU.
     [[nodiscard]] const std::vector<std::string>& strays() const noexcept { return strays_; }
-    // On a device: what it has taken of the pool so far.
+    // On a device: what it has taken of the pool so far, with those that it shares memory with.
     [[nodiscard]] std::size_t device_bytes() const;
+
+    // On a device: gives the pool back what the runs so far have worked in and graphs do not use, for all that share the memory.
+    // Waits for the stream.
+    void trim();
 
     // Not on a device: runs once on zeros of that input shape and returns the shapes of the outputs, in their order.
     [[nodiscard]] result<std::vector<std::vector<std::int64_t>>> output_shapes(

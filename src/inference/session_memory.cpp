@@ -21,8 +21,8 @@ thread_local session_memory* of_this_thread = nullptr;
 
 session_memory::~session_memory() {
     const std::lock_guard lock(mutex_);
-    of_graphs_.clear();  // they are gone
     release_kept();
+    kept_of_graphs_.clear();  // they are gone, and what they left on the stream is done
 }
 
 void session_memory::begin_graph() {
@@ -58,11 +58,18 @@ result<std::byte*> session_memory::take(std::size_t bytes) {
 }
 
 std::byte* session_memory::take_kept(std::size_t bytes) {
-    const auto at = kept_.lower_bound(bytes);
-    if (at == kept_.end() || at->first > 2 * bytes) return nullptr;  // a much larger block is worth more elsewhere
+    if (in_graph_) {
+        if (std::byte* const of_graph = take_kept(kept_of_graphs_, bytes)) return of_graph;
+    }
+    return take_kept(kept_, bytes);
+}
+
+std::byte* session_memory::take_kept(blocks& from, std::size_t bytes) {
+    const auto at = from.lower_bound(bytes);
+    if (at == from.end() || at->first > 2 * bytes) return nullptr;  // a much larger block is worth more elsewhere
     std::byte* const memory = at->second.data();
     used_.emplace(memory, std::move(at->second));
-    kept_.erase(at);
+    from.erase(at);
     return memory;
 }
 
@@ -80,21 +87,24 @@ void session_memory::give_back(std::byte* memory) noexcept {
     const auto at = used_.find(memory);
     if (at == used_.end()) return;
     const std::size_t bytes = at->second.bytes();
-    kept_.emplace(bytes, std::move(at->second));
+    (of_graphs_.contains(memory) ? kept_of_graphs_ : kept_).emplace(bytes, std::move(at->second));
     used_.erase(at);
 }
 
 void session_memory::release_kept() {
-    if (kept_.empty()) return;
+    if (kept_.empty() && kept_of_graphs_.empty()) return;
     auto done = owner().make_event();
     if (!done) return;  // the device has failed, and keeps its memory
     stream_.record(**done);
     if (!wait_until_done(owner(), **done, {stage::landmark, {}})) return;
-    std::erase_if(kept_, [&](const auto& block) {
-        if (of_graphs_.contains(block.second.data())) return false;
+    for (const auto& block : kept_)
         bytes_ -= block.first;
-        return true;
-    });
+    kept_.clear();
+}
+
+void session_memory::trim() {
+    const std::lock_guard lock(mutex_);
+    release_kept();
 }
 
 std::optional<error> session_memory::take_refusal() {

@@ -13,7 +13,7 @@
 
 namespace faceflow::inference {
 
-// The memory of one session, which runs on one stream. ONNX Runtime gives memory back while work that uses it is still on the
+// The memory of sessions that run on one stream, on one thread at a time. ONNX Runtime gives memory back while work that uses it is still on the
 // stream; it is kept here and used again by later work of that same stream, so nobody waits. Blocks go back to the pool
 // when that is full, after a wait for the stream, and at the end. Thread-safe.
 class session_memory {
@@ -28,10 +28,14 @@ public:
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes);
     void give_back(std::byte* memory) noexcept;
 
-    // What is handed out between the two a graph will use again and again, in the order of the stream: it stays with the session
-    // until that goes. By the thread that runs the session.
+    // What is handed out between the two a graph will use again and again, in the order of the stream. It is scratch, so other
+    // graphs may have it too; but nothing else, since what is handed out at other times may be to last, as weights and a
+    // convolution's plan are, and the next launch would write over it. By the thread that runs the sessions.
     void begin_graph();
     void end_graph();
+
+    // Gives what is kept back to the pool, but for what graphs use. Waits for the stream.
+    void trim();
 
     // The error of the last allocate that failed, once: ONNX Runtime makes a text of its own of it.
     [[nodiscard]] std::optional<error> take_refusal();
@@ -40,16 +44,18 @@ public:
     [[nodiscard]] device& owner() const noexcept { return stream_.owner(); }
 
 private:
-    // Returns nothing when there is none of a fitting size.
+    using blocks = std::multimap<std::size_t, device_buffer>;  // by size
+
+    // Return nothing when there is none of a fitting size.
     [[nodiscard]] std::byte* take_kept(std::size_t bytes);
+    [[nodiscard]] std::byte* take_kept(blocks& from, std::size_t bytes);
     [[nodiscard]] result<std::byte*> take_new(std::size_t bytes);
-    // Gives what is kept back to the pool, but for what graphs use.
     void release_kept();
     [[nodiscard]] result<std::byte*> take(std::size_t bytes);
 
     stream& stream_;
     mutable std::mutex mutex_;
-    std::multimap<std::size_t, device_buffer> kept_;  // by size
+    blocks kept_, kept_of_graphs_;
     std::unordered_map<std::byte*, device_buffer> used_;
     std::unordered_set<std::byte*> of_graphs_;
     bool in_graph_ = false;

@@ -181,7 +181,7 @@ TEST(face_room, where_kernels_are_host_functions_it_is_whole_goes) {
 
 TEST(face_room, on_a_gpu_it_is_the_smallest_batch_that_holds_the_faces) {
     face_room room(false, 64);
-    EXPECT_EQ(room.faces(), 16);
+    EXPECT_EQ(room.faces(), 32);
     const std::pair<int, int> grown[] = {{17, 32}, {33, 64}, {65, 128}, {130, 192}};
     for (const auto& [count, faces] : grown) {
         room.saw(count);

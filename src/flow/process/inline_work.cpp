@@ -335,7 +335,7 @@ private:
 result<std::unique_ptr<stage_work>> make_crop_work(stage_kit& kit, parcel p) {
     auto mesh = mesh_memory::create(kit.on(), kit.models(), p.at_once(), p.crops());
     if (!mesh) return tl::unexpected(std::move(mesh.error()));
-    warm_up(kit.work_stream(), mesh->model(), p.at_once(), true, kit.chosen().graphs);
+    warm_up(kit.work_stream(), *mesh, p.at_once(), true, kit.chosen());
     auto results = mirrored_memory::create(kit.on(), kit.shape().results_bytes(), kit.chosen().pinned);
     if (!results) return tl::unexpected(std::move(results.error()));
     return std::make_unique<crop_work>(kit, std::move(p), std::move(*mesh), std::move(*results));

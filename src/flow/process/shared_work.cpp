@@ -248,7 +248,7 @@ result<std::unique_ptr<stage_work>> make_shared_work(stage_kit& kit, shared_page
         // What a GPU sets up at the first runs of a model is the session's: the places find it there.
         auto mesh = mesh_memory::create(kit.on(), kit.models(), kit.shape().mesh_faces);
         if (!mesh) return tl::unexpected(std::move(mesh.error()));
-        warm_up(kit.work_stream(), mesh->model(), kit.shape().mesh_faces, false, kit.chosen().graphs);
+        warm_up(kit.work_stream(), *mesh, kit.shape().mesh_faces, sets_up_every_batch(kit.chosen()), kit.chosen());
         if (auto r = kit.wait({stage::landmark, {}}); !r) return tl::unexpected(std::move(r.error()));
     }
     return std::make_unique<shared_work>(kit, pages, std::move(detector));
