@@ -11,6 +11,8 @@ namespace {
 // From bench/count_flops.py: the models' arithmetic and weights at the sizes that a run uses.
 constexpr double detector_flops = 605.6e6, detector_weights = 2.007e6;
 constexpr double mesh_flops = 102.4e6, mesh_weights = 4.808e6;
+// What the nodes of each write for one picture.
+constexpr double detector_tensors = 99.982e6, mesh_tensors = 26.821e6;
 
 constexpr double faces = static_cast<double>(faces_per_frame);
 constexpr double detector_pixels = 640 * 384, letterbox_pixels = 640 * 360, crop_pixels = 192 * 192;
@@ -69,6 +71,16 @@ kernel_cost detect_cost(int candidates, int count) {
 
 kernel_cost finish_cost(int count) {
     return {count * (mesh_values + sizeof(vision::detection) + sizeof(vision::face_record)), count * 478.0 * 60};
+}
+
+model_cost detector_cost(int frames) {
+    return {frames * detector_flops, detector_weights + frames * (detector_pixels * tensor_pixel + detector_outputs),
+            detector_weights + frames * 2 * detector_tensors};
+}
+
+model_cost mesh_cost(int count) {
+    return {count * mesh_flops, mesh_weights + count * (crop_pixels * tensor_pixel + mesh_values),
+            mesh_weights + count * 2 * mesh_tensors};
 }
 
 floor_of_stage floor_for(const stage_cost& stage, const machine_limits& limits, unsigned cores) {

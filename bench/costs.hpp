@@ -40,4 +40,13 @@ inline constexpr double region_side = 400;
 [[nodiscard]] kernel_cost detect_cost(int candidates, int faces);
 [[nodiscard]] kernel_cost finish_cost(int faces);
 
+// Of one run of a model on so many pictures.
+struct model_cost {
+    double flops = 0;
+    double fused_bytes = 0;    // weights, input and outputs: what must move if nothing else leaves the chip
+    double unfused_bytes = 0;  // what its nodes read and write when none is fused with the next
+};
+[[nodiscard]] model_cost detector_cost(int frames);
+[[nodiscard]] model_cost mesh_cost(int faces);
+
 }  // namespace faceflow::bench

@@ -1,14 +1,11 @@
-// The stages' kernels on a device beside what it can copy: time of a launch, bytes and operations that it must at least take
-// (costs.hpp), and the share of the device's own copying rate that this comes to. Device and links are measured in the same run.
-// Frames take turns, so that they come from memory and not from a cache.
+// The stages' kernels and models on a device beside what it can copy and multiply: time of a launch, bytes and operations that it
+// must at least take (costs.hpp), and the share of the device's own rates that this comes to. Device and links are measured in the
+// same run. Frames take turns, so that they come from memory and not from a cache.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
-#include <cstring>
 #include <fstream>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
@@ -16,10 +13,10 @@
 
 #include "analysis/figure.hpp"
 #include "costs.hpp"
-#include "device/open_devices.hpp"
 #include "device_copy.hpp"
 #include "frame/layout.hpp"
-#include "vision/kernels.hpp"
+#include "gpu_bed.hpp"
+#include "gpu_models.hpp"
 
 namespace {
 
@@ -30,114 +27,12 @@ using nlohmann::ordered_json;
 constexpr std::int32_t frame_width = 1920, frame_height = 1080, detect_width = 640, detect_height = 384;
 constexpr std::int32_t crop_size = 192, most_faces = 32;
 
-template <class T>
-T value_or_exit(result<T> r) {
-    if (r) {
-        if constexpr (!std::is_void_v<T>) return std::move(*r);
-    } else {
-        fmt::print(stderr, "gpu: {}\n", r.error().message);
-        std::exit(1);
-    }
-}
-
 struct arguments {
     std::string device = "cuda", json, svg;
     int frames = 24;       // that take turns
     double seconds = 0.2;  // that each figure is measured for
     std::size_t copy_mib = 256;
-};
-
-struct row {
-    std::string name;
-    double us = 0;
-    kernel_cost cost;
-    [[nodiscard]] double bytes_per_second() const { return cost.bytes / us * 1e6; }
-    [[nodiscard]] double flops_per_second() const { return cost.flops / us * 1e6; }
-};
-
-class bed {
-public:
-    explicit bed(const arguments& a)
-        : wanted_(a),
-          devices_(value_or_exit(open_devices({a.device, std::size_t{2} << 30, "pcie4"}))),
-          on_(*devices_.front()),
-          stream_(value_or_exit(on_.make_stream("bench"))),
-          done_(value_or_exit(on_.make_event())),
-          work_(vision::make_kernels(on_)) {}
-    ~bed() {
-        for (const host_block& b : staging_)
-            on_.release_host(b);
-    }
-    bed(const bed&) = delete;
-
-    device& on() { return on_; }
-    stream& work_stream() { return *stream_; }
-    vision::kernels& work() { return *work_; }
-
-    std::byte* memory(std::size_t bytes) {
-        buffers_.push_back(value_or_exit(device_buffer::allocate(on_.pool(), bytes)));
-        return buffers_.back().data();
-    }
-    host_block staging(std::size_t bytes) {
-        staging_.push_back(value_or_exit(on_.allocate_host(bytes, true)));
-        std::memset(staging_.back().data, 1, bytes);
-        return staging_.back();
-    }
-    std::byte* upload(const void* from, std::size_t bytes) {
-        std::byte* const to = memory(bytes);
-        const host_block host = value_or_exit(on_.allocate_host(bytes, true));
-        std::memcpy(host.data, from, bytes);
-        value_or_exit(transfer(*stream_, direction::host_to_device, to, host, bytes, {}));
-        wait();
-        on_.release_host(host);
-        return to;
-    }
-    template <class T>
-    T* upload(const std::vector<T>& values) {
-        return reinterpret_cast<T*>(upload(values.data(), values.size() * sizeof(T)));
-    }
-
-    // Median time of what `add` adds, in microseconds: spans of a millisecond and more, each of many in a row, so that neither
-    // the span nor a launch's own overhead on an idle device is in it.
-    double measure(const std::function<void(std::size_t i)>& add) {
-        std::size_t turn = 0, in_a_row = 1;
-        const auto span_us = [&](std::size_t n) {
-            double us = 0;
-            stream_->begin_span();
-            for (std::size_t i = 0; i < n; ++i)
-                add(turn++);
-            stream_->end_span(
-                [&us](auto begin, auto end) { us = std::chrono::duration<double, std::micro>(end - begin).count(); });
-            wait();
-            return us / static_cast<double>(n);
-        };
-        span_us(1);
-        while (span_us(in_a_row) * static_cast<double>(in_a_row) < 1000 && in_a_row < 4096)
-            in_a_row *= 2;
-        std::vector<double> all;
-        const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(wanted_.seconds);
-        do {
-            all.push_back(span_us(in_a_row));
-        } while (std::chrono::steady_clock::now() < until || all.size() < 3);
-        std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2), all.end());
-        return all[all.size() / 2];
-    }
-
-    row kernel(std::string name, const kernel_cost& cost, const std::function<void(std::size_t i)>& add) {
-        return {std::move(name), measure(add), cost};
-    }
-
-private:
-    void wait() { value_or_exit(synchronise(*stream_, *done_, {})); }
-
-    const arguments& wanted_;
-    const std::vector<std::unique_ptr<device>> devices_;
-    device& on_;
-    const std::unique_ptr<stream> stream_;
-    const std::unique_ptr<event> done_;
-    const std::unique_ptr<vision::kernels> work_;
-    std::vector<device_buffer> buffers_;
-    std::vector<host_block> staging_;
+    bool no_models = false;
 };
 
 // Copies: within the device (read plus written), and over the link.
@@ -274,8 +169,14 @@ std::vector<row> decisions(bed& b) {
 struct report {
     std::string device;
     std::vector<row> copies, kernels;
+    double matrix_flops = 0;  // a second
+    std::vector<model_row> models;
     [[nodiscard]] double ceiling() const { return copies.front().bytes_per_second(); }
     [[nodiscard]] double share(const row& r) const { return r.bytes_per_second() / ceiling(); }
+    // The least time that the device's two rates allow.
+    [[nodiscard]] double floor_us(double bytes, double flops) const {
+        return std::max(bytes / ceiling(), flops / matrix_flops) * 1e6;
+    }
 };
 
 void print(const report& r) {
@@ -288,6 +189,22 @@ void print(const report& r) {
     for (const row& k : r.kernels) {
         fmt::print("| {} | {:.2f} | {:.3f} | {:.2f} | {:.1f} % | {:.3f} | {:.1f} |\n", k.name, k.us, k.cost.bytes / 1e6,
                    k.bytes_per_second() / 1e9, 100 * r.share(k), k.cost.flops / 1e6, k.flops_per_second() / 1e9);
+    }
+    if (r.models.empty()) return;
+    fmt::print(
+        "\nA product of matrices: {:.1f} TFLOP/s at the models' precision.\n\n"
+        "| model/batch | us | us, by kernel | first run, ms | MFLOP | MB, fused | MB, unfused | floor us, fused | "
+        "unfused | over the "
+        "floor, fused | "
+        "unfused |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        r.matrix_flops / 1e12);
+    for (const model_row& m : r.models) {
+        const double fused = r.floor_us(m.cost.fused_bytes, m.cost.flops),
+                     unfused = r.floor_us(m.cost.unfused_bytes, m.cost.flops);
+        fmt::print(
+            "| {} | {:.1f} | {:.1f} | {:.0f} | {:.0f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} x | {:.1f} x |\n",
+            m.name, m.us(), m.by_kernel_us, m.first_ms, m.cost.flops / 1e6, m.cost.fused_bytes / 1e6,
+            m.cost.unfused_bytes / 1e6, fused, unfused, m.us() / fused, m.us() / unfused);
     }
 }
 
@@ -302,6 +219,19 @@ ordered_json json_of(const report& r) {
                                 {"flops", k.cost.flops},
                                 {"bytes_per_second", k.bytes_per_second()},
                                 {"of_copy_rate", r.share(k)}});
+    }
+    j["matrix_flops_per_second"] = r.matrix_flops;
+    j["models"] = ordered_json::array();
+    for (const model_row& m : r.models) {
+        j["models"].push_back({{"name", m.name},
+                               {"first_ms", m.first_ms},
+                               {"by_kernel_us", m.by_kernel_us},
+                               {"graph_us", m.graph_us},
+                               {"flops", m.cost.flops},
+                               {"fused_bytes", m.cost.fused_bytes},
+                               {"unfused_bytes", m.cost.unfused_bytes},
+                               {"fused_floor_us", r.floor_us(m.cost.fused_bytes, m.cost.flops)},
+                               {"unfused_floor_us", r.floor_us(m.cost.unfused_bytes, m.cost.flops)}});
     }
     return j;
 }
@@ -329,23 +259,28 @@ bool write(const std::string& path, const std::string& text) {
 
 int main(int argc, char** argv) {
     arguments a;
-    CLI::App app("Measures the stages' kernels on a device beside what it can copy");
+    CLI::App app("Measures the stages' kernels and models on a device beside what it can copy and multiply");
     app.add_option("--device", a.device, "cuda[:I], emulated or cpu")->capture_default_str();
     app.add_option("--frames", a.frames, "frames of each format that take turns")->check(CLI::Range(1, 64));
     app.add_option("--seconds", a.seconds, "for each figure")->check(CLI::Range(0.0, 10.0));
     app.add_option("--copy-mib", a.copy_mib, "size of the copy within the device")->check(CLI::Range(64, 512));
+    app.add_flag("--no-models", a.no_models, "kernels and copies alone");
     app.add_option("--json", a.json, "write the figures there, too");
     app.add_option("--svg", a.svg, "and a figure there");
     CLI11_PARSE(app, argc, argv);
 
     report r;
     {
-        bed b(a);
+        bed b(a.device, a.seconds);
         r.device = b.on().description();
         r.copies = copies(b, a);
         r.kernels = sampling(b, a);
         for (auto& more : decisions(b))
             r.kernels.push_back(std::move(more));
+        if (!a.no_models) {
+            r.matrix_flops = matrix_rate(b);
+            r.models = model_rows(b);
+        }
     }
     print(r);
     return write(a.json, json_of(r).dump(2) + "\n") && write(a.svg, svg_of(r)) ? 0 : 1;

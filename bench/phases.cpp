@@ -134,11 +134,15 @@ result<std::unique_ptr<model_bench>> model_bench::create() {
     std::uint32_t seed = 1;
     for (auto& l : s->lanes) {
         const auto& m = s->models;
-        auto detector = l.memory.bind(m.detector, {1, 3, m.detect_height, m.detect_width}, m.detect_scale, seed++);
+        auto detector = m.detector->for_batch(1).and_then([&](const auto& session) {
+            return l.memory.bind(session, {1, 3, m.detect_height, m.detect_width}, m.detect_scale, seed++);
+        });
         if (!detector) return tl::unexpected(std::move(detector.error()));
         l.detector.push_back(std::move(*detector));
-        auto mesh =
-            l.memory.bind(m.mesh, {faces_per_frame, 3, flow::mesh_input_size, flow::mesh_input_size}, 1, seed++);
+        auto mesh = m.mesh->for_batch(faces_per_frame).and_then([&](const auto& session) {
+            return l.memory.bind(session, {faces_per_frame, 3, flow::mesh_input_size, flow::mesh_input_size}, 1,
+                                 seed++);
+        });
         if (!mesh) return tl::unexpected(std::move(mesh.error()));
         l.mesh.push_back(std::move(*mesh));
     }

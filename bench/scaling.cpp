@@ -32,6 +32,7 @@ struct arguments {
     int frames = 32;  // kept in memory, shown over and over
     double fps = 30, seconds = 3, warm_up = 3, limit_ms = 33;
     bool search = false;
+    int from = 1;       // cameras that a search begins with
     int most = 1024;    // cameras that a search tries
     double budget = 0;  // seconds after which no further step begins; 0: none
     std::string svg;
@@ -193,7 +194,7 @@ public:
     // To a sixteenth of what it holds, which is about as well as a step can be measured again.
     void by_search() {
         int beyond = 0;
-        for (int n = 1; beyond == 0 && n <= wanted_.most; n *= 2) {
+        for (int n = wanted_.from; beyond == 0 && n <= wanted_.most; n *= 2) {
             if (!measured(n)) return;
             (holds() ? held_ : beyond) = n;
         }
@@ -263,9 +264,12 @@ int main(int argc, char** argv) {
     app.add_option("--device", a.chosen.device);
     app.add_option("--flow", a.chosen.flow);
     app.add_option("--batch-frames", a.chosen.batch_frames);
+    app.add_option("--lanes", a.chosen.lanes);
+    app.add_option("--max-faces", a.chosen.max_faces, "of a frame; others are left out");
     app.add_option("--batch-deadline-ms", a.chosen.batch_deadline_ms);
     auto* const steps = app.add_option("--cameras", a.cameras, "the steps")->delimiter(',');
     app.add_flag("--search", a.search, "double the cameras until the limit is passed, then bisect")->excludes(steps);
+    app.add_option("--from", a.from, "cameras that a search begins with")->check(CLI::Range(1, 4096));
     app.add_option("--most", a.most, "cameras that a search tries")->check(CLI::Range(1, 4096));
     app.add_option("--budget", a.budget, "seconds after which no further step begins");
     app.add_option("--fps", a.fps);
@@ -273,6 +277,8 @@ int main(int argc, char** argv) {
     app.add_option("--warm-up", a.warm_up);
     app.add_option("--limit-ms", a.limit_ms);
     app.add_option("--device-memory", a.chosen.device_memory, "bytes");
+    app.add_option("--precision", a.chosen.precision, "what models compute in on CUDA")
+        ->check(CLI::IsMember({"fp32", "tf32", "fp16"}));
     app.add_option("--cache-ttl", a.chosen.cache_ttl);
     app.add_option("--json", a.json);
     app.add_option("--svg", a.svg);
