@@ -48,8 +48,8 @@ public:
     inference::binding& holding(std::int32_t n) { return *batch_holding(n).bound; }
 
     // Adds a run to `on`, always the same stream, on the smallest batch that holds n; on a GPU on the smallest of those that were
-    // run before, if there is one: to set another up would take longer than it saves. With `graphs`, and where the device has them, from the third
-    // run on as the launch of a graph; a batch that gives none, after a few tries, is run as before.
+    // run before, if there is one: to set another up would take longer than it saves. With `graphs`, and where the device has
+    // them, from the third run on as the launch of a graph; a batch that gives none, after a few tries, is run as before.
     void add_run(stream& on, std::int32_t n, bool graphs);
 
     // Why a batch runs without a graph although one was wanted; empty while there is no such batch.
