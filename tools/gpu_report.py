@@ -85,8 +85,8 @@ class Report:
                    self.program("faceflow", "compare", clip, *device, "--flows", ",".join(FLOWS), "--limit", frames,
                                 "--out", self.out / "compare", *patient), self.judge_compare)
         yield Step("cameras", "as many as it holds at 30 frames a second with p95 under 33 ms" + (", one at least" if self.cuda else ""), 150,
-                   self.program("faceflow_bench_scaling", clip, *device, "--search", "--from", 16 if self.cuda and not quick else 1, "--json", self.out / "cameras.json",
-                                "--svg", self.out / "cameras.svg", "--budget", 4 if quick else 120,
+                   self.program("faceflow_bench_scaling", clip, *device, "--search", "--from", 16 if self.cuda and not quick else 1,
+                                "--json", self.out / "cameras.json", "--svg", self.out / "cameras.svg", "--budget", 4 if quick else 120,
                                 *(["--seconds", 0.5, "--warm-up", 0.3, "--most", 2] if quick else ["--seconds", 2, "--warm-up", 1.5])),
                    self.judge_cameras)
         for flow in FLOWS:

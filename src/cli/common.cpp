@@ -105,7 +105,8 @@ void add_engine_options(CLI::App& app, engine_options& into) {
                 ->group(engine),
            {"auto", "cuda", "tensorrt"});
     one_of(*app.add_option("--precision", o.precision,
-                           "what models compute in on CUDA; tf32 is faster and moves landmarks by tenths of a pixel; "
+                           "what models compute in on CUDA; tf32 is faster and less exact (landmarks 0.4 px off, now "
+                           "and then pixels); "
                            "fp16 is TensorRT's and needs engines that `faceflow models build-engines` has checked")
                 ->capture_default_str()
                 ->group(engine),

@@ -12,7 +12,7 @@ namespace {
 
 // Frames that go through the device together unless the user says how many: a GPU is idle between the small kernels of one.
 std::int32_t usual_batch(const device& d) {
-    return d.kind() == device_kind::cuda ? 4 : 1;  // more do not fit into 2 GiB beside a second pass
+    return d.kind() == device_kind::cuda ? 4 : 1;  // more do not fit into 2 GiB in three lanes
 }
 
 result<void> open_cpu_instead(const options& o, equipment& e, std::string note) {

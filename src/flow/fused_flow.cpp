@@ -1,6 +1,5 @@
 #include "flow/fused_flow.hpp"
 
-#include <future>
 #include <thread>
 #include <vector>
 
@@ -15,15 +14,8 @@ public:
     static result<std::unique_ptr<flow>> create(const flow_parts& parts, std::size_t lanes_per_device,
                                                 const pass_shape& shape) {
         auto f = std::unique_ptr<fused_flow>(new fused_flow(parts, lanes_per_device, shape));
-        // Side by side: on a GPU a lane's models take seconds to get ready.
-        std::vector<std::future<result<std::unique_ptr<lane>>>> making;
         for (std::size_t i = 0; i < f->lines_.size() * lanes_per_device; ++i) {
-            making.push_back(std::async(std::launch::async, [&, i] {
-                return lane::create(*f->lines_[i / lanes_per_device], "lane " + std::to_string(i), shape);
-            }));
-        }
-        for (auto& m : making) {
-            auto l = m.get();
+            auto l = lane::create(*f->lines_[i / lanes_per_device], "lane " + std::to_string(i), shape);
             if (!l) return tl::unexpected(std::move(l.error()));
             f->lanes_.push_back(std::move(*l));
         }

@@ -13,9 +13,9 @@
 
 namespace faceflow::inference {
 
-// The memory of sessions that run on one stream, on one thread at a time. ONNX Runtime gives memory back while work that uses it is still on the
-// stream; it is kept here and used again by later work of that same stream, so nobody waits. Blocks go back to the pool
-// when that is full, after a wait for the stream, and at the end. Thread-safe.
+// The memory of sessions that run on one stream, on one thread at a time. ONNX Runtime gives memory back while work that uses it
+// is still on the stream; it is kept here and used again by later work of that same stream, so nobody waits. Blocks go back to
+// the pool when that is full, after a wait for the stream, and at the end. Thread-safe.
 class session_memory {
 public:
     // `on` and its device outlive it.

@@ -112,5 +112,34 @@ TEST_F(batched_model_test, a_stream_that_failed_costs_no_batch_its_graph) {
     EXPECT_EQ(memory_->model().graph_refusal(), "");
 }
 
+TEST_F(batched_model_test, each_size_of_batch_has_a_session_of_its_own_where_it_is_loaded_for_it) {
+    int loads = 0;
+    const auto another = [&](const inference::session&) {
+        ++loads;
+        return inference::session::load(models_.runtime, models_.detector_file, inference::threading::caller);
+    };
+    const auto first = models_.detector->for_batch(1).value();
+    placed_model on_device(first, another), on_host(first);
+    EXPECT_EQ(on_device.for_batch(4).value(), first) << "the one that is there";
+    const auto second = on_device.for_batch(1).value();
+    EXPECT_NE(second, first);
+    EXPECT_EQ(on_device.for_batch(4).value(), first);
+    EXPECT_EQ(on_device.for_batch(1).value(), second);
+    EXPECT_EQ(loads, 1);
+    EXPECT_EQ(on_host.for_batch(4).value(), on_host.for_batch(1).value());
+}
+
+TEST_F(batched_model_test, a_session_that_cannot_be_had_is_asked_for_again) {
+    int loads = 0;
+    placed_model model(models_.detector->for_batch(1).value(), [&](const inference::session&) {
+        ++loads;
+        return result<std::shared_ptr<inference::session>>(fail(errc::out_of_memory, "full"));
+    });
+    EXPECT_OK(model.for_batch(1));
+    EXPECT_FALSE(model.for_batch(2));
+    EXPECT_FALSE(model.for_batch(2));
+    EXPECT_EQ(loads, 2);
+}
+
 }  // namespace
 }  // namespace faceflow::flow

@@ -28,6 +28,9 @@ using sync_record = CUpti_ActivitySynchronization;
 constexpr CUpti_ActivityKind kinds[] = {CUPTI_ACTIVITY_KIND_MEMCPY, CUPTI_ACTIVITY_KIND_SYNCHRONIZATION,
                                         CUPTI_ACTIVITY_KIND_RUNTIME};
 
+// The two records of a call come closer together than so many calls of its kind; numbers of calls rise.
+constexpr std::size_t most_unmatched = 1 << 16;
+
 bool asks(CUpti_CallbackId call) {
     return call == CUPTI_RUNTIME_TRACE_CBID_cudaEventQuery_v3020 ||
            call == CUPTI_RUNTIME_TRACE_CBID_cudaStreamQuery_v3020 ||
@@ -210,13 +213,15 @@ void cupti::read(std::uint8_t* buffer, std::size_t bytes) {
     }
 }
 
-// CUPTI records a question whether an event is reached just as a wait for it, and what a library asks of the driver itself just as what
-// was asked of the runtime. The runtime's record of the call, which may come before or after, tells them apart.
+// CUPTI records a question whether an event is reached just as a wait for it, and what a library asks of the driver itself just as
+// what was asked of the runtime. The runtime's record of the call, which may come before or after, tells them apart; for what was
+// asked of the driver it never comes.
 void cupti::waited(std::uint32_t call, std::uint32_t context) {
     if (calls_.erase(call) > 0) {
         ++syncs_by_context_[context];
     } else {
         waits_.emplace(call, context);
+        if (waits_.size() > most_unmatched) waits_.erase(waits_.begin());
     }
 }
 
@@ -226,6 +231,7 @@ void cupti::called(std::uint32_t call, std::uint32_t function) {
         waits_.erase(at);
     } else if (waits(function)) {
         calls_.insert(call);
+        if (calls_.size() > most_unmatched) calls_.erase(calls_.begin());
     }
 }
 

@@ -7,10 +7,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "device/witness.hpp"
@@ -21,8 +20,9 @@ namespace faceflow {
 // Records from its making on what all devices of this process copy and all its threads wait for. Copies of
 // cudaMemcpy and its kin between host and device count once each, however they were asked for (by a library, or as a node of a
 // graph); waits are those for an event, a stream or a context that were asked of the runtime. What a library asks of the driver
-// itself is not among them: FFmpeg's decoder waits about twice a frame, on its source's own thread. CUPTI serves one such per process, and its callbacks carry no
-// argument: they find the recorder in a static pointer, and open() gives out the one that there is. Thread-safe.
+// itself is not among them: FFmpeg's decoder waits about twice a frame, on its source's own thread. CUPTI serves one such per
+// process, and its callbacks carry no argument: they find the recorder in a static pointer, and open() gives out the one that
+// there is. Thread-safe.
 class cupti {
 public:
     // The names and paths that are tried in turn by default.
@@ -61,8 +61,9 @@ private:
     std::mutex mutex_;
     std::map<std::uint32_t, crossings> by_device_;
     std::map<std::uint32_t, std::uint64_t> syncs_by_context_;
-    std::unordered_map<std::uint32_t, std::uint32_t> waits_;  // by number of call, with their contexts
-    std::unordered_set<std::uint32_t> calls_;                 // that wait, but whose wait is not recorded yet
+    std::map<std::uint32_t, std::uint32_t>
+        waits_;                      // by number of call, with their contexts; what the call is, is not known yet
+    std::set<std::uint32_t> calls_;  // that wait, but whose wait is not recorded yet
     std::uint64_t lost_ = 0;
 };
 
