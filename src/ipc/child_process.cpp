@@ -193,7 +193,11 @@ void child_process::kill() noexcept {
 process_activity child_process::activity() const {
     if (ended_ || !handle_) return {};
     std::ifstream file(fmt::format("/proc/{}/stat", id_));
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    // Read in one go, which sets a flag where iterators would throw: the process may end between the opening and the reading,
+    // and who else reaps it (this process may ignore SIGCHLD) takes the file's content away.
+    std::string text(1024, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
     // The program's name stands in brackets and may hold any byte.
     const auto name_end = text.rfind(')');
     if (name_end == std::string::npos) return {};

@@ -118,6 +118,18 @@ TEST(ipc_child, its_activity_tells_work_from_sleep_and_from_being_stopped) {
     EXPECT_TRUE(reaches(spinner, [](const auto& a) { return a.now == state::gone; }));
 }
 
+TEST(ipc_child, its_activity_may_be_asked_while_it_ends_and_is_reaped) {
+    // The kernel reaps at once when SIGCHLD is ignored: its file in /proc may go between two system calls of a look at it.
+    const auto before = ::signal(SIGCHLD, SIG_IGN);
+    for (int i = 0; i < 200; ++i) {
+        auto child = start({"pause"});
+        child.kill();
+        for (const auto end = soon(); child.activity().now != process_activity::state::gone;)
+            ASSERT_LT(clock::now(), end);
+    }
+    ::signal(SIGCHLD, before);
+}
+
 TEST(ipc_child, dies_with_its_owner) {
     auto owner = test::start_peer({"own"});
     const auto m = owner.to.receive(soon());
