@@ -5,7 +5,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -14,6 +13,7 @@
 #include "costs.hpp"
 #include "machine.hpp"
 #include "phases.hpp"
+#include "report_file.hpp"
 
 namespace {
 
@@ -214,13 +214,5 @@ int main(int argc, char** argv) {
     }
     const ordered_json j = report(clip, first, rounds, limits, cores);
     print(j);
-    if (!json_path.empty()) {
-        std::ofstream out(json_path);
-        out << j.dump(2) << "\n";
-        if (!out.flush()) {
-            fmt::print(stderr, "end_to_end: cannot write {}\n", json_path);
-            return 1;
-        }
-    }
-    return 0;
+    return write_report(json_path, j.dump(2) + "\n") ? 0 : 1;
 }

@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
@@ -17,6 +16,7 @@
 #include "frame/layout.hpp"
 #include "gpu_bed.hpp"
 #include "gpu_models.hpp"
+#include "report_file.hpp"
 
 namespace {
 
@@ -246,15 +246,6 @@ std::string svg_of(const report& r) {
     return analysis::render_bars("Kernels", r.device, std::array{std::move(time), std::move(share)});
 }
 
-bool write(const std::string& path, const std::string& text) {
-    if (path.empty()) return true;
-    std::ofstream out(path);
-    out << text;
-    if (out.flush()) return true;
-    fmt::print(stderr, "gpu: cannot write {}\n", path);
-    return false;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -283,5 +274,5 @@ int main(int argc, char** argv) {
         }
     }
     print(r);
-    return write(a.json, json_of(r).dump(2) + "\n") && write(a.svg, svg_of(r)) ? 0 : 1;
+    return write_report(a.json, json_of(r).dump(2) + "\n") && write_report(a.svg, svg_of(r)) ? 0 : 1;
 }

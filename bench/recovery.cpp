@@ -18,6 +18,7 @@
 
 #include "engine/engine.hpp"
 #include "media/source.hpp"
+#include "report_file.hpp"
 
 namespace {
 
@@ -157,15 +158,6 @@ result<measured> measure(const arguments& a, const std::vector<host_frame>& fram
     return m;
 }
 
-bool write(const std::string& path, const std::string& text) {
-    if (path.empty()) return true;
-    std::ofstream out(path);
-    out << text;
-    if (out.flush()) return true;
-    fmt::print(stderr, "recovery: cannot write {}\n", path);
-    return false;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -223,5 +215,5 @@ int main(int argc, char** argv) {
                                    {"lost_frames", lost}});
         }
     }
-    return write(a.json, all.dump(2) + "\n") ? 0 : 1;
+    return bench::write_report(a.json, all.dump(2) + "\n") ? 0 : 1;
 }

@@ -9,7 +9,6 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -18,6 +17,7 @@
 #include "analysis/figure.hpp"
 #include "engine/engine.hpp"
 #include "media/source.hpp"
+#include "report_file.hpp"
 
 namespace {
 
@@ -246,15 +246,6 @@ private:
     bool failed_ = false, cut_short_ = false;
 };
 
-bool write(const std::string& path, const std::string& text) {
-    if (path.empty()) return true;
-    std::ofstream out(path);
-    out << text;
-    if (out.flush()) return true;
-    fmt::print(stderr, "scaling: cannot write {}\n", path);
-    return false;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -300,6 +291,7 @@ int main(int argc, char** argv) {
     }
     fmt::print("\n{} cameras of {} frames a second with p95 under {} ms and at most 1 % dropped\n", all.held(), a.fps,
                a.limit_ms);
-    const bool written = write(a.json, all.json().dump(2) + "\n") && write(a.svg, all.svg());
+    const bool written =
+        bench::write_report(a.json, all.json().dump(2) + "\n") && bench::write_report(a.svg, all.svg());
     return written && !all.failed() ? 0 : 1;
 }

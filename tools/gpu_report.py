@@ -90,7 +90,7 @@ class Report:
                                 *(["--seconds", 0.5, "--warm-up", 0.3, "--most", 2] if quick else ["--seconds", 2, "--warm-up", 1.5])),
                    self.judge_cameras)
         for flow in FLOWS:
-            yield Step(f"ablations of {flow}", "the same faces; the ledger agrees", 120,
+            yield Step(f"ablations of {flow}", "the same faces; the ledger agrees", 240 if self.cuda else 120,
                        self.program("faceflow", "compare", clip, *device, "--flows", flow, "--ablate", "cache,batch,pinned,graphs",
                                     "--limit", some, "--out", self.out / f"compare-{flow}", *patient), self.judge_compare)
         sanitizer = shutil.which("compute-sanitizer", path=os.environ.get("PATH", "") + ":/usr/local/cuda/bin")

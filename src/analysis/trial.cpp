@@ -260,6 +260,7 @@ result<std::vector<double>> trial::one_by_one(const progress_of& on_progress,
     arrivals results;
     options chosen = chosen_;
     chosen.verify_ledger = false;  // who counts costs time, and has counted already
+    chosen.lanes = 1;              // no second frame would need another, and each takes a GPU seconds to set up
     auto engine = engine_for(std::move(chosen), pacing::live, results);
     if (!engine) return tl::unexpected(std::move(engine.error()));
 

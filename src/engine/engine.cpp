@@ -182,8 +182,7 @@ result<std::size_t> face_engine::submit(host_frame f) {
 
 result<void> face_engine::admit(const frame_id& id) {
     const std::lock_guard lock(gates_mutex_);
-    sequence_gate& gate = gates_.try_emplace(id.source, id.source).first->second;
-    if (gate.admit(id) == admission::accepted) return {};
+    if (gates_[id.source].admit(id.sequence)) return {};
     return fail(errc::invalid_argument,
                 fmt::format("frame {} of source {} came after a newer one: the sequences of a source only grow",
                             id.sequence, id.source));
@@ -193,7 +192,7 @@ std::uint64_t face_engine::missing() const {
     const std::lock_guard lock(gates_mutex_);
     std::uint64_t all = 0;
     for (const auto& [source, gate] : gates_)
-        all += gate.counts().missing;
+        all += gate.missing();
     return all;
 }
 

@@ -19,7 +19,7 @@ result<std::unique_ptr<lane>> lane::create(device_line& line, const std::string&
     l->engine_folders_ = models->engine_folders;
     l->reader_ = std::make_unique<result_reader>(std::move(*reader));
     const bool every = sets_up_every_batch(work.chosen());
-    warm_up(*l->stream_, l->space_.detector().model(), shape.frames, every, work.chosen().graphs);
+    l->space_.detector().model().warm_up(*l->stream_, shape.frames, every, work.chosen().graphs);
     warm_up(*l->stream_, l->space_.mesh(), line.room.faces(), every, work.chosen());
     models->mesh->trim();  // and the detector's, which shares its memory
     *models = {};          // the lane's bindings have them now, and let go of them before its stream goes

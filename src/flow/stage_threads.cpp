@@ -54,7 +54,7 @@ result<void> stage_threads::prepare() {
     // Places share the models: what one sets up serves all.
     workspace& space = all_places_.front()->space;
     const bool every = sets_up_every_batch(o);
-    warm_up(*detect_stream_, space.detector().model(), 1, every, o.graphs);
+    space.detector().model().warm_up(*detect_stream_, 1, every, o.graphs);
     warm_up(*landmark_stream_, space.mesh(), line_.room.faces(), every, o);
     for (placed_model* model : {models->detector.get(), models->mesh.get()})
         model->trim();

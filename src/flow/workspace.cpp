@@ -35,11 +35,16 @@ inference::bound_tensor bound(device& on, const std::string& name, const float* 
 
 }  // namespace
 
-result<batched_model> batched_model::create(const device& on, std::span<const std::int32_t> sizes, std::int32_t most,
+batching batching_on(const device& on) noexcept {
+    return on.computes_on_host() ? batching::exact : batching::in_steps;
+}
+
+result<batched_model> batched_model::create(batching how, std::span<const std::int32_t> sizes, std::int32_t most,
                                             bind_batch bind) {
     batched_model m;
+    m.how_ = how;
     m.bind_ = std::move(bind);
-    if (!on.computes_on_host()) {
+    if (how == batching::in_steps) {
         for (const std::int32_t n : sizes) {
             if (n < most) m.batches_.push_back({n});
         }
@@ -106,18 +111,19 @@ void batched_model::capture(stream& on, batch& b) {
     if (b.captures == most_captures && refusal_.empty()) refusal_ = std::move(captured.error().message);
 }
 
-void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, bool graphs) {
-    if (on.owner().computes_on_host()) return;
+void batched_model::warm_up(stream& on, std::int32_t usual, bool every, bool graphs) {
+    if (how_ == batching::exact) return;
+    const auto* const chosen = every ? nullptr : &batch_holding(usual);
     // The largest first: smaller ones then find memory that is there.
-    for (auto batch = model.batches_.rbegin(); batch != model.batches_.rend(); ++batch) {
-        if (!every && &*batch != &model.batch_holding(usual)) continue;
+    for (auto b = batches_.rbegin(); b != batches_.rend(); ++b) {
+        if (!every && &*b != chosen) continue;
         for (std::int32_t i = 0; i < runs_before_graph + (graphs ? most_captures - 1 : 0); ++i)
-            model.add_run(on, *batch, graphs);
+            add_run(on, *b, graphs);
     }
 }
 
 void warm_up(stream& on, mesh_memory& mesh, std::int32_t usual, bool every, const options& chosen) {
-    if (chosen.batch) return warm_up(on, mesh.model(), usual, every, chosen.graphs);
+    if (chosen.batch) return mesh.model().warm_up(on, usual, every, chosen.graphs);
     if (on.owner().computes_on_host()) return;
     for (std::int32_t i = 0; i < runs_before_graph; ++i)
         on.enqueue([&mesh] { return mesh.run_alone(0); });
@@ -165,7 +171,7 @@ result<detector_memory> detector_memory::create(device& on, const model_set& mod
             return inference::binding::create(std::move(session), {&its_in, 1}, its_outputs);
         });
     };
-    auto model = batched_model::create(on, detector_batches, frames, bind);
+    auto model = batched_model::create(batching_on(on), detector_batches, frames, bind);
     if (!model) return tl::unexpected(std::move(model.error()));
     m.model_ = std::move(*model);
     return m;
@@ -212,8 +218,8 @@ result<mesh_memory> mesh_memory::create(device& on, const model_set& models, std
             bound(on, "score", scores + first, {count, 1})};
         return inference::binding::create(std::move(*session), {&in, 1}, out);
     };
-    auto model =
-        batched_model::create(on, mesh_batches, faces, [bind = m.bind_](std::int64_t count) { return bind(0, count); });
+    auto model = batched_model::create(batching_on(on), mesh_batches, faces,
+                                       [bind = m.bind_](std::int64_t count) { return bind(0, count); });
     if (!model) return tl::unexpected(std::move(model.error()));
     m.model_ = std::move(*model);
     m.alone_.resize(static_cast<std::size_t>(faces));

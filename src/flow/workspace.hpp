@@ -35,22 +35,32 @@ struct pass_shape {
 
 class mesh_memory;
 
+// For which numbers of inputs a model is bound.
+enum class batching : std::uint8_t {
+    exact,     // every number, all bound at once: the host's kernels, which need no setting up
+    in_steps,  // a few sizes, each bound when it is first run: a GPU, where each costs memory and seconds
+};
+[[nodiscard]] batching batching_on(const device& on) noexcept;
+
 // A model bound to the first n of a row of inputs, for the numbers n that it will be asked to run on.
 class batched_model {
 public:
     using bind_batch = std::function<result<inference::binding>(std::int64_t n)>;
-    // Where the host sees how many there are: every n up to `most`. On a GPU, where each size of batch costs memory and seconds
-    // of setting up, those of `sizes` that are below `most`, and `most`; there each is bound when it is first run.
-    [[nodiscard]] static result<batched_model> create(const device& on, std::span<const std::int32_t> sizes,
+    // For up to `most`. In steps: those of `sizes` (ascending) that are below `most`, and `most`. Errors of `bind`.
+    [[nodiscard]] static result<batched_model> create(batching how, std::span<const std::int32_t> sizes,
                                                       std::int32_t most, bind_batch bind);
 
-    // Not on a GPU: the binding of the smallest batch that holds n, 1 <= n <= most.
+    // The binding of the smallest batch that holds n, 1 <= n <= most. With `exact`.
     inference::binding& holding(std::int32_t n) { return *batch_holding(n).bound; }
 
-    // Adds a run to `on`, always the same stream, on the smallest batch that holds n; on a GPU on the smallest of those that were
+    // Adds a run to `on`, always the same stream, on the smallest batch that holds n; in steps on the smallest of those that were
     // run before, if there is one: to set another up would take longer than it saves. With `graphs`, and where the device has
     // them, from the third run on as the launch of a graph; a batch that gives none, after a few tries, is run as before.
     void add_run(stream& on, std::int32_t n, bool graphs);
+
+    // In steps: runs the batch that holds `usual`, or every one, a few times on whatever lies in its input. What it sets up at its
+    // first runs, and its graph, are then there before the first frame comes. Adds to the stream and returns.
+    void warm_up(stream& on, std::int32_t usual, bool every, bool graphs);
 
     // Why a batch runs without a graph although one was wanted; empty while there is no such batch.
     [[nodiscard]] const std::string& graph_refusal() const noexcept { return refusal_; }
@@ -63,20 +73,16 @@ private:
         std::int32_t runs = 0;                      // without a graph
         std::int32_t captures = 0;                  // that failed
     };
-    friend void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, bool graphs);
     batch& batch_holding(std::int32_t n);
     void add_run(stream& on, batch& b, bool graphs);
     result<void> bind(batch& b) const;
     void capture(stream& on, batch& b);
 
+    batching how_ = batching::exact;
     bind_batch bind_;
     std::vector<batch> batches_;  // the smallest first
     std::string refusal_;
 };
-
-// Runs a model a few times on whatever lies in its input, where a GPU runs it: what it sets up at its first runs, and its graph,
-// are then there before the first frame comes. On the batch that holds `usual`, or on every one. Adds to the stream and returns.
-void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, bool graphs);
 
 // A batch that was never run before holds up its first pass, which a live source notices; and its weights go up, which no ledger
 // counts.
@@ -84,7 +90,7 @@ void warm_up(stream& on, batched_model& model, std::int32_t usual, bool every, b
     return o.pacing == pacing::live || o.verify_ledger;
 }
 
-// The same for the mesh model, as `chosen` would have it run.
+// batched_model::warm_up for the mesh model, as `chosen` would have it run.
 void warm_up(stream& on, mesh_memory& mesh, std::int32_t usual, bool every, const options& chosen);
 
 // A sentence for people about a model that a GPU runs without a graph.

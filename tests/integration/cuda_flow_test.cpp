@@ -2,24 +2,14 @@
 // is said then is tested everywhere.
 #include <gmock/gmock.h>
 
-#include <filesystem>
-
-#include "device/open_devices.hpp"
-#include "engine/engine.hpp"
-#include "inference/session.hpp"
-#include "media/source.hpp"
-#include "support.hpp"
-#include "vision/records.hpp"
+#include "flow_testing.hpp"
 
 namespace faceflow {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::AnyOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-const fs::path demo = test::checkout() / "assets/demo.mp4";
 
 TEST(cuda_provider, says_what_is_missing_and_what_to_do) {
     const auto runtime = inference::runtime::create({1});
@@ -84,77 +74,19 @@ TEST(engine_devices, auto_is_the_cpu_without_a_word_where_there_is_no_gpu) {
     EXPECT_THAT(none.error().message, HasSubstr("no CUDA device"));
 }
 
-struct measured {
-    std::vector<frame_faces> faces;
-    ledger::entry up, down;
-    std::uint64_t syncs = 0;
-    std::map<std::string, std::uint64_t> dropped, errors;
-    std::vector<std::string> notes;
-    std::uint64_t timed = 0;  // spans of the landmark stage
-    std::size_t peak = 0, limit = 0;
-};
-
-class cuda_flow : public testing::TestWithParam<std::string> {
+class cuda_flow : public test::flow_test, public testing::WithParamInterface<std::string> {
 protected:
-    static void SetUpTestSuite() {
-        if (!fs::exists(demo)) return;
-        auto source = media::open_source(demo.string(), {});
-        ASSERT_OK(source);
-        while (frames.size() < 48)
-            frames.push_back((*source)->next().value()->frame);
-    }
-    static void TearDownTestSuite() { frames.clear(); }
     void SetUp() override {
-        if (frames.empty()) GTEST_SKIP() << "assets/demo.mp4 is missing; tools/setup.sh makes it";
-        if (const auto there = open_devices({.name = "cuda"}); !there) GTEST_SKIP() << there.error().message;
-        const auto runtime = inference::runtime::create({1});
-        ASSERT_OK(runtime);
-        if (const auto usable = inference::check_cuda_provider(**runtime); !usable)
-            GTEST_SKIP() << usable.error().message;
+        test::flow_test::SetUp();
+        if (IsSkipped()) return;
+        if (const auto usable = test::check_cuda(); !usable) GTEST_SKIP() << usable.error().message;
         chosen.flow = GetParam();
         chosen.device = "cuda";
         chosen.threads = 4;
     }
 
-    measured run() const {
-        measured m;
-        auto made = face_engine::create({chosen,
-                                         [&](const host_frame&, result<frame_faces> r) {
-                                             if (r) {
-                                                 m.faces.push_back(std::move(*r));
-                                             } else {
-                                                 ADD_FAILURE() << r.error().message;
-                                             }
-                                         },
-                                         true});
-        EXPECT_OK(made);
-        if (!made) return m;
-        face_engine& e = **made;
-        std::uint64_t waits_of_setting_up = 0;
-        for (const auto& d : e.devices())
-            waits_of_setting_up += d->book().syncs();
-        e.begin_source(0);
-        for (const host_frame& f : frames)
-            EXPECT_OK(e.submit(f));
-        e.end_source(0);
-        e.drain();
-        for (const auto& d : e.devices()) {
-            m.up += d->book().transfers(direction::host_to_device);
-            m.down += d->book().transfers(direction::device_to_host);
-            m.syncs += d->book().syncs();
-            m.peak = std::max(m.peak, d->pool().peak_bytes());
-            m.limit = d->pool().limit_bytes();
-        }
-        m.syncs -= waits_of_setting_up;
-        m.dropped = e.counters().dropped.snapshot();
-        m.errors = e.counters().errors.snapshot();
-        m.notes = e.notes();
-        m.timed = e.counters().of(stage::landmark).count();
-        return m;
-    }
-
     // The same frames on the CPU, with their tracks, to within `pixels`.
-    void expect_faces_of_the_cpu(const measured& m, float pixels) {
+    void expect_faces_of_the_cpu(const test::measured& m, float pixels) {
         chosen.device = "cpu";
         const auto cpu = run();
         ASSERT_EQ(m.faces.size(), cpu.faces.size());
@@ -175,15 +107,11 @@ protected:
         EXPECT_LT(most, pixels);
         RecordProperty("farthest_landmark", std::to_string(most));
     }
-
-    options chosen;
-    static std::vector<host_frame> frames;
 };
-std::vector<host_frame> cuda_flow::frames;
 
 TEST_P(cuda_flow, finds_the_faces_of_the_cpu_with_one_upload_a_frame_and_one_wait_a_download) {
     const auto m = run();
-    EXPECT_THAT(m.notes, IsEmpty()) << "every node of the models runs on the device";
+    EXPECT_THAT(m.warnings, IsEmpty()) << "every node of the models runs on the device";
     EXPECT_EQ(m.up.count, frames.size());
     EXPECT_EQ(m.up.pinned_bytes, m.up.bytes);
     EXPECT_EQ(m.syncs, m.down.count);

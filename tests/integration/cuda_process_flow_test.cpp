@@ -5,16 +5,12 @@
 #include <algorithm>
 #include <atomic>
 
-#include "device/open_devices.hpp"
 #include "flow_testing.hpp"
-#include "inference/session.hpp"
 #include "stage_children.hpp"
-#include "vision/records.hpp"
 
 namespace faceflow {
 namespace {
 
-using test::frame_bytes;
 using test::stage_processes;
 using testing::IsEmpty;
 
@@ -25,11 +21,7 @@ protected:
     void SetUp() override {
         test::flow_test::SetUp();
         if (IsSkipped()) return;
-        if (const auto there = open_devices({.name = on}); !there) GTEST_SKIP() << there.error().message;
-        const auto runtime = inference::runtime::create({1});
-        ASSERT_OK(runtime);
-        if (const auto usable = inference::check_cuda_provider(**runtime); !usable)
-            GTEST_SKIP() << usable.error().message;
+        if (const auto usable = test::check_cuda(); !usable) GTEST_SKIP() << usable.error().message;
         chosen.flow = GetParam();
         chosen.device = on;
         chosen.threads = 4;
@@ -59,27 +51,9 @@ TEST_P(cuda_process_flow, finds_the_faces_of_the_cpu) {
 
 TEST_P(cuda_process_flow, moves_exactly_what_its_design_says) {
     const auto m = run();
-    const auto n = frames.size();
-    ASSERT_EQ(m.faces.size(), n);
+    ASSERT_EQ(m.faces.size(), frames.size());
     EXPECT_THAT(m.errors, IsEmpty());
-    if (GetParam() == "copied") {
-        // The frame for detect and again for region, the faces for region, a crop each; the faces, a crop each, a record each.
-        EXPECT_EQ(m.up.count, 7 * n);
-        EXPECT_EQ(m.down.count, 9 * n);
-        EXPECT_EQ(m.up.pinned_count + m.down.pinned_count, 0u);
-        EXPECT_EQ(m.syncs, 9 * n);
-    } else if (GetParam() == "cached") {
-        EXPECT_EQ(m.up.count, 2 * n) << "the frame, and one batch of regions";
-        EXPECT_LE(m.down.count, 2 * n + 1) << "the first frame guesses how many faces there are";
-        EXPECT_EQ(m.cache.hits, n);
-        EXPECT_EQ(m.up.pinned_count, m.up.count);
-    } else {
-        EXPECT_EQ(m.up.count, n);
-        EXPECT_EQ(m.up.bytes, n * frame_bytes);
-        EXPECT_EQ(m.down.count, n);
-        EXPECT_EQ(m.down.bytes, n * vision::pass_results::bytes(1, 8));
-        EXPECT_EQ(m.syncs, n) << "handing a frame over waits for nothing";
-    }
+    test::expect_moves_of(GetParam(), m, frames.size());
 }
 
 TEST_P(cuda_process_flow, a_killed_process_costs_the_frames_in_work_and_nothing_else) {

@@ -12,10 +12,13 @@
 #include <thread>
 #include <vector>
 
+#include "device/open_devices.hpp"
 #include "engine/engine.hpp"
 #include "frame/layout.hpp"
+#include "inference/session.hpp"
 #include "media/source.hpp"
 #include "support.hpp"
+#include "vision/records.hpp"
 
 namespace faceflow::test {
 
@@ -30,9 +33,19 @@ struct measured {
     frame_cache_counts cache;
     std::map<std::string, std::uint64_t> dropped, errors;
     std::size_t peak = 0, limit = 0;
-    std::vector<std::string> notes;  // lines for the user
+    std::vector<std::string> notes;     // lines for the user
+    std::vector<std::string> warnings;  // of the engine, from its start
+    std::uint64_t timed = 0;            // spans of the landmark stage
     std::optional<ledger_check> checked;
 };
+
+// Whether the models of a run can be on a CUDA device here; the error says why not.
+inline result<void> check_cuda() {
+    if (const auto there = open_devices({.name = "cuda"}); !there) return tl::unexpected(there.error());
+    const auto runtime = inference::runtime::create({1});
+    if (!runtime) return tl::unexpected(runtime.error());
+    return inference::check_cuda_provider(**runtime);
+}
 
 // The first frames of the demo clip through an engine with the options `chosen`.
 class flow_test : public testing::Test {
@@ -68,6 +81,9 @@ protected:
         EXPECT_OK(made);
         if (!made) return m;
         face_engine& e = **made;
+        std::uint64_t waits_of_setting_up = 0;
+        for (const auto& d : e.devices())
+            waits_of_setting_up += d->book().syncs();
         for (std::uint32_t s = 0; s < sources; ++s)
             e.begin_source(s);
         std::vector<std::thread> cameras;
@@ -90,7 +106,10 @@ protected:
             m.peak = std::max(m.peak, d->pool().peak_bytes());
             m.limit = d->pool().limit_bytes();
         }
+        m.syncs -= waits_of_setting_up;
         m.cache = e.cache();
+        m.warnings = e.notes();
+        m.timed = e.counters().of(stage::landmark).count();
         m.checked = e.check_ledger();
         m.notes = notes;
         m.dropped = e.counters().dropped.snapshot();
@@ -102,6 +121,31 @@ protected:
     trace* tracing = nullptr;
     static inline std::vector<host_frame> frames;
 };
+
+// What a flow of several processes moves for `n` frames of the demo clip, which have four faces each.
+inline void expect_moves_of(const std::string& flow, const measured& m, std::size_t n) {
+    constexpr std::size_t crop = sizeof(float) * 3 * 192 * 192;
+    if (flow == "copied") {
+        // The frame for detect and again for region, the faces for region, a crop each; the faces, a crop each, a record each.
+        EXPECT_EQ(m.up.count, 7 * n);
+        EXPECT_GE(m.up.bytes, n * (2 * 3 * 1920 * 1080 + 4 * crop));
+        EXPECT_EQ(m.down.count, 9 * n);
+        EXPECT_EQ(m.up.pinned_count + m.down.pinned_count, 0u);
+        EXPECT_EQ(m.syncs, 9 * n);
+    } else if (flow == "cached") {
+        EXPECT_EQ(m.up.count, 2 * n) << "the frame, and one batch of regions";
+        EXPECT_GE(m.up.bytes, n * (frame_bytes + 4 * crop));
+        EXPECT_LE(m.down.count, 2 * n + 1) << "the first frame guesses how many faces there are";
+        EXPECT_EQ(m.cache.hits, n);
+        EXPECT_EQ(m.up.pinned_count, m.up.count);
+    } else {
+        EXPECT_EQ(m.up.count, n);
+        EXPECT_EQ(m.up.bytes, n * frame_bytes);
+        EXPECT_EQ(m.down.count, n);
+        EXPECT_EQ(m.down.bytes, n * vision::pass_results::bytes(1, 8));
+        EXPECT_EQ(m.syncs, n) << "handing a frame over waits for nothing";
+    }
+}
 
 inline bool same(const std::vector<frame_faces>& a, const std::vector<frame_faces>& b) {
     if (a.size() != b.size()) return false;

@@ -1,7 +1,8 @@
-// A model's batches and their graphs, on the emulated device: the third run of a batch is a launch.
-#include <gtest/gtest.h>
+// A model's batches, which of them a run takes, and their graphs, on the emulated device: the third run of a batch is a launch.
+#include <gmock/gmock.h>
 
-#include <cstring>
+#include <algorithm>
+#include <utility>
 
 #include "device/open_devices.hpp"
 #include "flow/workspace.hpp"
@@ -58,6 +59,40 @@ protected:
     }
     void run(std::int32_t frames, bool graphs) { memory_->model().add_run(*stream_, frames, graphs); }
 
+    // In steps of 1, 4, 8 and 16 on memory of this fixture, as on a GPU; every batch that is bound enters `bound_`.
+    batched_model in_steps() {
+        static constexpr std::int32_t sizes[] = {1, 4, 8, 32};
+        return batched_model::create(batching::in_steps, sizes, 16,
+                                     [this](std::int64_t n) {
+                                         bound_.push_back(n);
+                                         return bind(n);
+                                     })
+            .value();
+    }
+    result<inference::binding> bind(std::int64_t n) {
+        const inference::session& model = models_.detector->any();
+        const auto tensor = [n](std::vector<float>& memory, const std::string& name, std::vector<std::int64_t> shape) {
+            shape.front() = n;
+            std::size_t elements = 1;
+            for (const auto extent : shape)
+                elements *= static_cast<std::size_t>(extent);
+            memory.resize(std::max(memory.size(), elements));
+            return inference::bound_tensor{name, memory.data(), shape};
+        };
+        in_.reserve(std::size_t{16} * 3 * 192 * 192);  // bindings keep its address
+        const auto in = tensor(in_, model.inputs().front().name, {1, 3, models_.detect_height, models_.detect_width});
+        outs_.resize(models_.detector_shapes.size());
+        std::vector<inference::bound_tensor> out;
+        for (std::size_t i = 0; i < outs_.size(); ++i) {
+            outs_[i].reserve(std::size_t{16} * 2304 * 16);
+            out.push_back(tensor(outs_[i], model.outputs()[i].name, models_.detector_shapes[i]));
+        }
+        return inference::binding::create(models_.detector->for_batch(n).value(), {&in, 1}, out);
+    }
+
+    std::vector<std::int64_t> bound_;
+    std::vector<float> in_;
+    std::vector<std::vector<float>> outs_;
     model_set models_;
     std::unique_ptr<device> device_;
     std::unique_ptr<stream> stream_;
@@ -110,6 +145,33 @@ TEST_F(batched_model_test, a_stream_that_failed_costs_no_batch_its_graph) {
         EXPECT_EQ(scores(), wanted);
     }
     EXPECT_EQ(memory_->model().graph_refusal(), "");
+}
+
+TEST_F(batched_model_test, in_steps_a_run_takes_the_smallest_batch_that_is_set_up) {
+    open("emulated");
+    batched_model model = in_steps();
+    EXPECT_THAT(bound_, testing::IsEmpty()) << "none before it is run";
+    const auto bound_after = [&](std::int32_t n) {
+        model.add_run(*stream_, n, false);
+        EXPECT_OK(synchronise(*stream_, *done_, {stage::detect, {}}));
+        return std::exchange(bound_, {});
+    };
+    EXPECT_THAT(bound_after(3), testing::ElementsAre(4)) << "nothing is there: the smallest that holds them";
+    EXPECT_THAT(bound_after(1), testing::IsEmpty()) << "four do, one would have to be set up";
+    EXPECT_THAT(bound_after(5), testing::ElementsAre(8));
+    EXPECT_THAT(bound_after(7), testing::IsEmpty());
+    EXPECT_THAT(bound_after(16), testing::ElementsAre(16));
+    EXPECT_THAT(bound_after(9), testing::IsEmpty());
+}
+
+TEST_F(batched_model_test, warming_up_sets_up_the_usual_batch_or_every_one) {
+    open("emulated");
+    batched_model usual = in_steps(), every = in_steps();
+    usual.warm_up(*stream_, 5, false, true);
+    EXPECT_THAT(std::exchange(bound_, {}), testing::ElementsAre(8));
+    every.warm_up(*stream_, 5, true, true);
+    EXPECT_THAT(bound_, testing::ElementsAre(16, 8, 4, 1)) << "the largest first";
+    EXPECT_OK(synchronise(*stream_, *done_, {stage::detect, {}}));
 }
 
 TEST_F(batched_model_test, each_size_of_batch_has_a_session_of_its_own_where_it_is_loaded_for_it) {

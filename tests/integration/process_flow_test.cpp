@@ -119,28 +119,7 @@ TEST_P(process_flow, waits_for_room_in_its_pools_and_keeps_every_frame) {
 TEST_P(process_flow, moves_exactly_what_its_design_says) {
     const auto m = run();
     ASSERT_EQ(m.faces.size(), frames.size());
-    const auto n = frames.size();
-    const std::size_t crop = 4 * 3 * 192 * 192;
-    if (GetParam() == "copied") {
-        // The frame for detect and again for region, the faces for region, a crop each; the faces, a crop each, a record each.
-        EXPECT_EQ(m.up.count, 7 * n);
-        EXPECT_GE(m.up.bytes, n * (2 * 3 * 1920 * 1080 + 4 * crop));
-        EXPECT_EQ(m.down.count, 9 * n);
-        EXPECT_EQ(m.up.pinned_count + m.down.pinned_count, 0u);
-        EXPECT_EQ(m.syncs, 9 * n);
-    } else if (GetParam() == "cached") {
-        EXPECT_EQ(m.up.count, 2 * n) << "the frame, and one batch of regions";
-        EXPECT_GE(m.up.bytes, n * (frame_bytes + 4 * crop));
-        EXPECT_LE(m.down.count, 2 * n + 1) << "the first frame guesses how many faces there are";
-        EXPECT_EQ(m.cache.hits, n);
-        EXPECT_EQ(m.up.pinned_count, m.up.count);
-    } else {
-        EXPECT_EQ(m.up.count, n);
-        EXPECT_EQ(m.up.bytes, n * frame_bytes);
-        EXPECT_EQ(m.down.count, n);
-        EXPECT_EQ(m.down.bytes, n * vision::pass_results::bytes(1, 8));
-        EXPECT_EQ(m.syncs, n) << "handing a frame over waits for nothing";
-    }
+    test::expect_moves_of(GetParam(), m, frames.size());
 }
 
 TEST_P(process_flow, moves_what_its_ledger_says_by_the_count_of_every_process_device) {

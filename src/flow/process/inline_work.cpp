@@ -352,7 +352,7 @@ result<std::unique_ptr<stage_work>> make_inline_work(stage_kit& kit) {
         auto made = detector_memory::create(kit.on(), kit.models(), 1);
         if (!made) return tl::unexpected(std::move(made.error()));
         detector = std::move(*made);
-        warm_up(kit.work_stream(), detector->model(), 1, true, kit.chosen().graphs);
+        detector->model().warm_up(kit.work_stream(), 1, true, kit.chosen().graphs);
     }
     return std::make_unique<picture_work>(kit, std::move(*p), std::move(detector));
 }

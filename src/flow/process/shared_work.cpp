@@ -242,7 +242,7 @@ result<std::unique_ptr<stage_work>> make_shared_work(stage_kit& kit, shared_page
         auto made = detector_memory::create(kit.on(), kit.models(), 1);
         if (!made) return tl::unexpected(std::move(made.error()));
         detector = std::move(*made);
-        warm_up(kit.work_stream(), detector->model(), 1, true, kit.chosen().graphs);
+        detector->model().warm_up(kit.work_stream(), 1, true, kit.chosen().graphs);
     }
     if (kit.asked().role == stage_role::landmark && !kit.on().computes_on_host()) {
         // What a GPU sets up at the first runs of a model is the session's: the places find it there.
