@@ -113,7 +113,7 @@ private:
         if (request_.out == "-") return add_writer(media::make_ndjson_writer("/dev/stdout"), "/dev/stdout");
         std::error_code ec;
         fs::create_directories(request_.out, ec);
-        if (ec || !fs::is_directory(request_.out)) {
+        if (ec || !fs::is_directory(request_.out, ec)) {
             return fail(errc::io,
                         fmt::format("cannot make the output folder {}: {}; choose another with --out",
                                     request_.out.string(), ec ? ec.message() : "something else of that name is there"));

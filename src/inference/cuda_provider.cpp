@@ -63,7 +63,8 @@ result<void> load_cuda_provider() {
                         library_folder().string()));
     }
     for (const char* library : {"libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"}) {
-        if (const fs::path wanted = library_folder() / library; !fs::exists(wanted))
+        std::error_code unseen;
+        if (const fs::path wanted = library_folder() / library; !fs::exists(wanted, unseen))
             return unusable(fmt::format("{} is missing; `make setup GPU=1` fetches it", wanted.string()));
     }
     const auto options = made_options(0, false);

@@ -9,55 +9,12 @@ import pathlib
 import pty
 import re
 import shlex
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-DEMO = ROOT / "assets" / "demo.mp4"
-SCHEMAS = ROOT / "docs" / "schema"
-CHECK = ROOT / "tests" / "tools" / "check_schema.py"
-FACEFLOW = None
-
-
-def faceflow(*args, timeout=300, **more):
-    return subprocess.run([FACEFLOW, *map(str, args)], capture_output=True, text=True, timeout=timeout, **more)
-
-
-def ffmpeg(*args):
-    subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, args)], check=True, stdin=subprocess.DEVNULL)
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="faceflow-e2e-"))
-        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
-
-    def run_ok(self, *args, **more):
-        done = faceflow("run", *args, "--out", self.dir / "out", **more)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done
-
-    def run_fails(self, code, *args, says=()):
-        done = faceflow("run", *args, "--out", self.dir / "out", "--detector", "blazeface")
-        self.assertEqual(done.returncode, code, done.stderr)
-        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
-        for text in says:
-            self.assertIn(text, done.stderr)
-        left = [p.name for p in (self.dir / "out").glob("**/*")] if (self.dir / "out").exists() else []
-        self.assertEqual(left, [], "nothing half-written is left behind")
-        return done
-
-    def lines(self):
-        with open(self.dir / "out" / "faces.ndjson") as f:
-            return [json.loads(line) for line in f]
-
-    def summary(self):
-        return json.loads((self.dir / "out" / "summary.json").read_text())
+from support import CHECK, DEMO, FACEFLOW, SCHEMAS, Case, faceflow, ffmpeg
 
 
 @unittest.skipUnless(DEMO.exists(), "assets/demo.mp4 is missing; tools/setup.sh makes it")
@@ -229,81 +186,6 @@ class DemoClip(Case):
         self.assertEqual(len(self.lines()[0]["faces"]), 144)
         self.run_ok(self.dir / "many.png", "--no-video", "--detect-size", "1536x1536", "--max-faces", 50)
         self.assertEqual(len(self.lines()[0]["faces"]), 50)
-
-
-@unittest.skipUnless(DEMO.exists(), "assets/demo.mp4 is missing; tools/setup.sh makes it")
-class MemoryFlow(Case):
-    COUNTS = ("host_to_device_per_frame", "host_to_device_bytes_per_frame", "device_to_host_per_frame",
-              "device_to_host_bytes_per_frame", "syncs_per_frame", "cache_hit_rate")
-
-    def compare(self, *args):
-        done = faceflow("compare", DEMO, "--device", "emulated", "--limit", 16, "--json", "--stage-timeout", 20, *args)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return json.loads(done.stdout)["rows"]
-
-    def plan(self, *args):
-        done = faceflow("plan", "--size", "1920x1080", "--faces", 4, "--json", *args)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return json.loads(done.stdout)
-
-    def test_plan_predicts_every_count_and_byte_that_compare_measures(self):
-        rows = self.compare("--flows", "fused,threaded,shared,cached,copied", "--ablate", "cache,batch,pinned")
-        self.assertEqual(len(rows), 20)
-        for row in rows:
-            off = [] if row["ablation"] == "none" else [f"--{row['ablation'].split()[0]}", "off"]
-            plan = self.plan("--flow", row["flow"], *off)
-            for key in self.COUNTS:
-                self.assertEqual(plan[key], row[key], f"{row['flow']}, {row['ablation']}: {key}")
-            self.assertTrue(row["faces_equal"], row)
-            self.assertEqual(row["failed"], 0, row)
-            if row["flow"] != "copied" and row["ablation"] != "batch":
-                self.assertEqual(row["largest_difference_px"], 0, row)
-
-    def test_frames_that_fail_are_told_and_count_in_no_figure(self):
-        # Room for the buffers, and for one frame where the ablation needs two.
-        done = faceflow("compare", DEMO, "--device", "emulated", "--flows", "fused", "--ablate", "cache", "--limit", 3, "--json",
-                        "--threads", 1, "--device-memory", "13M")
-        self.assertEqual(done.returncode, 1, done.stderr)
-        kept, shed = json.loads(done.stdout)["rows"]
-        self.assertEqual(kept["failed"], 0, done.stderr)
-        self.assertGreater(shed["failed"], 0)
-        self.assertFalse(shed["faces_equal"])
-        self.assertEqual((shed["fps"], shed["latency_ms"]["p50"]), (0, 0))
-        self.assertIn("gave no result", done.stderr)
-        self.assertIn("fused, cache off: its faces are not those of the reference", done.stderr)
-
-    def test_reports_are_written(self):
-        done = faceflow("compare", DEMO, "--device", "emulated", "--flows", "fused", "--limit", 6, "--out", self.dir / "out")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(sorted(p.name for p in (self.dir / "out").iterdir()), ["compare.csv", "compare.json", "compare.md", "compare.svg"])
-
-    def test_trace_is_one_for_perfetto(self):
-        self.run_ok(DEMO, "--no-video", "--device", "emulated", "--limit", 10, "--trace", self.dir / "trace.json")
-        events = json.loads((self.dir / "trace.json").read_text())["traceEvents"]
-        uploads = [e for e in events if e["ph"] == "X" and e["name"] == "upload" and e["args"]["bytes"] == 3110400]
-        self.assertEqual(len(uploads), 10)
-        self.assertEqual(len([e for e in events if e["ph"] == "s"]), len([e for e in events if e["ph"] == "f"]))
-
-    def test_the_ledger_is_held_against_the_devices_own_counts(self):
-        done = self.run_ok(DEMO, "--no-video", "--device", "emulated", "--flow", "cached", "--limit", 8, "--verify-ledger")
-        self.assertEqual(done.stderr, "")
-        check = self.summary()["ledger_check"]
-        self.assertEqual((check["by"], check["agrees"]), ("the copy engines", True))
-        self.assertEqual(check["host_to_device"]["ledger"]["count"], self.summary()["transfers"]["host_to_device"]["count"])
-        done = subprocess.run(["/usr/bin/python3", CHECK, SCHEMAS / "summary.schema.json", self.dir / "out" / "summary.json"],
-                              capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        rows = self.compare("--flows", "copied,shared,fused", "--verify-ledger")
-        self.assertEqual([row["ledger_agrees"] for row in rows], [True, True, True])
-        done = self.run_ok(DEMO, "--no-video", "--device", "cpu", "--limit", 2, "--verify-ledger")
-        self.assertIn("nothing crosses", done.stderr)
-        self.assertNotIn("ledger_check", self.summary())
-
-    def test_unknown_flows_devices_and_links_are_named(self):
-        for args in (["--flows", "fussed"], ["--device", "emulatd"], ["--link", "pcie9"], ["--ablate", "cash"]):
-            with self.subTest(args=args):
-                done = faceflow("compare", DEMO, "--limit", 2, *args)
-                self.assertEqual(done.returncode, 2, done.stderr)
 
 
 class BadInput(Case):
@@ -501,5 +383,4 @@ class Commands(Case):
 
 
 if __name__ == "__main__":
-    FACEFLOW = os.path.abspath(sys.argv.pop(1))
     unittest.main(verbosity=2)

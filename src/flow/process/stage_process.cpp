@@ -46,7 +46,7 @@ errc code_of(const stage_reply& reply) {
 
 result<fs::path> find_stage_program() {
     if (const char* named = std::getenv("FACEFLOW_STAGE"); named != nullptr && *named != '\0') {
-        if (fs::exists(named)) return fs::path(named);
+        if (::access(named, F_OK) == 0) return fs::path(named);
         return fail(errc::not_found, fmt::format("FACEFLOW_STAGE names {}, which is not there", named));
     }
     Dl_info here{};
