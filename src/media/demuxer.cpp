@@ -60,7 +60,7 @@ tl::unexpected<error> open_failure(const std::string& input, source_kind kind, i
 
 void set_transport_options(const std::string& input, const source_options& options, dictionary& settings) {
     if (starts_with_scheme(input, "rtsp") || starts_with_scheme(input, "rtsps")) {
-        settings.set("rtsp_transport", "tcp");
+        settings.set("rtsp_flags", "prefer_tcp");  // loses nothing; UDP where a camera refuses it
         settings.set("allowed_media_types", "video");
         settings.set("timeout", microseconds(options.read_timeout));
         settings.set("analyzeduration", "2000000");

@@ -1,13 +1,10 @@
 // Inputs that come over the wire: downloads, endless streams, streams that break off, and being told to stop.
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <csignal>
 #include <thread>
 
 #include "media/inventory.hpp"
+#include "media_servers.hpp"
 #include "media_testing.hpp"
 
 namespace faceflow::media {
@@ -16,63 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 using namespace testing_media;
 using steady = std::chrono::steady_clock;
-
-// A server of one connection after the other: each gets an HTTP header without a length, then `body`, then whatever
-// `afterwards` says.
-class endless_server {
-public:
-    enum class then { hang_up, fall_silent };
-
-    endless_server(std::string body, then afterwards, int connections)
-        : body_(std::move(body)),
-          afterwards_(afterwards),
-          connections_(connections) {
-        listening_ = socket(AF_INET, SOCK_STREAM, 0);
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        auto* generic = static_cast<sockaddr*>(static_cast<void*>(&address));
-        socklen_t size = sizeof address;
-        bind(listening_, generic, size);
-        listen(listening_, 8);
-        getsockname(listening_, generic, &size);
-        port_ = ntohs(address.sin_port);
-        thread_ = std::thread([this] { serve(); });
-    }
-    ~endless_server() {
-        stop_ = true;
-        shutdown(listening_, SHUT_RDWR);
-        thread_.join();
-    }
-
-    [[nodiscard]] std::string address() const { return "http://127.0.0.1:" + std::to_string(port_) + "/live"; }
-
-private:
-    void serve() {
-        for (int i = 0; i < connections_ && !stop_; ++i) {
-            const int client = accept(listening_, nullptr, nullptr);
-            if (client < 0) break;
-            std::array<char, 2048> request{};
-            if (read(client, request.data(), request.size()) > 0) {
-                const std::string head = "HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n";
-                send(client, head.data(), head.size(), MSG_NOSIGNAL);
-                send(client, body_.data(), body_.size(), MSG_NOSIGNAL);
-                while (afterwards_ == then::fall_silent && !stop_)
-                    std::this_thread::sleep_for(10ms);
-            }
-            close(client);
-        }
-        close(listening_);
-    }
-
-    std::string body_;
-    then afterwards_;
-    int connections_;
-    int listening_ = -1;
-    int port_ = 0;
-    std::atomic<bool> stop_{false};
-    std::thread thread_;
-};
 
 std::string transport_stream() {
     return read_bytes(make("live.ts", "-f lavfi -i testsrc2=s=160x120:r=25:d=2 -pix_fmt yuv420p -g 12 -bf 0"));
@@ -105,6 +45,29 @@ TEST(media_live, a_lost_stream_is_reconnected_and_time_goes_on) {
     const auto again = opened->next();
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().code, errc::io);
+}
+
+TEST(media_live, a_camera_that_speaks_rtsp_is_lost_and_comes_back) {
+    const rtsp_server camera(transport_stream(), rtsp_server::transport::tcp, 2);
+    const auto opened = open_or_fail(camera.address(), impatient());
+    ASSERT_TRUE(opened);
+    EXPECT_TRUE(opened->info().live);
+    const everything read = read_all(*opened);
+    EXPECT_EQ(opened->survived().at("reconnect"), 1U);
+    EXPECT_GT(read.frames.size(), 80U);
+    for (std::size_t i = 1; i < read.frames.size(); ++i)
+        EXPECT_LT(read.frames[i - 1].frame.pts_ns, read.frames[i].frame.pts_ns);
+    ASSERT_EQ(read.errors.size(), 1U);
+    EXPECT_NE(read.errors[0].message.find("did not come back"), std::string::npos) << read.errors[0].message;
+    EXPECT_EQ(camera.refused(), 0) << "TCP, which loses nothing, is asked for first";
+}
+
+TEST(media_live, a_camera_that_has_udp_alone_is_read_over_that) {
+    const rtsp_server camera(transport_stream(), rtsp_server::transport::udp, 1);
+    const auto opened = open_or_fail(camera.address(), impatient());
+    ASSERT_TRUE(opened);
+    EXPECT_GT(read_all(*opened).frames.size(), 40U);
+    EXPECT_EQ(camera.refused(), 1);
 }
 
 TEST(media_live, a_stream_that_falls_silent_counts_as_lost) {
