@@ -35,20 +35,22 @@ public:
     engine(engine&&) noexcept;
     engine& operator=(engine&&) noexcept;
 
-    // Takes a picture on without copying it: its memory must stay valid and unchanged until `release` is called (from a
-    // thread of the engine's), or, without one, until the frame's result was handed over.
+    // Takes a picture on without copying it: its memory must stay valid and unchanged until `release` is called, once, or,
+    // without one, until the frame's result was handed over. `release` may run on a thread of the engine's or within any push,
+    // no lock of the engine's is held meanwhile, and it must not call the engine back. After an error it is not called.
     // `pts_ns` must grow within a source. Recorded pacing: waits for room. Live pacing: never waits; an older
     // frame that has not begun makes room and has no result.
-    // Errors: invalid_argument (picture, time), unavailable (256 results wait for `next`; the picture was not taken), device_lost
-    // (the device fails for good, and this process with it: no engine of it can use the device any more).
+    // Errors: invalid_argument and unsupported (of the picture), unavailable (256 results wait for `next`), device_lost (the
+    // device fails for good, and this process with it: no engine of it can use the device any more).
     [[nodiscard]] result<frame_id> push(const image& picture, std::int64_t pts_ns, std::uint32_t source = 0,
                                         std::function<void()> release = {});
 
     // Waits for the next result; nullopt when nothing that was pushed is without one. The error of a frame that failed is
-    // returned in its place. Only without a callback.
+    // returned in its place. Only without a callback. With recorded pacing and `detect_every`, frames go in groups of so many, each
+    // group with one detection. When no other result can come, a group goes that is not whole yet.
     [[nodiscard]] result<std::optional<frame_faces>> next();
 
-    // Waits until every frame pushed so far has had its result, callbacks included.
+    // Waits until no pushed frame is without its result, callbacks included: also for those that other threads push meanwhile.
     void finish();
 
 private:

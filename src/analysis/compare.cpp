@@ -9,7 +9,7 @@
 
 #include "analysis/clip.hpp"
 #include "analysis/trial.hpp"
-#include "device/open_devices.hpp"
+#include "engine/engine.hpp"
 #include "flow/flow.hpp"
 
 namespace faceflow::analysis {
@@ -61,9 +61,10 @@ result<std::vector<planned_row>> plan_rows(const compare_request& request) {
 // A device on which frames move, instead of `auto`.
 result<std::string> device_for(const options& o) {
     if (o.device != "auto") return o.device;
-    const auto best = open_devices({o.device, o.device_memory, o.link});
+    const auto best = equipment::open(o);
     if (!best) return tl::unexpected(best.error());
-    return std::string(best->front()->shares_host_memory() ? name(device_kind::emulated) : name(best->front()->kind()));
+    const device& on = *(*best)->devices.front();
+    return std::string(name(on.shares_host_memory() ? device_kind::emulated : on.kind()));
 }
 
 class comparer {

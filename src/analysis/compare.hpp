@@ -47,8 +47,8 @@ struct compare_progress {
 // submit to result. Then its transfers alone on the idle device: time on the link.
 //
 // `auto` takes a GPU where there is one and else the emulated device: on a CPU nothing moves. Blocks; `stop` ends it with
-// errc::interrupted, as does a frame without a result for a minute with errc::timeout. `on_progress` is called on the
-// caller's thread.
+// errc::interrupted, and of frames that go one by one one without a result for a minute does with errc::timeout. `on_progress`
+// is called on the caller's thread.
 [[nodiscard]] result<comparison> compare(const compare_request& request, const std::atomic<bool>& stop,
                                          const std::function<void(const compare_progress&)>& on_progress);
 

@@ -271,8 +271,8 @@ result<std::vector<double>> trial::one_by_one(const progress_of& on_progress,
         host_frame f = frames_[i];
         f.captured = clock::now();
         const auto begun = f.captured;
-        if (auto r = (*engine)->submit(std::move(f)); !r) return tl::unexpected(std::move(r.error()));
         const auto before = results.with_faces();
+        if (auto r = (*engine)->submit(std::move(f)); !r) return tl::unexpected(std::move(r.error()));
         const auto arrived = results.wait_for(i + 1, stop_);
         if (!arrived) return tl::unexpected(arrived.error());
         if (i >= warm_up && results.with_faces() > before) measured.push_back(milliseconds(*arrived - begun));

@@ -25,17 +25,23 @@ result<std::unique_ptr<staging_ring>> staging_ring::create(device& on, std::size
         return fail(errc::invalid_argument,
                     fmt::format("a staging ring of {} blocks of {} bytes makes no sense", blocks, block_bytes));
     }
-    auto ring = std::unique_ptr<staging_ring>(new staging_ring(on, block_bytes));
-    for (std::size_t i = 0; i < blocks; ++i) {
-        if (auto added = ring->add(pinned); !added) return tl::unexpected(std::move(added.error()));
-    }
+    auto ring = std::unique_ptr<staging_ring>(new staging_ring(on, block_bytes, blocks, pinned));
+    if (auto added = ring->add(); !added) return tl::unexpected(std::move(added.error()));
     return ring;
 }
 
-result<void> staging_ring::add(bool pinned) {
+staging_ring::staging_ring(device& on, std::size_t block_bytes, std::size_t most, bool pinned)
+    : device_(on),
+      block_bytes_(block_bytes),
+      pinned_(pinned),
+      most_(most) {
+    entries_.reserve(most);
+}
+
+result<void> staging_ring::add() {
     auto done = device_.make_event();
     if (!done) return tl::unexpected(std::move(done.error()));
-    auto host = device_.allocate_host(block_bytes_, pinned);
+    auto host = device_.allocate_host(block_bytes_, pinned_);
     if (!host) return tl::unexpected(std::move(host.error()));
     free_.push_back(entries_.size());
     entries_.push_back({*host, std::move(*done)});
@@ -65,9 +71,26 @@ staging_block staging_ring::take_free() {
     return {*this, index, entries_[index].host};
 }
 
+// Where there is no memory for another block, those that there are do.
+void staging_ring::make_one_free() {
+    if (free_.empty()) collect_done();
+    if (free_.empty() && entries_.size() < most_ && !add()) most_ = entries_.size();
+}
+
+std::size_t staging_ring::bytes() const {
+    const std::lock_guard lock(mutex_);
+    return entries_.size() * block_bytes_;
+}
+
+bool staging_ring::idle() {
+    const std::lock_guard lock(mutex_);
+    collect_done();
+    return free_.size() == entries_.size();
+}
+
 result<staging_block> staging_ring::acquire(const tag& t) {
     std::unique_lock lock(mutex_);
-    if (free_.empty()) collect_done();
+    make_one_free();
     const bool there = changed_.wait_for(lock, patience, [&] { return !free_.empty() || !in_flight_.empty(); });
     if (!there) {
         return fail(errc::timeout, fmt::format("all {} staging blocks are being filled, and none came back in {} s",
@@ -85,19 +108,15 @@ result<staging_block> staging_ring::acquire(const tag& t) {
 }
 
 void staging_ring::give_back(std::size_t index) {
-    {
-        const std::lock_guard lock(mutex_);
-        free_.push_back(index);
-    }
-    changed_.notify_one();
+    const std::lock_guard lock(mutex_);
+    free_.push_back(index);
+    changed_.notify_one();  // under the lock: an idle ring may go once it is free
 }
 
 void staging_ring::give_back_after(std::size_t index, stream& s) {
-    {
-        const std::lock_guard lock(mutex_);
-        s.record(*entries_[index].done);
-        in_flight_.push_back(index);
-    }
+    const std::lock_guard lock(mutex_);
+    s.record(*entries_[index].done);
+    in_flight_.push_back(index);
     changed_.notify_one();
 }
 

@@ -1,4 +1,4 @@
-// Host memory that transfers start from or end in: a fixed ring, allocated once.
+// Host memory that transfers start from or end in: blocks that go around.
 #pragma once
 
 #include <condition_variable>
@@ -49,22 +49,24 @@ private:
     host_block host_;
 };
 
-// Give a ring as many blocks as transfers can be in flight and one more per thread that fills one: acquire then never
-// waits. The device outlives the ring. Thread-safe.
+// Blocks are made as they are needed, up to as many as were asked for: as many as transfers can be in flight and one more per
+// thread that fills one, and acquire never waits. The device outlives the ring. Thread-safe.
 class staging_ring {
 public:
-    // Errors of device::allocate_host; errc::invalid_argument for nothing at all.
+    // Makes the first block. Errors of device::allocate_host; errc::invalid_argument for nothing at all.
     [[nodiscard]] static result<std::unique_ptr<staging_ring>> create(device& on, std::size_t block_bytes,
                                                                       std::size_t blocks, bool pinned = true);
     // Waits on the host for transfers in flight (host syncs of stage capture, when there are any).
     ~staging_ring();
 
-    // A block to fill. Waits only when there is none: on the host for the oldest in flight, which the ledger counts as a host
+    // A block to fill. Waits only when there is none and no further one can be made: on the host for the oldest in flight, which the ledger counts as a host
     // sync under `t`; when none is in flight, for another thread to give one back, errc::timeout after ten seconds.
     [[nodiscard]] result<staging_block> acquire(const tag& t);
 
     [[nodiscard]] std::size_t block_bytes() const noexcept { return block_bytes_; }
-    [[nodiscard]] std::size_t blocks() const noexcept { return entries_.size(); }
+    [[nodiscard]] std::size_t bytes() const;  // of the blocks that were made
+    // No block is being filled or in flight. Nobody may acquire meanwhile for the answer to last.
+    [[nodiscard]] bool idle();
 
 private:
     friend class staging_block;
@@ -73,8 +75,9 @@ private:
         std::unique_ptr<event> done;
     };
 
-    staging_ring(device& on, std::size_t block_bytes) : device_(on), block_bytes_(block_bytes) {}
-    [[nodiscard]] result<void> add(bool pinned);
+    staging_ring(device& on, std::size_t block_bytes, std::size_t most, bool pinned);
+    [[nodiscard]] result<void> add();
+    void make_one_free();
     [[nodiscard]] staging_block take_free();
     void give_back(std::size_t index);
     void give_back_after(std::size_t index, stream& s);
@@ -82,9 +85,11 @@ private:
 
     device& device_;
     const std::size_t block_bytes_;
-    std::mutex mutex_;
+    const bool pinned_;
+    mutable std::mutex mutex_;
     std::condition_variable changed_;
-    std::vector<entry> entries_;
+    std::size_t most_;
+    std::vector<entry> entries_;  // never moves
     std::vector<std::size_t> free_;
     std::deque<std::size_t> in_flight_;  // oldest first
 };

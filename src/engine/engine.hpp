@@ -60,6 +60,7 @@ public:
     [[nodiscard]] result<void> health() const { return flow_->health(); }
     void begin_source(std::uint32_t source) { flow_->begin_source(source); }
     void end_source(std::uint32_t source) { flow_->end_source(source); }
+    void hurry() { flow_->hurry(); }
     void drain() { flow_->drain(); }
 
     [[nodiscard]] const options& chosen() const noexcept { return setup_.chosen; }

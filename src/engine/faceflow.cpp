@@ -1,9 +1,13 @@
 // The public engine: a thin layer over face_engine that hands results over by callback or by asking.
 #include "faceflow/faceflow.hpp"
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
+#include <thread>
 
 #include "engine/engine.hpp"
 
@@ -15,7 +19,29 @@ std::string version() {
 
 namespace {
 constexpr std::size_t most_waiting_results = 256;
-}
+constexpr std::chrono::milliseconds patience_with_pushers{50};
+
+// The memory behind a picture that was pushed. Whether push took the picture is known only when it returns, and the engine may be
+// done with it before: then push gives the memory back itself. When it did not take it, nobody does.
+class borrowed {
+public:
+    explicit borrowed(std::function<void()> release) : release_(std::move(release)) {}
+    void engine_is_done() { settle(fate::done, fate::taken); }
+    void taken() { settle(fate::taken, fate::done); }
+    void refused() { fate_.store(fate::refused); }
+
+private:
+    enum class fate : std::uint8_t { open, taken, done, refused };
+    // The second of the two releases.
+    void settle(fate mine, fate others) {
+        fate seen = fate::open;
+        if (!fate_.compare_exchange_strong(seen, mine) && seen == others) release_();
+    }
+    std::function<void()> release_;
+    std::atomic<fate> fate_{fate::open};
+};
+
+}  // namespace
 
 struct engine::impl {
     callback on_faces;
@@ -23,6 +49,7 @@ struct engine::impl {
     std::condition_variable changed;
     std::deque<result<frame_faces>> waiting;
     std::size_t pushed_without_result = 0;  // pull mode: neither waiting nor handed over
+    std::thread::id pushed_by;              // the last frame
     std::map<std::uint32_t, frame_id> next_ids;
     std::unique_ptr<face_engine> core;  // last: its threads use all of the above
 
@@ -72,12 +99,17 @@ result<frame_id> engine::push(const image& picture, std::int64_t pts_ns, std::ui
         f.id = id;
         ++id.sequence;
         ++impl_->pushed_without_result;
+        impl_->pushed_by = std::this_thread::get_id();
     }
     f.picture = picture;
     f.pts_ns = pts_ns;
     f.captured = std::chrono::steady_clock::now();
-    if (release)
-        f.owner = std::shared_ptr<const void>(picture.planes[0].data, [r = std::move(release)](const void*) { r(); });
+    std::shared_ptr<borrowed> memory;
+    if (release) {
+        memory = std::make_shared<borrowed>(std::move(release));
+        f.owner =
+            std::shared_ptr<const void>(picture.planes[0].data, [memory](const void*) { memory->engine_is_done(); });
+    }
     const frame_id id = f.id;
     const auto overtaken = impl_->core->submit(std::move(f));
     {
@@ -85,13 +117,23 @@ result<frame_id> engine::push(const image& picture, std::int64_t pts_ns, std::ui
         impl_->pushed_without_result -= overtaken.value_or(1);
     }
     impl_->changed.notify_all();
+    if (memory) overtaken ? memory->taken() : memory->refused();
     if (!overtaken) return tl::unexpected(overtaken.error());
     return id;
 }
 
 result<std::optional<frame_faces>> engine::next() {
+    const auto there = [&] { return !impl_->waiting.empty() || impl_->pushed_without_result == 0; };
     std::unique_lock lock(impl_->mutex);
-    impl_->changed.wait(lock, [&] { return !impl_->waiting.empty() || impl_->pushed_without_result == 0; });
+    // Frames may wait for others to go with. Who pushed them is here, and pushes no more now; another thread may be about to.
+    const bool alone = impl_->pushed_by == std::this_thread::get_id();
+    const auto between_looks = alone ? std::chrono::milliseconds(5) : patience_with_pushers;
+    for (auto patience = alone ? std::chrono::milliseconds(0) : patience_with_pushers;
+         !impl_->changed.wait_for(lock, patience, there); patience = between_looks) {
+        lock.unlock();
+        impl_->core->hurry();
+        lock.lock();
+    }
     if (impl_->waiting.empty()) return std::nullopt;
     result<frame_faces> r = std::move(impl_->waiting.front());
     impl_->waiting.pop_front();

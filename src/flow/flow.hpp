@@ -44,7 +44,9 @@ public:
     // No more frames of this source will come.
     virtual void end_source(std::uint32_t source) = 0;
 
-    // Waits until every frame taken on has had its outcome handled. No submit may run beside it.
+    // Somebody wants faces now: where nothing is in work, recorded frames that wait for others to travel with go as they are.
+    virtual void hurry() = 0;
+    // Waits until no frame that was taken on is without its outcome handled: those of submits beside it, too.
     virtual void drain() = 0;
 
     // Of all devices' frame caches together.

@@ -21,6 +21,7 @@ public:
     }
     void begin_source(std::uint32_t source) override { intake_.begin_source(source); }
     void end_source(std::uint32_t source) override { intake_.end_source(source); }
+    void hurry() override { intake_.hurry(); }
     void drain() override { intake_.wait_idle(); }
 
     // A device that is lost is lost for the process, and with it the flow.

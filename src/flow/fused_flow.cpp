@@ -15,13 +15,14 @@ public:
                                                 const pass_shape& shape) {
         auto f = std::unique_ptr<fused_flow>(new fused_flow(parts, lanes_per_device, shape));
         for (std::size_t i = 0; i < f->lines_.size() * lanes_per_device; ++i) {
-            auto l = lane::create(*f->lines_[i / lanes_per_device], "lane " + std::to_string(i), shape);
+            auto l = lane::create(*f->lines_[i % f->lines_.size()], "lane " + std::to_string(i), shape);
             if (!l) return tl::unexpected(std::move(l.error()));
             f->lanes_.push_back(std::move(*l));
         }
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
-            // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it.
-            const std::size_t part = f->live_ ? i : i / lanes_per_device,
+            // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it. Either way it
+            // is one of the source's device, since the devices' number divides that of the lanes.
+            const std::size_t part = f->live_ ? i : i % f->lines_.size(),
                               parts_in_all = f->live_ ? f->lanes_.size() : f->lines_.size();
             f->threads_.emplace_back([self = f.get(), i, part, parts_in_all] { self->work(i, part, parts_in_all); });
         }

@@ -5,13 +5,14 @@
 namespace faceflow::flow {
 
 std::optional<std::size_t> intake::put(host_frame frame) {
+    std::vector<host_frame>
+        overtaken;  // goes after the lock: with a frame ends what its owner holds, by code of the user's
     std::unique_lock lock(mutex_);
     edge& e = edges_[frame.id.source];
-    std::size_t overtaken = 0;
     if (options_.pacing == pacing::live) {
         while (e.waiting.size() >= capacity()) {
+            overtaken.push_back(std::move(e.waiting.front()));
             e.waiting.pop_front();
-            ++overtaken;
         }
     } else {
         room_.wait(lock, [&] { return closed_ || e.waiting.size() < capacity(); });
@@ -20,7 +21,7 @@ std::optional<std::size_t> intake::put(host_frame frame) {
     e.waiting.push_back(std::move(frame));
     lock.unlock();
     work_.notify_all();
-    return overtaken;
+    return overtaken.size();
 }
 
 void intake::end_source(std::uint32_t source) {
@@ -47,7 +48,9 @@ work_unit intake::cut(std::uint32_t source, edge& e) {
         unit.frames.push_back(std::move(e.waiting.front()));
         e.waiting.pop_front();
     }
-    e.taken_frames += n;
+    // A recorded unit that was cut short is over: the next one begins with a detection of its own.
+    e.taken_frames += options_.pacing == pacing::live ? n : options_.unit_frames;
+    e.in_a_hurry -= std::min(e.in_a_hurry, n);
     return unit;
 }
 
@@ -105,7 +108,7 @@ std::vector<work_unit> intake::take(std::size_t part, std::size_t parts, std::si
     const auto deadline = std::chrono::steady_clock::now() + patience;
     while (!closed_ && !units.empty() && units.size() < at_most) {
         if (take_one(part, parts, units)) continue;
-        if (patience.count() == 0 || draining_ || !more_to_come(part, parts, units.size())) break;
+        if (patience.count() == 0 || draining_ > 0 || !more_to_come(part, parts, units.size())) break;
         if (work_.wait_until(lock, deadline) == std::cv_status::timeout) break;
     }
     lock.unlock();
@@ -123,15 +126,28 @@ void intake::done() {
     idle_.notify_all();
 }
 
+void intake::hurry() {
+    {
+        const std::lock_guard lock(mutex_);
+        // Else there will be results without it, and which frames travel together would depend on time.
+        const bool comes_anyway =
+            in_flight_ > 0 || std::any_of(edges_.begin(), edges_.end(), [&](const auto& e) { return ready(e.second); });
+        if (comes_anyway) return;
+        for (auto& [source, e] : edges_)
+            e.in_a_hurry = e.waiting.size();
+    }
+    work_.notify_all();
+}
+
 void intake::wait_idle() {
     std::unique_lock lock(mutex_);
-    draining_ = true;
+    ++draining_;
     work_.notify_all();
     idle_.wait(lock, [&] {
         return closed_ || (in_flight_ == 0 && std::all_of(edges_.begin(), edges_.end(),
                                                           [](const auto& e) { return e.second.waiting.empty(); }));
     });
-    draining_ = false;
+    --draining_;
 }
 
 void intake::close() {

@@ -26,8 +26,9 @@ struct work_unit {
 
 struct intake_options {
     faceflow::pacing pacing = faceflow::pacing::recorded;
-    std::size_t unit_frames =
-        1;  // recorded: detect_every frames travel together, since all but the first start from the one before
+    // Recorded: detect_every frames travel together, since all but the first start from the one before. Fewer where the source
+    // has ended, or somebody waits for them.
+    std::size_t unit_frames = 1;
     std::size_t detect_every = 1;
     bool merged = false;  // recorded: units of all sources in one order, by time and then source, the same in every run
     std::size_t units_in_flight = 4;  // taken and not yet done: bounds what waits for a slow lane
@@ -51,7 +52,9 @@ public:
                                 std::chrono::nanoseconds patience = std::chrono::nanoseconds(0));
     // The outcomes of one unit have been handled.
     void done();
-    // Waits until everything put has been taken and done.
+    // Where nothing is in work and no unit is full, what waits goes as it is: somebody waits for the results.
+    void hurry();
+    // Waits until nothing that was put is without its outcome; what is put meanwhile goes in units as it comes.
     void wait_idle();
     void close();
 
@@ -59,6 +62,7 @@ private:
     struct edge {
         std::deque<host_frame> waiting;
         std::uint64_t next_ticket = 0, taken_frames = 0;
+        std::size_t in_a_hurry = 0;  // of those that wait, the oldest
         bool ended = false;
     };
     using edges = std::map<std::uint32_t, edge>;
@@ -67,7 +71,8 @@ private:
     }
     [[nodiscard]] bool ready(const edge& e) const {
         if (e.waiting.empty()) return false;
-        return options_.pacing == pacing::live || e.ended || draining_ || e.waiting.size() >= options_.unit_frames;
+        return options_.pacing == pacing::live || e.ended || draining_ > 0 || e.in_a_hurry > 0 ||
+               e.waiting.size() >= options_.unit_frames;
     }
     edges::iterator next_in_turn(std::size_t part, std::size_t parts, const std::vector<work_unit>& but);
     edges::iterator next_in_time();
@@ -82,7 +87,8 @@ private:
     std::uint64_t merged_ticket_ = 0;
     std::uint32_t turn_ = 0;  // source to look at first: round robin
     std::size_t in_flight_ = 0;
-    bool draining_ = false, closed_ = false;
+    int draining_ = 0;  // who waits for it to be idle
+    bool closed_ = false;
 };
 
 }  // namespace faceflow::flow

@@ -125,6 +125,12 @@ result<frame> frame_store::stored(stream& up, lease slot, const image& picture, 
 // Not cleared: every byte of it is about to be written. What nobody holds any more is used again.
 std::shared_ptr<std::byte[]> frame_store::host_memory(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
+    if (!arrived_.contains(bytes)) {
+        std::erase_if(arrived_, [](const auto& size) {
+            return std::all_of(size.second.begin(), size.second.end(),
+                               [](const auto& m) { return m.use_count() == 1; });
+        });
+    }
     auto& ours = arrived_[bytes];
     for (const auto& memory : ours) {
         if (memory.use_count() == 1) return memory;
@@ -192,15 +198,35 @@ result<lease> frame_store::take_slot_once(family& f, std::size_t bytes) {
     return lease::acquire(f.slabs.back());
 }
 
-result<staging_ring*> frame_store::staging_for(std::size_t bytes) {
+result<std::shared_ptr<staging_ring>> frame_store::staging_for(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     family& f = families_[bytes];
     if (f.staging == nullptr) {
+        drop_idle_staging();
         auto ring = staging_ring::create(device_, bytes, options_.uploads_in_flight, options_.pinned);
         if (!ring) return tl::unexpected(std::move(ring.error()));
         f.staging = std::move(*ring);
     }
-    return f.staging.get();
+    return f.staging;
+}
+
+// When it has become much: making it again takes a GPU milliseconds a block, which sources that take turns would pay each time.
+void frame_store::drop_idle_staging() {
+    std::size_t kept = 0;
+    for (const auto& [bytes, f] : families_)
+        kept += f.staging == nullptr ? 0 : f.staging->bytes();
+    if (kept <= most_idle_staging) return;
+    for (auto& [bytes, f] : families_) {
+        if (f.staging != nullptr && f.staging.use_count() == 1 && f.staging->idle()) f.staging.reset();
+    }
+}
+
+std::size_t frame_store::staging_bytes() const {
+    const std::lock_guard lock(mutex_);
+    std::size_t sum = 0;
+    for (const auto& [bytes, f] : families_)
+        sum += f.staging == nullptr ? 0 : f.staging->bytes();
+    return sum;
 }
 
 // Slabs of sizes that no source has any more make room for those of sizes that are in use.

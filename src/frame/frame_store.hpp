@@ -95,19 +95,23 @@ public:
     void close();
 
     [[nodiscard]] frame_cache_counts counts() const { return cache_.counts(); }
+    // Host memory that transfers start from. Sizes of frames that come no more keep most_idle_staging of it.
+    [[nodiscard]] std::size_t staging_bytes() const;
+    static constexpr std::size_t most_idle_staging = std::size_t{256} << 20;
 
 private:
     struct family {
         std::vector<std::shared_ptr<slab>> slabs;
-        std::unique_ptr<staging_ring> staging;
+        std::shared_ptr<staging_ring> staging;
     };
 
     void give_way(std::size_t bytes) noexcept override { cache_.evict(bytes); }
     [[nodiscard]] result<lease> take_slot(std::size_t bytes, when_full how);
     [[nodiscard]] result<lease> take_free_slot(std::size_t bytes);
     [[nodiscard]] result<lease> take_slot_once(family& f, std::size_t bytes);
-    [[nodiscard]] result<staging_ring*> staging_for(std::size_t bytes);
+    [[nodiscard]] result<std::shared_ptr<staging_ring>> staging_for(std::size_t bytes);
     void drop_idle_slabs(std::size_t but_for);
+    void drop_idle_staging();
     [[nodiscard]] bool views() const noexcept { return device_.shares_host_memory() && !options_.always_in_slots; }
     [[nodiscard]] result<frame> adopt(stream& up, const host_frame& from);
     void remember(const frame& f);
@@ -116,7 +120,7 @@ private:
 
     device& device_;
     const frame_store_options options_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::map<std::size_t, family> families_;                                    // by frame bytes
     std::map<std::size_t, std::vector<std::shared_ptr<std::byte[]>>> arrived_;  // by bytes, for use again
     frame_cache cache_;

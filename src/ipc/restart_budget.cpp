@@ -18,6 +18,11 @@ result<void> restart_budget::spend(time_point now, std::string_view who, std::st
                         "ends it is in its last lines on standard error",
                         who, last_exit, most_, std::chrono::duration<double>(window_).count()));
     }
+    if (failed_in_a_row_ > 0 && failed_in_a_row_ >= most_) {
+        return fail(errc::unavailable,
+                    fmt::format("{} did not start {} times in a row ({}): it is not started any more", who,
+                                failed_in_a_row_, last_exit));
+    }
     restarts_.push_back(now);
     return {};
 }

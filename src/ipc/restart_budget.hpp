@@ -11,7 +11,8 @@
 
 namespace faceflow::ipc {
 
-// At most `most` restarts within any `window`; time is the caller's. Not thread-safe.
+// At most `most` restarts within any `window`, and at most `most` starts in a row that come to nothing, however long each takes;
+// time is the caller's. Not thread-safe.
 class restart_budget {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -23,12 +24,16 @@ public:
     // entered, when there were as many within the window already.
     [[nodiscard]] result<void> spend(time_point now, std::string_view who, std::string_view last_exit);
 
+    // How a start went: whether the process came to work.
+    void enter(bool started) noexcept { failed_in_a_row_ = started ? 0 : failed_in_a_row_ + 1; }
+
     // Restarts within the window before `now`.
     [[nodiscard]] std::size_t spent(time_point now);
 
 private:
     const std::size_t most_;
     const duration window_;
+    std::size_t failed_in_a_row_ = 0;
     std::deque<time_point> restarts_;
 };
 

@@ -121,6 +121,21 @@ TEST_P(storage_conformance, a_full_staging_ring_waits_for_its_oldest_block_and_b
     EXPECT_EQ(on().book().syncs(stage::capture), 1u);
 }
 
+TEST_P(storage_conformance, a_staging_ring_makes_its_blocks_as_they_are_needed) {
+    const auto ring = staging_ring::create(on(), 1000, 3).value();
+    EXPECT_EQ(ring->bytes(), 1000u);
+    EXPECT_TRUE(ring->idle());
+    for (int i = 0; i < 5; ++i)
+        ASSERT_OK(ring->acquire(at_));
+    EXPECT_EQ(ring->bytes(), 1000u) << "one after the other they share one";
+    {
+        const auto one = ring->acquire(at_), two = ring->acquire(at_), three = ring->acquire(at_);
+        EXPECT_EQ(ring->bytes(), 3000u);
+        EXPECT_FALSE(ring->idle());
+    }
+    EXPECT_TRUE(ring->idle());
+}
+
 TEST_P(storage_conformance, a_dropped_staging_block_is_free_at_once) {
     const auto ring = staging_ring::create(on(), 100, 1).value();
     const std::byte* const only = ring->acquire(at_).value().host().data;

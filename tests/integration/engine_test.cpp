@@ -111,6 +111,44 @@ TEST_F(engine_on_demo_clip, follows_faces_by_their_meshes_between_detections) {
     }
 }
 
+TEST_F(engine_on_demo_clip, a_frame_that_is_asked_for_does_not_wait_for_those_it_would_travel_with) {
+    options o;
+    o.detect_every = 5;
+    const auto c = demo_frames(3);
+    auto made = engine::create(o);
+    ASSERT_OK(made);
+    for (const auto& f : c.frames) {
+        ASSERT_OK(made->push(f.picture, f.pts_ns));
+        const auto faces = made->next();
+        ASSERT_OK(faces);
+        ASSERT_TRUE(*faces);
+        EXPECT_EQ((*faces)->faces.size(), 4u);
+    }
+    // The same for one who asks on a thread of its own.
+    ASSERT_OK(made->push(c.frames.front().picture, c.frames.back().pts_ns + 1));
+    std::thread other([&] { EXPECT_TRUE(made->next().value()); });
+    other.join();
+}
+
+TEST_F(engine_on_demo_clip, faces_are_detected_again_after_a_finish_in_mid_group) {
+    options o;
+    o.detect_every = 5;
+    const auto c = demo_frames(8);
+    std::vector<std::size_t> faces;
+    auto made = engine::create(o, [&](result<frame_faces> r) { faces.push_back(r.value().faces.size()); });
+    ASSERT_OK(made);
+    std::vector<std::uint8_t> grey(std::size_t{640} * 360, 128);
+    image nothing{.format = pixel_format::gray8, .width = 640, .height = 360};
+    nothing.planes[0] = {grey.data(), 640};
+    for (int i = 0; i < 3; ++i)
+        ASSERT_OK(made->push(nothing, i));
+    made->finish();
+    for (const auto& f : c.frames)
+        ASSERT_OK(made->push(f.picture, f.pts_ns + 10));
+    made->finish();
+    EXPECT_EQ(faces, (std::vector<std::size_t>{0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4}));
+}
+
 TEST_F(engine_on_demo_clip, the_free_detector_finds_the_same_faces) {
     const auto c = demo_frames(5);
     const auto free = pulled(blazeface(), c), usual = pulled({}, c);
@@ -142,6 +180,16 @@ TEST_F(engine_on_demo_clip, calls_back_in_order_and_releases_every_picture) {
     }
     ASSERT_EQ(order.size(), 15u);
     EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST(engine_pictures, memory_of_one_that_is_refused_stays_with_who_pushed_it) {
+    auto made = engine::create(blazeface());
+    ASSERT_OK(made);
+    int released = 0;
+    const image broken{.format = pixel_format::gray8, .width = 640, .height = 360};
+    EXPECT_FALSE(made->push(broken, 0, 0, [&] { ++released; }));
+    made->finish();
+    EXPECT_EQ(released, 0);
 }
 
 TEST_F(engine_on_demo_clip, live_pacing_gives_a_result_for_every_frame_that_was_not_overtaken) {

@@ -58,6 +58,58 @@ TEST(intake, skipped_detections_travel_with_the_detection_before_them) {
     EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 1u);
 }
 
+TEST(intake, after_a_unit_that_was_cut_short_the_next_begins_with_a_detection) {
+    intake in({.unit_frames = 5, .detect_every = 5, .units_in_flight = 100});
+    for (std::uint64_t i = 0; i < 3; ++i)
+        in.put(frame_of(0, i));
+    std::thread waiter([&] { in.wait_idle(); });
+    EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 3u);
+    in.done();
+    waiter.join();
+    for (std::uint64_t i = 3; i < 8; ++i)
+        in.put(frame_of(0, i));
+    const work_unit next = in.take(0, 1).at(0);
+    EXPECT_EQ(next.frames.size(), 5u);
+    EXPECT_TRUE(next.detect_first);
+}
+
+TEST(intake, in_a_hurry_what_waits_goes_and_what_comes_later_waits_for_its_unit) {
+    intake in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
+    for (std::uint64_t i = 0; i < 4; ++i)
+        in.put(frame_of(0, i));
+    in.hurry();
+    EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 3u);
+    in.hurry();  // nothing: results come anyway
+    in.done();
+    in.hurry();
+    EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 1u);
+    in.put(frame_of(0, 4));
+    in.put(frame_of(0, 5));
+    in.hurry();  // nothing, again
+    std::atomic<bool> taken{false};
+    std::thread lane([&] {
+        EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 3u);
+        taken = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    EXPECT_FALSE(taken);
+    in.put(frame_of(0, 6));
+    lane.join();
+}
+
+TEST(intake, what_an_overtaken_frame_held_is_let_go_of_outside_of_its_lock) {
+    intake in({.pacing = pacing::live});
+    host_frame first = frame_of(0, 0);
+    bool gone = false;
+    first.owner = std::shared_ptr<const void>(&in, [&](const void*) {
+        in.end_source(7);  // would wait for the lock for ever
+        gone = true;
+    });
+    in.put(std::move(first));
+    EXPECT_EQ(in.put(frame_of(0, 1)), 1u);
+    EXPECT_TRUE(gone);
+}
+
 TEST(intake, merged_sources_come_in_the_order_of_time) {
     for (unsigned seed = 0; seed < 5; ++seed) {
         intake in({.unit_frames = 1, .merged = true, .units_in_flight = 100});

@@ -319,5 +319,24 @@ TEST(ipc_restart_budget, refuses_after_its_last_restart_and_names_the_last_exit)
     EXPECT_EQ(budget.spent(start + 60s), 0u);
 }
 
+TEST(ipc_restart_budget, refuses_what_fails_to_start_again_and_again_however_slowly) {
+    restart_budget budget(3, 10s);
+    auto now = clock::time_point(100s);
+    const auto start = [&](bool comes_to_work) {
+        const auto allowed = budget.spend(now += 60s, "landmark", "out of memory");
+        if (allowed) budget.enter(comes_to_work);
+        return allowed;
+    };
+    EXPECT_OK(start(false));
+    EXPECT_OK(start(false));
+    EXPECT_OK(start(true)) << "from here they are counted anew";
+    for (int i = 0; i < 3; ++i)
+        EXPECT_OK(start(false));
+    const auto refused = start(true);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::unavailable);
+    EXPECT_THAT(refused.error().message, HasSubstr("landmark did not start 3 times in a row (out of memory)"));
+}
+
 }  // namespace
 }  // namespace faceflow::ipc

@@ -31,13 +31,12 @@ result<void> stage_kit::open() {
     if (hello_.role != stage_role::region) {
         auto store = inference::model_store::open(o.models);
         if (!store) return tl::unexpected(std::move(store.error()));
-        // A process each: they run side by side, so each keeps to a thread. Live, the one in work has all cores.
-        const bool all_cores = o.pacing == pacing::live && o.threads > 1;
-        auto runtime = inference::runtime::create({all_cores ? o.threads : 1});
+        const std::int32_t threads = hello_.threads();
+        auto runtime = inference::runtime::create({threads});
         if (!runtime) return tl::unexpected(std::move(runtime.error()));
         const model_parts parts{hello_.role != stage_role::landmark, hello_.role == stage_role::landmark};
         auto models = load_models(o, *store, *runtime,
-                                  all_cores ? inference::threading::shared : inference::threading::caller, parts);
+                                  threads > 1 ? inference::threading::shared : inference::threading::caller, parts);
         if (!models) return tl::unexpected(std::move(models.error()));
         auto placed = models->on_streams(*stream_, *stream_, {1, mesh_batch});
         if (!placed) return tl::unexpected(std::move(placed.error()));

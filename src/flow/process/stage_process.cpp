@@ -86,7 +86,9 @@ result<void> stage_process::open() {
     const std::lock_guard one(calls_);
     auto r = launch();
     if (!r) return r;
-    for (r = greet(); !r; r = revive()) {
+    r = greet();
+    budget_.enter(r.has_value());
+    for (; !r; r = revive()) {
         bool died = false;
         {
             const std::lock_guard lock(state_);
@@ -154,6 +156,7 @@ result<void> stage_process::revive() {
     setup_.note(fmt::format("{} ended ({}); starting it again", title(), last_end_));
     auto r = launch();
     if (r) r = greet();
+    budget_.enter(r.has_value());
     if (!r) bury("did not start again: " + r.error().message);
     return r;
 }
@@ -279,9 +282,14 @@ tl::unexpected<error> stage_process::lost(const error& why) {
 // not done. Thread-safe.
 void stage_process::bury(const std::string& how, bool told) {
     const std::lock_guard lock(state_);
+    // Also of a call that began when it was dead already.
+    const auto take_back = [&] {
+        for (std::uint32_t place = 0; place < most_places && setup_.hello.places > place; ++place)
+            raise(passed(place), given_[place].load(std::memory_order_acquire));
+    };
     if (dead_) {
         if (told) last_end_ = how;
-        return;
+        return take_back();
     }
     child_->kill();
     const auto ended = child_->wait_for(clock::now() + std::chrono::seconds(10));
@@ -289,8 +297,7 @@ void stage_process::bury(const std::string& how, bool told) {
     child_.reset();
     dead_ = true;
     leases_.store(0, std::memory_order_relaxed);
-    for (std::uint32_t place = 0; place < most_places && setup_.hello.places > place; ++place)
-        raise(passed(place), given_[place].load(std::memory_order_acquire));
+    take_back();
 }
 
 void stage_process::look_after(const std::function<bool(std::uint32_t place, std::uint64_t serial)>& ready) {
@@ -332,8 +339,8 @@ bool stage_process::hangs(const std::function<bool(std::uint32_t, std::uint64_t)
     // Loading models, and a GPU's planning, give no sign of life: `start_patience` bounds them, but one that is stopped hangs.
     if (starting_.load(std::memory_order_acquire) && activity.now != ipc::process_activity::state::stopped)
         return false;
-    return activity.cpu_time - last_sign_.cpu > setup_.patience || now - last_sign_.asleep > setup_.patience ||
-           now - last_sign_.at > busy_patience * setup_.patience;
+    return activity.cpu_time - last_sign_.cpu > setup_.patience * setup_.hello.threads() ||
+           now - last_sign_.asleep > setup_.patience || now - last_sign_.at > busy_patience * setup_.patience;
 }
 
 bool stage_process::done(std::uint32_t place, std::uint64_t serial) const {

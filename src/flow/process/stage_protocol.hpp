@@ -2,6 +2,7 @@
 // start. Nothing that arrives is trusted before check() has passed it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -149,6 +150,11 @@ struct stage_hello {
     int device_index = 0;
     std::uint32_t places = 0;  // 0: nothing is shared
     bool tracing = false;      // the owner draws what the stage does
+
+    // That it computes with. Recorded, all stages run side by side and each keeps to one; live, the one in work has all cores.
+    [[nodiscard]] std::int32_t threads() const noexcept {
+        return chosen.pacing == pacing::live ? std::max(1, chosen.threads) : 1;
+    }
 };
 [[nodiscard]] std::string to_json(const stage_hello& hello);
 // errc::unsupported when the two ends are not of one version or lay memory out differently: the message says which.
