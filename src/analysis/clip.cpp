@@ -25,7 +25,7 @@ result<clip> decode(const clip_request& wanted, const std::atomic<bool>& stop,
     o.stop = halt.get_token();
     if (wanted.start_seconds > 0) o.start_seconds = wanted.start_seconds;
     auto source = media::open_source(wanted.input, o);
-    if (!source) return tl::unexpected(std::move(source.error()));
+    if (!source) return tl::unexpected(media::as_input_error(std::move(source.error())));
 
     clip c;
     std::size_t bytes = 0;
@@ -33,7 +33,8 @@ result<clip> decode(const clip_request& wanted, const std::atomic<bool>& stop,
     while (c.frames.size() < wanted.limit) {
         auto read = (*source)->next();
         if (!read) {
-            if (read.error().code != errc::corrupt) return tl::unexpected(std::move(read.error()));
+            if (read.error().code != errc::corrupt)
+                return tl::unexpected(media::as_input_error(std::move(read.error())));
             ++damaged;
             continue;
         }

@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/output.hpp"
 #include "faceflow/client.h"
 #include "telemetry/histogram.hpp"
 
@@ -75,16 +76,16 @@ void show(const tally& t, bool json, bool whole) {
     if (json) {
         auto line = t.to_json();
         line["total"] = whole;
-        fmt::print("{}\n", line.dump());
+        to_stdout("{}\n", line.dump());
     } else {
-        fmt::print("{}{}\n", whole ? "in all: " : "", t.in_words());
+        to_stdout("{}{}\n", whole ? "in all: " : "", t.in_words());
     }
     std::fflush(stdout);
 }
 
 int exit_of(int status, ff_client* c) {
     if (status >= 0 || status == FF_ENDED) return exit_done;
-    fmt::print(stderr, "faceflow: {}\n", ff_last_error(c));
+    to_stderr("faceflow: {}\n", ff_last_error(c));
     return status == FF_E_ARGUMENT ? exit_usage : status == FF_E_NOT_FOUND ? exit_input : exit_failed;
 }
 

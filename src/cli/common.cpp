@@ -8,6 +8,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/output.hpp"
 #include "device/emulated/fault_reporter.hpp"
 
 namespace faceflow::cli {
@@ -25,7 +26,7 @@ int exit_code_of(const error& e) {
 }
 
 int report(const error& e) {
-    fmt::print(stderr, "faceflow: {}\n", e.message);
+    to_stderr("faceflow: {}\n", e.message);
     return exit_code_of(e);
 }
 

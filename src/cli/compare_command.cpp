@@ -8,6 +8,7 @@
 #include "analysis/report.hpp"
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/output.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -30,13 +31,13 @@ class status_line {
 public:
     explicit status_line(bool quiet) : shown_(!quiet && isatty(STDERR_FILENO) == 1) {}
     ~status_line() {
-        if (shown_) fmt::print(stderr, "\r\033[K");
+        if (shown_) to_stderr("\r\033[K");
     }
     status_line(const status_line&) = delete;
     status_line& operator=(const status_line&) = delete;
     void show(const analysis::compare_progress& p) const {
         if (!shown_) return;
-        fmt::print(stderr, "\r\033[K{}: {} of {} frames", p.what, p.done, p.total);
+        to_stderr("\r\033[K{}: {} of {} frames", p.what, p.done, p.total);
         std::fflush(stderr);
     }
 
@@ -50,7 +51,7 @@ int judge(const std::vector<analysis::compare_row>& rows) {
     for (const auto& r : rows) {
         if (r.faces_equal && r.failed == 0) continue;
         outcome = exit_failed;
-        if (!r.faces_equal) fmt::print(stderr, "faceflow: {}: its faces are not those of the reference\n", label_of(r));
+        if (!r.faces_equal) to_stderr("faceflow: {}: its faces are not those of the reference\n", label_of(r));
     }
     return outcome;
 }
@@ -70,18 +71,18 @@ int execute(const arguments& a, const given& options) {
     }();
     if (!done) return report(done.error(), options);
     for (const auto& note : done->notes)
-        fmt::print(stderr, "faceflow: {}\n", note);
+        to_stderr("faceflow: {}\n", note);
 
     const analysis::report_options how{done->frames_per_second,
                                        std::filesystem::path(request.input).filename().string()};
-    fmt::print("{}", a.json ? analysis::render_json(done->rows) : analysis::render_table(done->rows, how));
+    to_stdout("{}", a.json ? analysis::render_json(done->rows) : analysis::render_table(done->rows, how));
     const int outcome = judge(done->rows);
     if (a.out.empty()) return outcome;
     const auto written = analysis::write_reports(done->rows, a.out, how);
     if (!written) return report(written.error(), options);
     if (!a.quiet && !a.json) {
         for (const auto& path : *written)
-            fmt::print("wrote {}\n", path.string());
+            to_stdout("wrote {}\n", path.string());
     }
     return outcome;
 }

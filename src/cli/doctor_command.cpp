@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/output.hpp"
 #include "device/gpu_facts.hpp"
 #include "device/open_devices.hpp"
 #include "faceflow/faceflow.hpp"
@@ -32,7 +33,7 @@ public:
 
 private:
     static void line(std::string_view mark, std::string_view what, std::string_view text) {
-        fmt::print("{} {:<16} {}\n", mark, what, text);
+        to_stdout("{} {:<16} {}\n", mark, what, text);
     }
     int bad_ = 0;
 };
@@ -131,7 +132,7 @@ declared add_doctor(CLI::App& app) {
                 check_cuda(f);
                 check_inference(f, *folder);
                 check_media(f);
-                if (f.bad_count() == 0) fmt::print("\nEverything that a run needs is here.\n");
+                if (f.bad_count() == 0) to_stdout("\nEverything that a run needs is here.\n");
                 return f.bad_count() == 0 ? exit_done : exit_failed;
             }};
 }

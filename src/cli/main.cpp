@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include "cli/commands.hpp"
 #include "cli/config.hpp"
 #include "cli/help.hpp"
+#include "cli/output.hpp"
 #include "core/nearest.hpp"
 #include "faceflow/faceflow.hpp"
 
@@ -129,7 +132,7 @@ int main(int argc, char** argv) {
         return c.run(options);
     }
     if (const auto extra = app.remaining(); !extra.empty()) return unknown(extra.front(), app);
-    fmt::print("{}", app.help());
+    to_stdout("{}", app.help());
     return exit_usage;
 }
 
@@ -137,9 +140,17 @@ int main(int argc, char** argv) {
 }  // namespace faceflow::cli
 
 int main(int argc, char** argv) {
+    int code = 0;
     try {
-        return faceflow::cli::main(argc, argv);
+        code = faceflow::cli::main(argc, argv);
     } catch (const std::exception& e) {
-        return faceflow::cli::report({faceflow::errc::internal, e.what()});
+        code = faceflow::cli::report({faceflow::errc::internal, e.what()});
     }
+    const bool failed_before = std::ferror(stdout) != 0;
+    if (std::fflush(stdout) == 0 && !failed_before) return code;
+    // A reader that left, such as head, has had what it wanted.
+    const int reason = errno;
+    if (failed_before || reason != EPIPE)
+        faceflow::cli::to_stderr("faceflow: standard output could not be written: {}\n", std::strerror(reason));
+    return code == faceflow::cli::exit_done ? faceflow::cli::exit_output : code;
 }

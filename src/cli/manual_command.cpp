@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/output.hpp"
 #include "faceflow/faceflow.hpp"
 
 namespace faceflow::cli {
@@ -41,12 +42,12 @@ std::vector<std::string> words_of(CLI::App& app) {
 }
 
 void print_bash(CLI::App& app) {
-    fmt::print(
+    to_stdout(
         "# bash completion for faceflow; source it, or put it into /usr/share/bash-completion/completions/faceflow\n"
         "_faceflow() {{\n    local cur=${{COMP_WORDS[COMP_CWORD]}} words\n    case ${{COMP_WORDS[1]}} in\n");
     for (auto* sub : commands_of(app))
-        fmt::print("        {}) words=\"{}\" ;;\n", sub->get_name(), fmt::join(words_of(*sub), " "));
-    fmt::print(
+        to_stdout("        {}) words=\"{}\" ;;\n", sub->get_name(), fmt::join(words_of(*sub), " "));
+    to_stdout(
         "        *) words=\"{}\" ;;\n    esac\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}}\n"
         "complete -o default -F _faceflow faceflow\n",
         fmt::join(words_of(app), " "));
@@ -75,21 +76,19 @@ std::string zsh_values(const CLI::Option& o, const std::string& name) {
 }
 
 void print_zsh(CLI::App& app) {
-    fmt::print("#compdef faceflow\n_faceflow() {{\n    local -a commands\n    commands=(\n");
+    to_stdout("#compdef faceflow\n_faceflow() {{\n    local -a commands\n    commands=(\n");
     for (const auto* sub : commands_of(app))
-        fmt::print("        '{}:{}'\n", sub->get_name(), zsh_escaped(sub->get_description()));
-    fmt::print(
-        "    )\n    if (( CURRENT == 2 )); then _describe command commands; return; fi\n    case $words[2] in\n");
+        to_stdout("        '{}:{}'\n", sub->get_name(), zsh_escaped(sub->get_description()));
+    to_stdout("    )\n    if (( CURRENT == 2 )); then _describe command commands; return; fi\n    case $words[2] in\n");
     for (auto* sub : commands_of(app)) {
-        fmt::print("        {})\n            _arguments", sub->get_name());
+        to_stdout("        {})\n            _arguments", sub->get_name());
         for (const auto* o : options_of(*sub)) {
             for (const auto& n : o->get_lnames())
-                fmt::print(" \\\n                '--{}[{}]{}'", n, zsh_escaped(o->get_description()),
-                           zsh_values(*o, n));
+                to_stdout(" \\\n                '--{}[{}]{}'", n, zsh_escaped(o->get_description()), zsh_values(*o, n));
         }
-        fmt::print(" \\\n                '*:file:_files' ;;\n");
+        to_stdout(" \\\n                '*:file:_files' ;;\n");
     }
-    fmt::print("    esac\n}}\n_faceflow \"$@\"\n");
+    to_stdout("    esac\n}}\n_faceflow \"$@\"\n");
 }
 
 std::string roff_escaped(std::string_view text) {
@@ -106,35 +105,35 @@ void print_options(const CLI::App& app) {
         const auto names = names_of(*o);
         const std::string text = roff_escaped(o->get_description());
         if (o->get_positional()) {
-            fmt::print(".TP\n.I {}\n{}\n", roff_escaped(names.longer), text);
+            to_stdout(".TP\n.I {}\n{}\n", roff_escaped(names.longer), text);
             continue;
         }
         const std::string usual = o->get_default_str();
-        fmt::print(".TP\n{}\\fB\\-\\-{}\\fR{}\n{}{}\n",
-                   names.shorter.empty() ? "" : fmt::format("\\fB\\-{}\\fR, ", names.shorter),
-                   roff_escaped(names.longer),
-                   names.value.empty() ? "" : fmt::format(" \\fI{}\\fR", roff_escaped(names.value)), text,
-                   usual.empty() ? "" : fmt::format(" (default: {})", roff_escaped(usual)));
+        to_stdout(".TP\n{}\\fB\\-\\-{}\\fR{}\n{}{}\n",
+                  names.shorter.empty() ? "" : fmt::format("\\fB\\-{}\\fR, ", names.shorter),
+                  roff_escaped(names.longer),
+                  names.value.empty() ? "" : fmt::format(" \\fI{}\\fR", roff_escaped(names.value)), text,
+                  usual.empty() ? "" : fmt::format(" (default: {})", roff_escaped(usual)));
     }
 }
 
 void print_command(CLI::App& command) {
-    fmt::print(".SS {}\n{}\n", full_name(command), roff_escaped(command.get_description()));
+    to_stdout(".SS {}\n{}\n", full_name(command), roff_escaped(command.get_description()));
     print_options(command);
-    fmt::print(".PP\n.nf\n{}.fi\n", roff_escaped(command.get_footer()));
+    to_stdout(".PP\n.nf\n{}.fi\n", roff_escaped(command.get_footer()));
     for (auto* nested : commands_of(command))
         print_command(*nested);
 }
 
 void print_manual(CLI::App& app) {
-    fmt::print(".TH FACEFLOW 1 \"\" \"faceflow {}\" \"User Commands\"\n.SH NAME\nfaceflow \\- {}\n.SH SYNOPSIS\n",
-               version(), roff_escaped(app.get_description()));
+    to_stdout(".TH FACEFLOW 1 \"\" \"faceflow {}\" \"User Commands\"\n.SH NAME\nfaceflow \\- {}\n.SH SYNOPSIS\n",
+              version(), roff_escaped(app.get_description()));
     for (const auto* sub : commands_of(app))
-        fmt::print(".B faceflow {}\n{}\n.br\n", sub->get_name(), roff_escaped(arguments_of(*sub)));
-    fmt::print(".SH COMMANDS\n");
+        to_stdout(".B faceflow {}\n{}\n.br\n", sub->get_name(), roff_escaped(arguments_of(*sub)));
+    to_stdout(".SH COMMANDS\n");
     for (auto* sub : commands_of(app))
         print_command(*sub);
-    fmt::print(
+    to_stdout(
         ".SH EXIT STATUS\n"
         ".TP\n.B 0\nDone.\n.TP\n.B 1\nFailed for another reason than those below.\n"
         ".TP\n.B 2\nAn option, a configuration key or a command that makes no sense.\n"

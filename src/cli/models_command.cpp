@@ -3,6 +3,7 @@
 #include "analysis/engine_gate.hpp"
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/output.hpp"
 #include "engine/engine.hpp"
 #include "inference/catalogue.hpp"
 #include "inference/session.hpp"
@@ -15,8 +16,8 @@ int list(const std::string& folder) {
     if (!store) return report(store.error());
     for (const auto& e : store->entries()) {
         const auto path = store->find(e);
-        fmt::print("{}\n  {}\n  file:    {}\n  source:  {}\n  licence: {}\n", e.id, e.what,
-                   path ? path->string() : "missing: " + e.file, e.source, e.licence);
+        to_stdout("{}\n  {}\n  file:    {}\n  source:  {}\n  licence: {}\n", e.id, e.what,
+                  path ? path->string() : "missing: " + e.file, e.source, e.licence);
     }
     return exit_done;
 }
@@ -28,18 +29,17 @@ int verify(const std::string& folder) {
     for (const auto& e : store->entries()) {
         const auto path = store->find(e);
         if (!path) {
-            fmt::print("MISSING  {:<32} {}\n", e.id, path.error().message);
+            to_stdout("MISSING  {:<32} {}\n", e.id, path.error().message);
             ++bad;
             continue;
         }
         const auto sha = inference::sha256_of(*path);
         const bool right = sha && *sha == e.sha256;
-        fmt::print("{}  {:<32} {}\n", right ? "ok     " : "CHANGED", e.id, path->string());
+        to_stdout("{}  {:<32} {}\n", right ? "ok     " : "CHANGED", e.id, path->string());
         if (!right) ++bad;
     }
     if (bad == 0) return exit_done;
-    fmt::print(
-        stderr,
+    to_stderr(
         "faceflow: {} of {} models missing or not as the catalogue has them; `make setup` fetches and converts them\n",
         bad, store->entries().size());
     return exit_failed;
@@ -69,13 +69,13 @@ int build_engines(const arguments& a, const given& options) {
     if (!chosen) return report(chosen.error(), options);
     if (auto r = check_tensorrt(*chosen); !r) return report(r.error(), options);
     wanted.chosen = std::move(*chosen);
-    const auto done = analysis::build_engines(wanted, stop_on_signals(),
-                                              [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
+    const auto done =
+        analysis::build_engines(wanted, stop_on_signals(), [](const std::string& line) { to_stderr("{}\n", line); });
     if (!done) return report(done.error(), options);
     for (const auto& folder : done->folders)
-        fmt::print("{}\n", folder.string());
+        to_stdout("{}\n", folder.string());
     if (done->frames > 0)
-        fmt::print("checked on {} frames: landmarks within {:.3f} px of fp32\n", done->frames, done->largest_px);
+        to_stdout("checked on {} frames: landmarks within {:.3f} px of fp32\n", done->frames, done->largest_px);
     return exit_done;
 }
 

@@ -6,6 +6,7 @@
 #include "analysis/plan.hpp"
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/output.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -32,7 +33,7 @@ int execute(const arguments& a, const given& options) {
 
     const auto planned = analysis::plan(request);
     if (!planned) return report(planned.error(), options);
-    fmt::print("{}", a.json ? analysis::render_plan_json(*planned) : analysis::render_plan(*planned));
+    to_stdout("{}", a.json ? analysis::render_plan_json(*planned) : analysis::render_plan(*planned));
     return exit_done;
 }
 

@@ -1,4 +1,5 @@
 #include "cli/progress.hpp"
+#include "cli/output.hpp"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -27,7 +28,7 @@ std::size_t columns() {
 progress_line::progress_line(bool quiet) : shown_(!quiet && isatty(STDERR_FILENO) == 1) {}
 
 progress_line::~progress_line() {
-    if (shown_) fmt::print(stderr, "\r\033[K");
+    if (shown_) to_stderr("\r\033[K");
 }
 
 void progress_line::show(const run_progress& p) {
@@ -48,12 +49,12 @@ void progress_line::show(const run_progress& p) {
     } else {
         head += fmt::format(" in {}", time_of(p.seconds));
     }
-    fmt::print(stderr, "\r\033[K{},{}", head, tail);
+    to_stderr("\r\033[K{},{}", head, tail);
     std::fflush(stderr);
 }
 
 void progress_line::note(const std::string& text) const {
-    fmt::print(stderr, "{}faceflow: {}\n", shown_ ? "\r\033[K" : "", text);
+    to_stderr("{}faceflow: {}\n", shown_ ? "\r\033[K" : "", text);
 }
 
 }  // namespace faceflow::cli

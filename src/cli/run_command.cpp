@@ -4,6 +4,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "engine/run.hpp"
 
@@ -35,15 +36,15 @@ result<void> choose_formats(const std::string& list, run_request& request) {
 
 void print_summary(const run_report& r) {
     const auto& s = *r.summary;
-    fmt::print("{} frames in {:.1f} s: {:.1f} fps, latency p50 {:.1f} ms, p95 {:.1f} ms\n", r.frames, r.seconds,
-               s["fps"].get<double>(), s["latency_ms"]["p50"].get<double>(), s["latency_ms"]["p95"].get<double>());
-    fmt::print("{} face{} on {} track{}\n", r.faces, r.faces == 1 ? "" : "s", r.tracks, r.tracks == 1 ? "" : "s");
+    to_stdout("{} frames in {:.1f} s: {:.1f} fps, latency p50 {:.1f} ms, p95 {:.1f} ms\n", r.frames, r.seconds,
+              s["fps"].get<double>(), s["latency_ms"]["p50"].get<double>(), s["latency_ms"]["p95"].get<double>());
+    to_stdout("{} face{} on {} track{}\n", r.faces, r.faces == 1 ? "" : "s", r.tracks, r.tracks == 1 ? "" : "s");
     for (const char* what : {"dropped", "errors"}) {
         for (const auto& [reason, n] : s[what].items())
-            fmt::print("{}: {} {}\n", what, n.get<std::uint64_t>(), reason);
+            to_stdout("{}: {} {}\n", what, n.get<std::uint64_t>(), reason);
     }
     for (const auto& path : r.written)
-        fmt::print("wrote {}\n", path.string());
+        to_stdout("wrote {}\n", path.string());
 }
 
 int execute(const arguments& a, const given& options) {
@@ -68,9 +69,9 @@ int execute(const arguments& a, const given& options) {
     }();
     if (!done) return report(done.error(), options);
     for (const auto& w : done->warnings)
-        fmt::print(stderr, "faceflow: {}\n", w);
+        to_stderr("faceflow: {}\n", w);
     if (a.json) {
-        fmt::print("{}\n", done->summary->dump(2));
+        to_stdout("{}\n", done->summary->dump(2));
     } else if (!a.quiet && a.out != "-") {
         print_summary(*done);
     }

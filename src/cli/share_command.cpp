@@ -4,6 +4,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/output.hpp"
 #include "device/emulated/fault_reporter.hpp"
 #include "share/share_run.hpp"
 
@@ -36,8 +37,8 @@ nlohmann::json to_json(const share::share_report& r) {
 
 void print(const share::share_report& r) {
     const auto& c = r.counts;
-    fmt::print("{} frames in {:.1f} s to {} client{}: {} announced, {} dropped\n", c.frames, r.seconds, c.clients,
-               c.clients == 1 ? "" : "s", c.told.announced, c.told.dropped());
+    to_stdout("{} frames in {:.1f} s to {} client{}: {} announced, {} dropped\n", c.frames, r.seconds, c.clients,
+              c.clients == 1 ? "" : "s", c.told.announced, c.told.dropped());
     for (const auto& [what, n] : {std::pair{"dropped: {} for want of a lease\n", c.told.no_lease},
                                   {"dropped: {} unread\n", c.told.not_reading},
                                   {"dropped: {} overtaken by a newer one\n", c.told.overtaken},
@@ -45,12 +46,12 @@ void print(const share::share_report& r) {
                                   {"refused: {} clients\n", c.refused},
                                   {"malformed: {} clients that did not keep to the protocol\n", c.malformed},
                                   {"taken back: {} leases of clients that left\n", c.taken_back}}) {
-        if (n > 0) fmt::print(fmt::runtime(what), n);
+        if (n > 0) to_stdout(fmt::runtime(what), n);
     }
     for (const auto& [reason, n] : c.errors)
-        fmt::print("errors: {} {}\n", n, reason);
+        to_stdout("errors: {} {}\n", n, reason);
     for (const auto& [reason, n] : r.survived)
-        fmt::print("survived: {} {}\n", n, reason);
+        to_stdout("survived: {} {}\n", n, reason);
 }
 
 int execute(const arguments& a, const given& options) {
@@ -63,13 +64,13 @@ int execute(const arguments& a, const given& options) {
     if (a.limit > 0) request.limit = a.limit;
     if (request.device.name.starts_with("emulated")) install_fault_reporter();
     const auto done = share::run_share(request, stop_on_signals(), [&](const std::filesystem::path& socket) {
-        if (!a.quiet) fmt::print(stderr, "faceflow: sharing at {}\n", socket.string());
+        if (!a.quiet) to_stderr("faceflow: sharing at {}\n", socket.string());
     });
     if (!done) return report(done.error(), options);
     for (const auto& w : done->warnings)
-        fmt::print(stderr, "faceflow: {}\n", w);
+        to_stderr("faceflow: {}\n", w);
     if (a.json) {
-        fmt::print("{}\n", to_json(*done).dump(2));
+        to_stdout("{}\n", to_json(*done).dump(2));
     } else if (!a.quiet) {
         print(*done);
     }

@@ -133,32 +133,33 @@ bool connection::wait_for_due_frame(std::uint64_t rung, ipc::time_point deadline
     return came;
 }
 
-result<std::optional<claim>> connection::take_announced() {
-    std::optional<std::uint32_t> chosen;
-    std::uint64_t chosen_serial = 0;
-    bool known = false;
+connection::announced connection::look_for_announced() const {
+    announced best;
     for (std::uint32_t i = 0; i < page_.leases(); ++i) {
         const std::uint64_t word = page_[i].value.load(std::memory_order_acquire);
         const std::uint64_t serial = word / 4;
         if (word != place_word::given(serial)) continue;
         const ipc::share_frame facts = page_.announced(i);
         if (facts.serial != serial) continue;
-        const bool better = policy_ == ipc::share_policy::fifo ? serial < chosen_serial : serial > chosen_serial;
-        if (!chosen || better) {
-            chosen = i;
-            chosen_serial = serial;
-            known = slabs_.contains(facts.slab);
-        }
+        const bool better = policy_ == ipc::share_policy::fifo ? serial < best.serial : serial > best.serial;
+        if (!best.place || better) best = {i, serial, slabs_.contains(facts.slab)};
     }
+    return best;
+}
+
+result<std::optional<claim>> connection::take_announced() {
+    announced chosen = look_for_announced();
+    // One before it may have come into a place that was looked at already. Who sees a frame sees, looking again, all before it.
+    if (chosen.place && policy_ == ipc::share_policy::fifo) chosen = look_for_announced();
     // Its slab is among the messages, and no other frame's turn comes before.
-    if (!chosen || !known) return std::nullopt;
-    std::uint64_t expected = place_word::given(chosen_serial);
-    if (!page_[*chosen].value.compare_exchange_strong(expected, place_word::claimed(chosen_serial),
-                                                      std::memory_order_acq_rel))
+    if (!chosen.place || !chosen.slab_known) return std::nullopt;
+    std::uint64_t expected = place_word::given(chosen.serial);
+    if (!page_[*chosen.place].value.compare_exchange_strong(expected, place_word::claimed(chosen.serial),
+                                                            std::memory_order_acq_rel))
         return take_announced();
-    if (policy_ == ipc::share_policy::latest) skip_older_than(chosen_serial);
-    ipc::share_frame facts = page_.announced(*chosen);
-    facts.place = *chosen;
+    if (policy_ == ipc::share_policy::latest) skip_older_than(chosen.serial);
+    ipc::share_frame facts = page_.announced(*chosen.place);
+    facts.place = *chosen.place;
     if (auto r = ipc::check_share_frame(facts, welcome_.leases); !r) return tl::unexpected(std::move(r.error()));
     return claimed(facts);
 }

@@ -91,6 +91,13 @@ private:
     [[nodiscard]] result<std::optional<claim>> take_frame(const ipc::message& m);
     [[nodiscard]] result<void> take_slab(ipc::message m);
     // By the page, without a system call.
+    // The frame whose turn it is, of those that are announced.
+    struct announced {
+        std::optional<std::uint32_t> place;
+        std::uint64_t serial = 0;
+        bool slab_known = false;
+    };
+    [[nodiscard]] announced look_for_announced() const;
     [[nodiscard]] result<std::optional<claim>> take_announced();
     // All that has come; frames only when `frames`, and one of them at most where they come in order.
     [[nodiscard]] std::optional<claim> read_messages(bool frames);

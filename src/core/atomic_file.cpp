@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -37,10 +40,24 @@ std::string explain(std::string_view what, const fs::path& file, int reason) {
 }
 
 // Streams of this process must not be replaced by name, though they may well be regular files.
-bool own_stream(const fs::path& target) {
+// The descriptor of this process that a path stands for.
+std::optional<int> own_stream(const fs::path& target) {
     const std::string text = target.lexically_normal().string();
-    return text == "/dev/stdout" || text == "/dev/stderr" || text.starts_with("/dev/fd/") ||
-           text.starts_with("/proc/self/fd/");
+    if (text == "/dev/stdout") return STDOUT_FILENO;
+    if (text == "/dev/stderr") return STDERR_FILENO;
+    for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+        int number = -1;
+        const char* const end = text.data() + text.size();
+        if (text.starts_with(folder) && std::from_chars(text.data() + folder.size(), end, number).ptr == end)
+            return number;
+    }
+    return std::nullopt;
+}
+
+// The stream itself, not its file opened anew: what others write there goes before and behind, and sockets cannot be opened.
+int open_directly(const fs::path& target) {
+    if (const auto own = own_stream(target)) return ::fcntl(*own, F_DUPFD_CLOEXEC, 0);
+    return ::open(target.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
 }
 
 // A free name beside the target. A crashed run with the same process number, or a second writer of the same target in
@@ -65,7 +82,7 @@ result<atomic_file> atomic_file::open(const fs::path& wanted) {
     if (kind == fs::file_type::directory) return fail(errc::io, explain("write", wanted, EISDIR));
     if (own_stream(wanted) || (kind != fs::file_type::regular && kind != fs::file_type::not_found &&
                                kind != fs::file_type::none && kind != fs::file_type::unknown)) {
-        const int descriptor = ::open(wanted.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+        const int descriptor = open_directly(wanted);
         if (descriptor < 0) return fail(errc::io, explain("open", wanted, errno));
         return atomic_file(wanted, {}, descriptor);
     }
@@ -120,6 +137,8 @@ result<void> atomic_file::write_out(std::string_view bytes) {
         const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
         if (written < 0) {
             if (errno == EINTR) continue;
+            // Who gave us the stream may have set it so.
+            if (pollfd room{descriptor_, POLLOUT, 0}; errno == EAGAIN && ::poll(&room, 1, -1) >= 0) continue;
             return broken("write", errno);
         }
         bytes.remove_prefix(static_cast<std::size_t>(written));

@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <thread>
 
 #include "core/atomic_file.hpp"
@@ -95,7 +96,7 @@ private:
             o.start_seconds = request_.start_seconds;
             o.end_seconds = request_.end_seconds;
             auto opened = media::open_source(request_.inputs[i], o);
-            if (!opened) return tl::unexpected(std::move(opened.error()));
+            if (!opened) return tl::unexpected(media::as_input_error(std::move(opened.error())));
             live_ = live_ || (*opened)->info().live;
             sources_.push_back({std::move(*opened), nullptr, {}, {}});
         }
@@ -205,8 +206,9 @@ private:
     void take(const host_frame& f, result<frame_faces> faces) {
         if (!faces) return;
         last_faces_.store(faces->faces.size(), std::memory_order_relaxed);
+        auto& newest = newest_track_[f.id.source];
         for (const face& x : faces->faces)
-            tracks_.emplace(f.id.source, x.track);
+            newest = std::max(newest, x.track);
         if (!output_error_) return;
         for (auto& w : writers_) {
             if (auto r = w->write(*faces, *f.input); !r) {
@@ -262,7 +264,8 @@ private:
         }
         report_.frames = engine_->counters().frames.load();
         report_.faces = engine_->counters().faces.load();
-        report_.tracks = tracks_.size();
+        for (const auto& [source, newest] : newest_track_)
+            report_.tracks += static_cast<std::uint64_t>(newest);
         for (auto& s : sources_) {
             for (const auto& [reason, n] : s.from->survived())
                 facts.survived[reason] += n;
@@ -305,7 +308,7 @@ private:
 
     error nothing_decoded() const {
         for (const auto& s : sources_) {
-            if (!s.ended) return s.ended.error();
+            if (!s.ended) return media::as_input_error(s.ended.error());
         }
         if (!engine_->counters().errors.snapshot().empty() || !engine_->counters().dropped.snapshot().empty())
             return {errc::internal, fmt::format("no frame of {} gave a result", request_.inputs.front())};
@@ -331,7 +334,7 @@ private:
     std::vector<opened_source> sources_;
     std::vector<std::unique_ptr<media::result_writer>> writers_;
     bool live_ = false;
-    std::set<std::pair<std::uint32_t, std::int64_t>> tracks_;
+    std::map<std::uint32_t, std::int64_t> newest_track_;  // by source; they count from 1
     std::atomic<std::uint64_t> last_faces_{0};
     result<void> output_error_;  // written and read by the handler's thread until the engine has drained
     clock::time_point started_;

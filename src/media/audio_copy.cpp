@@ -1,5 +1,6 @@
 #include "media/audio_copy.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -99,7 +100,18 @@ int audio_copy::copy_until(std::int64_t until_ns, AVFormatContext& output) {
         packet.stream_index = target_->index;
         packet.pos = -1;
         av_packet_rescale_ts(&packet, audio_->time_base, target_->time_base);
-        if (const int code = av_interleaved_write_frame(&output, &packet); code < 0) return code;
+        // Joined recordings count anew; MP4 takes ascending times alone.
+        if (last_dts_ && packet.dts <= *last_dts_) {
+            av_packet_unref(&packet);
+            continue;
+        }
+        last_dts_ = packet.dts;
+        packet.pts = std::max(packet.pts, packet.dts);
+        if (const int code = av_interleaved_write_frame(&output, &packet); code < 0) {
+            const bool damaged = code == AVERROR(EINVAL) || code == AVERROR_INVALIDDATA;
+            if (!damaged) return code;
+            ended_ = true;
+        }
     }
     return 0;
 }

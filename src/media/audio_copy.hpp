@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "media/fd_io.hpp"
@@ -34,6 +35,7 @@ private:
     AVStream* target_ = nullptr;
     packet_ptr ahead_;  // read, not yet due
     bool has_ahead_ = false;
+    std::optional<std::int64_t> last_dts_;  // written, in the target's time base
     bool ended_ = false;
     std::int64_t origin_ns_ = 0;  // raw time at which the source's pictures begin
     std::int64_t start_ns_ = 0;

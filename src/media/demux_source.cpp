@@ -1,6 +1,7 @@
 // Files, cameras, streams and standard input: one container, one decoder, and what to do when either fails.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <optional>
 #include <thread>
 
@@ -23,8 +24,21 @@ using steady = std::chrono::steady_clock;
 constexpr int most_bad_reads_in_a_row = 64;
 constexpr auto longest_wait_for_room = std::chrono::seconds(1);
 
+// No time lies further away than some 290 years, which is what 64 bits hold.
 std::int64_t to_ns(double seconds) {
-    return std::llround(seconds * 1e9);
+    return std::llround(std::clamp(seconds, -9e9, 9e9) * 1e9);
+}
+
+// A camera's packets lie in buffers of the driver's, which go with its descriptor. Frames may outlive that.
+int make_own(AVPacket& packet) {
+    const auto size = static_cast<std::size_t>(packet.size);
+    AVBufferRef* own = av_buffer_allocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (own == nullptr) return AVERROR(ENOMEM);
+    std::memcpy(own->data, packet.data, size);
+    av_buffer_unref(&packet.buf);
+    packet.buf = own;
+    packet.data = own->data;
+    return 0;
 }
 
 class demux_source final : public source {
@@ -177,7 +191,7 @@ bool demux_source::landed_late(std::int64_t pts_ns) {
 int demux_source::wait_for_packet(AVPacket& packet) {
     for (int bad = 0;;) {
         const int code = av_read_frame(demuxer_.format.get(), &packet);
-        if (code >= 0) return 0;
+        if (code >= 0) return kind_ == source_kind::camera ? make_own(packet) : 0;
         if (guard_.give_up()) return AVERROR_EXIT;
         if (code == AVERROR(EAGAIN)) {
             std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a camera between two frames
@@ -343,6 +357,10 @@ void demux_source::note_truncation() {
 result<void> demux_source::reconnect() {
     if (!backoff_) backoff_.emplace(steady::now(), options_.reconnect_for);
     std::string last_error = libav_message(decoder_->ended_with());
+    // A camera lets nobody in, and keeps its name, while its old descriptor is open; and some have room for one session.
+    guard_.arm(options_.read_timeout);
+    demuxer_.format.reset();
+    demuxer_.io.reset();
     while (!backoff_->exhausted(steady::now())) {
         if (!guard_.sleep(backoff_->pause(steady::now()))) {
             return fail(errc::interrupted, "stopped while reading " + name());

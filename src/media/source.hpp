@@ -81,6 +81,12 @@ public:
     [[nodiscard]] virtual std::map<std::string, std::uint64_t> survived() const = 0;
 };
 
+// For who runs the program, an input that cannot be read is one that is not there: errc::io would say that it cannot write.
+[[nodiscard]] inline error as_input_error(error e) {
+    if (e.code == errc::io || e.code == errc::timeout) e.code = errc::not_found;
+    return e;
+}
+
 // Opens any INPUT of the command line: a path, a folder or glob of pictures, /dev/videoN, rtsp://, http(s)://, "-"
 // for standard input. Files, pictures and standard input have their first frame decoded, so that what cannot be used
 // fails here. Pictures of a folder or glob come in natural order (2 before 10), 1/25 s apart in time.

@@ -26,7 +26,7 @@ public:
         o.number = number_;
         o.stop = stop_;
         auto opened = media::open_source(wanted_.inputs[number_], o);
-        if (!opened) return tl::unexpected(std::move(opened.error()));
+        if (!opened) return tl::unexpected(media::as_input_error(std::move(opened.error())));
         from_ = std::move(*opened);
         return {};
     }
@@ -137,7 +137,7 @@ result<share_report> report_of(const share_server& server, const std::vector<std
         for (const auto& [reason, n] : p->survived())
             report.survived[reason] += n;
         if (p->ended()) continue;
-        if (report.counts.frames == 0) return tl::unexpected(p->ended().error());
+        if (report.counts.frames == 0) return tl::unexpected(media::as_input_error(p->ended().error()));
         report.warnings.push_back(p->ended().error().message);
     }
     return report;

@@ -165,6 +165,35 @@ class DemoClip(Case):
         self.assertEqual(done.returncode, 4, done.stderr)
         self.assertIn("No space left", done.stderr)
 
+    def test_lines_on_standard_output_stand_between_what_others_write_there(self):
+        with open(self.dir / "log", "w") as log:
+            subprocess.run(["sh", "-c", 'echo before; "$0" run "$1" --out - --limit 2 --detector blazeface --no-video; echo after', FACEFLOW, DEMO],
+                           stdout=log, check=True, timeout=120)
+        lines = (self.dir / "log").read_text().splitlines()
+        self.assertEqual((len(lines), lines[0], lines[-1]), (4, "before", "after"))
+
+    def test_a_standard_output_that_is_lost_is_no_success(self):
+        with open("/dev/full", "w") as full:
+            for command in (["run", DEMO, "--no-video", "--limit", "2", "--json", "--detector", "blazeface", "--out", self.dir / "out"], ["manual"]):
+                done = subprocess.run([FACEFLOW, *command], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+                self.assertEqual(done.returncode, 4, done.stderr)
+                self.assertIn("standard output could not be written", done.stderr)
+
+    def test_a_standard_error_that_is_lost_changes_nothing(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([FACEFLOW, "run", self.dir / "no.mp4"], stderr=full, timeout=120)
+            self.assertEqual(done.returncode, 3)
+            # Processes that die, and are told of while the run goes on.
+            command = [FACEFLOW, "run", DEMO, "--flow", "shared", "--limit", "200", "--no-video", "--detector", "blazeface", "--out", self.dir / "out"]
+            run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=full)
+            for _ in range(2):
+                time.sleep(1.5)
+                for child in pathlib.Path(f"/proc/{run.pid}/task").glob("*/children"):
+                    for process in child.read_text().split():
+                        os.kill(int(process), signal.SIGKILL)
+            self.assertEqual(run.wait(timeout=120), 0)
+        self.assertGreater(self.summary()["frames"], 0)
+
     def test_image_folder_and_glob(self):
         pictures = self.dir / "pictures"
         pictures.mkdir()
@@ -191,6 +220,14 @@ class DemoClip(Case):
 class BadInput(Case):
     def test_missing_file(self):
         self.run_fails(3, self.dir / "no.mp4", says=["no.mp4"])
+
+    def test_an_input_that_cannot_be_read_or_does_not_answer(self):
+        self.run_fails(3, "rtsp://127.0.0.1:9/x", says=["127.0.0.1:9", "refused"])
+
+    def test_an_end_beyond_all_time_is_the_end(self):
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=d=0.2:r=10:s=64x48", self.dir / "v.mp4")
+        self.run_ok(self.dir / "v.mp4", "--no-video", "--detector", "blazeface", "--end", 99999999999)
+        self.assertEqual(self.summary()["frames"], 2)
 
     def test_directory_without_images(self):
         (self.dir / "empty").mkdir()

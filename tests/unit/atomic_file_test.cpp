@@ -1,12 +1,17 @@
 #include "core/atomic_file.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <iterator>
 #include <thread>
+
+#include "support.hpp"
 
 namespace faceflow {
 namespace {
@@ -111,6 +116,40 @@ TEST_F(atomic_file_test, a_fifo_is_written_directly) {
     reader.join();
     EXPECT_EQ(got, "through");
     EXPECT_TRUE(fs::is_fifo(fifo));
+}
+
+TEST_F(atomic_file_test, a_stream_of_the_process_goes_on_where_it_was) {
+    const int out = ::open((folder / "log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ASSERT_EQ(::write(out, "before ", 7), 7);
+    auto file = atomic_file::open("/dev/fd/" + std::to_string(out));
+    ASSERT_OK(file);
+    ASSERT_OK(file->append("lines "));
+    ASSERT_OK(file->commit());
+    ASSERT_EQ(::write(out, "after", 5), 5);
+    ::close(out);
+    EXPECT_EQ(content(folder / "log"), "before lines after");
+}
+
+TEST_F(atomic_file_test, a_socket_of_the_process_is_written_also_where_it_does_not_wait) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    const std::string much(std::size_t{4} << 20, 'x');  // more than it takes at once
+    std::string got;
+    std::thread reader([&] {
+        char part[4096];
+        for (pollfd some{ends[1], POLLIN, 0}; got.size() < much.size() && ::poll(&some, 1, 10000) > 0;) {
+            const auto n = ::read(ends[1], part, sizeof part);
+            if (n > 0) got.append(part, static_cast<std::size_t>(n));
+        }
+    });
+    auto file = atomic_file::open("/proc/self/fd/" + std::to_string(ends[0]));
+    ASSERT_OK(file);
+    EXPECT_OK(file->append(much));
+    EXPECT_OK(file->commit());
+    reader.join();
+    EXPECT_EQ(got.size(), much.size());
+    ::close(ends[0]);
+    ::close(ends[1]);
 }
 
 TEST_F(atomic_file_test, impossible_places_are_errors_that_name_them) {
