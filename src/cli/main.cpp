@@ -151,6 +151,7 @@ int main(int argc, char** argv) {
     // A reader that left, such as head, has had what it wanted.
     const int reason = errno;
     if (failed_before || reason != EPIPE)
-        faceflow::cli::to_stderr("faceflow: standard output could not be written: {}\n", std::strerror(reason));
+        faceflow::cli::to_stderr("faceflow: standard output could not be written{}{}\n", failed_before ? "" : ": ",
+                                 failed_before ? "" : std::strerror(reason));
     return code == faceflow::cli::exit_done ? faceflow::cli::exit_output : code;
 }

@@ -33,7 +33,10 @@ std::int64_t to_ns(double seconds) {
 int make_own(AVPacket& packet) {
     const auto size = static_cast<std::size_t>(packet.size);
     AVBufferRef* own = av_buffer_allocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
-    if (own == nullptr) return AVERROR(ENOMEM);
+    if (own == nullptr) {
+        av_packet_unref(&packet);
+        return AVERROR(ENOMEM);
+    }
     std::memcpy(own->data, packet.data, size);
     av_buffer_unref(&packet.buf);
     packet.buf = own;
