@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -36,6 +37,14 @@ inline std::vector<child> stage_processes(pid_t parent = ::getpid()) {
             {std::stoi(id), at == std::string::npos ? "" : std::string(command.c_str() + at + 1), state == 'Z'});
     }
     return found;
+}
+
+// Whether a process has a handler for the signal; before it has, one that is meant for the handler ends it.
+inline bool catches(pid_t process, int signal) {
+    const std::string status = contents("/proc/" + std::to_string(process) + "/status");
+    const auto at = status.find("SigCgt:");
+    if (at == std::string::npos) return false;
+    return (std::strtoull(status.c_str() + at + 7, nullptr, 16) >> (signal - 1) & 1) != 0;
 }
 
 }  // namespace faceflow::test

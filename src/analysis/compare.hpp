@@ -43,12 +43,12 @@ struct compare_progress {
 
 // A row is two runs on fresh engines. All frames at once, paced as recorded: transfers, syncs, cache hits, peak memory and the
 // rate. The first frame (those of the first detection) goes alone and is not counted, where there are more: from it a flow learns
-// how many faces to make room for. Then up to 60 frames one by one, paced as live in one lane, after 5 that do not count: latency from
-// submit to result. Then its transfers alone on the idle device: time on the link.
+// how many faces to make room for. Then up to 60 frames one by one, paced as live and in one lane, after 5 that do not count:
+// latency from submit to result. Then its transfers alone on the idle device: time on the link.
 //
 // `auto` takes a GPU where there is one and else the emulated device: on a CPU nothing moves. Blocks; `stop` ends it with
-// errc::interrupted, and of frames that go one by one one without a result for a minute does with errc::timeout. `on_progress`
-// is called on the caller's thread.
+// errc::interrupted. Where frames go one by one, one that has no result for a minute ends it with errc::timeout. `on_progress` is
+// called on the caller's thread.
 [[nodiscard]] result<comparison> compare(const compare_request& request, const std::atomic<bool>& stop,
                                          const std::function<void(const compare_progress&)>& on_progress);
 

@@ -59,8 +59,9 @@ public:
     // Waits on the host for transfers in flight (host syncs of stage capture, when there are any).
     ~staging_ring();
 
-    // A block to fill. Waits only when there is none and no further one can be made: on the host for the oldest in flight, which the ledger counts as a host
-    // sync under `t`; when none is in flight, for another thread to give one back, errc::timeout after ten seconds.
+    // A block to fill. Waits only when there is none and no further one can be made: on the host for the oldest in flight,
+    // which the ledger counts as a host sync under `t`; when none is in flight, for another thread to give one back,
+    // errc::timeout after ten seconds.
     [[nodiscard]] result<staging_block> acquire(const tag& t);
 
     [[nodiscard]] std::size_t block_bytes() const noexcept { return block_bytes_; }

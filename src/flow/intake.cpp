@@ -5,8 +5,8 @@
 namespace faceflow::flow {
 
 std::optional<std::size_t> intake::put(host_frame frame) {
-    std::vector<host_frame>
-        overtaken;  // goes after the lock: with a frame ends what its owner holds, by code of the user's
+    // Goes after the lock: with a frame ends what its owner holds, by code of the user's.
+    std::vector<host_frame> overtaken;
     std::unique_lock lock(mutex_);
     edge& e = edges_[frame.id.source];
     if (options_.pacing == pacing::live) {

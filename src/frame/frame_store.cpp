@@ -212,10 +212,7 @@ result<std::shared_ptr<staging_ring>> frame_store::staging_for(std::size_t bytes
 
 // When it has become much: making it again takes a GPU milliseconds a block, which sources that take turns would pay each time.
 void frame_store::drop_idle_staging() {
-    std::size_t kept = 0;
-    for (const auto& [bytes, f] : families_)
-        kept += f.staging == nullptr ? 0 : f.staging->bytes();
-    if (kept <= most_idle_staging) return;
+    if (kept_staging() <= most_idle_staging) return;
     for (auto& [bytes, f] : families_) {
         if (f.staging != nullptr && f.staging.use_count() == 1 && f.staging->idle()) f.staging.reset();
     }
@@ -223,6 +220,10 @@ void frame_store::drop_idle_staging() {
 
 std::size_t frame_store::staging_bytes() const {
     const std::lock_guard lock(mutex_);
+    return kept_staging();
+}
+
+std::size_t frame_store::kept_staging() const {
     std::size_t sum = 0;
     for (const auto& [bytes, f] : families_)
         sum += f.staging == nullptr ? 0 : f.staging->bytes();

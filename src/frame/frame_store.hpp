@@ -112,6 +112,7 @@ private:
     [[nodiscard]] result<std::shared_ptr<staging_ring>> staging_for(std::size_t bytes);
     void drop_idle_slabs(std::size_t but_for);
     void drop_idle_staging();
+    [[nodiscard]] std::size_t kept_staging() const;
     [[nodiscard]] bool views() const noexcept { return device_.shares_host_memory() && !options_.always_in_slots; }
     [[nodiscard]] result<frame> adopt(stream& up, const host_frame& from);
     void remember(const frame& f);

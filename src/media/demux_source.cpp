@@ -31,17 +31,15 @@ std::int64_t to_ns(double seconds) {
 
 // A camera's packets lie in buffers of the driver's, which go with its descriptor. Frames may outlive that.
 int make_own(AVPacket& packet) {
-    const auto size = static_cast<std::size_t>(packet.size);
-    AVBufferRef* own = av_buffer_allocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
-    if (own == nullptr) {
-        av_packet_unref(&packet);
-        return AVERROR(ENOMEM);
+    const packet_ptr own(av_packet_alloc());
+    int code = own ? av_new_packet(own.get(), packet.size) : AVERROR(ENOMEM);
+    if (code >= 0) {
+        std::memcpy(own->data, packet.data, static_cast<std::size_t>(packet.size));
+        code = av_packet_copy_props(own.get(), &packet);
     }
-    std::memcpy(own->data, packet.data, size);
-    av_buffer_unref(&packet.buf);
-    packet.buf = own;
-    packet.data = own->data;
-    return 0;
+    av_packet_unref(&packet);
+    if (code >= 0) av_packet_move_ref(&packet, own.get());
+    return std::min(code, 0);
 }
 
 class demux_source final : public source {

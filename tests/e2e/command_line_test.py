@@ -186,11 +186,14 @@ class DemoClip(Case):
             # Processes that die, and are told of while the run goes on.
             command = [FACEFLOW, "run", DEMO, "--flow", "shared", "--limit", "200", "--no-video", "--detector", "blazeface", "--out", self.dir / "out"]
             run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=full)
-            for _ in range(2):
-                time.sleep(1.5)
-                for child in pathlib.Path(f"/proc/{run.pid}/task").glob("*/children"):
-                    for process in child.read_text().split():
-                        os.kill(int(process), signal.SIGKILL)
+            killed = []
+            while not killed and run.poll() is None:
+                time.sleep(0.2)
+                for children in pathlib.Path(f"/proc/{run.pid}/task").glob("*/children"):
+                    killed += children.read_text().split()
+            for process in killed:
+                os.kill(int(process), signal.SIGKILL)
+            self.assertNotEqual(killed, [])
             self.assertEqual(run.wait(timeout=120), 0)
         self.assertGreater(self.summary()["frames"], 0)
 
