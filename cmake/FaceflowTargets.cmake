@@ -1,19 +1,21 @@
 # Compiler settings shared by every target, and the library itself.
 add_library(faceflow_flags INTERFACE)
 set(_faceflow_options
-    -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Wconversion
-    -Wno-sign-conversion
+    -Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Wconversion -Wno-sign-conversion
+    # Sources that are compiled together do not hide each other's names, they only share them.
+    $<$<NOT:$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wshadow>
     # GCC 12 sees overlapping copies in std::string that are not there (GCC bug 105329).
     $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<BOOL:${FACEFLOW_WERROR}>:-Werror>
     # The same input gives the same bytes on every build: no fused multiply-add behind our back.
     -ffp-contract=off)
 if(FACEFLOW_SANITIZE)
-    list(APPEND _faceflow_options -fsanitize=${FACEFLOW_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    list(APPEND _faceflow_options -fsanitize=${FACEFLOW_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
+        # What dlsym finds is called by types of our own for another's structs.
+        $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function>)
     target_link_options(faceflow_flags INTERFACE -fsanitize=${FACEFLOW_SANITIZE})
     # Behind a sanitizer's checks GCC loses sight of tl::expected's own flag, and takes its empty half for one that is read. What
     # it warns of changes with them: the other builds hold the code to all warnings.
-    target_compile_options(faceflow_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-    list(APPEND _faceflow_options -Wno-error)
+    list(APPEND _faceflow_options $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-error>)
 endif()
 # nvcc has options of its own (FaceflowCuda.cmake).
 target_compile_options(faceflow_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${_faceflow_options}>")

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -26,6 +27,12 @@ inline std::filesystem::path checkout() {
     const char* named = std::getenv("FACEFLOW_ROOT");
     return named != nullptr ? named : FACEFLOW_SOURCE_DIR;
 }
+
+// Built with a sanitizer: slower by far, and memory that was freed is kept for a while.
+inline constexpr bool sanitized = FACEFLOW_SANITIZED != 0;
+
+inline const std::filesystem::path demo = checkout() / "assets/demo.mp4";
+inline constexpr std::size_t mib = std::size_t{1} << 20;
 
 // A program of the build that this test is one of.
 inline std::string program(const std::string& name) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <map>
 
 #include "analysis/clip.hpp"
@@ -14,8 +13,6 @@
 
 namespace faceflow::analysis {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
 

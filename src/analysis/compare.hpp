@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ struct compare_progress {
 // called on the caller's thread.
 [[nodiscard]] result<comparison> compare(const compare_request& request, const std::atomic<bool>& stop,
                                          const std::function<void(const compare_progress&)>& on_progress);
+
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // How far the faces of one frame are from the reference's: 0 with `equal` set when all of their values are the same bits,
 // infinity when tracks or their number differ, else pixels between landmarks; `close` of `faces` have none further away than

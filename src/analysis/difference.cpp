@@ -4,15 +4,12 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 #include "analysis/compare.hpp"
 #include "vision/mesh.hpp"
 
 namespace faceflow::analysis {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // Unlike ==, tells -0 from 0 and takes a NaN for itself.
 bool same_bits(float a, float b) {

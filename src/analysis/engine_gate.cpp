@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <system_error>
 
@@ -41,7 +40,6 @@ result<faces_by_sequence> faces_with(options chosen, const std::string& inferenc
 }
 
 double largest_difference(const faces_by_sequence& wanted, const faces_by_sequence& got) {
-    constexpr double infinity = std::numeric_limits<double>::infinity();
     if (wanted.size() != got.size()) return infinity;
     double largest = 0;
     for (const auto& [sequence, faces] : wanted) {

@@ -31,7 +31,7 @@ std::string mebibytes(std::uint64_t bytes) {
     return fmt::format("{:.1f}", static_cast<double>(bytes) / 0x1p20);
 }
 
-void line(std::string& out, std::string_view title, const std::string& value) {
+void add_line(std::string& out, std::string_view title, const std::string& value) {
     out += fmt::format("  {:<30} {}\n", title, value);
 }
 
@@ -49,29 +49,30 @@ std::string render_plan(const plan_result& p) {
                            grouped(bytes));
     };
     out += "per frame\n";
-    line(out, "host->device", way(p.host_to_device_per_frame, p.host_to_device_bytes_per_frame));
-    line(out, "device->host", way(p.device_to_host_per_frame, p.device_to_host_bytes_per_frame));
-    line(out, "host syncs", plain(p.syncs_per_frame));
-    line(out, "time on the link", fmt::format("{:.3f} ms", p.link_ms_per_frame));
+    add_line(out, "host->device", way(p.host_to_device_per_frame, p.host_to_device_bytes_per_frame));
+    add_line(out, "device->host", way(p.device_to_host_per_frame, p.device_to_host_bytes_per_frame));
+    add_line(out, "host syncs", plain(p.syncs_per_frame));
+    add_line(out, "time on the link", fmt::format("{:.3f} ms", p.link_ms_per_frame));
 
     out += "\nper second, all cameras\n";
     const double bytes = p.host_to_device_bytes_per_frame + p.device_to_host_bytes_per_frame;
-    line(out, "transfers", plain((p.host_to_device_per_frame + p.device_to_host_per_frame) * frames, 1));
-    line(out, "bytes", fmt::format("{:.1f} MB", bytes * frames / 1e6));
-    line(out, "link busy up, down", fmt::format("{:.1f} %, {:.1f} %", p.link_busy_up * 100, p.link_busy_down * 100));
-    line(out, "cameras that the link carries",
-         p.cameras_the_link_carries < 0 ? "any number" : fmt::format("{}", p.cameras_the_link_carries));
+    add_line(out, "transfers", plain((p.host_to_device_per_frame + p.device_to_host_per_frame) * frames, 1));
+    add_line(out, "bytes", fmt::format("{:.1f} MB", bytes * frames / 1e6));
+    add_line(out, "link busy up, down",
+             fmt::format("{:.1f} %, {:.1f} %", p.link_busy_up * 100, p.link_busy_down * 100));
+    add_line(out, "cameras that the link carries",
+             p.cameras_the_link_carries < 0 ? "any number" : fmt::format("{}", p.cameras_the_link_carries));
 
     out += "\ndevice memory\n";
-    line(out, "frames, cached and in work", mebibytes(p.frame_memory_bytes) + " MiB");
-    line(out, "models' inputs and results", mebibytes(p.model_memory_bytes) + " MiB");
-    line(out, "in all",
-         fmt::format("{} of {} MiB: {}", mebibytes(p.device_memory_bytes), mebibytes(r.device_memory),
-                     p.fits ? "fits" : "does not fit"));
+    add_line(out, "frames, cached and in work", mebibytes(p.frame_memory_bytes) + " MiB");
+    add_line(out, "models' inputs and results", mebibytes(p.model_memory_bytes) + " MiB");
+    add_line(out, "in all",
+             fmt::format("{} of {} MiB: {}", mebibytes(p.device_memory_bytes), mebibytes(r.device_memory),
+                         p.fits ? "fits" : "does not fit"));
     if (p.pool_limit_bytes < r.device_memory) {
         for (const planned_pool& pool : p.pools) {
-            line(out, fmt::format("  of the process {}", pool.process),
-                 fmt::format("{} of {} MiB", mebibytes(pool.bytes()), mebibytes(p.pool_limit_bytes)));
+            add_line(out, fmt::format("  of the process {}", pool.process),
+                     fmt::format("{} of {} MiB", mebibytes(pool.bytes()), mebibytes(p.pool_limit_bytes)));
         }
     }
     for (const auto& note : p.notes)

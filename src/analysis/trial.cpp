@@ -88,12 +88,12 @@ result<std::unique_ptr<face_engine>> engine_for(options chosen, pacing how, arri
 }
 
 // What the devices and the cache have counted.
-struct counted {
+struct counts {
     std::uint64_t up = 0, up_bytes = 0, down = 0, down_bytes = 0, syncs = 0, hits = 0, misses = 0;
 };
 
-counted counts_of(const face_engine& engine) {
-    counted c;
+counts counts_of(const face_engine& engine) {
+    counts c;
     for (const auto& d : engine.devices()) {
         if (d->shares_host_memory()) continue;
         const auto up = d->book().transfers(direction::host_to_device),
@@ -110,16 +110,16 @@ counted counts_of(const face_engine& engine) {
     return c;
 }
 
-void enter_counts(const counted& before, const counted& after, compare_row& row) {
-    const auto each = [&](std::uint64_t counted::*what) {
+void enter_counts(const counts& before, const counts& after, compare_row& row) {
+    const auto each = [&](std::uint64_t counts::*what) {
         return static_cast<double>(after.*what - before.*what) /
                static_cast<double>(std::max<std::uint64_t>(row.frames, 1));
     };
-    row.host_to_device_per_frame = each(&counted::up);
-    row.host_to_device_bytes_per_frame = each(&counted::up_bytes);
-    row.device_to_host_per_frame = each(&counted::down);
-    row.device_to_host_bytes_per_frame = each(&counted::down_bytes);
-    row.syncs_per_frame = each(&counted::syncs);
+    row.host_to_device_per_frame = each(&counts::up);
+    row.host_to_device_bytes_per_frame = each(&counts::up_bytes);
+    row.device_to_host_per_frame = each(&counts::down);
+    row.device_to_host_bytes_per_frame = each(&counts::down_bytes);
+    row.syncs_per_frame = each(&counts::syncs);
     const auto hits = after.hits - before.hits, asked = hits + after.misses - before.misses;
     if (asked > 0) row.cache_hit_rate = static_cast<double>(hits) / static_cast<double>(asked);
 }
@@ -217,7 +217,7 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
     // In whole detections: a flow takes on no part of one.
     const auto settling = static_cast<std::size_t>(std::max(chosen_.detect_every, 1));
     std::uint64_t settled = 0;
-    counted before;
+    counts before;
     auto begun = clock::now();
     for (std::size_t i = 0; i < frames_.size(); ++i) {
         if (stop_.load(std::memory_order_relaxed)) return tl::unexpected(stopped());

@@ -17,7 +17,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-struct arguments {
+struct attach_arguments {
     std::string path, policy = "latest";
     std::uint64_t frames = 0;
     std::uint32_t leases = 4;
@@ -89,7 +89,7 @@ int exit_of(int status, ff_client* c) {
     return status == FF_E_ARGUMENT ? exit_usage : status == FF_E_NOT_FOUND ? exit_input : exit_failed;
 }
 
-int execute(const arguments& a) {
+int execute(const attach_arguments& a) {
     const std::unique_ptr<ff_client, closer> client(ff_client_new());
     ff_options options{};
     options.leases = a.leases;
@@ -127,7 +127,7 @@ int execute(const arguments& a) {
 }  // namespace
 
 declared add_attach(CLI::App& app) {
-    auto a = std::make_shared<arguments>();
+    auto a = std::make_shared<attach_arguments>();
     auto* attach = app.add_subcommand("attach", "read the frames of a faceflow share, and say how they come");
     attach->add_option("PATH", a->path, "the socket of the share; default: where share listens without --socket")
         ->type_name("PATH");

@@ -13,7 +13,7 @@
 namespace faceflow::cli {
 namespace {
 
-struct arguments {
+struct compare_arguments {
     analysis::compare_request request;
     engine_options engine;
     std::string flows = "copied,cached,shared,threaded,fused", ablate, out;
@@ -56,7 +56,7 @@ int judge(const std::vector<analysis::compare_row>& rows) {
     return outcome;
 }
 
-int execute(const arguments& a, const given& options) {
+int execute(const compare_arguments& a, const given& options) {
     analysis::compare_request request = a.request;
     auto chosen = a.engine.resolve();
     if (!chosen) return report(chosen.error(), options);
@@ -90,7 +90,7 @@ int execute(const arguments& a, const given& options) {
 }  // namespace
 
 declared add_compare(CLI::App& app) {
-    auto a = std::make_shared<arguments>();
+    auto a = std::make_shared<compare_arguments>();
     auto* compare = app.add_subcommand("compare", "run flows on the same frames and measure how each moves them");
     compare
         ->add_option("INPUT", a->request.input, "a video file, a picture, a folder of pictures, a camera or a stream")

@@ -45,7 +45,7 @@ int verify(const std::string& folder) {
     return exit_failed;
 }
 
-struct arguments {
+struct models_arguments {
     std::string folder;
     analysis::gate_request gate;
     engine_options engine;
@@ -63,7 +63,7 @@ result<void> check_tensorrt(const faceflow::options& chosen) {
     return inference::check_tensorrt(*(*with)->runtime);
 }
 
-int build_engines(const arguments& a, const given& options) {
+int build_engines(const models_arguments& a, const given& options) {
     analysis::gate_request wanted = a.gate;
     auto chosen = a.engine.resolve();
     if (!chosen) return report(chosen.error(), options);
@@ -82,7 +82,7 @@ int build_engines(const arguments& a, const given& options) {
 }  // namespace
 
 declared add_models(CLI::App& app) {
-    auto a = std::make_shared<arguments>();
+    auto a = std::make_shared<models_arguments>();
     auto* models = app.add_subcommand("models", "the models: where they come from, and whether their bytes are right");
     models->require_subcommand(1);
     models->add_option("--models", a->folder, "folder to look for models in first")->type_name("DIR");

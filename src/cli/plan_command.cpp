@@ -11,13 +11,13 @@
 namespace faceflow::cli {
 namespace {
 
-struct arguments {
+struct plan_arguments {
     analysis::plan_request request;
     std::string size = "1920x1080", format = "i420", detect_size = "640x384", device_memory = "2G";
     bool json = false;
 };
 
-int execute(const arguments& a, const given& options) {
+int execute(const plan_arguments& a, const given& options) {
     analysis::plan_request request = a.request;
     const auto size = parse_size(a.size), detect = parse_size(a.detect_size);
     if (!size) return report(size.error(), options);
@@ -37,7 +37,7 @@ int execute(const arguments& a, const given& options) {
     return exit_done;
 }
 
-void add_cameras(CLI::App& plan, arguments& a) {
+void add_cameras(CLI::App& plan, plan_arguments& a) {
     const auto group = "Cameras";
     plan.add_option("--cameras", a.request.cameras, "how many cameras")
         ->type_name("N")
@@ -58,7 +58,7 @@ void add_cameras(CLI::App& plan, arguments& a) {
         ->group(group);
 }
 
-void add_machine(CLI::App& plan, arguments& a) {
+void add_machine(CLI::App& plan, plan_arguments& a) {
     const auto group = "Device and flow";
     analysis::plan_request& r = a.request;
     one_of(*plan.add_option("--link", r.link, "the link that the device hangs on")->capture_default_str()->group(group),
@@ -93,7 +93,7 @@ void add_machine(CLI::App& plan, arguments& a) {
 }  // namespace
 
 declared add_plan(CLI::App& app) {
-    auto a = std::make_shared<arguments>();
+    auto a = std::make_shared<plan_arguments>();
     auto* plan =
         app.add_subcommand("plan", "what cameras would ask of a device and its link, without running anything");
     add_cameras(*plan, *a);

@@ -11,7 +11,7 @@
 namespace faceflow::cli {
 namespace {
 
-struct arguments {
+struct run_arguments {
     run_request request;
     engine_options engine;
     std::string out = "faceflow-out", format = "ndjson,csv", config, trace;
@@ -47,7 +47,7 @@ void print_summary(const run_report& r) {
         to_stdout("wrote {}\n", path.string());
 }
 
-int execute(const arguments& a, const given& options) {
+int execute(const run_arguments& a, const given& options) {
     run_request request = a.request;
     auto chosen = a.engine.resolve();
     if (!chosen) return report(chosen.error(), options);
@@ -81,7 +81,7 @@ int execute(const arguments& a, const given& options) {
 }  // namespace
 
 declared add_run(CLI::App& app) {
-    auto a = std::make_shared<arguments>();
+    auto a = std::make_shared<run_arguments>();
     auto* run = app.add_subcommand("run", "find and follow the faces of videos, pictures, cameras and streams");
     run->add_option("INPUT", a->request.inputs,
                     "a video file, a picture, a folder or quoted glob of pictures, /dev/videoN, rtsp://..., "

@@ -11,7 +11,7 @@
 namespace faceflow::cli {
 namespace {
 
-struct arguments {
+struct share_arguments {
     share::share_request request;
     std::string memory = "2G", socket;
     double fps = -1;
@@ -54,7 +54,7 @@ void print(const share::share_report& r) {
         to_stdout("survived: {} {}\n", n, reason);
 }
 
-int execute(const arguments& a, const given& options) {
+int execute(const share_arguments& a, const given& options) {
     share::share_request request = a.request;
     const auto memory = parse_bytes(a.memory);
     if (!memory) return report(memory.error(), options);
@@ -81,7 +81,7 @@ int execute(const arguments& a, const given& options) {
 }  // namespace
 
 declared add_share(CLI::App& app) {
-    auto a = std::make_shared<arguments>();
+    auto a = std::make_shared<share_arguments>();
     auto& r = a->request;
     auto* share = app.add_subcommand("share", "put frames where other programs can read them in place");
     share

@@ -10,8 +10,6 @@
 namespace faceflow {
 namespace {
 
-constexpr std::uint64_t page = 4096;
-
 tl::unexpected<error> no_memory(std::string_view what, std::uint64_t bytes, int reason) {
     return fail(errc::out_of_memory, fmt::format("cannot {} {:.1f} MiB of shared memory: {}", what,
                                                  static_cast<double>(bytes) / 0x1p20, std::strerror(reason)));
@@ -54,7 +52,8 @@ result<mapping> map_sealed_memory(int descriptor, std::uint64_t offset, std::uin
         return fail(errc::corrupt,
                     fmt::format("{} bytes from {} do not lie in shared memory of {} bytes", bytes, offset, *size));
     }
-    const std::uint64_t first = offset / page * page, length = (offset + bytes + page - 1) / page * page - first;
+    const std::uint64_t first = offset / page_bytes * page_bytes;
+    const std::uint64_t length = (offset + bytes + page_bytes - 1) / page_bytes * page_bytes - first;
     const int protection = wanted == access::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
     void* const base =
         ::mmap(nullptr, length, protection, MAP_SHARED | MAP_NORESERVE, descriptor, static_cast<off_t>(first));

@@ -11,6 +11,9 @@
 
 namespace faceflow {
 
+// What mappings begin and end at.
+inline constexpr std::size_t page_bytes = 4096;
+
 enum class access : std::uint8_t { read_only, read_write };
 
 // Owner of one mapping; move-only.

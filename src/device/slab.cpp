@@ -8,7 +8,6 @@
 namespace faceflow {
 namespace {
 
-constexpr std::size_t alignment = 256;
 constexpr std::size_t usual_users = 4;
 
 // Waiting for slots belongs to nobody's frame; it is booked where slots are taken.
@@ -19,11 +18,11 @@ constexpr tag waiting{stage::capture, {}};
 result<std::shared_ptr<slab>> slab::create(device& on, std::size_t slot_bytes, std::size_t slots) {
     constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
     if (slot_bytes == 0 || slots == 0 || slots > most ||
-        slot_bytes > std::numeric_limits<std::size_t>::max() / slots - alignment) {
+        slot_bytes > std::numeric_limits<std::size_t>::max() / slots - capped_resource::alignment) {
         return fail(errc::invalid_argument,
                     fmt::format("a slab of {} slots of {} bytes makes no sense", slots, slot_bytes));
     }
-    slot_bytes = (slot_bytes + alignment - 1) / alignment * alignment;
+    slot_bytes = capped_resource::counted(slot_bytes);
     auto memory = device_buffer::allocate(on.pool(), slot_bytes * slots);
     if (!memory) return tl::unexpected(std::move(memory.error()));
     return std::shared_ptr<slab>(new slab(on, std::move(*memory), slot_bytes, slots));

@@ -23,7 +23,7 @@ fs::path library_folder() {
     return (ec ? fs::path(found.dli_fname) : real).parent_path();
 }
 
-tl::unexpected<error> unusable(const std::string& what) {
+tl::unexpected<error> no_cuda(const std::string& what) {
     return fail(errc::unavailable, "models cannot run on CUDA: " + what);
 }
 
@@ -45,7 +45,7 @@ result<Ort::CUDAProviderOptions> made_options(int index, bool tf32) {
         options.Update(provider_options(index, tf32));  // the first call loads the provider
         return options;
     } catch (const std::exception& e) {
-        return unusable(
+        return no_cuda(
             fmt::format("{}; the libraries it needs are those of CUDA 13 (cudart, cublas, cublasLt, curand) and "
                         "cuDNN 9: install them, or put their folders on LD_LIBRARY_PATH",
                         e.what()));
@@ -57,7 +57,7 @@ result<Ort::CUDAProviderOptions> made_options(int index, bool tf32) {
 result<void> load_cuda_provider() {
     const auto providers = Ort::GetAvailableProviders();
     if (std::find(providers.begin(), providers.end(), cuda_provider_name) == providers.end()) {
-        return unusable(
+        return no_cuda(
             fmt::format("the ONNX Runtime in {} is one for CPUs; `make setup GPU=1` fetches one with CUDA, "
                         "then configure and build anew",
                         library_folder().string()));
@@ -65,7 +65,7 @@ result<void> load_cuda_provider() {
     for (const char* library : {"libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"}) {
         std::error_code unseen;
         if (const fs::path wanted = library_folder() / library; !fs::exists(wanted, unseen))
-            return unusable(fmt::format("{} is missing; `make setup GPU=1` fetches it", wanted.string()));
+            return no_cuda(fmt::format("{} is missing; `make setup GPU=1` fetches it", wanted.string()));
     }
     const auto options = made_options(0, false);
     if (!options) return tl::unexpected(options.error());

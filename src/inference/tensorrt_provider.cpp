@@ -18,7 +18,7 @@ constexpr std::string_view advice =
     "install TensorRT 10 for CUDA 13 (libnvinfer10), or put its folder on LD_LIBRARY_PATH; --inference cuda goes "
     "without";
 
-tl::unexpected<error> unusable(const std::string& what) {
+tl::unexpected<error> no_tensorrt(const std::string& what) {
     return fail(errc::unavailable, fmt::format("TensorRT cannot be used: {}; {}", what, advice));
 }
 
@@ -29,13 +29,13 @@ result<std::string> tensorrt_version() {
     void* const library = dlopen("libnvinfer.so.10", RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
         const char* const why = dlerror();
-        return unusable(why != nullptr ? why : "libnvinfer.so.10 does not load");
+        return no_tensorrt(why != nullptr ? why : "libnvinfer.so.10 does not load");
     }
     using version_call = int (*)();
     const auto ask = reinterpret_cast<version_call>(dlsym(library, "getInferLibVersion"));
     const int number = ask != nullptr ? ask() : 0;
     dlclose(library);
-    if (number <= 0) return unusable("libnvinfer.so.10 does not tell its version");
+    if (number <= 0) return no_tensorrt("libnvinfer.so.10 does not tell its version");
     // 10.13.3 says 101303.
     return fmt::format("{}.{}.{}", number / 10000, number / 100 % 100, number % 100);
 }
@@ -43,12 +43,12 @@ result<std::string> tensorrt_version() {
 result<void> check_tensorrt(const runtime&) {
     const auto providers = Ort::GetAvailableProviders();
     if (std::find(providers.begin(), providers.end(), tensorrt_provider_name) == providers.end())
-        return unusable("this ONNX Runtime has no TensorRT provider (`make setup GPU=1` fetches one that has)");
+        return no_tensorrt("this ONNX Runtime has no TensorRT provider (`make setup GPU=1` fetches one that has)");
     if (auto version = tensorrt_version(); !version) return tl::unexpected(std::move(version.error()));
     try {
         const Ort::TensorRTProviderOptions options;  // loads the provider
     } catch (const std::exception& e) {
-        return unusable(e.what());
+        return no_tensorrt(e.what());
     }
     return {};
 }
@@ -100,7 +100,7 @@ result<void> append_tensorrt_provider(Ort::SessionOptions& options, const stream
         provider.UpdateWithValue("user_compute_stream", home.handle());
         options.AppendExecutionProvider_TensorRT_V2(*provider);
     } catch (const std::exception& e) {
-        return unusable(e.what());
+        return no_tensorrt(e.what());
     }
     return {};
 }

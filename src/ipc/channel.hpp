@@ -18,6 +18,7 @@
 namespace faceflow::ipc {
 
 using time_point = std::chrono::steady_clock::time_point;
+inline constexpr time_point forever = time_point::max();
 
 // The process at the other end when the connection was made.
 struct peer {

@@ -7,7 +7,7 @@
 namespace faceflow::ipc {
 namespace {
 
-constexpr std::size_t most_words = 1'000'000, line_bytes = 64, page = 4096;
+constexpr std::size_t most_words = 1'000'000, line_bytes = 64;
 
 result<void> check(std::size_t words) {
     if (words >= 1 && words <= most_words) return {};
@@ -18,7 +18,7 @@ result<void> check(std::size_t words) {
 
 result<control_page> control_page::create(std::size_t words) {
     if (auto fits = check(words); !fits) return tl::unexpected(std::move(fits.error()));
-    auto made = make_sealed_memory("faceflow-control", (words * line_bytes + page - 1) / page * page);
+    auto made = make_sealed_memory("faceflow-control", (words * line_bytes + page_bytes - 1) / page_bytes * page_bytes);
     if (!made) return tl::unexpected(std::move(made.error()));
     return open(std::move(*made), words, access::read_write);
 }

@@ -11,7 +11,6 @@
 namespace faceflow::media {
 namespace {
 
-constexpr int pixel_decimals = 3, score_decimals = 4, angle_decimals = 2, matrix_decimals = 5, pts_decimals = 6;
 constexpr std::string_view end_of_record = "\r\n";  // RFC 4180
 
 std::string header() {

@@ -10,8 +10,6 @@
 namespace faceflow::media {
 namespace {
 
-constexpr int pixel_decimals = 3, score_decimals = 4, angle_decimals = 2, matrix_decimals = 5, pts_decimals = 6;
-
 void append_number(std::string& line, float value, int decimals) {
     append_fixed(line, static_cast<double>(value), decimals, "null");
 }

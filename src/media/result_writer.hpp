@@ -10,6 +10,9 @@
 
 namespace faceflow::media {
 
+// Digits after the point, in both files.
+inline constexpr int pixel_decimals = 3, score_decimals = 4, angle_decimals = 2, matrix_decimals = 5, pts_decimals = 6;
+
 // Writes frames in the order it gets them. The same frames give the same bytes, on any machine and in any locale.
 // Not thread-safe. Errors are errc::io and final: the disk is full, the folder is gone.
 class result_writer {

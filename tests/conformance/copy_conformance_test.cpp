@@ -12,7 +12,7 @@ namespace {
 
 using test::host_memory;
 
-constexpr std::size_t mib = std::size_t{1} << 20;
+using test::mib;
 
 class copy_conformance : public test::device_conformance {
 protected:

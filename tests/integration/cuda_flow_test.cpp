@@ -134,7 +134,7 @@ TEST_P(cuda_flow, models_take_their_memory_from_the_pool) {
     {
         const auto model = inference::session::load(*runtime, file, inference::threading::caller, {.home = s.get()});
         ASSERT_OK(model);
-        EXPECT_GT((*model)->device_bytes(), std::size_t{1} << 20);
+        EXPECT_GT((*model)->device_bytes(), test::mib);
         EXPECT_EQ(on->pool().used_bytes(), (*model)->device_bytes());
         EXPECT_THAT((*model)->strays(), IsEmpty());
     }

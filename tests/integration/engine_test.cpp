@@ -13,7 +13,7 @@ namespace faceflow {
 namespace {
 
 namespace fs = std::filesystem;
-const fs::path demo = test::checkout() / "assets/demo.mp4";
+using test::demo;
 
 struct clip {
     std::vector<host_frame> frames;

@@ -23,7 +23,6 @@
 namespace faceflow::test {
 
 namespace fs = std::filesystem;
-inline const fs::path demo = checkout() / "assets/demo.mp4";
 inline constexpr std::size_t frame_bytes = 3110400;  // 1920x1080 4:2:0
 
 struct measured {

@@ -42,9 +42,9 @@ protected:
     }
     // Both pictures of the batch.
     void set_input(float value) {
-        const auto floats = std::size_t{2} * 3 * 192 * 192;
+        constexpr auto floats = std::size_t{2} * 3 * 192 * 192;
         auto* at = reinterpret_cast<float*>(device_->kernel_address(reinterpret_cast<std::byte*>(memory_->input())));
-        stream_->run([at, floats, value]() -> result<void> {
+        stream_->run([at, value]() -> result<void> {
             for (std::size_t i = 0; i < floats; ++i)
                 at[i] = value * static_cast<float>(i % 97) / 97;
             return {};

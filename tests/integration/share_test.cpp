@@ -269,13 +269,6 @@ TEST_F(share_test, a_tensor_keeps_the_lease_until_its_deleter_is_called) {
     EXPECT_EQ(info_of(f).dropped, 1u);
 }
 
-// Sanitizers keep freed memory for a while.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool memory_settles = false;
-#else
-constexpr bool memory_settles = true;
-#endif
-
 std::size_t resident_bytes() {
     std::ifstream statm("/proc/self/statm");
     std::size_t pages = 0, resident = 0;
@@ -303,7 +296,7 @@ TEST_F(share_test, a_thousand_clients_leave_no_descriptor_and_no_memory) {
     EXPECT_TRUE(eventually([&] { return test::open_descriptors() == descriptors; }))
         << test::open_descriptors() << " after " << descriptors;
     EXPECT_LE(devices.front()->pool().used_bytes(), used);
-    if (memory_settles) {
+    if (!test::sanitized) {
         EXPECT_LT(resident_bytes(), resident + (std::size_t{2} << 20));
     }
     EXPECT_EQ(server->counts().clients, 1050u);

@@ -14,7 +14,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-constexpr std::size_t mib = std::size_t{1} << 20;
+using test::mib;
 
 TEST(cuda_names, that_make_no_sense_are_refused_before_a_driver_is_asked) {
     for (const char* name :

@@ -24,7 +24,7 @@ using testing::HasSubstr;
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-constexpr std::size_t mib = std::size_t{1} << 20;
+using test::mib;
 constexpr link_model no_link{"none", 0, 0, 0, 1};
 constexpr link_model slow_link{"slow", 0, 200e6, 200e6, 0.5};  // far slower than any memcpy: 20 MiB take 105 ms
 

@@ -14,7 +14,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr std::size_t mib = std::size_t{1} << 20;
+using test::mib;
 
 class witness_test : public testing::Test {
 protected:

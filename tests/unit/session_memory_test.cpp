@@ -12,7 +12,7 @@
 namespace faceflow::inference {
 namespace {
 
-constexpr std::size_t mib = std::size_t{1} << 20;
+using test::mib;
 
 class session_memory_test : public testing::Test {
 protected:

@@ -11,7 +11,7 @@
 namespace faceflow::vision {
 namespace {
 
-constexpr std::int64_t second = 1'000'000'000;
+constexpr std::int64_t one_second = 1'000'000'000;
 
 // A face of 100 x 120 pixels around a centre. `who` rides along in `presence`, which the tracker never looks at.
 face face_at(float cx, float cy, int who, float score = 0.95f, float scale = 1) {
@@ -66,7 +66,7 @@ TEST(tracker, sorts_faces_by_track_with_all_that_belongs_to_them) {
         for (face& f : faces)
             f.track = 99;
         std::shuffle(faces.begin(), faces.end(), rng);
-        t.update(frame * second / 30, faces);
+        t.update(frame * one_second / 30, faces);
         for (int i = 0; i < 7; ++i) {
             EXPECT_EQ(faces[static_cast<std::size_t>(i)].track, i + 1);
             EXPECT_EQ(faces[static_cast<std::size_t>(i)].presence, static_cast<float>(i));
@@ -139,7 +139,7 @@ TEST(tracker, a_face_that_is_hidden_for_less_than_the_gap_keeps_its_id) {
     for (int i = 0; i < 90; ++i) {
         std::vector<face> faces;
         if (i < 30 || i >= 58) faces.push_back(face_at(300 + 2.0f * static_cast<float>(i), 300, 0));
-        t.update(i * second / 30, faces);
+        t.update(i * one_second / 30, faces);
         if (!faces.empty()) {
             EXPECT_EQ(faces[0].track, 1) << i;
         }
@@ -150,11 +150,11 @@ TEST(tracker, a_gap_in_the_timestamps_is_survived_up_to_the_limit_only) {
     tracker t;
     std::vector<face> faces{face_at(300, 300, 0)};
     t.update(0, faces);
-    t.update(second / 30, faces);
-    t.update(second / 30 + 9 * second / 10, faces);
+    t.update(one_second / 30, faces);
+    t.update(one_second / 30 + 9 * one_second / 10, faces);
     EXPECT_EQ(faces[0].track, 1);
-    t.update(second, faces);
-    t.update(4 * second, faces);
+    t.update(one_second, faces);
+    t.update(4 * one_second, faces);
     EXPECT_EQ(faces[0].track, 2);
 }
 
@@ -164,9 +164,9 @@ TEST(tracker, a_face_that_is_gone_for_long_comes_back_as_a_new_one) {
     t.update(0, faces);
     for (int i = 1; i < 40; ++i) {
         std::vector<face> empty;
-        t.update(i * second / 30, empty);
+        t.update(i * one_second / 30, empty);
     }
-    t.update(40 * second / 30, faces);
+    t.update(40 * one_second / 30, faces);
     EXPECT_EQ(faces[0].track, 2);
 }
 
@@ -175,7 +175,7 @@ TEST(tracker, a_steadily_slow_source_keeps_its_tracks) {
     std::set<std::int64_t> ids;
     for (int i = 0; i < 20; ++i) {
         std::vector<face> faces{face_at(300, 300, 0)};
-        t.update(i * 2 * second, faces);
+        t.update(i * 2 * one_second, faces);
         if (i > 0) ids.insert(faces[0].track);
     }
     EXPECT_EQ(ids.size(), 1u);
@@ -200,7 +200,7 @@ TEST(tracker, follows_a_face_that_comes_nearer) {
     tracker t;
     for (int i = 0; i < 15; ++i) {
         std::vector<face> faces{face_at(500, 300, 0, 0.9f, std::pow(1.15f, static_cast<float>(i)))};
-        t.update(i * second / 10, faces);
+        t.update(i * one_second / 10, faces);
         EXPECT_EQ(faces[0].track, 1) << i;
     }
 }
@@ -210,10 +210,10 @@ TEST(tracker, a_face_far_away_or_of_another_size_is_another_face) {
     std::vector<face> faces{face_at(300, 300, 0)};
     t.update(0, faces);
     faces = {face_at(900, 300, 0)};
-    t.update(second / 30, faces);
+    t.update(one_second / 30, faces);
     EXPECT_EQ(faces[0].track, 2);
     faces = {face_at(900, 300, 0, 0.9f, 4)};
-    t.update(2 * second / 30, faces);
+    t.update(2 * one_second / 30, faces);
     EXPECT_EQ(faces[0].track, 3);
 }
 
@@ -222,10 +222,10 @@ TEST(tracker, a_doubtful_detection_continues_a_track_but_never_takes_it_from_a_s
     std::vector<face> faces{face_at(300, 300, 0)};
     t.update(0, faces);
     faces = {face_at(302, 300, 0, 0.3f)};
-    t.update(second / 30, faces);
+    t.update(one_second / 30, faces);
     EXPECT_EQ(faces[0].track, 1);
     faces = {face_at(302, 300, 1, 0.3f), face_at(320, 300, 0, 0.9f)};
-    t.update(2 * second / 30, faces);
+    t.update(2 * one_second / 30, faces);
     EXPECT_EQ(track_of(faces, 0), 1);
     EXPECT_EQ(track_of(faces, 1), 2);
 }
@@ -238,7 +238,7 @@ TEST(tracker, jitter_does_not_change_the_ids_of_neighbours) {
         for (int who = 0; who < 6; ++who) {
             faces.push_back(shake(face_at(100 + 110 * static_cast<float>(who), 300, who)));
         }
-        t.update(i * second / 30, faces);
+        t.update(i * one_second / 30, faces);
         for (int who = 0; who < 6; ++who)
             ASSERT_EQ(track_of(faces, who), who + 1) << i;
     }
@@ -259,7 +259,7 @@ TEST(tracker, a_crowd_of_120_keeps_its_ids_while_some_are_missed) {
         if (i == 0) {
             std::sort(faces.begin(), faces.end(), [](auto& a, auto& b) { return a.presence < b.presence; });
         }
-        t.update(i * second / 25, faces);
+        t.update(i * one_second / 25, faces);
         for (const face& f : faces)
             ASSERT_EQ(f.track, static_cast<std::int64_t>(f.presence) + 1) << i;
     }
@@ -273,7 +273,7 @@ TEST(tracker, faces_that_enter_and_leave_never_share_an_id) {
         for (int i = 0; i < 90; ++i) {
             std::vector<face> faces;
             if (i < 45) faces.push_back(face_at(300, 300, 0));
-            t.update((visit * 90 + i) * second / 30, faces);
+            t.update((visit * 90 + i) * one_second / 30, faces);
             for (const face& f : faces)
                 now.insert(f.track);
         }
@@ -284,7 +284,7 @@ TEST(tracker, faces_that_enter_and_leave_never_share_an_id) {
 }
 
 TEST(tracker, timestamps_that_stand_still_or_go_back_do_not_stop_it) {
-    for (const std::int64_t step : {std::int64_t{0}, -second, std::int64_t{1}}) {
+    for (const std::int64_t step : {std::int64_t{0}, -one_second, std::int64_t{1}}) {
         tracker t;
         for (int i = 0; i < 60; ++i) {
             std::vector<face> faces{face_at(300 + 10 * static_cast<float>(i), 300, 0)};
@@ -327,7 +327,7 @@ TEST(tracker, broken_boxes_get_ids_and_leave_the_others_alone) {
         }
         faces.insert(faces.begin(), face_at(300, 300, 0));
         faces[0].score = i % 2 == 0 ? nan : 0.9f;
-        t.update(i * second / 30, faces);
+        t.update(i * one_second / 30, faces);
         EXPECT_EQ(track_of(faces, 0), 1);
         for (const face& f : faces)
             EXPECT_GT(f.track, 0);
@@ -349,7 +349,7 @@ TEST(tracker, the_same_input_gives_the_same_ids) {
                 faces.push_back(face_at(static_cast<float>(rng() % 800), static_cast<float>(rng() % 400),
                                         static_cast<int>(k), static_cast<float>(rng() % 100) / 100));
             }
-            t.update(i * second / 30, faces);
+            t.update(i * one_second / 30, faces);
             for (const face& f : faces)
                 ids.push_back(f.track);
         }

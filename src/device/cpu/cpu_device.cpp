@@ -9,8 +9,6 @@
 namespace faceflow {
 namespace {
 
-constexpr std::align_val_t alignment{256};
-
 class mapped_import final : public memory_import {
 public:
     explicit mapped_import(mapping view) : view_(std::move(view)) {}
@@ -65,11 +63,13 @@ public:
     result<std::unique_ptr<event>> make_event() override { return std::make_unique<cpu_event>(); }
     capped_resource& pool() noexcept override { return pool_; }
     result<host_block> allocate_host(std::size_t bytes, bool pinned) override {
-        auto* memory = static_cast<std::byte*>(::operator new(bytes, alignment, std::nothrow));
+        auto* memory = static_cast<std::byte*>(::operator new(bytes, host_pool::alignment, std::nothrow));
         if (memory == nullptr) return fail(errc::out_of_memory, "the machine is out of memory");
         return host_block{memory, bytes, pinned};
     }
-    void release_host(const host_block& block) noexcept override { ::operator delete(block.data, alignment); }
+    void release_host(const host_block& block) noexcept override {
+        ::operator delete(block.data, host_pool::alignment);
+    }
     result<memory_export> export_memory(std::byte* memory, std::size_t bytes) override {
         return memory_.export_memory(memory, bytes);
     }

@@ -8,9 +8,6 @@
 #include <utility>
 
 namespace faceflow {
-namespace {
-constexpr std::align_val_t alignment{256};
-}  // namespace
 
 result<std::byte*> host_pool::allocate(std::size_t bytes) {
     if (bytes >= shareable) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <new>
 
 #include "device/memory.hpp"
 #include "device/sharing.hpp"
@@ -15,6 +16,7 @@ namespace faceflow {
 class host_pool final : public memory_resource {
 public:
     static constexpr std::size_t shareable = std::size_t{64} << 10;
+    static constexpr std::align_val_t alignment{capped_resource::alignment};
 
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes) override;
     void deallocate(std::byte* memory, std::size_t bytes) noexcept override;

@@ -17,7 +17,7 @@
 namespace faceflow {
 namespace {
 
-constexpr std::align_val_t host_alignment{4096};
+constexpr std::align_val_t page_alignment{4096};
 
 struct facts {
     std::string description, architecture, bus_id;
@@ -110,7 +110,7 @@ result<host_block> cuda_device::allocate_host(std::size_t bytes, bool pinned) {
         if (auto made = checked(cudaHostAlloc(&memory, bytes, cudaHostAllocPortable), "cudaHostAlloc"); !made)
             return tl::unexpected(no_pinned_memory(std::move(made.error()), bytes));
     } else {
-        memory = ::operator new(bytes, host_alignment, std::nothrow);
+        memory = ::operator new(bytes, page_alignment, std::nothrow);
         if (memory == nullptr) return fail(errc::out_of_memory, "the machine is out of memory");
     }
     return host_block{static_cast<std::byte*>(memory), bytes, pinned};
@@ -118,7 +118,7 @@ result<host_block> cuda_device::allocate_host(std::size_t bytes, bool pinned) {
 
 void cuda_device::release_host(const host_block& block) noexcept {
     if (!block.pinned) {
-        ::operator delete(block.data, host_alignment);
+        ::operator delete(block.data, page_alignment);
         return;
     }
     const current_device scope(index_);

@@ -9,11 +9,11 @@
 #include <cstring>
 #include <iterator>
 
+#include "core/sealed_memory.hpp"
+
 namespace faceflow {
 namespace {
 
-constexpr std::size_t alignment = 256;
-constexpr std::size_t page = 4096;
 // Below this a freed block keeps its pages: taking them back costs more than they are worth.
 constexpr std::size_t worth_giving_back = std::size_t{1} << 20;
 
@@ -21,7 +21,7 @@ constexpr std::size_t rounded(std::size_t bytes, std::size_t to) {
     return (bytes + to - 1) / to * to;
 }
 
-tl::unexpected<error> no_memory(std::string_view device_name, std::size_t bytes, int reason) {
+tl::unexpected<error> no_arena(std::string_view device_name, std::size_t bytes, int reason) {
     return fail(errc::out_of_memory,
                 fmt::format("cannot make {:.1f} MiB of memory for device {}: {}; lower --device-memory",
                             static_cast<double>(bytes) / 0x1p20, device_name, std::strerror(reason)));
@@ -30,9 +30,9 @@ tl::unexpected<error> no_memory(std::string_view device_name, std::size_t bytes,
 }  // namespace
 
 result<std::unique_ptr<emulated_arena>> emulated_arena::create(std::string_view device_name, std::size_t bytes) {
-    bytes = rounded(bytes, page);
+    bytes = rounded(bytes, page_bytes);
     const int descriptor = ::memfd_create("faceflow-device", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (descriptor < 0) return no_memory(device_name, bytes, errno);
+    if (descriptor < 0) return no_arena(device_name, bytes, errno);
     void* view = MAP_FAILED;
     if (::ftruncate(descriptor, static_cast<off_t>(bytes)) == 0 &&
         ::fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
@@ -45,7 +45,7 @@ result<std::unique_ptr<emulated_arena>> emulated_arena::create(std::string_view 
         const int reason = errno;
         if (view != MAP_FAILED) ::munmap(view, bytes);
         ::close(descriptor);
-        return no_memory(device_name, bytes, reason);
+        return no_arena(device_name, bytes, reason);
     }
     return std::unique_ptr<emulated_arena>(new emulated_arena(device_name, descriptor, static_cast<std::byte*>(base),
                                                               static_cast<std::byte*>(view), bytes));
@@ -73,7 +73,7 @@ void emulated_arena::insert_hole(std::size_t offset, std::size_t bytes) {
 }
 
 result<std::byte*> emulated_arena::allocate(std::size_t bytes) {
-    const std::size_t want = rounded(bytes, alignment);
+    const std::size_t want = capped_resource::counted(bytes);
     const std::lock_guard lock(mutex_);
     const auto best = by_size_.lower_bound({want, 0});
     if (best == by_size_.end()) {
@@ -90,7 +90,7 @@ result<std::byte*> emulated_arena::allocate(std::size_t bytes) {
 void emulated_arena::deallocate(std::byte* memory, std::size_t bytes) noexcept {
     if (memory == nullptr) return;
     auto offset = static_cast<std::size_t>(memory - base_);
-    std::size_t size = rounded(bytes, alignment);
+    std::size_t size = capped_resource::counted(bytes);
     const std::lock_guard lock(mutex_);
     if (size >= worth_giving_back) give_pages_back(offset, size);
     const auto after = holes_.lower_bound(offset);
@@ -112,7 +112,7 @@ void emulated_arena::deallocate(std::byte* memory, std::size_t bytes) noexcept {
 }
 
 void emulated_arena::give_pages_back(std::size_t offset, std::size_t bytes) const noexcept {
-    const std::size_t first = rounded(offset, page), last = (offset + bytes) / page * page;
+    const std::size_t first = rounded(offset, page_bytes), last = (offset + bytes) / page_bytes * page_bytes;
     if (first >= last) return;
     // A failure only means that the pages stay.
     [[maybe_unused]] const int ignored = ::fallocate(descriptor_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,

@@ -17,10 +17,6 @@ constexpr int socket_number = 3;  // under which a stage process finds its chann
 constexpr auto start_patience = std::chrono::seconds(60);
 constexpr int busy_patience = 10;  // times the patience, for one that keeps waking and never gets anywhere
 constexpr auto restart_window = std::chrono::seconds(10);
-constexpr std::uint64_t most_payload = std::uint64_t{1} << 31;
-
-// A call has no deadline of its own: the watchdog ends a process that hangs, and that ends the call.
-constexpr auto forever = ipc::time_point::max();
 
 // While it lives, the process has work.
 class busy_mark {
@@ -127,10 +123,11 @@ result<void> stage_process::greet() {
         channel_->send(kind_of(stage_message::hello), std::as_bytes(std::span(hello)), {}, setup_.pages, deadline);
     if (!said) return said;
     std::vector<std::byte> text;
-    auto answer = channel_->receive(deadline, most_payload, [&](const ipc::message& m) -> result<std::span<std::byte>> {
-        text.resize(m.payload_bytes);
-        return std::span(text);
-    });
+    auto answer =
+        channel_->receive(deadline, most_stage_payload, [&](const ipc::message& m) -> result<std::span<std::byte>> {
+            text.resize(m.payload_bytes);
+            return std::span(text);
+        });
     if (!answer) return fail(answer.error().code, fmt::format("{} did not start: {}", title(), answer.error().message));
     if (answer->kind == kind_of(stage_message::reply)) {
         const auto reply = ipc::body_as<stage_reply>(*answer);  // it has done nothing yet: no slices follow
@@ -168,7 +165,7 @@ result<void> stage_process::share_slabs() {
         std::vector<int> descriptors;
         if (e.memory != nullptr) descriptors.push_back(e.memory->get());
         const auto kind = e.memory != nullptr ? stage_message::map : stage_message::unmap;
-        if (auto r = channel_->send(kind_of(kind), body, {}, descriptors, forever); !r) return r;
+        if (auto r = channel_->send(kind_of(kind), body, {}, descriptors, ipc::forever); !r) return r;
     }
     return {};
 }
@@ -211,7 +208,8 @@ result<stage_response> stage_process::exchange(const stage_call& call, std::span
     std::vector<std::byte> body(sizeof call + faces.size_bytes());
     std::memcpy(body.data(), &call, sizeof call);
     if (!faces.empty()) std::memcpy(body.data() + sizeof call, faces.data(), faces.size_bytes());
-    if (auto r = channel_->send_parts(kind_of(stage_message::call), body, payload, {}, forever); !r)
+    // A call has no deadline of its own: the watchdog ends a process that hangs, and that ends the call.
+    if (auto r = channel_->send_parts(kind_of(stage_message::call), body, payload, {}, ipc::forever); !r)
         return tl::unexpected(std::move(r.error()));
     auto answer = receive_reply();
     if (!answer) return answer;
@@ -223,10 +221,11 @@ result<stage_response> stage_process::exchange(const stage_call& call, std::span
 
 result<stage_response> stage_process::receive_reply() {
     stage_response r;
-    auto m = channel_->receive(forever, most_payload, [&](const ipc::message& head) -> result<std::span<std::byte>> {
-        r.payload.resize(head.payload_bytes);
-        return std::span(r.payload);
-    });
+    auto m = channel_->receive(ipc::forever, most_stage_payload,
+                               [&](const ipc::message& head) -> result<std::span<std::byte>> {
+                                   r.payload.resize(head.payload_bytes);
+                                   return std::span(r.payload);
+                               });
     if (!m) return tl::unexpected(std::move(m.error()));
     if (m->body.size() < sizeof r.reply || m->kind != kind_of(stage_message::reply))
         return fail(errc::corrupt, fmt::format("{} sent no reply but a message of kind {}", title(), m->kind));
@@ -258,7 +257,7 @@ void stage_process::settle_accounts() {
     // What one reply has no room for comes with the next; one that never comes to an end is not waited for.
     for (int i = 0; more && i < 64; ++i) {
         auto answer = [&]() -> result<stage_response> {
-            if (auto r = channel_->send(kind_of(stage_message::account), {}, {}, {}, forever); !r)
+            if (auto r = channel_->send(kind_of(stage_message::account), {}, {}, {}, ipc::forever); !r)
                 return tl::unexpected(std::move(r.error()));
             return receive_reply();
         }();

@@ -24,6 +24,9 @@ namespace faceflow::flow {
 // Raised whenever a struct below changes its meaning; the program's version is compared beside it.
 inline constexpr std::uint32_t stage_protocol = 3;
 
+// Pixels of the largest picture, or crops of the most faces.
+inline constexpr std::uint64_t most_stage_payload = std::uint64_t{1} << 31;
+
 enum class stage_role : std::uint8_t { detect, region, landmark, detect_region };
 [[nodiscard]] std::string_view name(stage_role role) noexcept;
 [[nodiscard]] result<stage_role> find_role(std::string_view wanted);

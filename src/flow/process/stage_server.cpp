@@ -27,30 +27,26 @@ result<T> struct_of(std::span<const std::byte> from, const char* what) {
     return value;
 }
 
-constexpr auto forever = ipc::time_point::max();
-// Pixels of the largest picture, or crops of the most faces.
-constexpr std::uint64_t most_payload = std::uint64_t{1} << 31;
-
 class stage_server {
 public:
     explicit stage_server(ipc::channel to) : channel_(std::move(to)) {}
 
     result<void> greet() {
-        auto hello = channel_.receive(forever);
+        auto hello = channel_.receive(ipc::forever);
         if (!hello) return tl::unexpected(std::move(hello.error()));
         if (auto r = open(*hello); !r) {
             (void)tell(r.error(), 0);
             return r;
         }
         const std::string ready = to_json(kit_->asked());
-        return channel_.send(static_cast<std::uint16_t>(stage_message::ready), bytes_of(ready), {}, {}, forever);
+        return channel_.send(static_cast<std::uint16_t>(stage_message::ready), bytes_of(ready), {}, {}, ipc::forever);
     }
 
     result<void> serve() {
         for (;;) {
             payload_refused_ = {};
-            auto m =
-                channel_.receive(forever, most_payload, [this](const ipc::message& head) { return target_of(head); });
+            auto m = channel_.receive(ipc::forever, most_stage_payload,
+                                      [this](const ipc::message& head) { return target_of(head); });
             if (!m) {
                 if (channel_.closed()) return {};  // the owner has gone
                 return tl::unexpected(std::move(m.error()));
@@ -177,7 +173,7 @@ private:
         std::vector<std::byte> body(sizeof r + std::span(slices).size_bytes());
         std::memcpy(body.data(), &r, sizeof r);
         if (!slices.empty()) std::memcpy(body.data() + sizeof r, slices.data(), std::span(slices).size_bytes());
-        return channel_.send_parts(static_cast<std::uint16_t>(stage_message::reply), body, payload, {}, forever);
+        return channel_.send_parts(static_cast<std::uint16_t>(stage_message::reply), body, payload, {}, ipc::forever);
     }
 
     // The error itself when nothing can come after it: a process with a lost device ends, and its owner starts another.
@@ -189,7 +185,7 @@ private:
         auto told = kit_ != nullptr && work_ != nullptr
                         ? this->reply(reply, text, false)
                         : channel_.send_parts(static_cast<std::uint16_t>(stage_message::reply),
-                                              std::as_bytes(std::span(&reply, 1)), text, {}, forever);
+                                              std::as_bytes(std::span(&reply, 1)), text, {}, ipc::forever);
         if (e.code == errc::device_lost) return tl::unexpected(e);
         return told;
     }
