@@ -9,9 +9,7 @@ set(_faceflow_options
     # The same input gives the same bytes on every build: no fused multiply-add behind our back.
     -ffp-contract=off)
 if(FACEFLOW_SANITIZE)
-    list(APPEND _faceflow_options -fsanitize=${FACEFLOW_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
-        # What dlsym finds is called by types of our own for another's structs.
-        $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function>)
+    list(APPEND _faceflow_options -fsanitize=${FACEFLOW_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     target_link_options(faceflow_flags INTERFACE -fsanitize=${FACEFLOW_SANITIZE})
     # Behind a sanitizer's checks GCC loses sight of tl::expected's own flag, and takes its empty half for one that is read. What
     # it warns of changes with them: the other builds hold the code to all warnings.
@@ -36,6 +34,9 @@ function(faceflow_add_library)
     # For the one file that needs it: a compiler cache then serves every checkout.
     set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/catalogue.cpp
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    # What dlsym finds there is called by types of our own for another's structs.
+    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/telemetry/nvml.cpp
+                 APPEND PROPERTY COMPILE_OPTIONS $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function>)
     target_link_libraries(faceflow_core PRIVATE faceflow_flags PUBLIC tl::expected PkgConfig::FFMPEG PkgConfig::HIGHWAY fmt::fmt
         nlohmann_json::nlohmann_json opencv_imgproc_only tomlplusplus::tomlplusplus
         OnnxRuntime::OnnxRuntime Threads::Threads ${CMAKE_DL_LIBS})

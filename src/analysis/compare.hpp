@@ -53,6 +53,7 @@ struct compare_progress {
 [[nodiscard]] result<comparison> compare(const compare_request& request, const std::atomic<bool>& stop,
                                          const std::function<void(const compare_progress&)>& on_progress);
 
+// The distance of faces that cannot be compared.
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // How far the faces of one frame are from the reference's: 0 with `equal` set when all of their values are the same bits,

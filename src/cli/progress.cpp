@@ -18,7 +18,7 @@ std::string time_of(double seconds) {
                      : fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
-std::size_t columns_to_draw_in() {
+std::size_t columns_of_terminal() {
     winsize w{};
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
 }
@@ -43,8 +43,8 @@ void progress_line::show(const run_progress& p) {
             tail += fmt::format(", {} left",
                                 time_of(static_cast<double>(*p.expected - std::min(*p.expected, p.frames)) / fps));
         const std::size_t text = head.size() + tail.size() + 4;
-        const std::size_t width =
-            std::min<std::size_t>(30, columns_to_draw_in() > text ? columns_to_draw_in() - text : 0);
+        const std::size_t columns = columns_of_terminal();
+        const std::size_t width = std::min<std::size_t>(30, columns > text ? columns - text : 0);
         const auto full = static_cast<std::size_t>(done * static_cast<double>(width));
         if (width > 4) head = fmt::format("[{}{}] {}", std::string(full, '='), std::string(width - full, ' '), head);
     } else {

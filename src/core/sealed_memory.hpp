@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <utility>
 
 #include "core/unique_fd.hpp"
@@ -13,6 +14,7 @@ namespace faceflow {
 
 // What mappings begin and end at.
 inline constexpr std::size_t page_bytes = 4096;
+inline constexpr std::align_val_t page_alignment{page_bytes};
 
 enum class access : std::uint8_t { read_only, read_write };
 

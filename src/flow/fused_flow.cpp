@@ -1,5 +1,6 @@
 #include "flow/fused_flow.hpp"
 
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -14,11 +15,8 @@ public:
     static result<std::unique_ptr<flow>> create(const flow_parts& parts, std::size_t lanes_per_device,
                                                 const pass_shape& shape) {
         auto f = std::unique_ptr<fused_flow>(new fused_flow(parts, lanes_per_device, shape));
-        for (std::size_t i = 0; i < f->lines_.size() * lanes_per_device; ++i) {
-            auto l = lane::create(*f->lines_[i % f->lines_.size()], "lane " + std::to_string(i), shape);
-            if (!l) return tl::unexpected(std::move(l.error()));
-            f->lanes_.push_back(std::move(*l));
-        }
+        if (auto r = f->make_lanes(f->lines_.size() * lanes_per_device, shape); !r)
+            return tl::unexpected(std::move(r.error()));
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
             // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it. Either way it
             // is one of the source's device, since the devices' number divides that of the lanes.
@@ -57,6 +55,26 @@ private:
         for (const auto& d : parts.devices)
             lines_.push_back(
                 std::make_unique<device_line>(d, parts, 4 * lanes_per_device * pass_frames_, shape.mesh_faces));
+    }
+
+    // On a GPU a lane takes seconds to set up, which are the host's own: side by side. What all of them work in meanwhile may be more
+    // than the pool has, so those that did not fit are made again one by one.
+    result<void> make_lanes(std::size_t number, const pass_shape& shape) {
+        const auto make = [&](std::size_t i) {
+            return lane::create(*lines_[i % lines_.size()], "lane " + std::to_string(i), shape);
+        };
+        std::vector<std::future<result<std::unique_ptr<lane>>>> being_made;
+        for (std::size_t i = 0; i < number; ++i)
+            being_made.push_back(std::async(std::launch::async, make, i));
+        std::vector<result<std::unique_ptr<lane>>> made;
+        for (auto& one : being_made)
+            made.push_back(one.get());
+        for (std::size_t i = 0; i < number; ++i) {
+            if (!made[i] && made[i].error().code == errc::out_of_memory) made[i] = make(i);
+            if (!made[i]) return tl::unexpected(std::move(made[i].error()));
+            lanes_.push_back(std::move(*made[i]));
+        }
+        return {};
     }
 
     void work(std::size_t index, std::size_t part, std::size_t parts) {

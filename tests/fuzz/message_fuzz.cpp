@@ -16,7 +16,7 @@ void through_a_channel(std::span<const std::byte> bytes) {
     std::vector<std::byte> payload;
     while (true) {
         const auto m =
-            b.receive(ipc::time_point::max(), 4096, [&](const ipc::message& began) -> result<std::span<std::byte>> {
+            b.receive(ipc::forever, 4096, [&](const ipc::message& began) -> result<std::span<std::byte>> {
                 payload.resize(began.payload_bytes);
                 return std::span(payload);
             });

@@ -24,7 +24,6 @@ namespace {
 using namespace faceflow;
 using namespace faceflow::flow;
 
-constexpr auto forever = ipc::time_point::max();
 constexpr std::uint32_t most_payload = 1 << 16;
 constexpr std::size_t slab_bytes = 8 << 20;  // two slots with room for a place of eight faces
 
@@ -84,7 +83,7 @@ void send_all(ipc::channel& to, const stage_hello& hello, bytes_of_owner from) {
     }
     const std::string text = to_json(hello);
     if (!to.send(static_cast<std::uint16_t>(stage_message::hello), std::as_bytes(std::span(text)), {}, descriptors,
-                 forever))
+                 ipc::forever))
         return;
     const auto memory = make_sealed_memory("fuzz", slab_bytes).value();
     const std::vector<std::byte> payload(most_payload, std::byte{0x7f});
@@ -93,7 +92,7 @@ void send_all(ipc::channel& to, const stage_hello& hello, bytes_of_owner from) {
         const std::vector<int> slabs(from.number(1) % 3, memory.get());
         const auto body_bytes = from.number(4), payload_bytes = from.number(4);
         const auto body = from.take(body_bytes);
-        if (!to.send(kind, body, std::span(payload).first(payload_bytes % (most_payload + 1)), slabs, forever)) return;
+        if (!to.send(kind, body, std::span(payload).first(payload_bytes % (most_payload + 1)), slabs, ipc::forever)) return;
     }
 }
 
@@ -114,7 +113,7 @@ void as_owner(bool shared, std::span<const std::byte> bytes) {
         // Each answer is one that an owner can read, and an error says what it is.
         for (bool first = true;; first = false) {
             payload.clear();
-            const auto m = owner.receive(forever, std::uint64_t{1} << 24, place);
+            const auto m = owner.receive(ipc::forever, std::uint64_t{1} << 24, place);
             if (!m) return;
             if (first && m->kind == static_cast<std::uint16_t>(stage_message::ready)) continue;
             const auto reply = ipc::body_as<stage_reply>(*m);

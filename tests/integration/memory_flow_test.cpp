@@ -89,12 +89,12 @@ TEST_P(memory_flow, without_pinned_staging_nothing_is_pinned_and_downloads_block
 }
 
 TEST_P(memory_flow, frames_that_pass_together_share_one_download_and_one_sync) {
-    const auto alone = run(2);
+    const auto alone = run(3);
     chosen.batch_frames = 4;
-    const auto together = run(2);
+    const auto together = run(3);
     EXPECT_LT(farthest(alone.faces, together.faces), 1e-3f);
-    EXPECT_EQ(together.up.count, 2 * frames.size());
-    EXPECT_EQ(together.cache.hits, 2 * frames.size());
+    EXPECT_EQ(together.up.count, 3 * frames.size());
+    EXPECT_EQ(together.cache.hits, 3 * frames.size());
     EXPECT_EQ(together.syncs, together.down.count);
     if (GetParam() == "fused") {
         EXPECT_LT(together.syncs, alone.syncs);
@@ -102,10 +102,10 @@ TEST_P(memory_flow, frames_that_pass_together_share_one_download_and_one_sync) {
         EXPECT_EQ(together.syncs, alone.syncs);
     }
     chosen.detect_every = 3;
-    EXPECT_LT(farthest(run(2).faces,
+    EXPECT_LT(farthest(run(3).faces,
                        [&] {
                            chosen.batch_frames = 1;
-                           return run(2).faces;
+                           return run(3).faces;
                        }()),
               1e-3f);
 }

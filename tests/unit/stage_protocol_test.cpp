@@ -18,8 +18,6 @@
 namespace faceflow::flow {
 namespace {
 
-constexpr auto forever = ipc::time_point::max();
-
 stage_hello hello_of(stage_role role, std::uint32_t places) {
     stage_hello h;
     h.role = role;
@@ -93,7 +91,7 @@ public:
         }
         const std::string text = to_json(hello);
         EXPECT_OK(channel_->send(static_cast<std::uint16_t>(stage_message::hello), std::as_bytes(std::span(text)), {},
-                                 descriptors, forever));
+                                 descriptors, ipc::forever));
         first_ = next();
     }
     ~stage_owner() {
@@ -108,7 +106,7 @@ public:
     };
     answer next() {
         answer a;
-        auto m = channel_->receive(forever, 1u << 30, [&](const ipc::message& head) -> result<std::span<std::byte>> {
+        auto m = channel_->receive(ipc::forever, 1u << 30, [&](const ipc::message& head) -> result<std::span<std::byte>> {
             a.text.resize(head.payload_bytes);
             return std::as_writable_bytes(std::span(a.text));
         });
@@ -120,11 +118,11 @@ public:
     }
     answer ask(stage_message kind, std::span<const std::byte> body, std::span<const std::byte> payload = {},
                std::span<const int> descriptors = {}) {
-        EXPECT_OK(channel_->send(static_cast<std::uint16_t>(kind), body, payload, descriptors, forever));
+        EXPECT_OK(channel_->send(static_cast<std::uint16_t>(kind), body, payload, descriptors, ipc::forever));
         return next();
     }
     void tell(stage_message kind, std::span<const std::byte> body, std::span<const int> descriptors) {
-        EXPECT_OK(channel_->send(static_cast<std::uint16_t>(kind), body, {}, descriptors, forever));
+        EXPECT_OK(channel_->send(static_cast<std::uint16_t>(kind), body, {}, descriptors, ipc::forever));
     }
     template <class T>
     static std::span<const std::byte> bytes_of(const T& value) {
@@ -151,10 +149,10 @@ TEST(stage_server, refuses_an_owner_of_another_version_and_says_so) {
     j["version"] = "0.0.0";
     const std::string text = j.dump();
     EXPECT_OK(ends->first.send(static_cast<std::uint16_t>(stage_message::hello), std::as_bytes(std::span(text)), {}, {},
-                               forever));
+                               ipc::forever));
     std::string refusal;
     const auto m =
-        ends->first.receive(forever, 1u << 20, [&](const ipc::message& head) -> result<std::span<std::byte>> {
+        ends->first.receive(ipc::forever, 1u << 20, [&](const ipc::message& head) -> result<std::span<std::byte>> {
             refusal.resize(head.payload_bytes);
             return std::as_writable_bytes(std::span(refusal));
         });

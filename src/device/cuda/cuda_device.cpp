@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "core/sealed_memory.hpp"
 #include "device/cuda/cuda_error.hpp"
 #include "device/cuda/cuda_import.hpp"
 #include "device/cuda/cuda_pool.hpp"
@@ -16,8 +17,6 @@
 
 namespace faceflow {
 namespace {
-
-constexpr std::align_val_t page_alignment{4096};
 
 struct facts {
     std::string description, architecture, bus_id;

@@ -9,11 +9,11 @@
 #include <new>
 #include <system_error>
 
+#include "core/sealed_memory.hpp"
 #include "device/emulated/emulated_stream.hpp"
 
 namespace faceflow {
 namespace {
-constexpr std::align_val_t host_alignment{4096};
 using clock = std::chrono::steady_clock;
 }  // namespace
 
@@ -56,7 +56,7 @@ result<std::unique_ptr<event>> emulated_device::make_event() {
 }
 
 result<host_block> emulated_device::allocate_host(std::size_t bytes, bool pinned) {
-    auto* memory = static_cast<std::byte*>(::operator new(bytes, host_alignment, std::nothrow));
+    auto* memory = static_cast<std::byte*>(::operator new(bytes, page_alignment, std::nothrow));
     if (memory == nullptr) return fail(errc::out_of_memory, "the machine is out of memory");
     // Locked pages are there from the start: the first copy must not pay for page faults that a real one would not have.
     if (pinned) std::memset(memory, 0, bytes);
@@ -64,7 +64,7 @@ result<host_block> emulated_device::allocate_host(std::size_t bytes, bool pinned
 }
 
 void emulated_device::release_host(const host_block& block) noexcept {
-    ::operator delete(block.data, host_alignment);
+    ::operator delete(block.data, page_alignment);
 }
 
 result<memory_export> emulated_device::export_memory(std::byte* memory, std::size_t bytes) {

@@ -51,10 +51,8 @@ json layout_of_everything() {
             {"mesh_batch", mesh_batch}};
 }
 
-constexpr std::uint64_t page = 4096;
-
 std::uint64_t up_to_page(std::uint64_t bytes) {
-    return (bytes + page - 1) / page * page;
+    return (bytes + page_bytes - 1) / page_bytes * page_bytes;
 }
 
 }  // namespace
