@@ -63,6 +63,7 @@ result<step> measure(const arguments& a, const std::vector<host_frame>& frames, 
     face_engine::setup setup;
     setup.chosen = a.chosen;
     setup.chosen.pacing = pacing::live;
+    setup.sources = static_cast<std::size_t>(cameras);
     setup.on_result = [&](const host_frame& f, const result<frame_faces>& r) {
         if (!counting) return;
         const double ms = std::chrono::duration<double, std::milli>(clock_type::now() - f.captured).count();
@@ -256,6 +257,9 @@ int main(int argc, char** argv) {
     app.add_option("--flow", a.chosen.flow);
     app.add_option("--batch-frames", a.chosen.batch_frames);
     app.add_option("--lanes", a.chosen.lanes);
+    app.add_option("--threads", a.chosen.threads, "of the CPU; with less than 4 nobody helps to pack frames");
+    app.add_option("--detect-every", a.chosen.detect_every,
+                   "frames from one detection to the next; faces are followed between");
     app.add_option("--max-faces", a.chosen.max_faces, "of a frame; others are left out");
     app.add_option("--batch-deadline-ms", a.chosen.batch_deadline_ms);
     auto* const steps = app.add_option("--cameras", a.cameras, "the steps")->delimiter(',');

@@ -52,9 +52,10 @@ struct options {
     bool pinned = true;      // stage transfers in page-locked memory
     bool graphs = true;      // launch what a model runs as one graph, where a device has them, not kernel by kernel
     double cache_ttl = 0.5;  // seconds
-    // fused: frames of all sources that go through the device together, 1..16, or 0: 4 on CUDA, else 1; how long a live pass waits
-    // for more; and how many passes are in work side by side on each device, 1..16, or 0: 3 on CUDA; on a CPU 1 when live, else one
-    // for each thread.
+    // fused: frames of all sources that go through the device together, 1..16, or 0: 4 on CUDA, fewer when live sources are, else 1;
+    // how long a live pass waits for more; and how many passes are in work side by side on each device, 1..16, or 0: on CUDA one
+    // for 16 live sources or for a recorded one, 4 at most (3 where their number is not known beforehand: class engine); on a CPU 1
+    // when live, else one for each thread.
     std::int32_t batch_frames = 0;
     double batch_deadline_ms = 2;
     std::int32_t lanes = 0;

@@ -137,13 +137,14 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->capture_default_str()
         ->group(memory);
     app.add_option("--batch-frames", o.batch_frames,
-                   "frames of all sources that pass through the device together (fused); 0: 4 on CUDA, else 1")
+                   "frames of all sources that pass through the device together (fused); 0: 4 on CUDA (or as many live "
+                   "sources as a lane has), else 1")
         ->type_name("N")
         ->capture_default_str()
         ->group(memory);
     app.add_option("--lanes", o.lanes,
-                   "passes in work side by side on each device (fused); 0: 3 on CUDA, on a CPU 1 when live, else one "
-                   "for each thread")
+                   "passes in work side by side on each device (fused); 0: on CUDA one for 16 live sources or a "
+                   "recorded one, 4 at most; on a CPU 1 when live, else one for each thread")
         ->type_name("N")
         ->capture_default_str()
         ->group(memory);

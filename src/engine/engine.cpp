@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "device/open_devices.hpp"
@@ -9,11 +10,6 @@
 
 namespace faceflow {
 namespace {
-
-// Frames that go through the device together unless the user says how many: a GPU is idle between the small kernels of one.
-std::int32_t usual_batch(const device& d) {
-    return d.kind() == device_kind::cuda ? 4 : 1;  // more do not fit into 2 GiB in three lanes
-}
 
 result<void> open_cpu_instead(const options& o, equipment& e, std::string note) {
     auto cpu = open_devices({"cpu", o.device_memory, o.link});
@@ -97,6 +93,26 @@ result<void> check(const options& o) {
     return {};
 }
 
+// A GPU is idle between the small kernels of one pass, and while the host packs frames; but each lane and each size of batch takes
+// seconds and memory to set up.
+void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources) {
+    constexpr std::size_t most_lanes = 4, unknown_lanes = 3, most_frames = 4;
+    const bool live = o.pacing == pacing::live;
+    std::size_t lanes = 1, frames = 1;
+    if (on_host) {
+        if (!live) lanes = std::max<std::size_t>(1, static_cast<std::size_t>(o.threads) / devices);
+    } else if (sources == 0) {
+        lanes = unknown_lanes;
+        frames = most_frames;
+    } else {
+        const std::size_t here = (sources + devices - 1) / devices;  // of each device
+        lanes = std::min(most_lanes, live ? (here + 15) / 16 : here);
+        frames = live ? std::min(most_frames, (here + lanes - 1) / lanes) : most_frames;
+    }
+    if (o.lanes == 0) o.lanes = static_cast<std::int32_t>(lanes);
+    if (o.batch_frames == 0) o.batch_frames = static_cast<std::int32_t>(frames);
+}
+
 result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     if (auto r = check(s.chosen); !r) return tl::unexpected(std::move(r.error()));
     std::unique_ptr<face_engine> e(new face_engine(std::move(s)));
@@ -111,7 +127,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
         e->with_ = std::move(*opened);
     }
     e->notes_ = e->with_->notes;
-    if (o.batch_frames == 0) o.batch_frames = usual_batch(*e->devices().front());
+    share_work(o, e->devices().front()->computes_on_host(), e->devices().size(), e->setup_.sources);
     for (const auto& d : e->devices())
         d->book().draw_on(e->setup_.tracing);
 

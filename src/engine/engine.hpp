@@ -48,6 +48,7 @@ public:
         std::function<void(const std::string&)> note =
             {};                                     // lines for the user, such as of a process that was restarted
         std::shared_ptr<equipment> with = nullptr;  // opened for these options; null: the engine opens its own
+        std::size_t sources = 0;                    // that are to come; 0: unknown. More or fewer may come
     };
 
     [[nodiscard]] static result<std::unique_ptr<face_engine>> create(setup s);
@@ -111,5 +112,10 @@ private:
 
 // Refuses values outside their ranges, naming the option.
 [[nodiscard]] result<void> check(const options& o);
+
+// Sets what `o` leaves open of lanes and batch_frames: no more than so many sources fill (0: unknown) on each of `devices`. On a
+// GPU: live, where a source stays with its lane, a lane for sixteen; recorded, where each comes as fast as it can be decoded, for
+// one; 4 at most. On a host: recorded, a lane for each of o.threads; live, one, which is spread over all of them.
+void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources);
 
 }  // namespace faceflow

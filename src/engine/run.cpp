@@ -145,7 +145,7 @@ private:
         if (live_) chosen.pacing = pacing::live;
         auto engine = face_engine::create(
             {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true,
-             tracing_.get(), request_.note, equipment_});
+             tracing_.get(), request_.note, equipment_, sources_.size()});
         if (!engine) return tl::unexpected(std::move(engine.error()));
         engine_ = std::move(*engine);
         report_.warnings = engine_->notes();

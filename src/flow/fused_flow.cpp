@@ -1,6 +1,5 @@
 #include "flow/fused_flow.hpp"
 
-#include <future>
 #include <thread>
 #include <vector>
 
@@ -15,8 +14,11 @@ public:
     static result<std::unique_ptr<flow>> create(const flow_parts& parts, std::size_t lanes_per_device,
                                                 const pass_shape& shape) {
         auto f = std::unique_ptr<fused_flow>(new fused_flow(parts, lanes_per_device, shape));
-        if (auto r = f->make_lanes(f->lines_.size() * lanes_per_device, shape); !r)
-            return tl::unexpected(std::move(r.error()));
+        for (std::size_t i = 0; i < f->lines_.size() * lanes_per_device; ++i) {
+            auto l = lane::create(*f->lines_[i % f->lines_.size()], "lane " + std::to_string(i), shape);
+            if (!l) return tl::unexpected(std::move(l.error()));
+            f->lanes_.push_back(std::move(*l));
+        }
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
             // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it. Either way it
             // is one of the source's device, since the devices' number divides that of the lanes.
@@ -55,26 +57,6 @@ private:
         for (const auto& d : parts.devices)
             lines_.push_back(
                 std::make_unique<device_line>(d, parts, 4 * lanes_per_device * pass_frames_, shape.mesh_faces));
-    }
-
-    // On a GPU a lane takes seconds to set up, which are the host's own: side by side. What all of them work in meanwhile may be more
-    // than the pool has, so those that did not fit are made again one by one.
-    result<void> make_lanes(std::size_t number, const pass_shape& shape) {
-        const auto make = [&](std::size_t i) {
-            return lane::create(*lines_[i % lines_.size()], "lane " + std::to_string(i), shape);
-        };
-        std::vector<std::future<result<std::unique_ptr<lane>>>> being_made;
-        for (std::size_t i = 0; i < number; ++i)
-            being_made.push_back(std::async(std::launch::async, make, i));
-        std::vector<result<std::unique_ptr<lane>>> made;
-        for (auto& one : being_made)
-            made.push_back(one.get());
-        for (std::size_t i = 0; i < number; ++i) {
-            if (!made[i] && made[i].error().code == errc::out_of_memory) made[i] = make(i);
-            if (!made[i]) return tl::unexpected(std::move(made[i].error()));
-            lanes_.push_back(std::move(*made[i]));
-        }
-        return {};
     }
 
     void work(std::size_t index, std::size_t part, std::size_t parts) {
@@ -116,13 +98,6 @@ private:
     std::vector<std::thread> threads_;
 };
 
-// On a GPU three, so that some move and are launched while another computes. On a CPU, recorded, a pass per core; live, one pass in
-// work, spread over all cores by the models' shared pool.
-std::int32_t usual_lanes(const options& o, bool on_host, std::size_t devices) {
-    if (!on_host) return 3;
-    return o.pacing == pacing::live ? 1 : std::max(1, o.threads / static_cast<std::int32_t>(devices));
-}
-
 }  // namespace
 
 result<std::unique_ptr<flow>> make_fused_flow(const flow_parts& parts) {
@@ -130,10 +105,9 @@ result<std::unique_ptr<flow>> make_fused_flow(const flow_parts& parts) {
     pass_shape shape;
     shape.max_faces = o.max_faces;
     shape.frames = std::clamp(o.batch_frames, 1, vision::max_pass_frames);
-    const bool on_host = parts.devices.front().on->computes_on_host();
-    if (!on_host) shape.mesh_faces = std::min(mesh_batch * shape.frames, most_mesh_batch);
-    const std::int32_t lanes = o.lanes > 0 ? o.lanes : usual_lanes(o, on_host, parts.devices.size());
-    return fused_flow::create(parts, static_cast<std::size_t>(lanes), shape);
+    if (!parts.devices.front().on->computes_on_host())
+        shape.mesh_faces = std::min(mesh_batch * shape.frames, most_mesh_batch);
+    return fused_flow::create(parts, static_cast<std::size_t>(o.lanes), shape);
 }
 
 }  // namespace faceflow::flow

@@ -25,6 +25,7 @@ frame_cache_options cache_options(const frame_store_options& o) {
 frame_store::frame_store(device& on, const frame_store_options& chosen)
     : device_(on),
       options_(chosen),
+      packer_(on.shares_host_memory() ? 0 : chosen.packing_threads),
       cache_(cache_options(chosen)) {
     if (!on.shares_host_memory() && chosen.cache) sweeper_ = std::make_unique<cache_sweeper>(cache_);
     if (chosen.cache) on.pool().add(*this);
@@ -51,7 +52,7 @@ result<frame> frame_store::upload(stream& up, const host_frame& from, stage at, 
     }
     auto staged = expect(from.picture, {at, from.id});
     if (!staged) return tl::unexpected(std::move(staged.error()));
-    pack(from.picture, staged->bytes().data());
+    packer_.pack(from.picture, staged->bytes().data());
     return upload(up, std::move(*staged), from.id, at, how);
 }
 

@@ -18,6 +18,7 @@
 #include "frame/frame.hpp"
 #include "frame/frame_cache.hpp"
 #include "frame/host_frame.hpp"
+#include "frame/packer.hpp"
 
 namespace faceflow {
 
@@ -27,7 +28,8 @@ struct frame_store_options {
     std::chrono::nanoseconds time_to_live = std::chrono::milliseconds(500);
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::size_t uploads_in_flight =
-        4;  // staging blocks: one per thread that uploads, and as many transfers on their way
+        4;                            // staging blocks: one per thread that uploads, and as many transfers on their way
+    std::size_t packing_threads = 0;  // that help those who upload to bring frames into staging memory
     // How long `when_full::wait` waits.
     std::chrono::nanoseconds patience = std::chrono::milliseconds(20);
     // Frames live in slots also where host memory is device memory (one copy), so that other processes can map them.
@@ -124,6 +126,7 @@ private:
     mutable std::mutex mutex_;
     std::map<std::size_t, family> families_;                                    // by frame bytes
     std::map<std::size_t, std::vector<std::shared_ptr<std::byte[]>>> arrived_;  // by bytes, for use again
+    packer packer_;
     frame_cache cache_;
     std::unique_ptr<cache_sweeper> sweeper_;
 };

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace faceflow {
@@ -62,19 +63,36 @@ result<void> check(const image& picture) {
     return {};
 }
 
-void pack(const image& from, std::byte* to) noexcept {
+void copy(const plane_rows& rows) noexcept {
+    if (rows.stride == static_cast<std::ptrdiff_t>(rows.row_bytes)) {
+        std::memcpy(rows.to, rows.from, rows.row_bytes * static_cast<std::size_t>(rows.rows));
+        return;
+    }
+    for (std::int32_t row = 0; row < rows.rows; ++row)
+        std::memcpy(rows.to + static_cast<std::size_t>(row) * rows.row_bytes, rows.from + row * rows.stride,
+                    rows.row_bytes);
+}
+
+std::vector<plane_rows> rows_to_pack(const image& from, std::byte* to, std::size_t bytes) {
+    std::vector<plane_rows> all;
     for (int i = 0; i < plane_count(from.format); ++i) {
         const auto extent = extent_of(from.format, from.width, from.height, i);
         const plane& p = from.planes[static_cast<std::size_t>(i)];
-        if (p.stride == static_cast<std::ptrdiff_t>(extent.row_bytes)) {
-            std::memcpy(to, p.data, extent.bytes());
-            to += extent.bytes();
-            continue;
-        }
-        for (std::int32_t row = 0; row < extent.rows; ++row, to += extent.row_bytes) {
-            std::memcpy(to, p.data + static_cast<std::ptrdiff_t>(row) * p.stride, extent.row_bytes);
+        const auto at_once =
+            bytes == 0 ? extent.rows
+                       : static_cast<std::int32_t>(std::clamp<std::size_t>(bytes / extent.row_bytes, 1, 1u << 20));
+        for (std::int32_t row = 0; row < extent.rows; row += at_once) {
+            const std::int32_t rows = std::min(at_once, extent.rows - row);
+            all.push_back({p.data + static_cast<std::ptrdiff_t>(row) * p.stride, p.stride, to, extent.row_bytes, rows});
+            to += extent.row_bytes * static_cast<std::size_t>(rows);
         }
     }
+    return all;
+}
+
+void pack(const image& from, std::byte* to) {
+    for (const plane_rows& rows : rows_to_pack(from, to, 0))
+        copy(rows);
 }
 
 image packed_at(const image& from, const std::byte* at) noexcept {

@@ -1,0 +1,64 @@
+// How many passes are in work side by side, and of how many frames, where nobody says.
+#include <gtest/gtest.h>
+
+#include "engine/engine.hpp"
+
+namespace faceflow {
+namespace {
+
+struct shares {
+    std::int32_t lanes, frames;
+    bool operator==(const shares&) const = default;
+};
+
+shares of(pacing p, bool on_host, std::size_t devices, std::size_t sources) {
+    options o;
+    o.pacing = p;
+    o.threads = 8;
+    share_work(o, on_host, devices, sources);
+    return {o.lanes, o.batch_frames};
+}
+
+TEST(share_work, on_a_gpu_live_sources_get_a_lane_for_sixteen_and_passes_no_larger_than_it_has_sources) {
+    const auto live = [](std::size_t sources, std::size_t devices = 1) {
+        return of(pacing::live, false, devices, sources);
+    };
+    EXPECT_EQ(live(1), (shares{1, 1}));
+    EXPECT_EQ(live(3), (shares{1, 3}));
+    EXPECT_EQ(live(16), (shares{1, 4}));
+    EXPECT_EQ(live(17), (shares{2, 4}));
+    EXPECT_EQ(live(64), (shares{4, 4}));
+    EXPECT_EQ(live(200), (shares{4, 4}));
+    EXPECT_EQ(live(4, 2), (shares{1, 2}));
+    EXPECT_EQ(live(1, 2), (shares{1, 1}));
+}
+
+TEST(share_work, on_a_gpu_recorded_sources_get_a_lane_each) {
+    EXPECT_EQ(of(pacing::recorded, false, 1, 1), (shares{1, 4}));
+    EXPECT_EQ(of(pacing::recorded, false, 1, 3), (shares{3, 4}));
+    EXPECT_EQ(of(pacing::recorded, false, 1, 9), (shares{4, 4}));
+    EXPECT_EQ(of(pacing::recorded, false, 2, 3), (shares{2, 4}));
+}
+
+TEST(share_work, on_a_gpu_unknown_sources_get_three_lanes) {
+    EXPECT_EQ(of(pacing::live, false, 1, 0), (shares{3, 4}));
+    EXPECT_EQ(of(pacing::recorded, false, 1, 0), (shares{3, 4}));
+}
+
+TEST(share_work, on_a_host_each_core_has_a_pass_or_all_share_one_that_is_live) {
+    EXPECT_EQ(of(pacing::recorded, true, 1, 1), (shares{8, 1}));
+    EXPECT_EQ(of(pacing::recorded, true, 3, 7), (shares{2, 1}));
+    EXPECT_EQ(of(pacing::live, true, 1, 20), (shares{1, 1}));
+}
+
+TEST(share_work, leaves_what_was_chosen) {
+    options o;
+    o.lanes = 7;
+    o.batch_frames = 9;
+    share_work(o, false, 1, 64);
+    EXPECT_EQ(o.lanes, 7);
+    EXPECT_EQ(o.batch_frames, 9);
+}
+
+}  // namespace
+}  // namespace faceflow
