@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The one command for the first card: builds with CUDA, runs the tests that need a device, compares the flows, measures kernels
-# and how many cameras the card holds, and writes one report. No network, no root, under fifteen minutes beside the build.
+# and how many cameras the card holds, and writes one report. No network, no root, some twenty minutes beside the build.
 #
 #   tools/gpu_report.sh [--build DIR] [options of tools/gpu_report.py: --device, --out, --clip, --minutes, --only, --quick]
 #
