@@ -28,7 +28,7 @@ std::uint64_t frames_to_run() {
 
 constexpr std::uint32_t sources = 3;
 constexpr std::size_t lanes = 2;
-constexpr std::size_t cap = 3u << 20;
+constexpr std::size_t cap = 3u << 20, cached = 256u << 10;  // the cache is full soon, whatever the frames a second
 
 host_frame synthetic(std::uint32_t source, std::uint64_t sequence, const std::vector<test::owned_picture>& sizes,
                      std::mt19937& random) {
@@ -104,7 +104,8 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
     std::uint64_t delivered = 0, shed = 0, out_of_order = 0;
     std::size_t after_warm_up = 0;
     {
-        frame_store store(on, {.time_to_live = std::chrono::milliseconds(5), .uploads_in_flight = 4 * lanes});
+        frame_store store(
+            on, {.time_to_live = std::chrono::milliseconds(5), .cache_bytes = cached, .uploads_in_flight = 4 * lanes});
         intake in({.unit_frames = 1, .units_in_flight = 2 * lanes});
         collector out(
             [&](outcome&& o) {
