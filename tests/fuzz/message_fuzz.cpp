@@ -15,11 +15,10 @@ void through_a_channel(std::span<const std::byte> bytes) {
     a.close_down();
     std::vector<std::byte> payload;
     while (true) {
-        const auto m =
-            b.receive(ipc::forever, 4096, [&](const ipc::message& began) -> result<std::span<std::byte>> {
-                payload.resize(began.payload_bytes);
-                return std::span(payload);
-            });
+        const auto m = b.receive(ipc::forever, 4096, [&](const ipc::message& began) -> result<std::span<std::byte>> {
+            payload.resize(began.payload_bytes);
+            return std::span(payload);
+        });
         if (!m) {
             if (m.error().message.empty()) __builtin_trap();
             return;

@@ -92,7 +92,8 @@ void send_all(ipc::channel& to, const stage_hello& hello, bytes_of_owner from) {
         const std::vector<int> slabs(from.number(1) % 3, memory.get());
         const auto body_bytes = from.number(4), payload_bytes = from.number(4);
         const auto body = from.take(body_bytes);
-        if (!to.send(kind, body, std::span(payload).first(payload_bytes % (most_payload + 1)), slabs, ipc::forever)) return;
+        if (!to.send(kind, body, std::span(payload).first(payload_bytes % (most_payload + 1)), slabs, ipc::forever))
+            return;
     }
 }
 

@@ -106,10 +106,11 @@ public:
     };
     answer next() {
         answer a;
-        auto m = channel_->receive(ipc::forever, 1u << 30, [&](const ipc::message& head) -> result<std::span<std::byte>> {
-            a.text.resize(head.payload_bytes);
-            return std::as_writable_bytes(std::span(a.text));
-        });
+        auto m =
+            channel_->receive(ipc::forever, 1u << 30, [&](const ipc::message& head) -> result<std::span<std::byte>> {
+                a.text.resize(head.payload_bytes);
+                return std::as_writable_bytes(std::span(a.text));
+            });
         EXPECT_OK(m);
         if (!m) return a;
         a.kind = m->kind;
