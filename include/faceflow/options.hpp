@@ -36,7 +36,7 @@ struct options {
     bool smooth = false;     // one-euro filter over landmarks, per track
     float focal_length = 0;  // pixels, for head distance; 0: a vertical field of view of 63 degrees
 
-    std::int32_t threads = 0;                          // CPU threads for computing; 0: one per core
+    std::int32_t threads = 0;  // CPU threads for computing; 0: one per core. A fourth, 4 at most, pack frames for a GPU
     std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes
 
     // What runs models on CUDA devices: cuda (ONNX Runtime's kernels), tensorrt, or auto: TensorRT where engines for these models,

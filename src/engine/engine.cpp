@@ -96,7 +96,7 @@ result<void> check(const options& o) {
 // A GPU is idle between the small kernels of one pass, and while the host packs frames; but each lane and each size of batch takes
 // seconds and memory to set up.
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources) {
-    constexpr std::size_t most_lanes = 4, unknown_lanes = 3, most_frames = 4;
+    constexpr std::size_t live_sources_of_lane = 16, most_lanes = 4, unknown_lanes = 3, most_frames = 4;
     const bool live = o.pacing == pacing::live;
     std::size_t lanes = 1, frames = 1;
     if (on_host) {
@@ -106,7 +106,7 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
         frames = most_frames;
     } else {
         const std::size_t here = (sources + devices - 1) / devices;  // of each device
-        lanes = std::min(most_lanes, live ? (here + 15) / 16 : here);
+        lanes = std::min(most_lanes, live ? (here + live_sources_of_lane - 1) / live_sources_of_lane : here);
         frames = live ? std::min(most_frames, (here + lanes - 1) / lanes) : most_frames;
     }
     if (o.lanes == 0) o.lanes = static_cast<std::int32_t>(lanes);

@@ -27,9 +27,10 @@ struct frame_store_options {
     bool pinned = true;
     std::chrono::nanoseconds time_to_live = std::chrono::milliseconds(500);
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
-    std::size_t uploads_in_flight =
-        4;                            // staging blocks: one per thread that uploads, and as many transfers on their way
-    std::size_t packing_threads = 0;  // that help those who upload to bring frames into staging memory
+    // Staging blocks: one per thread that uploads, and as many transfers on their way.
+    std::size_t uploads_in_flight = 4;
+    // That help those who upload to bring frames into staging memory.
+    std::size_t packing_threads = 0;
     // How long `when_full::wait` waits.
     std::chrono::nanoseconds patience = std::chrono::milliseconds(20);
     // Frames live in slots also where host memory is device memory (one copy), so that other processes can map them.

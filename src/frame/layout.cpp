@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
 
 namespace faceflow {
@@ -63,36 +62,25 @@ result<void> check(const image& picture) {
     return {};
 }
 
-void copy(const plane_rows& rows) noexcept {
-    if (rows.stride == static_cast<std::ptrdiff_t>(rows.row_bytes)) {
-        std::memcpy(rows.to, rows.from, rows.row_bytes * static_cast<std::size_t>(rows.rows));
-        return;
-    }
-    for (std::int32_t row = 0; row < rows.rows; ++row)
-        std::memcpy(rows.to + static_cast<std::size_t>(row) * rows.row_bytes, rows.from + row * rows.stride,
-                    rows.row_bytes);
-}
-
-std::vector<plane_rows> rows_to_pack(const image& from, std::byte* to, std::size_t bytes) {
-    std::vector<plane_rows> all;
+void pack(const image& from, std::byte* to, std::int32_t part, std::int32_t parts) noexcept {
     for (int i = 0; i < plane_count(from.format); ++i) {
         const auto extent = extent_of(from.format, from.width, from.height, i);
         const plane& p = from.planes[static_cast<std::size_t>(i)];
-        const auto at_once =
-            bytes == 0 ? extent.rows
-                       : static_cast<std::int32_t>(std::clamp<std::size_t>(bytes / extent.row_bytes, 1, 1u << 20));
-        for (std::int32_t row = 0; row < extent.rows; row += at_once) {
-            const std::int32_t rows = std::min(at_once, extent.rows - row);
-            all.push_back({p.data + static_cast<std::ptrdiff_t>(row) * p.stride, p.stride, to, extent.row_bytes, rows});
-            to += extent.row_bytes * static_cast<std::size_t>(rows);
+        const auto bound = [&](std::int32_t n) {
+            return static_cast<std::int32_t>(std::int64_t{extent.rows} * n / parts);
+        };
+        const std::int32_t first = bound(part), last = bound(part + 1);
+        if (p.stride == static_cast<std::ptrdiff_t>(extent.row_bytes)) {
+            const std::size_t begin = extent.row_bytes * static_cast<std::size_t>(first);
+            std::memcpy(to + begin, p.data + begin, extent.row_bytes * static_cast<std::size_t>(last - first));
+        } else {
+            for (std::int32_t row = first; row < last; ++row) {
+                std::memcpy(to + extent.row_bytes * static_cast<std::size_t>(row),
+                            p.data + static_cast<std::ptrdiff_t>(row) * p.stride, extent.row_bytes);
+            }
         }
+        to += extent.bytes();
     }
-    return all;
-}
-
-void pack(const image& from, std::byte* to) {
-    for (const plane_rows& rows : rows_to_pack(from, to, 0))
-        copy(rows);
 }
 
 image packed_at(const image& from, const std::byte* at) noexcept {

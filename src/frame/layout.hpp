@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "core/hd.hpp"
 #include "faceflow/result.hpp"
@@ -145,20 +144,8 @@ inline constexpr std::size_t palette_bytes = 1024;
 // Bytes of the whole picture without padding: what one upload moves.
 [[nodiscard]] std::size_t native_bytes(pixel_format format, std::int32_t width, std::int32_t height) noexcept;
 
-// Some rows of a plane, and where they go without padding.
-struct plane_rows {
-    const std::uint8_t* from = nullptr;
-    std::ptrdiff_t stride = 0;
-    std::byte* to = nullptr;
-    std::size_t row_bytes = 0;
-    std::int32_t rows = 0;
-};
-void copy(const plane_rows& rows) noexcept;
-// What packing is made of: pieces of about `bytes`, or for 0 of whole planes. Of a picture that check() has passed never empty.
-[[nodiscard]] std::vector<plane_rows> rows_to_pack(const image& from, std::byte* to, std::size_t bytes);
-
-// Copies the planes one behind the other, without padding: native_bytes.
-void pack(const image& from, std::byte* to);
+// Copies the planes one behind the other, without padding: native_bytes. Or of each plane's rows the `part`-th share of `parts`.
+void pack(const image& from, std::byte* to, std::int32_t part = 0, std::int32_t parts = 1) noexcept;
 // A picture like `from` whose planes lie one behind the other from `at` on, without padding.
 [[nodiscard]] image packed_at(const image& from, const std::byte* at) noexcept;
 

@@ -8,14 +8,14 @@
 
 namespace faceflow {
 
-// The bands of one picture: whoever is free takes the next.
+// One picture: whoever is free takes the next of its bands.
 class packer::job {
 public:
-    explicit job(std::vector<plane_rows> bands) : bands_(std::move(bands)), left_(bands_.size()) {}
+    job(const image& from, std::byte* to, std::int32_t bands) : from_(from), to_(to), bands_(bands), left_(bands) {}
 
     void work() {
-        for (auto i = next_.fetch_add(1); i < bands_.size(); i = next_.fetch_add(1)) {
-            copy(bands_[i]);
+        for (auto i = next_.fetch_add(1); i < bands_; i = next_.fetch_add(1)) {
+            faceflow::pack(from_, to_, i, bands_);
             if (left_.fetch_sub(1) == 1) left_.notify_all();
         }
     }
@@ -23,11 +23,12 @@ public:
         for (auto left = left_.load(); left > 0; left = left_.load())
             left_.wait(left);
     }
-    [[nodiscard]] std::size_t bands() const noexcept { return bands_.size(); }
 
 private:
-    const std::vector<plane_rows> bands_;
-    std::atomic<std::size_t> next_{0}, left_;
+    const image from_;
+    std::byte* const to_;
+    const std::int32_t bands_;
+    std::atomic<std::int32_t> next_{0}, left_;
 };
 
 // More than wait are not needed: a job that finds no helper is its caller's.
@@ -47,9 +48,11 @@ packer::~packer() {
 }
 
 void packer::pack(const image& from, std::byte* to) {
-    if (helpers_.empty()) return faceflow::pack(from, to);
-    const auto all = std::make_shared<job>(rows_to_pack(from, to, band_bytes));
-    for (std::size_t i = 0; i < std::min(helpers_.size(), all->bands() - 1); ++i)
+    const std::size_t bands = native_bytes(from.format, from.width, from.height) / band_bytes;
+    const std::size_t helpers = std::min(helpers_.size(), bands > 1 ? bands - 1 : 0);
+    if (helpers == 0) return faceflow::pack(from, to);
+    const auto all = std::make_shared<job>(from, to, static_cast<std::int32_t>(bands));
+    for (std::size_t i = 0; i < helpers; ++i)
         waiting_.push(all);
     all->work();
     all->wait();
