@@ -1,0 +1,58 @@
+// Threads whose failures are values: one that cannot be made, and an exception that leaves one.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "faceflow/result.hpp"
+
+namespace faceflow {
+
+// The exception that is being handled, as an error that says what was being done ("reading clip.mp4"). In a catch block only.
+// errc::out_of_memory for std::bad_alloc, errc::internal for any other.
+[[nodiscard]] error thrown_while(std::string_view doing);
+
+// Calls `work`; what it throws is an error of `doing`.
+template <class Work>
+[[nodiscard]] result<void> caught(std::string_view doing, Work&& work) {
+    try {
+        std::forward<Work>(work)();
+        return {};
+    } catch (...) {
+        return tl::unexpected(thrown_while(doing));
+    }
+}
+
+// Where an exception goes that leaves a thread: called on that thread, which ends then. Wakes whoever waits for the thread's
+// work, and throws nothing.
+using thread_failed = std::function<void(error)>;
+
+// Starts `work` on a thread of its own. `doing` is told to the user: "capturing source 0". errc::unavailable when the system makes
+// no thread, with what to raise; then neither function is called, and what was started before is the caller's to end.
+[[nodiscard]] result<std::thread> start_thread(std::string doing, std::function<void()> work, thread_failed failed);
+[[nodiscard]] result<std::jthread> start_jthread(std::string doing, std::function<void(const std::stop_token&)> work,
+                                                 thread_failed failed);
+
+// The first error of several threads. Thread-safe.
+class first_error {
+public:
+    void put(error e) {
+        const std::lock_guard lock(mutex_);
+        if (first_) first_ = tl::unexpected(std::move(e));
+    }
+    [[nodiscard]] result<void> get() const {
+        const std::lock_guard lock(mutex_);
+        return first_;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    result<void> first_;
+};
+
+}  // namespace faceflow
