@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "analysis/measures.hpp"
-#include "core/atomic_file.hpp"
+#include "core/output_file.hpp"
 
 namespace faceflow::analysis {
 namespace {
@@ -210,11 +210,9 @@ result<std::vector<std::filesystem::path>> write_reports(const std::vector<compa
                                                          {"compare.svg", render_svg(rows, o)}};
     std::vector<std::filesystem::path> written;
     for (const auto& [name, text] : files) {
-        auto file = atomic_file::open(folder / name);
-        if (!file) return tl::unexpected(std::move(file.error()));
-        if (auto r = file->append(text); !r) return tl::unexpected(std::move(r.error()));
-        if (auto r = file->commit(); !r) return tl::unexpected(std::move(r.error()));
-        written.push_back(folder / name);
+        auto path = write_document(folder / name, text);
+        if (!path) return tl::unexpected(std::move(path.error()));
+        written.push_back(std::move(*path));
     }
     return written;
 }

@@ -8,12 +8,12 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
-#include "core/atomic_file.hpp"
+#include "core/thread.hpp"
 #include "engine/engine.hpp"
+#include "engine/outputs.hpp"
 #include "engine/summary.hpp"
-#include "engine/video_sink.hpp"
-#include "media/result_writer.hpp"
 #include "media/source.hpp"
 #include "telemetry/nvml.hpp"
 
@@ -25,7 +25,6 @@ using clock = std::chrono::steady_clock;
 
 struct opened_source {
     std::unique_ptr<media::source> from;
-    std::unique_ptr<video_sink> video;
     result<void> ended;  // an error when it ended before its end
     std::thread capture;
 };
@@ -39,19 +38,22 @@ public:
           on_progress_(on_progress) {}
 
     result<run_report> run() {
+        if (auto r = watch_stop(); !r) return tl::unexpected(std::move(r.error()));
         auto equipped = equipment::open(request_.chosen);
         if (!equipped) return tl::unexpected(std::move(equipped.error()));
         equipment_ = std::move(*equipped);
         if (auto r = open_sources(); !r) return tl::unexpected(std::move(r.error()));
         if (auto r = open_outputs(); !r) return tl::unexpected(std::move(r.error()));
-        if (auto r = open_engine(); !r) return tl::unexpected(std::move(r.error()));
+        if (auto r = open_engine(); !r) {
+            outputs_->discard();
+            return tl::unexpected(std::move(r.error()));
+        }
         watch_gpus();
         started_ = clock::now();
-        for (std::size_t i = 0; i < sources_.size(); ++i)
-            engine_->begin_source(static_cast<std::uint32_t>(i));
-        running_ = sources_.size();
-        for (auto& s : sources_)
-            s.capture = std::thread([this, &s] { capture(s); });
+        if (auto r = start_captures(); !r) {
+            outputs_->discard();
+            return tl::unexpected(std::move(r.error()));
+        }
         watch();
         for (auto& s : sources_)
             s.capture.join();
@@ -60,6 +62,22 @@ public:
     }
 
 private:
+    // A signal handler can only set a flag; this passes it on to sources that may be blocked, also while they open.
+    result<void> watch_stop() {
+        auto watch = start_jthread(
+            "waiting for signals",
+            [this](const std::stop_token& over) {
+                while (!over.stop_requested()) {
+                    if (stop_.load(std::memory_order_relaxed)) halt_.request_stop();
+                    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                }
+            },
+            [](const error&) {});
+        if (!watch) return tl::unexpected(std::move(watch.error()));
+        stop_watch_ = std::move(*watch);
+        return {};
+    }
+
     // Whether sources decode on their device.
     result<bool> decodes_on_device() const {
         if (request_.decode == "cpu") return false;
@@ -98,44 +116,18 @@ private:
             auto opened = media::open_source(request_.inputs[i], o);
             if (!opened) return tl::unexpected(media::as_input_error(std::move(opened.error())));
             live_ = live_ || (*opened)->info().live;
-            sources_.push_back({std::move(*opened), nullptr, {}, {}});
+            sources_.push_back({std::move(*opened), {}, {}});
         }
-        return {};
-    }
-
-    result<void> add_writer(result<std::unique_ptr<media::result_writer>> writer, const fs::path& path) {
-        if (!writer) return tl::unexpected(std::move(writer.error()));
-        writers_.push_back(std::move(*writer));
-        if (path != "/dev/stdout") report_.written.push_back(path);
         return {};
     }
 
     result<void> open_outputs() {
-        if (request_.out == "-") return add_writer(media::make_ndjson_writer("/dev/stdout"), "/dev/stdout");
-        std::error_code ec;
-        fs::create_directories(request_.out, ec);
-        if (ec || !fs::is_directory(request_.out, ec)) {
-            return fail(errc::io,
-                        fmt::format("cannot make the output folder {}: {}; choose another with --out",
-                                    request_.out.string(), ec ? ec.message() : "something else of that name is there"));
-        }
-        if (request_.ndjson) {
-            const auto path = request_.out / "faces.ndjson";
-            if (auto r = add_writer(media::make_ndjson_writer(path), path); !r) return r;
-        }
-        if (request_.csv) {
-            const auto path = request_.out / "faces.csv";
-            if (auto r = add_writer(media::make_csv_writer(path), path); !r) return r;
-        }
-        for (std::size_t i = 0; request_.video && i < sources_.size(); ++i) {
-            const media::source_info& info = sources_[i].from->info();
-            media::video_writer_options v;
-            v.path = request_.out / (sources_.size() == 1 ? "annotated.mp4" : fmt::format("annotated-{}.mp4", i));
-            if (info.has_audio && info.kind == media::source_kind::file) v.audio_from = info.input;
-            v.start_seconds = request_.start_seconds.value_or(0);
-            if (info.frames_per_second > 0) v.frames_per_second = info.frames_per_second;
-            sources_[i].video = std::make_unique<video_sink>(std::move(v));
-        }
+        std::vector<const media::source_info*> infos;
+        for (const auto& s : sources_)
+            infos.push_back(&s.from->info());
+        auto opened = outputs::open(request_, infos, halt_.get_token(), [this] { halt_.request_stop(); });
+        if (!opened) return tl::unexpected(std::move(opened.error()));
+        outputs_ = std::move(*opened);
         return {};
     }
 
@@ -161,6 +153,40 @@ private:
             cards.push_back({d->description(), readings ? std::move(*readings) : nullptr});
         }
         if (!cards.empty()) gpus_ = std::make_unique<gpu_sampler>(std::move(cards));
+    }
+
+    // One that cannot be started ends all.
+    result<void> start_captures() {
+        for (std::size_t i = 0; i < sources_.size(); ++i)
+            engine_->begin_source(static_cast<std::uint32_t>(i));
+        for (auto& s : sources_) {
+            const std::string doing = "reading " + s.from->info().input;
+            {
+                const std::lock_guard lock(mutex_);
+                ++running_;
+            }
+            auto thread = start_thread(
+                doing, [this, &s] { capture(s); },
+                [this, &s](error e) {
+                    s.ended = tl::unexpected(std::move(e));
+                    end_capture(s);
+                });
+            if (thread) {
+                s.capture = std::move(*thread);
+                continue;
+            }
+            halt_.request_stop();
+            for (auto& other : sources_) {
+                if (other.capture.joinable()) {
+                    other.capture.join();
+                } else {
+                    engine_->end_source(static_cast<std::uint32_t>(&other - sources_.data()));
+                }
+            }
+            engine_->drain();
+            return tl::unexpected(std::move(thread.error()));
+        }
+        return {};
     }
 
     // On a source's own thread.
@@ -194,7 +220,11 @@ private:
                 }
             }
         }
-        engine_->end_source(number);
+        end_capture(s);
+    }
+
+    void end_capture(opened_source& s) {
+        engine_->end_source(static_cast<std::uint32_t>(&s - sources_.data()));
         {
             const std::lock_guard lock(mutex_);
             --running_;
@@ -209,20 +239,7 @@ private:
         auto& newest = newest_track_[f.id.source];
         for (const face& x : faces->faces)
             newest = std::max(newest, x.track);
-        if (!output_error_) return;
-        for (auto& w : writers_) {
-            if (auto r = w->write(*faces, *f.input); !r) {
-                fail_output(std::move(r));
-                return;
-            }
-        }
-        if (auto& video = sources_[f.id.source].video) video->write(f, *faces);
-    }
-
-    // The sources stop; frames on their way are not written any more.
-    void fail_output(result<void> r) {
-        output_error_ = std::move(r);
-        halt_.request_stop();
+        outputs_->write(f, *faces);
     }
 
     run_progress progress() const {
@@ -240,19 +257,25 @@ private:
         return p;
     }
 
-    // Shows progress until all captures have ended.
+    // Shows progress until all captures have ended, and notes down what the summary would be now.
     void watch() {
+        auto noted = clock::time_point();
         std::unique_lock lock(mutex_);
         while (running_ > 0) {
             changed_.wait_for(lock, std::chrono::milliseconds(100));
             lock.unlock();
             if (on_progress_) on_progress_(progress());
+            if (clock::now() - noted >= std::chrono::seconds(1)) {
+                noted = clock::now();
+                summary_facts facts;
+                facts.seconds = std::chrono::duration<double>(noted - started_).count();
+                outputs_->snapshot(summary_of(*engine_, facts));
+            }
             lock.lock();
         }
     }
 
     result<run_report> finish() {
-        if (!output_error_) return tl::unexpected(output_error_.error());
         report_.interrupted = stop_.load();
         summary_facts facts;
         facts.seconds = report_.seconds = std::chrono::duration<double>(clock::now() - started_).count();
@@ -275,32 +298,21 @@ private:
             }
         }
         if (report_.frames == 0 && !report_.interrupted) {
+            outputs_->discard();
             if (auto health = engine_->health(); !health) return tl::unexpected(std::move(health.error()));
             return tl::unexpected(nothing_decoded());
         }
-        for (auto& w : writers_) {
-            if (auto r = w->finish(); !r) return tl::unexpected(std::move(r.error()));
-        }
-        for (auto& s : sources_) {
-            if (!s.video) continue;
-            auto path = s.video->finish();
-            if (!path) return tl::unexpected(std::move(path.error()));
-            if (*path) report_.written.push_back(**path);
-            if (auto note = s.video->audio_note(); !note.empty()) report_.warnings.push_back(std::move(note));
-        }
-        if (tracing_) {
-            if (auto r = tracing_->write(request_.trace_file); !r) return tl::unexpected(std::move(r.error()));
-            report_.written.push_back(request_.trace_file);
-        }
+        outputs_->finish(tracing_.get());
+        facts.unfinished = outputs_->unfinished();
         auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, facts));
         report_.summary = summary;
-        if (request_.out != "-") {
-            const auto path = request_.out / "summary.json";
-            auto file = atomic_file::open(path);
-            if (!file) return tl::unexpected(std::move(file.error()));
-            if (auto r = file->append(summary->dump(2) + "\n"); !r) return tl::unexpected(std::move(r.error()));
-            if (auto r = file->commit(); !r) return tl::unexpected(std::move(r.error()));
-            report_.written.push_back(path);
+        outputs_->write_summary(*summary);
+        report_.written = outputs_->written();
+        for (const auto& note : outputs_->notes())
+            report_.warnings.push_back(note);
+        for (const auto& u : outputs_->unfinished()) {
+            // One that gave up on its reader did so because it was told to stop.
+            if (report_.outputs && u.why.code != errc::interrupted) report_.outputs = tl::unexpected(u.why);
         }
         if (auto health = engine_->health(); !health) return tl::unexpected(std::move(health.error()));
         return std::move(report_);
@@ -321,22 +333,14 @@ private:
     const std::atomic<bool>& stop_;
     const std::function<void(const run_progress&)>& on_progress_;
 
-    // A signal handler can only set a flag; this passes it on to sources that may be blocked, also while they open.
     std::stop_source halt_;
-    std::jthread stop_watch_{[this](const std::stop_token& over) {
-        while (!over.stop_requested()) {
-            if (stop_.load(std::memory_order_relaxed)) halt_.request_stop();
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        }
-    }};
 
     std::shared_ptr<equipment> equipment_;  // before all that holds frames on its devices
     std::vector<opened_source> sources_;
-    std::vector<std::unique_ptr<media::result_writer>> writers_;
+    std::unique_ptr<outputs> outputs_;
     bool live_ = false;
     std::map<std::uint32_t, std::int64_t> newest_track_;  // by source; they count from 1
     std::atomic<std::uint64_t> last_faces_{0};
-    result<void> output_error_;  // written and read by the handler's thread until the engine has drained
     clock::time_point started_;
 
     std::mutex mutex_;
@@ -345,7 +349,8 @@ private:
     run_report report_;
     std::unique_ptr<trace> tracing_;
     std::unique_ptr<gpu_sampler> gpus_;
-    std::unique_ptr<face_engine> engine_;  // last: its threads use all of the above
+    std::unique_ptr<face_engine> engine_;  // its threads use all of the above
+    std::jthread stop_watch_;
 };
 
 }  // namespace

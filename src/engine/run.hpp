@@ -44,11 +44,13 @@ struct run_report {
     std::uint64_t frames = 0, faces = 0, tracks = 0;
     double seconds = 0;
     std::vector<std::string> warnings;                      // inputs that ended early and the like, for people
+    result<void> outputs;                                   // the first error of one that could not be finished
     std::shared_ptr<const nlohmann::ordered_json> summary;  // what summary.json holds
 };
 
-// Blocks until the inputs end, `stop` becomes true (files are finished then, too) or nothing can go on. `on_progress` is
-// called about ten times a second, on a thread of the run's.
+// Blocks until the inputs end, `stop` becomes true (files are finished then, too) or nothing can go on. An output that fails is told
+// of at once (`note`), keeps what it has, and stops no other one; the run ends when there is none left. `on_progress` is called
+// about ten times a second, on the thread that called.
 [[nodiscard]] result<run_report> run(const run_request& request, const std::atomic<bool>& stop,
                                      const std::function<void(const run_progress&)>& on_progress);
 

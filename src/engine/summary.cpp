@@ -113,6 +113,11 @@ json summary_of(face_engine& engine, const summary_facts& facts) {
         j["gpus"].push_back(gpu_object(g));
     j["flow"] = engine.chosen().flow;
     j["models"] = std::move(models);
+    for (const auto& u : facts.unfinished) {
+        j["unfinished"].push_back({{"file", u.target.string()},
+                                   {"error", u.why.message},
+                                   {"kept", u.kept ? json(u.kept->string()) : json(nullptr)}});
+    }
     j["version"] = FACEFLOW_VERSION;
     return j;
 }

@@ -1,70 +1,122 @@
 // The annotated video of one source of a run.
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
-#include <string>
 #include <thread>
 #include <utility>
 
 #include "core/queue.hpp"
+#include "core/thread.hpp"
 #include "faceflow/result.hpp"
 #include "media/video_writer.hpp"
 
 namespace faceflow {
 
-// Encodes on a thread of its own, a few frames behind. One thread at a time writes and finishes.
+// Encodes on a thread of its own, a few frames behind. One thread at a time writes, finishes, keeps or discards; sync may run beside
+// writing.
 class video_sink {
 public:
-    explicit video_sink(media::video_writer_options options)
-        : options_(std::move(options)),
-          thread_([this] { encode(); }) {}
-    ~video_sink() {
-        items_.close();
-        if (thread_.joinable()) thread_.join();
+    // Creates the file at once. `failed` is told the first error when it happens, on the sink's thread; what is written
+    // after it is dropped.
+    [[nodiscard]] static result<std::unique_ptr<video_sink>> open(media::video_writer_options options,
+                                                                  std::function<void(const error&)> failed) {
+        const std::string path = options.path.string();
+        auto writer = media::video_writer::create(std::move(options));
+        if (!writer) return tl::unexpected(std::move(writer.error()));
+        std::unique_ptr<video_sink> made(new video_sink(std::move(*writer), std::move(failed)));
+        auto* const self = made.get();
+        auto thread = start_thread(
+            "encoding " + path, [self] { self->encode(); }, [self](error e) { self->fail_with(std::move(e)); });
+        if (!thread) {
+            made->writer_->discard();
+            return tl::unexpected(std::move(thread.error()));
+        }
+        made->thread_ = std::move(*thread);
+        return made;
     }
+    ~video_sink() { join(); }
     video_sink(const video_sink&) = delete;
 
-    // Waits for room. Frames in ascending order of time; an error of writing shows in finish.
-    void write(const host_frame& frame, const frame_faces& faces) { items_.push({frame, faces}); }
-
-    // The path, or nullopt when there was nothing to write.
-    result<std::optional<std::filesystem::path>> finish() {
-        items_.close();
-        thread_.join();
-        if (!failed_) return tl::unexpected(failed_.error());
-        if (!writer_) return std::nullopt;
-        if (auto r = writer_->finish(); !r) return tl::unexpected(std::move(r.error()));
-        return options_.path;
+    // Waits for room. Frames in ascending order of time.
+    void write(const host_frame& frame, const frame_faces& faces) {
+        ++frames_;
+        items_.push({frame, faces});
     }
 
-    // Why the video has no sound although the input has, or empty.
-    std::string audio_note() const { return writer_ ? writer_->audio_note() : std::string(); }
+    // What is in the file goes to the disk.
+    [[nodiscard]] result<void> sync() { return failed() ? result<void>() : writer_->sync(); }
+
+    // Nullopt when there was nothing to write, and no file then.
+    [[nodiscard]] result<std::optional<media::finished_video>> finish() {
+        join();
+        if (auto e = failed()) return tl::unexpected(std::move(*e));
+        if (frames_ == 0) {
+            writer_->discard();
+            return std::nullopt;
+        }
+        auto finished = writer_->finish();
+        if (!finished) return tl::unexpected(std::move(finished.error()));
+        return std::optional(std::move(*finished));
+    }
+
+    // Where what was written until a failure lies.
+    [[nodiscard]] std::optional<std::filesystem::path> keep() {
+        join();
+        return writer_->keep();
+    }
+
+    void discard() noexcept {
+        join();
+        writer_->discard();
+    }
+
+    [[nodiscard]] std::optional<error> failed() const {
+        const std::lock_guard lock(mutex_);
+        return failed_;
+    }
+
+    // Why the video has no sound although the input has, or empty. Once finished.
+    [[nodiscard]] const std::string& audio_note() const { return writer_->audio_note(); }
 
 private:
     struct item {
         host_frame frame;
         frame_faces faces;
     };
+    video_sink(std::unique_ptr<media::video_writer> writer, std::function<void(const error&)> failed)
+        : writer_(std::move(writer)),
+          on_failure_(std::move(failed)) {}
+
     void encode() {
         while (auto i = items_.pop()) {
-            if (!failed_) continue;  // drain, so that nobody waits for room
-            failed_ = encode_one(*i);
+            if (auto wrote = writer_->write(i->frame, i->faces); !wrote) return fail_with(std::move(wrote.error()));
         }
-    }
-    result<void> encode_one(const item& i) {
-        if (!writer_) {
-            auto made = media::video_writer::create(options_);
-            if (!made) return tl::unexpected(std::move(made.error()));
-            writer_ = std::move(*made);
-        }
-        return writer_->write(i.frame, i.faces);
     }
 
-    const media::video_writer_options options_;
+    void fail_with(error e) {
+        {
+            const std::lock_guard lock(mutex_);
+            failed_ = e;
+        }
+        items_.close();  // nobody waits for room
+        while (items_.try_pop()) {
+        }
+        on_failure_(e);
+    }
+
+    void join() noexcept {
+        items_.close();
+        if (thread_.joinable()) thread_.join();
+    }
+
     std::unique_ptr<media::video_writer> writer_;
-    result<void> failed_;
+    std::function<void(const error&)> on_failure_;
+    mutable std::mutex mutex_;
+    std::optional<error> failed_;
+    std::uint64_t frames_ = 0;
     bounded_queue<item> items_{8, queue_policy::block};
     std::thread thread_;
 };

@@ -36,7 +36,9 @@ result<std::unique_ptr<audio_copy>> audio_copy::open(const std::string& path, st
         return fail(errc::out_of_memory, "no memory to read the sound of " + path);
     }
     raw->pb = made->io_->context();
-    const int code = avformat_open_input(&raw, "", nullptr, nullptr);
+    dictionary settings;
+    settings.set("protocol_whitelist", local_protocols);
+    const int code = avformat_open_input(&raw, "", nullptr, settings.out());
     made->input_.reset(raw);
     if (code < 0) return fail(libav_errc(code), "the sound of " + path + " cannot be read: " + libav_message(code));
     avformat_find_stream_info(raw, nullptr);
@@ -83,37 +85,55 @@ bool audio_copy::read_ahead() {
     return has_ahead_;
 }
 
+// Its time is its own, wherever in the file it lies.
+int audio_copy::copy_first(AVFormatContext& output) {
+    while (target_ && read_ahead() && raw_ns(*ahead_) - origin_ns_ < start_ns_) {
+        av_packet_unref(ahead_.get());
+        has_ahead_ = false;
+    }
+    return has_ahead_ ? write(output) : 0;
+}
+
 int audio_copy::copy_until(std::int64_t until_ns, AVFormatContext& output) {
     while (target_ && read_ahead()) {
-        AVPacket& packet = *ahead_;
-        const std::int64_t raw_ns = av_rescale_q(packet.pts, audio_->time_base, nanoseconds_base);
-        const std::int64_t at_ns = raw_ns - origin_ns_;
+        const std::int64_t at_ns = raw_ns(*ahead_) - origin_ns_;
         if (at_ns >= until_ns) return 0;
-        has_ahead_ = false;
         if (at_ns < start_ns_) {
-            av_packet_unref(&packet);
-            continue;
-        }
-        const std::int64_t offset = av_rescale_q(origin_ns_ + start_ns_, nanoseconds_base, audio_->time_base);
-        packet.pts -= offset;
-        packet.dts = packet.dts == AV_NOPTS_VALUE ? packet.pts : packet.dts - offset;
-        packet.stream_index = target_->index;
-        packet.pos = -1;
-        av_packet_rescale_ts(&packet, audio_->time_base, target_->time_base);
-        // Joined recordings count anew; MP4 takes ascending times alone.
-        if (last_dts_ && packet.dts <= *last_dts_) {
-            av_packet_unref(&packet);
-            continue;
-        }
-        last_dts_ = packet.dts;
-        packet.pts = std::max(packet.pts, packet.dts);
-        if (const int code = av_interleaved_write_frame(&output, &packet); code < 0) {
-            const bool damaged = code == AVERROR(EINVAL) || code == AVERROR_INVALIDDATA;
-            if (!damaged) return code;
-            ended_ = true;
+            av_packet_unref(ahead_.get());
+            has_ahead_ = false;
+        } else if (const int code = write(output); code < 0) {
+            return code;
         }
     }
     return 0;
+}
+
+std::int64_t audio_copy::raw_ns(const AVPacket& packet) const {
+    return av_rescale_q(packet.pts, audio_->time_base, nanoseconds_base);
+}
+
+// The packet that was read ahead.
+int audio_copy::write(AVFormatContext& output) {
+    AVPacket& packet = *ahead_;
+    has_ahead_ = false;
+    const std::int64_t offset = av_rescale_q(origin_ns_ + start_ns_, nanoseconds_base, audio_->time_base);
+    packet.pts -= offset;
+    packet.dts = packet.dts == AV_NOPTS_VALUE ? packet.pts : packet.dts - offset;
+    packet.stream_index = target_->index;
+    packet.pos = -1;
+    av_packet_rescale_ts(&packet, audio_->time_base, target_->time_base);
+    // Joined recordings count anew; MP4 takes ascending times alone.
+    const bool ascends = !last_dts_ || packet.dts > *last_dts_;
+    int code = 0;
+    if (ascends) {
+        last_dts_ = packet.dts;
+        packet.pts = std::max(packet.pts, packet.dts);
+        code = av_write_frame(&output, &packet);
+    }
+    av_packet_unref(&packet);
+    const bool damaged = code == AVERROR(EINVAL) || code == AVERROR_INVALIDDATA;
+    if (damaged) ended_ = true;
+    return damaged ? 0 : code;
 }
 
 }  // namespace faceflow::media

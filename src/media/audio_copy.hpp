@@ -20,6 +20,10 @@ public:
     // Adds the stream to an MP4 whose header is not yet written.
     [[nodiscard]] result<void> add_to(AVFormatContext& output);
 
+    // Writes the first packet ahead of its time: a header that waits for facts of the sound need not wait for the sound. The same
+    // return value.
+    [[nodiscard]] int copy_first(AVFormatContext& output);
+
     // Writes what sounds before `until_ns` (time in the source, like frames' pts_ns). Damaged sound ends quietly.
     // Returns a libav error number of the writing, or 0.
     [[nodiscard]] int copy_until(std::int64_t until_ns, AVFormatContext& output);
@@ -27,6 +31,8 @@ public:
 private:
     audio_copy() = default;
     bool read_ahead();
+    [[nodiscard]] std::int64_t raw_ns(const AVPacket& packet) const;
+    [[nodiscard]] int write(AVFormatContext& output);
 
     io_guard guard_{std::stop_token()};
     std::unique_ptr<fd_io> io_;

@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "core/atomic_file.hpp"
 #include "core/format_number.hpp"
 #include "media/result_writer.hpp"
 
@@ -43,7 +42,7 @@ std::string field(const std::string& text) {
 
 class csv_writer final : public result_writer {
 public:
-    explicit csv_writer(atomic_file file) : file_(std::move(file)) {}
+    explicit csv_writer(output_file file) : result_writer(std::move(file)) {}
 
     result<void> begin() { return file_.append(header()); }
 
@@ -60,14 +59,13 @@ public:
         append_fixed(prefix_, static_cast<double>(frame.pts_ns) / 1e9, pts_decimals);
         integer(prefix_, std::int64_t{frame.width});
         integer(prefix_, std::int64_t{frame.height});
+        records_.clear();
         for (const face& f : frame.faces) {
             record(f);
-            if (auto written = file_.append(line_); !written) return written;
+            records_ += line_;
         }
-        return {};
+        return file_.append(records_);
     }
-
-    result<void> finish() override { return file_.commit(); }
 
 private:
     template <class Integer>
@@ -95,18 +93,20 @@ private:
         line_ += end_of_record;
     }
 
-    atomic_file file_;
-    std::string line_, prefix_;
+    std::string line_, prefix_, records_;
     std::string input_, field_;
 };
 
 }  // namespace
 
-result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path) {
-    auto file = atomic_file::open(path);
+result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path, output_options options) {
+    auto file = output_file::open(path, std::move(options));
     if (!file) return tl::unexpected(std::move(file.error()));
     auto writer = std::make_unique<csv_writer>(std::move(*file));
-    if (auto begun = writer->begin(); !begun) return tl::unexpected(std::move(begun.error()));
+    if (auto begun = writer->begin(); !begun) {
+        writer->file().discard();
+        return tl::unexpected(std::move(begun.error()));
+    }
     return writer;
 }
 

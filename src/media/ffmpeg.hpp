@@ -6,10 +6,12 @@ extern "C" {
 #include <libavformat/avformat.h>
 #include <libavutil/display.h>
 #include <libavutil/imgutils.h>
+#include <libavutil/intreadwrite.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 }
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -51,6 +53,12 @@ public:
 private:
     AVDictionary* entries_ = nullptr;
 };
+
+// The protocols by which a local file may name other things, as a list for libav's `protocol_whitelist`: other local files.
+inline constexpr const char* local_protocols = "file,crypto,data";
+
+// No picture has more pixels: a header that claims so is damaged, or meant to take all memory. 16K by 16K.
+inline constexpr std::int64_t most_pixels = std::int64_t{1} << 28;
 
 // Silences libav's own log (its findings reach the caller as values) and registers its device inputs. Idempotent,
 // thread-safe; every entry point of this folder calls it.

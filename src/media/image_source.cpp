@@ -27,6 +27,7 @@ public:
           options_(options),
           guard_(options.stop) {
         info_.input = std::move(input);
+        info_.files = paths_;
         info_.kind = kind;
         info_.frames_per_second = pictures_per_second;
         next_ = pictures_before(options.start_seconds.value_or(0), paths_.size());

@@ -3,7 +3,6 @@
 #include <string>
 #include <utility>
 
-#include "core/atomic_file.hpp"
 #include "core/format_number.hpp"
 #include "media/result_writer.hpp"
 
@@ -70,7 +69,7 @@ std::string json_string(const std::string& text) {
 
 class ndjson_writer final : public result_writer {
 public:
-    explicit ndjson_writer(atomic_file file) : file_(std::move(file)) {}
+    explicit ndjson_writer(output_file file) : result_writer(std::move(file)) {}
 
     result<void> write(const frame_faces& frame, std::string_view input) override {
         if (input != input_ || quoted_.empty()) {  // it hardly ever changes
@@ -96,18 +95,15 @@ public:
         return file_.append(line_);
     }
 
-    result<void> finish() override { return file_.commit(); }
-
 private:
-    atomic_file file_;
     std::string line_;
     std::string input_, quoted_;
 };
 
 }  // namespace
 
-result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path) {
-    auto file = atomic_file::open(path);
+result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path, output_options options) {
+    auto file = output_file::open(path, std::move(options));
     if (!file) return tl::unexpected(std::move(file.error()));
     return std::make_unique<ndjson_writer>(std::move(*file));
 }

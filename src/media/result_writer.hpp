@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <memory>
 #include <string_view>
+#include <utility>
 
+#include "core/output_file.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 
@@ -13,8 +15,8 @@ namespace faceflow::media {
 // Digits after the point, in both files.
 inline constexpr int pixel_decimals = 3, score_decimals = 4, angle_decimals = 2, matrix_decimals = 5, pts_decimals = 6;
 
-// Writes frames in the order it gets them. The same frames give the same bytes, on any machine and in any locale.
-// Not thread-safe. Errors are errc::io and final: the disk is full, the folder is gone.
+// Writes frames in the order it gets them, each of them whole. The same frames give the same bytes, on any machine and in any
+// locale. Not thread-safe. Errors are those of the file (see core/output_file.hpp).
 class result_writer {
 public:
     virtual ~result_writer() = default;
@@ -23,14 +25,20 @@ public:
     // pictures. It need not be valid UTF-8; bytes that are not become U+FFFD.
     [[nodiscard]] virtual result<void> write(const frame_faces& frame, std::string_view input) = 0;
 
-    // Flushes and puts the file in place (see core/atomic_file.hpp). Without it the destructor removes what was written.
-    [[nodiscard]] virtual result<void> finish() = 0;
+    // To flush, sync, commit or keep what was written.
+    [[nodiscard]] output_file& file() noexcept { return file_; }
+
+protected:
+    explicit result_writer(output_file file) : file_(std::move(file)) {}
+    output_file file_;
 };
 
 // JSON Lines: one object per frame, with or without faces.
-[[nodiscard]] result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path);
+[[nodiscard]] result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path,
+                                                                        output_options options = {});
 
 // RFC 4180 with a header: one record per face; a frame without faces leaves none.
-[[nodiscard]] result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path);
+[[nodiscard]] result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path,
+                                                                     output_options options = {});
 
 }  // namespace faceflow::media

@@ -35,7 +35,8 @@ struct source_options {
 };
 
 struct source_info {
-    std::string input;  // as the user wrote it; for an image folder the folder or glob
+    std::string input;               // as the user wrote it; for an image folder the folder or glob
+    std::vector<std::string> files;  // that are read, as paths; none of a camera or stream
     source_kind kind = source_kind::file;
     bool live = false;       // frames come at their own pace and cannot be waited for
     std::int32_t width = 0;  // of the upright picture; 0 where not known before the first frame

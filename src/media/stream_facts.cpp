@@ -61,6 +61,8 @@ source_info describe(const demuxer& opened, const std::string& input, source_kin
     const AVCodecParameters& coded = *opened.video->codecpar;
     source_info info;
     info.input = input;
+    if (kind == source_kind::file) info.files = {input};
+    if (kind == source_kind::stdin_stream) info.files = {"/dev/stdin"};
     info.kind = kind;
     info.live = opened.live;
     const rotation turn = traits_of(*opened.video).turn.value_or(turn_and_flip{}).turn;

@@ -1,57 +1,55 @@
 #include "media/video_writer.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <optional>
-#include <system_error>
+#include <utility>
 
 #include "media/audio_copy.hpp"
 #include "media/canvas.hpp"
 #include "media/encoder.hpp"
+#include "media/fd_stream.hpp"
 #include "media/overlay.hpp"
 
 namespace faceflow::media {
 
 namespace {
 
-struct output_closer {
-    void operator()(AVFormatContext* context) const noexcept {
-        avio_closep(&context->pb);
-        avformat_free_context(context);
-    }
+struct mp4_closer {
+    void operator()(AVFormatContext* context) const noexcept { avformat_free_context(context); }
 };
-using output_ptr = std::unique_ptr<AVFormatContext, output_closer>;
+using output_ptr = std::unique_ptr<AVFormatContext, mp4_closer>;
 
 class mp4_writer final : public video_writer {
 public:
     explicit mp4_writer(video_writer_options options)
         : options_(std::move(options)),
-          start_ns_(std::llround(options_.start_seconds * 1e9)) {
-        const std::filesystem::path& path = options_.path;
-        part_ = path.parent_path() / ("." + path.filename().string() + "." + std::to_string(getpid()) + ".part");
-    }
-    ~mp4_writer() override {
-        output_.reset();
-        std::error_code ignored;
-        if (created_) std::filesystem::remove(part_, ignored);
-    }
+          start_ns_(std::llround(options_.start_seconds * 1e9)) {}
 
     result<void> create();
     result<void> write(const host_frame& frame, const frame_faces& faces) override;
     const std::string& audio_note() const noexcept override { return audio_note_; }
-    result<void> finish() override;
+    result<void> sync() override;
+    result<finished_video> finish() override;
+    std::optional<std::filesystem::path> keep() override;
+    void discard() noexcept override;
 
 private:
     result<void> begin(const image& first);
     void add_audio();
     result<void> encode(AVFrame* frame, std::int64_t pts_ns);
+    int hold(AVPacket& packet);
+    int write_held(std::int64_t next_dts);
     tl::unexpected<error> failure(int code);
 
     video_writer_options options_;
     std::int64_t start_ns_;
-    std::filesystem::path part_;
-    bool created_ = false;
+    std::optional<part_file> part_;
+    std::unique_ptr<fd_stream> stream_;  // before the output, which writes to it to the end
+    off_t whole_bytes_ = 0;              // of the file, in whole fragments
     output_ptr output_;
     AVStream* video_ = nullptr;
     std::optional<encoder> encoder_;
@@ -59,6 +57,8 @@ private:
     std::unique_ptr<audio_copy> audio_;
     std::string audio_note_;
     std::int64_t last_pts_ns_ = 0;
+    packet_ptr held_{av_packet_alloc()};  // of the pictures, until it is known how long it is shown
+    bool holds_ = false;
     std::optional<error> failed_;
 };
 
@@ -73,20 +73,20 @@ tl::unexpected<error> mp4_writer::failure(int code) {
 result<void> mp4_writer::create() {
     prepare_libav();
     if (!options_.path.has_filename()) return fail(errc::invalid_argument, "the video to write has no file name");
+    // At once: a folder that may not be written to should fail before the first frame is computed.
+    if (options_.token.empty()) options_.token = make_part_token();
+    auto part = part_file::create(options_.path, options_.token);
+    if (!part) return tl::unexpected(std::move(part.error()));
+    part_.emplace(std::move(*part));
     AVFormatContext* raw = nullptr;
     if (avformat_alloc_output_context2(&raw, nullptr, "mp4", nullptr) < 0) {
         return fail(errc::unavailable, "this FFmpeg cannot write MP4: install one that does");
     }
     output_.reset(raw);
-    // Opened at once: a folder that may not be written to should fail before the first frame is computed. The name
-    // is kept as the URL, for moving the index to the front reads the file again.
-    const std::string address = "file:" + part_.string();
-    raw->url = av_strdup(address.c_str());
-    if (const int code = avio_open(&raw->pb, address.c_str(), AVIO_FLAG_WRITE); code < 0) {
-        return fail(errc::io, "cannot create " + options_.path.string() + ": " + libav_message(code) +
-                                  "; check that its folder exists and may be written to");
-    }
-    created_ = true;
+    stream_ = fd_stream::open(part_->descriptor(), fd_access::write);
+    if (!stream_) return fail(errc::out_of_memory, "no memory to write " + options_.path.string());
+    raw->pb = stream_->context();
+    raw->flags |= AVFMT_FLAG_CUSTOM_IO;
     return {};
 }
 
@@ -113,22 +113,43 @@ result<void> mp4_writer::begin(const image& first) {
     video_->time_base = encoder_->context().time_base;
     video_->avg_frame_rate = encoder_->context().framerate;
     add_audio();
+    // Fragments of a second: what is there reads whenever the writing stops. The header waits for the first packets, from which
+    // some of the sound's facts are taken.
     dictionary settings;
-    settings.set("movflags", "+faststart");  // plays in a browser before all of it is there
+    settings.set("movflags", "+delay_moov+default_base_moof");
+    settings.set("frag_duration", "1000000");
     if (const int code = avformat_write_header(output_.get(), settings.out()); code < 0) return failure(code);
+    if (const int code = audio_ ? audio_->copy_first(*output_) : 0; code < 0) return failure(code);
     return {};
 }
 
+// A fragment tells how long its last packet lasts, which the encoder does not know: until the next one comes.
+int mp4_writer::hold(AVPacket& packet) {
+    packet.stream_index = video_->index;
+    av_packet_rescale_ts(&packet, encoder_->context().time_base, video_->time_base);
+    const int code = write_held(packet.dts);
+    av_packet_move_ref(held_.get(), &packet);
+    holds_ = true;
+    return code;
+}
+
+// In the order of decoding within each stream, which is all that MP4 wants: nothing waits for the other stream's packets.
+int mp4_writer::write_held(std::int64_t next_dts) {
+    if (!std::exchange(holds_, false)) return 0;
+    if (next_dts > held_->dts) held_->duration = next_dts - held_->dts;
+    int code = av_write_frame(output_.get(), held_.get());
+    av_packet_unref(held_.get());
+    if (code >= 0) code = stream_->flush();
+    if (code < 0) return code;
+    struct stat about {};
+    if (::fstat(part_->descriptor(), &about) == 0) whole_bytes_ = about.st_size;
+    return 0;
+}
+
 result<void> mp4_writer::encode(AVFrame* frame, std::int64_t pts_ns) {
-    const int code = encoder_->encode(frame, pts_ns, [this](AVPacket& packet) {
-        packet.stream_index = video_->index;
-        av_packet_rescale_ts(&packet, encoder_->context().time_base, video_->time_base);
-        return av_interleaved_write_frame(output_.get(), &packet);
-    });
-    if (code < 0) return failure(code);
-    // A full disk shows in the buffered writing behind libav's back.
-    if (output_->pb->error < 0) return failure(output_->pb->error);
-    return {};
+    int code = encoder_->encode(frame, pts_ns, [this](AVPacket& packet) { return hold(packet); });
+    if (code >= 0 && frame == nullptr) code = write_held(AV_NOPTS_VALUE);
+    return code < 0 ? result<void>(failure(code)) : result<void>();
 }
 
 result<void> mp4_writer::write(const host_frame& frame, const frame_faces& faces) {
@@ -159,35 +180,58 @@ result<void> mp4_writer::write(const host_frame& frame, const frame_faces& faces
     return {};
 }
 
-result<void> mp4_writer::finish() {
+result<void> mp4_writer::sync() {
+    if (!part_ || ::fdatasync(part_->descriptor()) == 0 || errno == EINVAL || errno == EROFS) return {};
+    return fail(errc::io, explain_io("write to the disk", options_.path, errno));
+}
+
+result<finished_video> mp4_writer::finish() {
     if (failed_) return tl::unexpected(*failed_);
-    if (!output_) return {};
+    if (!output_) return fail(errc::invalid_argument, options_.path.string() + " is already finished");
     if (!encoder_) {
         return fail(errc::invalid_argument, options_.path.string() + " was not written: there was no frame for it");
     }
-    if (auto flushed = encode(nullptr, 0); !flushed) return flushed;
+    if (auto flushed = encode(nullptr, 0); !flushed) return tl::unexpected(flushed.error());
     const double rate = av_q2d(encoder_->context().framerate);
     const std::int64_t end_ns = last_pts_ns_ + std::llround(1e9 / rate);
     if (const int code = audio_ ? audio_->copy_until(end_ns, *output_) : 0; code < 0) return failure(code);
     if (const int code = av_write_trailer(output_.get()); code < 0) return failure(code);
-    if (const int code = output_->pb->error; code < 0) return failure(code);
-    if (const int code = avio_closep(&output_->pb); code < 0) return failure(code);
+    if (const int code = stream_->flush(); code < 0) return failure(code);
     output_.reset();
-    std::error_code code;
-    std::filesystem::rename(part_, options_.path, code);
-    if (code) {
-        failed_ = error{errc::io, "cannot rename to " + options_.path.string() + ": " + code.message()};
+    stream_.reset();
+    auto whole = make_whole(*part_, options_.token);
+    auto path = whole ? part_->settle() : result<std::filesystem::path>(tl::unexpected(whole.error()));
+    if (!path) {
+        failed_ = path.error();
         return tl::unexpected(*failed_);
     }
-    created_ = false;
-    return {};
+    return finished_video{std::move(*path), std::move(whole->note)};
+}
+
+std::optional<std::filesystem::path> mp4_writer::keep() {
+    output_.reset();
+    stream_.reset();
+    if (!part_ || part_->descriptor() < 0) return std::nullopt;
+    [[maybe_unused]] const int cut = ::ftruncate(part_->descriptor(), whole_bytes_);
+    if (whole_bytes_ > 0) return part_->keep();
+    part_->discard();
+    return std::nullopt;
+}
+
+void mp4_writer::discard() noexcept {
+    output_.reset();
+    stream_.reset();
+    if (part_) part_->discard();
 }
 
 }  // namespace
 
 result<std::unique_ptr<video_writer>> video_writer::create(video_writer_options options) {
     auto made = std::make_unique<mp4_writer>(std::move(options));
-    if (auto created = made->create(); !created) return tl::unexpected(created.error());
+    if (auto created = made->create(); !created) {
+        made->discard();
+        return tl::unexpected(created.error());
+    }
     return made;
 }
 

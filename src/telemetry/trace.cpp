@@ -9,7 +9,6 @@
 #include <thread>
 #include <tuple>
 
-#include "core/atomic_file.hpp"
 #include "core/format_number.hpp"
 
 namespace faceflow {
@@ -106,7 +105,7 @@ std::vector<trace::event> trace::take() {
 
 class trace::writer {
 public:
-    writer(atomic_file& file, time_point origin) : file_(file), origin_(origin) {}
+    writer(output_file& file, time_point origin) : file_(file), origin_(origin) {}
 
     result<void> rows(const std::vector<named_row>& all) {
         line(R"({"ph":"M","pid":1,"name":"process_name","args":{"name":"faceflow"}})");
@@ -141,8 +140,7 @@ public:
             "\n],\"displayTimeUnit\":\"ms\",\"otherData\":{{\"recorded_events\":{},\"dropped_events\":{},"
             "\"most_events\":{}}}}}\n",
             recorded, dropped, cap);
-        if (auto r = flush(); !r) return r;
-        return file_.commit();
+        return flush();
     }
 
 private:
@@ -191,16 +189,24 @@ private:
         return r;
     }
 
-    atomic_file& file_;
+    output_file& file_;
     const time_point origin_;
     std::string pending_;
     bool first_ = true;
     std::uint64_t flows_ = 0;
 };
 
-result<void> trace::write(const std::filesystem::path& path) const {
-    auto file = atomic_file::open(path);
+result<std::filesystem::path> trace::write(const std::filesystem::path& path) const {
+    auto file = output_file::open(path);
     if (!file) return tl::unexpected(std::move(file.error()));
+    if (auto r = write(*file); !r) {
+        file->discard();  // half a document is of no use
+        return tl::unexpected(std::move(r.error()));
+    }
+    return file->commit();
+}
+
+result<void> trace::write(output_file& file) const {
     const std::size_t lost = dropped();
     const std::vector<event> all = in_order();
     std::vector<named_row> rows;
@@ -208,12 +214,13 @@ result<void> trace::write(const std::filesystem::path& path) const {
         const std::lock_guard lock(rows_mutex_);
         rows = rows_;
     }
-    writer out(*file, origin_);
+    writer out(file, origin_);
     if (auto r = out.rows(rows); !r) return r;
     for (const event& e : all) {
         if (auto r = out.draw(e); !r) return r;
     }
-    return out.finish(all.size(), lost, cap_);
+    if (auto r = out.finish(all.size(), lost, cap_); !r) return r;
+    return file.flush();
 }
 
 }  // namespace faceflow

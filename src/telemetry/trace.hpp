@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/output_file.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 
@@ -74,9 +75,11 @@ public:
     [[nodiscard]] std::size_t recorded() const noexcept;
     [[nodiscard]] std::size_t dropped() const noexcept;
 
-    // Chrome's JSON object format, in the order of time; whole or not at all. May run beside recording, and then has what was
-    // recorded before it came by. Errors of atomic_file.
-    [[nodiscard]] result<void> write(const std::filesystem::path& path) const;
+    // Chrome's JSON object format, in the order of time. May run beside recording, and then has what was recorded before it came
+    // by. Into a file that the caller commits (or discards after an error); or whole, or not at all, to a path, and gives the
+    // name that it got there. Errors of core/output_file.hpp.
+    [[nodiscard]] result<void> write(output_file& file) const;
+    [[nodiscard]] result<std::filesystem::path> write(const std::filesystem::path& path) const;
 
 private:
     static constexpr std::size_t chunk_events = 512;

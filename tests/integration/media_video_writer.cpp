@@ -1,6 +1,7 @@
 // annotated.mp4: that it decodes, keeps times, sound and size, and fails cleanly.
 #include "media/video_writer.hpp"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,7 +71,7 @@ bool leftovers(const std::string& name) {
     const std::filesystem::directory_iterator entries(folder());
     return std::ranges::any_of(entries, [&](const auto& entry) {
         const std::string file = entry.path().filename().string();
-        return file.starts_with("." + name) && file.ends_with(".part");
+        return file.starts_with("." + name) && file.find(".part-") != std::string::npos;
     });
 }
 
@@ -257,7 +258,7 @@ TEST(media_writer, later_frames_of_another_size_are_scaled) {
     EXPECT_EQ(read_all(*opened).frames.size(), 3U);
 }
 
-TEST(media_writer, without_finish_nothing_remains) {
+TEST(media_writer, discarded_nothing_remains) {
     const auto opened = open_or_fail(plain_video());
     {
         video_writer_options options;
@@ -267,9 +268,79 @@ TEST(media_writer, without_finish_nothing_remains) {
         EXPECT_TRUE(leftovers("w9.mp4"));
         auto first = opened->next();
         ASSERT_TRUE((*writer)->write((*first)->frame, faces_in((*first)->frame, {})));
+        (*writer)->discard();
     }
     EXPECT_FALSE(std::filesystem::exists(at("w9.mp4")));
     EXPECT_FALSE(leftovers("w9.mp4"));
+}
+
+// Frames of `input` from a process that is killed when it has written them.
+void annotate_and_die(const std::string& input, const std::string& output, const std::string& token, int frames) {
+    const pid_t child = fork();
+    if (child == 0) {
+        const auto opened = open_source(input, {});
+        video_writer_options options;
+        options.path = output;
+        options.token = token;
+        options.audio_from = input;
+        options.threads = 1;
+        auto writer = video_writer::create(options);
+        for (int i = 0; i < frames && writer && opened; ++i) {
+            auto next = (*opened)->next();
+            if (!next || !*next) break;
+            if (!(*writer)->write((*next)->frame, faces_in((*next)->frame, {}))) _exit(1);
+        }
+        ::kill(::getpid(), SIGKILL);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << status;
+}
+
+TEST(media_writer, what_a_killed_writer_left_plays_and_becomes_an_ordinary_mp4) {
+    const std::string input =
+        make("w13in.mp4", "-f lavfi -i testsrc2=s=160x120:r=25:d=8 -f lavfi -i sine=d=8 -pix_fmt yuv420p");
+    annotate_and_die(input, at("w13.mp4"), "00ff", 190);
+    const std::string part = at(".w13.mp4.part-00ff");
+    ASSERT_TRUE(std::filesystem::exists(part));
+    const std::size_t fragments = read_all(*open_or_fail(part)).frames.size();
+    EXPECT_GE(fragments, 100U) << "the encoder looks ahead, and a fragment is a second";
+
+    auto adopted = part_file::adopt(part);
+    ASSERT_TRUE(adopted) << adopted.error().message;
+    const auto whole = make_whole(*adopted, make_part_token());
+    ASSERT_TRUE(whole) << whole.error().message;
+    EXPECT_EQ(whole->note, "");
+    EXPECT_EQ(whole->pictures, fragments);
+    ASSERT_TRUE(adopted->settle());
+    const everything read = read_all(*open_or_fail(at("w13.mp4")));
+    ASSERT_EQ(read.frames.size(), fragments);
+    for (std::size_t i = 0; i < fragments; ++i)
+        EXPECT_NEAR(seconds(read.frames[i]), 0.04 * static_cast<double>(i), 1e-4);
+    EXPECT_EQ(probe(at("w13.mp4"), "a", "codec_name"), "aac");
+    EXPECT_FALSE(leftovers("w13.mp4"));
+}
+
+TEST(media_writer, fragments_cut_anywhere_give_the_pictures_before_the_cut) {
+    const std::string input = make("w14in.mp4", "-f lavfi -i testsrc2=s=64x48:r=25:d=8 -pix_fmt yuv420p");
+    annotate_and_die(input, at("w14.mp4"), "00fe", 200);
+    const std::string bytes = read_bytes(at(".w14.mp4.part-00fe"));
+    std::uint64_t before = 0;
+    for (std::size_t cut = bytes.size() / 40; cut < bytes.size(); cut += bytes.size() / 40) {
+        write_bytes(at("w14cut.mp4"), bytes.substr(0, cut));
+        const unique_fd from(::open(at("w14cut.mp4").c_str(), O_RDONLY | O_CLOEXEC));
+        const unique_fd to(::open(at("w14to.mp4").c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+        const auto pictures = make_ordinary_mp4(from.get(), to.get(), "w14.mp4");
+        if (!pictures) {
+            EXPECT_EQ(pictures.error().code, errc::corrupt) << pictures.error().message;
+            EXPECT_EQ(before, 0U) << "at " << cut;
+            continue;
+        }
+        EXPECT_GE(*pictures, before);
+        before = *pictures;
+        EXPECT_EQ(read_all(*open_or_fail(at("w14to.mp4"))).frames.size(), *pictures) << "at " << cut;
+    }
+    EXPECT_GT(before, 50U);
 }
 
 TEST(media_writer, times_must_ascend) {
@@ -304,23 +375,34 @@ TEST(media_writer, a_place_that_cannot_be_written_fails_at_once) {
     }
 }
 
-TEST(media_writer, a_disk_that_fills_up_is_an_error_and_leaves_nothing) {
-    const std::string input = make("w12in.mp4", "-f lavfi -i testsrc2=s=320x240:r=25:d=4 -pix_fmt yuv420p");
+TEST(media_writer, a_disk_that_fills_up_leaves_a_video_that_plays) {
+    const std::string input = make("w12in.mp4", "-f lavfi -i testsrc2=s=320x240:r=25:d=6 -pix_fmt yuv420p");
     const pid_t child = fork();
     if (child == 0) {
         // A limit on the file's size fails the same way as a full disk, and needs no rights.
-        const rlimit limit{20'000, 20'000};
+        const rlimit limit{150'000, 150'000};
         setrlimit(RLIMIT_FSIZE, &limit);
         std::signal(SIGXFSZ, SIG_IGN);
-        const auto wrote = annotate(input, at("w12.mp4"));
-        _exit(!wrote && wrote.error().code == errc::io && wrote.error().message.find("w12.mp4") != std::string::npos
-                  ? 0
-                  : 1);
+        const auto opened = open_source(input, {});
+        video_writer_options options;
+        options.path = at("w12.mp4");
+        options.threads = 1;
+        auto writer = video_writer::create(options);
+        result<void> outcome;
+        for (int i = 0; i < 150 && outcome; ++i) {
+            auto next = (*opened)->next();
+            if (!next || !*next) break;
+            outcome = (*writer)->write((*next)->frame, faces_in((*next)->frame, {some_face(1, {20, 20, 100, 80})}));
+        }
+        const auto finished = (*writer)->finish();
+        const bool told = !finished && finished.error().code == errc::io &&
+                          finished.error().message.find("w12.mp4") != std::string::npos;
+        _exit(told && (*writer)->keep() == at("w12.mp4") ? 0 : 1);
     }
     int status = -1;
     waitpid(child, &status, 0);
     EXPECT_EQ(status, 0);
-    EXPECT_FALSE(std::filesystem::exists(at("w12.mp4")));
+    EXPECT_GT(read_all(*open_or_fail(at("w12.mp4"))).frames.size(), 20U);
     EXPECT_FALSE(leftovers("w12.mp4"));
 }
 

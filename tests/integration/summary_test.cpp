@@ -42,7 +42,7 @@ TEST(summary, says_what_each_card_told_and_leaves_out_what_it_did_not) {
     gpu_sampler sampler(std::move(cards), std::chrono::hours(1));
     const auto usage = sampler.finish();
     const auto e = engine();
-    const auto summary = summary_of(*e, {.seconds = 1, .survived = {}, .gpus = usage, .checked = {}});
+    const auto summary = summary_of(*e, {.seconds = 1, .survived = {}, .gpus = usage, .checked = {}, .unfinished = {}});
     EXPECT_TRUE(holds_to_schema(summary)) << summary.dump(2);
 
     const auto& gpus = summary["gpus"];

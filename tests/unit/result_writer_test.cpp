@@ -78,12 +78,12 @@ protected:
     template <class Make>
     std::string written(Make make, const std::vector<frame_faces>& frames, std::string_view input) {
         const fs::path path = folder / "out";
-        auto writer = make(path);
+        auto writer = make(path, {});
         EXPECT_TRUE(writer);
         for (const auto& frame : frames)
             EXPECT_TRUE((*writer)->write(frame, input));
         EXPECT_FALSE(fs::exists(path));
-        EXPECT_TRUE((*writer)->finish());
+        EXPECT_TRUE((*writer)->file().commit());
         std::ifstream in(path, std::ios::binary);
         std::string text{std::istreambuf_iterator<char>(in), {}};
         fs::remove(path);
@@ -206,7 +206,7 @@ TEST_F(result_writer_test, each_frame_names_its_own_input) {
     auto writer = make_ndjson_writer(path);
     ASSERT_TRUE(writer);
     ASSERT_TRUE((*writer)->write(sample_frame(0), "a.png") && (*writer)->write(sample_frame(0), "b.png"));
-    ASSERT_TRUE((*writer)->finish());
+    ASSERT_TRUE((*writer)->file().commit());
     std::ifstream in(path);
     for (const char* name : {"a.png", "b.png"}) {
         std::string line;
@@ -215,14 +215,15 @@ TEST_F(result_writer_test, each_frame_names_its_own_input) {
     }
 }
 
-TEST_F(result_writer_test, without_finish_nothing_is_left_and_the_old_file_stays) {
+TEST_F(result_writer_test, discarded_nothing_is_left_and_the_old_file_stays) {
     const fs::path path = folder / "out";
     std::ofstream(path) << "old";
     for (auto* make : {make_ndjson_writer, make_csv_writer}) {
-        auto writer = make(path);
+        auto writer = make(path, {});
         ASSERT_TRUE(writer);
         for (int i = 0; i < 100; ++i)
             ASSERT_TRUE((*writer)->write(sample_frame(4), "x"));
+        (*writer)->file().discard();
     }
     EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
     std::string text;
@@ -232,20 +233,18 @@ TEST_F(result_writer_test, without_finish_nothing_is_left_and_the_old_file_stays
 
 TEST_F(result_writer_test, a_full_disk_is_an_io_error) {
     for (auto* make : {make_ndjson_writer, make_csv_writer}) {
-        auto writer = make("/dev/full");
-        ASSERT_TRUE(writer);
-        result<void> outcome;
-        for (int i = 0; i < 100 && outcome; ++i)
-            outcome = (*writer)->write(sample_frame(4), "x");
+        auto writer = make("/dev/full", {});
+        const auto outcome =
+            writer ? (*writer)->write(sample_frame(4), "x") : result<void>(tl::unexpected(writer.error()));
         ASSERT_FALSE(outcome);
         EXPECT_EQ(outcome.error().code, errc::io);
-        EXPECT_FALSE((*writer)->finish());
+        EXPECT_FALSE(writer && (*writer)->file().commit());
     }
 }
 
 TEST_F(result_writer_test, a_missing_folder_is_an_io_error) {
     for (auto* make : {make_ndjson_writer, make_csv_writer}) {
-        const auto writer = make(folder / "missing" / "out");
+        const auto writer = make(folder / "missing" / "out", {});
         ASSERT_FALSE(writer);
         EXPECT_EQ(writer.error().code, errc::io);
     }

@@ -1,0 +1,225 @@
+#include "core/part_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <system_error>
+#include <thread>
+
+namespace faceflow {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view part_mark = ".part-";
+
+std::string_view advice(int reason) {
+    switch (reason) {
+        case ENOSPC:
+        case EDQUOT: return "free some space or write elsewhere";
+        case EFBIG: return "raise the limit on the size of files (ulimit -f) or write elsewhere";
+        case EMFILE: return "raise the limit on open files (ulimit -n)";
+        case EACCES:
+        case EPERM:
+        case EROFS: return "choose a folder that you may write to";
+        case ENOENT: return "create the folder first";
+        case ENOTDIR: return "a part of the path is no folder; choose another";
+        case EISDIR: return "it is a folder; name a file";
+        case EPIPE: return "whatever read it has stopped; keep the reader running";
+        default: return "write elsewhere or look at the disk";
+    }
+}
+
+fs::path folder_of(const fs::path& file) {
+    return file.has_parent_path() ? file.parent_path() : fs::path(".");
+}
+
+// Nothing at `to` is replaced. An errno, or 0.
+int rename_to_free(const fs::path& from, const fs::path& to) noexcept {
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return errno;
+    // A file system without such a rename: a second name, which is refused where one is taken, and the first one gone.
+    if (::link(from.c_str(), to.c_str()) == 0) return ::unlink(from.c_str()) == 0 ? 0 : errno;
+    if (errno == EEXIST) return errno;
+    struct stat there {};
+    if (::lstat(to.c_str(), &there) == 0) return EEXIST;
+    return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+std::string make_part_token() {
+    std::uint64_t number = 0;
+    if (::getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number)) {
+        // Exclusive creation keeps planted names out also where numbers can be foreseen.
+        number = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) ^
+                 static_cast<std::uint64_t>(::getpid()) << 40;
+    }
+    return fmt::format("{:016x}", number);
+}
+
+std::string explain_io(std::string_view what, const fs::path& file, int reason) {
+    return fmt::format("cannot {} {}: {}; {}", what, file.string(), std::generic_category().message(reason),
+                       advice(reason));
+}
+
+std::optional<part_name> parse_part_name(const std::string& file_name) {
+    const auto mark = file_name.rfind(part_mark);
+    if (!file_name.starts_with('.') || mark == std::string::npos || mark < 2) return std::nullopt;
+    part_name found{file_name.substr(1, mark - 1), file_name.substr(mark + part_mark.size())};
+    if (found.token.empty() || found.token.find_first_not_of("0123456789abcdef-") != std::string::npos)
+        return std::nullopt;
+    return found;
+}
+
+fs::path free_name_beside(const fs::path& target, std::string_view word) {
+    const std::string stem = target.stem().string(), extension = target.extension().string();
+    const std::string start = word.empty() ? stem : fmt::format("{}-{}", stem, word);
+    for (int n = word.empty() ? 2 : 1;; ++n) {
+        fs::path name =
+            target.parent_path() / (n == 1 ? start + extension : fmt::format("{}-{}{}", start, n, extension));
+        struct stat there {};
+        if (::lstat(name.c_str(), &there) != 0) return name;
+    }
+}
+
+result<fs::path> rename_beside(const fs::path& file, const fs::path& target, std::string_view word) {
+    fs::path name = target;
+    int code = rename_to_free(file, name);
+    // Another program may take each name that is found free.
+    for (int attempt = 0; code == EEXIST && attempt < 100; ++attempt) {
+        name = free_name_beside(target, word);
+        code = rename_to_free(file, name);
+    }
+    if (code != 0) return fail(errc::io, explain_io("give its name to", target, code));
+    return name;
+}
+
+void sync_folder(const fs::path& folder) noexcept {
+    const unique_fd opened(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    // Best effort: not every file system syncs a folder.
+    if (opened) [[maybe_unused]]
+        const int synced = ::fsync(opened.get());
+}
+
+result<part_file> part_file::create(const fs::path& target, const std::string& token) {
+    if (!target.has_filename()) return fail(errc::io, explain_io("create", target, EISDIR));
+    fs::path path = target.parent_path() / ("." + target.filename().string() + std::string(part_mark) + token);
+    unique_fd opened(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+    if (!opened) return fail(errc::io, explain_io("create", target, errno));
+    // Whoever looks for dead files may hold the lock for a moment. Without locks (some network file systems) a file in work cannot
+    // be told from a dead one, and that is all.
+    for (int attempt = 0; ::flock(opened.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && attempt < 50;
+         ++attempt)
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    struct stat old {};
+    if (::lstat(target.c_str(), &old) == 0) {
+        if (S_ISDIR(old.st_mode)) {
+            ::unlink(path.c_str());
+            return fail(errc::io, explain_io("write", target, EISDIR));
+        }
+        // Best effort: on a file system without permissions there is nothing to keep.
+        if (S_ISREG(old.st_mode)) [[maybe_unused]]
+            const int kept = ::fchmod(opened.get(), old.st_mode & 0777);
+    }
+    return part_file(target, std::move(path), std::move(opened));
+}
+
+result<part_file> part_file::adopt(const fs::path& part) {
+    const auto names = parse_part_name(part.filename().string());
+    if (!names) return fail(errc::unsupported, fmt::format("{} is no unfinished file of a run", part.string()));
+    unique_fd opened(::open(part.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!opened) return fail(errc::io, explain_io("open", part, errno));
+    struct stat about {};
+    if (::fstat(opened.get(), &about) != 0 || !S_ISREG(about.st_mode))
+        return fail(errc::unsupported, fmt::format("{} is no file; left as it is", part.string()));
+    if (about.st_uid != ::geteuid() || about.st_nlink != 1) {
+        return fail(errc::unsupported,
+                    fmt::format("{} {}; left as it is", part.string(),
+                                about.st_nlink != 1 ? "has another name, too" : "belongs to another user"));
+    }
+    if (::flock(opened.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return fail(errc::unavailable, fmt::format("{} is being written by a run that goes on", part.string()));
+    return part_file(part.parent_path() / names->name, part, std::move(opened));
+}
+
+part_file::part_file(fs::path target, fs::path path, unique_fd descriptor)
+    : target_(std::move(target)),
+      path_(std::move(path)),
+      descriptor_(std::move(descriptor)),
+      replaced_(identity_of(target_)) {}
+
+part_file::~part_file() {
+    struct stat about {};
+    if (descriptor_ && !path_.empty() && ::fstat(descriptor_.get(), &about) == 0 && about.st_size == 0) discard();
+}
+
+std::optional<part_file::identity> part_file::identity_of(const fs::path& file) {
+    struct stat there {};
+    if (::lstat(file.c_str(), &there) != 0) return std::nullopt;
+    return identity{there.st_dev, there.st_ino};
+}
+
+result<fs::path> part_file::settle() {
+    if (::fsync(descriptor_.get()) != 0 && errno != EINVAL && errno != EROFS) {
+        return fail(errc::io, explain_io("write to the disk", target_, errno));
+    }
+    const auto there = identity_of(target_);
+    fs::path got = target_;
+    // Between the look and the rename another program may still come; what is there then is replaced.
+    const bool ours_to_replace = there.has_value() && there == replaced_;
+    if (ours_to_replace && ::rename(path_.c_str(), target_.c_str()) != 0)
+        return fail(errc::io, explain_io("replace", target_, errno));
+    if (!ours_to_replace) {
+        auto named = rename_beside(path_, target_, "");
+        if (!named) return named;
+        got = std::move(*named);
+    }
+    sync_folder(folder_of(got));
+    path_.clear();
+    descriptor_.reset();
+    return got;
+}
+
+result<void> part_file::become(part_file other) {
+    if (::fsync(other.descriptor()) != 0 && errno != EINVAL && errno != EROFS) {
+        const int code = errno;
+        other.discard();
+        return fail(errc::io, explain_io("write to the disk", target_, code));
+    }
+    if (::rename(other.path_.c_str(), path_.c_str()) != 0) {
+        const int code = errno;
+        other.discard();
+        return fail(errc::io, explain_io("replace", target_, code));
+    }
+    other.path_.clear();
+    descriptor_ = std::move(other.descriptor_);
+    return {};
+}
+
+fs::path part_file::name_beside(const fs::path& wanted, std::string_view word) noexcept {
+    [[maybe_unused]] const int synced = ::fsync(descriptor_.get());
+    fs::path got = path_;
+    if (auto named = rename_beside(path_, wanted, word)) {
+        got = std::move(*named);
+        sync_folder(folder_of(got));
+    }
+    path_.clear();
+    descriptor_.reset();
+    return got;
+}
+
+void part_file::discard() noexcept {
+    if (!path_.empty()) ::unlink(path_.c_str());
+    path_.clear();
+    descriptor_.reset();
+}
+
+}  // namespace faceflow

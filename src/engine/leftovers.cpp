@@ -1,0 +1,42 @@
+#include "engine/leftovers.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <tuple>
+
+#include "core/part_file.hpp"
+#include "core/unique_fd.hpp"
+
+namespace faceflow {
+namespace fs = std::filesystem;
+namespace {
+
+bool of_a_run(const std::string& name) {
+    return name == "faces.ndjson" || name == "faces.csv" || name == "summary.json" ||
+           (name.starts_with("annotated") && name.find(".mp4") != std::string::npos);
+}
+
+bool is_locked(const fs::path& file) {
+    const unique_fd opened(::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    return opened && ::flock(opened.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+}  // namespace
+
+std::vector<leftover> find_leftovers(const fs::path& folder) {
+    std::vector<leftover> found;
+    std::error_code ec;
+    for (fs::directory_iterator entry(folder, ec), end; !ec && entry != end; entry.increment(ec)) {
+        auto names = parse_part_name(entry->path().filename().string());
+        if (!names || !of_a_run(names->name)) continue;
+        found.push_back({entry->path(), std::move(names->name), std::move(names->token), is_locked(entry->path())});
+    }
+    std::ranges::sort(found, {}, [](const leftover& l) { return std::tie(l.token, l.name); });
+    return found;
+}
+
+}  // namespace faceflow

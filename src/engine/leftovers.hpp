@@ -1,0 +1,20 @@
+// What runs that were killed left in a folder.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace faceflow {
+
+struct leftover {
+    std::filesystem::path part;
+    std::string name;   // that it was to get
+    std::string token;  // of its run
+    bool live = false;  // a run that goes on writes it
+};
+
+// Of the outputs that a run writes into its folder, by run and name. Looks, and changes nothing.
+[[nodiscard]] std::vector<leftover> find_leftovers(const std::filesystem::path& folder);
+
+}  // namespace faceflow

@@ -1,0 +1,346 @@
+#include "engine/outputs.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "engine/leftovers.hpp"
+
+namespace faceflow {
+namespace fs = std::filesystem;
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto flush_period = 500ms;  // a row is in the system's hands within a second
+constexpr int flushes_per_sync = 5;   // and on the disk within three
+// Kept free for the summary, so that a full disk has room for it.
+constexpr off_t summary_reserve = off_t{64} << 10;
+
+std::string summary_text(const nlohmann::ordered_json& summary) {
+    return summary.dump(2) + "\n";
+}
+
+// An errno, or 0.
+int write_at_start(int descriptor, std::string_view text) {
+    for (off_t at = 0; static_cast<std::size_t>(at) < text.size();) {
+        const ssize_t some = ::pwrite(descriptor, text.data() + at, text.size() - static_cast<std::size_t>(at), at);
+        if (some < 0 && errno == EINTR) continue;
+        if (some < 0) return errno;
+        at += some;
+    }
+    return 0;
+}
+
+bool same_file(const struct stat& a, const struct stat& b) {
+    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+}  // namespace
+
+outputs::outputs(const run_request& request, std::stop_token stop, std::function<void()> none_left)
+    : request_(request),
+      stop_(std::move(stop)),
+      none_left_(std::move(none_left)) {}
+
+outputs::~outputs() = default;
+
+result<std::unique_ptr<outputs>> outputs::open(const run_request& request,
+                                               const std::vector<const media::source_info*>& sources,
+                                               std::stop_token stop, std::function<void()> none_left) {
+    std::unique_ptr<outputs> made(new outputs(request, std::move(stop), std::move(none_left)));
+    auto opened = made->check_targets(sources);
+    if (opened && request.out != "-") opened = made->make_folder();
+    if (opened) opened = made->open_all(sources);
+    if (opened) opened = made->start_keeper();
+    if (opened) return made;
+    made->discard();
+    return tl::unexpected(std::move(opened.error()));
+}
+
+fs::path outputs::video_path(std::size_t number) const {
+    return request_.out / (request_.inputs.size() == 1 ? "annotated.mp4" : fmt::format("annotated-{}.mp4", number));
+}
+
+result<void> outputs::check_targets(const std::vector<const media::source_info*>& sources) {
+    std::vector<fs::path> targets;
+    if (request_.out == "-") {
+        targets.emplace_back("/dev/stdout");
+    } else {
+        if (request_.ndjson) targets.push_back(request_.out / "faces.ndjson");
+        if (request_.csv) targets.push_back(request_.out / "faces.csv");
+        for (std::size_t i = 0; request_.video && i < sources.size(); ++i)
+            targets.push_back(video_path(i));
+        targets.push_back(request_.out / "summary.json");
+    }
+    if (!request_.trace_file.empty()) targets.push_back(request_.trace_file);
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        const auto absolute = [](const fs::path& p) { return fs::absolute(p).lexically_normal(); };
+        for (std::size_t j = 0; j < i; ++j) {
+            if (absolute(targets[i]) == absolute(targets[j])) {
+                return fail(errc::invalid_argument,
+                            fmt::format("{} would be written twice; name another file", targets[i].string()));
+            }
+        }
+        struct stat target {
+        }, input{};
+        if (::stat(targets[i].c_str(), &target) != 0 || !S_ISREG(target.st_mode)) continue;
+        for (const auto* source : sources) {
+            for (const auto& file : source->files) {
+                if (::stat(file.c_str(), &input) != 0 || !same_file(target, input)) continue;
+                return fail(errc::invalid_argument, fmt::format("{} is an input, and would be overwritten; choose "
+                                                                "another place for what is written",
+                                                                targets[i].string()));
+            }
+        }
+    }
+    return {};
+}
+
+result<void> outputs::make_folder() {
+    std::error_code ec;
+    fs::create_directories(request_.out, ec);
+    if (ec || !fs::is_directory(request_.out, ec)) {
+        return fail(errc::io,
+                    fmt::format("cannot make the output folder {}: {}; choose another with --out",
+                                request_.out.string(), ec ? ec.message() : "something else of that name is there"));
+    }
+    tell_of_leftovers();
+    return {};
+}
+
+void outputs::tell_of_leftovers() {
+    bool dead = false, live = false;
+    for (const auto& l : find_leftovers(request_.out))
+        (l.live ? live : dead) = true;
+    if (dead) {
+        request_.note(
+            fmt::format("{} holds what a run that was killed left; it stays as it is, and `faceflow recover {}` "
+                        "makes files of it",
+                        request_.out.string(), request_.out.string()));
+    }
+    if (live) {
+        request_.note(fmt::format("another run is writing into {}; whichever ends last gets names of its own there",
+                                  request_.out.string()));
+    }
+}
+
+result<void> outputs::open_all(const std::vector<const media::source_info*>& sources) {
+    const output_options o{token_, stop_};
+    if (request_.out == "-") {
+        if (auto r = add_rows(media::make_ndjson_writer("/dev/stdout", o)); !r) return r;
+    } else {
+        if (auto r = open_summary(); !r) return r;
+        if (request_.ndjson) {
+            if (auto r = add_rows(media::make_ndjson_writer(request_.out / "faces.ndjson", o)); !r) return r;
+        }
+        if (request_.csv) {
+            if (auto r = add_rows(media::make_csv_writer(request_.out / "faces.csv", o)); !r) return r;
+        }
+        for (std::size_t i = 0; request_.video && i < sources.size(); ++i) {
+            if (auto r = add_video(i, *sources[i]); !r) return r;
+        }
+    }
+    if (request_.trace_file.empty()) return {};
+    auto file = output_file::open(request_.trace_file, {{}, stop_});
+    if (!file) return tl::unexpected(std::move(file.error()));
+    trace_.emplace(std::move(*file));
+    return {};
+}
+
+result<void> outputs::add_rows(result<std::unique_ptr<media::result_writer>> writer) {
+    if (!writer) return tl::unexpected(std::move(writer.error()));
+    auto sink = std::make_unique<row_sink>();
+    sink->writer = std::move(*writer);
+    rows_.push_back(std::move(sink));
+    ++takers_;
+    return {};
+}
+
+result<void> outputs::add_video(std::size_t number, const media::source_info& from) {
+    media::video_writer_options v;
+    v.path = video_path(number);
+    v.token = token_;
+    if (from.has_audio && from.kind == media::source_kind::file) v.audio_from = from.input;
+    v.start_seconds = request_.start_seconds.value_or(0);
+    if (from.frames_per_second > 0) v.frames_per_second = from.frames_per_second;
+    const fs::path path = v.path;
+    auto sink = video_sink::open(std::move(v), [this, path](const error& e) { tell_failure(path, e); });
+    if (!sink) return tl::unexpected(std::move(sink.error()));
+    videos_.push_back(std::move(*sink));
+    ++takers_;
+    return {};
+}
+
+result<void> outputs::open_summary() {
+    const auto path = request_.out / "summary.json";
+    auto file = part_file::create(path, token_);
+    if (!file) return tl::unexpected(std::move(file.error()));
+    // Not every file system can promise room; a disk that is full already is told of before any work is done.
+    if (::fallocate(file->descriptor(), FALLOC_FL_KEEP_SIZE, 0, summary_reserve) != 0 &&
+        (errno == ENOSPC || errno == EDQUOT)) {
+        const int code = errno;
+        file->discard();
+        return fail(errc::io, explain_io("write", path, code));
+    }
+    summary_.emplace(std::move(*file));
+    return {};
+}
+
+result<void> outputs::start_keeper() {
+    auto keeper = start_jthread(
+        "keeping outputs on the disk", [this](const std::stop_token& over) { look_after(over); },
+        [this](const error& e) { request_.note(e.message); });
+    if (!keeper) return tl::unexpected(std::move(keeper.error()));
+    keeper_ = std::move(*keeper);
+    return {};
+}
+
+// A disk that takes long to sync holds up this thread, and no frame.
+void outputs::look_after(const std::stop_token& over) {
+    std::mutex nobody;
+    std::condition_variable_any never;
+    std::unique_lock lock(nobody);
+    for (int round = 1; !never.wait_for(lock, over, flush_period, [&] { return over.stop_requested(); }); ++round) {
+        const bool to_disk = round % flushes_per_sync == 0;
+        for (auto& sink : rows_) {
+            result<void> done;
+            {
+                const std::lock_guard one(sink->mutex);
+                if (sink->failed) continue;
+                done = sink->writer->file().flush();
+                if (!done) fail_rows(*sink, done.error());
+            }
+            if (!done || !to_disk) continue;
+            if (auto synced = sink->writer->file().sync(); !synced) {
+                const std::lock_guard one(sink->mutex);
+                if (!sink->failed) fail_rows(*sink, synced.error());
+            }
+        }
+        for (auto& video : videos_) {
+            // What it has is told by its own thread, when it next writes.
+            if (to_disk) [[maybe_unused]]
+                const auto synced = video->sync();
+        }
+    }
+}
+
+void outputs::write(const host_frame& frame, const frame_faces& faces) {
+    for (auto& sink : rows_) {
+        const std::lock_guard one(sink->mutex);
+        if (sink->failed) continue;
+        if (auto r = sink->writer->write(faces, *frame.input); !r) fail_rows(*sink, r.error());
+    }
+    if (frame.id.source < videos_.size()) videos_[frame.id.source]->write(frame, faces);
+}
+
+// Under the sink's lock.
+void outputs::fail_rows(row_sink& sink, const error& why) {
+    sink.failed = why;
+    tell_failure(sink.writer->file().target(), why);
+}
+
+void outputs::tell_failure(const fs::path& target, const error& why) {
+    request_.note(request_.out == "-" ? why.message
+                                      : fmt::format("{}; what {} holds until now stays, and the run goes on without it",
+                                                    why.message, target.filename().string()));
+    if (--takers_ == 0) none_left_();
+}
+
+void outputs::snapshot(const nlohmann::ordered_json& summary) {
+    if (!summary_) return;
+    std::string text = summary_text(summary);
+    struct stat about {};
+    // Blanks over what was longer: the file never shrinks, so that the room stays reserved.
+    if (::fstat(summary_->descriptor(), &about) == 0 && static_cast<std::size_t>(about.st_size) > text.size())
+        text.resize(static_cast<std::size_t>(about.st_size), ' ');
+    [[maybe_unused]] const int written = write_at_start(summary_->descriptor(), text);
+}
+
+void outputs::set_aside(const fs::path& target, const error& why, std::optional<fs::path> kept) {
+    if (why.code != errc::interrupted || kept) {
+        notes_.push_back(
+            kept ? fmt::format("{} is not whole: what there is of it is {}", target.string(), kept->string())
+                 : fmt::format("{} was not written", target.string()));
+    }
+    unfinished_.push_back({target, why, std::move(kept)});
+}
+
+void outputs::finish(const trace* drawn) {
+    keeper_.request_stop();
+    if (keeper_.joinable()) keeper_.join();
+    for (auto& sink : rows_) {
+        auto& file = sink->writer->file();
+        const bool failed_before = sink->failed.has_value();
+        auto path = failed_before ? result<fs::path>(tl::unexpected(*sink->failed)) : file.commit();
+        if (path) {
+            if (*path != "/dev/stdout") written_.push_back(std::move(*path));
+            continue;
+        }
+        if (!failed_before) request_.note(path.error().message);
+        set_aside(file.target(), path.error(), file.keep());
+    }
+    for (std::size_t i = 0; i < videos_.size(); ++i) {
+        auto& video = *videos_[i];
+        const bool failed_before = video.failed().has_value();
+        auto finished = video.finish();
+        if (!finished) {
+            if (!failed_before) request_.note(finished.error().message);
+            set_aside(video_path(i), finished.error(), video.keep());
+            continue;
+        }
+        if (!*finished) continue;
+        written_.push_back((*finished)->path);
+        for (const auto& note : {(*finished)->note, video.audio_note()}) {
+            if (!note.empty()) notes_.push_back(note);
+        }
+    }
+    if (!trace_) return;
+    auto path = [&]() -> result<fs::path> {
+        if (auto r = drawn->write(*trace_); !r) return tl::unexpected(std::move(r.error()));
+        return trace_->commit();
+    }();
+    if (path) {
+        written_.push_back(std::move(*path));
+    } else {
+        request_.note(path.error().message);
+        trace_->discard();  // half a document is of no use
+        set_aside(request_.trace_file, path.error(), trace_->keep());
+    }
+}
+
+void outputs::write_summary(const nlohmann::ordered_json& summary) {
+    if (!summary_) return;
+    const auto target = request_.out / "summary.json";
+    const std::string text = summary_text(summary);
+    auto path = [&]() -> result<fs::path> {
+        if (const int code = write_at_start(summary_->descriptor(), text); code != 0)
+            return fail(errc::io, explain_io("write", target, code));
+        [[maybe_unused]] const int cut = ::ftruncate(summary_->descriptor(), static_cast<off_t>(text.size()));
+        return summary_->settle();
+    }();
+    if (path) {
+        written_.push_back(std::move(*path));
+        return;
+    }
+    request_.note(path.error().message);
+    set_aside(target, path.error(), summary_->keep());
+}
+
+void outputs::discard() noexcept {
+    keeper_.request_stop();
+    if (keeper_.joinable()) keeper_.join();
+    for (auto& sink : rows_)
+        sink->writer->file().discard();
+    for (auto& video : videos_)
+        video->discard();
+    if (trace_) trace_->discard();
+    if (summary_) summary_->discard();
+}
+
+}  // namespace faceflow

@@ -1,0 +1,95 @@
+// Everything that a run writes. Each output stands alone: when one fails, what it has stays, and the others go on.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/output_file.hpp"
+#include "engine/run.hpp"
+#include "engine/summary.hpp"
+#include "engine/video_sink.hpp"
+#include "media/result_writer.hpp"
+#include "media/source.hpp"
+#include "telemetry/trace.hpp"
+
+namespace faceflow {
+
+// All files are created, under names of their own, before the first frame (core/part_file.hpp), and share a token by which
+// `faceflow recover` finds them together. Rows reach the system within half a second and the disk within three.
+class outputs {
+public:
+    // Refuses a file that is one of the inputs' and one that is named twice (errc::invalid_argument). `note` is told what
+    // happens, at once, from any thread. `none_left` is called when the last output that takes frames has failed.
+    [[nodiscard]] static result<std::unique_ptr<outputs>> open(const run_request& request,
+                                                               const std::vector<const media::source_info*>& sources,
+                                                               std::stop_token stop, std::function<void()> none_left);
+    ~outputs();
+    outputs(const outputs&) = delete;
+
+    // From one thread at a time; waits where an output does.
+    void write(const host_frame& frame, const frame_faces& faces);
+
+    // What the summary would be now: what `recover` begins with, should the program be killed. Small, and lost in silence.
+    void snapshot(const nlohmann::ordered_json& summary);
+
+    // Finishes all but the summary, once nothing writes any more. `drawn` may be null.
+    void finish(const trace* drawn);
+
+    // The last one: what the run tells of itself. Nothing with `--out -`.
+    void write_summary(const nlohmann::ordered_json& summary);
+
+    // A run that gave nothing leaves nothing.
+    void discard() noexcept;
+
+    [[nodiscard]] const std::vector<std::filesystem::path>& written() const noexcept { return written_; }
+    [[nodiscard]] const std::vector<unfinished_output>& unfinished() const noexcept { return unfinished_; }
+    [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }  // for people, at the end
+
+private:
+    struct row_sink {
+        std::unique_ptr<media::result_writer> writer;
+        std::mutex mutex;
+        std::optional<error> failed;
+    };
+    outputs(const run_request& request, std::stop_token stop, std::function<void()> none_left);
+
+    [[nodiscard]] result<void> check_targets(const std::vector<const media::source_info*>& sources);
+    [[nodiscard]] result<void> make_folder();
+    void tell_of_leftovers();
+    [[nodiscard]] result<void> open_all(const std::vector<const media::source_info*>& sources);
+    [[nodiscard]] result<void> add_rows(result<std::unique_ptr<media::result_writer>> writer);
+    [[nodiscard]] result<void> add_video(std::size_t number, const media::source_info& from);
+    [[nodiscard]] result<void> open_summary();
+    [[nodiscard]] result<void> start_keeper();
+    [[nodiscard]] std::filesystem::path video_path(std::size_t number) const;
+
+    void look_after(const std::stop_token& over);
+    void fail_rows(row_sink& sink, const error& why);
+    void tell_failure(const std::filesystem::path& target, const error& why);
+    void set_aside(const std::filesystem::path& target, const error& why, std::optional<std::filesystem::path> kept);
+
+    const run_request& request_;
+    const std::stop_token stop_;
+    const std::function<void()> none_left_;
+    const std::string token_ = make_part_token();
+    std::vector<std::unique_ptr<row_sink>> rows_;
+    std::vector<std::unique_ptr<video_sink>> videos_;  // by source; empty without videos
+    std::optional<output_file> trace_;
+    std::optional<part_file> summary_;
+    std::atomic<std::size_t> takers_{0};  // of frames, that have not failed
+    std::vector<std::filesystem::path> written_;
+    std::vector<unfinished_output> unfinished_;
+    std::vector<std::string> notes_;
+    std::jthread keeper_;
+};
+
+}  // namespace faceflow

@@ -1,0 +1,43 @@
+// libav reading or writing a regular file that is open already, from a place of its own in it.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+
+#include "media/ffmpeg.hpp"
+
+namespace faceflow::media {
+
+enum class fd_access { read, write };
+
+// The descriptor is borrowed and outlives this; several streams may use one descriptor, each with its own position (pread,
+// pwrite). One thread at a time.
+class fd_stream {
+public:
+    // Null when there is no memory for it. What is read ends at `limit`, if that is before the file's end.
+    [[nodiscard]] static std::unique_ptr<fd_stream> open(int descriptor, fd_access access,
+                                                         std::int64_t limit = std::numeric_limits<std::int64_t>::max());
+    fd_stream(const fd_stream&) = delete;
+    fd_stream& operator=(const fd_stream&) = delete;
+
+    [[nodiscard]] AVIOContext* context() const noexcept { return context_.get(); }
+
+    // Writes out what libav has buffered. A libav error number of any writing so far, which libav itself may have passed over,
+    // or 0.
+    [[nodiscard]] int flush() noexcept;
+
+private:
+    fd_stream(int descriptor, fd_access access, std::int64_t limit);
+    static int read(void* self, std::uint8_t* buffer, int size) noexcept;
+    static int write(void* self, std::uint8_t* bytes, int size) noexcept;
+    static std::int64_t seek(void* self, std::int64_t offset, int whence) noexcept;
+
+    int descriptor_;
+    std::int64_t limit_;
+    std::int64_t position_ = 0;
+    int failure_ = 0;
+    io_ptr context_;
+};
+
+}  // namespace faceflow::media
