@@ -46,6 +46,7 @@ struct declared {
 };
 
 declared add_run(CLI::App& app);
+declared add_recover(CLI::App& app);
 declared add_compare(CLI::App& app);
 declared add_plan(CLI::App& app);
 declared add_share(CLI::App& app);
@@ -70,7 +71,13 @@ void add_engine_options(CLI::App& app, engine_options& into);
 [[nodiscard]] result<std::pair<int, int>> parse_size(std::string_view text);
 [[nodiscard]] result<std::size_t> parse_bytes(std::string_view text);
 
-// Standard input and the stop flag: the first Ctrl-C sets it, the second one ends the program at once.
+// What is opened later never gets the number of a standard stream, and what goes to one never into a file: those that are
+// closed are given to a descriptor that refuses what they are used for. First of all in a program.
+void reserve_standard_streams();
+
+// The stop flag: the first Ctrl-C (SIGTERM, or SIGHUP where it is not ignored, as under nohup) sets it, the second one ends the
+// program at once. A pipe whose reader left and a file at the limit of its size are errors of the write; these signals stop the
+// run only when they are sent to it.
 const std::atomic<bool>& stop_on_signals();
 
 }  // namespace faceflow::cli

@@ -97,8 +97,8 @@ int main(int argc, char** argv) {
     use_help_format(app);
 
     std::vector<declared> commands;
-    for (const auto add :
-         {add_run, add_compare, add_plan, add_share, add_attach, add_doctor, add_models, add_completion, add_manual})
+    for (const auto add : {add_run, add_recover, add_compare, add_plan, add_share, add_attach, add_doctor, add_models,
+                           add_completion, add_manual})
         commands.push_back(add(app));
     give_examples(app,
                   {{"Annotate a video, and write its faces, into results/", "faceflow run interview.mp4 --out results"},
@@ -140,6 +140,7 @@ int main(int argc, char** argv) {
 }  // namespace faceflow::cli
 
 int main(int argc, char** argv) {
+    faceflow::cli::reserve_standard_streams();
     int code = 0;
     try {
         code = faceflow::cli::main(argc, argv);

@@ -1,0 +1,310 @@
+#include "engine/recover.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <system_error>
+
+#include "core/part_file.hpp"
+#include "engine/leftovers.hpp"
+#include "media/remux.hpp"
+
+namespace faceflow {
+namespace fs = std::filesystem;
+namespace {
+
+using json = nlohmann::ordered_json;
+
+// Reads a file record by record.
+class record_reader {
+public:
+    explicit record_reader(int descriptor) : descriptor_(descriptor) {}
+
+    // The next whole record; nullopt when there is none. `find_end` is given a text that begins with it, and where in it to go on
+    // looking, and gives the record's end, or npos where that is not in the text.
+    std::optional<std::string_view> next(const std::function<std::size_t(std::string_view, std::size_t)>& find_end) {
+        std::size_t looked = 0;
+        for (;;) {
+            const std::string_view ahead = std::string_view(text_).substr(begin_);
+            const std::size_t end = find_end(ahead, looked);
+            if (end != std::string_view::npos) {
+                begin_ += end;
+                whole_ += static_cast<off_t>(end);
+                return ahead.substr(0, end);
+            }
+            looked = ahead.size();
+            if (!read_more()) return std::nullopt;
+        }
+    }
+
+    // Of the file, up to the end of the last record.
+    [[nodiscard]] off_t bytes() const noexcept { return whole_; }
+
+private:
+    bool read_more() {
+        text_.erase(0, std::exchange(begin_, 0));
+        const std::size_t held = text_.size();
+        text_.resize(held + chunk);
+        ssize_t got = -1;
+        do {
+            got = ::pread(descriptor_, text_.data() + held, chunk, read_);
+        } while (got < 0 && errno == EINTR);
+        text_.resize(held + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+        read_ += std::max<ssize_t>(got, 0);
+        return got > 0;
+    }
+
+    static constexpr std::size_t chunk = std::size_t{1} << 20;
+    int descriptor_;
+    std::string text_;
+    std::size_t begin_ = 0;       // of what no record has been made of, in the text
+    off_t read_ = 0, whole_ = 0;  // in the file
+};
+
+struct rows {
+    off_t bytes = 0;  // of whole records
+    std::uint64_t records = 0;
+    std::uint64_t faces = 0;
+};
+
+// Blocks that never reached the disk are zeros after a power cut.
+bool intact(std::string_view record) {
+    return record.find('\0') == std::string_view::npos;
+}
+
+rows whole_lines(int descriptor) {
+    rows all;
+    record_reader reader(descriptor);
+    const auto end_of_line = [](std::string_view text, std::size_t from) {
+        const std::size_t at = text.find('\n', from);
+        return at == std::string_view::npos ? at : at + 1;
+    };
+    while (const auto line = reader.next(end_of_line)) {
+        if (!line->starts_with('{') || !line->ends_with("}\n") || !intact(*line)) break;
+        all.bytes = reader.bytes();
+        ++all.records;
+        // No text of a string looks so: its quotes are escaped.
+        for (std::size_t at = 0; (at = line->find(R"("track":)", at)) != std::string_view::npos; ++at)
+            ++all.faces;
+    }
+    return all;
+}
+
+// Of RFC 4180: where the record ends, with quotes as they stand at its begin.
+std::size_t end_of_csv_record(std::string_view text) {
+    bool quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '"') quoted = !quoted;
+        if (text[i] == '\n' && !quoted && i > 0 && text[i - 1] == '\r') return i + 1;
+    }
+    return std::string_view::npos;
+}
+
+std::size_t fields_of(std::string_view record) {
+    bool quoted = false;
+    std::size_t fields = 1;
+    for (const char c : record) {
+        if (c == '"') quoted = !quoted;
+        if (c == ',' && !quoted) ++fields;
+    }
+    return fields;
+}
+
+rows whole_csv(int descriptor) {
+    rows all;
+    record_reader reader(descriptor);
+    std::size_t columns = 0;
+    while (const auto record =
+               reader.next([](std::string_view text, std::size_t) { return end_of_csv_record(text); })) {
+        if (columns == 0) columns = fields_of(*record);
+        if (fields_of(*record) != columns || !intact(*record)) break;
+        all.bytes = reader.bytes();
+        ++all.records;
+    }
+    all.faces = all.records > 0 ? all.records - 1 : 0;  // the header is no face
+    return all;
+}
+
+std::string read_all(int descriptor) {
+    std::string text;
+    struct stat about {};
+    if (::fstat(descriptor, &about) != 0) return text;
+    text.resize(static_cast<std::size_t>(std::clamp<off_t>(about.st_size, 0, off_t{16} << 20)));
+    const ssize_t got = ::pread(descriptor, text.data(), text.size(), 0);
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    return text;
+}
+
+// One run's leftovers.
+class run_recovery {
+public:
+    run_recovery(const fs::path& folder, std::vector<leftover> parts, recovery& into)
+        : folder_(folder),
+          parts_(std::move(parts)),
+          into_(into),
+          taken_(std::ranges::any_of(parts_, [&](const leftover& l) {
+              struct stat there {};
+              return ::lstat((folder_ / l.name).c_str(), &there) == 0;
+          })) {}
+
+    result<void> run() {
+        // The summary last: it tells what came of the others.
+        for (const auto& l : parts_) {
+            if (l.name == "summary.json") continue;
+            if (auto r = recover_one(l); !r) return r;
+        }
+        if (!summary_is_theirs()) return {};
+        return write_summary();
+    }
+
+private:
+    std::optional<part_file> adopt(const leftover& l) {
+        auto part = part_file::adopt(l.part);
+        if (part) return std::move(*part);
+        into_.notes.push_back(std::move(part.error().message));
+        return std::nullopt;
+    }
+
+    result<void> recover_one(const leftover& l) {
+        auto part = adopt(l);
+        if (!part) return {};
+        if (l.name.ends_with(".finishing")) {
+            part->discard();  // half a copy; what it is made of is there
+            return {};
+        }
+        if (l.name.ends_with(".mp4")) return video(std::move(*part));
+        const bool lines = l.name == "faces.ndjson";
+        const rows found = lines ? whole_lines(part->descriptor()) : whole_csv(part->descriptor());
+        if (lines) lines_ = found;
+        if (!lines) csv_ = found;
+        if (found.bytes == 0) {
+            part->discard();
+            return {};
+        }
+        if (::ftruncate(part->descriptor(), found.bytes) != 0)
+            return fail(errc::io, explain_io("cut to whole records", l.part, errno));
+        name(std::move(*part));
+        return {};
+    }
+
+    result<void> video(part_file part) {
+        struct stat about {};
+        if (::fstat(part.descriptor(), &about) == 0 && about.st_size == 0) {
+            part.discard();
+            return {};
+        }
+        auto whole = media::make_whole(part, make_part_token());
+        if (!whole) {
+            into_.notes.push_back(fmt::format("{}; {} stays as it is", whole.error().message, part.path().string()));
+            return {};
+        }
+        if (!whole->note.empty()) into_.notes.push_back(std::move(whole->note));
+        name(std::move(part));
+        return {};
+    }
+
+    fs::path wanted(const fs::path& target) const { return taken_ ? free_name_beside(target, "recovered") : target; }
+
+    void name(part_file part) {
+        const fs::path before = part.path();
+        fs::path got = part.name_beside(wanted(part.target()), "recovered");
+        if (got == before) into_.notes.push_back(fmt::format("{} could not be renamed; it is whole", got.string()));
+        into_.written.push_back(std::move(got));
+        something_ = true;
+    }
+
+    [[nodiscard]] const leftover* summary_part() const {
+        const auto found = std::ranges::find(parts_, "summary.json", &leftover::name);
+        return found == parts_.end() ? nullptr : &*found;
+    }
+
+    // A run that was killed before its first row, or while it named its last file, has none to be made.
+    bool summary_is_theirs() {
+        const auto* l = summary_part();
+        if (something_ || l == nullptr) return something_;
+        auto part = adopt(*l);
+        if (!part) return false;
+        if (parts_.size() == 1 && !read_all(part->descriptor()).empty()) return true;
+        part->discard();
+        return false;
+    }
+
+    result<void> write_summary() {
+        const auto* l = summary_part();
+        auto old = l != nullptr ? adopt(*l) : std::nullopt;
+        json summary = json::object();
+        if (old) {
+            auto last = json::parse(read_all(old->descriptor()), nullptr, false);
+            if (last.is_object()) summary = std::move(last);
+        }
+        enter(summary);
+        auto part =
+            old ? result<part_file>(std::move(*old)) : part_file::create(folder_ / "summary.json", make_part_token());
+        if (!part) return tl::unexpected(std::move(part.error()));
+        const std::string text = summary.dump(2) + "\n";
+        if (::pwrite(part->descriptor(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
+            ::ftruncate(part->descriptor(), static_cast<off_t>(text.size())) != 0)
+            return fail(errc::io, explain_io("write", part->target(), errno));
+        name(std::move(*part));
+        ++into_.runs;
+        into_.frames += summary["frames"].get<std::uint64_t>();
+        return {};
+    }
+
+    void enter(json& summary) const {
+        const auto number = [&](const char* key) {
+            const auto found = summary.find(key);
+            return found != summary.end() && found->is_number() ? found->get<double>() : 0.0;
+        };
+        const std::uint64_t frames =
+            lines_ ? lines_->records : static_cast<std::uint64_t>(std::max(0.0, number("frames")));
+        summary["frames"] = frames;
+        if (lines_ || csv_) summary["faces"] = lines_ ? lines_->faces : csv_->faces;
+        if (!summary.contains("faces")) summary["faces"] = 0;
+        if (const double seconds = number("seconds"); seconds > 0)
+            summary["fps"] = std::round(static_cast<double>(frames) / seconds * 1000) / 1000;
+        if (!summary.contains("version")) summary["version"] = FACEFLOW_VERSION;
+        summary["recovered"] = true;
+    }
+
+    const fs::path& folder_;
+    const std::vector<leftover> parts_;
+    recovery& into_;
+    const bool taken_;
+    bool something_ = false;
+    std::optional<rows> lines_, csv_;
+};
+
+}  // namespace
+
+result<recovery> recover(const fs::path& folder) {
+    std::error_code ec;
+    if (!fs::is_directory(folder, ec)) {
+        return fail(errc::not_found, fmt::format("there is no folder {}; name the one that a run wrote into with --out",
+                                                 folder.string()));
+    }
+    recovery all;
+    const auto found = find_leftovers(folder);
+    for (auto first = found.begin(); first != found.end();) {
+        const auto last = std::find_if(first, found.end(), [&](const leftover& l) { return l.token != first->token; });
+        const std::vector<leftover> run(first, last);
+        first = last;
+        if (std::ranges::any_of(run, &leftover::live)) {
+            all.notes.push_back(
+                fmt::format("a run that goes on writes into {}; what it has is left alone", folder.string()));
+            continue;
+        }
+        if (auto r = run_recovery(folder, run, all).run(); !r) return tl::unexpected(std::move(r.error()));
+    }
+    return all;
+}
+
+}  // namespace faceflow
