@@ -14,6 +14,7 @@
 
 #include "inference/cuda_provider.hpp"
 #include "inference/session_memory.hpp"
+#include "inference/telemetry.hpp"
 #include "inference/tensorrt_provider.hpp"
 
 namespace faceflow::inference {
@@ -66,6 +67,7 @@ result<std::shared_ptr<runtime>> runtime::create(const runtime_options& options)
         threading.SetGlobalIntraOpNumThreads(std::max(1, threads));
         threading.SetGlobalInterOpNumThreads(1);
         auto i = std::make_unique<impl>();
+        switch_telemetry_off();
         i->env = Ort::Env(threading, ORT_LOGGING_LEVEL_ERROR, "faceflow");
         return std::shared_ptr<runtime>(new runtime(std::move(i)));
     });

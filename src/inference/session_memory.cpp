@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "inference/telemetry.hpp"
+
 namespace faceflow::inference {
 namespace {
 
@@ -200,6 +202,7 @@ environment_allocators::~environment_allocators() {
 result<std::shared_ptr<environment_allocators>> environment_allocators::get() {
     const std::lock_guard lock(shared_mutex);
     if (auto there = shared.lock()) return there;
+    switch_telemetry_off();
     try {
         std::shared_ptr<environment_allocators> made(new environment_allocators(std::make_unique<impl>()));
         shared = made;
