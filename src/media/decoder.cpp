@@ -19,6 +19,7 @@ result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational ti
     }
     context.pkt_timebase = time_base;
     context.thread_count = threads;
+    context.max_pixels = most_pixels;
     context.thread_type = low_delay ? FF_THREAD_SLICE : FF_THREAD_FRAME | FF_THREAD_SLICE;
     if (on != nullptr) on->prepare(context);
     if (const int code = avcodec_open2(&context, codec, nullptr); code < 0) {

@@ -71,6 +71,18 @@ void set_transport_options(const std::string& input, const source_options& optio
     }
 }
 
+// What an input may open, itself or by what it names (playlists do): a file files, a web address the web, a stream what carries
+// such streams. A picture of somebody's network is nothing that a file from elsewhere may ask for.
+std::string allowed_protocols(const std::string& input, source_kind kind) {
+    if (kind == source_kind::camera) return "file";
+    if (kind == source_kind::stdin_stream) return "data,crypto";
+    if (kind == source_kind::file || kind == source_kind::images) return local_protocols;
+    const std::string scheme = input.substr(0, input.find("://"));
+    if (scheme == "http" || scheme == "https") return "http,https,tls,tcp,httpproxy,crypto,data";
+    if (scheme == "rtsp" || scheme == "rtsps") return "rtsp,rtsps,rtp,srtp,rtcp,udp,tcp,tls,http,https,httpproxy";
+    return scheme + ",rtp,srtp,rtcp,udp,tcp,tls,crypto,data";
+}
+
 // Where the container says nothing of its length, there is none to wait for.
 bool is_live(const AVFormatContext& format, source_kind kind, const std::string& input) {
     if (kind == source_kind::camera) return true;
@@ -133,6 +145,7 @@ result<demuxer> open_demuxer(const std::string& input, source_kind kind, const s
     auto container = prepare_io(input, kind, guard, opened);
     if (!container) return tl::unexpected(container.error());
     dictionary settings;
+    settings.set("protocol_whitelist", allowed_protocols(input, kind));
     if (kind == source_kind::stream) set_transport_options(input, options, settings);
     AVFormatContext* raw = opened.format.release();  // libav frees it where opening fails
     const int code = avformat_open_input(&raw, input.c_str(), *container, settings.out());

@@ -1,12 +1,17 @@
 #include "media/picture.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
+#include "core/unique_fd.hpp"
 #include "media/decoder.hpp"
 #include "media/sources.hpp"
 
@@ -14,20 +19,33 @@ namespace faceflow::media {
 
 namespace {
 
-constexpr std::size_t probe_bytes = 64 * 1024;
+constexpr off_t probe_bytes = 64 * 1024;
+// More than any camera's file; what is larger is no picture, or too much for a frame among others.
+constexpr off_t most_picture_bytes = off_t{512} << 20;
 
-using bytes = std::vector<std::uint8_t>;
+// Opened without waiting: a FIFO among the pictures has nobody at its other end.
+result<unique_fd> open_picture(const std::string& path, off_t& size) {
+    unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    struct stat about {};
+    if (!file || ::fstat(file.get(), &about) != 0)
+        return fail(errc::corrupt, "cannot open " + path + ": " + std::generic_category().message(errno));
+    if (!S_ISREG(about.st_mode)) return fail(errc::corrupt, path + " is no file");
+    if (about.st_size == 0) return fail(errc::corrupt, path + " is empty (0 bytes)");
+    size = about.st_size;
+    return file;
+}
 
-result<bytes> read_file(const std::string& path, std::size_t most) {
-    std::ifstream file(path, std::ios::binary | std::ios::ate);
-    if (!file) return fail(errc::corrupt, "cannot open " + path + ": " + std::generic_category().message(errno));
-    const std::streamoff size = file.tellg();
-    bytes content(size > 0 ? std::min(static_cast<std::size_t>(size), most) : 0);
-    file.seekg(0);
-    file.read(static_cast<char*>(static_cast<void*>(content.data())), static_cast<std::streamsize>(content.size()));
-    if (!file) return fail(errc::corrupt, "cannot read " + path);
-    if (content.empty()) return fail(errc::corrupt, path + " is empty (0 bytes)");
-    return content;
+result<void> read_whole(const unique_fd& file, const std::string& path, std::uint8_t* to, std::size_t size) {
+    for (std::size_t done = 0; done < size;) {
+        const ssize_t got = ::pread(file.get(), to + done, size - done, static_cast<off_t>(done));
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            return fail(errc::corrupt, "cannot read " + path + ": " +
+                                           (got < 0 ? std::generic_category().message(errno) : "it became shorter"));
+        }
+        done += static_cast<std::size_t>(got);
+    }
+    return {};
 }
 
 std::string extension_of(std::string_view path) {
@@ -40,11 +58,12 @@ std::string extension_of(std::string_view path) {
 }
 
 // By content, for names lie; by name only where the format has no signature.
-AVCodecID picture_codec(const std::string& path, const bytes& content) {
+result<AVCodecID> picture_codec(const unique_fd& file, const std::string& path, off_t bytes) {
     prepare_libav();
-    bytes padded(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(std::min(content.size(), probe_bytes)));
-    const auto size = static_cast<int>(padded.size());
-    padded.resize(padded.size() + AVPROBE_PADDING_SIZE);
+    const auto size = static_cast<int>(std::min(bytes, probe_bytes));
+    std::vector<std::uint8_t> padded(static_cast<std::size_t>(size) + AVPROBE_PADDING_SIZE);
+    if (auto r = read_whole(file, path, padded.data(), static_cast<std::size_t>(size)); !r)
+        return tl::unexpected(r.error());
     const std::string extension = extension_of(path);
     const std::string name = "picture." + extension;
     const AVProbeData data{name.c_str(), padded.data(), size, nullptr};
@@ -75,28 +94,40 @@ tl::unexpected<error> unreadable(const std::string& path, const std::string& why
 }  // namespace
 
 bool is_picture(const std::string& path) {
-    const auto content = read_file(path, probe_bytes);
-    return content && picture_codec(path, *content) != AV_CODEC_ID_NONE;
+    off_t size = 0;
+    const auto file = open_picture(path, size);
+    if (!file) return false;
+    const auto codec = picture_codec(*file, path, size);
+    return codec && *codec != AV_CODEC_ID_NONE;
 }
 
 result<decoded_picture> decode_picture(const std::string& path) {
-    const auto content = read_file(path, static_cast<std::size_t>(INT32_MAX) - AV_INPUT_BUFFER_PADDING_SIZE);
-    if (!content) return tl::unexpected(content.error());
+    off_t size = 0;
+    const auto file = open_picture(path, size);
+    if (!file) return tl::unexpected(file.error());
+    if (size > most_picture_bytes) {
+        return unreadable(path, "it has " + std::to_string(size >> 20) + " MiB, and pictures may have " +
+                                    std::to_string(most_picture_bytes >> 20));
+    }
+    const auto codec = picture_codec(*file, path, size);
+    if (!codec) return tl::unexpected(codec.error());
+    if (*codec == AV_CODEC_ID_NONE) return unreadable(path, "unknown format");
     AVCodecParameters coded{};
     coded.codec_type = AVMEDIA_TYPE_VIDEO;
-    coded.codec_id = picture_codec(path, *content);
+    coded.codec_id = *codec;
     coded.format = -1;
-    if (coded.codec_id == AV_CODEC_ID_NONE) return unreadable(path, "unknown format");
     auto made = decoder::open(coded, AVRational{1, 25}, 1, true);
     if (!made) return unreadable(path, made.error().message);
 
     bool given = false;
+    result<void> got;
     auto frame = made->next([&](AVPacket& packet) {
         if (std::exchange(given, true)) return AVERROR_EOF;
-        const int code = av_new_packet(&packet, static_cast<int>(content->size()));
-        if (code == 0) std::ranges::copy(*content, packet.data);
-        return code;
+        if (const int code = av_new_packet(&packet, static_cast<int>(size)); code < 0) return code;
+        got = read_whole(*file, path, packet.data, static_cast<std::size_t>(size));
+        return got ? 0 : AVERROR(EIO);
     });
+    if (!got) return tl::unexpected(got.error());
     if (!frame) return unreadable(path, frame.error().message);
     if (!*frame) return unreadable(path, "its data is damaged");
 
