@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -201,11 +202,25 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->group(faces);
 }
 
+void reserve_standard_streams() {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(stream, F_GETFD) >= 0) continue;
+        // Gets the lowest free number, which is this one. Reading it, or writing the others, fails as it did.
+        [[maybe_unused]] const int held = ::open(
+            "/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // NOLINT: not close-on-exec, like all three
+    }
+}
+
 namespace {
 std::atomic<bool> stop_requested{false};
 
 void on_signal(int) {
     if (stop_requested.exchange(true)) _exit(exit_interrupted);
+}
+
+// The kernel sends these two in this process' own name, for a write that also fails with an error.
+void on_write_signal(int, siginfo_t* about, void*) {
+    if (about->si_pid != getpid()) stop_requested.store(true);
 }
 }  // namespace
 
@@ -215,7 +230,13 @@ const std::atomic<bool>& stop_on_signals() {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of the write, not the end of the run
+    struct sigaction hangup {};
+    sigaction(SIGHUP, nullptr, &hangup);
+    if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
+    action.sa_flags = SA_SIGINFO;
+    action.sa_sigaction = on_write_signal;
+    sigaction(SIGPIPE, &action, nullptr);
+    sigaction(SIGXFSZ, &action, nullptr);
     return stop_requested;
 }
 

@@ -1,5 +1,6 @@
 // faceflow-stage: one stage of a flow of several processes. Started by the flow, of no use to anybody else.
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
         std::fputs("faceflow-stage is started by faceflow (--flow shared, cached or copied), not by hand\n", stderr);
         return 2;
     }
+    std::signal(SIGPIPE, SIG_IGN);                         // an owner that went away is an error of the write
     if (!faceflow::ipc::die_with_parent(owner)) return 0;  // it is gone already
     faceflow::install_fault_reporter();
     const auto served = faceflow::flow::serve_stage(faceflow::unique_fd(3));
