@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What flows move, as `compare`, `plan`, traces and --verify-ledger tell a user.
+"""What flows move, as `compare` and `plan`, traces and --verify-ledger tell a user.
 
-    memory_flow_test.py FACEFLOW [unittest options]
+    compare_test.py FACEFLOW [unittest options]
 """
 import json
 import subprocess
