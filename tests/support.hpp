@@ -31,13 +31,16 @@ inline std::filesystem::path checkout() {
 // Built with a sanitizer: slower by far, and memory that was freed is kept for a while.
 inline constexpr bool sanitized = FACEFLOW_SANITIZED != 0;
 
-inline const std::filesystem::path demo = checkout() / "assets/demo.mp4";
 inline constexpr std::size_t mib = std::size_t{1} << 20;
 
 // A program of the build that this test is one of.
 inline std::string program(const std::string& name) {
     return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
 }
+
+// Four faces for twenty seconds, at 1920x1080; and the same at 640x360, which the build makes of it.
+inline const std::filesystem::path demo = checkout() / "assets/demo.mp4";
+inline const std::filesystem::path small_demo = program("small.mp4");
 
 // A folder of its own for each test, removed at the end.
 class temporary_folder {

@@ -7,7 +7,7 @@ import json
 import subprocess
 import unittest
 
-from support import CHECK, DEMO, SCHEMAS, Case, faceflow
+from support import CHECK, DEMO, SCHEMAS, SMALL, Case, faceflow
 
 
 @unittest.skipUnless(DEMO.exists(), "assets/demo.mp4 is missing; tools/setup.sh makes it")
@@ -15,22 +15,33 @@ class MemoryFlow(Case):
     COUNTS = ("host_to_device_per_frame", "host_to_device_bytes_per_frame", "device_to_host_per_frame",
               "device_to_host_bytes_per_frame", "syncs_per_frame", "cache_hit_rate")
 
-    def compare(self, *args):
-        done = faceflow("compare", DEMO, "--device", "emulated", "--limit", 16, "--json", "--stage-timeout", 20, *args)
+    FLOWS = "fused,threaded,shared,cached,copied"
+
+    def compare(self, *args, clip=SMALL):
+        size = ["--detect-size", "320x192"] if clip == SMALL else []
+        done = faceflow("compare", clip, *size, "--device", "emulated", "--limit", 16, "--json", "--stage-timeout", 20, *args)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)["rows"]
 
     def plan(self, *args):
-        done = faceflow("plan", "--size", "1920x1080", "--faces", 4, "--json", *args)
+        done = faceflow("plan", "--faces", 4, "--json", *args)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
     def test_plan_predicts_every_count_and_byte_that_compare_measures(self):
-        rows = self.compare("--flows", "fused,threaded,shared,cached,copied", "--ablate", "cache,batch,pinned")
+        rows = self.compare("--flows", self.FLOWS, "--ablate", "cache,batch,pinned")
         self.assertEqual(len(rows), 20)
+        self.expect_planned(rows, "--size", "640x360", "--detect-size", "320x192")
+
+    def test_plan_predicts_them_for_1080p(self):
+        rows = self.compare("--flows", self.FLOWS, clip=DEMO)
+        self.assertEqual(len(rows), 5)
+        self.expect_planned(rows, "--size", "1920x1080")
+
+    def expect_planned(self, rows, *size):
         for row in rows:
             off = [] if row["ablation"] == "none" else [f"--{row['ablation'].split()[0]}", "off"]
-            plan = self.plan("--flow", row["flow"], *off)
+            plan = self.plan("--flow", row["flow"], *size, *off)
             for key in self.COUNTS:
                 self.assertEqual(plan[key], row[key], f"{row['flow']}, {row['ablation']}: {key}")
             self.assertTrue(row["faces_equal"], row)

@@ -13,6 +13,7 @@ DEMO = ROOT / "assets" / "demo.mp4"
 SCHEMAS = ROOT / "docs" / "schema"
 CHECK = ROOT / "tests" / "tools" / "check_schema.py"
 FACEFLOW = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else None  # the program, named first on the command line
+SMALL = pathlib.Path(FACEFLOW or "").with_name("small.mp4")  # the demo clip at 640x360, which the build makes beside the program
 
 
 def faceflow(*args, timeout=300, **more):

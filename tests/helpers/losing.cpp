@@ -50,6 +50,8 @@ int main(int argc, char** argv) {
     wanted.chosen.device = "emulated";
     wanted.chosen.link = "none";
     wanted.chosen.threads = 2;
+    wanted.chosen.detect_width = 320;
+    wanted.chosen.detect_height = 192;
     wanted.inputs = {argv[4]};
     wanted.out = argv[5];
     wanted.video = wanted.csv = false;

@@ -22,6 +22,7 @@ protected:
         test::flow_test::SetUp();
         if (IsSkipped()) return;
         if (const auto usable = test::check_cuda(); !usable) GTEST_SKIP() << usable.error().message;
+        use_full_size();
         chosen.flow = GetParam();
         chosen.device = on;
         chosen.threads = 4;

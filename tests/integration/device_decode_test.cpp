@@ -19,7 +19,11 @@ class device_decode : public testing::TestWithParam<std::string> {
 protected:
     void SetUp() override {
         if (!std::filesystem::exists(demo)) GTEST_SKIP() << "assets/demo.mp4 is missing; tools/setup.sh makes it";
-        request_.inputs = {demo.string()};
+        ASSERT_TRUE(std::filesystem::exists(test::small_demo))
+            << "configure and build again: the demo clip is there now";
+        request_.inputs = {test::small_demo.string()};
+        request_.chosen.detect_width = 320;
+        request_.chosen.detect_height = 192;
         request_.video = false;
         request_.limit = 30;
         request_.chosen.device = "emulated";
@@ -66,7 +70,7 @@ TEST_P(device_decode, without_the_cache_the_region_stage_takes_the_frame_as_it_l
 }
 
 TEST_P(device_decode, sources_decode_on_the_devices_that_their_frames_go_to) {
-    request_.inputs = {demo.string(), demo.string(), demo.string()};
+    request_.inputs.assign(3, test::small_demo.string());
     request_.limit = 10;
     request_.chosen.device = "emulated:2";
     const auto decoded = run("gpu");
@@ -76,6 +80,7 @@ TEST_P(device_decode, sources_decode_on_the_devices_that_their_frames_go_to) {
 }
 
 TEST_P(device_decode, cached_frames_give_way_in_a_tight_pool_and_recorded_frames_wait) {
+    request_.inputs = {demo.string()};  // whose frames are larger than what the pool holds besides
     request_.limit = 1;
     const auto one = run("one");
     request_.limit = 60;

@@ -23,7 +23,6 @@
 namespace faceflow::test {
 
 namespace fs = std::filesystem;
-inline constexpr std::size_t frame_bytes = 3110400;  // 1920x1080 4:2:0
 
 struct measured {
     std::vector<frame_faces> faces;
@@ -46,22 +45,34 @@ inline result<void> check_cuda() {
     return inference::check_cuda_provider(**runtime);
 }
 
-// The first frames of the demo clip through an engine with the options `chosen`.
+// The first frames of the demo clip through an engine with the options `chosen`: at 640x360, and the detector at half its usual
+// size, for what holds at any size; where bytes and memory of 1080p are meant, use_full_size() or, for the frames alone,
+// use_large_frames().
 class flow_test : public testing::Test {
 protected:
-    static void SetUpTestSuite() {
-        if (!fs::exists(demo)) return;
-        auto source = media::open_source(demo.string(), {});
-        ASSERT_OK(source);
-        while (frames.size() < 24)
-            frames.push_back((*source)->next().value()->frame);
-    }
-    static void TearDownTestSuite() { frames.clear(); }
     void SetUp() override {
-        if (frames.empty()) GTEST_SKIP() << "assets/demo.mp4 is missing; tools/setup.sh makes it";
+        if (!fs::exists(demo)) GTEST_SKIP() << "assets/demo.mp4 is missing; tools/setup.sh makes it";
+        ASSERT_TRUE(fs::exists(small_demo)) << "configure and build again: the demo clip is there now";
+        read_frames(small_demo, 24);
+        chosen.detect_width = 320;
+        chosen.detect_height = 192;
         chosen.device = "emulated";
         chosen.link = "none";
         chosen.threads = 2;
+    }
+
+    static void use_large_frames(std::size_t n = 24) {
+        read_frames(demo, n);
+        ASSERT_EQ(frame_bytes(), 3110400u) << "1920x1080 4:2:0";
+    }
+    void use_full_size(std::size_t n = 24) {
+        use_large_frames(n);
+        chosen.detect_width = options().detect_width;
+        chosen.detect_height = options().detect_height;
+    }
+    static std::size_t frame_bytes() {
+        const image& p = frames.front().picture;
+        return native_bytes(p.format, p.width, p.height);
     }
 
     measured run(std::uint32_t sources = 1) const {
@@ -119,10 +130,24 @@ protected:
     options chosen;
     trace* tracing = nullptr;
     static inline std::vector<host_frame> frames;
+
+private:
+    static void read_frames(const fs::path& clip, std::size_t n) {
+        static fs::path read;  // tests of one process share what was decoded
+        if (read == clip && frames.size() == n) return;
+        read.clear();
+        frames.clear();
+        auto source = media::open_source(clip.string(), {});
+        ASSERT_OK(source);
+        while (frames.size() < n)
+            frames.push_back((*source)->next().value()->frame);
+        read = clip;
+    }
 };
 
-// What a flow of several processes moves for `n` frames of the demo clip, which have four faces each.
+// What a flow of several processes moves for `n` frames of the demo clip at its full size, which have four faces each.
 inline void expect_moves_of(const std::string& flow, const measured& m, std::size_t n) {
+    constexpr std::size_t frame_bytes = 1920 * 1080 * 3 / 2;
     constexpr std::size_t crop = sizeof(float) * 3 * 192 * 192;
     if (flow == "copied") {
         // The frame for detect and again for region, the faces for region, a crop each; the faces, a crop each, a record each.

@@ -16,14 +16,14 @@ protected:
 };
 
 using test::farthest;
-using test::frame_bytes;
 using test::same;
 
 TEST_P(memory_flow, a_frame_goes_up_once_and_only_results_come_down) {
+    use_full_size();
     const auto m = run();
     ASSERT_EQ(m.faces.size(), frames.size());
     EXPECT_EQ(m.up.count, frames.size());
-    EXPECT_EQ(m.up.bytes, frames.size() * frame_bytes);
+    EXPECT_EQ(m.up.bytes, frames.size() * frame_bytes());
     EXPECT_EQ(m.up.pinned_bytes, m.up.bytes);
     EXPECT_EQ(m.down.count, frames.size());
     EXPECT_EQ(m.down.bytes, frames.size() * vision::pass_results::bytes(1, 8));
@@ -62,7 +62,7 @@ TEST_P(memory_flow, without_the_cache_the_region_stage_uploads_the_frame_again) 
     chosen.cache = false;
     const auto m = run();
     EXPECT_EQ(m.up.count, 2 * frames.size());
-    EXPECT_EQ(m.up.bytes, 2 * frames.size() * frame_bytes);
+    EXPECT_EQ(m.up.bytes, 2 * frames.size() * frame_bytes());
     EXPECT_EQ(m.cache.hits + m.cache.misses, 0u);
 }
 
@@ -172,6 +172,7 @@ TEST_P(memory_flow, moves_what_its_ledger_says_by_the_devices_own_count) {
 }
 
 TEST_P(memory_flow, a_recorded_run_waits_for_room_and_keeps_every_frame) {
+    use_full_size();
     chosen.batch_frames = 4;
     const auto roomy = run();
     chosen.device_memory = GetParam() == "fused" ? 52u << 20 : 40u << 20;
@@ -183,6 +184,7 @@ TEST_P(memory_flow, a_recorded_run_waits_for_room_and_keeps_every_frame) {
 }
 
 TEST_P(memory_flow, a_full_device_sheds_load_and_goes_on) {
+    use_large_frames();
     // Room for the workspaces and hardly a frame more.
     const std::size_t room = run().peak;
     for (std::size_t cap = room - (4u << 20); cap > room / 2; cap -= 6u << 20) {

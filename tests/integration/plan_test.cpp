@@ -64,6 +64,7 @@ protected:
     void SetUp() override {
         test::flow_test::SetUp();
         if (IsSkipped()) return;
+        use_full_size(1);
         const setting& s = GetParam();
         chosen.flow = s.flow;
         chosen.link = s.link;

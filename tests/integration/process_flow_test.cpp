@@ -19,7 +19,6 @@ namespace {
 
 using test::child;
 using test::farthest;
-using test::frame_bytes;
 using test::same;
 using test::stage_processes;
 
@@ -111,6 +110,7 @@ TEST_P(process_flow, gives_the_faces_of_the_fused_flow) {
 
 TEST_P(process_flow, waits_for_room_in_its_pools_and_keeps_every_frame) {
     if (GetParam() == "copied") GTEST_SKIP() << "its pools hold one frame at a time";
+    use_full_size();
     const auto roomy = run();
     chosen.device_memory = GetParam() == "shared" ? 100u << 20 : 120u << 20;
     const auto m = run();
@@ -119,6 +119,7 @@ TEST_P(process_flow, waits_for_room_in_its_pools_and_keeps_every_frame) {
 }
 
 TEST_P(process_flow, moves_exactly_what_its_design_says) {
+    use_full_size();
     const auto m = run();
     ASSERT_EQ(m.faces.size(), frames.size());
     test::expect_moves_of(GetParam(), m, frames.size());
