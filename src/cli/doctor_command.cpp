@@ -8,6 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
 #include "cli/output.hpp"
+#include "core/processors.hpp"
 #include "device/gpu_facts.hpp"
 #include "device/open_devices.hpp"
 #include "faceflow/faceflow.hpp"
@@ -48,8 +49,10 @@ std::string cpu_name() {
 
 void check_machine(findings& f) {
     f.ok("faceflow", version());
-    f.ok("cpu", fmt::format("{}, {} cores, sampling with {}", cpu_name(), std::thread::hardware_concurrency(),
-                            vision::sample_instruction_set()));
+    const auto cores = static_cast<std::int32_t>(std::thread::hardware_concurrency()), usable = usable_processors();
+    const auto of_them = usable < cores ? fmt::format(" of which this process may use {}", usable) : "";
+    f.ok("cpu",
+         fmt::format("{}, {} cores{}, sampling with {}", cpu_name(), cores, of_them, vision::sample_instruction_set()));
     f.ok("device cpu", "host memory, no transfers; the default without a GPU");
     f.ok("device emulated", "a GPU made of host memory, to watch how frames move (--device emulated)");
 }

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 
+#include "core/processors.hpp"
 #include "device/open_devices.hpp"
 #include "frame/layout.hpp"
 
@@ -42,7 +42,7 @@ result<void> open_devices_for(const options& o, equipment& e) {
 }
 
 std::int32_t threads_of(const options& o) {
-    return o.threads > 0 ? o.threads : static_cast<std::int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+    return o.threads > 0 ? o.threads : usable_processors();
 }
 
 }  // namespace

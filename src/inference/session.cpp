@@ -10,8 +10,8 @@
 #include <atomic>
 #include <functional>
 #include <numeric>
-#include <thread>
 
+#include "core/processors.hpp"
 #include "inference/cuda_provider.hpp"
 #include "inference/session_memory.hpp"
 #include "inference/telemetry.hpp"
@@ -62,9 +62,7 @@ runtime::~runtime() = default;
 result<std::shared_ptr<runtime>> runtime::create(const runtime_options& options) {
     return guarded("starting ONNX Runtime", [&]() -> result<std::shared_ptr<runtime>> {
         Ort::ThreadingOptions threading;
-        const int threads =
-            options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency());
-        threading.SetGlobalIntraOpNumThreads(std::max(1, threads));
+        threading.SetGlobalIntraOpNumThreads(options.threads > 0 ? options.threads : usable_processors());
         threading.SetGlobalInterOpNumThreads(1);
         auto i = std::make_unique<impl>();
         switch_telemetry_off();
