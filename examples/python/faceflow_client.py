@@ -18,6 +18,9 @@ An array keeps its frame's lease until it is garbage-collected. A client that ke
 more; copy what is to stay. The memory is the server's and read-only: to write to a tensor on it ends the process
 (NumPy marks its arrays as read-only, PyTorch does not).
 
+Leases stay with the process that connected: a child that is forked (multiprocessing's "fork", a DataLoader's workers) gives none
+back when its copies of frames are collected, and cannot take frames from its parent's connection. Connect in the child.
+
 The library is found as libfaceflow-client.so.0 where the loader looks, or where FACEFLOW_CLIENT says.
 """
 
@@ -171,7 +174,7 @@ class connect:
     __del__ = close
 
     def _error(self):
-        return OSError(self._library.ff_last_error(self._client).decode())
+        return OSError(self._library.ff_last_error(self._client).decode(errors="replace"))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@
  *
  * Threads: one thread at a time in ff_client_connect and ff_next of a client; everything that takes a frame is for any thread.
  * There are no globals: clients do not know of one another. No function raises SIGPIPE or installs a handler.
+ *
+ * fork: leases stay with the process that connected. In a child, ff_next returns FF_E_ARGUMENT, and releasing frames and closing the
+ * client gives nothing back; what the parent holds is readable for as long as the parent holds it. A child connects anew.
  */
 #ifndef FACEFLOW_CLIENT_H
 #define FACEFLOW_CLIENT_H

@@ -62,6 +62,7 @@ int execute(const share_arguments& a, const given& options) {
     request.socket = a.socket;
     if (a.fps >= 0) request.fps = a.fps;
     if (a.limit > 0) request.limit = a.limit;
+    request.note = [](const std::string& line) { to_stderr("faceflow: {}\n", line); };
     if (request.device.name.starts_with("emulated")) install_fault_reporter();
     const auto done = share::run_share(request, stop_on_signals(), [&](const std::filesystem::path& socket) {
         if (!a.quiet) to_stderr("faceflow: sharing at {}\n", socket.string());

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
     }
     std::signal(SIGPIPE, SIG_IGN);                         // an owner that went away is an error of the write
     if (!faceflow::ipc::die_with_parent(owner)) return 0;  // it is gone already
+    faceflow::ipc::leave_signals_to_parent();
     faceflow::install_fault_reporter();
     const auto served = faceflow::flow::serve_stage(faceflow::unique_fd(3));
     if (served) return 0;

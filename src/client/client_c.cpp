@@ -154,9 +154,9 @@ int ff_client_connect(ff_client* client, const char* path, const ff_options* opt
         if (!hello) return tl::unexpected(hello.error());
         std::filesystem::path at = path == nullptr ? "" : path;
         if (path == nullptr) {
-            const auto directory = faceflow::ipc::runtime_directory();
-            if (!directory) return tl::unexpected(directory.error());
-            at = *directory / faceflow::ipc::default_share_socket;
+            const auto found = faceflow::ipc::find_runtime_directory(faceflow::ipc::default_share_socket);
+            if (!found) return tl::unexpected(found.error());
+            at = found->path / faceflow::ipc::default_share_socket;
         }
         const int patience = chosen.timeout_ms == 0 ? default_connect_ms : chosen.timeout_ms;
         auto opened = faceflow::client::connection::open(at, *hello, in_milliseconds(patience), chosen.anticipate != 0);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "frame/layout.hpp"
 #include "ipc/listener.hpp"
@@ -15,6 +16,12 @@ using ipc::share_message;
 
 constexpr std::uint32_t most_unread = 64;  // of some 270 that a socket holds
 constexpr auto longest_sleep = std::chrono::milliseconds(100);
+// What a server may have a client do at most without a frame for it.
+constexpr std::size_t most_slabs = 1024;              // mapped at once
+constexpr int most_messages = 512, most_rounds = 64;  // in one call
+constexpr std::uint32_t most_rings_in_vain = 16;      // in a row, until it sleeps a little for each
+constexpr auto pause_after_a_ring = std::chrono::milliseconds(1);
+constexpr std::uint32_t most_body = 4096;
 
 std::int64_t now_ns() {
     return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -78,8 +85,14 @@ result<std::shared_ptr<connection>> connection::open(const std::filesystem::path
 }
 
 result<std::optional<claim>> connection::next(ipc::time_point deadline) {
-    while (true) {
+    if (!opened_here_.same_process()) {
+        return fail(errc::invalid_argument,
+                    "the connection is that of the process that this one was forked from; connect anew");
+    }
+    for (int rounds = 0;; ++rounds) {
         const std::uint64_t rung = page_.bell().value.load(std::memory_order_acquire);
+        // Above it no waiting would ever be for anything.
+        if (rung > timeline_end && !over_) over_ = error{errc::corrupt, "the server rings a bell that there is not"};
         std::optional<claim> newest;
         if (!over_ || over_->code != errc::corrupt) {
             auto taken = take_announced();
@@ -87,19 +100,30 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
             if (!taken) over_ = std::move(taken.error());
         }
         // Messages are read when there is nothing better to do, or before they fill the socket.
-        if (newest && ++unread_ < most_unread) return newest;
+        if (newest && ++unread_ < most_unread) {
+            in_vain_ = 0;
+            return newest;
+        }
         const std::size_t known = slabs_seen_;
         if (!over_) {
             auto told = read_messages(!newest);
             if (told) newest = std::move(told);
         }
-        if (newest) return newest;
-        if (slabs_seen_ != known) continue;
+        if (newest) {
+            in_vain_ = 0;
+            return newest;
+        }
+        if (slabs_seen_ != known && rounds < most_rounds) continue;
         if (over_) return tl::unexpected(*over_);
         const auto now = std::chrono::steady_clock::now();
         if (now >= deadline) return newest;
         // One that is killed rings no bell: the socket is looked at from time to time.
         wait(rung, std::min(deadline, now + longest_sleep));
+        if (page_.bell().value.load(std::memory_order_relaxed) == rung) {
+            in_vain_ = 0;
+        } else if (++in_vain_ > most_rings_in_vain) {
+            std::this_thread::sleep_for(pause_after_a_ring);
+        }
     }
 }
 
@@ -148,20 +172,24 @@ connection::announced connection::look_for_announced() const {
 }
 
 result<std::optional<claim>> connection::take_announced() {
-    announced chosen = look_for_announced();
-    // One before it may have come into a place that was looked at already. Who sees a frame sees, looking again, all before it.
-    if (chosen.place && policy_ == ipc::share_policy::fifo) chosen = look_for_announced();
-    // Its slab is among the messages, and no other frame's turn comes before.
-    if (!chosen.place || !chosen.slab_known) return std::nullopt;
-    std::uint64_t expected = place_word::given(chosen.serial);
-    if (!page_[*chosen.place].value.compare_exchange_strong(expected, place_word::claimed(chosen.serial),
-                                                            std::memory_order_acq_rel))
-        return take_announced();
-    if (policy_ == ipc::share_policy::latest) skip_older_than(chosen.serial);
-    ipc::share_frame facts = page_.announced(*chosen.place);
-    facts.place = *chosen.place;
-    if (auto r = ipc::check_share_frame(facts, welcome_.leases); !r) return tl::unexpected(std::move(r.error()));
-    return claimed(facts);
+    // A server takes back what was not claimed, and announces a newer one: some times, but not for ever.
+    for (std::uint32_t tries = 0; tries <= 2 * page_.leases(); ++tries) {
+        announced chosen = look_for_announced();
+        // One before it may have come into a place that was looked at already. Who sees a frame sees, looking again, all before it.
+        if (chosen.place && policy_ == ipc::share_policy::fifo) chosen = look_for_announced();
+        // Its slab is among the messages, and no other frame's turn comes before.
+        if (!chosen.place || !chosen.slab_known) return std::nullopt;
+        std::uint64_t expected = place_word::given(chosen.serial);
+        if (!page_[*chosen.place].value.compare_exchange_strong(expected, place_word::claimed(chosen.serial),
+                                                                std::memory_order_acq_rel))
+            continue;
+        if (policy_ == ipc::share_policy::latest) skip_older_than(chosen.serial);
+        ipc::share_frame facts = page_.announced(*chosen.place);
+        facts.place = *chosen.place;
+        if (auto r = ipc::check_share_frame(facts, welcome_.leases); !r) return tl::unexpected(std::move(r.error()));
+        return claimed(facts);
+    }
+    return std::nullopt;
 }
 
 void connection::skip_older_than(std::uint64_t serial) {
@@ -178,9 +206,9 @@ std::optional<claim> connection::read_messages(bool frames) {
     std::optional<claim> newest;
     const std::size_t known = slabs_seen_;
     // Frames in a new slab may be on the page, and come before those of further messages.
-    while (!over_ && (!frames || slabs_seen_ == known)) {
-        auto m = server_.receive(ipc::time_point{});
-        if (!m && m.error().code == errc::timeout) break;
+    for (int n = 0; n < most_messages && !over_ && (!frames || slabs_seen_ == known); ++n) {
+        auto m = server_.receive_some_with_descriptors(most_body);
+        if (m && !*m) break;
         if (!m) {
             over_ = m.error();
             if (server_.closed())
@@ -189,8 +217,8 @@ std::optional<claim> connection::read_messages(bool frames) {
                               "crashed; connect again when it is back"};
             break;
         }
-        if (!frames && m->kind == static_cast<std::uint16_t>(share_message::frame)) continue;
-        auto taken = take(std::move(*m));
+        if (!frames && (**m).kind == static_cast<std::uint16_t>(share_message::frame)) continue;
+        auto taken = take(std::move(**m));
         if (!taken) {
             over_ = std::move(taken.error());
         } else if (*taken) {
@@ -249,6 +277,8 @@ result<void> connection::take_slab(ipc::message m) {
         return {};
     }
     if (slabs_.contains(facts->number)) return fail(errc::corrupt, "the server passed a slab twice");
+    if (slabs_.size() >= most_slabs)
+        return fail(errc::corrupt, fmt::format("the server passed more than {} slabs at once", most_slabs));
     auto view = map_sealed_memory(m.descriptors.front().get(), facts->offset, facts->slots * facts->slot_bytes,
                                   access::read_only);
     if (!view) return tl::unexpected(std::move(view.error()));
@@ -259,6 +289,8 @@ result<void> connection::take_slab(ipc::message m) {
 }
 
 void connection::give_back(const ipc::share_frame& which) noexcept {
+    // The lease of a parent is not its child's to give back.
+    if (!opened_here_.same_process()) return;
     // All reads of the pixels come before this.
     page_[which.place].value.store(place_word::returned(which.serial), std::memory_order_release);
     held_.fetch_sub(1, std::memory_order_relaxed);

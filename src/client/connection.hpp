@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "client/anticipation.hpp"
+#include "client/fork_guard.hpp"
 #include "core/sealed_memory.hpp"
 #include "faceflow/types.hpp"
 #include "ipc/channel.hpp"
@@ -52,7 +53,8 @@ private:
     image picture_;
 };
 
-// One thread at a time in next(). Claims keep their connection, and so their leases, alive.
+// One thread at a time in next(). Claims keep their connection, and so their leases, alive. In a child that is forked they give
+// nothing back, and a frame stays readable there for as long as its parent holds it.
 class connection : public std::enable_shared_from_this<connection> {
 public:
     // errc::not_found when nobody listens, errc::unsupported for another version, errc::unavailable when the server refuses;
@@ -62,7 +64,7 @@ public:
                                                                   ipc::time_point deadline, bool anticipate = false);
 
     // nullopt: no frame by the deadline. errc::interrupted: the server has ended; errc::lost: it is gone without a word;
-    // errc::corrupt, errc::out_of_memory, errc::io.
+    // errc::corrupt, errc::out_of_memory, errc::io. errc::invalid_argument in a forked child: the connection is its parent's.
     [[nodiscard]] result<std::optional<claim>> next(ipc::time_point deadline);
 
     [[nodiscard]] int descriptor() const noexcept { return server_.descriptor(); }
@@ -111,6 +113,7 @@ private:
     void skip_older_than(std::uint64_t serial);
     void give_back(const ipc::share_frame& which) noexcept;
 
+    const fork_guard opened_here_;
     ipc::channel server_;
     ipc::share_page page_;
     const ipc::share_welcome welcome_;
@@ -130,6 +133,7 @@ private:
     std::uint64_t skipped_ = 0;
     std::size_t slabs_seen_ = 0;  // ever
     std::uint32_t unread_ = 0;    // frames known by the page since messages were read
+    std::uint32_t in_vain_ = 0;   // times in a row that the bell rang, and there was nothing
     std::optional<error> over_;   // why nothing comes any more
 };
 

@@ -1,8 +1,10 @@
 #include "core/sealed_memory.hpp"
 
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <cerrno>
 #include <cstring>
@@ -10,9 +12,14 @@
 namespace faceflow {
 namespace {
 
+// Kernels before 5.1 have no such seal, nor headers of that age.
+constexpr int seal_future_write = 0x0010;
+
 tl::unexpected<error> no_memory(std::string_view what, std::uint64_t bytes, int reason) {
-    return fail(errc::out_of_memory, fmt::format("cannot {} {:.1f} MiB of shared memory: {}", what,
-                                                 static_cast<double>(bytes) / 0x1p20, std::strerror(reason)));
+    const bool no_descriptor = reason == EMFILE || reason == ENFILE;
+    return fail(errc::out_of_memory,
+                fmt::format("cannot {} {:.1f} MiB of shared memory: {}{}", what, static_cast<double>(bytes) / 0x1p20,
+                            std::strerror(reason), no_descriptor ? "; raise the limit of open files (ulimit -n)" : ""));
 }
 
 // The size of the memory behind a descriptor, once it is known to stay.
@@ -23,6 +30,13 @@ result<std::uint64_t> settled_size(int descriptor) {
                     fmt::format("descriptor {} is no memory sealed against shrinking: whoever sent it could "
                                 "take it away under its reader; it is refused",
                                 descriptor));
+    }
+    // Of a pool of huge pages none may be left when one is touched, which ends the process that does.
+    struct statfs system {};
+    if (::fstatfs(descriptor, &system) != 0 || system.f_type != TMPFS_MAGIC) {
+        return fail(errc::corrupt, fmt::format("descriptor {} is no ordinary shared memory: its pages may not be there "
+                                               "when they are touched; it is refused",
+                                               descriptor));
     }
     struct stat facts {};
     if (::fstat(descriptor, &facts) != 0)
@@ -39,10 +53,19 @@ mapping::~mapping() {
 result<unique_fd> make_sealed_memory(const char* name, std::size_t bytes) {
     unique_fd made(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!made || ::ftruncate(made.get(), static_cast<off_t>(bytes)) != 0 ||
-        ::fcntl(made.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+        ::fcntl(made.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
         return no_memory("make", bytes, errno);
     }
     return made;
+}
+
+result<void> seal_against_writers(int descriptor) {
+    if (::fcntl(descriptor, F_ADD_SEALS, seal_future_write | F_SEAL_SEAL) == 0 || errno == EINVAL) return {};
+    const int reason = errno;
+    // Done before: of one memory there may be several descriptors.
+    const int seals = ::fcntl(descriptor, F_GET_SEALS);
+    if (seals >= 0 && (seals & seal_future_write) != 0) return {};
+    return fail(errc::io, fmt::format("shared memory cannot be sealed against writers: {}", std::strerror(reason)));
 }
 
 result<mapping> map_sealed_memory(int descriptor, std::uint64_t offset, std::uint64_t bytes, access wanted) {

@@ -54,12 +54,16 @@ private:
 };
 
 // Zeroed memory of exactly `bytes` (> 0), sparse until touched; `name` is seen in /proc alone. errc::out_of_memory with the
-// system's reason.
+// system's reason, and what to raise.
 [[nodiscard]] result<unique_fd> make_sealed_memory(const char* name, std::size_t bytes);
 
+// From now on nobody can write the memory behind `descriptor` but through the mappings that there are: not through another
+// descriptor either, however it was opened. For good. Nothing where the kernel (before 5.1) has no such seal; errc::io else.
+[[nodiscard]] result<void> seal_against_writers(int descriptor);
+
 // Maps `bytes` from `offset` of a descriptor that came from who knows where. errc::corrupt when that is no memory sealed against
-// shrinking (a file that shrinks under a mapping kills who reads it) or the range leaves it; errc::out_of_memory when
-// the address space cannot be had.
+// shrinking (a file that shrinks under a mapping kills who reads it), of pages that may be missing when they are touched (huge
+// ones), or the range leaves it; errc::out_of_memory when the address space cannot be had.
 [[nodiscard]] result<mapping> map_sealed_memory(int descriptor, std::uint64_t offset, std::uint64_t bytes,
                                                 access wanted);
 

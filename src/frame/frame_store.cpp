@@ -188,6 +188,15 @@ std::size_t frame_store::slots_of_slab(std::size_t bytes, bool in_slots) noexcep
     return std::max(slots_per_slab, (least_shared_slab + bytes - 1) / bytes);
 }
 
+// What was made while the process had no descriptor left would stay as it is, and no frame in it could ever be passed on: the next
+// frame tries again.
+result<void> frame_store::require_shareable(const slab& s) {
+    if (!options_.always_in_slots || !device_.computes_on_host()) return {};
+    auto exported = device_.export_memory(s.memory(), s.slot_bytes() * s.slots());
+    if (exported) return {};
+    return fail(errc::out_of_memory, "no memory for frames that processes can share: " + exported.error().message);
+}
+
 result<lease> frame_store::take_slot_once(family& f, std::size_t bytes) {
     for (auto& s : f.slabs) {
         if (auto taken = lease::acquire(s)) return taken;
@@ -195,6 +204,7 @@ result<lease> frame_store::take_slot_once(family& f, std::size_t bytes) {
     auto grown = slab::create(device_, bytes, slots_of_slab(bytes, options_.always_in_slots));
     if (!grown) grown = slab::create(device_, bytes, 1);  // what is left may do for one
     if (!grown) return tl::unexpected(std::move(grown.error()));
+    if (auto r = require_shareable(**grown); !r) return tl::unexpected(std::move(r.error()));
     f.slabs.push_back(std::move(*grown));
     return lease::acquire(f.slabs.back());
 }

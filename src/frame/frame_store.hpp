@@ -111,6 +111,7 @@ private:
     void give_way(std::size_t bytes) noexcept override { cache_.evict(bytes); }
     [[nodiscard]] result<lease> take_slot(std::size_t bytes, when_full how);
     [[nodiscard]] result<lease> take_free_slot(std::size_t bytes);
+    [[nodiscard]] result<void> require_shareable(const slab& s);
     [[nodiscard]] result<lease> take_slot_once(family& f, std::size_t bytes);
     [[nodiscard]] result<std::shared_ptr<staging_ring>> staging_for(std::size_t bytes);
     void drop_idle_slabs(std::size_t but_for);

@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <thread>
+#include <utility>
 
 namespace faceflow::ipc {
 namespace {
@@ -59,6 +61,11 @@ void attach(msghdr& to, control_block& block, std::span<const int> descriptors) 
     std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
 }
 
+// The system has no room for the message or for descriptors on their way just now: that passes.
+bool short_of_room(int reason) {
+    return reason == ENOBUFS || reason == ENOMEM || reason == ETOOMANYREFS;
+}
+
 void detach(msghdr& from, std::vector<unique_fd>& into) {
     for (cmsghdr* header = CMSG_FIRSTHDR(&from); header != nullptr; header = CMSG_NXTHDR(&from, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -104,6 +111,10 @@ result<void> send_all(int socket, std::span<iovec> parts, std::span<const int> d
                         fmt::format("the process at the other end of a channel stopped reading after {} bytes of "
                                     "a message",
                                     sent));
+        } else if (short_of_room(errno) && clock::now() < deadline) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        } else if (short_of_room(errno) && sent == 0) {
+            return fail(errc::timeout, fmt::format("the system has no room for a message: {}", std::strerror(errno)));
         } else if (gone(errno)) {
             return other_end_closed();
         } else if (errno != EINTR) {
@@ -115,6 +126,63 @@ result<void> send_all(int socket, std::span<iovec> parts, std::span<const int> d
 
 }  // namespace
 
+namespace {
+
+// What came by one recvmsg: bytes, 0 at the end, or nothing yet (-1).
+struct taken {
+    ssize_t bytes = -1;
+};
+
+tl::unexpected<error> too_many(std::uint32_t most) {
+    return fail(
+        errc::corrupt,
+        fmt::format("a message came with more descriptors than the {} that it may have; they are closed", most));
+}
+
+// At most `most_descriptors` are ever held: those beyond are closed before more is read.
+result<taken> take(int socket, std::span<std::byte> into, std::vector<unique_fd>& descriptors,
+                   std::uint32_t most_descriptors) {
+    control_block block;
+    iovec part = part_of(into);
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (most_descriptors > 0) {
+        message.msg_control = block.bytes.data();
+        message.msg_controllen = block.bytes.size();
+    }
+    const ssize_t n = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return taken{};
+    if (n < 0 && !gone(errno)) return broken("recvmsg", errno);
+    if (n <= 0) return taken{0};
+    detach(message, descriptors);
+    if ((message.msg_flags & MSG_CTRUNC) != 0) {
+        if (most_descriptors == 0) return too_many(0);
+        return fail(errc::corrupt,
+                    "a message came with descriptors that could not be received: there are too "
+                    "many, or this process has no room for more (ulimit -n)");
+    }
+    if (descriptors.size() > most_descriptors) return too_many(most_descriptors);
+    return taken{n};
+}
+
+result<message_header> checked(std::span<const std::byte> encoded, std::uint64_t most_payload) {
+    auto header = decode_header(encoded);
+    if (header && header->payload_bytes > most_payload) {
+        return fail(errc::corrupt, fmt::format("a message announces a payload of {} bytes where {} are the most",
+                                               header->payload_bytes, most_payload));
+    }
+    return header;
+}
+
+result<void> complete(const message& m, const message_header& header) {
+    if (m.descriptors.size() == header.descriptors) return {};
+    return fail(errc::corrupt, fmt::format("a message came with {} descriptors and announces {}", m.descriptors.size(),
+                                           header.descriptors));
+}
+
+}  // namespace
+
 // The message that is being received: how much of it is here, and its descriptors, which go with it when it fails.
 class channel::reading {
 public:
@@ -122,35 +190,22 @@ public:
 
     result<void> fill(std::span<std::byte> into) {
         while (!into.empty()) {
-            control_block block;
-            iovec part = part_of(into);
-            msghdr message{};
-            message.msg_iov = &part;
-            message.msg_iovlen = 1;
-            message.msg_control = block.bytes.data();
-            message.msg_controllen = block.bytes.size();
-            const ssize_t n = ::recvmsg(socket_, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-            if (n > 0) {
-                detach(message, descriptors);
-                if ((message.msg_flags & MSG_CTRUNC) != 0)
-                    return fail(errc::corrupt,
-                                "a message came with descriptors that could not be received: there are too "
-                                "many, or this process has no room for more (ulimit -n)");
-                received_ += static_cast<std::size_t>(n);
-                into = into.subspan(static_cast<std::size_t>(n));
-            } else if (n == 0 || gone(errno)) {
-                return ended();
-            } else if (errno == EAGAIN) {
+            const auto came = take(socket_, into, descriptors, most_descriptors);
+            if (!came) return tl::unexpected(came.error());
+            if (came->bytes == 0) return ended();
+            if (came->bytes < 0) {
                 if (!wait_ready(socket_, POLLIN, deadline_)) return late();
-            } else if (errno != EINTR) {
-                return broken("recvmsg", errno);
+                continue;
             }
+            received_ += static_cast<std::size_t>(came->bytes);
+            into = into.subspan(static_cast<std::size_t>(came->bytes));
         }
         return {};
     }
     std::size_t received() const { return received_; }
 
     std::vector<unique_fd> descriptors;
+    std::uint32_t most_descriptors = ipc::most_descriptors;  // that may be here
 
 private:
     result<void> ended() const {
@@ -227,31 +282,89 @@ result<message> channel::receive(time_point deadline, std::uint64_t most_payload
 result<message> channel::receive_whole(reading& r, std::uint64_t most_payload, const payload_place& place) {
     std::array<std::byte, header_bytes> encoded{};
     if (auto filled = r.fill(encoded); !filled) return tl::unexpected(std::move(filled.error()));
-    const auto header = decode_header(encoded);
+    const auto header = checked(encoded, most_payload);
     if (!header) return tl::unexpected(header.error());
-    if (header->payload_bytes > most_payload) {
-        return fail(errc::corrupt, fmt::format("a message announces a payload of {} bytes where {} are the most",
-                                               header->payload_bytes, most_payload));
-    }
     message m;
     m.kind = header->kind;
     m.payload_bytes = header->payload_bytes;
     m.body.resize(header->body_bytes);
     if (auto filled = r.fill(m.body); !filled) return tl::unexpected(std::move(filled.error()));
-    m.descriptors = std::move(r.descriptors);
-    r.descriptors.clear();
-    if (m.descriptors.size() != header->descriptors) {
-        return fail(errc::corrupt, fmt::format("a message came with {} descriptors and announces {}",
-                                               m.descriptors.size(), header->descriptors));
-    }
+    m.descriptors = std::exchange(r.descriptors, {});
+    if (auto whole = complete(m, *header); !whole) return tl::unexpected(std::move(whole.error()));
+    r.most_descriptors = 0;
     if (m.payload_bytes == 0) return m;
     const auto into = place(m);
     if (!into) return tl::unexpected(into.error());
     if (into->size() != m.payload_bytes)
         return fail(errc::internal, fmt::format("a payload of {} bytes was given {}", m.payload_bytes, into->size()));
     if (auto filled = r.fill(*into); !filled) return tl::unexpected(std::move(filled.error()));
-    if (!r.descriptors.empty()) return fail(errc::corrupt, "descriptors came in the middle of a message's payload");
     return m;
+}
+
+struct channel::partial {
+    std::array<std::byte, header_bytes> encoded{};
+    std::optional<message_header> header;
+    message so_far;
+    std::size_t here = 0;  // bytes of the header, then of the body
+
+    std::span<std::byte> missing() {
+        return header ? std::span(so_far.body).subspan(here) : std::span(encoded).subspan(here);
+    }
+};
+
+channel::channel(unique_fd socket) : socket_(std::move(socket)) {}
+channel::channel(channel&&) noexcept = default;
+channel& channel::operator=(channel&&) noexcept = default;
+channel::~channel() = default;
+
+result<std::optional<message>> channel::receive_some(std::uint32_t most_body) {
+    return gather(most_body, 0);
+}
+
+result<std::optional<message>> channel::receive_some_with_descriptors(std::uint32_t most_body) {
+    return gather(most_body, most_descriptors);
+}
+
+result<std::optional<message>> channel::gather(std::uint32_t most_body, std::uint32_t most_descriptors_here) {
+    if (!receiving_) return tl::unexpected(receiving_.error());
+    const auto over = [&](error e) {
+        partial_ = nullptr;
+        closed_ = e.code == errc::unavailable || e.code == errc::io;
+        receiving_ = tl::unexpected(e);
+        return tl::unexpected(std::move(e));
+    };
+    auto p = partial_ != nullptr ? std::move(partial_) : std::make_unique<partial>();
+    for (;;) {
+        if (p->missing().empty()) {
+            if (p->header) {
+                if (auto whole = complete(p->so_far, *p->header); !whole) return over(std::move(whole.error()));
+                return std::move(p->so_far);
+            }
+            const auto header = checked(p->encoded, 0);
+            if (!header) return over(header.error());
+            if (header->body_bytes > most_body) {
+                return over({errc::corrupt, fmt::format("a message announces a body of {} bytes where {} are the most",
+                                                        header->body_bytes, most_body)});
+            }
+            p->header = *header;
+            p->so_far.kind = header->kind;
+            p->so_far.body.resize(header->body_bytes);
+            p->here = 0;
+            continue;
+        }
+        const auto came = take(socket_.get(), p->missing(), p->so_far.descriptors, most_descriptors_here);
+        if (!came) return over(came.error());
+        const bool begun = p->header || p->here > 0;
+        if (came->bytes == 0) {
+            if (!begun) return over(other_end_closed().value());
+            return over({errc::io, "the process at the other end of a channel ended in the middle of a message"});
+        }
+        if (came->bytes < 0) {
+            if (begun) partial_ = std::move(p);
+            return std::nullopt;
+        }
+        p->here += static_cast<std::size_t>(came->bytes);
+    }
 }
 
 void channel::close_down() noexcept {

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -40,6 +42,10 @@ struct peer {
 // A direction of no more use repeats its error.
 class channel {
 public:
+    channel(channel&&) noexcept;
+    channel& operator=(channel&&) noexcept;
+    ~channel();
+
     // errc::io with the system's reason.
     [[nodiscard]] static result<std::pair<channel, channel>> make_pair();
     // errc::invalid_argument for a descriptor that is no connected Unix stream socket.
@@ -75,6 +81,15 @@ public:
     // Takes no payload.
     [[nodiscard]] result<message> receive(time_point deadline) { return receive(deadline, 0, {}); }
 
+    // What has come of the next message by now, without waiting: the whole message, or nullopt while more of it is to come, and
+    // then this goes on where it was. For peers that nobody waits for. It takes neither a payload nor descriptors, which the
+    // kernel then closes at once. Errors as receive's, but for timeout. Not to be mixed with receive in mid-message.
+    [[nodiscard]] result<std::optional<message>> receive_some(std::uint32_t most_body);
+    // The same, with as many descriptors as a message may have.
+    [[nodiscard]] result<std::optional<message>> receive_some_with_descriptors(std::uint32_t most_body);
+    // True while a part of a message is here, the rest of which is not.
+    [[nodiscard]] bool in_mid_message() const noexcept { return partial_ != nullptr; }
+
     // Ends both directions: whoever waits in receive or send, in either process, comes back. For any thread.
     void close_down() noexcept;
     // True once receiving has seen the other end gone, or a message that ends early. For the receiving thread.
@@ -85,11 +100,14 @@ public:
     [[nodiscard]] unique_fd release() && noexcept { return std::move(socket_); }
 
 private:
-    explicit channel(unique_fd socket) : socket_(std::move(socket)) {}
+    explicit channel(unique_fd socket);
     class reading;
+    struct partial;
+    [[nodiscard]] result<std::optional<message>> gather(std::uint32_t most_body, std::uint32_t most_descriptors);
     [[nodiscard]] result<message> receive_whole(reading& r, std::uint64_t most_payload, const payload_place& place);
 
     unique_fd socket_;
+    std::unique_ptr<partial> partial_;
     bool closed_ = false;  // by receiving
     result<void> sending_, receiving_;
 };

@@ -1,20 +1,24 @@
 #include "ipc/child_process.hpp"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <fstream>
+#include <ctime>
 #include <iterator>
-#include <sstream>
+#include <memory>
+#include <string_view>
 #include <vector>
 
 namespace faceflow::ipc {
@@ -24,8 +28,25 @@ using clock = std::chrono::steady_clock;
 constexpr int first_number = 3, last_number = 63;
 
 tl::unexpected<error> not_started(const std::filesystem::path& executable, int reason) {
-    return fail(reason == ENOENT ? errc::not_found : errc::io,
-                fmt::format("cannot start '{}': {}", executable.string(), std::strerror(reason)));
+    const errc code = reason == ENOENT                       ? errc::not_found
+                      : reason == EAGAIN || reason == EMFILE ? errc::unavailable
+                      : reason == ENOMEM                     ? errc::out_of_memory
+                                                             : errc::io;
+    const char* const advice = reason == EAGAIN
+                                   ? "; raise the limit of processes (ulimit -u, or pids.max of the container)"
+                               : reason == EMFILE || reason == ENFILE ? "; raise the limit of open files (ulimit -n)"
+                                                                      : "";
+    return fail(code, fmt::format("cannot start '{}': {}{}", executable.string(), std::strerror(reason), advice));
+}
+
+// It was started, and ended again: nobody would see it end.
+tl::unexpected<error> not_watched(const std::filesystem::path& executable, int reason) {
+    const bool full = reason == EMFILE || reason == ENFILE;
+    return fail(full ? errc::unavailable : errc::unsupported,
+                fmt::format("the process of '{}' cannot be watched (pidfd_open: {}): {}", executable.string(),
+                            std::strerror(reason),
+                            full ? "raise the limit of open files (ulimit -n)"
+                                 : "it needs Linux 5.4 and a sandbox that allows the call; use --flow fused"));
 }
 
 // What posix_spawn is to do between the fork and the new program.
@@ -48,14 +69,19 @@ public:
         sigfillset(&all);
         posix_spawnattr_setsigmask(&attributes_, &none);
         posix_spawnattr_setsigdefault(&attributes_, &all);
-        posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        flags_ |= POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    }
+    void own_group() {
+        posix_spawnattr_setpgroup(&attributes_, 0);
+        flags_ |= POSIX_SPAWN_SETPGROUP;
     }
     // By way of numbers that no target has: one descriptor's target may be another one's number.
     int pass(std::span<const inherited_fd> inherited) {
         std::array<bool, last_number + 1> used{};
         for (const inherited_fd& i : inherited) {
             unique_fd out_of_the_way(::fcntl(i.descriptor, F_DUPFD_CLOEXEC, last_number + 1));
-            if (!out_of_the_way) return errno;
+            // A limit that allows no number so high is said to be an invalid argument.
+            if (!out_of_the_way) return errno == EINVAL ? EMFILE : errno;
             posix_spawn_file_actions_adddup2(&actions_, out_of_the_way.get(), i.number);
             used.at(static_cast<std::size_t>(i.number)) = true;
             moved_.push_back(std::move(out_of_the_way));
@@ -66,11 +92,15 @@ public:
         return posix_spawn_file_actions_addclosefrom_np(&actions_, last_number + 1);
     }
     const posix_spawn_file_actions_t* actions() const { return &actions_; }
-    const posix_spawnattr_t* attributes() const { return &attributes_; }
+    const posix_spawnattr_t* attributes() {
+        posix_spawnattr_setflags(&attributes_, flags_);
+        return &attributes_;
+    }
 
 private:
     posix_spawn_file_actions_t actions_;
     posix_spawnattr_t attributes_;
+    short flags_ = 0;
     std::vector<unique_fd> moved_;
 };
 
@@ -95,7 +125,8 @@ process_exit exit_of(const siginfo_t& info) {
 
 process_activity::state state_of(char letter) {
     switch (letter) {
-        case 'R': return process_activity::state::running;
+        case 'R':
+        case 'D': return process_activity::state::running;
         case 'T':
         case 't': return process_activity::state::stopped;
         case 'Z':
@@ -103,6 +134,18 @@ process_activity::state state_of(char letter) {
         case 'x': return process_activity::state::gone;
         default: return process_activity::state::sleeping;
     }
+}
+
+// Read in one go: the thread may end between the opening and the reading, which then gives nothing.
+process_activity::state state_of_thread(const std::string& path) {
+    const unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 1024> bytes{};
+    const ssize_t n = file ? ::read(file.get(), bytes.data(), bytes.size()) : -1;
+    const std::string_view text(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    // The program's name stands in brackets and may hold any byte.
+    const auto name_end = text.rfind(')');
+    if (name_end == std::string_view::npos || name_end + 2 >= text.size()) return process_activity::state::gone;
+    return state_of(text[name_end + 2]);
 }
 
 }  // namespace
@@ -120,6 +163,7 @@ result<child_process> child_process::spawn(const std::filesystem::path& executab
     if (auto fits = check(inherited); !fits) return tl::unexpected(std::move(fits.error()));
     spawn_plan plan;
     plan.default_signals();
+    plan.own_group();
     if (const int reason = plan.pass(inherited); reason != 0) return not_started(executable, reason);
     std::vector<std::string> words{executable.string()};
     words.insert(words.end(), arguments.begin(), arguments.end());
@@ -138,7 +182,7 @@ result<child_process> child_process::spawn(const std::filesystem::path& executab
         const int reason = errno;
         ::kill(id, SIGKILL);
         ::waitpid(id, nullptr, 0);
-        return not_started(executable, reason);
+        return not_watched(executable, reason);
     }
     return child_process(id, std::move(handle));
 }
@@ -190,27 +234,42 @@ void child_process::kill() noexcept {
     send_signal(SIGKILL);
 }
 
+std::chrono::nanoseconds child_process::cpu_time() const {
+    clockid_t clock_of_it{};
+    timespec used{};
+    if (ended_ || !handle_ || ::clock_getcpuclockid(id_, &clock_of_it) != 0 || ::clock_gettime(clock_of_it, &used) != 0)
+        return {};
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
+// The main thread alone would not do: it may sleep while another one works, or waits for a processor.
 process_activity child_process::activity() const {
     if (ended_ || !handle_) return {};
-    std::ifstream file(fmt::format("/proc/{}/stat", id_));
-    // Read in one go, which sets a flag where iterators would throw: the process may end between the opening and the reading,
-    // and who else reaps it (this process may ignore SIGCHLD) takes the file's content away.
-    std::string text(1024, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    // The program's name stands in brackets and may hold any byte.
-    const auto name_end = text.rfind(')');
-    if (name_end == std::string::npos) return {};
-    std::istringstream fields(text.substr(name_end + 1));
-    char letter = 'X';
-    fields >> letter;
-    std::string skipped;
-    for (int field = 4; field < 14; ++field)
-        fields >> skipped;
-    std::uint64_t user = 0, system = 0;
-    fields >> user >> system;
-    const auto per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-    return {state_of(letter), std::chrono::milliseconds((user + system) * 1000 / per_second)};
+    process_activity all{process_activity::state::gone, cpu_time()};
+    const auto rank = [](process_activity::state s) {
+        switch (s) {
+            case process_activity::state::running: return 3;
+            case process_activity::state::sleeping: return 2;
+            case process_activity::state::stopped: return 1;
+            case process_activity::state::gone: break;
+        }
+        return 0;
+    };
+    const std::string threads = fmt::format("/proc/{}/task", id_);
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(threads.c_str()), ::closedir);
+    if (!folder) return all;
+    while (const dirent* thread = ::readdir(folder.get())) {
+        if (thread->d_name[0] == '.') continue;
+        const auto state = state_of_thread(fmt::format("{}/{}/stat", threads, thread->d_name));
+        if (rank(state) > rank(all.now)) all.now = state;
+        if (all.now == process_activity::state::running) break;
+    }
+    return all;
+}
+
+void leave_signals_to_parent() noexcept {
+    for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTOU, SIGTTIN})
+        ::signal(number, SIG_IGN);
 }
 
 result<void> die_with_parent(int expected_parent) {

@@ -26,13 +26,13 @@ struct process_exit {
 // What a process is doing now, for a watchdog.
 struct process_activity {
     enum class state : std::uint8_t {
-        running,
-        sleeping,  // waits for something
+        running,   // one of its threads at least: on a processor, waiting for one, or for a disk
+        sleeping,  // all of them wait for something
         stopped,   // by a signal or a debugger
         gone,      // has ended
     };
     state now = state::gone;
-    std::chrono::milliseconds cpu_time{0};  // of all its threads so far
+    std::chrono::nanoseconds cpu_time{0};  // of all its threads so far
 };
 
 // A descriptor of this process and the number under which the child finds it.
@@ -47,8 +47,10 @@ public:
     using time_point = std::chrono::steady_clock::time_point;
 
     // Starts `executable` (a path) with `arguments` after its name, this environment, standard streams and `inherited`, nothing
-    // else: other descriptors are closed, signals are at their defaults. The program calls die_with_parent first.
-    // errc::not_found for a file that is not there, errc::invalid_argument for numbers out of range, errc::io else.
+    // else: other descriptors are closed, signals are at their defaults. It leads a process group of its own, so that a terminal's
+    // Ctrl-C and Ctrl-Z are for its owner alone. The program calls die_with_parent first.
+    // errc::not_found for a file that is not there, errc::invalid_argument for numbers out of range, errc::unavailable at a limit
+    // (the message says which), errc::unsupported where no process can be watched, errc::out_of_memory, errc::io else.
     [[nodiscard]] static result<child_process> spawn(const std::filesystem::path& executable,
                                                      std::span<const std::string> arguments,
                                                      std::span<const inherited_fd> inherited);
@@ -66,8 +68,10 @@ public:
     void kill() noexcept;
     void send_signal(int number) noexcept;
 
-    // From /proc: some ten microseconds.
+    // From /proc: some ten microseconds a thread.
     [[nodiscard]] process_activity activity() const;
+    // The same time alone: one microsecond. 0 once it has ended.
+    [[nodiscard]] std::chrono::nanoseconds cpu_time() const;
 
 private:
     child_process(int id, unique_fd handle) : id_(id), handle_(std::move(handle)) {}
@@ -77,6 +81,10 @@ private:
     unique_fd handle_;
     std::optional<process_exit> ended_;
 };
+
+// For the child: its owner alone says when it ends. Signals that are for people to stop programs by (a terminal's, a service
+// manager's to all of a service) are ignored; so is what would stop it for writing to the terminal from the background.
+void leave_signals_to_parent() noexcept;
 
 // For the child, first thing: the kernel kills it when the thread that spawned it ends (so spawn from one that stays).
 // errc::interrupted when the owner is gone already: then exit.

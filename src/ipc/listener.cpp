@@ -14,7 +14,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace faceflow::ipc {
 namespace {
@@ -81,6 +84,12 @@ int sweep(const fs::path& path, const sockaddr_un& address) {
     return reason;
 }
 
+std::optional<fs::path> absolute_from(const char* variable) {
+    const char* const value = std::getenv(variable);
+    if (value == nullptr || *value != '/') return std::nullopt;
+    return value;
+}
+
 bool same_user(const unique_fd& connection) {
     ucred credentials{};
     socklen_t size = sizeof(credentials);
@@ -100,14 +109,33 @@ result<void> require_private(const fs::path& directory) {
                             directory.string()));
 }
 
-result<fs::path> runtime_directory() {
-    if (const char* given = std::getenv("XDG_RUNTIME_DIR"); given != nullptr && *given == '/') {
-        if (require_private(given)) return fs::path(given);
+result<runtime_place> find_runtime_directory(const fs::path& holding, const fs::path& temporary) {
+    std::vector<fs::path> candidates;
+    if (const auto given = absolute_from("XDG_RUNTIME_DIR"); given && require_private(*given))
+        candidates.push_back(*given);
+    const bool given = !candidates.empty();
+    const fs::path usual = temporary / fmt::format("faceflow-{}", ::geteuid());
+    candidates.push_back(usual);
+    for (int i = 2; i <= 16; ++i)
+        candidates.emplace_back(fmt::format("{}-{}", usual.string(), i));
+    // Nobody else can put anything there.
+    if (const auto cache = absolute_from("XDG_CACHE_HOME")) candidates.push_back(*cache / "faceflow-run");
+    if (const auto home = absolute_from("HOME")) candidates.push_back(*home / ".cache/faceflow-run");
+    std::error_code ec;
+    for (const fs::path& c : candidates) {
+        if (!holding.empty() && require_private(c) && fs::exists(c / holding, ec)) return runtime_place{c, {}};
     }
-    fs::path own = fmt::format("/tmp/faceflow-{}", ::geteuid());
-    if (::mkdir(own.c_str(), 0700) != 0 && errno != EEXIST) return failed("make", own, errno);
-    if (auto safe = require_private(own); !safe) return tl::unexpected(std::move(safe.error()));
-    return own;
+    if (given) return runtime_place{candidates.front(), {}};
+    std::optional<error> wrong;
+    for (const fs::path& c : candidates) {
+        if (c.parent_path() != temporary) fs::create_directories(c.parent_path(), ec);
+        const int reason = ::mkdir(c.c_str(), 0700) != 0 ? errno : 0;
+        auto safe = reason == 0 || reason == EEXIST ? require_private(c) : result<void>(failed("make", c, reason));
+        if (safe)
+            return runtime_place{c, wrong ? fmt::format("sockets are in '{}': {}", c.string(), wrong->message) : ""};
+        if (!wrong) wrong = std::move(safe.error());
+    }
+    return tl::unexpected(std::move(*wrong));
 }
 
 result<listener> listener::open(const fs::path& path) {
@@ -147,10 +175,17 @@ result<unique_fd> listener::take_connection() {
     if (connection) return same_user(connection) ? std::move(connection) : unique_fd();
     // It may have gone again, or a signal came.
     if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return unique_fd();
+    const bool no_descriptor = errno == EMFILE || errno == ENFILE;
+    if (no_descriptor || errno == ENOBUFS || errno == ENOMEM) {
+        return fail(errc::unavailable,
+                    fmt::format("cannot accept a connection at '{}' now: {}{}", path_.string(), std::strerror(errno),
+                                no_descriptor ? "; raise the limit of open files (ulimit -n)" : ""));
+    }
     return failed("accept a connection at", path_, errno);
 }
 
 result<channel> listener::accept(time_point deadline) {
+    std::optional<error> short_of;  // a descriptor, or memory
     while (true) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(
             std::clamp<clock::duration>(deadline - clock::now(), clock::duration::zero(), std::chrono::hours(1)));
@@ -160,9 +195,16 @@ result<channel> listener::accept(time_point deadline) {
             return fail(errc::interrupted, fmt::format("listening at '{}' was stopped", path_.string()));
         if (waiting[0].revents != 0) {
             auto connection = take_connection();
-            if (!connection) return tl::unexpected(std::move(connection.error()));
-            if (*connection) return channel::adopt(std::move(*connection));
+            const bool later = !connection && connection.error().code == errc::unavailable && clock::now() < deadline;
+            if (!connection && !later) return tl::unexpected(std::move(connection.error()));
+            if (connection && *connection) return channel::adopt(std::move(*connection));
+            // It stays in the queue: asked again at once, the answer would be the same.
+            if (later) {
+                short_of = std::move(connection.error());
+                ::poll(&waiting[1], 1, 20);
+            }
         }
+        if (clock::now() >= deadline && short_of) return tl::unexpected(std::move(*short_of));
         if (clock::now() >= deadline)
             return fail(errc::timeout, fmt::format("nobody connected to '{}' in time", path_.string()));
     }

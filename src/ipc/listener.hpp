@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <string>
 
 #include "core/unique_fd.hpp"
 #include "faceflow/result.hpp"
@@ -11,9 +12,16 @@
 
 namespace faceflow::ipc {
 
-// A directory that only this user can enter: $XDG_RUNTIME_DIR where that is one, else /tmp/faceflow-<uid>, made when it is
-// not there. errc::io when what has that name is not a directory of this user's alone (somebody else may have put it there).
-[[nodiscard]] result<std::filesystem::path> runtime_directory();
+// A directory that only this user can enter: $XDG_RUNTIME_DIR where that is one, else /tmp/faceflow-<uid>, made when it is not there.
+// Where somebody has put something else of that name, faceflow-<uid>-2 to -16 are tried, and at last one in this user's cache.
+// errc::io when none of them will do.
+struct runtime_place {
+    std::filesystem::path path;
+    std::string note;  // for the user, when it is not where one would look: why
+};
+// `holding`: the name of a socket that is looked for: a directory that has it comes before others. `temporary`: instead of /tmp.
+[[nodiscard]] result<runtime_place> find_runtime_directory(const std::filesystem::path& holding = {},
+                                                           const std::filesystem::path& temporary = "/tmp");
 
 // {} for a directory, no symbolic link, of this user with mode 0700.
 [[nodiscard]] result<void> require_private(const std::filesystem::path& directory);
@@ -28,7 +36,8 @@ public:
     listener& operator=(listener&&) = delete;
     ~listener();  // removes the file, if it is still this listener's
 
-    // The next connection of this user; those of others are closed. errc::timeout, errc::interrupted after stop().
+    // The next connection of this user; those of others are closed. errc::timeout, errc::interrupted after stop(),
+    // errc::unavailable when until then there was no descriptor or no memory for it: the next call tries again.
     [[nodiscard]] result<channel> accept(time_point deadline);
     // Makes this accept and all later ones return. From any thread.
     void stop() noexcept;

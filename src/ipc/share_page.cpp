@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "core/read_once.hpp"
+
 namespace faceflow::ipc {
 namespace {
 
@@ -53,9 +55,7 @@ void share_page::announce(std::uint32_t place, const share_frame& frame) noexcep
 }
 
 share_frame share_page::announced(std::uint32_t place) const noexcept {
-    share_frame frame;
-    std::memcpy(&frame, announcement(place), sizeof frame);
-    return frame;
+    return read_once(reinterpret_cast<const share_frame*>(announcement(place)));
 }
 
 }  // namespace faceflow::ipc

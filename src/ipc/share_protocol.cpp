@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/printable.hpp"
 #include "frame/layout.hpp"
 #include "ipc/channel.hpp"
 
@@ -68,8 +69,8 @@ error read_share_refusal(const message& m) {
     share_refusal refusal;
     if (m.body.size() < sizeof refusal) return nonsense("a refusal without a reason").value();
     std::memcpy(&refusal, m.body.data(), sizeof refusal);
-    const std::string text(reinterpret_cast<const char*>(m.body.data()) + sizeof refusal,
-                           m.body.size() - sizeof refusal);
+    const std::string text =
+        printable({reinterpret_cast<const char*>(m.body.data()) + sizeof refusal, m.body.size() - sizeof refusal});
     const auto reason = static_cast<std::uint32_t>(refusal.reason) <= static_cast<std::uint32_t>(errc::internal)
                             ? refusal.reason
                             : errc::unavailable;

@@ -35,7 +35,7 @@ inline constexpr std::uint32_t share_version = 2;
 inline constexpr std::uint32_t most_share_leases = 64;
 inline constexpr std::uint32_t default_share_leases = 4;
 
-// Under runtime_directory(), where nobody says otherwise.
+// Under find_runtime_directory(), where nobody says otherwise.
 inline constexpr const char* default_share_socket = "faceflow-share.sock";
 
 enum class share_message : std::uint16_t {

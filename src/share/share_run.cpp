@@ -5,6 +5,7 @@
 #include <stop_token>
 #include <thread>
 
+#include "core/thread.hpp"
 #include "media/source.hpp"
 
 namespace faceflow::share {
@@ -43,6 +44,9 @@ public:
         remember_survived();
     }
 
+    const std::string& name() const { return wanted_.inputs[number_]; }
+    // By its thread, in place of an end.
+    void fail_with(error e) { ended_ = tl::unexpected(std::move(e)); }
     std::uint64_t frames() const { return frames_; }
     const std::map<std::string, std::uint64_t>& survived() const { return survived_; }
     const result<void>& ended() const { return ended_; }
@@ -125,9 +129,10 @@ result<std::filesystem::path> socket_of(const share_request& wanted) {
         // A bare name is in this folder, which has to be looked at like any other.
         return wanted.socket.has_parent_path() ? wanted.socket : "." / wanted.socket;
     }
-    auto folder = ipc::runtime_directory();
-    if (!folder) return folder;
-    return *folder / ipc::default_share_socket;
+    auto found = ipc::find_runtime_directory();
+    if (!found) return tl::unexpected(std::move(found.error()));
+    if (!found->note.empty() && wanted.note) wanted.note(found->note);
+    return found->path / ipc::default_share_socket;
 }
 
 result<share_report> report_of(const share_server& server, const std::vector<std::unique_ptr<pump>>& pumps) {
@@ -168,19 +173,34 @@ result<share_report> run_share(const share_request& wanted, const std::atomic<bo
     if (ready) ready((*server)->socket());
 
     const auto begun = clock::now();
-    std::atomic<std::size_t> running{pumps.size()};
-    std::vector<std::jthread> threads;
-    threads.reserve(pumps.size());
-    for (const auto& p : pumps) {
-        threads.emplace_back([&running, &to = **server, own = p.get()] {
-            own->run(to);
-            --running;
-        });
+    std::atomic<std::size_t> running{0};
+    result<void> all_started;
+    {
+        std::vector<std::jthread> threads;
+        for (const auto& p : pumps) {
+            ++running;
+            auto started = start_jthread(
+                fmt::format("capturing '{}'", p->name()),
+                [&running, &to = **server, own = p.get()](const std::stop_token&) {
+                    own->run(to);
+                    --running;
+                },
+                [&running, own = p.get()](error e) {
+                    own->fail_with(std::move(e));
+                    --running;
+                });
+            if (!started) {
+                all_started = tl::unexpected(std::move(started.error()));
+                break;
+            }
+            threads.push_back(std::move(*started));
+        }
+        while (all_started && running > 0 && !stop && (*server)->health())
+            std::this_thread::sleep_for(20ms);
+        halt.request_stop();
     }
-    while (running > 0 && !stop)
-        std::this_thread::sleep_for(20ms);
-    halt.request_stop();
-    threads.clear();
+    if (!all_started) return tl::unexpected(std::move(all_started.error()));
+    if (auto attended = (*server)->health(); !attended) return tl::unexpected(std::move(attended.error()));
     auto report = report_of(**server, pumps);
     if (!report) return report;
     report->seconds = std::chrono::duration<double>(clock::now() - begun).count();

@@ -20,10 +20,11 @@ struct share_request {
     device_request device;
     std::filesystem::path socket;  // empty: the usual place
     std::size_t slots = default_slots;
-    bool loop = false;                   // recorded inputs begin anew at their end; times and sequences go on
-    std::optional<double> fps;           // of recorded inputs, 0: as fast as they decode; nullopt: their own
-    bool once_connected = false;         // the first frame waits for the first client
-    std::optional<std::uint64_t> limit;  // frames of each input
+    bool loop = false;                             // recorded inputs begin anew at their end; times and sequences go on
+    std::optional<double> fps;                     // of recorded inputs, 0: as fast as they decode; nullopt: their own
+    bool once_connected = false;                   // the first frame waits for the first client
+    std::optional<std::uint64_t> limit;            // frames of each input
+    std::function<void(const std::string&)> note;  // a line for the user, before the first frame
 };
 
 struct share_report {

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <span>
@@ -17,8 +19,9 @@ using clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr std::size_t most_strangers = 64;
-constexpr auto patience = 5s;       // with one who has connected and says nothing
-constexpr auto rest_of_it = 100ms;  // of a message that has begun
+constexpr auto patience = 5s;                  // with one who has connected, and whose greeting is not all there
+constexpr auto door_shut = 50ms;               // after a connection that there was no descriptor for
+constexpr std::uint32_t most_greeting = 4096;  // bytes; later versions may have more to say than this one
 
 frame_store_options store_options(const server_options& o) {
     frame_store_options s;
@@ -42,6 +45,9 @@ void refuse(ipc::channel& whom, const error& why) {
     std::vector<std::byte> body(sizeof head + why.message.size());
     std::memcpy(body.data(), &head, sizeof head);
     std::memcpy(body.data() + sizeof head, why.message.data(), why.message.size());
+    // What is left unread of what it said would take the answer away when the socket is closed.
+    std::array<std::byte, most_greeting> rest;
+    [[maybe_unused]] const ssize_t read = ::recv(whom.descriptor(), rest.data(), rest.size(), MSG_DONTWAIT);
     [[maybe_unused]] const auto told =
         whom.send(static_cast<std::uint16_t>(ipc::share_message::refusal), body, {}, {}, ipc::time_point{});
 }
@@ -85,7 +91,11 @@ result<std::unique_ptr<share_server>> share_server::open(device& on, const serve
     if (!wake) return fail(errc::io, fmt::format("cannot make an eventfd: {}", std::strerror(errno)));
     std::unique_ptr<share_server> s(new share_server(on, chosen, std::move(*door), std::move(wake)));
     if (auto r = s->open_lines(); !r) return tl::unexpected(std::move(r.error()));
-    s->attendant_ = std::thread([server = s.get()] { server->attend(); });
+    auto attendant = start_thread(
+        "clients of the share", [server = s.get()] { server->attend(); },
+        [server = s.get()](error e) { server->attendance_.put(std::move(e)); });
+    if (!attendant) return tl::unexpected(std::move(attendant.error()));
+    s->attendant_ = std::move(*attendant);
     return s;
 }
 
@@ -169,64 +179,80 @@ server_counts share_server::counts() const {
 }
 
 void share_server::attend() {
-    std::vector<pollfd> waiting;
-    while (!stopping_) {
-        std::vector<std::shared_ptr<client_edge>> clients;
-        {
-            const std::lock_guard lock(mutex_);
-            clients = clients_;
-        }
-        waiting.assign({{wake_.get(), POLLIN, 0}, {door_.descriptor(), POLLIN, 0}});
-        for (const auto& s : strangers_)
-            waiting.push_back({s.from.descriptor(), POLLIN, 0});
-        for (const auto& c : clients)
-            waiting.push_back({c->to().descriptor(), POLLIN, 0});
-        ::poll(waiting.data(), waiting.size(), strangers_.empty() ? -1 : 1000);
-        const std::size_t first_client = 2 + strangers_.size();
-        for (std::size_t i = 0; i < clients.size(); ++i) {
-            if (waiting[first_client + i].revents != 0) listen_to(*clients[i]);
-        }
-        for (std::size_t i = 0; i < strangers_.size(); ++i) {
-            stranger& s = strangers_[i];
-            if (waiting[2 + i].revents != 0 || clock::now() - s.since > patience) greet(s);
-        }
-        std::erase_if(strangers_, [](const stranger& s) { return s.from.descriptor() < 0; });
-        if (waiting[1].revents != 0) let_in();
+    while (!stopping_)
+        attend_once();
+}
+
+// One look at all connections. Whatever they send or do not send, each has its turn, and a turn does not wait.
+void share_server::attend_once() {
+    std::vector<std::shared_ptr<client_edge>> clients;
+    {
+        const std::lock_guard lock(mutex_);
+        clients = clients_;
     }
+    const bool shut = clock::now() < door_shut_until_;
+    std::vector<pollfd> waiting{{wake_.get(), POLLIN, 0}, {shut ? -1 : door_.descriptor(), POLLIN, 0}};
+    for (const auto& s : strangers_)
+        waiting.push_back({s.from.descriptor(), POLLIN, 0});
+    for (const auto& c : clients)
+        waiting.push_back({c->to().descriptor(), POLLIN, 0});
+    const auto longest = shut ? std::chrono::milliseconds(door_shut) : strangers_.empty() ? -1ms : 1000ms;
+    ::poll(waiting.data(), waiting.size(), static_cast<int>(longest.count()));
+    const std::size_t first_client = 2 + strangers_.size();
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        if (waiting[first_client + i].revents != 0) listen_to(*clients[i]);
+    }
+    for (std::size_t i = 0; i < strangers_.size(); ++i) {
+        stranger& s = strangers_[i];
+        if (waiting[2 + i].revents != 0 || clock::now() - s.since > patience) greet(s);
+    }
+    std::erase_if(strangers_, [](const stranger& s) { return s.over; });
+    if (waiting[1].revents != 0) let_in();
 }
 
 void share_server::let_in() {
     auto came = door_.accept(clock::now());
     if (!came) {
-        // Without descriptors left it would be asked again at once, and again.
-        if (came.error().code != errc::timeout) std::this_thread::sleep_for(50ms);
+        // Without a descriptor left it would be asked again at once, and again.
+        if (came.error().code != errc::timeout) door_shut_until_ = clock::now() + door_shut;
         return;
     }
+    stranger s{std::move(*came), clock::now()};
+    // Most have said who they are by now: they take no room from others.
+    greet(s);
+    if (s.over) return;
     if (strangers_.size() >= most_strangers) strangers_.erase(strangers_.begin());
-    strangers_.push_back({std::move(*came), clock::now()});
+    strangers_.push_back(std::move(s));
 }
 
-// Whatever comes of it, it is no stranger any more.
+// Whatever comes of a whole greeting, it is no stranger any more.
 void share_server::greet(stranger& s) {
-    const auto done = admit(s);
-    if (!done) {
-        const errc why = done.error().code;
-        const bool refused = why == errc::unsupported || why == errc::unavailable || why == errc::out_of_memory;
-        // One that only looked whether somebody listens has done no wrong.
-        const bool left = s.from.descriptor() >= 0 && s.from.closed() && why == errc::unavailable;
-        if (!left) {
-            const std::lock_guard lock(mutex_);
-            ++(refused ? counts_.refused : counts_.malformed);
-        }
-        if (s.from.descriptor() >= 0) refuse(s.from, done.error());
+    auto m = s.from.receive_some(most_greeting);
+    const bool more_to_come = m && !*m;
+    if (more_to_come && clock::now() - s.since <= patience) return;
+    s.over = true;
+    result<void> done;
+    if (more_to_come) {
+        done = fail(errc::timeout, "no greeting came in time");
+    } else if (!m) {
+        done = tl::unexpected(std::move(m.error()));
+    } else {
+        done = admit(s, **m);
     }
-    [[maybe_unused]] const unique_fd closed = std::move(s.from).release();
+    if (done) return;
+    const errc why = done.error().code;
+    const bool refused = why == errc::unsupported || why == errc::unavailable || why == errc::out_of_memory;
+    // One that only looked whether somebody listens has done no wrong.
+    const bool left = s.from.descriptor() >= 0 && s.from.closed() && why == errc::unavailable;
+    if (!left) {
+        const std::lock_guard lock(mutex_);
+        ++(refused ? counts_.refused : counts_.malformed);
+    }
+    if (s.from.descriptor() >= 0) refuse(s.from, done.error());
 }
 
-result<void> share_server::admit(stranger& s) {
-    const auto m = s.from.receive(clock::now() + rest_of_it);
-    if (!m) return tl::unexpected(m.error());
-    const auto hello = ipc::read_share_hello(*m);
+result<void> share_server::admit(stranger& s, const ipc::message& m) {
+    const auto hello = ipc::read_share_hello(m);
     if (!hello) return tl::unexpected(hello.error());
     std::size_t promised = options_.sources;
     {
@@ -255,8 +281,8 @@ result<void> share_server::admit(stranger& s) {
 
 // A client has nothing to say after its greeting: it hangs up, or it does not keep to the protocol.
 void share_server::listen_to(client_edge& c) {
-    const auto m = c.to().receive(clock::now() + rest_of_it);
-    if (!m && m.error().code == errc::timeout) return;
+    const auto m = c.to().receive_some(0);
+    if (m && !*m && !c.to().in_mid_message()) return;
     if (m || m.error().code != errc::unavailable) {
         const std::lock_guard lock(mutex_);
         ++counts_.malformed;

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/thread.hpp"
 #include "device/device.hpp"
 #include "frame/frame_store.hpp"
 #include "frame/host_frame.hpp"
@@ -62,26 +63,30 @@ public:
 
     [[nodiscard]] server_counts counts() const;
     [[nodiscard]] const std::filesystem::path& socket() const noexcept { return door_.path(); }
+    // An error once connections are not looked after any more: nobody comes in then, and nobody is seen to leave.
+    [[nodiscard]] result<void> health() const { return attendance_.get(); }
 
 private:
     struct line {  // of a source
         std::unique_ptr<stream> up;
         std::unique_ptr<event> ready;
     };
-    struct stranger {  // has connected, but said nothing yet
+    struct stranger {  // has connected, but not said all of its greeting yet
         ipc::channel from;
         ipc::time_point since;
+        bool over = false;
     };
 
     share_server(device& on, const server_options& chosen, ipc::listener door, unique_fd wake);
     [[nodiscard]] result<void> open_lines();
     [[nodiscard]] result<void> upload_and_announce(const host_frame& f);
     [[nodiscard]] bool anybody() const;
-    // On the thread that looks after connections.
+    // On the thread that looks after connections, which waits for none of them.
     void attend();
+    void attend_once();
     void let_in();
     void greet(stranger& s);
-    [[nodiscard]] result<void> admit(stranger& s);
+    [[nodiscard]] result<void> admit(stranger& s, const ipc::message& m);
     void listen_to(client_edge& c);
     void remove(const client_edge& c);
 
@@ -100,7 +105,10 @@ private:
     server_counts counts_;  // `told`: of those that left
     std::uint32_t next_client_ = 0;
 
-    std::vector<stranger> strangers_;  // the attending thread's own
+    // The attending thread's own.
+    std::vector<stranger> strangers_;
+    ipc::time_point door_shut_until_{};  // there was no descriptor for one more
+    first_error attendance_;
     std::thread attendant_;
 };
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "device/open_devices.hpp"
@@ -159,6 +160,12 @@ int main(int count, char** arguments) {
     if (what == "spin") {
         for (std::atomic<unsigned long> n{0};;)
             ++n;
+    }
+    if (what == "spin_beside") {
+        std::thread([] {
+            for (std::atomic<unsigned long> n{0};;)
+                ++n;
+        }).join();
     }
     auto to = need(ipc::channel::adopt(unique_fd(3)));
     if (what == "echo") return echo(to);

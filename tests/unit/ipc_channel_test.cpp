@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <thread>
 
 #include "peer.hpp"
@@ -195,6 +198,24 @@ void send_with_descriptors(int socket, const message_header& header, std::size_t
     ASSERT_EQ(::sendmsg(socket, &m, 0), static_cast<ssize_t>(encoded.size()));
 }
 
+// False once nobody receives.
+bool send_byte_with_descriptors(int socket, std::byte byte, std::size_t count) {
+    std::vector<char> control(CMSG_SPACE(sizeof(int) * count));
+    iovec part{&byte, 1};
+    msghdr m{};
+    m.msg_iov = &part;
+    m.msg_iovlen = 1;
+    m.msg_control = control.data();
+    m.msg_controllen = control.size();
+    cmsghdr* const c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int) * count);
+    const std::vector<int> descriptors(count, 0);
+    std::memcpy(CMSG_DATA(c), descriptors.data(), sizeof(int) * count);
+    return ::sendmsg(socket, &m, MSG_NOSIGNAL) == 1;
+}
+
 TEST_F(two_ends, descriptors_that_were_not_announced_are_an_error_and_closed) {
     const std::size_t before = test::open_descriptors();
     for (const std::size_t count : {1u, 3u, 9u, 20u}) {
@@ -208,6 +229,93 @@ TEST_F(two_ends, descriptors_that_were_not_announced_are_an_error_and_closed) {
         EXPECT_THAT(received.error().message, HasSubstr("descriptors")) << count;
     }
     EXPECT_EQ(test::open_descriptors(), before);
+}
+
+// A byte at a time, each with as many as a message may have.
+TEST_F(two_ends, descriptors_are_not_collected_beyond_what_a_message_may_have) {
+    const std::size_t before = test::open_descriptors();
+    message_header header;
+    header.descriptors = most_descriptors;
+    header.body_bytes = 1000;
+    const auto encoded = encode_header(header);
+    std::vector<std::byte> bytes(encoded.begin(), encoded.end());
+    bytes.resize(200);
+    std::thread sender([&] {
+        for (const std::byte& b : bytes) {
+            if (!send_byte_with_descriptors(a_.descriptor(), b, most_descriptors)) return;
+        }
+    });
+    std::size_t most = 0;
+    std::atomic<bool> over{false};
+    std::thread watcher([&] {
+        while (!over)
+            most = std::max(most, test::open_descriptors());
+    });
+    const auto received = b_.receive(soon());
+    over = true;
+    watcher.join();
+    b_.close_down();
+    sender.join();
+    ASSERT_FALSE(received);
+    EXPECT_EQ(received.error().code, errc::corrupt);
+    EXPECT_LE(most, before + 2 * most_descriptors + 2);
+    ends_ = channel::make_pair().value();
+    EXPECT_EQ(test::open_descriptors(), before);
+}
+
+TEST_F(two_ends, what_has_come_is_taken_without_waiting_for_the_rest) {
+    const std::string_view text = "whole";
+    message_header header;
+    header.kind = 9;
+    header.body_bytes = static_cast<std::uint32_t>(text.size());
+    const auto encoded = encode_header(header);
+    std::vector<std::byte> bytes(encoded.begin(), encoded.end());
+    const auto body = bytes_of(text);
+    bytes.insert(bytes.end(), body.begin(), body.end());
+    for (int round = 0; round < 2; ++round) {
+        for (std::size_t i = 0; i < bytes.size(); ++i) {
+            const auto early = b_.receive_some(100);
+            ASSERT_OK(early);
+            EXPECT_FALSE(*early);
+            EXPECT_EQ(b_.in_mid_message(), i > 0);
+            ASSERT_EQ(::send(a_.descriptor(), &bytes[i], 1, 0), 1);
+        }
+        const auto m = b_.receive_some(100);
+        ASSERT_OK(m);
+        ASSERT_TRUE(*m);
+        EXPECT_EQ((*m)->kind, 9);
+        EXPECT_EQ(text_of(**m), text);
+        EXPECT_FALSE(b_.in_mid_message());
+    }
+}
+
+TEST_F(two_ends, descriptors_that_nobody_asked_for_are_not_even_received) {
+    const std::size_t before = test::open_descriptors();
+    message_header header;
+    send_with_descriptors(a_.descriptor(), header, 5);
+    const auto received = b_.receive_some(100);
+    ASSERT_FALSE(received);
+    EXPECT_EQ(received.error().code, errc::corrupt);
+    EXPECT_EQ(test::open_descriptors(), before);
+    EXPECT_FALSE(b_.receive_some(100)) << "of no more use";
+}
+
+TEST_F(two_ends, what_has_come_in_part_is_bounded_and_told_from_an_end) {
+    message_header large;
+    large.body_bytes = 101;
+    const auto encoded = encode_header(large);
+    ASSERT_GT(::send(a_.descriptor(), encoded.data(), encoded.size(), 0), 0);
+    EXPECT_EQ(b_.receive_some(100).error().code, errc::corrupt);
+
+    ends_ = channel::make_pair().value();
+    ASSERT_EQ(::send(a_.descriptor(), encoded.data(), 10, 0), 10);
+    ::shutdown(a_.descriptor(), SHUT_WR);
+    EXPECT_EQ(b_.receive_some(200).error().code, errc::io);
+    EXPECT_TRUE(b_.closed());
+
+    ends_ = channel::make_pair().value();
+    ::shutdown(a_.descriptor(), SHUT_WR);
+    EXPECT_EQ(b_.receive_some(200).error().code, errc::unavailable);
 }
 
 TEST_F(two_ends, announced_descriptors_that_do_not_come_are_an_error) {

@@ -291,17 +291,6 @@ TEST_F(ipc_listener, a_path_too_long_for_a_socket_is_refused_in_words) {
     EXPECT_THAT(refused.error().message, HasSubstr("107 bytes"));
 }
 
-TEST_F(ipc_listener, the_runtime_directory_is_private) {
-    ::setenv("XDG_RUNTIME_DIR", folder_.path().c_str(), 1);
-    EXPECT_EQ(runtime_directory().value(), folder_.path());
-    ASSERT_EQ(::chmod(folder_.path().c_str(), 0755), 0);
-    const auto other = runtime_directory();
-    ::unsetenv("XDG_RUNTIME_DIR");
-    ASSERT_OK(other);
-    EXPECT_NE(*other, folder_.path());
-    EXPECT_OK(require_private(*other));
-}
-
 // ---- restart_budget
 
 TEST(ipc_restart_budget, refuses_after_its_last_restart_and_names_the_last_exit) {

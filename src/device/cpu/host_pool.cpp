@@ -20,11 +20,14 @@ result<std::byte*> host_pool::allocate(std::size_t bytes) {
 
 std::byte* host_pool::allocate_shared(std::size_t bytes) {
     auto descriptor = make_sealed_memory("faceflow-cpu", bytes);
-    if (!descriptor) return nullptr;
-    auto view = map_sealed_memory(descriptor->get(), 0, bytes, access::read_write);
-    if (!view) return nullptr;
-    std::byte* const memory = view->data();
+    auto view = descriptor ? map_sealed_memory(descriptor->get(), 0, bytes, access::read_write)
+                           : result<mapping>(tl::unexpected(descriptor.error()));
     const std::lock_guard lock(mutex_);
+    if (!view) {
+        refusal_ = view.error().message;
+        return nullptr;
+    }
+    std::byte* const memory = view->data();
     shared_.emplace(memory, shared_block{std::move(*descriptor), std::move(*view)});
     return memory;
 }
@@ -42,6 +45,10 @@ bool host_pool::deallocate_shared(std::byte* memory) noexcept {
 result<memory_export> host_pool::export_memory(std::byte* memory, std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     const auto found = shared_.find(memory);
+    if (found == shared_.end() && bytes >= shareable) {
+        return fail(errc::unavailable, fmt::format("{} bytes of the cpu device cannot be shared with a process{}{}",
+                                                   bytes, refusal_.empty() ? "" : ": ", refusal_));
+    }
     if (found == shared_.end()) {
         return fail(errc::unsupported,
                     fmt::format("{} bytes of the cpu device cannot be shared with a process: only whole "
@@ -53,7 +60,12 @@ result<memory_export> host_pool::export_memory(std::byte* memory, std::size_t by
                     fmt::format("cannot export {} bytes of an allocation of {}", bytes, found->second.view.bytes()));
     }
     auto descriptor = found->second.descriptor.duplicate();
-    if (!descriptor) return fail(errc::io, fmt::format("no descriptor to export memory by: {}", std::strerror(errno)));
+    if (!descriptor) {
+        return fail(errc::unavailable,
+                    fmt::format("no descriptor to export memory by: {}; raise the limit of open files "
+                                "(ulimit -n)",
+                                std::strerror(errno)));
+    }
     return memory_export{{device_kind::cpu, 0, bytes, {}}, std::move(descriptor)};
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <string>
 
 #include "device/memory.hpp"
 #include "device/sharing.hpp"
@@ -12,7 +13,7 @@
 namespace faceflow {
 
 // Allocations from `shareable` bytes on lie in sealed memory of their own, which other processes can map; smaller ones, and
-// large ones for which the process has no descriptor left, on the heap. Thread-safe.
+// large ones for which the process has no descriptor left, on the heap: who must share them exports them at once. Thread-safe.
 class host_pool final : public memory_resource {
 public:
     static constexpr std::size_t shareable = std::size_t{64} << 10;
@@ -34,6 +35,7 @@ private:
 
     std::mutex mutex_;
     std::map<std::byte*, shared_block> shared_;
+    std::string refusal_;  // why one is on the heap that should not be
 };
 
 }  // namespace faceflow

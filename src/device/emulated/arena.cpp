@@ -35,7 +35,7 @@ result<std::unique_ptr<emulated_arena>> emulated_arena::create(std::string_view 
     if (descriptor < 0) return no_arena(device_name, bytes, errno);
     void* view = MAP_FAILED;
     if (::ftruncate(descriptor, static_cast<off_t>(bytes)) == 0 &&
-        ::fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
+        ::fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0) {
         view = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, 0);
     }
     void* const base = view == MAP_FAILED
