@@ -2,10 +2,18 @@
 
 namespace faceflow::flow {
 
-collector::collector(outcome_handler handler, std::function<void()> unit_done)
+collector::collector(outcome_handler handler, std::function<void()> unit_done, thread_failed failed)
     : handler_(std::move(handler)),
       unit_done_(std::move(unit_done)),
-      thread_([this] { hand_on(); }) {}
+      failed_(std::move(failed)) {}
+
+result<void> collector::start() {
+    auto started = start_thread(
+        "handing results on", [this] { hand_on(); }, failed_);
+    if (!started) return tl::unexpected(std::move(started.error()));
+    thread_ = std::move(*started);
+    return {};
+}
 
 collector::~collector() {
     {
@@ -13,7 +21,7 @@ collector::~collector() {
         stopping_ = true;
     }
     some_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
 }
 
 void collector::put(std::uint32_t line_number, std::uint64_t ticket, std::vector<outcome> outcomes) {
@@ -38,8 +46,10 @@ void collector::hand_on() {
         std::vector<outcome> outcomes = std::move(in_order_.front());
         in_order_.pop_front();
         lock.unlock();
-        for (outcome& o : outcomes)
-            handler_(std::move(o));
+        for (outcome& o : outcomes) {
+            if (auto handled = caught("handling a frame's result", [&] { handler_(std::move(o)); }); !handled)
+                failed_(std::move(handled.error()));
+        }
         outcomes.clear();  // frames go back before more are let in
         unit_done_();
         lock.lock();

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/thread.hpp"
 #include "flow/flow.hpp"
 
 namespace faceflow::flow {
@@ -17,8 +18,11 @@ namespace faceflow::flow {
 // Thread-safe. Tickets count up from 0 within a line (see work_unit) without gaps; each must be put once.
 class collector {
 public:
-    // `unit_done` is called after the last outcome of each ticket was handled.
-    collector(outcome_handler handler, std::function<void()> unit_done);
+    // `unit_done` is called after the last outcome of each ticket was handled; `failed` when the handler has thrown over one, which
+    // counts as handled.
+    collector(outcome_handler handler, std::function<void()> unit_done, thread_failed failed);
+    // Begins to hand on. Errors of start_thread. Once.
+    [[nodiscard]] result<void> start();
     // Handles what is in order, forgets the rest.
     ~collector();
     collector(const collector&) = delete;
@@ -34,6 +38,7 @@ private:
 
     const outcome_handler handler_;
     const std::function<void()> unit_done_;
+    const thread_failed failed_;
     std::mutex mutex_;
     std::condition_variable some_;
     std::map<std::uint32_t, line> lines_;

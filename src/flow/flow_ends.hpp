@@ -24,7 +24,7 @@ public:
     void hurry() override { intake_.hurry(); }
     void drain() override { intake_.wait_idle(); }
 
-    // A device that is lost is lost for the process, and with it the flow.
+    // A device that is lost is lost for the process, and with it the flow; so is a thread that has ended with an exception.
     result<void> health() const override {
         const std::lock_guard lock(lost_mutex_);
         return lost_;
@@ -32,9 +32,11 @@ public:
 
 private:
     void notice(const outcome& o) {
-        if (o.faces || o.faces.error().code != errc::device_lost) return;
+        if (!o.faces && o.faces.error().code == errc::device_lost) give_up(o.faces.error());
+    }
+    void give_up(error why) {
         const std::lock_guard lock(lost_mutex_);
-        if (lost_) lost_ = tl::unexpected(o.faces.error());
+        if (lost_) lost_ = tl::unexpected(std::move(why));
     }
     mutable std::mutex lost_mutex_;  // these before the collector, whose thread uses them
     result<void> lost_;
@@ -49,7 +51,15 @@ protected:
                   notice(o);
                   handler(std::move(o));
               },
-              [this] { intake_.done(); }) {}
+              [this] { intake_.done(); }, [this](error e) { give_up(std::move(e)); }) {}
+
+    // For threads of the flow that cannot go on: frames in work have no outcome any more, and nobody waits for them.
+    [[nodiscard]] thread_failed stops_flow() {
+        return [this](error e) {
+            give_up(std::move(e));
+            intake_.close();
+        };
+    }
 
     // Frame `i` of a unit is detected in, or starts from the one before.
     [[nodiscard]] bool detects(const work_unit& unit, std::size_t i) const {

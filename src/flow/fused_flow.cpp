@@ -14,6 +14,7 @@ public:
     static result<std::unique_ptr<flow>> create(const flow_parts& parts, std::size_t lanes_per_device,
                                                 const pass_shape& shape) {
         auto f = std::unique_ptr<fused_flow>(new fused_flow(parts, lanes_per_device, shape));
+        if (auto r = f->collector_.start(); !r) return tl::unexpected(std::move(r.error()));
         for (std::size_t i = 0; i < f->lines_.size() * lanes_per_device; ++i) {
             auto l = lane::create(*f->lines_[i % f->lines_.size()], "lane " + std::to_string(i), shape);
             if (!l) return tl::unexpected(std::move(l.error()));
@@ -24,7 +25,11 @@ public:
             // is one of the source's device, since the devices' number divides that of the lanes.
             const std::size_t part = f->live_ ? i : i % f->lines_.size(),
                               parts_in_all = f->live_ ? f->lanes_.size() : f->lines_.size();
-            f->threads_.emplace_back([self = f.get(), i, part, parts_in_all] { self->work(i, part, parts_in_all); });
+            auto started = start_thread(
+                "lane " + std::to_string(i) + " of the flow",
+                [self = f.get(), i, part, parts_in_all] { self->work(i, part, parts_in_all); }, f->stops_flow());
+            if (!started) return tl::unexpected(std::move(started.error()));
+            f->threads_.push_back(std::move(*started));
         }
         return f;
     }
@@ -63,15 +68,27 @@ private:
         for (;;) {
             auto units = intake_.take(part, parts, pass_frames_, patience_);
             if (units.empty()) return;
-            auto outcomes = through(*lanes_[index], units);
+            std::vector<std::vector<outcome>> outcomes(units.size());
+            for (std::size_t u = 0; u < units.size(); ++u)
+                outcomes[u].reserve(units[u].frames.size());
+            auto passed = caught("working on frames", [&] { through(*lanes_[index], units, outcomes); });
+            if (!passed) fail_the_rest(units, outcomes, passed.error());
             for (std::size_t u = 0; u < units.size(); ++u)
                 collector_.put(units[u].line, units[u].ticket, std::move(outcomes[u]));
         }
     }
 
-    // The units side by side: a pass takes the next frame of each.
-    std::vector<std::vector<outcome>> through(lane& l, std::vector<work_unit>& units) const {
-        std::vector<std::vector<outcome>> outcomes(units.size());
+    // Every frame that was taken on has an outcome.
+    static void fail_the_rest(std::vector<work_unit>& units, std::vector<std::vector<outcome>>& outcomes,
+                              const error& why) {
+        for (std::size_t u = 0; u < units.size(); ++u) {
+            for (std::size_t at = outcomes[u].size(); at < units[u].frames.size(); ++at)
+                outcomes[u].push_back({std::move(units[u].frames[at]), tl::unexpected(why)});
+        }
+    }
+
+    // The units side by side: a pass takes the next frame of each. `outcomes`: one list for each, with room for all its frames.
+    void through(lane& l, std::vector<work_unit>& units, std::vector<std::vector<outcome>>& outcomes) const {
         for (std::size_t at = 0;; ++at) {
             std::vector<lane::item> items;
             std::vector<std::size_t> of_unit;
@@ -83,7 +100,7 @@ private:
                 items.push_back({&unit.frames[at], detects(unit, at), follows, {}});
                 of_unit.push_back(u);
             }
-            if (items.empty()) return outcomes;
+            if (items.empty()) return;
             l.pass(items);
             for (std::size_t i = 0; i < items.size(); ++i)
                 outcomes[of_unit[i]].push_back({std::move(units[of_unit[i]].frames[at]), std::move(items[i].faces)});

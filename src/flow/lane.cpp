@@ -70,7 +70,7 @@ void lane::run(std::vector<part>& parts) {
             continue;
         }
         const auto at = static_cast<std::int32_t>(f);
-        p.of->faces = faces_of(*done, at, *p.of->from, line_.work.chosen().min_presence);
+        p.of->faces = faces_of(*done, at, space_.shape().records(), *p.of->from, line_.work.chosen().min_presence);
         if (line_.work.chosen().detect_every > 1)
             line_.work.carry(*stream_, space_.results(faces_.frames), at, p.followed->set());
     }

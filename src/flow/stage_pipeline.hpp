@@ -3,13 +3,17 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/queue.hpp"
+#include "core/thread.hpp"
 
 namespace faceflow::flow {
 
+// A job has a `failed` (result<void>), which the steps heed.
 template <class Job>
 class stage_pipeline {
 public:
@@ -20,24 +24,31 @@ public:
     ~stage_pipeline() { join(); }
 
     // `produce` runs on a thread of its own, pushes jobs and returns when there are no more. Every job goes through every
-    // step: one that failed is for the steps to pass by, so that order is kept.
-    void start(std::function<void(edge&)> produce, std::vector<step> steps) {
+    // step: one that failed is for the steps to pass by, so that order is kept. What a step throws is the job's failure; what
+    // `produce` throws goes to `failed`. Errors of start_thread: then nothing was produced, and nothing is left running.
+    [[nodiscard]] result<void> start(std::function<void(edge&)> produce, std::vector<step> steps,
+                                     thread_failed failed) {
         for (std::size_t i = 0; i < steps.size(); ++i)
             edges_.push_back(std::make_unique<edge>(waiting, queue_policy::block));
-        threads_.emplace_back([produce = std::move(produce), to = edges_.front().get()] {
-            produce(*to);
-            to->close();
-        });
-        for (std::size_t i = 0; i < steps.size(); ++i) {
-            edge* to = i + 1 < steps.size() ? edges_[i + 1].get() : nullptr;
-            threads_.emplace_back([work = std::move(steps[i]), from = edges_[i].get(), to] {
-                while (auto job = from->pop()) {
-                    work(**job);
-                    if (to != nullptr) to->push(std::move(*job));
-                }
-                if (to != nullptr) to->close();
-            });
+        // The producer last: until then an edge that is closed ends the steps behind it.
+        for (std::size_t i = steps.size(); i > 0; --i) {
+            edge* to = i < steps.size() ? edges_[i].get() : nullptr;
+            auto started = add(
+                "stage " + std::to_string(i) + " of a flow",
+                [work = std::move(steps[i - 1]), from = edges_[i - 1].get(), to] { pass_on(work, *from, to); }, failed);
+            if (!started) return started;
         }
+        edge* first = edges_.front().get();
+        return add(
+            "taking frames on",
+            [produce = std::move(produce), first] {
+                produce(*first);
+                first->close();
+            },
+            [failed, first](error e) {
+                failed(std::move(e));
+                first->close();
+            });
     }
 
     // Once `produce` is on its way to its end.
@@ -48,6 +59,26 @@ public:
     }
 
 private:
+    static void pass_on(const step& work, edge& from, edge* to) {
+        while (auto job = from.pop()) {
+            if (auto done = caught("working on a frame", [&] { work(**job); }); !done) (*job)->failed = std::move(done);
+            if (to != nullptr) to->push(std::move(*job));
+        }
+        if (to != nullptr) to->close();
+    }
+
+    result<void> add(std::string doing, std::function<void()> work, thread_failed failed) {
+        auto started = start_thread(std::move(doing), std::move(work), std::move(failed));
+        if (started) {
+            threads_.push_back(std::move(*started));
+            return {};
+        }
+        for (auto& e : edges_)
+            e->close();
+        join();
+        return tl::unexpected(std::move(started.error()));
+    }
+
     std::vector<std::unique_ptr<edge>> edges_;
     std::vector<std::thread> threads_;
 };

@@ -14,10 +14,11 @@ stage_threads::stage_threads(const equipped_device& d, const flow_parts& parts, 
       collector_(to) {}
 
 result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_device& d, const flow_parts& parts,
-                                                             std::size_t part, intake& from, collector& to) {
+                                                             std::size_t part, intake& from, collector& to,
+                                                             thread_failed failed) {
     std::unique_ptr<stage_threads> s(new stage_threads(d, parts, part, from, to));
     if (auto r = s->prepare(); !r) return tl::unexpected(std::move(r.error()));
-    s->start();
+    if (auto r = s->start(std::move(failed)); !r) return tl::unexpected(std::move(r.error()));
     return s;
 }
 
@@ -64,9 +65,11 @@ result<void> stage_threads::prepare() {
     return detect_stream_->take_error().and_then([&] { return landmark_stream_->take_error(); });
 }
 
-void stage_threads::start() {
-    pipeline_.start([this](auto& to) { capture(to); },
-                    {[this](job& j) { detect(j); }, [this](job& j) { region(j); }, [this](job& j) { landmark(j); }});
+result<void> stage_threads::start(thread_failed failed) {
+    return pipeline_.start(
+        [this](auto& to) { capture(to); },
+        {[this](job& j) { detect(j); }, [this](job& j) { region(j); }, [this](job& j) { landmark(j); }},
+        std::move(failed));
 }
 
 stage_threads::~stage_threads() {
@@ -89,7 +92,8 @@ void stage_threads::capture(stage_pipeline<job>::edge& to) {
             j->unit = outcomes;
             j->from = std::move(unit->frames[i]);
             j->detect = i == 0 ? unit->detect_first : i % detect_every_ == 0;
-            j->failed = begin_capture(*j);
+            if (auto begun = caught("taking a frame on", [&] { j->failed = begin_capture(*j); }); !begun)
+                j->failed = std::move(begun);
             to.push(std::move(j));
         }
     }
@@ -183,7 +187,10 @@ void stage_threads::region(job& j) {
 }
 
 void stage_threads::landmark(job& j) {
-    result<frame_faces> faces = j.failed ? finish(j) : tl::unexpected(j.failed.error());
+    result<frame_faces> faces;
+    auto finished =
+        caught("reading a frame's faces", [&] { faces = j.failed ? finish(j) : tl::unexpected(j.failed.error()); });
+    if (!finished) faces = tl::unexpected(std::move(finished.error()));
     if (j.source != nullptr) {
         landmark_stream_->record(*j.source->finished);
         {
@@ -207,7 +214,7 @@ result<frame_faces> stage_threads::finish(job& j) {
     if (auto r = came_through(j); !r) return tl::unexpected(std::move(r.error()));
     if (line_.work.chosen().detect_every > 1)
         line_.work.carry(*landmark_stream_, j.place->space.results(1), 0, j.source->followed.set());
-    return faces_of(*read, 0, j.from, line_.work.chosen().min_presence);
+    return faces_of(*read, 0, j.place->space.shape().records(), j.from, line_.work.chosen().min_presence);
 }
 
 result<vision::pass_results> stage_threads::mesh_all(job& j) {

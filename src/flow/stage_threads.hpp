@@ -62,7 +62,8 @@ public:
 
     [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const equipped_device& d,
                                                                        const flow_parts& parts, std::size_t part,
-                                                                       intake& from, collector& to);
+                                                                       intake& from, collector& to,
+                                                                       thread_failed failed);
     // The intake must be closed.
     ~stage_threads();
 
@@ -74,7 +75,7 @@ public:
 private:
     stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
     [[nodiscard]] result<void> prepare();
-    void start();
+    [[nodiscard]] result<void> start(thread_failed failed);
 
     void capture(stage_pipeline<job>::edge& to);
     void detect(job& j);

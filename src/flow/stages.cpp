@@ -1,7 +1,13 @@
 #include "flow/stages.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <vector>
+
+#include "core/read_once.hpp"
 
 namespace faceflow::flow {
 namespace {
@@ -22,6 +28,20 @@ std::vector<image> pictures_of(pass_frames frames) {
     for (const frame& f : frames)
         pictures.push_back(f.picture);
     return pictures;
+}
+
+// Numbers that a face near a picture has: what tracks and writes faces goes by them.
+bool sound(const vision::face_record& r) {
+    constexpr float most = 1e6f;
+    const auto near = [](float x) { return x >= -most && x <= most; };
+    const auto all_near = [&](const auto& of) {
+        constexpr std::size_t bytes = sizeof(of);
+        std::array<float, bytes / sizeof(float)> numbers;
+        static_assert(sizeof numbers == bytes);
+        std::memcpy(numbers.data(), &of, bytes);
+        return std::all_of(numbers.begin(), numbers.end(), near);
+    };
+    return all_near(r.found) && near(r.presence) && all_near(r.landmarks) && all_near(r.pose);
 }
 
 }  // namespace
@@ -128,13 +148,19 @@ void stages::carry(stream& on, const vision::pass_results& results, std::int32_t
     kernels_->carry(on, results, i, options_.min_presence, vision::detect_options{}.region_scale, next);
 }
 
-frame_faces faces_of(const vision::pass_results& results, std::int32_t i, const host_frame& of, float min_presence) {
-    const vision::result_header& header = results.headers[i];
+result<frame_faces> faces_of(const vision::pass_results& results, std::int32_t i, std::int32_t room,
+                             const host_frame& of, float min_presence) {
+    const auto header = read_once(results.headers + i);
+    if (header.filled < 0 || header.first < 0 || header.first > room || header.filled > room - header.first) {
+        return fail(errc::corrupt, fmt::format("results of {} faces from number {} on, where there is room for {}",
+                                               header.filled, header.first, room));
+    }
     frame_faces out{of.id, of.pts_ns, of.picture.upright_width(), of.picture.upright_height(), {}};
     out.faces.reserve(static_cast<std::size_t>(header.filled));
     for (std::int32_t k = 0; k < header.filled; ++k) {
-        const vision::face_record& r = results.records()[header.first + k];
+        const auto r = read_once(results.records() + header.first + k);
         if (!(r.presence >= min_presence)) continue;
+        if (!sound(r)) return fail(errc::corrupt, fmt::format("face {} of the results is no place in a picture", k));
         face& f = out.faces.emplace_back();
         f.score = r.found.score;
         f.presence = r.presence;

@@ -58,8 +58,10 @@ private:
     std::unique_ptr<vision::kernels> kernels_;
 };
 
-// The faces of frame `i` of a pass whose results lie in host memory, those below the presence threshold left out.
-[[nodiscard]] frame_faces faces_of(const vision::pass_results& results, std::int32_t i, const host_frame& of,
-                                   float min_presence);
+// The faces of frame `i` of a pass, those below the presence threshold left out. The results lie in host memory, with `room`
+// records behind the headers; another process may be writing them, whatever it likes. errc::corrupt for records that are not
+// there, or that hold no face near a picture.
+[[nodiscard]] result<frame_faces> faces_of(const vision::pass_results& results, std::int32_t i, std::int32_t room,
+                                           const host_frame& of, float min_presence);
 
 }  // namespace faceflow::flow

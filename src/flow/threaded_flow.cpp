@@ -10,8 +10,10 @@ class threaded_flow final : public flow_ends {
 public:
     static result<std::unique_ptr<flow>> create(const flow_parts& parts) {
         auto f = std::unique_ptr<threaded_flow>(new threaded_flow(parts));
+        if (auto r = f->collector_.start(); !r) return tl::unexpected(std::move(r.error()));
         for (std::size_t i = 0; i < parts.devices.size(); ++i) {
-            auto threads = stage_threads::create(parts.devices[i], parts, i, f->intake_, f->collector_);
+            auto threads =
+                stage_threads::create(parts.devices[i], parts, i, f->intake_, f->collector_, f->stops_flow());
             if (!threads) {
                 f->intake_.close();
                 return tl::unexpected(std::move(threads.error()));

@@ -139,7 +139,7 @@ std::size_t pass_shape::set_bytes() const {
 }
 
 std::size_t pass_shape::results_bytes() const {
-    return vision::pass_results::bytes(frames, frames * max_faces + mesh_faces - 1);
+    return vision::pass_results::bytes(frames, records());
 }
 
 result<detector_memory> detector_memory::create(device& on, const model_set& models, std::int32_t frames) {

@@ -29,8 +29,10 @@ struct pass_shape {
     std::int32_t max_faces = 100;  // per frame
     std::int32_t mesh_faces = mesh_batch;
 
-    [[nodiscard]] std::size_t set_bytes() const;      // of one frame's detection set
-    [[nodiscard]] std::size_t results_bytes() const;  // of the pass's
+    [[nodiscard]] std::size_t set_bytes() const;  // of one frame's detection set
+    [[nodiscard]] std::size_t results_bytes() const;
+    // Records that there is room for in those.
+    [[nodiscard]] std::int32_t records() const { return frames * max_faces + mesh_faces - 1; }  // of the pass's
 };
 
 class mesh_memory;

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "core/thread.hpp"
+
 namespace faceflow {
 namespace {
 
@@ -140,15 +142,21 @@ frame_cache_counts frame_cache::counts() const {
     return c;
 }
 
-cache_sweeper::cache_sweeper(frame_cache& cache, std::chrono::nanoseconds period)
-    : thread_([this, &cache, period] {
-          std::unique_lock lock(mutex_);
-          while (!changed_.wait_for(lock, period, [this] { return stopping_; })) {
-              lock.unlock();
-              cache.sweep();
-              lock.lock();
-          }
-      }) {}
+cache_sweeper::cache_sweeper(frame_cache& cache, std::chrono::nanoseconds period) {
+    // Without a thread frames expire with the next that is put or got, which sweep as well.
+    auto started = start_thread(
+        "sweeping the frame cache",
+        [this, &cache, period] {
+            std::unique_lock lock(mutex_);
+            while (!changed_.wait_for(lock, period, [this] { return stopping_; })) {
+                lock.unlock();
+                cache.sweep();
+                lock.lock();
+            }
+        },
+        [](const error&) {});
+    if (started) thread_ = std::move(*started);
+}
 
 cache_sweeper::~cache_sweeper() {
     {
@@ -156,7 +164,7 @@ cache_sweeper::~cache_sweeper() {
         stopping_ = true;
     }
     changed_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
 }
 
 }  // namespace faceflow

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <utility>
 
+#include "core/thread.hpp"
 #include "frame/layout.hpp"
 
 namespace faceflow {
@@ -34,10 +35,15 @@ private:
 // More than wait are not needed: a job that finds no helper is its caller's.
 packer::packer(std::size_t helpers) : waiting_(4 * helpers, queue_policy::fifo) {
     for (std::size_t i = 0; i < helpers; ++i) {
-        helpers_.emplace_back([this] {
-            while (auto next = waiting_.pop())
-                (*next)->work();
-        });
+        auto started = start_thread(
+            "packing frames",
+            [this] {
+                while (auto next = waiting_.pop())
+                    (*next)->work();
+            },
+            [](const error&) {});
+        if (!started) break;  // those that there are do it, or the caller alone
+        helpers_.push_back(std::move(*started));
     }
 }
 

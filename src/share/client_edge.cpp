@@ -125,18 +125,25 @@ std::optional<std::uint32_t> client_edge::take_back_oldest() {
 }
 
 result<void> client_edge::tell_slabs(const slab_book& slabs) {
+    if (told_version_ == slabs.version()) return {};
     const auto& all = slabs.entries();
-    for (; told_ < all.size(); ++told_) {
-        const auto& e = all[told_];
-        result<void> sent;
-        if (e.memory != nullptr) {
-            const std::array<int, 1> memory{e.memory->get()};
-            sent = to_.send(kind(share_message::slab), e.facts, at_once, memory);
-        } else {
-            sent = to_.send(kind(share_message::slab_gone), e.facts, at_once);
+    for (auto at = told_.begin(); at != told_.end();) {
+        if (all.contains(*at)) {
+            ++at;
+            continue;
         }
-        if (!sent) return sent;
+        ipc::share_slab gone;
+        gone.number = *at;
+        if (auto sent = to_.send(kind(share_message::slab_gone), gone, at_once); !sent) return sent;
+        at = told_.erase(at);
     }
+    for (const auto& [number, e] : all) {
+        if (told_.contains(number)) continue;
+        const std::array<int, 1> memory{e.memory->get()};
+        if (auto sent = to_.send(kind(share_message::slab), e.facts, at_once, memory); !sent) return sent;
+        told_.insert(number);
+    }
+    told_version_ = slabs.version();
     return {};
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "frame/frame.hpp"
@@ -74,7 +75,8 @@ private:
     const ipc::share_policy policy_;
     std::vector<place> places_;
     std::uint64_t serial_ = 0;
-    std::size_t told_ = 0;  // entries of the slab book
+    std::set<std::uint32_t> told_;  // entries of the slab book that it has
+    std::uint64_t told_version_ = 0;
     client_counts counts_;
 };
 

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/sealed_memory.hpp"
+
 namespace faceflow::share {
 namespace {
 
@@ -13,8 +15,10 @@ namespace {
 result<unique_fd> reopen_read_only(const unique_fd& memory) {
     unique_fd opened(::open(fmt::format("/proc/self/fd/{}", memory.get()).c_str(), O_RDONLY | O_CLOEXEC));
     if (opened) return opened;
-    return fail(errc::io, fmt::format("frame memory cannot be opened for reading alone: {}; is /proc mounted?",
-                                      std::strerror(errno)));
+    const bool full = errno == EMFILE || errno == ENFILE;
+    return fail(full ? errc::unavailable : errc::io,
+                fmt::format("frame memory cannot be opened for reading alone: {}; {}", std::strerror(errno),
+                            full ? "raise the limit of open files (ulimit -n)" : "is /proc mounted?"));
 }
 
 }  // namespace
@@ -27,26 +31,25 @@ result<slab_book::slot_number> slab_book::find(const lease& of) {
 }
 
 result<void> slab_book::catch_up() {
-    std::uint64_t mark = read_;
-    for (const auto& news : exported_.since(mark)) {
+    for (const auto& news : exported_.news(read_)) {
         const auto& f = news.facts;
-        entry e{{f.number, f.slots, f.slot_bytes, f.where.offset, f.where.kind, {}}, nullptr};
-        if (f.where.kind == device_kind::cuda) {
-            return fail(errc::unsupported,
-                        "frames in CUDA memory cannot be shared with programs that are not faceflow's "
-                        "own: CUDA knows no read-only imports; share from --device cpu");
-        }
-        if (news.memory != nullptr) {
+        if (news.memory == nullptr) {
+            entries_.erase(f.number);
+        } else {
+            if (f.where.kind == device_kind::cuda) {
+                return fail(errc::unsupported,
+                            "frames in CUDA memory cannot be shared with programs that are not faceflow's "
+                            "own: CUDA knows no read-only imports; share from --device cpu");
+            }
+            // Its owner has mapped it; nobody else is meant to write there.
+            if (auto r = seal_against_writers(news.memory->get()); !r) return r;
             auto opened = reopen_read_only(*news.memory);
             if (!opened) return tl::unexpected(std::move(opened.error()));
-            e.memory = std::make_shared<const unique_fd>(std::move(*opened));
-        } else {
-            for (entry& came : entries_) {
-                if (came.facts.number == f.number) came.memory = nullptr;
-            }
+            entries_[f.number] = {{f.number, f.slots, f.slot_bytes, f.where.offset, f.where.kind, {}},
+                                  std::make_shared<const unique_fd>(std::move(*opened))};
         }
-        entries_.push_back(std::move(e));
-        ++read_;
+        read_.enter(news);
+        ++version_;
     }
     return {};
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <vector>
 
 #include "core/unique_fd.hpp"
 #include "flow/process/exported_slabs.hpp"
@@ -26,17 +26,20 @@ public:
 
     struct entry {
         ipc::share_slab facts;
-        std::shared_ptr<const unique_fd> memory;  // null: it is gone, and whoever has it mapped lets go
+        std::shared_ptr<const unique_fd> memory;
     };
-    // All that came and went, in order. Entries are only added; a slab that went loses its memory where it came, too.
-    [[nodiscard]] const std::vector<entry>& entries() const noexcept { return entries_; }
+    // Those that there are, by their numbers, which only grow. A client lets go of what is not among them any more.
+    [[nodiscard]] const std::map<std::uint32_t, entry>& entries() const noexcept { return entries_; }
+    // Grows with each that comes or goes.
+    [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
 private:
     [[nodiscard]] result<void> catch_up();
 
     flow::exported_slabs exported_;
-    std::uint64_t read_ = 0;
-    std::vector<entry> entries_;
+    flow::exported_slabs::told read_;
+    std::map<std::uint32_t, entry> entries_;
+    std::uint64_t version_ = 0;
 };
 
 }  // namespace faceflow::share

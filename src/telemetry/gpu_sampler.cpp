@@ -3,12 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/thread.hpp"
+
 namespace faceflow {
 
 gpu_sampler::gpu_sampler(std::vector<card> cards, std::chrono::nanoseconds period) : period_(period) {
     for (card& c : cards)
         cards_.push_back({std::move(c), 0, {}});
-    thread_ = std::thread([this] { work(); });
+    // Without a thread, or once it is out of memory, there are no readings: the run is worth more than its figures.
+    if (auto started = start_thread(
+            "readings of GPUs", [this] { work(); }, [](const error&) {}))
+        thread_ = std::move(*started);
 }
 
 gpu_sampler::~gpu_sampler() {

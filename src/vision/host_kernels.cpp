@@ -1,12 +1,20 @@
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
+#include "core/read_once.hpp"
 #include "vision/block_kernels.hpp"
 #include "vision/kernels.hpp"
 #include "vision/sample.hpp"
 
 namespace faceflow::vision {
 namespace {
+
+bool near_a_picture(const region& r) {
+    constexpr float most = 1e6f;
+    const float numbers[] = {r.cx, r.cy, r.size, r.angle};
+    return std::all_of(std::begin(numbers), std::end(numbers), [](float x) { return x >= -most && x <= most; });
+}
 
 // Runs the block functions with a single thread, on the address at which a kernel reaches device memory.
 class host_kernels final : public kernels {
@@ -49,8 +57,11 @@ public:
                 data = mapped(target.data)]() -> result<void> {
             const std::int32_t n = std::min(faces_in(faces) - first, t.capacity);
             for (std::int32_t i = 0; i < n; ++i) {
+                // Where processes share the faces, their number may be another one by now, and they may be anything.
                 const face_place at = locate(faces, first + i);
-                const region& area = faces.of[at.frame]->items()[at.item].area;
+                if (at.frame < 0) break;
+                const region area = read_once(&faces.of[at.frame]->items()[at.item].area);
+                if (!near_a_picture(area)) return fail(errc::corrupt, "a face that is no place in a picture");
                 const tensor_target out{data + static_cast<std::ptrdiff_t>(i) * 3 * t.size * t.size, t.size, t.size, 1,
                                         0};
                 sample(sources[static_cast<std::size_t>(at.frame)], frame_from_region(area, static_cast<float>(t.size)),
@@ -71,6 +82,7 @@ public:
             begin_results(faces, first, capacity, results);
             for (std::int32_t i = 0; i < n; ++i) {
                 const face_place at = locate(faces, first + i);
+                if (at.frame < 0) break;
                 finish_face(serial_block{}, faces.of[at.frame]->items()[at.item],
                             landmarks + static_cast<std::ptrdiff_t>(i) * landmark_count * 3, scores[i], basis,
                             options[static_cast<std::size_t>(at.frame)], results.records() + first + i);

@@ -1,8 +1,11 @@
-// faceflow-stage that runs out of memory when it is sent SIGUSR1: from then on the kernel gives the process no more of it, and
-// it allocates nothing from what it has. Flows start it when FACEFLOW_STAGE names it.
+// faceflow-stage that fails as it is told. Flows start it when FACEFLOW_STAGE names it.
+//
+// SIGUSR1: it runs out of memory: from then on the kernel gives the process no more of it, and it allocates nothing from what it has.
+// SIGUSR2: its main thread sleeps for ever. SIGPROF: it computes for ever.
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -18,6 +21,23 @@ std::atomic<bool> starved{false};  // lock-free: a signal handler may set it
 void starve(int) {
     const rlimit least{1, 1};
     if (::setrlimit(RLIMIT_AS, &least) == 0) starved = true;
+}
+
+void sleep_for_ever(int) {
+    for (;;)
+        ::pause();
+}
+
+void compute_for_ever(int) {
+    for (volatile unsigned long n = 0;;)
+        n = n + 1;
+}
+
+bool on_signal(int number, void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    return ::sigaction(number, &action, nullptr) == 0;
 }
 
 }  // namespace
@@ -42,10 +62,8 @@ void operator delete(void* memory, std::size_t) noexcept {
 }
 
 int main(int argc, char** argv) {
-    struct sigaction on_signal {};
-    on_signal.sa_handler = starve;
-    on_signal.sa_flags = SA_RESTART;
-    if (argc != 3 || ::sigaction(SIGUSR1, &on_signal, nullptr) != 0) return 2;
+    const bool ready = on_signal(SIGUSR2, sleep_for_ever) && on_signal(SIGPROF, compute_for_ever);
+    if (argc != 3 || !ready || !on_signal(SIGUSR1, starve)) return 2;
     if (!faceflow::ipc::die_with_parent(std::atoi(argv[2]))) return 0;
     const auto served = faceflow::flow::serve_stage(faceflow::unique_fd(3));
     return served ? 0 : 1;

@@ -193,7 +193,9 @@ TEST(collector, hands_outcomes_on_in_the_order_of_their_tickets) {
     std::vector<std::uint64_t> seen;
     int units = 0;
     {
-        collector c([&](outcome&& o) { seen.push_back(o.frame.id.sequence); }, [&] { ++units; });
+        collector c([&](outcome&& o) { seen.push_back(o.frame.id.sequence); }, [&] { ++units; },
+                    [](const error& e) { ADD_FAILURE() << e.message; });
+        ASSERT_TRUE(c.start());
         std::vector<std::uint64_t> tickets(200);
         for (std::uint64_t i = 0; i < tickets.size(); ++i)
             tickets[i] = i;

@@ -1,10 +1,15 @@
 // What a stage process makes of an owner that is another version, or sends what makes no sense.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 
 #include "device/open_devices.hpp"
 #include "flow/process/exported_slabs.hpp"
@@ -42,6 +47,46 @@ TEST(stage_protocol, a_greeting_comes_through_as_it_was) {
     EXPECT_FALSE(read->chosen.pinned);
     EXPECT_EQ(read->chosen.link, "pcie3");
     EXPECT_EQ(to_json(*read), to_json(h));
+}
+
+// Another value than the default.
+struct changed {
+    void operator()(bool& x) const { x = !x; }
+    void operator()(std::string& x) const { x += " otherwise"; }
+    void operator()(std::filesystem::path& x) const { x = "/some/where else"; }
+    template <class Number>
+    requires std::is_arithmetic_v<Number>
+    void operator()(Number& x) const { x = static_cast<Number>(x + 3); }
+    template <class Enum>
+    requires std::is_enum_v<Enum>
+    void operator()(Enum& x) const { x = static_cast<Enum>(1 - static_cast<int>(x)); }
+};
+
+// Every field, whoever else lists them: a field that is added to options does not compile until it is named here.
+template <class Options>
+auto fields_of(Options& o) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, p, q, r, s, t, u, v, w, x, y, z, aa, bb, cc, dd, ee, ff] = o;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, p, q, r, s, t, u, v, w, x, y, z, aa, bb, cc, dd, ee, ff);
+}
+
+TEST(stage_protocol, every_option_reaches_the_stage) {
+    stage_hello h;
+    const options usual;
+    std::apply([](auto&... field) { (changed()(field), ...); }, fields_of(h.chosen));
+    const auto read = read_hello(to_json(h));
+    ASSERT_OK(read);
+    EXPECT_EQ(read->chosen.stage_timeout, usual.stage_timeout + 3);
+    const auto sent = fields_of(std::as_const(h.chosen)), came = fields_of(read->chosen), before = fields_of(usual);
+    const auto compare = [&]<std::size_t... n>(std::index_sequence<n...>) {
+        // Of fields that nobody sets, a stage would have the default: it must be seen to be another.
+        const std::array<bool, sizeof...(n)> differ{(std::get<n>(sent) != std::get<n>(before))...};
+        const std::array<bool, sizeof...(n)> arrived{(std::get<n>(came) == std::get<n>(sent))...};
+        for (std::size_t i = 0; i < sizeof...(n); ++i) {
+            EXPECT_TRUE(differ[i]) << "field " << i << " of struct options was not changed";
+            EXPECT_TRUE(arrived[i]) << "field " << i << " of struct options did not arrive";
+        }
+    };
+    compare(std::make_index_sequence<std::tuple_size_v<decltype(sent)>>());
 }
 
 TEST(stage_protocol, another_version_or_layout_is_refused_by_name) {

@@ -44,7 +44,7 @@ std::byte* emulated_device::reach(std::byte* device_memory, std::size_t bytes, b
 
 result<std::unique_ptr<stream>> emulated_device::make_stream(std::string label) {
     try {
-        return std::make_unique<emulated_stream>(*this, std::move(label));
+        return emulated_stream::create(*this, std::move(label));
     } catch (const std::system_error& e) {
         return fail(errc::unavailable,
                     fmt::format("no thread for another stream of emulated GPU {}: {}", index_, e.what()));

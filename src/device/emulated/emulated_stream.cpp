@@ -4,8 +4,10 @@
 #include <sys/prctl.h>
 
 #include <chrono>
+#include <exception>
 #include <utility>
 
+#include "core/thread.hpp"
 #include "device/work_note.hpp"
 
 namespace faceflow {
@@ -54,11 +56,15 @@ void emulated_event::renew(std::shared_ptr<stream_mark> mark) {
     latest_ = std::move(mark);
 }
 
-emulated_stream::emulated_stream(device& owner, std::string label)
-    : owner_(owner),
-      label_(std::move(label)),
-      thread_([this] { work_through(); }) {
-    pthread_setname_np(thread_.native_handle(), label_.substr(0, 15).c_str());
+result<std::unique_ptr<stream>> emulated_stream::create(device& owner, std::string label) {
+    std::unique_ptr<emulated_stream> s(new emulated_stream(owner, std::move(label)));
+    // What tasks throw is an error of the stream; an exception that is none of theirs finds the machine out of memory for a word.
+    auto started = start_thread(
+        "the stream " + s->label_, [self = s.get()] { self->work_through(); }, [](const error&) { std::terminate(); });
+    if (!started) return tl::unexpected(std::move(started.error()));
+    s->thread_ = std::move(*started);
+    pthread_setname_np(s->thread_.native_handle(), s->label_.substr(0, 15).c_str());
+    return s;
 }
 
 emulated_stream::~emulated_stream() {
@@ -67,7 +73,7 @@ emulated_stream::~emulated_stream() {
         closing_ = true;
     }
     changed_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
 }
 
 void emulated_stream::run(task work) {

@@ -46,8 +46,8 @@ private:
 // the slots and staging blocks that it needs. The destructor finishes what was added.
 class emulated_stream final : public stream {
 public:
-    // Throws std::system_error when no thread can be had.
-    emulated_stream(device& owner, std::string label);
+    // Errors of start_thread.
+    [[nodiscard]] static result<std::unique_ptr<stream>> create(device& owner, std::string label);
     ~emulated_stream() override;
 
     [[nodiscard]] device& owner() const noexcept override { return owner_; }
@@ -86,6 +86,7 @@ private:
     };
     using item = std::variant<work_item, reach_item, wait_item, signal_item, word_item>;
 
+    emulated_stream(device& owner, std::string label) : owner_(owner), label_(std::move(label)) {}
     void add(item i);
     void work_through();
     void perform(item& i);

@@ -21,42 +21,43 @@ result<slot_name> exported_slabs::name_of(const lease& of) {
         e.facts.slot_bytes = from->slot_bytes();
         e.facts.where = shared->where;
         e.memory = std::make_shared<const unique_fd>(std::move(shared->descriptor));
-        known_.push_back({from, from.get(), e, device_.computes_on_host() ? nullptr : from});
-        history_.push_back(std::move(e));
+        known_.push_back({from, from.get(), std::move(e), device_.computes_on_host() ? nullptr : from});
+        ++version_;
         at = known_.end() - 1;
     }
-    return slot_name{at->told.facts.number, of.where().index, of.where().generation};
+    return slot_name{at->told_as.facts.number, of.where().index, of.where().generation};
 }
 
 bool exported_slabs::current(const slot_name& name) const {
     const std::lock_guard lock(mutex_);
     const auto at =
-        std::find_if(known_.begin(), known_.end(), [&](const known& k) { return k.told.facts.number == name.slab; });
+        std::find_if(known_.begin(), known_.end(), [&](const known& k) { return k.told_as.facts.number == name.slab; });
     const auto from = at != known_.end() ? at->of.lock() : nullptr;
     return from != nullptr && from->current(name.slot, name.generation);
 }
 
 void exported_slabs::collect_gone() {
-    for (auto at = known_.begin(); at != known_.end();) {
-        if (at->of.expired()) {
-            history_.push_back({at->told.facts, nullptr});
-            // What comes to a process that starts later need not be said.
-            for (entry& e : history_) {
-                if (e.facts.number == at->told.facts.number) e.memory = nullptr;
-            }
-            at = known_.erase(at);
-        } else {
-            ++at;
-        }
-    }
+    version_ += std::erase_if(known_, [](const known& k) { return k.of.expired(); });
 }
 
-std::vector<exported_slabs::entry> exported_slabs::since(std::uint64_t& mark) {
+std::vector<exported_slabs::entry> exported_slabs::news(told& to) const {
     const std::lock_guard lock(mutex_);
-    std::vector<entry> news(
-        history_.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(mark, history_.size())), history_.end());
-    mark = history_.size();
-    return news;
+    if (to.version_ == version_) return {};
+    std::vector<entry> all;
+    for (const std::uint32_t number : to.numbers_) {
+        const bool there =
+            std::any_of(known_.begin(), known_.end(), [&](const known& k) { return k.told_as.facts.number == number; });
+        if (there) continue;
+        entry gone;
+        gone.facts.number = number;
+        all.push_back(std::move(gone));
+    }
+    for (const known& k : known_) {
+        if (!to.numbers_.contains(k.told_as.facts.number)) all.push_back(k.told_as);
+    }
+    // Asked again, it is told again, until all of it was entered.
+    if (all.empty()) to.version_ = version_;
+    return all;
 }
 
 result<void> check_reply(const stage_call& call, const stage_reply& reply, const exported_slabs* slabs) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "core/unique_fd.hpp"
@@ -26,14 +27,28 @@ public:
         slab_facts facts;
         std::shared_ptr<const unique_fd> memory;  // null: it is gone
     };
-    // What has come and gone since `mark` (0: all that is there), in order; moves the mark.
-    [[nodiscard]] std::vector<entry> since(std::uint64_t& mark);
+    // What one who maps them was told of: the numbers of those that it has, as of a state of this.
+    class told {
+    public:
+        void enter(const entry& e) {
+            e.memory != nullptr ? static_cast<void>(numbers_.insert(e.facts.number))
+                                : static_cast<void>(numbers_.erase(e.facts.number));
+        }
+
+    private:
+        friend class exported_slabs;
+        std::set<std::uint32_t> numbers_;
+        std::uint64_t version_ = 0;
+    };
+    // What `to` has not been told: first what is gone, then what has come. Each is to be entered once it was told. What it keeps does
+    // not grow with what has come and gone.
+    [[nodiscard]] std::vector<entry> news(told& to) const;
 
 private:
     struct known {
         std::weak_ptr<slab> of;
         const slab* address = nullptr;
-        entry told;
+        entry told_as;
         // CUDA wants memory freed by all who imported it before its owner frees it, and they are told only with their next call.
         std::shared_ptr<slab> held;
     };
@@ -42,7 +57,7 @@ private:
     device& device_;
     mutable std::mutex mutex_;
     std::vector<known> known_;
-    std::vector<entry> history_;
+    std::uint64_t version_ = 0;  // grows with each that comes or goes
     std::uint32_t next_ = 0;
 };
 

@@ -16,8 +16,8 @@ namespace {
 class inline_line final : public process_line {
 public:
     inline_line(const equipped_device& d, const flow_parts& parts, inline_traits how, std::size_t part, intake& from,
-                collector& to)
-        : process_line(d, parts, part, from, to),
+                collector& to, thread_failed failed)
+        : process_line(d, parts, part, from, to, std::move(failed)),
           how_(how) {}
 
     ~inline_line() override { stop(); }
@@ -43,8 +43,7 @@ public:
             steps.emplace_back([this](process_job& j) { detect_and_region(j); });
         }
         steps.emplace_back([this](process_job& j) { landmark(j); });
-        run([this](process_job& j) { return begin(j); }, std::move(steps));
-        return {};
+        return run([this](process_job& j) { return begin(j); }, std::move(steps));
     }
 
 private:
@@ -163,8 +162,9 @@ private:
             return;
         }
         results.headers->first = 0;
-        j.faces = faces_of(results, 0, j.from, chosen().min_presence);
-        if (chosen().detect_every <= 1) return;
+        j.faces = faces_of(results, 0, count, j.from, chosen().min_presence);
+        if (!j.faces) j.failed = tl::unexpected(j.faces.error());
+        if (!j.failed || chosen().detect_every <= 1) return;
         std::vector<std::byte> next(shape().set_bytes());
         auto& set = *reinterpret_cast<vision::detection_set*>(next.data());
         vision::carry_faces(vision::serial_block{}, results, 0, chosen().min_presence,
@@ -181,9 +181,9 @@ private:
 }  // namespace
 
 result<std::unique_ptr<process_line>> make_inline_line(const equipped_device& d, const flow_parts& parts,
-                                                       inline_traits how, std::size_t part, intake& from,
-                                                       collector& to) {
-    auto line = std::make_unique<inline_line>(d, parts, how, part, from, to);
+                                                       inline_traits how, std::size_t part, intake& from, collector& to,
+                                                       thread_failed failed) {
+    auto line = std::make_unique<inline_line>(d, parts, how, part, from, to, std::move(failed));
     if (auto r = line->open(); !r) return tl::unexpected(std::move(r.error()));
     return line;
 }

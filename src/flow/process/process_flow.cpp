@@ -10,8 +10,8 @@ namespace {
 
 class process_flow final : public flow_ends {
 public:
-    using line_maker = std::function<result<std::unique_ptr<process_line>>(const equipped_device&, const flow_parts&,
-                                                                           std::size_t, intake&, collector&)>;
+    using line_maker = std::function<result<std::unique_ptr<process_line>>(
+        const equipped_device&, const flow_parts&, std::size_t, intake&, collector&, thread_failed)>;
 
     explicit process_flow(const flow_parts& parts)
         : flow_ends(parts, (parts.chosen.pacing == pacing::live ? 2 : 6) * parts.devices.size()),
@@ -20,8 +20,9 @@ public:
 
     result<void> open(const flow_parts& parts, const line_maker& make) {
         const flow_parts ours{parts.devices, parts.merged, chosen_, parts.counters, parts.handler, parts.note};
+        if (auto r = collector_.start(); !r) return r;
         for (std::size_t i = 0; i < parts.devices.size(); ++i) {
-            auto line = make(parts.devices[i], ours, i, intake_, collector_);
+            auto line = make(parts.devices[i], ours, i, intake_, collector_, stops_flow());
             if (!line) {
                 intake_.close();
                 return tl::unexpected(std::move(line.error()));
@@ -83,7 +84,9 @@ result<std::unique_ptr<flow>> make(const flow_parts& parts, const process_flow::
 
 result<std::unique_ptr<flow>> make_inline_flow(const flow_parts& parts, inline_traits how) {
     return make(parts, [how](const equipped_device& d, const flow_parts& ours, std::size_t part, intake& from,
-                             collector& to) { return make_inline_line(d, ours, how, part, from, to); });
+                             collector& to, thread_failed failed) {
+        return make_inline_line(d, ours, how, part, from, to, std::move(failed));
+    });
 }
 
 result<std::unique_ptr<flow>> make_shared_flow(const flow_parts& parts) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "flow/process/stage_program.hpp"
+
 namespace faceflow::flow {
 namespace {
 
@@ -15,7 +17,7 @@ std::unique_ptr<slice_book> drawn_by(const flow_parts& parts, const equipped_dev
 }  // namespace
 
 process_line::process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from,
-                           collector& to)
+                           collector& to, thread_failed failed)
     : device_(*d.on),
       options_(parts.chosen),
       metrics_(parts.counters),
@@ -25,12 +27,22 @@ process_line::process_line(const equipped_device& d, const flow_parts& parts, st
       detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
       intake_(from),
       collector_(to),
-      drawn_(drawn_by(parts, d)),
-      watcher_([this](const std::stop_token& stop) { watch(stop); }) {}
+      failed_(std::move(failed)),
+      drawn_(drawn_by(parts, d)) {}
+
+result<void> process_line::start_watcher() {
+    if (watcher_.joinable()) return {};
+    auto started = start_jthread(
+        "looking after stage processes", [this](const std::stop_token& stop) { watch(stop); }, failed_);
+    if (!started) return tl::unexpected(std::move(started.error()));
+    watcher_ = std::move(*started);
+    return {};
+}
 
 result<std::shared_ptr<stage_process>> process_line::start_stage(stage_role role, std::uint32_t places,
                                                                  ipc::control_page& own, std::vector<int> pages,
                                                                  exported_slabs* slabs) {
+    if (auto r = start_watcher(); !r) return tl::unexpected(std::move(r.error()));
     auto program = find_stage_program();
     if (!program) return tl::unexpected(std::move(program.error()));
     stage_setup s;
@@ -65,10 +77,11 @@ result<std::shared_ptr<stage_process>> process_line::start_stage(stage_role role
     return made;
 }
 
-void process_line::run(std::function<result<void>(process_job&)> begin,
-                       std::vector<stage_pipeline<process_job>::step> steps) {
+result<void> process_line::run(std::function<result<void>(process_job&)> begin,
+                               std::vector<stage_pipeline<process_job>::step> steps) {
     steps.emplace_back([this](process_job& j) { hand_on(j); });
-    pipeline_.start([this, begin = std::move(begin)](auto& to) { capture(to, begin); }, std::move(steps));
+    return pipeline_.start([this, begin = std::move(begin)](auto& to) { capture(to, begin); }, std::move(steps),
+                           failed_);
 }
 
 void process_line::stop() {
@@ -92,19 +105,24 @@ void process_line::watch(const std::stop_token& stop) {
         if (to_start_ != nullptr) {
             const auto* start = std::exchange(to_start_, nullptr);
             lock.unlock();
-            auto started = (*start)();
+            result<ipc::child_process> child = fail(errc::internal, "");
+            if (auto tried = caught("starting a stage process", [&] { child = (*start)(); }); !tried)
+                child = tl::unexpected(std::move(tried.error()));
             lock.lock();
-            started_.emplace(std::move(started));
+            started_.emplace(std::move(child));
             answered_.notify_all();
             continue;
         }
         const auto processes = processes_;
         const auto ready = ready_;
         lock.unlock();
-        for (std::size_t i = 0; i < processes.size(); ++i) {
-            processes[i]->look_after(
-                [&](std::uint32_t place, std::uint64_t serial) { return !ready || ready(i, place, serial); });
-        }
+        // One look that finds no memory is made up for by the next.
+        static_cast<void>(caught("looking after stage processes", [&] {
+            for (std::size_t i = 0; i < processes.size(); ++i) {
+                processes[i]->look_after(
+                    [&](std::uint32_t place, std::uint64_t serial) { return !ready || ready(i, place, serial); });
+            }
+        }));
         lock.lock();
     }
 }
@@ -142,7 +160,8 @@ void process_line::capture(stage_pipeline<process_job>::edge& to,
             j->base.sequence = j->from.id.sequence;
             j->base.picture = facts_of(j->from.picture);
             if (drawn_ != nullptr) drawn_->begin(j->from.id);
-            j->failed = begin(*j);
+            if (auto begun = caught("taking a frame on", [&] { j->failed = begin(*j); }); !begun)
+                j->failed = std::move(begun);
             to.push(std::move(j));
         }
     }

@@ -76,14 +76,17 @@ public:
     void settle_accounts();
 
 protected:
-    process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
+    process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to,
+                 thread_failed failed);
 
     // A stage process of this line, looked after from its start on. `pages`: what goes with its greeting.
     [[nodiscard]] result<std::shared_ptr<stage_process>> start_stage(stage_role role, std::uint32_t places,
                                                                      ipc::control_page& own, std::vector<int> pages,
                                                                      exported_slabs* slabs);
     // Ready for jobs: begins with them. `begin` fills a job in, on the capture thread.
-    void run(std::function<result<void>(process_job&)> begin, std::vector<stage_pipeline<process_job>::step> steps);
+    // Errors of start_thread.
+    [[nodiscard]] result<void> run(std::function<result<void>(process_job&)> begin,
+                                   std::vector<stage_pipeline<process_job>::step> steps);
     // To be called by the destructor of who called run, once the intake is closed.
     void stop();
 
@@ -106,6 +109,7 @@ protected:
 
 private:
     void capture(stage_pipeline<process_job>::edge& to, const std::function<result<void>(process_job&)>& begin);
+    [[nodiscard]] result<void> start_watcher();
     void watch(const std::stop_token& stop);
     [[nodiscard]] result<ipc::child_process> spawn(const stage_setup::starter& start);
     // Into this line's books.
@@ -118,6 +122,7 @@ private:
     const std::size_t part_, parts_, detect_every_;
     intake& intake_;
     collector& collector_;
+    const thread_failed failed_;
     std::uint64_t serial_ = 0;
     std::unique_ptr<slice_book> drawn_;  // null without a trace
 
@@ -143,9 +148,10 @@ private:
 // memory, a face at a time. cached: detect and region share a process and its frame cache; frames as they are, crops batched.
 [[nodiscard]] result<std::unique_ptr<process_line>> make_inline_line(const equipped_device& d, const flow_parts& parts,
                                                                      inline_traits how, std::size_t part, intake& from,
-                                                                     collector& to);
+                                                                     collector& to, thread_failed failed);
 // shared: a process each; frames, faces, crops and results stay in memory that all of them map.
 [[nodiscard]] result<std::unique_ptr<process_line>> make_shared_line(const equipped_device& d, const flow_parts& parts,
-                                                                     std::size_t part, intake& from, collector& to);
+                                                                     std::size_t part, intake& from, collector& to,
+                                                                     thread_failed failed);
 
 }  // namespace faceflow::flow

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/read_once.hpp"
 #include "flow/process/process_line.hpp"
 #include "flow/process/shared_work.hpp"
 #include "flow/result_reader.hpp"
@@ -16,8 +17,9 @@ constexpr std::size_t detect_at = 0, region_at = 1, landmark_at = 2;
 
 class shared_line final : public process_line {
 public:
-    shared_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to)
-        : process_line(d, parts, part, from, to),
+    shared_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to,
+                thread_failed failed)
+        : process_line(d, parts, part, from, to, std::move(failed)),
           layout_(place_layout::of(shape())),
           slabs_(*d.on),
           frames_(*d.on, frame_options(parts.chosen)) {}
@@ -48,10 +50,9 @@ public:
         judge_by([this](std::size_t process, std::uint32_t place, std::uint64_t serial) {
             return has_inputs(process, place, serial);
         });
-        run([this](process_job& j) { return begin(j); },
-            {[this](process_job& j) { detect(j); }, [this](process_job& j) { region(j); },
-             [this](process_job& j) { landmark(j); }, [this](process_job& j) { finish(j); }});
-        return {};
+        return run([this](process_job& j) { return begin(j); },
+                   {[this](process_job& j) { detect(j); }, [this](process_job& j) { region(j); },
+                    [this](process_job& j) { landmark(j); }, [this](process_job& j) { finish(j); }});
     }
 
 private:
@@ -68,6 +69,7 @@ private:
         for (std::uint32_t i = 0; i < shared_places; ++i) {
             auto taken = lease::acquire(*made);
             if (!taken) return tl::unexpected(std::move(taken.error()));
+            if (auto named = slabs_.name_of(*taken); !named) return tl::unexpected(std::move(named.error()));
             places_.push_back(std::move(*taken));
             free_places_.push(i);
         }
@@ -146,7 +148,10 @@ private:
             j.source->slot = std::move(*taken).shared();
         }
         auto at = slabs_.name_of(*j.source->slot);
-        if (!at) return tl::unexpected(std::move(at.error()));
+        if (!at) {
+            j.source->slot = nullptr;  // it would stay as it is; the next frame's may be one that can be shared
+            return tl::unexpected(std::move(at.error()));
+        }
         j.base.followed = *at;
         j.base.keeps_followed = 1;
         return {};
@@ -199,15 +204,18 @@ private:
         const vision::pass_results results{
             reinterpret_cast<vision::result_header*>(places_[j.place].address() + layout_.results), 1};
         auto read = reader_->read(*down_, results, j.base.room, waiting);
-        if (read && came_through(j, j.serial) && read->headers[0].filled < read->headers[0].count) {
+        const auto header = read ? read_once(read->headers) : vision::result_header{};
+        std::int32_t here = j.base.room;
+        if (read && came_through(j, j.serial) && header.filled < header.count) {
             // More faces than the last frames had: the rest in a second go, and room for them from now on.
             stage_call more = j.base;
             more.serial = second_go(j.serial);
             more.first = j.base.room;
-            more.room = room_ = room_for(std::min(read->headers[0].count, chosen().max_faces));
+            more.room = room_ = room_for(std::min(header.count, chosen().max_faces));
             if (!ask(*stages_[landmark_at], j, more, {}, {}, nullptr)) return;
             wait_for_stages(j, more.serial);
             read = reader_->read(*down_, results, more.room, waiting);
+            here = more.room;
             j.serial = more.serial;
         }
         if (!read) {
@@ -215,7 +223,8 @@ private:
         } else if (!came_through(j, j.serial)) {
             j.failed = fail(errc::lost, "a stage process did not finish its work on the frame");
         } else {
-            j.faces = faces_of(*read, 0, j.from, chosen().min_presence);
+            j.faces = faces_of(*read, 0, std::min(here, shape().records()), j.from, chosen().min_presence);
+            if (!j.faces) j.failed = tl::unexpected(j.faces.error());
         }
     }
 
@@ -240,8 +249,9 @@ private:
 }  // namespace
 
 result<std::unique_ptr<process_line>> make_shared_line(const equipped_device& d, const flow_parts& parts,
-                                                       std::size_t part, intake& from, collector& to) {
-    auto line = std::make_unique<shared_line>(d, parts, part, from, to);
+                                                       std::size_t part, intake& from, collector& to,
+                                                       thread_failed failed) {
+    auto line = std::make_unique<shared_line>(d, parts, part, from, to, std::move(failed));
     if (auto r = line->open(); !r) return tl::unexpected(std::move(r.error()));
     return line;
 }

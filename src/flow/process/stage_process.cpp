@@ -1,11 +1,11 @@
 #include "flow/process/stage_process.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
+
+#include "core/printable.hpp"
 
 namespace faceflow::flow {
 namespace {
@@ -13,9 +13,8 @@ namespace {
 using clock = std::chrono::steady_clock;
 namespace fs = std::filesystem;
 
-constexpr int socket_number = 3;  // under which a stage process finds its channel
-constexpr auto start_patience = std::chrono::seconds(60);
-constexpr int busy_patience = 10;  // times the patience, for one that keeps waking and never gets anywhere
+constexpr int socket_number = 3;                           // under which a stage process finds its channel
+constexpr auto start_patience = std::chrono::seconds(60);  // with one that does not even compute
 constexpr auto restart_window = std::chrono::seconds(10);
 
 // While it lives, the process has work.
@@ -40,36 +39,9 @@ errc code_of(const stage_reply& reply) {
 
 }  // namespace
 
-result<fs::path> find_stage_program() {
-    if (const char* named = std::getenv("FACEFLOW_STAGE"); named != nullptr && *named != '\0') {
-        if (::access(named, F_OK) == 0) return fs::path(named);
-        return fail(errc::not_found, fmt::format("FACEFLOW_STAGE names {}, which is not there", named));
-    }
-    Dl_info here{};
-    static const int anchor = 0;
-    std::error_code ec;
-    fs::path folder;
-    if (dladdr(&anchor, &here) != 0 && here.dli_fname != nullptr)
-        folder = fs::weakly_canonical(here.dli_fname, ec).parent_path();
-    // A program that has the library inside itself may be named by a relative path.
-    const fs::path self = fs::read_symlink("/proc/self/exe", ec).parent_path();
-    std::string looked;
-    for (const fs::path& from : {folder, self}) {
-        for (const char* where : {"faceflow-stage", "../faceflow-stage", "../libexec/faceflow/faceflow-stage",
-                                  "../../libexec/faceflow/faceflow-stage"}) {
-            const fs::path candidate = from / where;
-            if (!from.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-            looked += (looked.empty() ? "" : ", ") + candidate.lexically_normal().string();
-        }
-    }
-    return fail(errc::not_found,
-                fmt::format("flows of several processes run the program faceflow-stage, which is in none "
-                            "of {}; set FACEFLOW_STAGE to its path, or use --flow fused",
-                            looked));
-}
-
 stage_process::stage_process(stage_setup setup)
     : setup_(std::move(setup)),
+      watchdog_(setup_.patience, setup_.hello.threads()),
       budget_(static_cast<std::size_t>(std::max(setup_.restarts, 0)), restart_window) {}
 
 stage_process::~stage_process() = default;
@@ -106,11 +78,11 @@ result<void> stage_process::launch() {
     auto child = setup_.spawn([&] { return ipc::child_process::spawn(setup_.program, arguments, inherited); });
     if (!child) return tl::unexpected(std::move(child.error()));
     channel_ = std::move(ends->first);
-    slabs_told_ = 0;
+    slabs_told_ = {};
     const std::lock_guard lock(state_);
     child_.emplace(std::move(*child));
     dead_ = false;
-    ended_by_us_ = false;
+    hung_.clear();
     return {};
 }
 
@@ -118,28 +90,46 @@ result<void> stage_process::launch() {
 result<void> stage_process::greet() {
     const busy_mark busy(in_call_), starting(starting_);
     const std::string hello = to_json(setup_.hello);
-    const auto deadline = clock::now() + start_patience;
-    auto said =
-        channel_->send(kind_of(stage_message::hello), std::as_bytes(std::span(hello)), {}, setup_.pages, deadline);
+    auto said = channel_->send(kind_of(stage_message::hello), std::as_bytes(std::span(hello)), {}, setup_.pages,
+                               clock::now() + start_patience);
     if (!said) return said;
     std::vector<std::byte> text;
-    auto answer =
-        channel_->receive(deadline, most_stage_payload, [&](const ipc::message& m) -> result<std::span<std::byte>> {
-            text.resize(m.payload_bytes);
-            return std::span(text);
-        });
+    auto answer = await_answer([&](const ipc::message& m) -> result<std::span<std::byte>> {
+        text.resize(m.payload_bytes);
+        return std::span(text);
+    });
     if (!answer) return fail(answer.error().code, fmt::format("{} did not start: {}", title(), answer.error().message));
     if (answer->kind == kind_of(stage_message::reply)) {
         const auto reply = ipc::body_as<stage_reply>(*answer);  // it has done nothing yet: no slices follow
         const auto code = reply && reply->status > 0 ? code_of(*reply) : errc::corrupt;
         return fail(code, fmt::format("{} refused to start: {}", title(),
-                                      std::string_view(reinterpret_cast<const char*>(text.data()), text.size())));
+                                      printable({reinterpret_cast<const char*>(text.data()), text.size()})));
     }
     if (answer->kind != kind_of(stage_message::ready))
         return fail(errc::corrupt, fmt::format("{} answered a greeting with {}", title(), answer->kind));
     const auto theirs = read_hello({reinterpret_cast<const char*>(answer->body.data()), answer->body.size()});
     if (!theirs) return tl::unexpected(theirs.error());
     return {};
+}
+
+// To the greeting. However long it takes while the process computes: how large its models are, and how much of the machine it gets,
+// is not known.
+result<ipc::message> stage_process::await_answer(const ipc::channel::payload_place& place) {
+    using namespace std::chrono_literals;
+    std::chrono::nanoseconds idle{0}, before{0};
+    for (auto slept = clock::now();; slept = clock::now()) {
+        auto answer = channel_->receive(slept + 1s, most_stage_payload, place);
+        if (answer || answer.error().code != errc::timeout) return answer;
+        std::chrono::nanoseconds cpu{0};
+        {
+            const std::lock_guard lock(state_);
+            if (child_) cpu = child_->cpu_time();
+        }
+        // No more than one look stands for: this process may have been stopped meanwhile.
+        idle = cpu == before ? idle + 1s : 0s;
+        before = cpu;
+        if (idle >= start_patience || cpu > start_patience * setup_.hello.threads()) return answer;
+    }
 }
 
 // Under `calls_`, once the process is known to be dead.
@@ -160,12 +150,13 @@ result<void> stage_process::revive() {
 
 result<void> stage_process::share_slabs() {
     if (setup_.slabs == nullptr) return {};
-    for (const auto& e : setup_.slabs->since(slabs_told_)) {
+    for (const auto& e : setup_.slabs->news(slabs_told_)) {
         const auto body = std::as_bytes(std::span(&e.facts, 1));
         std::vector<int> descriptors;
         if (e.memory != nullptr) descriptors.push_back(e.memory->get());
         const auto kind = e.memory != nullptr ? stage_message::map : stage_message::unmap;
         if (auto r = channel_->send(kind_of(kind), body, {}, descriptors, ipc::forever); !r) return r;
+        slabs_told_.enter(e);
     }
     return {};
 }
@@ -194,7 +185,7 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
     enter(*answer);
     if (answer->reply.status == 0) return answer;
     const auto code = code_of(answer->reply);
-    const std::string text(reinterpret_cast<const char*>(answer->payload.data()), answer->payload.size());
+    const std::string text = printable({reinterpret_cast<const char*>(answer->payload.data()), answer->payload.size()});
     if (code != errc::device_lost) return fail(code, fmt::format("{}: {}", title(), text));
     // It is about to end by itself. What it lost is its own context, not this process's.
     bury(text, true);
@@ -292,7 +283,7 @@ void stage_process::bury(const std::string& how, bool told) {
     }
     child_->kill();
     const auto ended = child_->wait_for(clock::now() + std::chrono::seconds(10));
-    last_end_ = ended_by_us_ ? "it hung, and was ended" : ended && !told ? ended->in_words() : how;
+    last_end_ = !hung_.empty() ? hung_ : ended && !told ? ended->in_words() : how;
     child_.reset();
     dead_ = true;
     leases_.store(0, std::memory_order_relaxed);
@@ -308,38 +299,30 @@ void stage_process::look_after(const std::function<bool(std::uint32_t place, std
         hung = !gone && hangs(ready);
         if (hung) {
             // A call that is under way ends with the channel.
-            ended_by_us_ = true;
             child_->kill();
         }
     }
     if (gone || hung) bury("it ended");
 }
 
-// Whether the process has had work for longer than the patience with it, without a sign of life: asleep for so long, or
-// computing for so long. One that the machine has hardly any time for is left alone for longer.
+// Whether it hangs over work that it has; then `hung_` says how.
 bool stage_process::hangs(const std::function<bool(std::uint32_t, std::uint64_t)>& ready) {
-    const auto now = clock::now();
-    bool busy = in_call_.load(std::memory_order_acquire);
+    watchdog::look now;
+    now.at = clock::now();
+    now.busy = in_call_.load(std::memory_order_acquire);
     for (std::uint32_t place = 0; place < setup_.hello.places; ++place) {
         const auto serial = given_[place].load(std::memory_order_acquire);
         const bool behind = passed(place).value.load(std::memory_order_acquire) < serial;
-        busy = busy || (behind && ready(place, serial));
+        now.busy = now.busy || (behind && ready(place, serial));
     }
-    const auto beat = (*setup_.own)[page_words::beat].value.load(std::memory_order_acquire);
-    const auto activity = child_->activity();
-    if (!busy || beat != last_sign_.beat || last_sign_.process != child_->id()) {
-        last_sign_ = {beat, now, activity.cpu_time, child_->id(), now, activity.cpu_time};
-        return false;
-    }
-    // One that waits for a core is not asleep, nor one that has just had it.
-    if (activity.now == ipc::process_activity::state::running || activity.cpu_time != last_sign_.cpu_seen)
-        last_sign_.asleep = now;
-    last_sign_.cpu_seen = activity.cpu_time;
-    // Loading models, and a GPU's planning, give no sign of life: `start_patience` bounds them, but one that is stopped hangs.
-    if (starting_.load(std::memory_order_acquire) && activity.now != ipc::process_activity::state::stopped)
-        return false;
-    return activity.cpu_time - last_sign_.cpu > setup_.patience * setup_.hello.threads() ||
-           now - last_sign_.asleep > setup_.patience || now - last_sign_.at > busy_patience * setup_.patience;
+    now.starting = starting_.load(std::memory_order_acquire);
+    now.beat = (*setup_.own)[page_words::beat].value.load(std::memory_order_acquire);
+    now.process = child_->id();
+    now.cpu = child_->cpu_time();
+    const auto found = watchdog_.judge(now, [&] { return child_->activity().now; });
+    if (found == watchdog::finding::lives) return false;
+    hung_ = watchdog_.in_words(found);
+    return true;
 }
 
 bool stage_process::done(std::uint32_t place, std::uint64_t serial) const {

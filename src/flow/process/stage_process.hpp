@@ -14,6 +14,7 @@
 
 #include "flow/process/exported_slabs.hpp"
 #include "flow/process/stage_protocol.hpp"
+#include "flow/process/watchdog.hpp"
 #include "ipc/channel.hpp"
 #include "ipc/child_process.hpp"
 #include "ipc/control_page.hpp"
@@ -22,10 +23,6 @@
 
 namespace faceflow::flow {
 
-// The program that stage processes run: $FACEFLOW_STAGE, else faceflow-stage beside this program or library, or where it is
-// installed. errc::not_found says where it was looked for.
-[[nodiscard]] result<std::filesystem::path> find_stage_program();
-
 struct stage_setup {
     stage_hello hello;
     std::filesystem::path program;
@@ -33,7 +30,7 @@ struct stage_setup {
     std::vector<int> pages;            // descriptors of all that go with the greeting, in their order
     exported_slabs* slabs = nullptr;   // what it maps; null for stages that are sent their frames
     int restarts = 5;                  // within ten seconds; one more and the flow gives up
-    std::chrono::nanoseconds patience = std::chrono::milliseconds(500);  // with one that shows no life
+    std::chrono::nanoseconds patience = std::chrono::milliseconds(500);  // see watchdog
     std::function<void(const std::string&)> note;                        // a line for the user, from any thread
     // Starts a process from a thread that outlives it: with the thread that starts it, a process ends.
     using starter = std::function<result<ipc::child_process>()>;
@@ -85,6 +82,7 @@ public:
 private:
     [[nodiscard]] result<void> launch();
     [[nodiscard]] result<void> greet();
+    [[nodiscard]] result<ipc::message> await_answer(const ipc::channel::payload_place& place);
     [[nodiscard]] result<void> revive();
     [[nodiscard]] result<void> share_slabs();
     [[nodiscard]] result<stage_response> exchange(const stage_call& call, std::span<const vision::detection> faces,
@@ -100,29 +98,20 @@ private:
     stage_setup setup_;
     std::mutex calls_;  // held over a call; the process is replaced under it
     std::optional<ipc::channel> channel_;
-    std::uint64_t slabs_told_ = 0;
+    exported_slabs::told slabs_told_;
+    watchdog watchdog_;  // look_after's own
     ipc::restart_budget budget_;
     std::string last_end_;
 
     mutable std::mutex state_;  // of what look_after touches beside a call
     std::optional<ipc::child_process> child_;
     bool dead_ = true;
-    bool ended_by_us_ = false;
+    std::string hung_;  // how, when it was ended for that
     result<void> health_;
 
     std::atomic<bool> in_call_{false}, starting_{false};
     std::array<std::atomic<std::uint64_t>, most_places> given_{};
     std::atomic<std::uint64_t> peak_bytes_{0}, leases_{0}, restarts_{0};
-
-    struct sign_of_life {
-        std::uint64_t beat = 0;
-        std::chrono::steady_clock::time_point at;
-        std::chrono::nanoseconds cpu{0};
-        int process = -1;
-        // Since when the process has been asleep, as far as was seen.
-        std::chrono::steady_clock::time_point asleep;
-        std::chrono::nanoseconds cpu_seen{0};
-    } last_sign_;  // look_after's own
 };
 
 }  // namespace faceflow::flow

@@ -6,39 +6,51 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "core/printable.hpp"
+
 namespace faceflow::flow {
 namespace {
 
 using json = nlohmann::json;
 
-// One list for both directions: each field under its name.
-template <class Json, class Options, class Visit>
-void visit_options(Json& j, Options& o, Visit visit) {
-    visit(j, "device", o.device);
-    visit(j, "flow", o.flow);
-    visit(j, "pacing", o.pacing);
-    visit(j, "detector", o.detector);
-    visit(j, "detect_width", o.detect_width);
-    visit(j, "detect_height", o.detect_height);
-    visit(j, "detect_every", o.detect_every);
-    visit(j, "max_faces", o.max_faces);
-    visit(j, "min_score", o.min_score);
-    visit(j, "min_presence", o.min_presence);
-    visit(j, "focal_length", o.focal_length);
-    visit(j, "threads", o.threads);
-    visit(j, "device_memory", o.device_memory);
-    visit(j, "cache", o.cache);
-    visit(j, "batch", o.batch);
-    visit(j, "pinned", o.pinned);
-    visit(j, "graphs", o.graphs);
-    visit(j, "inference", o.inference);
-    visit(j, "precision", o.precision);
-    visit(j, "engines", o.engines);
-    visit(j, "models", o.models);
-    visit(j, "cache_ttl", o.cache_ttl);
-    visit(j, "cache_bytes", o.cache_bytes);
-    visit(j, "link", o.link);
-    visit(j, "verify_ledger", o.verify_ledger);
+// All fields, under their names: one that is added to options does not compile until it is here.
+template <class Options, class Visit>
+void visit_options(Options& o, Visit visit) {
+    auto& [device, flow, pacing, detector, detect_width, detect_height, detect_every, max_faces, min_score,
+           min_presence, smooth, focal_length, threads, device_memory, inference, precision, engines, cache, batch,
+           pinned, graphs, cache_ttl, batch_frames, batch_deadline_ms, lanes, cache_bytes, link, verify_ledger,
+           stage_restarts, stage_timeout, models] = o;
+    visit("device", device);
+    visit("flow", flow);
+    visit("pacing", pacing);
+    visit("detector", detector);
+    visit("detect_width", detect_width);
+    visit("detect_height", detect_height);
+    visit("detect_every", detect_every);
+    visit("max_faces", max_faces);
+    visit("min_score", min_score);
+    visit("min_presence", min_presence);
+    visit("smooth", smooth);
+    visit("focal_length", focal_length);
+    visit("threads", threads);
+    visit("device_memory", device_memory);
+    visit("inference", inference);
+    visit("precision", precision);
+    visit("engines", engines);
+    visit("cache", cache);
+    visit("batch", batch);
+    visit("pinned", pinned);
+    visit("graphs", graphs);
+    visit("cache_ttl", cache_ttl);
+    visit("batch_frames", batch_frames);
+    visit("batch_deadline_ms", batch_deadline_ms);
+    visit("lanes", lanes);
+    visit("cache_bytes", cache_bytes);
+    visit("link", link);
+    visit("verify_ledger", verify_ledger);
+    visit("stage_restarts", stage_restarts);
+    visit("stage_timeout", stage_timeout);
+    visit("models", models);
 }
 
 // Whatever shapes the memory that processes share.
@@ -90,7 +102,7 @@ result<void> check(std::span<const vision::detection> faces) {
 
 std::string to_json(const stage_hello& hello) {
     json chosen = json::object();
-    visit_options(chosen, hello.chosen, [](json& j, const char* key, const auto& value) { j[key] = value; });
+    visit_options(hello.chosen, [&](const char* key, const auto& value) { chosen[key] = value; });
     return json{{"protocol", stage_protocol},   {"version", FACEFLOW_VERSION},        {"role", name(hello.role)},
                 {"options", std::move(chosen)}, {"device_index", hello.device_index}, {"places", hello.places},
                 {"tracing", hello.tracing},     {"layout", layout_of_everything()}}
@@ -101,7 +113,7 @@ result<stage_role> find_role(std::string_view wanted) {
     for (const auto role : {stage_role::detect, stage_role::region, stage_role::landmark, stage_role::detect_region}) {
         if (name(role) == wanted) return role;
     }
-    return fail(errc::corrupt, fmt::format("there is no stage '{}'", wanted));
+    return fail(errc::corrupt, fmt::format("there is no stage '{}'", printable(wanted)));
 }
 
 result<stage_hello> read_hello(std::string_view text) {
@@ -117,13 +129,13 @@ result<stage_hello> read_hello(std::string_view text) {
             return fail(errc::unsupported,
                         fmt::format("the other process is faceflow {}, this one {}: install faceflow "
                                     "and faceflow-stage of one version",
-                                    theirs, FACEFLOW_VERSION));
+                                    printable(theirs), FACEFLOW_VERSION));
         }
         if (j.at("layout") != layout_of_everything()) {
             return fail(
                 errc::unsupported,
                 fmt::format("the other process lays out memory as {}, this one as {}: they are different builds",
-                            j.at("layout").dump(), layout_of_everything().dump()));
+                            printable(j.at("layout").dump()), layout_of_everything().dump()));
         }
         stage_hello hello;
         auto role = find_role(j.at("role").get<std::string>());
@@ -135,11 +147,11 @@ result<stage_hello> read_hello(std::string_view text) {
             return fail(errc::corrupt,
                         fmt::format("{} places are more than the {} there may be", hello.places, most_places));
         hello.tracing = j.at("tracing").get<bool>();
-        visit_options(j.at("options"), hello.chosen,
-                      [](const json& from, const char* key, auto& value) { from.at(key).get_to(value); });
+        const json& chosen = j.at("options");
+        visit_options(hello.chosen, [&](const char* key, auto& value) { chosen.at(key).get_to(value); });
         return hello;
     } catch (const json::exception& e) {
-        return fail(errc::corrupt, fmt::format("the other process's greeting makes no sense: {}", e.what()));
+        return fail(errc::corrupt, fmt::format("the other process's greeting makes no sense: {}", printable(e.what())));
     }
 }
 
