@@ -5,7 +5,7 @@ JOBS   ?= $(shell nproc)
 GPU    ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench lint clean install
+.PHONY: help setup build demo test bench coverage lint clean install
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -25,6 +25,9 @@ test: build ## run all tests
 
 bench: build ## measure
 	bench/run.sh
+
+coverage: setup ## print line and branch coverage of each layer (needs gcovr)
+	@tools/coverage.sh
 
 lint: ## check formatting, layers and clang-tidy (which needs a build)
 	@tools/lint.sh
