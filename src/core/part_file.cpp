@@ -204,7 +204,7 @@ result<void> part_file::become(part_file other) {
     return {};
 }
 
-fs::path part_file::name_beside(const fs::path& wanted, std::string_view word) noexcept {
+fs::path part_file::name_beside(const fs::path& wanted, std::string_view word) {
     [[maybe_unused]] const int synced = ::fsync(descriptor_.get());
     fs::path got = path_;
     if (auto named = rename_beside(path_, wanted, word)) {

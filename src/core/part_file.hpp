@@ -71,10 +71,9 @@ public:
 
     // Gives a name that replaces nothing: `wanted`, or a free one beside it (see free_name_beside). Gives the name that the file has
     // then, which is path() where nothing worked.
-    [[nodiscard]] std::filesystem::path name_beside(const std::filesystem::path& wanted,
-                                                    std::string_view word) noexcept;
+    [[nodiscard]] std::filesystem::path name_beside(const std::filesystem::path& wanted, std::string_view word);
     // The same for one that is not whole: the target's name, or with "unfinished" in it.
-    [[nodiscard]] std::filesystem::path keep() noexcept { return name_beside(target_, "unfinished"); }
+    [[nodiscard]] std::filesystem::path keep() { return name_beside(target_, "unfinished"); }
 
     void discard() noexcept;
 

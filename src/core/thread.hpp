@@ -28,6 +28,16 @@ template <class Work>
     }
 }
 
+// The same of work that has errors of its own.
+template <class Work>
+[[nodiscard]] auto caught_result(std::string_view doing, Work&& work) -> decltype(std::forward<Work>(work)()) {
+    try {
+        return std::forward<Work>(work)();
+    } catch (...) {
+        return tl::unexpected(thrown_while(doing));
+    }
+}
+
 // Where an exception goes that leaves a thread: called on that thread, which ends then. Wakes whoever waits for the thread's
 // work, and throws nothing.
 using thread_failed = std::function<void(error)>;

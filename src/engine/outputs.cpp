@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "core/thread.hpp"
 #include "engine/leftovers.hpp"
 
 namespace faceflow {
@@ -234,7 +235,9 @@ void outputs::write(const host_frame& frame, const frame_faces& faces) {
     for (auto& sink : rows_) {
         const std::lock_guard one(sink->mutex);
         if (sink->failed) continue;
-        if (auto r = sink->writer->write(faces, *frame.input); !r) fail_rows(*sink, r.error());
+        // Without memory for a row there is one less in the file, which is then not whole.
+        const auto written = caught_result("writing rows", [&] { return sink->writer->write(faces, *frame.input); });
+        if (!written) fail_rows(*sink, written.error());
     }
     if (frame.id.source < videos_.size()) videos_[frame.id.source]->write(frame, faces);
 }

@@ -50,9 +50,11 @@ public:
         }
         watch_gpus();
         started_ = clock::now();
-        if (auto r = start_captures(); !r) {
+        auto reading = caught_result("starting to read", [this] { return start_captures(); });
+        if (!reading) {
+            end_captures();
             outputs_->discard();
-            return tl::unexpected(std::move(r.error()));
+            return tl::unexpected(std::move(reading.error()));
         }
         watch();
         for (auto& s : sources_)
@@ -175,18 +177,22 @@ private:
                 s.capture = std::move(*thread);
                 continue;
             }
-            halt_.request_stop();
-            for (auto& other : sources_) {
-                if (other.capture.joinable()) {
-                    other.capture.join();
-                } else {
-                    engine_->end_source(static_cast<std::uint32_t>(&other - sources_.data()));
-                }
-            }
-            engine_->drain();
             return tl::unexpected(std::move(thread.error()));
         }
         return {};
+    }
+
+    // Of those that were started, when not all could be.
+    void end_captures() {
+        halt_.request_stop();
+        for (auto& s : sources_) {
+            if (s.capture.joinable()) {
+                s.capture.join();
+            } else {
+                engine_->end_source(static_cast<std::uint32_t>(&s - sources_.data()));
+            }
+        }
+        engine_->drain();
     }
 
     // On a source's own thread.
@@ -257,6 +263,15 @@ private:
         return p;
     }
 
+    void show_progress(clock::time_point& noted) {
+        if (on_progress_) on_progress_(progress());
+        if (clock::now() - noted < std::chrono::seconds(1)) return;
+        noted = clock::now();
+        summary_facts facts;
+        facts.seconds = std::chrono::duration<double>(noted - started_).count();
+        outputs_->snapshot(summary_of(*engine_, facts));
+    }
+
     // Shows progress until all captures have ended, and notes down what the summary would be now.
     void watch() {
         auto noted = clock::time_point();
@@ -264,13 +279,9 @@ private:
         while (running_ > 0) {
             changed_.wait_for(lock, std::chrono::milliseconds(100));
             lock.unlock();
-            if (on_progress_) on_progress_(progress());
-            if (clock::now() - noted >= std::chrono::seconds(1)) {
-                noted = clock::now();
-                summary_facts facts;
-                facts.seconds = std::chrono::duration<double>(noted - started_).count();
-                outputs_->snapshot(summary_of(*engine_, facts));
-            }
+            // Captures go on below this: no want of memory may unwind it.
+            if (auto shown = caught("showing progress", [&] { show_progress(noted); }); !shown)
+                engine_->counters().errors.add(name(shown.error().code));
             lock.lock();
         }
     }

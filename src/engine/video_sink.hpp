@@ -43,7 +43,8 @@ public:
     // Waits for room. Frames in ascending order of time.
     void write(const host_frame& frame, const frame_faces& faces) {
         ++frames_;
-        items_.push({frame, faces});
+        if (auto r = caught("drawing a frame", [&] { items_.push({frame, faces}); }); !r)
+            fail_with(std::move(r.error()));
     }
 
     // What is in the file goes to the disk.
@@ -92,6 +93,7 @@ private:
 
     void encode() {
         while (auto i = items_.pop()) {
+            if (failed()) return;
             if (auto wrote = writer_->write(i->frame, i->faces); !wrote) return fail_with(std::move(wrote.error()));
         }
     }
@@ -99,6 +101,7 @@ private:
     void fail_with(error e) {
         {
             const std::lock_guard lock(mutex_);
+            if (failed_) return;
             failed_ = e;
         }
         items_.close();  // nobody waits for room
