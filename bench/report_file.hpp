@@ -7,16 +7,14 @@
 #include <string>
 #include <string_view>
 
-#include "core/atomic_file.hpp"
+#include "core/output_file.hpp"
 
 namespace faceflow::bench {
 
 // Writes the whole file or none of it. No path: nothing is wanted. False after a line on stderr when it cannot be written.
 [[nodiscard]] inline bool write_report(const std::string& path, std::string_view text) {
     if (path.empty()) return true;
-    auto file = atomic_file::open(path);
-    const auto written =
-        file ? file->append(text).and_then([&] { return file->commit(); }) : result<void>(tl::unexpected(file.error()));
+    const auto written = write_document(path, text);
     if (!written) fmt::print(stderr, "{}\n", written.error().message);
     return written.has_value();
 }

@@ -1,6 +1,8 @@
 // Pictures as a video of 25 frames a second, each decoded on its own.
 #include <cmath>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 
 #include "media/counts.hpp"
 #include "media/picture.hpp"
@@ -94,7 +96,10 @@ private:
 
     // An animated GIF among pictures stands for its first frame.
     result<read_frame> decode_first_frame(const std::string& path) {
+        std::error_code ec;
+        if (!std::filesystem::is_regular_file(path, ec)) return fail(errc::corrupt, path + " is no file");
         source_options alone;
+        alone.stop = options_.stop;
         alone.decode_threads = 1;
         auto opened = open_demux_source(path, source_kind::file, alone);
         if (!opened) return fail(errc::corrupt, opened.error().message);

@@ -118,7 +118,8 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
                 }
                 if (delivered + shed == total / 2) after_warm_up = on.pool().peak_bytes();
             },
-            [&] { in.done(); });
+            [&] { in.done(); }, [](const error& e) { ADD_FAILURE() << e.message; });
+        ASSERT_OK(out.start());
         std::vector<std::unique_ptr<pretend_lane>> workers;
         std::vector<std::thread> threads;
         for (std::size_t i = 0; i < lanes; ++i) {
