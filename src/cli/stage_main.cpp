@@ -3,12 +3,15 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 
 #include "device/emulated/fault_reporter.hpp"
 #include "flow/process/stage_server.hpp"
 #include "ipc/child_process.hpp"
 
-int main(int argc, char** argv) {
+namespace {
+
+int serve(int argc, char** argv) {
     int owner = 0;
     const char* const end = argc == 3 ? argv[2] + std::strlen(argv[2]) : nullptr;
     if (argc != 3 || std::from_chars(argv[2], end, owner).ptr != end) {
@@ -23,4 +26,15 @@ int main(int argc, char** argv) {
     if (served) return 0;
     std::fprintf(stderr, "faceflow-stage %s: %s\n", argv[1], served.error().message.c_str());
     return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return serve(argc, argv);
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "faceflow-stage: %s\n", e.what());
+        return 1;
+    }
 }

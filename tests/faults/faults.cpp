@@ -1,14 +1,16 @@
 // A library for LD_PRELOAD that counts the calls by which a program gets at the system, lets one of them fail, or writes down what the
 // program opens and connects to. By the environment:
 //
-//   FAULTS_COUNT=FILE          appends a line "PROGRAM CALL N" for each call, when the process ends
+//   FAULTS_COUNT=FILE          counts in FILE.PROGRAM.PROCESS: a 64-bit number for each call, in the order of `call`, also of a process
+//                              that is killed
 //   FAULTS_FAIL=CALL:N[:ERRNO] the Nth CALL of this process fails so
 //   FAULTS_IN=PROGRAM          only in processes of that name
-//   FAULTS_HIT=FILE            is created when the call failed, so that one knows that it was reached
+//   FAULTS_HIT=FILE            is created when the call failed, with the places in the program that led to it
 //   FAULTS_WATCH=FILE          appends "write PATH" for each file opened for writing, "socket FAMILY", "resolve NAME"
 //
-// Memory is only refused to calls from the program itself: what a library of others does without is not what is tested.
+// Calls count from main on: what fails before it can be told to nobody. Memory is only refused to calls from the program itself: what a library of others does without is not what is tested.
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <netdb.h>
@@ -56,13 +58,21 @@ constexpr const char* names[call_count] = {"open",      "read",  "write",       
 constexpr int usual_reason[call_count] = {EMFILE, EIO,    ENOSPC,  EIO,    EACCES, EIO,    ENOSPC, ENOMEM, EMFILE,
                                           EAGAIN, EMFILE, ENOBUFS, EMFILE, EMFILE, EMFILE, EAGAIN, ENOMEM};
 
-std::atomic<std::uint64_t> counted[call_count];
+std::atomic<std::uint64_t> own_counts[call_count];
+std::atomic<std::uint64_t>* counted = own_counts;
 int failing = -1;
 std::uint64_t failing_at = 0;
 int failing_with = 0;
-const char *count_file = nullptr, *hit_file = nullptr, *watch_file = nullptr;
-bool ready = false;
-std::uintptr_t program_from = 0, program_to = 0;
+const char *hit_file = nullptr, *watch_file = nullptr;
+bool wanted = false, ready = false;
+struct range {
+    std::uintptr_t base = 0, from = 0, to = 0;
+    [[nodiscard]] bool has(const void* address) const {
+        const auto at = reinterpret_cast<std::uintptr_t>(address);
+        return at >= from && at < to;
+    }
+};
+range program, runtime;  // ONNX Runtime, which does not survive a file of /proc or /sys that cannot be read
 
 int raw_open(const char* file, int flags) {
     return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, file, flags | O_CLOEXEC, 0666));
@@ -78,43 +88,61 @@ void raw_line(const char* file, const char* first, const char* second) {
 }
 
 // The first object is the program.
-int take_range(dl_phdr_info* about, std::size_t, void*) {
-    for (int i = 0; i < about->dlpi_phnum; ++i) {
+int take_ranges(dl_phdr_info* about, std::size_t, void*) {
+    range* const to = program.to == 0                                              ? &program
+                      : std::strstr(about->dlpi_name, "libonnxruntime") != nullptr ? &runtime
+                                                                                   : nullptr;
+    for (int i = 0; to != nullptr && i < about->dlpi_phnum; ++i) {
         const auto& part = about->dlpi_phdr[i];
         if (part.p_type != PT_LOAD || (part.p_flags & PF_X) == 0) continue;
-        program_from = about->dlpi_addr + part.p_vaddr;
-        program_to = program_from + part.p_memsz;
+        const auto begin = about->dlpi_addr + part.p_vaddr;
+        *to = {about->dlpi_addr, begin, begin + part.p_memsz};
     }
-    return 1;
+    return 0;
 }
 
-__attribute__((constructor)) void prepare() {
+void tell_where() {
+    if (hit_file == nullptr) return;
+    void* places[64];
+    const int n = ::backtrace(places, 64);
+    raw_line(hit_file, "failed", "");
+    for (int i = 0; i < n; ++i) {
+        if (!program.has(places[i])) continue;
+        char text[32];
+        std::snprintf(text, sizeof text, "%#zx", reinterpret_cast<std::uintptr_t>(places[i]) - program.base - 1);
+        raw_line(hit_file, "at", text);
+    }
+}
+
+void count_in(const char* file) {
+    char name[512];
+    std::snprintf(name, sizeof name, "%s.%s.%d", file, program_invocation_short_name, ::getpid());
+    const int to = raw_open(name, O_RDWR | O_CREAT);
+    constexpr std::size_t bytes = sizeof(own_counts);
+    if (to < 0 || ::syscall(SYS_ftruncate, to, bytes) != 0) return;
+    void* const there =
+        reinterpret_cast<void*>(::syscall(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, to, 0));
+    if (there != MAP_FAILED) counted = static_cast<std::atomic<std::uint64_t>*>(there);
+    ::syscall(SYS_close, to);
+}
+
+void prepare() {
     const char* const only = std::getenv("FAULTS_IN");
     if (only != nullptr && std::strcmp(only, program_invocation_short_name) != 0) return;
-    count_file = std::getenv("FAULTS_COUNT");
+    wanted = true;
+    if (const char* file = std::getenv("FAULTS_COUNT")) count_in(file);
     hit_file = std::getenv("FAULTS_HIT");
     watch_file = std::getenv("FAULTS_WATCH");
-    dl_iterate_phdr(take_range, nullptr);
-    if (const char* wanted = std::getenv("FAULTS_FAIL")) {
+    dl_iterate_phdr(take_ranges, nullptr);
+    if (const char* failure = std::getenv("FAULTS_FAIL")) {
         for (int c = 0; c < call_count; ++c) {
             const std::size_t length = std::strlen(names[c]);
-            if (std::strncmp(wanted, names[c], length) != 0 || wanted[length] != ':') continue;
+            if (std::strncmp(failure, names[c], length) != 0 || failure[length] != ':') continue;
             char* end = nullptr;
             failing = c;
-            failing_at = std::strtoull(wanted + length + 1, &end, 10);
+            failing_at = std::strtoull(failure + length + 1, &end, 10);
             failing_with = *end == ':' ? std::atoi(end + 1) : usual_reason[c];
         }
-    }
-    ready = true;
-}
-
-__attribute__((destructor)) void tell() {
-    if (!ready || count_file == nullptr) return;
-    for (int c = 0; c < call_count; ++c) {
-        char text[64];
-        std::snprintf(text, sizeof text, "%s %llu", names[c],
-                      static_cast<unsigned long long>(counted[c].load(std::memory_order_relaxed)));
-        raw_line(count_file, program_invocation_short_name, text);
     }
 }
 
@@ -123,14 +151,20 @@ bool fails(call c) {
     if (!ready) return false;
     const auto n = counted[c].fetch_add(1, std::memory_order_relaxed) + 1;
     if (c != failing || n != failing_at) return false;
-    if (hit_file != nullptr) raw_line(hit_file, names[c], "failed");
+    ready = false;  // what is done here counts for nothing
+    tell_where();
+    ready = true;
     errno = failing_with;
     return true;
 }
 
-bool from_program(const void* caller) {
-    const auto at = reinterpret_cast<std::uintptr_t>(caller);
-    return at >= program_from && at < program_to;
+using main_function = int (*)(int, char**, char**);
+main_function real_main = nullptr;
+int counted_main(int argc, char** argv, char** environment) {
+    ready = wanted;
+    const int code = real_main(argc, argv, environment);
+    ready = false;
+    return code;
 }
 
 template <class Function>
@@ -156,6 +190,15 @@ mode_t mode_of(int flags, va_list more) {
 }  // namespace
 
 extern "C" {
+
+int __libc_start_main(main_function main, int argc, char** argv, main_function init, void (*fini)(),
+                      void (*loader_fini)(), void* stack_end) {
+    prepare();
+    real_main = main;
+    static auto* const real =
+        next<int(main_function, int, char**, main_function, void (*)(), void (*)(), void*)>("__libc_start_main");
+    return real(counted_main, argc, argv, init, fini, loader_fini, stack_end);
+}
 
 #define OPEN_LIKE(name)                              \
     int name(const char* path, int flags, ...) {     \
@@ -190,7 +233,7 @@ FILE* fopen64(const char* path, const char* mode) {
 }
 
 ssize_t read(int fd, void* to, std::size_t bytes) {
-    return fails(call_read) ? -1 : ::syscall(SYS_read, fd, to, bytes);
+    return !runtime.has(__builtin_return_address(0)) && fails(call_read) ? -1 : ::syscall(SYS_read, fd, to, bytes);
 }
 ssize_t pread(int fd, void* to, std::size_t bytes, off_t at) {
     return fails(call_read) ? -1 : ::syscall(SYS_pread64, fd, to, bytes, at);
@@ -305,7 +348,7 @@ int posix_spawn(pid_t* id, const char* path, const void* actions, const void* at
 
 // NOLINTBEGIN: that is what replacing them takes
 void* operator new(std::size_t bytes) {
-    if (from_program(__builtin_return_address(0)) && fails(call_new)) throw std::bad_alloc();
+    if (program.has(__builtin_return_address(0)) && fails(call_new)) throw std::bad_alloc();
     if (void* const memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
     throw std::bad_alloc();
 }
