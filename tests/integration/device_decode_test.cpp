@@ -19,9 +19,7 @@ class device_decode : public testing::TestWithParam<std::string> {
 protected:
     void SetUp() override {
         if (!std::filesystem::exists(demo)) GTEST_SKIP() << "assets/demo.mp4 is missing; tools/setup.sh makes it";
-        ASSERT_TRUE(std::filesystem::exists(test::small_demo))
-            << "configure and build again: the demo clip is there now";
-        request_.inputs = {test::small_demo.string()};
+        request_.inputs = {test::quick_demo.string()};
         request_.chosen.detect_width = 320;
         request_.chosen.detect_height = 192;
         request_.video = false;
@@ -70,7 +68,7 @@ TEST_P(device_decode, without_the_cache_the_region_stage_takes_the_frame_as_it_l
 }
 
 TEST_P(device_decode, sources_decode_on_the_devices_that_their_frames_go_to) {
-    request_.inputs.assign(3, test::small_demo.string());
+    request_.inputs.assign(3, test::quick_demo.string());
     request_.limit = 10;
     request_.chosen.device = "emulated:2";
     const auto decoded = run("gpu");

@@ -22,7 +22,7 @@ protected:
     static ended_run run_losing(const std::string& flow, const char* pacing, int after) {
         const test::temporary_folder folder;
         const std::string command = "LOSE_AFTER=" + std::to_string(after) + " " + test::program("faceflow_losing") +
-                                    " run " + flow + " " + pacing + " " + test::small_demo.string() + " " +
+                                    " run " + flow + " " + pacing + " " + test::quick_demo.string() + " " +
                                     (folder / "out").string() + " 2>" + (folder / "said").string();
         const int status = std::system(command.c_str());
         ended_run ended;
