@@ -64,8 +64,9 @@ struct options {
     // Have the devices themselves count what crosses, beside the ledger: the driver (CUPTI) on cuda, the copy engines on emulated.
     bool verify_ledger = false;
 
-    // Flows of several processes: one that died is started again, so often within ten seconds; one that shows no sign of life
-    // for so many seconds, though it has work, is ended and started again.
+    // Flows of several processes: one that died is started again, so often within ten seconds; one that sleeps over its work, or is
+    // stopped, for so many seconds is ended and started again, and so is one that computes so much longer than its frames were seen
+    // to take. Time in which it waits for a processor, or in which this process was stopped itself, does not count.
     std::int32_t stage_restarts = 5;
     double stage_timeout = 0.5;
 

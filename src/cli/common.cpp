@@ -159,7 +159,9 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->type_name("N")
         ->capture_default_str()
         ->group(processes);
-    app.add_option("--stage-timeout", o.stage_timeout, "how long a stage that has work may show no sign of life")
+    app.add_option(
+           "--stage-timeout", o.stage_timeout,
+           "how long a stage that has work may sleep over it, or\ncompute longer than its frames were seen to take")
         ->type_name("SECONDS")
         ->capture_default_str()
         ->group(processes);

@@ -60,15 +60,25 @@ runtime::runtime(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
 runtime::~runtime() = default;
 
 result<std::shared_ptr<runtime>> runtime::create(const runtime_options& options) {
-    return guarded("starting ONNX Runtime", [&]() -> result<std::shared_ptr<runtime>> {
+    const int threads = options.threads > 0 ? options.threads : usable_processors();
+    auto made = guarded("starting ONNX Runtime", [&]() -> result<std::shared_ptr<runtime>> {
         Ort::ThreadingOptions threading;
-        threading.SetGlobalIntraOpNumThreads(options.threads > 0 ? options.threads : usable_processors());
+        threading.SetGlobalIntraOpNumThreads(threads);
         threading.SetGlobalInterOpNumThreads(1);
         auto i = std::make_unique<impl>();
         switch_telemetry_off();
         i->env = Ort::Env(threading, ORT_LOGGING_LEVEL_ERROR, "faceflow");
         return std::shared_ptr<runtime>(new runtime(std::move(i)));
     });
+    // It names a line of its own and an error that it is not.
+    if (!made && made.error().message.find("pthread_create failed") != std::string::npos) {
+        return fail(errc::unavailable,
+                    fmt::format("cannot start a thread for the models, which compute with {}; use fewer "
+                                "--threads, or raise the limit of processes (ulimit -u, or pids.max of "
+                                "the container)",
+                                threads));
+    }
+    return made;
 }
 
 std::string runtime_version() {

@@ -214,6 +214,7 @@ private:
             if (auto r = parcel_.crops_down(s, 0, n, t); !r) return tl::unexpected(std::move(r.error()));
             if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
             std::memcpy(out_.data() + crops_in(first), parcel_.host_crops(), crops_in(n));
+            kit_.beat();
         }
         return std::span<const std::byte>(out_);
     }
@@ -232,6 +233,7 @@ private:
             if (auto r = parcel_.crops_down(s, 0, 1, t); !r) return tl::unexpected(std::move(r.error()));
             if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
             std::memcpy(out_.data() + static_cast<std::size_t>(i) * crop_bytes(), parcel_.host_crops(), crop_bytes());
+            kit_.beat();
         }
         return std::span<const std::byte>(out_);
     }
@@ -285,6 +287,7 @@ public:
         for (std::int32_t first = 0; first < count; first += at_once) {
             if (auto r = mesh(f, first, std::min(at_once, count - first), count); !r)
                 return tl::unexpected(std::move(r.error()));
+            kit_.beat();
         }
         if (auto r = bring_down(f, count); !r) return tl::unexpected(std::move(r.error()));
         // Of records that came down one by one, the header that came with the first knows only that one.

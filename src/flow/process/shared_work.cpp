@@ -200,20 +200,29 @@ private:
             // The crops of one batch are there; those of further ones this stage makes by itself, one after the other.
             if (first > 0) work.region(s, {&f, 1}, table, first, crops, at_once);
             work.landmark(s, *place.mesh, {&f, 1}, table, first, at_once, results);
+            beat_behind(s);
         }
         if (call.keeps_followed != 0 && followed != nullptr) work.carry(s, results, 0, followed);
         return {};
+    }
+
+    // A frame may have a thousand faces, and the one before it none.
+    void beat_behind(stream& s) const {
+        if (!kit_.on().computes_on_host()) return;
+        s.run([&kit = kit_]() -> result<void> {
+            kit.beat();
+            return {};
+        });
     }
 
     // Both words, the second only if all was done; a beat for the watchdog.
     void finish(const stage_call& call) {
         stream& s = kit_.work_stream();
         timeline& done = pages_.mine()[page_words::done(call.place)];
-        timeline& beat = pages_.mine()[page_words::beat];
         if (kit_.on().computes_on_host()) {
-            s.run([&done, &beat, serial = call.serial]() -> result<void> {
+            s.run([&done, &kit = kit_, serial = call.serial]() -> result<void> {
                 raise(done, serial);
-                raise(beat, beat.value.load(std::memory_order_relaxed) + 1);
+                kit.beat();
                 return {};
             });
         } else {

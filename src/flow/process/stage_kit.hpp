@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "core/timeline.hpp"
 #include "device/device.hpp"
 #include "flow/models.hpp"
 #include "flow/process/stage_protocol.hpp"
@@ -35,6 +36,11 @@ public:
     [[nodiscard]] result<void> open_books();
     // What was counted since the last call.
     [[nodiscard]] stage_counters take_counters(const frame_cache_counts& cache);
+    // For the watchdog: the work goes on. `beat` is where the owner looks, once there is such a place.
+    void beat() const noexcept {
+        if (beat_ != nullptr) raise(*beat_, beat_->value.load(std::memory_order_relaxed) + 1);
+    }
+    void beat_on(timeline& word) noexcept { beat_ = &word; }
     // A call was refused because it is about a use that is over.
     void count_stale() noexcept { ++stale_; }
     // What was done since the last call, where the owner draws it; else nothing. `all`: the work that is on the stream is waited
@@ -55,6 +61,7 @@ private:
     std::unique_ptr<event> done_;
     std::unique_ptr<witness> witness_;  // null without verify_ledger, and where nothing crosses
     stage_counters told_;
+    timeline* beat_ = nullptr;
     std::uint64_t stale_ = 0;
 };
 

@@ -183,6 +183,8 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
     }();
     if (!answer) return lost(answer.error());
     enter(*answer);
+    // Where nothing is shared the work is done with the answer.
+    if (setup_.hello.places == 0) answered_.fetch_add(1, std::memory_order_release);
     if (answer->reply.status == 0) return answer;
     const auto code = code_of(answer->reply);
     const std::string text = printable({reinterpret_cast<const char*>(answer->payload.data()), answer->payload.size()});
@@ -314,7 +316,9 @@ bool stage_process::hangs(const std::function<bool(std::uint32_t, std::uint64_t)
         const auto serial = given_[place].load(std::memory_order_acquire);
         const bool behind = passed(place).value.load(std::memory_order_acquire) < serial;
         now.busy = now.busy || (behind && ready(place, serial));
+        now.done += passed(place).value.load(std::memory_order_acquire);
     }
+    now.done += answered_.load(std::memory_order_acquire);
     now.starting = starting_.load(std::memory_order_acquire);
     now.beat = (*setup_.own)[page_words::beat].value.load(std::memory_order_acquire);
     now.process = child_->id();

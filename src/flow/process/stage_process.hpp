@@ -111,7 +111,7 @@ private:
 
     std::atomic<bool> in_call_{false}, starting_{false};
     std::array<std::atomic<std::uint64_t>, most_places> given_{};
-    std::atomic<std::uint64_t> peak_bytes_{0}, leases_{0}, restarts_{0};
+    std::atomic<std::uint64_t> answered_{0}, peak_bytes_{0}, leases_{0}, restarts_{0};
 };
 
 }  // namespace faceflow::flow

@@ -101,13 +101,11 @@ private:
             if (auto r = kit_->on().register_words(page->pages()); !r) return r;
             pages_.all.push_back(std::move(*page));
         }
+        kit_->beat_on(pages_.mine()[page_words::beat]);
         return {};
     }
 
-    void beat() {
-        timeline& word = pages_.mine()[page_words::beat];
-        raise(word, word.value.load(std::memory_order_relaxed) + 1);
-    }
+    void beat() const { kit_->beat(); }
 
     // Where a payload goes. One that the stage refuses is still received, so that the next message is found.
     result<std::span<std::byte>> target_of(const ipc::message& head) {

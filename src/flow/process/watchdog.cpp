@@ -35,24 +35,27 @@ watchdog::nanoseconds watchdog::cpu_limit() const {
 }
 
 void watchdog::enter_sign(const look& now) {
-    const bool same = now.process == last_.process;
-    if (same && now.beat != last_.beat) {
-        most_cpu_ = std::max(most_cpu_, now.cpu - cpu_at_sign_);
+    if (now.process == last_.process && now.beat != last_.beat)
         longest_asleep_ = std::clamp(asleep_, longest_asleep_, for_the_restless * patience_);
-    }
     silent_ = asleep_ = restless_ = nanoseconds(0);
     cpu_at_sign_ = now.cpu;
-    last_ = now;
+}
+
+// What a frame takes, of all that was asked for between two looks.
+void watchdog::learn(const look& now) {
+    const bool same = now.process == last_.process && !now.starting;
+    if (same && now.done != last_.done) most_cpu_ = std::max(most_cpu_, now.cpu - cpu_at_begin_);
+    if (!same || !now.busy || now.done != last_.done) cpu_at_begin_ = now.cpu;
 }
 
 watchdog::finding watchdog::judge(const look& now, const std::function<process_state()>& state) {
-    if (!now.busy || now.beat != last_.beat || now.process != last_.process) {
-        enter_sign(now);
-        return finding::lives;
-    }
+    learn(now);
+    const bool sign = !now.busy || now.beat != last_.beat || now.process != last_.process;
+    if (sign) enter_sign(now);
     const nanoseconds passed = std::clamp<nanoseconds>(now.at - last_.at, 0ns, longest_look);
     const bool worked = now.cpu != last_.cpu;
     last_ = now;
+    if (sign) return finding::lives;
     silent_ += passed;
     if (now.starting) cpu_at_sign_ = now.cpu;
     if (now.cpu - cpu_at_sign_ > cpu_limit()) return finding::computes;

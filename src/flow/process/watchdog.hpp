@@ -32,9 +32,11 @@ public:
 
     struct look {
         time_point at;
-        bool busy = false;      // has work whose inputs are there
-        bool starting = false;  // loads its models: what it takes is not known, so only one that is stopped hangs
-        std::uint64_t beat = 0;
+        bool busy = false;       // has work whose inputs are there
+        bool starting = false;   // loads its models: what it takes is not known, so only one that is stopped hangs
+        std::uint64_t beat = 0;  // grows with each sign of life
+        std::uint64_t done =
+            0;  // another one once it has done what it was asked for: only then is it known what that takes
         int process = -1;
         nanoseconds cpu{0};  // of all its threads so far
     };
@@ -47,6 +49,7 @@ public:
 
 private:
     void enter_sign(const look& now);
+    void learn(const look& now);
     [[nodiscard]] nanoseconds sleep_limit() const;
     [[nodiscard]] nanoseconds cpu_limit() const;
 
@@ -55,8 +58,9 @@ private:
     look last_;
     // Since the last sign of life.
     nanoseconds silent_{0}, asleep_{0}, restless_{0}, cpu_at_sign_{0};
-    // The most that there was between two of them.
-    nanoseconds longest_asleep_{0}, most_cpu_{0};
+    nanoseconds longest_asleep_{0};  // between two of them
+    // Of whole frames.
+    nanoseconds cpu_at_begin_{0}, most_cpu_{0};
 };
 
 }  // namespace faceflow::flow
