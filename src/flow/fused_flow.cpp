@@ -20,6 +20,7 @@ public:
             if (!l) return tl::unexpected(std::move(l.error()));
             f->lanes_.push_back(std::move(*l));
         }
+        f->threads_.reserve(f->lanes_.size());  // a thread that has no place there could not be joined
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
             // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it. Either way it
             // is one of the source's device, since the devices' number divides that of the lanes.

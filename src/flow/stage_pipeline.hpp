@@ -28,6 +28,27 @@ public:
     // `produce` throws goes to `failed`. Errors of start_thread: then nothing was produced, and nothing is left running.
     [[nodiscard]] result<void> start(std::function<void(edge&)> produce, std::vector<step> steps,
                                      thread_failed failed) {
+        auto started = caught_result("starting the stages of a flow", [&] {
+            return start_all(std::move(produce), std::move(steps), std::move(failed));
+        });
+        if (!started) {
+            for (auto& e : edges_)
+                e->close();
+            join();
+        }
+        return started;
+    }
+
+    // Once `produce` is on its way to its end.
+    void join() {
+        for (auto& t : threads_)
+            t.join();
+        threads_.clear();
+    }
+
+private:
+    result<void> start_all(std::function<void(edge&)> produce, std::vector<step> steps, thread_failed failed) {
+        threads_.reserve(steps.size() + 1);  // a thread that has no place there could not be joined
         for (std::size_t i = 0; i < steps.size(); ++i)
             edges_.push_back(std::make_unique<edge>(waiting, queue_policy::block));
         // The producer last: until then an edge that is closed ends the steps behind it.
@@ -51,14 +72,6 @@ public:
             });
     }
 
-    // Once `produce` is on its way to its end.
-    void join() {
-        for (auto& t : threads_)
-            t.join();
-        threads_.clear();
-    }
-
-private:
     static void pass_on(const step& work, edge& from, edge* to) {
         while (auto job = from.pop()) {
             if (auto done = caught("working on a frame", [&] { work(**job); }); !done) (*job)->failed = std::move(done);
@@ -69,14 +82,9 @@ private:
 
     result<void> add(std::string doing, std::function<void()> work, thread_failed failed) {
         auto started = start_thread(std::move(doing), std::move(work), std::move(failed));
-        if (started) {
-            threads_.push_back(std::move(*started));
-            return {};
-        }
-        for (auto& e : edges_)
-            e->close();
-        join();
-        return tl::unexpected(std::move(started.error()));
+        if (!started) return tl::unexpected(std::move(started.error()));
+        threads_.push_back(std::move(*started));
+        return {};
     }
 
     std::vector<std::unique_ptr<edge>> edges_;

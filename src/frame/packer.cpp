@@ -34,17 +34,22 @@ private:
 
 // More than wait are not needed: a job that finds no helper is its caller's.
 packer::packer(std::size_t helpers) : waiting_(4 * helpers, queue_policy::fifo) {
-    for (std::size_t i = 0; i < helpers; ++i) {
-        auto started = start_thread(
-            "packing frames",
-            [this] {
-                while (auto next = waiting_.pop())
-                    (*next)->work();
-            },
-            [](const error&) {});
-        if (!started) break;  // those that there are do it, or the caller alone
-        helpers_.push_back(std::move(*started));
-    }
+    // Those that can be had do it, or the caller alone.
+    [[maybe_unused]] const auto started = caught_result("packing frames", [&]() -> result<void> {
+        helpers_.reserve(helpers);
+        for (std::size_t i = 0; i < helpers; ++i) {
+            auto helper = start_thread(
+                "packing frames",
+                [this] {
+                    while (auto next = waiting_.pop())
+                        (*next)->work();
+                },
+                [](const error&) {});
+            if (!helper) return tl::unexpected(std::move(helper.error()));
+            helpers_.push_back(std::move(*helper));
+        }
+        return {};
+    });
 }
 
 packer::~packer() {

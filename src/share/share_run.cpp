@@ -177,24 +177,25 @@ result<share_report> run_share(const share_request& wanted, const std::atomic<bo
     result<void> all_started;
     {
         std::vector<std::jthread> threads;
-        for (const auto& p : pumps) {
-            ++running;
-            auto started = start_jthread(
-                fmt::format("capturing '{}'", p->name()),
-                [&running, &to = **server, own = p.get()](const std::stop_token&) {
-                    own->run(to);
-                    --running;
-                },
-                [&running, own = p.get()](error e) {
-                    own->fail_with(std::move(e));
-                    --running;
-                });
-            if (!started) {
-                all_started = tl::unexpected(std::move(started.error()));
-                break;
+        all_started = caught_result("starting to capture", [&]() -> result<void> {
+            threads.reserve(pumps.size());
+            for (const auto& p : pumps) {
+                ++running;
+                auto started = start_jthread(
+                    fmt::format("capturing '{}'", p->name()),
+                    [&running, &to = **server, own = p.get()](const std::stop_token&) {
+                        own->run(to);
+                        --running;
+                    },
+                    [&running, own = p.get()](error e) {
+                        own->fail_with(std::move(e));
+                        --running;
+                    });
+                if (!started) return tl::unexpected(std::move(started.error()));
+                threads.push_back(std::move(*started));
             }
-            threads.push_back(std::move(*started));
-        }
+            return {};
+        });
         while (all_started && running > 0 && !stop && (*server)->health())
             std::this_thread::sleep_for(20ms);
         halt.request_stop();

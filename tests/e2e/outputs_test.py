@@ -85,7 +85,8 @@ class Outputs(Case):
 class Interruption(Case):
     def test_interrupt_finishes_the_files(self):
         run = subprocess.Popen([FACEFLOW, "run", DEMO, "--out", self.dir / "out"], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-        time.sleep(2.5)
+        while run.poll() is None and not any(p.stat().st_size > 0 for p in (self.dir / "out").glob(".faces.ndjson.part-*")):
+            time.sleep(0.05)
         run.send_signal(signal.SIGINT)
         _, err = run.communicate(timeout=60)
         self.assertEqual(run.returncode, 130, err)
@@ -96,12 +97,13 @@ class Interruption(Case):
 
     def test_a_second_interrupt_quits_at_once(self):
         run = subprocess.Popen([FACEFLOW, "run", DEMO, "--out", self.dir / "out"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        time.sleep(1.5)
+        while run.poll() is None and not any((self.dir / "out").glob(".faces.ndjson.part-*")):
+            time.sleep(0.05)
         run.send_signal(signal.SIGINT)
         run.send_signal(signal.SIGINT)
         time.sleep(0.05)
         run.send_signal(signal.SIGINT)
-        self.assertEqual(run.wait(timeout=5), 130)
+        self.assertEqual(run.wait(timeout=30), 130)
 
 
 class BadOutput(Case):

@@ -229,16 +229,28 @@ TEST(emulated_link, a_copy_takes_at_least_its_modelled_time) {
     }
 }
 
+// What can be done in so little time is, in one of a hundred tries: a busy machine takes longer whenever it likes.
+template <class Try>
+bool once(Try attempt) {
+    for (int i = 0; i < 100; ++i) {
+        if (attempt()) return true;
+    }
+    return false;
+}
+
 TEST(emulated_link, pageable_copies_are_slower_and_keep_the_caller) {
     const auto on = make(0, 40 * mib, slow_link);
     copier pinned(*on, 10 * mib, true), pageable(*on, 10 * mib, false);
     const auto modelled = std::chrono::nanoseconds(slow_link.engine_ns(true, 10 * mib));
     for (const direction d : {direction::host_to_device, direction::device_to_host}) {
-        const auto returns = time_of([&] { pinned.start(d); });
-        pinned.finish();
+        const bool returned_early = once([&] {
+            const auto returns = time_of([&] { pinned.start(d); });
+            pinned.finish();
+            return returns < modelled / 2;
+        });
         const auto slow_returns = time_of([&] { pageable.start(d); });
         const auto slow_whole = slow_returns + time_of([&] { pageable.finish(); });
-        EXPECT_LT(returns, modelled / 2);
+        EXPECT_TRUE(returned_early);
         EXPECT_GE(slow_returns, modelled);
         EXPECT_GE(slow_whole, 2 * modelled);
     }
@@ -255,27 +267,33 @@ TEST(emulated_link, copies_of_one_direction_queue_and_those_of_two_overlap) {
         b.finish();
     });
     EXPECT_GE(same, 2 * one);
-    const auto both = time_of([&] {
-        a.start(direction::host_to_device);
-        b.start(direction::device_to_host);
-        a.finish();
-        b.finish();
-    });
-    EXPECT_LT(both, 1.8 * one);
+    EXPECT_TRUE(once([&] {
+        const auto both = time_of([&] {
+            a.start(direction::host_to_device);
+            b.start(direction::device_to_host);
+            a.finish();
+            b.finish();
+        });
+        return both < 1.8 * one;
+    }));
 }
 
 TEST(emulated_link, devices_have_links_of_their_own) {
     const auto first = make(0, 20 * mib, slow_link), second = make(1, 20 * mib, slow_link);
     copier a(*first, 20 * mib, true), b(*second, 20 * mib, true);
-    const auto took = time_of([&] {
-        a.start(direction::host_to_device);
-        b.start(direction::host_to_device);
-        a.finish();
-        b.finish();
-    });
-    EXPECT_LT(took, 1.8 * std::chrono::nanoseconds(slow_link.engine_ns(true, 20 * mib)));
-    EXPECT_EQ(first->book().transfers(direction::host_to_device).count, 1u);
-    EXPECT_EQ(second->book().transfers(direction::host_to_device).count, 1u);
+    std::uint64_t rounds = 0;
+    EXPECT_TRUE(once([&] {
+        ++rounds;
+        const auto took = time_of([&] {
+            a.start(direction::host_to_device);
+            b.start(direction::host_to_device);
+            a.finish();
+            b.finish();
+        });
+        return took < 1.8 * std::chrono::nanoseconds(slow_link.engine_ns(true, 20 * mib));
+    }));
+    EXPECT_EQ(first->book().transfers(direction::host_to_device).count, rounds);
+    EXPECT_EQ(second->book().transfers(direction::host_to_device).count, rounds);
 }
 
 TEST(emulated_link, the_book_is_charged_with_what_the_model_asks_and_not_with_what_the_clock_saw) {
