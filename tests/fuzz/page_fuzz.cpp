@@ -82,8 +82,7 @@ void read_to_the_last_byte(const client::claim& c) {
             sum += at.data[byte];
         if (extent.bytes() > 0) sum += at.data[extent.bytes() - 1];
     }
-    static volatile std::uint32_t seen;
-    seen = sum;
+    __asm__ __volatile__("" : : "r"(sum));  // it has been read
 }
 
 class false_server {
