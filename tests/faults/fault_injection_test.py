@@ -26,7 +26,7 @@ FRAMES = 6
 CRASHES = ("terminate called", "Assertion", "double free", "corrupted size", "stack smashing")
 # What each call's failure may end as; memory and threads may be wanted anywhere.
 CODES = {0, 1, 3, 4}
-# Points beyond the first of a call: some are asked thousands of times, and each run costs half a second.
+# Points of one call at most: some are asked thousands of times, and each run costs half a second.
 MOST = {"new": 60, "read": 40, "mmap": 40}
 
 
@@ -154,8 +154,10 @@ def main():
             for call, n in sorted(bed.counts(command, program).items()):
                 if given.calls and call not in given.calls.split(","):
                     continue
-                step = max(given.every, -(-n // MOST.get(call, 10**9)))
-                for at in range(1 + (sum(map(ord, call)) % step if step < n else 0), n + 1, step):
+                points = -(-min(n, MOST.get(call, n)) // given.every)
+                step = n // points if points else 1
+                first = 1 + sum(map(ord, title + call)) % step
+                for at in range(first, n + 1, step):
                     hit = bed.folder / "hit"
                     hit.unlink(missing_ok=True)
                     code, said, left = bed.run(command, program, FAULTS_FAIL=f"{call}:{at}", FAULTS_HIT=str(hit))

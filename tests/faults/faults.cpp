@@ -177,9 +177,9 @@ void watch_open(const char* path, int flags) {
     if (ready && watch_file != nullptr && writes) raw_line(watch_file, "write", path);
 }
 
-int open_at(int folder, const char* path, int flags, mode_t mode) {
+int open_at(int folder, const char* path, int flags, mode_t mode, const void* caller) {
     watch_open(path, flags);
-    if (fails(call_open)) return -1;
+    if (!runtime.has(caller) && fails(call_open)) return -1;
     return static_cast<int>(::syscall(SYS_openat, folder, path, flags, mode));
 }
 
@@ -200,31 +200,31 @@ int __libc_start_main(main_function main, int argc, char** argv, main_function i
     return real(counted_main, argc, argv, init, fini, loader_fini, stack_end);
 }
 
-#define OPEN_LIKE(name)                              \
-    int name(const char* path, int flags, ...) {     \
-        va_list more;                                \
-        va_start(more, flags);                       \
-        const mode_t mode = mode_of(flags, more);    \
-        va_end(more);                                \
-        return open_at(AT_FDCWD, path, flags, mode); \
+#define OPEN_LIKE(name)                                                           \
+    int name(const char* path, int flags, ...) {                                  \
+        va_list more;                                                             \
+        va_start(more, flags);                                                    \
+        const mode_t mode = mode_of(flags, more);                                 \
+        va_end(more);                                                             \
+        return open_at(AT_FDCWD, path, flags, mode, __builtin_return_address(0)); \
     }
 OPEN_LIKE(open)
 OPEN_LIKE(open64)
 
-#define OPENAT_LIKE(name)                                    \
-    int name(int folder, const char* path, int flags, ...) { \
-        va_list more;                                        \
-        va_start(more, flags);                               \
-        const mode_t mode = mode_of(flags, more);            \
-        va_end(more);                                        \
-        return open_at(folder, path, flags, mode);           \
+#define OPENAT_LIKE(name)                                                       \
+    int name(int folder, const char* path, int flags, ...) {                    \
+        va_list more;                                                           \
+        va_start(more, flags);                                                  \
+        const mode_t mode = mode_of(flags, more);                               \
+        va_end(more);                                                           \
+        return open_at(folder, path, flags, mode, __builtin_return_address(0)); \
     }
 OPENAT_LIKE(openat)
 OPENAT_LIKE(openat64)
 
 FILE* fopen(const char* path, const char* mode) {
     if (mode[0] != 'r' || std::strchr(mode, '+') != nullptr) watch_open(path, O_WRONLY);
-    if (fails(call_open)) return nullptr;
+    if (!runtime.has(__builtin_return_address(0)) && fails(call_open)) return nullptr;
     static auto* const real = next<FILE*(const char*, const char*)>("fopen");
     return real(path, mode);
 }
