@@ -99,6 +99,9 @@ void process_line::judge_by(has_inputs ready) {
 }
 
 void process_line::watch(const std::stop_token& stop) {
+    // Processes end with this thread, which started them: no want of memory may end it.
+    decltype(processes_) processes;
+    decltype(ready_) ready;
     std::unique_lock lock(mutex_);
     while (!stop.stop_requested()) {
         asked_.wait_for(lock, stop, std::chrono::milliseconds(10), [&] { return to_start_ != nullptr; });
@@ -113,16 +116,19 @@ void process_line::watch(const std::stop_token& stop) {
             answered_.notify_all();
             continue;
         }
-        const auto processes = processes_;
-        const auto ready = ready_;
-        lock.unlock();
         // One look that finds no memory is made up for by the next.
-        static_cast<void>(caught("looking after stage processes", [&] {
-            for (std::size_t i = 0; i < processes.size(); ++i) {
-                processes[i]->look_after(
-                    [&](std::uint32_t place, std::uint64_t serial) { return !ready || ready(i, place, serial); });
-            }
-        }));
+        const auto known = caught("looking for stage processes", [&] {
+            processes = processes_;
+            ready = ready_;
+        });
+        lock.unlock();
+        if (known)
+            static_cast<void>(caught("looking after stage processes", [&] {
+                for (std::size_t i = 0; i < processes.size(); ++i) {
+                    processes[i]->look_after(
+                        [&](std::uint32_t place, std::uint64_t serial) { return !ready || ready(i, place, serial); });
+                }
+            }));
         lock.lock();
     }
 }
