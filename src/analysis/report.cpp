@@ -204,13 +204,11 @@ result<std::vector<std::filesystem::path>> write_reports(const std::vector<compa
         return fail(errc::io, fmt::format("cannot make the folder {}: {}; choose another with --out", folder.string(),
                                           ec ? ec.message() : "something else of that name is there"));
     }
-    const std::pair<const char*, std::string> files[] = {{"compare.csv", render_csv(rows, o)},
-                                                         {"compare.md", render_markdown(rows, o)},
-                                                         {"compare.json", render_json(rows)},
-                                                         {"compare.svg", render_svg(rows, o)}};
+    const std::array<std::string, report_files.size()> texts{render_csv(rows, o), render_markdown(rows, o),
+                                                             render_json(rows), render_svg(rows, o)};
     std::vector<std::filesystem::path> written;
-    for (const auto& [name, text] : files) {
-        auto path = write_document(folder / name, text);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        auto path = write_document(folder / report_files[i], texts[i]);
         if (!path) return tl::unexpected(std::move(path.error()));
         written.push_back(std::move(*path));
     }

@@ -2,6 +2,7 @@
 // measured against.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
@@ -67,7 +68,10 @@ struct report_options {
 // Bars for bytes, transfers, latency and rate; follows the viewer's light or dark scheme.
 [[nodiscard]] std::string render_svg(const std::vector<compare_row>& rows, const report_options& o);
 
-// compare.csv, .md, .json and .svg in `folder`, which is made when there is none; each whole or not at all. Returns the paths.
+// What write_reports writes.
+inline constexpr std::array report_files{"compare.csv", "compare.md", "compare.json", "compare.svg"};
+
+// All of them in `folder`, which is made when there is none; each whole or not at all. Returns the paths.
 [[nodiscard]] result<std::vector<std::filesystem::path>> write_reports(const std::vector<compare_row>& rows,
                                                                        const std::filesystem::path& folder,
                                                                        const report_options& o);

@@ -9,6 +9,7 @@
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
 #include "cli/output.hpp"
+#include "core/part_file.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -63,6 +64,12 @@ int execute(const compare_arguments& a, const given& options) {
     request.chosen = std::move(*chosen);
     request.flows = words(a.flows);
     request.ablate = words(a.ablate);
+
+    for (const char* name : analysis::report_files) {
+        if (a.out.empty()) break;
+        if (auto r = refuse_input(std::filesystem::path(a.out) / name, request.input); !r)
+            return report(r.error(), options);
+    }
 
     const auto& stop = stop_on_signals();
     auto done = [&] {

@@ -7,6 +7,7 @@
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "engine/run.hpp"
+#include "engine/summary.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -71,7 +72,7 @@ int execute(const run_arguments& a, const given& options) {
     for (const auto& w : done->warnings)
         to_stderr("faceflow: {}\n", w);
     if (a.json) {
-        to_stdout("{}\n", done->summary->dump(2));
+        to_stdout("{}", summary_text(*done->summary));
     } else if (!a.quiet && a.out != "-") {
         print_summary(*done);
     }

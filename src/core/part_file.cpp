@@ -102,6 +102,16 @@ result<fs::path> rename_beside(const fs::path& file, const fs::path& target, std
     return name;
 }
 
+result<void> refuse_input(const fs::path& target, const fs::path& input) {
+    struct stat written {
+    }, read{};
+    if (::stat(target.c_str(), &written) != 0 || !S_ISREG(written.st_mode)) return {};
+    if (::stat(input.c_str(), &read) != 0 || written.st_dev != read.st_dev || written.st_ino != read.st_ino) return {};
+    return fail(errc::invalid_argument,
+                fmt::format("{} is an input, and would be overwritten; choose another place for what is written",
+                            target.string()));
+}
+
 void sync_folder(const fs::path& folder) noexcept {
     const unique_fd opened(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     // Best effort: not every file system syncs a folder.

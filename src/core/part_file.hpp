@@ -35,6 +35,10 @@ struct part_name {
 [[nodiscard]] result<std::filesystem::path> rename_beside(const std::filesystem::path& file,
                                                           const std::filesystem::path& target, std::string_view word);
 
+// errc::invalid_argument when `target`, which is about to be written, is the same regular file as `input`, by whatever names and
+// links.
+[[nodiscard]] result<void> refuse_input(const std::filesystem::path& target, const std::filesystem::path& input);
+
 // Makes names in a folder last through a power cut, as far as its file system can.
 void sync_folder(const std::filesystem::path& folder) noexcept;
 

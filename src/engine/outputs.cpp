@@ -23,10 +23,6 @@ constexpr int flushes_per_sync = 5;   // and on the disk within three
 // Kept free for the summary, so that a full disk has room for it.
 constexpr off_t summary_reserve = off_t{64} << 10;
 
-std::string summary_text(const nlohmann::ordered_json& summary) {
-    return summary.dump(2) + "\n";
-}
-
 // An errno, or 0.
 int write_at_start(int descriptor, std::string_view text) {
     for (off_t at = 0; static_cast<std::size_t>(at) < text.size();) {
@@ -36,10 +32,6 @@ int write_at_start(int descriptor, std::string_view text) {
         at += some;
     }
     return 0;
-}
-
-bool same_file(const struct stat& a, const struct stat& b) {
-    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 }  // namespace
@@ -88,15 +80,9 @@ result<void> outputs::check_targets(const std::vector<const media::source_info*>
                             fmt::format("{} would be written twice; name another file", targets[i].string()));
             }
         }
-        struct stat target {
-        }, input{};
-        if (::stat(targets[i].c_str(), &target) != 0 || !S_ISREG(target.st_mode)) continue;
         for (const auto* source : sources) {
             for (const auto& file : source->files) {
-                if (::stat(file.c_str(), &input) != 0 || !same_file(target, input)) continue;
-                return fail(errc::invalid_argument, fmt::format("{} is an input, and would be overwritten; choose "
-                                                                "another place for what is written",
-                                                                targets[i].string()));
+                if (auto r = refuse_input(targets[i], file); !r) return r;
             }
         }
     }
@@ -249,10 +235,12 @@ void outputs::fail_rows(row_sink& sink, const error& why) {
 }
 
 void outputs::tell_failure(const fs::path& target, const error& why) {
+    const bool last = --takers_ == 0;
     request_.note(request_.out == "-" ? why.message
-                                      : fmt::format("{}; what {} holds until now stays, and the run goes on without it",
-                                                    why.message, target.filename().string()));
-    if (--takers_ == 0) none_left_();
+                                      : fmt::format("{}; what {} holds until now stays, and the run {}", why.message,
+                                                    target.filename().string(),
+                                                    last ? "ends: no other output is left" : "goes on without it"));
+    if (last) none_left_();
 }
 
 void outputs::snapshot(const nlohmann::ordered_json& summary) {
@@ -266,7 +254,7 @@ void outputs::snapshot(const nlohmann::ordered_json& summary) {
 }
 
 void outputs::set_aside(const fs::path& target, const error& why, std::optional<fs::path> kept) {
-    if (why.code != errc::interrupted || kept) {
+    if (request_.out != "-") {
         notes_.push_back(
             kept ? fmt::format("{} is not whole: what there is of it is {}", target.string(), kept->string())
                  : fmt::format("{} was not written", target.string()));

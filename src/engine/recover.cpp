@@ -15,6 +15,7 @@
 
 #include "core/part_file.hpp"
 #include "engine/leftovers.hpp"
+#include "engine/summary.hpp"
 #include "media/remux.hpp"
 
 namespace faceflow {
@@ -249,7 +250,7 @@ private:
         auto part =
             old ? result<part_file>(std::move(*old)) : part_file::create(folder_ / "summary.json", make_part_token());
         if (!part) return tl::unexpected(std::move(part.error()));
-        const std::string text = summary.dump(2) + "\n";
+        const std::string text = summary_text(summary);
         if (::pwrite(part->descriptor(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
             ::ftruncate(part->descriptor(), static_cast<off_t>(text.size())) != 0)
             return fail(errc::io, explain_io("write", part->target(), errno));

@@ -122,4 +122,8 @@ json summary_of(face_engine& engine, const summary_facts& facts) {
     return j;
 }
 
+std::string summary_text(const json& summary) {
+    return summary.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace faceflow

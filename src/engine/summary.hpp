@@ -30,4 +30,7 @@ struct summary_facts {
 };
 [[nodiscard]] nlohmann::ordered_json summary_of(face_engine& engine, const summary_facts& facts);
 
+// As it is written and printed. Paths need not be valid UTF-8; bytes that are not become U+FFFD.
+[[nodiscard]] std::string summary_text(const nlohmann::ordered_json& summary);
+
 }  // namespace faceflow
