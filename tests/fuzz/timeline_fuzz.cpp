@@ -1,7 +1,7 @@
 // Any times that a file may state: those given grow, whatever comes, and nothing overflows. Each 9 bytes are a step: what to do,
 // and a number.
-#include <cstring>
 #include <cstdint>
+#include <cstring>
 
 #include "media/timeline.hpp"
 
