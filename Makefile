@@ -26,7 +26,7 @@ test: build ## run all tests
 bench: build ## measure
 	bench/run.sh
 
-coverage: setup ## print line and branch coverage of each layer (needs gcovr)
+coverage: setup ## print line and branch coverage of each layer
 	@tools/coverage.sh
 
 lint: ## check formatting, layers and clang-tidy (which needs a build)

@@ -3,7 +3,7 @@
 # and branches they reach. build/coverage/coverage.json has it by file.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-command -v gcovr >/dev/null || { echo "coverage: gcovr is missing; run tools/setup.sh, or apt-get install gcovr" >&2; exit 1; }
+command -v gcovr >/dev/null || { echo "coverage: gcovr is missing; run tools/setup.sh" >&2; exit 1; }
 cmake --preset coverage >/dev/null
 cmake --build build/coverage -j"$(nproc)"
 find build/coverage -name '*.gcda' -delete

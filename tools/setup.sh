@@ -19,7 +19,7 @@ packages=(
     libopencv-core-dev libopencv-imgproc-dev
     libgtest-dev libgmock-dev libbenchmark-dev
     python3 python3-onnx python3-numpy python3-jsonschema
-    clang clang-tidy clang-format libclang-rt-14-dev lld
+    clang clang-tidy clang-format libclang-rt-14-dev lld gcovr stress-ng
 )
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     packages+=(nodejs npm)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 #include <system_error>
 #include <tuple>
 
@@ -32,9 +33,15 @@ std::vector<leftover> find_leftovers(const fs::path& folder) {
     std::error_code ec;
     for (fs::directory_iterator entry(folder, ec), end; !ec && entry != end; entry.increment(ec)) {
         auto names = parse_part_name(entry->path().filename().string());
-        if (!names || !of_a_run(names->name)) continue;
+        if (!names) continue;
         found.push_back({entry->path(), std::move(names->name), std::move(names->token), is_locked(entry->path())});
     }
+    // Its trace has whatever name it was given, and the run's token.
+    std::set<std::string> runs;
+    for (const auto& l : found) {
+        if (of_a_run(l.name)) runs.insert(l.token);
+    }
+    std::erase_if(found, [&](const leftover& l) { return !runs.contains(l.token); });
     std::ranges::sort(found, {}, [](const leftover& l) { return std::tie(l.token, l.name); });
     return found;
 }

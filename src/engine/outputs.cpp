@@ -134,7 +134,7 @@ result<void> outputs::open_all(const std::vector<const media::source_info*>& sou
         }
     }
     if (request_.trace_file.empty()) return {};
-    auto file = output_file::open(request_.trace_file, {{}, stop_});
+    auto file = output_file::open(request_.trace_file, o);
     if (!file) return tl::unexpected(std::move(file.error()));
     trace_.emplace(std::move(*file));
     return {};

@@ -134,11 +134,13 @@ rows whole_csv(int descriptor) {
     return all;
 }
 
+constexpr std::size_t most_document = std::size_t{16} << 20;  // that is looked at whole
+
 std::string read_all(int descriptor) {
     std::string text;
     struct stat about {};
     if (::fstat(descriptor, &about) != 0) return text;
-    text.resize(static_cast<std::size_t>(std::clamp<off_t>(about.st_size, 0, off_t{16} << 20)));
+    text.resize(std::min(static_cast<std::size_t>(about.st_size), most_document));
     const ssize_t got = ::pread(descriptor, text.data(), text.size(), 0);
     text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     return text;
@@ -183,6 +185,7 @@ private:
         }
         if (l.name.ends_with(".mp4")) return video(std::move(*part));
         const bool lines = l.name == "faces.ndjson";
+        if (!lines && l.name != "faces.csv") return trace(std::move(*part));
         const rows found = lines ? whole_lines(part->descriptor()) : whole_csv(part->descriptor());
         if (lines) lines_ = found;
         if (!lines) csv_ = found;
@@ -193,6 +196,17 @@ private:
         if (::ftruncate(part->descriptor(), found.bytes) != 0)
             return fail(errc::io, explain_io("cut to whole records", l.part, errno));
         name(std::move(*part));
+        return {};
+    }
+
+    // Written at the end alone: one that is there was cut off, or not begun.
+    result<void> trace(part_file part) {
+        const auto text = read_all(part.descriptor());
+        if (text.size() < most_document && !json::accept(text)) {
+            part.discard();
+        } else {
+            name(std::move(part));
+        }
         return {};
     }
 

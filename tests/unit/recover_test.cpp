@@ -148,6 +148,15 @@ TEST_F(recovery_test, a_run_that_was_killed_before_its_first_row_leaves_nothing)
     EXPECT_EQ(recovered().runs, 0u) << "again";
 }
 
+TEST_F(recovery_test, half_a_trace_is_of_no_use_and_a_whole_one_is_kept) {
+    leave("faces.ndjson", line(0, 1));
+    leave("trace.json", "");
+    leave("other.json", R"({"traceEvents":[)");
+    leave("whole.json", R"({"traceEvents":[]})");
+    recovered();
+    EXPECT_EQ(names(), (std::set<std::string>{"faces.ndjson", "summary.json", "whole.json"}));
+}
+
 TEST_F(recovery_test, a_video_of_which_nothing_reads_stays_as_it_is) {
     leave("faces.ndjson", line(0, 1));
     leave("annotated.mp4", "no video");
