@@ -196,7 +196,8 @@ void share_server::attend_once() {
         waiting.push_back({s.from.descriptor(), POLLIN, 0});
     for (const auto& c : clients)
         waiting.push_back({c->to().descriptor(), POLLIN, 0});
-    const auto longest = shut ? std::chrono::milliseconds(door_shut) : strangers_.empty() ? -1ms : 1000ms;
+    // Not for good, even with nobody to wait for: a bell that could not be rung holds up no end.
+    const auto longest = shut ? std::chrono::milliseconds(door_shut) : 1000ms;
     ::poll(waiting.data(), waiting.size(), static_cast<int>(longest.count()));
     const std::size_t first_client = 2 + strangers_.size();
     for (std::size_t i = 0; i < clients.size(); ++i) {
