@@ -207,11 +207,16 @@ result<std::vector<std::filesystem::path>> write_reports(const std::vector<compa
     const std::array<std::string, report_files.size()> texts{render_csv(rows, o), render_markdown(rows, o),
                                                              render_json(rows), render_svg(rows, o)};
     std::vector<std::filesystem::path> written;
+    result<void> first_failed;  // the others are written all the same
     for (std::size_t i = 0; i < texts.size(); ++i) {
         auto path = write_document(folder / report_files[i], texts[i]);
-        if (!path) return tl::unexpected(std::move(path.error()));
-        written.push_back(std::move(*path));
+        if (path) {
+            written.push_back(std::move(*path));
+        } else if (first_failed) {
+            first_failed = tl::unexpected(std::move(path.error()));
+        }
     }
+    if (!first_failed) return tl::unexpected(std::move(first_failed.error()));
     return written;
 }
 

@@ -75,8 +75,8 @@ void add_engine_options(CLI::App& app, engine_options& into);
 // closed are given to a descriptor that refuses what they are used for. First of all in a program.
 void reserve_standard_streams();
 
-// The stop flag: the first Ctrl-C (SIGTERM, or SIGHUP where it is not ignored, as under nohup) sets it, the second one ends the
-// program at once. A pipe whose reader left and a file at the limit of its size are errors of the write; these signals stop the
+// The stop flag: the first Ctrl-C (SIGTERM, SIGXCPU, or SIGHUP where it is not ignored, as under nohup) sets it, a second Ctrl-C or
+// SIGTERM half a second later or more ends the program at once. A pipe whose reader left and a file at the limit of its size are errors of the write; these signals stop the
 // run only when they are sent to it.
 const std::atomic<bool>& stop_on_signals();
 

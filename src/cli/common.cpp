@@ -5,7 +5,9 @@
 #include <atomic>
 #include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <ctime>
 
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
@@ -216,8 +218,23 @@ void reserve_standard_streams() {
 namespace {
 std::atomic<bool> stop_requested{false};
 
-void on_signal(int) {
-    if (stop_requested.exchange(true)) _exit(exit_interrupted);
+std::atomic<std::int64_t> first_stop_ms{0};
+
+std::int64_t now_ms() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * std::int64_t{1000} + now.tv_nsec / 1'000'000;
+}
+
+// Shells, timeout and terminals send the same signal twice within an instant: that is no second wish.
+void on_signal(int number) {
+    constexpr std::int64_t same_wish_ms = 500;
+    const std::int64_t now = now_ms();
+    if (!stop_requested.exchange(true)) {
+        first_stop_ms.store(now);
+    } else if ((number == SIGINT || number == SIGTERM) && now - first_stop_ms.load() >= same_wish_ms) {
+        _exit(exit_interrupted);
+    }
 }
 
 // The kernel sends these two in this process' own name, for a write that also fails with an error.
@@ -235,6 +252,7 @@ const std::atomic<bool>& stop_on_signals() {
     struct sigaction hangup {};
     sigaction(SIGHUP, nullptr, &hangup);
     if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
+    sigaction(SIGXCPU, &action, nullptr);  // a limit of processor time leaves some seconds to finish in
     action.sa_flags = SA_SIGINFO;
     action.sa_sigaction = on_write_signal;
     sigaction(SIGPIPE, &action, nullptr);

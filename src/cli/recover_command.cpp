@@ -18,7 +18,7 @@ int execute_recovery(const std::string& folder, const given& options) {
     if (done->runs > 0) {
         to_stdout("recovered {} frame{} of {} run{}\n", done->frames, done->frames == 1 ? "" : "s", done->runs,
                   done->runs == 1 ? "" : "s");
-    } else {
+    } else if (done->notes.empty()) {
         to_stdout("{} holds nothing to recover\n", folder);
     }
     return exit_done;

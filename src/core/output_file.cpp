@@ -45,6 +45,11 @@ std::optional<int> own_stream(const fs::path& target) {
 // The same stream, without waiting where it has no room: what is set on a description of our own changes nothing for those
 // who share the stream with us. A regular file has its place only in the description that is there.
 unique_fd open_stream(int stream, mode_t kind) {
+    // One that is not for writing stays so: what is opened anew might be.
+    if ((::fcntl(stream, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+        errno = EBADF;
+        return {};
+    }
     if (S_ISFIFO(kind) || S_ISCHR(kind)) {
         const std::string path = "/proc/self/fd/" + std::to_string(stream);
         unique_fd anew(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
@@ -111,13 +116,12 @@ tl::unexpected<error> output_file::broken(std::string_view what, int reason) {
 
 // False when it is time to give up on who does not read.
 bool output_file::wait_for_room() {
-    std::optional<steady::time_point> give_up;
     for (;;) {
         pollfd room{direct_.get(), POLLOUT, 0};
         if (::poll(&room, 1, static_cast<int>(look_again.count())) != 0) return true;
         if (!options_.stop.stop_requested()) continue;
-        if (!give_up) give_up = steady::now() + patience_after_stop;
-        if (steady::now() >= *give_up) return false;
+        if (!give_up_) give_up_ = steady::now() + patience_after_stop;
+        if (steady::now() >= *give_up_) return false;
     }
 }
 
@@ -174,8 +178,8 @@ result<void> output_file::append(std::string_view records) {
 }
 
 result<void> output_file::sync() {
-    if (::fdatasync(descriptor()) == 0 || errno == EINVAL || errno == EROFS) return {};
-    return fail(errc::io, explain_io("write to the disk", target_, errno));
+    const int code = sync_to_disk(descriptor());
+    return code == 0 ? result<void>() : fail(errc::io, explain_io("write to the disk", target_, code));
 }
 
 result<fs::path> output_file::commit() {
@@ -206,6 +210,8 @@ void output_file::cut_to_whole_records() noexcept {
 
 std::optional<fs::path> output_file::keep() {
     if (!part_ || part_->descriptor() < 0) return kept_;
+    if (!failure_) [[maybe_unused]]
+        const auto flushed = flush();
     cut_to_whole_records();
     if (whole_bytes_ == 0) {
         discard();

@@ -1,6 +1,7 @@
 // A file of records (lines of text) that never loses what was written to it.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <stop_token>
@@ -75,6 +76,7 @@ private:
     bool at_once_ = false;    // a reader may be waiting for each record
     bool is_socket_ = false;  // cannot be opened anew without waiting, but written so
     bool waits_ = false;      // in a write that there is no room for
+    std::optional<std::chrono::steady_clock::time_point> give_up_;  // on a reader, once it is time to stop
     std::string buffer_;
     std::vector<std::size_t> record_ends_;  // in the buffer
     std::size_t whole_bytes_ = 0;           // of whole records, in the file

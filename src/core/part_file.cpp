@@ -53,6 +53,14 @@ int rename_to_free(const fs::path& from, const fs::path& to) noexcept {
     return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
 }
 
+// Whether a path leads to what is open here.
+bool is_at(int descriptor, const fs::path& path) noexcept {
+    struct stat open {
+    }, there{};
+    return ::fstat(descriptor, &open) == 0 && ::lstat(path.c_str(), &there) == 0 && open.st_dev == there.st_dev &&
+           open.st_ino == there.st_ino;
+}
+
 }  // namespace
 
 std::string make_part_token() {
@@ -112,6 +120,14 @@ result<void> refuse_input(const fs::path& target, const fs::path& input) {
                             target.string()));
 }
 
+int sync_to_disk(int descriptor) noexcept {
+    int code = 0;
+    do {
+        code = ::fdatasync(descriptor) == 0 ? 0 : errno;
+    } while (code == EINTR);
+    return code == EINVAL || code == EROFS ? 0 : code;
+}
+
 void sync_folder(const fs::path& folder) noexcept {
     const unique_fd opened(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     // Best effort: not every file system syncs a folder.
@@ -120,26 +136,23 @@ void sync_folder(const fs::path& folder) noexcept {
 }
 
 result<part_file> part_file::create(const fs::path& target, const std::string& token) {
-    if (!target.has_filename()) return fail(errc::io, explain_io("create", target, EISDIR));
-    fs::path path = target.parent_path() / ("." + target.filename().string() + std::string(part_mark) + token);
-    unique_fd opened(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
-    if (!opened) return fail(errc::io, explain_io("create", target, errno));
-    // Whoever looks for dead files may hold the lock for a moment. Without locks (some network file systems) a file in work cannot
-    // be told from a dead one, and that is all.
-    for (int attempt = 0; ::flock(opened.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && attempt < 50;
-         ++attempt)
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
     struct stat old {};
-    if (::lstat(target.c_str(), &old) == 0) {
-        if (S_ISDIR(old.st_mode)) {
-            ::unlink(path.c_str());
-            return fail(errc::io, explain_io("write", target, EISDIR));
-        }
-        // Best effort: on a file system without permissions there is nothing to keep.
-        if (S_ISREG(old.st_mode)) [[maybe_unused]]
-            const int kept = ::fchmod(opened.get(), old.st_mode & 0777);
+    if (!target.has_filename() || (::lstat(target.c_str(), &old) == 0 && S_ISDIR(old.st_mode)))
+        return fail(errc::io, explain_io("write", target, EISDIR));
+    fs::path path = target.parent_path() / ("." + target.filename().string() + std::string(part_mark) + token);
+    for (int attempt = 0; attempt < 10; ++attempt) {
+        unique_fd opened(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+        if (!opened) return fail(errc::io, explain_io("create", target, errno));
+        // Whoever looks for dead files may hold the lock for a moment. Without locks (some network file systems) a file in work
+        // cannot be told from a dead one, and that is all.
+        for (int again = 0; ::flock(opened.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && again < 50;
+             ++again)
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        // Before it was locked it may have been taken for a dead one, and removed.
+        if (is_at(opened.get(), path)) return part_file(target, std::move(path), std::move(opened));
     }
-    return part_file(target, std::move(path), std::move(opened));
+    return fail(errc::io,
+                fmt::format("cannot create {}: its unfinished file is removed again and again", target.string()));
 }
 
 result<part_file> part_file::adopt(const fs::path& part) {
@@ -155,7 +168,7 @@ result<part_file> part_file::adopt(const fs::path& part) {
                     fmt::format("{} {}; left as it is", part.string(),
                                 about.st_nlink != 1 ? "has another name, too" : "belongs to another user"));
     }
-    if (::flock(opened.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    if (::flock(opened.get(), LOCK_EX | LOCK_NB) != 0 && (errno == EWOULDBLOCK || errno == EACCES))
         return fail(errc::unavailable, fmt::format("{} is being written by a run that goes on", part.string()));
     return part_file(part.parent_path() / names->name, part, std::move(opened));
 }
@@ -164,30 +177,29 @@ part_file::part_file(fs::path target, fs::path path, unique_fd descriptor)
     : target_(std::move(target)),
       path_(std::move(path)),
       descriptor_(std::move(descriptor)),
-      replaced_(identity_of(target_)) {}
+      replaced_(::open(target_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)) {}
 
 part_file::~part_file() {
     struct stat about {};
     if (descriptor_ && !path_.empty() && ::fstat(descriptor_.get(), &about) == 0 && about.st_size == 0) discard();
 }
 
-std::optional<part_file::identity> part_file::identity_of(const fs::path& file) {
-    struct stat there {};
-    if (::lstat(file.c_str(), &there) != 0) return std::nullopt;
-    return identity{there.st_dev, there.st_ino};
+bool part_file::target_is_as_it_was() const noexcept {
+    return replaced_ && is_at(replaced_.get(), target_);
 }
 
 result<fs::path> part_file::settle() {
-    if (::fsync(descriptor_.get()) != 0 && errno != EINVAL && errno != EROFS) {
-        return fail(errc::io, explain_io("write to the disk", target_, errno));
-    }
-    const auto there = identity_of(target_);
+    if (const int code = sync_to_disk(descriptor_.get()); code != 0)
+        return fail(errc::io, explain_io("write to the disk", target_, code));
     fs::path got = target_;
     // Between the look and the rename another program may still come; what is there then is replaced.
-    const bool ours_to_replace = there.has_value() && there == replaced_;
-    if (ours_to_replace && ::rename(path_.c_str(), target_.c_str()) != 0)
-        return fail(errc::io, explain_io("replace", target_, errno));
-    if (!ours_to_replace) {
+    struct stat old {};
+    const bool replaces = target_is_as_it_was() && ::fstat(replaced_.get(), &old) == 0;
+    // Best effort: on a file system without permissions there is nothing to keep.
+    if (replaces && S_ISREG(old.st_mode) && old.st_uid == ::geteuid()) [[maybe_unused]]
+        const int kept = ::fchmod(descriptor_.get(), old.st_mode & 0777);
+    // What must not be replaced (somebody else's, in a folder like /tmp) stays, and this gets a name beside it.
+    if (!replaces || ::rename(path_.c_str(), target_.c_str()) != 0) {
         auto named = rename_beside(path_, target_, "");
         if (!named) return named;
         got = std::move(*named);
@@ -199,8 +211,7 @@ result<fs::path> part_file::settle() {
 }
 
 result<void> part_file::become(part_file other) {
-    if (::fsync(other.descriptor()) != 0 && errno != EINVAL && errno != EROFS) {
-        const int code = errno;
+    if (const int code = sync_to_disk(other.descriptor()); code != 0) {
         other.discard();
         return fail(errc::io, explain_io("write to the disk", target_, code));
     }
@@ -215,7 +226,7 @@ result<void> part_file::become(part_file other) {
 }
 
 fs::path part_file::name_beside(const fs::path& wanted, std::string_view word) {
-    [[maybe_unused]] const int synced = ::fsync(descriptor_.get());
+    [[maybe_unused]] const int synced = sync_to_disk(descriptor_.get());
     fs::path got = path_;
     if (auto named = rename_beside(path_, wanted, word)) {
         got = std::move(*named);

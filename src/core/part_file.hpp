@@ -39,13 +39,16 @@ struct part_name {
 // links.
 [[nodiscard]] result<void> refuse_input(const std::filesystem::path& target, const std::filesystem::path& input);
 
+// What was written to a descriptor goes to the disk (fdatasync). An errno, or 0, also where there is no disk to sync (pipes).
+[[nodiscard]] int sync_to_disk(int descriptor) noexcept;
+
 // Makes names in a folder last through a power cut, as far as its file system can.
 void sync_folder(const std::filesystem::path& folder) noexcept;
 
 // Created exclusively (O_EXCL, O_NOFOLLOW) in the target's folder under a name that cannot be foreseen, so that nobody who may
 // write there can have planted a file or a link for it; open for reading and writing; locked (flock) for as long as it is
-// open, so that others can tell a file in work from one whose program was killed. It takes the permissions of a regular file
-// that it is to replace. A link at the target is replaced, not followed.
+// open, so that others can tell a file in work from one whose program was killed. It gets the permissions of a
+// regular file of this user's that it replaces. A link at the target is replaced, not followed.
 //
 // The destructor leaves a part with bytes in it where it lies, for `faceflow recover`, and removes an empty one. Not thread-safe;
 // the descriptor may be used by other threads meanwhile. Every error is errc::io, with the system's reason and what to do.
@@ -82,17 +85,12 @@ public:
     void discard() noexcept;
 
 private:
-    struct identity {
-        dev_t device = 0;
-        ino_t number = 0;
-        bool operator==(const identity&) const = default;
-    };
     part_file(std::filesystem::path target, std::filesystem::path path, unique_fd descriptor);
-    static std::optional<identity> identity_of(const std::filesystem::path& file);
+    [[nodiscard]] bool target_is_as_it_was() const noexcept;
 
     std::filesystem::path target_, path_;  // the path is empty once it has a name or is gone
     unique_fd descriptor_;
-    std::optional<identity> replaced_;  // what is there to be replaced
+    unique_fd replaced_;  // what is there to be replaced; held, so that its number goes to no other file
 };
 
 }  // namespace faceflow

@@ -23,7 +23,7 @@ bool of_a_run(const std::string& name) {
 
 bool is_locked(const fs::path& file) {
     const unique_fd opened(::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    return opened && ::flock(opened.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    return opened && ::flock(opened.get(), LOCK_SH | LOCK_NB) != 0 && (errno == EWOULDBLOCK || errno == EACCES);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <nlohmann/json.hpp>
 
 #include "core/thread.hpp"
@@ -19,7 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto flush_period = 500ms;  // a row is in the system's hands within a second
-constexpr int flushes_per_sync = 5;   // and on the disk within three
+constexpr auto sync_period = 2500ms;  // and on the disk within three
 // Kept free for the summary, so that a full disk has room for it.
 constexpr off_t summary_reserve = off_t{64} << 10;
 
@@ -28,10 +29,20 @@ int write_at_start(int descriptor, std::string_view text) {
     for (off_t at = 0; static_cast<std::size_t>(at) < text.size();) {
         const ssize_t some = ::pwrite(descriptor, text.data() + at, text.size() - static_cast<std::size_t>(at), at);
         if (some < 0 && errno == EINTR) continue;
-        if (some < 0) return errno;
+        if (some <= 0) return some < 0 ? errno : EIO;
         at += some;
     }
     return 0;
+}
+
+// Calls `look` now and then until it is over.
+template <class Look>
+void every(std::chrono::milliseconds period, const std::stop_token& over, Look look) {
+    std::mutex nobody;
+    std::condition_variable_any never;
+    std::unique_lock lock(nobody);
+    while (!never.wait_for(lock, over, period, [&] { return over.stop_requested(); }))
+        look();
 }
 
 }  // namespace
@@ -50,7 +61,7 @@ result<std::unique_ptr<outputs>> outputs::open(const run_request& request,
     auto opened = made->check_targets(sources);
     if (opened && request.out != "-") opened = made->make_folder();
     if (opened) opened = made->open_all(sources);
-    if (opened) opened = made->start_keeper();
+    if (opened) opened = made->start_keepers();
     if (opened) return made;
     made->discard();
     return tl::unexpected(std::move(opened.error()));
@@ -133,10 +144,15 @@ result<void> outputs::open_all(const std::vector<const media::source_info*>& sou
             if (auto r = add_video(i, *sources[i]); !r) return r;
         }
     }
-    if (request_.trace_file.empty()) return {};
-    auto file = output_file::open(request_.trace_file, o);
-    if (!file) return tl::unexpected(std::move(file.error()));
-    trace_.emplace(std::move(*file));
+    if (!request_.trace_file.empty()) {
+        auto file = output_file::open(request_.trace_file, o);
+        if (!file) return tl::unexpected(std::move(file.error()));
+        trace_.emplace(std::move(*file));
+    }
+    if (request_.out == "-") return {};
+    // A power cut leaves the folder and what is in it.
+    sync_folder(request_.out);
+    sync_folder(fs::absolute(request_.out).lexically_normal().parent_path());
     return {};
 }
 
@@ -179,41 +195,49 @@ result<void> outputs::open_summary() {
     return {};
 }
 
-result<void> outputs::start_keeper() {
-    auto keeper = start_jthread(
-        "keeping outputs on the disk", [this](const std::stop_token& over) { look_after(over); },
-        [this](const error& e) { request_.note(e.message); });
-    if (!keeper) return tl::unexpected(std::move(keeper.error()));
-    keeper_ = std::move(*keeper);
+result<void> outputs::start_keepers() {
+    const auto tell = [this](const error& e) { request_.note(e.message); };
+    auto flusher = start_jthread(
+        "flushing rows", [this](const std::stop_token& over) { every(flush_period, over, [this] { flush_rows(); }); },
+        tell);
+    if (!flusher) return tl::unexpected(std::move(flusher.error()));
+    flusher_ = std::move(*flusher);
+    auto syncer = start_jthread(
+        "keeping outputs on the disk",
+        [this](const std::stop_token& over) { every(sync_period, over, [this] { sync_all(); }); }, tell);
+    if (!syncer) return tl::unexpected(std::move(syncer.error()));
+    syncer_ = std::move(*syncer);
     return {};
 }
 
-// A disk that takes long to sync holds up this thread, and no frame.
-void outputs::look_after(const std::stop_token& over) {
-    std::mutex nobody;
-    std::condition_variable_any never;
-    std::unique_lock lock(nobody);
-    for (int round = 1; !never.wait_for(lock, over, flush_period, [&] { return over.stop_requested(); }); ++round) {
-        const bool to_disk = round % flushes_per_sync == 0;
-        for (auto& sink : rows_) {
-            result<void> done;
-            {
-                const std::lock_guard one(sink->mutex);
-                if (sink->failed) continue;
-                done = sink->writer->file().flush();
-                if (!done) fail_rows(*sink, done.error());
-            }
-            if (!done || !to_disk) continue;
-            if (auto synced = sink->writer->file().sync(); !synced) {
-                const std::lock_guard one(sink->mutex);
-                if (!sink->failed) fail_rows(*sink, synced.error());
-            }
-        }
-        for (auto& video : videos_) {
-            // What it has is told by its own thread, when it next writes.
-            if (to_disk) [[maybe_unused]]
-                const auto synced = video->sync();
-        }
+void outputs::end_keepers() noexcept {
+    for (auto* keeper : {&flusher_, &syncer_})
+        keeper->request_stop();
+    for (auto* keeper : {&flusher_, &syncer_}) {
+        if (keeper->joinable()) keeper->join();
+    }
+}
+
+// What a writer is busy with, or waits for room with, it flushes itself.
+void outputs::flush_rows() {
+    for (auto& sink : rows_) {
+        const std::unique_lock one(sink->mutex, std::try_to_lock);
+        if (!one || sink->failed) continue;
+        if (auto flushed = sink->writer->file().flush(); !flushed) fail_rows(*sink, flushed.error());
+    }
+}
+
+// A disk that takes long holds up this, and no frame.
+void outputs::sync_all() {
+    for (auto& sink : rows_) {
+        const auto synced = sink->writer->file().sync();
+        if (synced) continue;
+        const std::lock_guard one(sink->mutex);
+        if (!sink->failed) fail_rows(*sink, synced.error());
+    }
+    for (auto& video : videos_) {
+        // What it has is told by its own thread, when it next writes.
+        [[maybe_unused]] const auto synced = video->sync();
     }
 }
 
@@ -263,8 +287,7 @@ void outputs::set_aside(const fs::path& target, const error& why, std::optional<
 }
 
 void outputs::finish(const trace* drawn) {
-    keeper_.request_stop();
-    if (keeper_.joinable()) keeper_.join();
+    end_keepers();
     for (auto& sink : rows_) {
         auto& file = sink->writer->file();
         const bool failed_before = sink->failed.has_value();
@@ -309,23 +332,22 @@ void outputs::write_summary(const nlohmann::ordered_json& summary) {
     if (!summary_) return;
     const auto target = request_.out / "summary.json";
     const std::string text = summary_text(summary);
-    auto path = [&]() -> result<fs::path> {
-        if (const int code = write_at_start(summary_->descriptor(), text); code != 0)
-            return fail(errc::io, explain_io("write", target, code));
-        [[maybe_unused]] const int cut = ::ftruncate(summary_->descriptor(), static_cast<off_t>(text.size()));
-        return summary_->settle();
-    }();
-    if (path) {
-        written_.push_back(std::move(*path));
-        return;
+    const auto lost = [&](const error& why, std::optional<fs::path> kept) {
+        request_.note(why.message);
+        set_aside(target, why, std::move(kept));
+    };
+    if (const int code = write_at_start(summary_->descriptor(), text); code != 0) {
+        summary_->discard();  // half of it and half of an older one
+        return lost({errc::io, explain_io("write", target, code)}, std::nullopt);
     }
-    request_.note(path.error().message);
-    set_aside(target, path.error(), summary_->keep());
+    [[maybe_unused]] const int cut = ::ftruncate(summary_->descriptor(), static_cast<off_t>(text.size()));
+    auto path = summary_->settle();
+    if (!path) return lost(path.error(), summary_->keep());
+    written_.push_back(std::move(*path));
 }
 
 void outputs::discard() noexcept {
-    keeper_.request_stop();
-    if (keeper_.joinable()) keeper_.join();
+    end_keepers();
     for (auto& sink : rows_)
         sink->writer->file().discard();
     for (auto& video : videos_)

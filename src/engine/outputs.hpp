@@ -69,10 +69,12 @@ private:
     [[nodiscard]] result<void> add_rows(result<std::unique_ptr<media::result_writer>> writer);
     [[nodiscard]] result<void> add_video(std::size_t number, const media::source_info& from);
     [[nodiscard]] result<void> open_summary();
-    [[nodiscard]] result<void> start_keeper();
+    [[nodiscard]] result<void> start_keepers();
+    void end_keepers() noexcept;
     [[nodiscard]] std::filesystem::path video_path(std::size_t number) const;
 
-    void look_after(const std::stop_token& over);
+    void flush_rows();
+    void sync_all();
     void fail_rows(row_sink& sink, const error& why);
     void tell_failure(const std::filesystem::path& target, const error& why);
     void set_aside(const std::filesystem::path& target, const error& why, std::optional<std::filesystem::path> kept);
@@ -89,7 +91,7 @@ private:
     std::vector<std::filesystem::path> written_;
     std::vector<unfinished_output> unfinished_;
     std::vector<std::string> notes_;
-    std::jthread keeper_;
+    std::jthread flusher_, syncer_;
 };
 
 }  // namespace faceflow

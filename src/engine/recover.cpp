@@ -24,6 +24,13 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
+constexpr std::size_t longest_record = std::size_t{64} << 20;
+
+// Blocks that never reached the disk are zeros after a power cut.
+bool intact(std::string_view text) {
+    return text.find('\0') == std::string_view::npos;
+}
+
 // Reads a file record by record.
 class record_reader {
 public:
@@ -41,6 +48,8 @@ public:
                 whole_ += static_cast<off_t>(end);
                 return ahead.substr(0, end);
             }
+            // No record is so long, and none holds what never reached the disk.
+            if (ahead.size() > longest_record || !intact(ahead.substr(looked))) return std::nullopt;
             looked = ahead.size();
             if (!read_more()) return std::nullopt;
         }
@@ -76,11 +85,6 @@ struct rows {
     std::uint64_t faces = 0;
 };
 
-// Blocks that never reached the disk are zeros after a power cut.
-bool intact(std::string_view record) {
-    return record.find('\0') == std::string_view::npos;
-}
-
 rows whole_lines(int descriptor) {
     rows all;
     record_reader reader(descriptor);
@@ -99,15 +103,21 @@ rows whole_lines(int descriptor) {
     return all;
 }
 
-// Of RFC 4180: where the record ends, with quotes as they stand at its begin.
-std::size_t end_of_csv_record(std::string_view text) {
-    bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '"') quoted = !quoted;
-        if (text[i] == '\n' && !quoted && i > 0 && text[i - 1] == '\r') return i + 1;
+// Of RFC 4180: where the record ends that the text begins with.
+class csv_record_end {
+public:
+    std::size_t operator()(std::string_view text, std::size_t from) {
+        if (from == 0) quoted_ = false;
+        for (std::size_t i = from; i < text.size(); ++i) {
+            if (text[i] == '"') quoted_ = !quoted_;
+            if (text[i] == '\n' && !quoted_ && i > 0 && text[i - 1] == '\r') return i + 1;
+        }
+        return std::string_view::npos;
     }
-    return std::string_view::npos;
-}
+
+private:
+    bool quoted_ = false;  // where the looking stopped
+};
 
 std::size_t fields_of(std::string_view record) {
     bool quoted = false;
@@ -123,8 +133,8 @@ rows whole_csv(int descriptor) {
     rows all;
     record_reader reader(descriptor);
     std::size_t columns = 0;
-    while (const auto record =
-               reader.next([](std::string_view text, std::size_t) { return end_of_csv_record(text); })) {
+    csv_record_end find_end;
+    while (const auto record = reader.next(std::ref(find_end))) {
         if (columns == 0) columns = fields_of(*record);
         if (fields_of(*record) != columns || !intact(*record)) break;
         all.bytes = reader.bytes();
@@ -195,8 +205,7 @@ private:
         }
         if (::ftruncate(part->descriptor(), found.bytes) != 0)
             return fail(errc::io, explain_io("cut to whole records", l.part, errno));
-        name(std::move(*part));
-        return {};
+        return name(std::move(*part));
     }
 
     // Written at the end alone: one that is there was cut off, or not begun.
@@ -204,10 +213,9 @@ private:
         const auto text = read_all(part.descriptor());
         if (text.size() < most_document && !json::accept(text)) {
             part.discard();
-        } else {
-            name(std::move(part));
+            return {};
         }
-        return {};
+        return name(std::move(part));
     }
 
     result<void> video(part_file part) {
@@ -222,18 +230,21 @@ private:
             return {};
         }
         if (!whole->note.empty()) into_.notes.push_back(std::move(whole->note));
-        name(std::move(part));
-        return {};
+        return name(std::move(part));
     }
 
     fs::path wanted(const fs::path& target) const { return taken_ ? free_name_beside(target, "recovered") : target; }
 
-    void name(part_file part) {
+    result<void> name(part_file part) {
         const fs::path before = part.path();
         fs::path got = part.name_beside(wanted(part.target()), "recovered");
-        if (got == before) into_.notes.push_back(fmt::format("{} could not be renamed; it is whole", got.string()));
+        if (got == before)
+            return fail(errc::io, fmt::format("{} is whole, and could not be renamed; rename it yourself, or make the "
+                                              "folder one that you may write to",
+                                              got.string()));
         into_.written.push_back(std::move(got));
         something_ = true;
+        return {};
     }
 
     [[nodiscard]] const leftover* summary_part() const {
@@ -268,7 +279,7 @@ private:
         if (::pwrite(part->descriptor(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
             ::ftruncate(part->descriptor(), static_cast<off_t>(text.size())) != 0)
             return fail(errc::io, explain_io("write", part->target(), errno));
-        name(std::move(*part));
+        if (auto r = name(std::move(*part)); !r) return r;
         ++into_.runs;
         into_.frames += summary["frames"].get<std::uint64_t>();
         return {};

@@ -21,7 +21,8 @@ struct recovery {
 // summary.json is what the run last knew, with the frames and faces that the rows hold and `recovered: true`. Nothing is replaced:
 // where one of a run's names is taken, all of its files get names with `recovered` in them. What a run that goes on writes,
 // links, and files of other users are left as they are. May be killed itself and run again.
-// errc::not_found without such a folder; errc::io when something cannot be written, and then the rest is there as before.
+// errc::not_found without such a folder; errc::io when something cannot be written or named, and then it
+// is there as it was, and can be tried again.
 [[nodiscard]] result<recovery> recover(const std::filesystem::path& folder);
 
 }  // namespace faceflow

@@ -308,11 +308,16 @@ private:
                 report_.warnings.push_back(s.ended.error().message);
             }
         }
-        if (report_.frames == 0 && !report_.interrupted) {
-            outputs_->discard();
+        if (report_.frames == 0) {
+            outputs_->discard();  // what is there from before stays
+            if (report_.interrupted) {
+                report_.summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, facts));
+                return std::move(report_);
+            }
             if (auto health = engine_->health(); !health) return tl::unexpected(std::move(health.error()));
             return tl::unexpected(nothing_decoded());
         }
+        outputs_->snapshot(summary_of(*engine_, facts));  // for who recovers what is killed while it is being finished
         outputs_->finish(tracing_.get());
         facts.unfinished = outputs_->unfinished();
         auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, facts));
@@ -323,7 +328,7 @@ private:
             report_.warnings.push_back(note);
         for (const auto& u : outputs_->unfinished()) {
             // One that gave up on its reader did so because it was told to stop.
-            if (report_.outputs && u.why.code != errc::interrupted) report_.outputs = tl::unexpected(u.why);
+            if (report_.outputs && u.why.code != errc::interrupted) report_.outputs = fail(errc::io, u.why.message);
         }
         if (auto health = engine_->health(); !health) return tl::unexpected(std::move(health.error()));
         return std::move(report_);

@@ -80,7 +80,10 @@ std::string allowed_protocols(const std::string& input, source_kind kind) {
     const std::string scheme = input.substr(0, input.find("://"));
     if (scheme == "http" || scheme == "https") return "http,https,tls,tcp,httpproxy,crypto,data";
     if (scheme == "rtsp" || scheme == "rtsps") return "rtsp,rtsps,rtp,srtp,rtcp,udp,tcp,tls,http,https,httpproxy";
-    return scheme + ",rtp,srtp,rtcp,udp,tcp,tls,crypto,data";
+    // Each in its own way, some by the web, some inside of another (cache:http://…): whatever it takes but files.
+    std::string named = scheme;
+    std::ranges::replace(named, ':', ',');
+    return named + ",rtp,srtp,rtcp,udp,tcp,tls,http,https,httpproxy,ffrtmphttp,ffrtmpcrypt,crypto,data";
 }
 
 // Where the container says nothing of its length, there is none to wait for.

@@ -39,7 +39,7 @@ int fd_stream::read(void* self, std::uint8_t* buffer, int size) noexcept {
     for (;;) {
         const ssize_t got = ::pread(s.descriptor_, buffer, static_cast<std::size_t>(ahead), s.position_);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return AVERROR(errno);
+        if (got < 0) return s.failure_ = AVERROR(errno);
         s.position_ += got;
         return got == 0 ? AVERROR_EOF : static_cast<int>(got);
     }
@@ -52,7 +52,7 @@ int fd_stream::write(void* self, std::uint8_t* bytes, int size) noexcept {
     for (int done = 0; done < size;) {
         const ssize_t some = ::pwrite(s.descriptor_, bytes + done, static_cast<std::size_t>(size - done), s.position_);
         if (some < 0 && errno == EINTR) continue;
-        if (some < 0) return s.failure_ = AVERROR(errno);
+        if (some <= 0) return s.failure_ = AVERROR(some < 0 ? errno : EIO);
         done += static_cast<int>(some);
         s.position_ += some;
     }

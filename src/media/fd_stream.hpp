@@ -23,6 +23,9 @@ public:
 
     [[nodiscard]] AVIOContext* context() const noexcept { return context_.get(); }
 
+    // A libav error number of the first reading or writing that failed, which libav itself may have passed over, or 0.
+    [[nodiscard]] int failure() const noexcept { return failure_; }
+
     // Writes out what libav has buffered. A libav error number of any writing so far, which libav itself may have passed over,
     // or 0.
     [[nodiscard]] int flush() noexcept;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <string>
 #include <string_view>
 
 #include "media/fd_stream.hpp"
@@ -72,6 +73,7 @@ private:
         settings.set("protocol_whitelist", "data");  // it names no other file, whoever wrote it
         const int code = avformat_open_input(&raw, "", av_find_input_format("mov"), settings.out());
         input_.reset(raw);
+        if (from_->failure() < 0) return unwritable(name_, from_->failure());
         return code < 0 ? nothing_reads() : result<void>();
     }
 
@@ -124,7 +126,7 @@ private:
             if (to_->context()->error < 0) return to_->context()->error;
             if (picture) ++pictures_;
         }
-        return 0;
+        return from_->failure();
     }
 
     static int open_again(AVFormatContext* context, AVIOContext** io, const char*, int flags, AVDictionary**) {
@@ -161,18 +163,22 @@ std::filesystem::path finishing_target(const std::filesystem::path& target) {
     return target.parent_path() / (target.filename().string() + ".finishing");
 }
 
-result<whole_video> make_whole(part_file& part, const std::string& token) {
+result<whole_video> make_whole(part_file& part, const std::string& token, std::uint64_t expected) {
     whole_video whole;
     auto second = part_file::create(finishing_target(part.target()), token);
     auto made = second ? make_ordinary_mp4(part.descriptor(), second->descriptor(), part.target())
                        : result<std::uint64_t>(tl::unexpected(second.error()));
+    if (made && *made < expected) {
+        made = fail(errc::io, "only " + std::to_string(*made) + " of " + std::to_string(expected) + " pictures of " +
+                                  part.target().string() + " could be copied");
+    }
     if (made) {
         whole.pictures = *made;
         if (auto r = part.become(std::move(*second)); !r) made = tl::unexpected(r.error());
     } else if (second) {
         second->discard();
     }
-    if (!made && made.error().code == errc::corrupt) return tl::unexpected(std::move(made.error()));
+    if (!made && made.error().code == errc::corrupt && expected == 0) return tl::unexpected(std::move(made.error()));
     if (!made) whole.note = made.error().message + "; it stays in fragments, which players read as well";
     return whole;
 }

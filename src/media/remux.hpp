@@ -15,13 +15,14 @@ namespace faceflow::media {
 // reads; errc::io when `to` cannot be written; `from` is only read.
 [[nodiscard]] result<std::uint64_t> make_ordinary_mp4(int from, int to, const std::filesystem::path& name);
 
-// Makes an ordinary MP4 of a part that holds fragments. Where that cannot be done (no room for a second file), they stay, which
-// players read as well, and `note` says so. errc::corrupt when there is no picture in it.
+// Makes an ordinary MP4 of a part that holds fragments. Where that cannot be done (no room for a second file, a disk that does not
+// read) or fewer pictures than `expected` come of it, they stay, which players read as well, and `note` says so. errc::corrupt when
+// none is expected and there is none.
 struct whole_video {
     std::uint64_t pictures = 0;
     std::string note;  // empty: all is well
 };
-[[nodiscard]] result<whole_video> make_whole(part_file& part, const std::string& token);
+[[nodiscard]] result<whole_video> make_whole(part_file& part, const std::string& token, std::uint64_t expected = 0);
 
 // Under which the second file grows; of no use to anybody when its program is killed.
 [[nodiscard]] std::filesystem::path finishing_target(const std::filesystem::path& target);

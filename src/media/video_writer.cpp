@@ -59,6 +59,8 @@ private:
     std::int64_t last_pts_ns_ = 0;
     packet_ptr held_{av_packet_alloc()};  // of the pictures, until it is known how long it is shown
     bool holds_ = false;
+    std::uint64_t pictures_ = 0;   // written
+    bool all_is_written_ = false;  // the file is whole, whatever name it has
     std::optional<error> failed_;
 };
 
@@ -141,6 +143,7 @@ int mp4_writer::write_held(std::int64_t next_dts) {
     av_packet_unref(held_.get());
     if (code >= 0) code = stream_->flush();
     if (code < 0) return code;
+    ++pictures_;
     struct stat about {};
     if (::fstat(part_->descriptor(), &about) == 0) whole_bytes_ = about.st_size;
     return 0;
@@ -181,8 +184,8 @@ result<void> mp4_writer::write(const host_frame& frame, const frame_faces& faces
 }
 
 result<void> mp4_writer::sync() {
-    if (!part_ || ::fdatasync(part_->descriptor()) == 0 || errno == EINVAL || errno == EROFS) return {};
-    return fail(errc::io, explain_io("write to the disk", options_.path, errno));
+    const int code = sync_to_disk(part_->descriptor());
+    return code == 0 ? result<void>() : fail(errc::io, explain_io("write to the disk", options_.path, code));
 }
 
 result<finished_video> mp4_writer::finish() {
@@ -199,7 +202,8 @@ result<finished_video> mp4_writer::finish() {
     if (const int code = stream_->flush(); code < 0) return failure(code);
     output_.reset();
     stream_.reset();
-    auto whole = make_whole(*part_, options_.token);
+    all_is_written_ = true;
+    auto whole = make_whole(*part_, options_.token, pictures_);
     auto path = whole ? part_->settle() : result<std::filesystem::path>(tl::unexpected(whole.error()));
     if (!path) {
         failed_ = path.error();
@@ -212,6 +216,7 @@ std::optional<std::filesystem::path> mp4_writer::keep() {
     output_.reset();
     stream_.reset();
     if (!part_ || part_->descriptor() < 0) return std::nullopt;
+    if (all_is_written_) return part_->keep();
     [[maybe_unused]] const int cut = ::ftruncate(part_->descriptor(), whole_bytes_);
     if (whole_bytes_ > 0) return part_->keep();
     part_->discard();

@@ -17,12 +17,13 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 # In the order of `call` in faults.cpp.
 CALLS = ("open", "read", "write", "fsync", "rename", "ftruncate", "fallocate", "mmap", "memfd_create", "thread", "socketpair", "sendmsg",
          "recvmsg", "fcntl", "eventfd", "spawn", "new")
 LIMIT = 60  # seconds: a run that takes longer hangs
-FRAMES = 6
+FRAMES = 36  # more than a fragment of the video has
 CRASHES = ("terminate called", "Assertion", "double free", "corrupted size", "stack smashing")
 # What each call's failure may end as; memory and threads may be wanted anywhere.
 CODES = {0, 1, 3, 4}
@@ -46,12 +47,15 @@ class Bed:
         yield "run --flow shared, in its stages", "faceflow-stage", [*run, "--no-video", "--flow", "shared"]
         yield "run --flow threaded --device emulated", "faceflow", [*run, "--no-video", "--flow", "threaded", "--device", "emulated"]
         yield "run --flow cached", "faceflow", [*run, "--no-video", "--flow", "cached"]
+        yield "recover", "faceflow", ["recover", self.folder / "out"]
         yield "share", "faceflow", ["share", self.clip, "--socket", self.folder / "s" / "share.sock", "--fps", "0"]
         yield "compare", "faceflow", ["compare", self.clip, "--flows", "fused", "--limit", "2", "--out", self.folder / "out", *common]
 
     def run(self, command, program, **faults):
         """Exit code (None: it hung), standard error, and what its session left running."""
         shutil.rmtree(self.folder / "out", ignore_errors=True)
+        if command[0] == "recover":
+            shutil.copytree(self.killed(), self.folder / "out")
         shutil.rmtree(self.folder / "s", ignore_errors=True)
         (self.folder / "s").mkdir(mode=0o700)
         environment = {k: v for k, v in os.environ.items() if k not in ("CI",)}
@@ -67,6 +71,18 @@ class Bed:
             code = None
         return code, said, self.left_of(child.pid)
 
+    def killed(self):
+        """A folder in which a run was killed."""
+        folder = self.folder / "killed"
+        if not folder.exists():
+            run = subprocess.Popen([self.build / "faceflow", "run", self.build / "small.mp4", "--out", folder, "--detector", "blazeface"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while run.poll() is None and not any(p.stat().st_size > 0 for p in folder.glob(".annotated.mp4.part-*")):
+                time.sleep(0.05)
+            run.kill()
+            run.wait()
+        return folder
+
     @staticmethod
     def left_of(session):
         left = []
@@ -78,6 +94,12 @@ class Bed:
             if rest.split()[3] == str(session) and rest.split()[0] != "Z":
                 left.append(name)
         return left
+
+    @staticmethod
+    def pictures(video):
+        done = subprocess.run(["ffprobe", "-v", "error", "-count_packets", "-select_streams", "v", "-show_entries", "stream=nb_read_packets",
+                               "-of", "csv=p=0", video], capture_output=True, text=True)
+        return int(done.stdout.strip() or 0)
 
     def places(self, program, hit):
         """What of the program led to the call that failed."""
@@ -116,9 +138,13 @@ class Bed:
 
     def wrong_results(self, command, code, said):
         out = self.folder / "out"
-        if command[0] != "run" or not out.exists():
+        if command[0] not in ("run", "recover") or not out.exists():
             return None
-        if code == 0:
+        if command[0] == "run" and "--no-video" not in command and code in (0, 4) and "annotated" not in said:
+            video = next(iter(out.glob("annotated*.mp4")), None)
+            if video is None or self.pictures(video) != FRAMES:
+                return f"pictures are missing of {video}, and nothing says so"
+        if code == 0 and command[0] == "run":
             rows = out / "faces.ndjson"
             if len(rows.read_text().splitlines()) != FRAMES and not said.strip():
                 return "rows are missing, and nothing says so"

@@ -343,6 +343,46 @@ TEST(media_writer, fragments_cut_anywhere_give_the_pictures_before_the_cut) {
     EXPECT_GT(before, 50U);
 }
 
+TEST(media_writer, a_finished_video_whose_name_is_taken_is_whole_beside_it) {
+    std::filesystem::create_directories(at("w15"));
+    const auto opened = open_or_fail(plain_video());
+    video_writer_options options;
+    options.path = at("w15/out.mp4");
+    options.frames_per_second = 25;
+    auto writer = video_writer::create(options);
+    ASSERT_TRUE(writer);
+    for (int i = 0; i < 60; ++i) {
+        auto next = opened->next();
+        ASSERT_TRUE(next && *next && (*writer)->write((*next)->frame, faces_in((*next)->frame, {})));
+    }
+    std::filesystem::create_directories(at("w15/out.mp4"));
+    const auto finished = (*writer)->finish();
+    ASSERT_TRUE(finished) << finished.error().message;
+    EXPECT_EQ(finished->path, at("w15/out-2.mp4"));
+    EXPECT_EQ(read_all(*open_or_fail(at("w15/out-2.mp4"))).frames.size(), 60U);
+}
+
+// The folder is gone: no name can be had for it, and what is there of it is all of it.
+TEST(media_writer, a_finished_video_that_gets_no_name_is_not_cut) {
+    std::filesystem::create_directories(at("w16"));
+    const auto opened = open_or_fail(plain_video());
+    video_writer_options options;
+    options.path = at("w16/out.mp4");
+    options.token = "00aa";
+    auto writer = video_writer::create(options);
+    ASSERT_TRUE(writer);
+    for (int i = 0; i < 5; ++i) {
+        auto next = opened->next();
+        ASSERT_TRUE(next && *next && (*writer)->write((*next)->frame, faces_in((*next)->frame, {})));
+    }
+    std::filesystem::create_hard_link(at("w16/.out.mp4.part-00aa"), at("w16kept.mp4"));
+    std::filesystem::remove_all(at("w16"));
+    const auto finished = (*writer)->finish();
+    EXPECT_FALSE(finished);
+    EXPECT_TRUE((*writer)->keep());
+    EXPECT_EQ(read_all(*open_or_fail(at("w16kept.mp4"))).frames.size(), 5U);
+}
+
 TEST(media_writer, times_must_ascend) {
     const auto opened = open_or_fail(plain_video());
     auto first = opened->next();

@@ -196,6 +196,32 @@ TEST_F(output_file_test, parts_of_others_links_and_folders_are_not_adopted) {
         EXPECT_FALSE(part_file::adopt(folder / name)) << name;
 }
 
+TEST_F(output_file_test, a_file_of_another_user_gives_no_permissions) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can make a file of another user";
+    const fs::path target = folder / "out.txt";
+    std::ofstream(target) << "";
+    ::chmod(target.c_str(), 0666);
+    ASSERT_EQ(::chown(target.c_str(), 65534, 65534), 0);
+    const mode_t before = ::umask(077);
+    auto file = output_file::open(target);
+    ::umask(before);
+    ASSERT_TRUE(file && file->append("x") && file->commit());
+    EXPECT_EQ(static_cast<int>(fs::status(target).permissions()), 0600);
+}
+
+TEST_F(output_file_test, what_is_buffered_is_kept_with_the_rest) {
+    auto file = output_file::open(folder / "out.txt");
+    ASSERT_TRUE(file && file->append("one\n") && file->flush() && file->append("two\n"));
+    EXPECT_EQ(file->keep(), folder / "out.txt");
+    EXPECT_EQ(content(folder / "out.txt"), "one\ntwo\n");
+}
+
+TEST_F(output_file_test, a_stream_that_is_not_for_writing_is_an_error) {
+    const int reads = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    EXPECT_FALSE(output_file::open("/dev/fd/" + std::to_string(reads)));
+    ::close(reads);
+}
+
 TEST_F(output_file_test, a_part_is_never_made_where_something_lies) {
     std::ofstream(folder / "victim") << "kept";
     fs::create_symlink("victim", folder / ".out.txt.part-0123");

@@ -95,6 +95,15 @@ TEST_F(recovery_test, blocks_that_never_reached_the_disk_end_the_rows) {
     EXPECT_EQ(test::contents(folder_ / "faces.csv"), "a,b\r\n1,2\r\n");
 }
 
+// Each record is looked through once, and none is read whole that has no end.
+TEST_F(recovery_test, much_that_is_no_record_is_passed_over) {
+    leave("faces.csv", "a,b\r\n1,2\r\n\"" + std::string(std::size_t{70} << 20, 'x'));
+    leave("faces.ndjson", line(0, 1) + std::string(std::size_t{30} << 20, '\0'));
+    recovered();
+    EXPECT_EQ(test::contents(folder_ / "faces.csv"), "a,b\r\n1,2\r\n");
+    EXPECT_EQ(test::contents(folder_ / "faces.ndjson"), line(0, 1));
+}
+
 TEST_F(recovery_test, nothing_is_replaced_and_a_run_s_files_keep_together) {
     std::ofstream(folder_ / "faces.ndjson") << line(7, 0);
     leave("faces.ndjson", line(0, 1));
