@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <new>
 
 #include "core/sealed_memory.hpp"
 
@@ -68,8 +69,13 @@ emulated_arena::~emulated_arena() {
 }
 
 void emulated_arena::insert_hole(std::size_t offset, std::size_t bytes) {
-    holes_.emplace(offset, bytes);
-    by_size_.emplace(bytes, offset);
+    const auto hole = holes_.emplace(offset, bytes).first;
+    try {
+        by_size_.emplace(bytes, offset);
+    } catch (...) {
+        holes_.erase(hole);
+        throw;
+    }
 }
 
 result<std::byte*> emulated_arena::allocate(std::size_t bytes) {
@@ -108,7 +114,11 @@ void emulated_arena::deallocate(std::byte* memory, std::size_t bytes) noexcept {
         by_size_.erase({after->second, after->first});
         holes_.erase(after);
     }
-    insert_hole(offset, size);
+    try {
+        insert_hole(offset, size);
+    } catch (const std::bad_alloc&) {
+        // Without memory to note it down the piece is lost to this device, and the program goes on.
+    }
 }
 
 void emulated_arena::give_pages_back(std::size_t offset, std::size_t bytes) const noexcept {
