@@ -9,6 +9,9 @@
 
 namespace faceflow::test {
 
+// UBSan makes a pipe to see whether an object can be looked at, and takes one that it cannot look at for a fault.
+inline constexpr const char* no_descriptors_for_sanitizers = "sanitizers need descriptors of their own";
+
 // Numbers of descriptors from `first_too_high` on cannot be had; those that are open stay.
 class descriptor_limit {
 public:

@@ -43,7 +43,7 @@ error thrown_while(std::string_view doing) {
     }
 }
 
-result<std::thread> start_thread(std::string doing, std::function<void()> work, thread_failed failed) {
+result<std::thread> start_thread(const std::string& doing, std::function<void()> work, thread_failed failed) {
     return start<std::thread>(doing, [doing, work = std::move(work), failed = std::move(failed)] {
         try {
             work();
@@ -53,7 +53,7 @@ result<std::thread> start_thread(std::string doing, std::function<void()> work, 
     });
 }
 
-result<std::jthread> start_jthread(std::string doing, std::function<void(const std::stop_token&)> work,
+result<std::jthread> start_jthread(const std::string& doing, std::function<void(const std::stop_token&)> work,
                                    thread_failed failed) {
     return start<std::jthread>(
         doing, [doing, work = std::move(work), failed = std::move(failed)](const std::stop_token& over) {

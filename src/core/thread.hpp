@@ -44,8 +44,10 @@ using thread_failed = std::function<void(error)>;
 
 // Starts `work` on a thread of its own. `doing` is told to the user: "capturing source 0". errc::unavailable when the system makes
 // no thread, with what to raise; then neither function is called, and what was started before is the caller's to end.
-[[nodiscard]] result<std::thread> start_thread(std::string doing, std::function<void()> work, thread_failed failed);
-[[nodiscard]] result<std::jthread> start_jthread(std::string doing, std::function<void(const std::stop_token&)> work,
+[[nodiscard]] result<std::thread> start_thread(const std::string& doing, std::function<void()> work,
+                                               thread_failed failed);
+[[nodiscard]] result<std::jthread> start_jthread(const std::string& doing,
+                                                 std::function<void(const std::stop_token&)> work,
                                                  thread_failed failed);
 
 // The first error of several threads. Thread-safe.

@@ -29,7 +29,7 @@ public:
         std::unique_ptr<video_sink> made(new video_sink(std::move(*writer), std::move(failed)));
         auto* const self = made.get();
         auto thread = start_thread(
-            "encoding " + path, [self] { self->encode(); }, [self](error e) { self->fail_with(std::move(e)); });
+            "encoding " + path, [self] { self->encode(); }, [self](const error& e) { self->fail_with(e); });
         if (!thread) {
             made->writer_->discard();
             return tl::unexpected(std::move(thread.error()));
@@ -43,8 +43,7 @@ public:
     // Waits for room. Frames in ascending order of time.
     void write(const host_frame& frame, const frame_faces& faces) {
         ++frames_;
-        if (auto r = caught("drawing a frame", [&] { items_.push({frame, faces}); }); !r)
-            fail_with(std::move(r.error()));
+        if (auto r = caught("drawing a frame", [&] { items_.push({frame, faces}); }); !r) fail_with(r.error());
     }
 
     // What is in the file goes to the disk.
@@ -94,11 +93,11 @@ private:
     void encode() {
         while (auto i = items_.pop()) {
             if (failed()) return;
-            if (auto wrote = writer_->write(i->frame, i->faces); !wrote) return fail_with(std::move(wrote.error()));
+            if (auto wrote = writer_->write(i->frame, i->faces); !wrote) return fail_with(wrote.error());
         }
     }
 
-    void fail_with(error e) {
+    void fail_with(const error& e) {
         {
             const std::lock_guard lock(mutex_);
             if (failed_) return;

@@ -124,6 +124,7 @@ TEST_F(hostile_client, one_that_announces_a_large_greeting_is_refused_before_it_
 }
 
 TEST_F(hostile_client, without_descriptors_who_is_in_is_served_and_others_come_in_later) {
+    if (test::sanitized) GTEST_SKIP() << test::no_descriptors_for_sanitizers;
     test_client in(path);
     publish(0);
     ASSERT_NE(in.next(), nullptr);

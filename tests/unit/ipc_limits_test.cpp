@@ -94,6 +94,7 @@ TEST_F(runtime_directory, is_in_the_users_own_cache_where_all_names_are_taken) {
 }
 
 TEST(ipc_at_its_limits, a_connection_that_there_is_no_descriptor_for_is_taken_later) {
+    if (test::sanitized) GTEST_SKIP() << test::no_descriptors_for_sanitizers;
     const test::temporary_folder folder;
     const std::filesystem::path path_ = folder / "socket";
     auto here = listener::open(path_).value();
@@ -122,6 +123,7 @@ TEST(ipc_at_its_limits, a_child_leads_a_group_of_its_own) {
 }
 
 TEST(ipc_at_its_limits, a_child_that_cannot_be_had_says_which_limit_it_was) {
+    if (test::sanitized) GTEST_SKIP() << test::no_descriptors_for_sanitizers;
     const test::no_more_descriptors none;
     const auto refused = child_process::spawn("/bin/true", {}, std::vector<inherited_fd>{{0, 3}});
     ASSERT_FALSE(refused);
@@ -177,6 +179,7 @@ TEST(sealed_memory, that_is_sealed_against_writers_is_written_by_its_owner_alone
 }
 
 TEST(sealed_memory, without_a_descriptor_says_which_limit_it_was) {
+    if (test::sanitized) GTEST_SKIP() << test::no_descriptors_for_sanitizers;
     const test::no_more_descriptors none;
     EXPECT_THAT(make_sealed_memory("test", 4096).error().message, HasSubstr("ulimit -n"));
 }

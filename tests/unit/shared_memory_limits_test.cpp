@@ -24,6 +24,7 @@ protected:
 };
 
 TEST_F(memory_to_share, that_a_descriptor_is_missing_for_says_so) {
+    if (test::sanitized) GTEST_SKIP() << test::no_descriptors_for_sanitizers;
     const auto made = [&] {
         const test::no_more_descriptors none;
         return slab::create(on, 64 << 10, 2).value();
@@ -35,6 +36,7 @@ TEST_F(memory_to_share, that_a_descriptor_is_missing_for_says_so) {
 }
 
 TEST_F(memory_to_share, frames_that_must_be_shared_are_so_again_once_there_are_descriptors) {
+    if (test::sanitized) GTEST_SKIP() << test::no_descriptors_for_sanitizers;
     frame_store_options o;
     o.cache = false;
     o.always_in_slots = true;
