@@ -49,6 +49,17 @@ tl::unexpected<error> not_watched(const std::filesystem::path& executable, int r
                                  : "it needs Linux 5.4 and a sandbox that allows the call; use --flow fused"));
 }
 
+// By which people and service managers stop programs.
+constexpr std::array owners_signal_numbers{SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTOU, SIGTTIN};
+
+sigset_t owners_signals() noexcept {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : owners_signal_numbers)
+        sigaddset(&set, number);
+    return set;
+}
+
 // What posix_spawn is to do between the fork and the new program.
 class spawn_plan {
 public:
@@ -64,10 +75,11 @@ public:
     spawn_plan& operator=(const spawn_plan&) = delete;
 
     void default_signals() {
-        sigset_t none, all;
-        sigemptyset(&none);
+        // Those that are its owner's wait until it leaves them to that, however soon they come.
+        const sigset_t held = owners_signals();
+        sigset_t all;
         sigfillset(&all);
-        posix_spawnattr_setsigmask(&attributes_, &none);
+        posix_spawnattr_setsigmask(&attributes_, &held);
         posix_spawnattr_setsigdefault(&attributes_, &all);
         flags_ |= POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     }
@@ -268,8 +280,10 @@ process_activity child_process::activity() const {
 }
 
 void leave_signals_to_parent() noexcept {
-    for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTOU, SIGTTIN})
+    for (const int number : owners_signal_numbers)
         ::signal(number, SIG_IGN);
+    const sigset_t held = owners_signals();
+    ::sigprocmask(SIG_UNBLOCK, &held, nullptr);
 }
 
 result<void> die_with_parent(int expected_parent) {

@@ -82,8 +82,9 @@ private:
     std::optional<process_exit> ended_;
 };
 
-// For the child: its owner alone says when it ends. Signals that are for people to stop programs by (a terminal's, a service
-// manager's to all of a service) are ignored; so is what would stop it for writing to the terminal from the background.
+// For the child, which is started with these signals blocked: its owner alone says when it ends. Signals that are for people to
+// stop programs by (a terminal's, a service manager's to all of a service) are ignored; so is what would stop it for writing to the
+// terminal from the background.
 void leave_signals_to_parent() noexcept;
 
 // For the child, first thing: the kernel kills it when the thread that spawned it ends (so spawn from one that stays).

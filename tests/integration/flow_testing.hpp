@@ -83,6 +83,7 @@ protected:
         std::vector<std::string> notes;
         auto made = face_engine::create({chosen,
                                          [&](const host_frame&, result<frame_faces> r) {
+                                             ++handled;
                                              if (r) m.faces.push_back(std::move(*r));
                                          },
                                          true, tracing,
@@ -131,6 +132,8 @@ protected:
 
     options chosen;
     trace* tracing = nullptr;
+    mutable std::atomic<int> handled{
+        0};  // frames of runs so far, for who waits until a run is in the midst of its work
     static inline std::vector<host_frame> frames;
 
 private:

@@ -267,10 +267,10 @@ TEST_F(hostile_server, a_slab_of_huge_memory_is_refused) {
 }
 
 TEST_F(hostile_server, a_bell_beyond_its_end_ends_the_waiting) {
-    lying_server s(path);
     auto page = ipc::share_page::create(4).value();
     page.bell().value = UINT64_MAX;
     std::atomic<bool> over{false};
+    lying_server s(path);
     s.serve([&](ipc::channel& c) {
         welcome(c, page.descriptor());
         while (!over)
@@ -284,9 +284,9 @@ TEST_F(hostile_server, a_bell_beyond_its_end_ends_the_waiting) {
 
 // However often it rings: the client sleeps in between.
 TEST_F(hostile_server, a_bell_that_rings_for_nothing_does_not_keep_a_core_busy) {
-    lying_server s(path);
     auto page = ipc::share_page::create(4).value();
     std::atomic<bool> over{false};
+    lying_server s(path);
     s.serve([&](ipc::channel& c) {
         welcome(c, page.descriptor());
         for (std::uint64_t n = 1; !over; ++n)
@@ -317,9 +317,9 @@ TEST_F(hostile_server, what_it_says_is_shown_without_what_steers_a_terminal) {
 }
 
 TEST_F(hostile_server, one_that_says_a_byte_at_a_time_does_not_hold_the_client) {
-    lying_server s(path);
     auto page = ipc::share_page::create(4).value();
     std::atomic<bool> over{false};
+    lying_server s(path);
     s.serve([&](ipc::channel& c) {
         welcome(c, page.descriptor());
         const auto header = ipc::encode_header({});

@@ -141,12 +141,12 @@ TEST_P(stage_hangs, is_found_and_named_with_the_option_that_allows_more) {
     ::setenv("FACEFLOW_STAGE", test::program("faceflow-stage-starving").c_str(), 1);
     std::atomic<bool> over{false};
     std::thread sender([&, number = signal] {
-        // Once it has a handler, and frames are in work.
+        // Once frames are in work.
         for (bool sent = false; !sent && !over;) {
-            std::this_thread::sleep_for(50ms);
+            std::this_thread::sleep_for(1ms);
+            if (handled < 4) continue;
             for (const auto& c : test::stage_processes()) {
                 if (c.stage != "landmark" || !test::catches(c.id, SIGUSR2)) continue;
-                std::this_thread::sleep_for(400ms);
                 sent = ::kill(c.id, number) == 0;
             }
         }
