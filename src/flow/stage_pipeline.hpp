@@ -80,8 +80,8 @@ private:
         if (to != nullptr) to->close();
     }
 
-    result<void> add(std::string doing, std::function<void()> work, thread_failed failed) {
-        auto started = start_thread(std::move(doing), std::move(work), std::move(failed));
+    result<void> add(const std::string& doing, std::function<void()> work, thread_failed failed) {
+        auto started = start_thread(doing, std::move(work), std::move(failed));
         if (!started) return tl::unexpected(std::move(started.error()));
         threads_.push_back(std::move(*started));
         return {};
