@@ -35,11 +35,13 @@ public:
         bytes_ = bytes;
         what_ = what;
         size_ = size;
-        at_work_.store(true, std::memory_order_release);
+        at_work_.store(true);
     }
     void end() {
-        at_work_.store(false, std::memory_order_release);
-        while (busy_.load(std::memory_order_acquire))
+        // Each side stores its own flag and then reads the other's: anything weaker than sequential order lets both read the old one, and the
+        // memory goes while it is written.
+        at_work_.store(false);
+        while (busy_.load())
             std::this_thread::yield();
     }
 
