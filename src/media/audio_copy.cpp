@@ -1,7 +1,9 @@
 #include "media/audio_copy.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <system_error>
 
 #include "media/stream_facts.hpp"
@@ -9,6 +11,11 @@
 namespace faceflow::media {
 
 namespace {
+
+// Sound and pictures of a recording begin and end that far apart at most.
+constexpr std::int64_t longest_disagreement_ns = 1'500'000'000;
+// Less is no jump, but a packet that was lost or is a little late.
+constexpr std::int64_t longest_step_ns = 250'000'000;
 
 // Frames' times count from the start of the video stream; sound has to count from there as well.
 std::int64_t video_origin_ns(AVFormatContext& input) {
@@ -50,10 +57,6 @@ result<std::unique_ptr<audio_copy>> audio_copy::open(const std::string& path, st
     made->audio_ = raw->streams[best];
     made->origin_ns_ = video_origin_ns(*raw);
     made->start_ns_ = start_ns;
-    if (start_ns > 0) {
-        const std::int64_t at = av_rescale_q(start_ns + made->origin_ns_, nanoseconds_base, made->audio_->time_base);
-        av_seek_frame(raw, best, at, AVSEEK_FLAG_BACKWARD);  // where it cannot, everything before is read and dropped
-    }
     return made;
 }
 
@@ -63,6 +66,7 @@ result<void> audio_copy::add_to(AVFormatContext& output) {
         return fail(errc::unsupported, std::string("the sound is ") + avcodec_get_name(coded.codec_id) +
                                            ", which MP4 does not hold; it was left out");
     }
+    if (auto r = strip_headers(coded); !r) return r;
     target_ = avformat_new_stream(&output, nullptr);
     if (!target_ || avcodec_parameters_copy(target_->codecpar, &coded) < 0) {
         return fail(errc::out_of_memory, "no memory for the sound");
@@ -72,11 +76,36 @@ result<void> audio_copy::add_to(AVFormatContext& output) {
     return {};
 }
 
+// AAC of transport streams has a header in each packet, where MP4 has one for all. libav would take them off by itself, but not in
+// fragments.
+result<void> audio_copy::strip_headers(const AVCodecParameters& coded) {
+    if (coded.codec_id != AV_CODEC_ID_AAC || coded.extradata_size > 0) return {};
+    const AVBitStreamFilter* filter = av_bsf_get_by_name("aac_adtstoasc");
+    AVBSFContext* made = nullptr;
+    if (!filter || av_bsf_alloc(filter, &made) < 0) {
+        return fail(errc::unsupported,
+                    "this FFmpeg cannot bring the sound (AAC with ADTS headers) into MP4; it was left out");
+    }
+    headers_off_.reset(made);
+    made->time_base_in = audio_->time_base;
+    if (avcodec_parameters_copy(made->par_in, &coded) < 0 || av_bsf_init(made) < 0) {
+        return fail(errc::corrupt, "the sound (AAC with ADTS headers) makes no sense; it was left out");
+    }
+    return {};
+}
+
+// False where the packet that was read ahead is none that MP4 can hold.
+bool audio_copy::filter_ahead() {
+    if (!headers_off_) return true;
+    return av_bsf_send_packet(headers_off_.get(), ahead_.get()) >= 0 &&
+           av_bsf_receive_packet(headers_off_.get(), ahead_.get()) >= 0;
+}
+
 bool audio_copy::read_ahead() {
     while (!has_ahead_ && !ended_) {
         if (av_read_frame(input_.get(), ahead_.get()) < 0) {
             ended_ = true;
-        } else if (ahead_->stream_index == audio_->index && ahead_->pts != AV_NOPTS_VALUE) {
+        } else if (ahead_->stream_index == audio_->index && ahead_->pts != AV_NOPTS_VALUE && filter_ahead()) {
             has_ahead_ = true;
         } else {
             av_packet_unref(ahead_.get());
@@ -85,44 +114,86 @@ bool audio_copy::read_ahead() {
     return has_ahead_;
 }
 
-// Its time is its own, wherever in the file it lies.
-int audio_copy::copy_first(AVFormatContext& output) {
-    while (target_ && read_ahead() && raw_ns(*ahead_) - origin_ns_ < start_ns_) {
-        av_packet_unref(ahead_.get());
-        has_ahead_ = false;
+void audio_copy::begin(std::int64_t clock_ns) {
+    clocks_ = {-origin_ns_};
+    if (clock_ns != clocks_.front()) {
+        // Recordings were joined before the start: where in the file it lies, only reading tells.
+        clocks_.push_back(clock_ns);
+    } else if (start_ns_ > 0) {
+        const std::int64_t at = av_rescale_q(start_ns_ + origin_ns_, nanoseconds_base, audio_->time_base);
+        av_seek_frame(input_.get(), audio_->index, at,
+                      AVSEEK_FLAG_BACKWARD);  // where it cannot, all before is read and dropped
     }
-    return has_ahead_ ? write(output) : 0;
 }
 
-int audio_copy::copy_until(std::int64_t until_ns, AVFormatContext& output) {
+void audio_copy::drop_first() {
+    expected_ns_ = *time_ns_ + av_rescale_q(ahead_->duration, audio_->time_base, nanoseconds_base);
+    time_ns_.reset();
+    av_packet_unref(ahead_.get());
+    has_ahead_ = false;
+}
+
+// When the packet that was read sounds, by the clock that the pictures have there. Where sound jumps, that is the next one of the
+// pictures' clocks by which it goes on; until that is known, the packet waits. Pictures that went on without one were not joined where
+// the sound was: then it just goes on.
+std::optional<std::int64_t> audio_copy::time_of_first(std::int64_t pictures_ns) {
+    if (time_ns_) return time_ns_;
+    const std::int64_t raw = av_rescale_q(ahead_->pts, audio_->time_base, nanoseconds_base);
+    const std::int64_t by_old_clock = av_sat_add64(raw, clocks_[clock_]);
+    const auto off_by = [&](std::int64_t time) { return std::abs(av_sat_sub64(time, *expected_ns_)); };
+    if (!expected_ns_ || off_by(by_old_clock) < longest_step_ns) return time_ns_ = by_old_clock;
+    for (std::size_t next = clock_ + 1; next < clocks_.size(); ++next) {
+        const std::int64_t by_next = av_sat_add64(raw, clocks_[next]);
+        if (off_by(by_next) >= longest_disagreement_ns || off_by(by_next) >= off_by(by_old_clock)) continue;
+        clock_ = next;
+        return time_ns_ = by_next;
+    }
+    // A gap that the pictures have as well.
+    if (by_old_clock > *expected_ns_ && by_old_clock <= pictures_ns) return time_ns_ = by_old_clock;
+    if (pictures_ns < *expected_ns_ + 2 * longest_disagreement_ns) return std::nullopt;
+    if (off_by(by_old_clock) < longest_disagreement_ns) return time_ns_ = by_old_clock;
+    clocks_.insert(clocks_.begin() + static_cast<std::ptrdiff_t>(clock_) + 1, av_sat_sub64(*expected_ns_, raw));
+    return time_ns_ = av_sat_add64(raw, clocks_[++clock_]);
+}
+
+// Its time is its own, wherever in the file it lies.
+int audio_copy::copy_first(const time_in_video& shown_at, AVFormatContext& output) {
     while (target_ && read_ahead()) {
-        const std::int64_t at_ns = raw_ns(*ahead_) - origin_ns_;
-        if (at_ns >= until_ns) return 0;
-        if (at_ns < start_ns_) {
-            av_packet_unref(ahead_.get());
-            has_ahead_ = false;
-        } else if (const int code = write(output); code < 0) {
+        const auto at = time_of_first(std::numeric_limits<std::int64_t>::max());
+        if (!at || *at >= start_ns_) break;
+        drop_first();
+    }
+    return has_ahead_ && time_ns_ ? write(shown_at, output) : 0;
+}
+
+int audio_copy::copy_until(std::int64_t until_ns, std::int64_t clock_ns, const time_in_video& shown_at,
+                           AVFormatContext& output) {
+    if (clocks_.back() != clock_ns) clocks_.push_back(clock_ns);
+    while (target_ && read_ahead()) {
+        const auto at = time_of_first(until_ns);
+        if (!at || *at >= until_ns) return 0;
+        if (*at < start_ns_) {
+            drop_first();
+        } else if (const int code = write(shown_at, output); code < 0) {
             return code;
         }
     }
     return 0;
 }
 
-std::int64_t audio_copy::raw_ns(const AVPacket& packet) const {
-    return av_rescale_q(packet.pts, audio_->time_base, nanoseconds_base);
-}
-
 // The packet that was read ahead.
-int audio_copy::write(AVFormatContext& output) {
+int audio_copy::write(const time_in_video& shown_at, AVFormatContext& output) {
     AVPacket& packet = *ahead_;
-    has_ahead_ = false;
-    const std::int64_t offset = av_rescale_q(origin_ns_ + start_ns_, nanoseconds_base, audio_->time_base);
-    packet.pts -= offset;
-    packet.dts = packet.dts == AV_NOPTS_VALUE ? packet.pts : packet.dts - offset;
+    const std::int64_t sounds = av_rescale_q(shown_at(*time_ns_ - start_ns_), nanoseconds_base, audio_->time_base);
+    const std::int64_t ahead = packet.dts == AV_NOPTS_VALUE ? 0 : av_sat_sub64(packet.pts, packet.dts);
+    packet.pts = sounds;
+    packet.dts = av_sat_sub64(sounds, ahead);
     packet.stream_index = target_->index;
     packet.pos = -1;
-    av_packet_rescale_ts(&packet, audio_->time_base, target_->time_base);
-    // Joined recordings count anew; MP4 takes ascending times alone.
+    const AVRational own = audio_->time_base;
+    expected_ns_ = *time_ns_ + av_rescale_q(packet.duration, own, nanoseconds_base);
+    av_packet_rescale_ts(&packet, own, target_->time_base);
+    // MP4 takes ascending times alone: where recordings were joined, the end of one may lie over the next one's beginning.
     const bool ascends = !last_dts_ || packet.dts > *last_dts_;
     int code = 0;
     if (ascends) {
@@ -130,6 +201,8 @@ int audio_copy::write(AVFormatContext& output) {
         packet.pts = std::max(packet.pts, packet.dts);
         code = av_write_frame(&output, &packet);
     }
+    time_ns_.reset();
+    has_ahead_ = false;
     av_packet_unref(&packet);
     const bool damaged = code == AVERROR(EINVAL) || code == AVERROR_INVALIDDATA;
     if (damaged) ended_ = true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "media/stream_facts.hpp"
 
@@ -41,8 +42,12 @@ result<encoder> encoder::open(const canvas_format& format, double frames_per_sec
     context.width = format.width;
     context.height = format.height;
     context.pix_fmt = AV_PIX_FMT_YUV420P;
-    context.time_base = {1, h264 ? 90'000 : 60'000};  // MPEG-4 counts in 16 bits
     const double rate = std::isfinite(frames_per_second) && frames_per_second > 0 ? frames_per_second : 30.0;
+    // MP4 counts a frame's time in 31 bits, and how far it is shown after its decoding in 28.
+    const bool lapse = rate < 1;
+    context.time_base = {1, !h264 ? 60'000 : lapse ? 1000 : 90'000};  // MPEG-4 counts in 16 bits
+    if (lapse) context.max_b_frames = 0;
+    made.longest_gap_ns_ = std::int64_t{lapse && h264 ? 20 * 24 * 60 : 10} * 60 * 1'000'000'000;
     context.framerate = av_d2q(rate, 60'000);
     context.thread_count = threads;
     context.flags |= AV_CODEC_FLAG_GLOBAL_HEADER;  // MP4 keeps headers apart from frames
@@ -64,9 +69,25 @@ result<encoder> encoder::open(const canvas_format& format, double frames_per_sec
     return made;
 }
 
+std::int64_t encoder::in_video(std::int64_t pts_ns) {
+    const std::int64_t gap = pts_ns - std::exchange(last_ns_, pts_ns);
+    if (gap > longest_gap_ns_) cuts_.push_back({pts_ns, cut() + gap - longest_gap_ns_});
+    return pts_ns - cut();
+}
+
+std::int64_t encoder::shown_at(std::int64_t pts_ns) const noexcept {
+    std::int64_t before = 0;
+    for (const gap_cut& c : cuts_) {
+        // What lies in the gap is at its end.
+        if (pts_ns < c.from_ns) return std::min(pts_ns - before, c.from_ns - c.cut_ns);
+        before = c.cut_ns;
+    }
+    return pts_ns - before;
+}
+
 int encoder::encode(AVFrame* frame, std::int64_t pts_ns, const std::function<int(AVPacket&)>& sink) {
     if (frame) {
-        frame->pts = av_rescale_q(pts_ns, nanoseconds_base, codec_->time_base);
+        frame->pts = av_rescale_q(in_video(pts_ns), nanoseconds_base, codec_->time_base);
         // Nanoseconds apart, yet the same tick.
         if (last_pts_ != AV_NOPTS_VALUE) frame->pts = std::max(frame->pts, last_pts_ + 1);
         last_pts_ = frame->pts;

@@ -3,10 +3,12 @@
 
 extern "C" {
 #include <libavcodec/avcodec.h>
+#include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
 #include <libavutil/display.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/intreadwrite.h>
+#include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 }
@@ -22,6 +24,7 @@ namespace faceflow::media {
 struct libav_deleter {
     void operator()(AVFormatContext* context) const noexcept { avformat_close_input(&context); }
     void operator()(AVCodecContext* context) const noexcept { avcodec_free_context(&context); }
+    void operator()(AVBSFContext* filter) const noexcept { av_bsf_free(&filter); }
     void operator()(AVFrame* frame) const noexcept { av_frame_free(&frame); }
     void operator()(AVPacket* packet) const noexcept { av_packet_free(&packet); }
     void operator()(AVDictionary* dictionary) const noexcept { av_dict_free(&dictionary); }
@@ -34,6 +37,7 @@ struct libav_deleter {
 
 using input_ptr = std::unique_ptr<AVFormatContext, libav_deleter>;
 using codec_ptr = std::unique_ptr<AVCodecContext, libav_deleter>;
+using bitstream_filter_ptr = std::unique_ptr<AVBSFContext, libav_deleter>;
 using frame_ptr = std::unique_ptr<AVFrame, libav_deleter>;
 using packet_ptr = std::unique_ptr<AVPacket, libav_deleter>;
 using scaler_ptr = std::unique_ptr<SwsContext, libav_deleter>;

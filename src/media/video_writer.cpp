@@ -38,12 +38,13 @@ public:
     void discard() noexcept override;
 
 private:
-    result<void> begin(const image& first);
+    result<void> begin(const host_frame& first);
     void add_audio();
     result<void> encode(AVFrame* frame, std::int64_t pts_ns);
     int hold(AVPacket& packet);
     int write_held(std::int64_t next_dts);
     tl::unexpected<error> failure(int code);
+    std::string note_of_gaps() const;
 
     video_writer_options options_;
     std::int64_t start_ns_;
@@ -57,6 +58,8 @@ private:
     std::unique_ptr<audio_copy> audio_;
     std::string audio_note_;
     std::int64_t last_pts_ns_ = 0;
+    std::int64_t clock_ns_ = 0;  // of that frame
+    audio_copy::time_in_video shown_at_ = [this](std::int64_t ns) { return encoder_->shown_at(ns); };
     packet_ptr held_{av_packet_alloc()};  // of the pictures, until it is known how long it is shown
     bool holds_ = false;
     std::uint64_t pictures_ = 0;   // written
@@ -103,8 +106,8 @@ void mp4_writer::add_audio() {
     }
 }
 
-result<void> mp4_writer::begin(const image& first) {
-    canvases_.emplace(canvas_format_of(first));
+result<void> mp4_writer::begin(const host_frame& first) {
+    canvases_.emplace(canvas_format_of(first.picture));
     auto made = encoder::open(canvases_->format(), options_.frames_per_second, options_.threads);
     if (!made) return tl::unexpected(made.error());
     encoder_.emplace(std::move(*made));
@@ -121,7 +124,8 @@ result<void> mp4_writer::begin(const image& first) {
     settings.set("movflags", "+delay_moov+default_base_moof");
     settings.set("frag_duration", "1000000");
     if (const int code = avformat_write_header(output_.get(), settings.out()); code < 0) return failure(code);
-    if (const int code = audio_ ? audio_->copy_first(*output_) : 0; code < 0) return failure(code);
+    if (audio_) audio_->begin(first.clock_ns);
+    if (const int code = audio_ ? audio_->copy_first(shown_at_, *output_) : 0; code < 0) return failure(code);
     return {};
 }
 
@@ -163,7 +167,7 @@ result<void> mp4_writer::write(const host_frame& frame, const frame_faces& faces
     }
     if (!canvases_) {
         start_ns_ = std::min(start_ns_, frame.pts_ns);  // times in the file cannot be negative
-        if (auto begun = begin(frame.picture); !begun) {
+        if (auto begun = begin(frame); !begun) {
             failed_ = begun.error();
             return begun;
         }
@@ -177,8 +181,9 @@ result<void> mp4_writer::write(const host_frame& frame, const frame_faces& faces
     };
     draw_faces(planes, faces.faces, scale(planes.y.cols, faces.width), scale(planes.y.rows, faces.height));
     last_pts_ns_ = frame.pts_ns;
+    clock_ns_ = frame.clock_ns;
     if (auto encoded = encode(canvas->get(), frame.pts_ns - start_ns_); !encoded) return encoded;
-    const int code = audio_ ? audio_->copy_until(frame.pts_ns, *output_) : 0;
+    const int code = audio_ ? audio_->copy_until(frame.pts_ns, clock_ns_, shown_at_, *output_) : 0;
     if (code < 0) return failure(code);
     return {};
 }
@@ -197,7 +202,8 @@ result<finished_video> mp4_writer::finish() {
     if (auto flushed = encode(nullptr, 0); !flushed) return tl::unexpected(flushed.error());
     const double rate = av_q2d(encoder_->context().framerate);
     const std::int64_t end_ns = last_pts_ns_ + std::llround(1e9 / rate);
-    if (const int code = audio_ ? audio_->copy_until(end_ns, *output_) : 0; code < 0) return failure(code);
+    if (const int code = audio_ ? audio_->copy_until(end_ns, clock_ns_, shown_at_, *output_) : 0; code < 0)
+        return failure(code);
     if (const int code = av_write_trailer(output_.get()); code < 0) return failure(code);
     if (const int code = stream_->flush(); code < 0) return failure(code);
     output_.reset();
@@ -209,7 +215,14 @@ result<finished_video> mp4_writer::finish() {
         failed_ = path.error();
         return tl::unexpected(*failed_);
     }
-    return finished_video{std::move(*path), std::move(whole->note)};
+    return finished_video{std::move(*path), whole->note.empty() ? note_of_gaps() : std::move(whole->note)};
+}
+
+std::string mp4_writer::note_of_gaps() const {
+    const std::size_t gaps = encoder_->shortened_gaps();
+    if (gaps == 0) return {};
+    return options_.path.string() + " shows " + std::to_string(gaps) + (gaps == 1 ? " gap" : " gaps") +
+           " of more than ten minutes between frames as ten minutes; the rows have the true times";
 }
 
 std::optional<std::filesystem::path> mp4_writer::keep() {
