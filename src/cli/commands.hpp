@@ -8,6 +8,7 @@
 
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
+#include "media/source.hpp"
 
 namespace faceflow::cli {
 
@@ -66,6 +67,15 @@ struct engine_options {
     [[nodiscard]] result<options> resolve() const;
 };
 void add_engine_options(CLI::App& app, engine_options& into);
+
+// How inputs are read, shared by the commands that read any.
+struct input_options {
+    std::string reconnect = "forever";
+    bool live = false;
+    [[nodiscard]] result<void> resolve(media::source_options& into) const;
+};
+inline constexpr const char* inputs_group = "Inputs";
+void add_input_options(CLI::App& app, input_options& into);
 
 // "640x384" and "2G", "512M", "1048576".
 [[nodiscard]] result<std::pair<int, int>> parse_size(std::string_view text);

@@ -15,9 +15,11 @@ namespace {
 struct run_arguments {
     run_request request;
     engine_options engine;
+    input_options input;
     std::string out = "faceflow-out", format = "ndjson,csv", config, trace;
     std::uint64_t limit = 0;
     double start = 0, end = 0;
+    bool realtime = false;
     bool video = true, quiet = false, json = false;
 };
 
@@ -53,13 +55,15 @@ int execute(const run_arguments& a, const given& options) {
     auto chosen = a.engine.resolve();
     if (!chosen) return report(chosen.error(), options);
     request.chosen = std::move(*chosen);
+    if (auto r = a.input.resolve(request.reading); !r) return report(r.error(), options);
+    request.reading.realtime = a.realtime;
     request.out = a.out;
     request.trace_file = a.trace;
     request.video = a.video && a.out != "-";
     if (auto r = choose_formats(a.format, request); !r) return report(r.error(), options);
     if (a.limit > 0) request.limit = a.limit;
-    if (a.start > 0) request.start_seconds = a.start;
-    if (a.end > 0) request.end_seconds = a.end;
+    if (a.start > 0) request.reading.start_seconds = a.start;
+    if (a.end > 0) request.reading.end_seconds = a.end;
     if (a.end > 0 && a.end <= a.start) return report({errc::invalid_argument, "--end must come after --start"});
 
     const auto& stop = stop_on_signals();
@@ -122,6 +126,12 @@ declared add_run(CLI::App& app) {
         ->type_name("SECONDS")
         ->check(CLI::NonNegativeNumber.description(""))
         ->group(part);
+    add_input_options(*run, a->input);
+    run->add_flag("--realtime,!--no-realtime", a->realtime,
+                  "take recordings for cameras: frames come when their time has come, and those that are overtaken are "
+                  "left out")
+        ->default_str("off")
+        ->group(inputs_group);
     add_engine_options(*run, a->engine);
     run->add_option("--config", a->config,
                     "TOML file with these options as keys, without dashes; the command line wins")

@@ -13,6 +13,7 @@ namespace {
 
 struct share_arguments {
     share::share_request request;
+    input_options input;
     std::string memory = "2G", socket;
     double fps = -1;
     std::uint64_t limit = 0;
@@ -59,6 +60,7 @@ int execute(const share_arguments& a, const given& options) {
     const auto memory = parse_bytes(a.memory);
     if (!memory) return report(memory.error(), options);
     request.device.memory_cap = *memory;
+    if (auto r = a.input.resolve(request.reading); !r) return report(r.error(), options);
     request.socket = a.socket;
     if (a.fps >= 0) request.fps = a.fps;
     if (a.limit > 0) request.limit = a.limit;
@@ -109,6 +111,7 @@ declared add_share(CLI::App& app) {
         ->type_name("BYTES")
         ->capture_default_str()
         ->group(where);
+    add_input_options(*share, a->input);
     const auto files = "Recorded inputs";
     share->add_flag("--loop,!--no-loop", r.loop, "begin anew at the end")->default_str("off")->group(files);
     share->add_option("--fps", a->fps, "frames a second; 0: as fast as they decode; default: the input's own pace")

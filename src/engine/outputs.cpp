@@ -169,8 +169,8 @@ result<void> outputs::add_video(std::size_t number, const media::source_info& fr
     media::video_writer_options v;
     v.path = video_path(number);
     v.token = token_;
-    if (from.has_audio && from.kind == media::source_kind::file) v.audio_from = from.input;
-    v.start_seconds = request_.start_seconds.value_or(0);
+    if (from.has_audio && from.kind == media::source_kind::file) v.audio_from = from.files.front();
+    v.start_seconds = request_.reading.start_seconds.value_or(0);
     if (from.frames_per_second > 0) v.frames_per_second = from.frames_per_second;
     const fs::path path = v.path;
     auto sink = video_sink::open(std::move(v), [this, path](const error& e) { tell_failure(path, e); });

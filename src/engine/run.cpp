@@ -108,13 +108,12 @@ private:
         const auto on_device = decodes_on_device();
         if (!on_device) return tl::unexpected(on_device.error());
         for (std::size_t i = 0; i < request_.inputs.size(); ++i) {
-            media::source_options o;
+            media::source_options o = request_.reading;
             o.number = static_cast<std::uint32_t>(i);
             if (*on_device) o.decode_on = equipment_->devices[i % equipment_->devices.size()].get();
             o.only_on_device = request_.decode == "gpu";
             o.stop = halt_.get_token();
-            o.start_seconds = request_.start_seconds;
-            o.end_seconds = request_.end_seconds;
+            o.note = request_.note;
             auto opened = media::open_source(request_.inputs[i], o);
             if (!opened) return tl::unexpected(media::as_input_error(std::move(opened.error())));
             live_ = live_ || (*opened)->info().live;
@@ -339,10 +338,11 @@ private:
             if (!s.ended) return media::as_input_error(s.ended.error());
         }
         if (!engine_->counters().errors.snapshot().empty() || !engine_->counters().dropped.snapshot().empty())
-            return {errc::internal, fmt::format("no frame of {} gave a result", request_.inputs.front())};
-        return {errc::corrupt,
-                fmt::format("no frame of {} could be decoded{}", request_.inputs.front(),
-                            request_.start_seconds || request_.end_seconds ? " between --start and --end" : "")};
+            return {errc::internal, fmt::format("no frame of {} gave a result", sources_.front().from->info().input)};
+        return {errc::corrupt, fmt::format("no frame of {} could be decoded{}", sources_.front().from->info().input,
+                                           request_.reading.start_seconds || request_.reading.end_seconds
+                                               ? " between --start and --end"
+                                               : "")};
     }
 
     const run_request& request_;

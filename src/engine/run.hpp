@@ -13,6 +13,7 @@
 
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
+#include "media/source.hpp"
 
 namespace faceflow {
 
@@ -26,7 +27,8 @@ struct run_request {
     // and no annotated video is written, which needs the pixels in host memory.
     std::string decode = "auto";
     std::optional<std::uint64_t> limit;  // frames of each input
-    std::optional<double> start_seconds, end_seconds;
+    media::source_options
+        reading;  // of each input: from where to where, and what becomes of lost ones; the rest is the run's
     std::function<void(const std::string&)> note = [](const std::string&) {
     };  // lines for the user meanwhile; any thread
 };

@@ -8,6 +8,7 @@
 #include "media/ffmpeg.hpp"
 #include "media/inventory.hpp"
 #include "media/natural_order.hpp"
+#include "media/pacer.hpp"
 #include "media/sources.hpp"
 
 namespace faceflow::media {
@@ -87,10 +88,7 @@ result<std::unique_ptr<source>> open_path(const std::string& input, const source
     return open_file(input, about, options);
 }
 
-}  // namespace
-
-result<std::unique_ptr<source>> open_source(const std::string& input, const source_options& options) {
-    prepare_libav();
+result<std::unique_ptr<source>> open_as_it_is(const std::string& input, const source_options& options) {
     if (input.empty()) {
         return fail(errc::invalid_argument, "the input is empty: give a file, folder, camera, address or -");
     }
@@ -99,6 +97,15 @@ result<std::unique_ptr<source>> open_source(const std::string& input, const sour
     if (input.starts_with("file://")) return open_path(input.substr(7), options);
     if (input.find("://") != std::string::npos) return open_demux_source(input, source_kind::stream, options);
     return open_path(input, options);
+}
+
+}  // namespace
+
+result<std::unique_ptr<source>> open_source(const std::string& input, const source_options& options) {
+    prepare_libav();
+    auto opened = open_as_it_is(input, options);
+    if (!opened || !options.realtime || (*opened)->info().live) return opened;
+    return make_realtime(std::move(*opened), options.stop);
 }
 
 }  // namespace faceflow::media

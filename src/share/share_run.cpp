@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "core/thread.hpp"
+#include "media/address.hpp"
+#include "media/pacer.hpp"
 #include "media/source.hpp"
 
 namespace faceflow::share {
@@ -23,7 +25,8 @@ public:
           stop_(std::move(stop)) {}
 
     result<void> open() {
-        media::source_options o;
+        media::source_options o = wanted_.reading;
+        o.note = wanted_.note;
         o.number = number_;
         o.stop = stop_;
         auto opened = media::open_source(wanted_.inputs[number_], o);
@@ -38,13 +41,14 @@ public:
             }
         }
         started_ = clock::now();
+        pace_ = media::pacer(started_);
         while (!stop_.stop_requested() && frames_ < wanted_.limit.value_or(UINT64_MAX)) {
             if (!step(to)) break;
         }
         remember_survived();
     }
 
-    const std::string& name() const { return wanted_.inputs[number_]; }
+    std::string name() const { return media::without_secrets(wanted_.inputs[number_]); }
     // By its thread, in place of an end.
     void fail_with(error e) { ended_ = tl::unexpected(std::move(e)); }
     std::uint64_t frames() const { return frames_; }
@@ -94,7 +98,7 @@ private:
         const double fps = wanted_.fps.value_or(-1);
         auto due = started_;
         if (fps < 0) {
-            due += std::chrono::nanoseconds(f.pts_ns);
+            due = pace_.due(f.pts_ns);
         } else if (fps > 0) {
             due += std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 * static_cast<double>(frames_) / fps));
         }
@@ -117,6 +121,7 @@ private:
     const std::stop_token stop_;
     std::unique_ptr<media::source> from_;
     clock::time_point started_;
+    media::pacer pace_{started_};
     std::uint64_t frames_ = 0, corrupt_ = 0;
     std::uint64_t first_sequence_ = 0, next_sequence_ = 0;  // of this time through the input
     std::int64_t first_pts_ = 0, last_pts_ = 0, step_ns_ = 40'000'000;

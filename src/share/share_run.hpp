@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "device/open_devices.hpp"
+#include "media/source.hpp"
 #include "share/share_server.hpp"
 
 namespace faceflow::share {
@@ -24,7 +25,8 @@ struct share_request {
     std::optional<double> fps;                     // of recorded inputs, 0: as fast as they decode; nullopt: their own
     bool once_connected = false;                   // the first frame waits for the first client
     std::optional<std::uint64_t> limit;            // frames of each input
-    std::function<void(const std::string&)> note;  // a line for the user, before the first frame
+    media::source_options reading;                 // of each input, as in run_request
+    std::function<void(const std::string&)> note;  // a line for the user; any thread
 };
 
 struct share_report {

@@ -1,0 +1,49 @@
+// How inputs are read.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+
+#include "cli/commands.hpp"
+
+namespace faceflow::cli {
+
+namespace {
+
+constexpr double longest_search = 1e9;  // seconds; some thirty years
+
+result<std::chrono::milliseconds> parse_reconnect(const std::string& text) {
+    if (text == "forever") return media::forever;
+    double seconds = 0;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, seconds);
+    if (parsed.ec != std::errc{} || parsed.ptr != end || !(seconds >= 0) || seconds > longest_search) {
+        return fail(errc::invalid_argument,
+                    fmt::format("reconnect must be a number of seconds or `forever`, not '{}'", text));
+    }
+    return std::chrono::milliseconds(std::llround(seconds * 1000));
+}
+
+}  // namespace
+
+result<void> input_options::resolve(media::source_options& into) const {
+    const auto how_long = parse_reconnect(reconnect);
+    if (!how_long) return tl::unexpected(how_long.error());
+    into.reconnect_for = *how_long;
+    into.live = live;
+    return {};
+}
+
+void add_input_options(CLI::App& app, input_options& into) {
+    app.add_option("--reconnect", into.reconnect,
+                   "how long a camera or stream that was lost is looked for; 0: its loss is its end")
+        ->type_name("SECONDS|forever")
+        ->capture_default_str()
+        ->group(inputs_group);
+    app.add_flag("--live,!--no-live", into.live,
+                 "take streams for live ones that do not say so themselves, as cameras over plain HTTP")
+        ->default_str("off")
+        ->group(inputs_group);
+}
+
+}  // namespace faceflow::cli
