@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "media/address.hpp"
+
 namespace faceflow::media {
 
 namespace {
@@ -43,14 +45,18 @@ std::string advice(const std::string& input, source_kind kind, int code) {
                "given as a file (or be made with -movflags +faststart)";
     }
     if (code == AVERROR_INVALIDDATA) {
-        return "it is no video or picture that FFmpeg knows, or it is damaged at its start: try `ffprobe " + input +
-               "`";
+        return "it is no video or picture that FFmpeg knows, or it is damaged at its start: try `ffprobe " +
+               without_secrets(input) + "`";
     }
     return libav_message(code);
 }
 
+std::string shown_name(const std::string& input) {
+    return input == "-" ? "standard input" : without_secrets(input);
+}
+
 tl::unexpected<error> open_failure(const std::string& input, source_kind kind, int code, const io_guard& guard) {
-    const std::string name = input == "-" ? "standard input" : input;
+    const std::string name = shown_name(input);
     if (guard.interrupted()) return fail(errc::interrupted, "stopped while opening " + name);
     if (guard.expired()) return fail(errc::timeout, name + " did not answer in time: check that it is there and sends");
     errc kind_of_error = libav_errc(code);
@@ -86,13 +92,22 @@ std::string allowed_protocols(const std::string& input, source_kind kind) {
     return named + ",rtp,srtp,rtcp,udp,tcp,tls,http,https,httpproxy,ffrtmphttp,ffrtmpcrypt,crypto,data";
 }
 
-// Where the container says nothing of its length, there is none to wait for.
-bool is_live(const AVFormatContext& format, source_kind kind, const std::string& input) {
-    if (kind == source_kind::camera) return true;
-    if (kind != source_kind::stream) return false;
-    if (starts_with_scheme(input, "rtsp") || starts_with_scheme(input, "rtsps")) return true;
+bool is_playlist(const AVFormatContext& format) {
     const std::string_view container = format.iformat->name;
+    return container == "hls" || container == "dash";
+}
+
+// A playlist is live as long as it does not say that it is whole. What HTTP sends is a recording, of whatever length, but for pictures
+// that go on replacing each other.
+bool is_live(const AVFormatContext& format, source_kind kind, const std::string& input, bool has_length) {
+    if (kind == source_kind::camera) return true;
+    if (is_playlist(format)) return !has_length;
+    if (kind != source_kind::stream) return false;
+    const std::string_view container = format.iformat->name;
+    if (container == "mpjpeg") return true;
     if (container.ends_with("_pipe")) return false;  // one picture
+    if (starts_with_scheme(input, "rtsp") || starts_with_scheme(input, "rtsps")) return true;
+    if (starts_with_scheme(input, "http") || starts_with_scheme(input, "https")) return false;
     return format.duration == AV_NOPTS_VALUE && (!format.pb || avio_size(format.pb) <= 0);
 }
 
@@ -133,14 +148,13 @@ result<const AVInputFormat*> prepare_io(const std::string& input, source_kind ki
 
 }  // namespace
 
-result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options,
-                             io_guard& guard) {
+result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
+                             std::chrono::seconds missed) {
     prepare_libav();
     demuxer opened;
     opened.format.reset(avformat_alloc_context());
-    if (!opened.format) return fail(errc::out_of_memory, "no memory to open " + input);
+    if (!opened.format) return fail(errc::out_of_memory, "no memory to open " + shown_name(input));
     opened.format->interrupt_callback = {&io_guard::callback, &guard};
-    opened.format->flags |= AVFMT_FLAG_GENPTS;
     // A camera is read without blocking in the driver, where no interrupt would reach.
     if (kind == source_kind::camera) opened.format->flags |= AVFMT_FLAG_NONBLOCK;
     if (kind == source_kind::camera || kind == source_kind::stream) guard.arm(options.read_timeout);
@@ -150,10 +164,19 @@ result<demuxer> open_demuxer(const std::string& input, source_kind kind, const s
     dictionary settings;
     settings.set("protocol_whitelist", allowed_protocols(input, kind));
     if (kind == source_kind::stream) set_transport_options(input, options, settings);
+    // Of hls; others leave it. Segments last half a second or more.
+    if (missed.count() > 0)
+        settings.set("live_start_index", std::to_string(-3 - 2 * std::min<std::int64_t>(missed.count(), 1'000'000)));
     AVFormatContext* raw = opened.format.release();  // libav frees it where opening fails
     const int code = avformat_open_input(&raw, input.c_str(), *container, settings.out());
     opened.format.reset(raw);
     if (code < 0) return open_failure(input, kind, code, guard);
+    // Before anything is estimated.
+    const bool has_length = opened.format->duration != AV_NOPTS_VALUE;
+    // Asking again where the length is unknown would begin anew, without an end.
+    if (AVIOContext* io = opened.format->pb; io && kind == source_kind::stream && avio_size(io) <= 0) {
+        av_opt_set_int(io, "reconnect", 0, AV_OPT_SEARCH_CHILDREN);
+    }
     // A camera states all there is to know in its header; looking at its frames would only lose some.
     if (kind != source_kind::camera) {
         const int found = avformat_find_stream_info(opened.format.get(), nullptr);
@@ -161,10 +184,11 @@ result<demuxer> open_demuxer(const std::string& input, source_kind kind, const s
         if (found < 0) return open_failure(input, kind, found, guard);
     }
     guard.disarm();
-    if (auto video = find_video(opened, input == "-" ? "standard input" : input); !video) {
+    if (auto video = find_video(opened, shown_name(input)); !video) {
         return tl::unexpected(video.error());
     }
-    opened.live = is_live(*opened.format, kind, input);
+    opened.playlist = is_playlist(*opened.format);
+    opened.live = options.live || is_live(*opened.format, kind, input, has_length);
     return opened;
 }
 

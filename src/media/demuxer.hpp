@@ -16,12 +16,13 @@ struct demuxer {
     input_ptr format;
     AVStream* video = nullptr;
     bool live = false;
+    bool playlist = false;  // HLS, DASH: of segments, which says itself whether more are to come
     bool has_audio = false;
 };
 
 // Opens what `kind` says `input` is. The guard must outlive the demuxer. Live inputs give up after the options'
-// read_timeout. Errors name the input and what to do.
+// read_timeout. Live playlists begin a few segments before their end, and earlier by what was `missed` of them. Errors name the input and what to do.
 [[nodiscard]] result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options,
-                                           io_guard& guard);
+                                           io_guard& guard, std::chrono::seconds missed = {});
 
 }  // namespace faceflow::media

@@ -9,7 +9,8 @@ class backoff {
 public:
     using clock = std::chrono::steady_clock;
 
-    backoff(clock::time_point lost_at, std::chrono::milliseconds give_up_after) : end_(lost_at + give_up_after) {}
+    // milliseconds::max(): never gives up.
+    backoff(clock::time_point lost_at, std::chrono::milliseconds give_up_after) noexcept;
 
     [[nodiscard]] bool exhausted(clock::time_point now) const noexcept { return now >= end_; }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +16,9 @@
 
 namespace faceflow::media {
 
+// As a time to wait: until one is stopped.
+inline constexpr std::chrono::milliseconds forever = std::chrono::milliseconds::max();
+
 enum class source_kind { file, images, camera, stream, stdin_stream };
 
 struct source_options {
@@ -22,10 +26,15 @@ struct source_options {
     std::optional<double> start_seconds;  // first frame at or after this time
     std::optional<double> end_seconds;    // last frame before this time
     int decode_threads = 0;               // 0: FFmpeg decides
-    // Live inputs (cameras, rtsp, http live): how long one read may hang, and for how long a lost input is sought again
-    // with a capped back-off before the source ends with an error.
+    // Live inputs (cameras, rtsp, playlists without an end): how long one read may hang, and for how long a lost input is
+    // sought again with a capped back-off before the source ends with an error.
     std::chrono::milliseconds read_timeout{5000};
-    std::chrono::milliseconds reconnect_for{60000};
+    std::chrono::milliseconds reconnect_for = forever;
+    bool live = false;  // take a stream for live that does not say so of itself (video over plain HTTP)
+    bool realtime =
+        false;  // recorded frames come when their time has come, as those of a camera do; info().live is true then
+    std::function<void(const std::string&)>
+        note;  // told what a user should know while it happens: a camera lost, and back
     // Where given, frames are decoded there and stay there (see media/hardware.hpp); the device outlives the source and all its
     // frames. Those that it cannot decode come in host memory, or with `only_on_device` are an error (errc::unsupported).
     // Pictures always come in host memory.
@@ -35,7 +44,7 @@ struct source_options {
 };
 
 struct source_info {
-    std::string input;               // as the user wrote it; for an image folder the folder or glob
+    std::string input;               // as the user wrote it, less passwords; for an image folder the folder or glob
     std::vector<std::string> files;  // that are read, as paths; none of a camera or stream
     source_kind kind = source_kind::file;
     bool live = false;       // frames come at their own pace and cannot be waited for
@@ -71,8 +80,10 @@ public:
     //   corrupt_packet           bytes that did not decode and were skipped
     //   damaged_frame            delivered, but the decoder had to conceal errors in it
     //   truncated                the input ended before the length that it states
-    //   timestamp_order          frames rejected because their time did not grow
-    //   timestamp_jump           the input's clock was set back; time went on after the last frame
+    //   timestamp_order          frames whose time did not grow, by a little: put between their neighbours
+    //   timestamp_jump           the input's clock was set, back or on: time goes on after the last frame. For a moment, or for good
+    //   timestamp_outlier        frames that were stamped wrong in such a moment: put between their neighbours
+    //   stream_gap               a live stream's time went on by more than a second without a frame
     //   reconnect                a lost live input was opened anew
     //   converted_pixel_format   frames in a layout without a pixel_format of its own
     //   ignored_flip             frames shown mirrored because a mirroring orientation was left out

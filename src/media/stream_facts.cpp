@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <string_view>
+
+#include "media/address.hpp"
 
 namespace faceflow::media {
 
@@ -27,7 +30,17 @@ std::optional<std::int64_t> expected_frames(const demuxer& opened, const source_
     return std::max<std::int64_t>(0, std::llround((to - from) * rate));
 }
 
+// Containers whose length is the time at which they end; where that of others begins has no part in it.
+bool states_its_end(const AVFormatContext& format) {
+    const std::string_view name = format.iformat->name;
+    return name.starts_with("matroska") || name == "nut";
+}
+
 }  // namespace
+
+std::int64_t seconds_to_ns(double seconds) noexcept {
+    return std::llround(std::clamp(seconds, -9e9, 9e9) * 1e9);
+}
 
 stream_traits traits_of(const AVStream& video) {
     stream_traits traits;
@@ -49,18 +62,23 @@ double frame_rate_of(const AVStream& video) noexcept {
 
 std::optional<double> stated_length(const AVFormatContext& format, const AVStream& video) {
     if (format.duration_estimation_method == AVFMT_DURATION_FROM_BITRATE) return std::nullopt;
-    if (const auto tagged = duration_tag(video)) return tagged;
-    if (video.duration != AV_NOPTS_VALUE && video.duration > 0) {
-        return static_cast<double>(video.duration) * av_q2d(video.time_base);
+    const bool from_zero = states_its_end(format) && video.start_time != AV_NOPTS_VALUE && video.start_time > 0;
+    const double begins = from_zero ? static_cast<double>(video.start_time) * av_q2d(video.time_base) : 0;
+    std::optional<double> length = duration_tag(video);
+    if (!length && video.duration != AV_NOPTS_VALUE && video.duration > 0) {
+        length = static_cast<double>(video.duration) * av_q2d(video.time_base);
     }
-    if (format.duration == AV_NOPTS_VALUE || format.duration <= 0) return std::nullopt;
-    return static_cast<double>(format.duration) / AV_TIME_BASE;
+    if (!length && format.duration != AV_NOPTS_VALUE && format.duration > 0) {
+        length = static_cast<double>(format.duration) / AV_TIME_BASE;
+    }
+    if (!length || *length <= begins) return std::nullopt;
+    return *length - begins;
 }
 
 source_info describe(const demuxer& opened, const std::string& input, source_kind kind, const source_options& options) {
     const AVCodecParameters& coded = *opened.video->codecpar;
     source_info info;
-    info.input = input;
+    info.input = without_secrets(input);
     if (kind == source_kind::file) info.files = {input};
     if (kind == source_kind::stdin_stream) info.files = {"/dev/stdin"};
     info.kind = kind;

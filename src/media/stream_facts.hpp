@@ -11,6 +11,9 @@ namespace faceflow::media {
 
 inline constexpr AVRational nanoseconds_base{1, 1'000'000'000};
 
+// No time lies further away than some 290 years, which is what 64 bits hold.
+[[nodiscard]] std::int64_t seconds_to_ns(double seconds) noexcept;
+
 [[nodiscard]] source_info describe(const demuxer& opened, const std::string& input, source_kind kind,
                                    const source_options& options);
 

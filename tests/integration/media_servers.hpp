@@ -11,9 +11,11 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace faceflow::media::testing_media {
 
@@ -105,6 +107,82 @@ private:
 
     std::string body_;
     then afterwards_;
+};
+
+// Answers each request by what `answer` makes of its path: a whole response, or nothing, and then it hangs up.
+class http_server final : public server {
+public:
+    using answer = std::function<std::string(const std::string& path)>;
+
+    explicit http_server(answer make) : server(10'000), make_(std::move(make)) { begin(); }
+    ~http_server() override { end(); }
+
+    [[nodiscard]] std::string address(const std::string& path) const { return "http://127.0.0.1:" + port_ + path; }
+    [[nodiscard]] int requests() const { return requests_; }
+
+    static std::string response(const std::string& type, const std::string& body) {
+        return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: " + type +
+               "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    }
+
+private:
+    void serve(int client) override {
+        std::string request;
+        std::array<char, 2048> part{};
+        while (request.find("\r\n\r\n") == std::string::npos) {
+            const auto got = read(client, part.data(), part.size());
+            if (got <= 0) return;
+            request.append(part.data(), static_cast<std::size_t>(got));
+        }
+        ++requests_;
+        const auto from = request.find(' ') + 1;
+        send_all(client, make_(request.substr(from, request.find(' ', from) - from)));
+    }
+
+    answer make_;
+    std::atomic<int> requests_{0};
+};
+
+// A live HLS stream of segments that come one after the other, each when it is over; the playlist names all so far, and its end when
+// there are no more.
+class playlist_server {
+public:
+    using clock = std::chrono::steady_clock;
+
+    // Nobody gets an answer between `away_from` and `away_until` seconds after the start, which is when `ahead` segments are there.
+    playlist_server(std::vector<std::string> segments, double segment_seconds, std::size_t ahead, double away_from = 0,
+                    double away_until = 0)
+        : segments_(std::move(segments)),
+          seconds_(segment_seconds),
+          ahead_(ahead),
+          away_from_(away_from),
+          away_until_(away_until) {}
+
+    [[nodiscard]] std::string address() const { return http_.address("/live.m3u8"); }
+
+private:
+    [[nodiscard]] std::string answer(const std::string& path) const {
+        const double now = std::chrono::duration<double>(clock::now() - started_).count();
+        if (now >= away_from_ && now < away_until_) return {};
+        const auto there = std::min(segments_.size(), ahead_ + static_cast<std::size_t>(now / seconds_));
+        if (path.ends_with(".ts")) {
+            const auto index = static_cast<std::size_t>(std::stoi(path.substr(1)));
+            return index < there ? http_server::response("video/mp2t", segments_[index])
+                                 : "HTTP/1.1 404 Not Found\r\n\r\n";
+        }
+        std::string list = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n";
+        for (std::size_t i = 0; i < there; ++i)
+            list += "#EXTINF:" + std::to_string(seconds_) + ",\n" + std::to_string(i) + ".ts\n";
+        if (there == segments_.size()) list += "#EXT-X-ENDLIST\n";
+        return http_server::response("application/vnd.apple.mpegurl", list);
+    }
+
+    std::vector<std::string> segments_;
+    double seconds_;
+    std::size_t ahead_;
+    double away_from_, away_until_;
+    clock::time_point started_ = clock::now();
+    http_server http_{[this](const std::string& path) { return answer(path); }};
 };
 
 // A camera that speaks RTSP (RFC 2326): each session plays a transport stream, as RTP packets of payload type 33 (RFC 2250), and

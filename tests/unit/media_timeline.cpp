@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
 #include "media/natural_order.hpp"
 #include "media/reconnect.hpp"
 
@@ -38,24 +42,144 @@ TEST(timeline, frames_without_a_time_last_the_nominal_duration) {
     EXPECT_EQ(time.place(std::nullopt), 80 * ms);
 }
 
-TEST(timeline, rejects_frames_that_are_out_of_order) {
-    timeline time(40 * ms);
-    ASSERT_EQ(time.place(0), 0);
-    ASSERT_EQ(time.place(80 * ms), 80 * ms);
-    EXPECT_EQ(time.place(80 * ms), std::nullopt);
-    EXPECT_EQ(time.event(), timeline_event::out_of_order);
-    EXPECT_EQ(time.place(40 * ms), std::nullopt);
-    EXPECT_EQ(time.place(120 * ms), 120 * ms);
-    EXPECT_EQ(time.event(), timeline_event::none);
+// The times of all frames of a recording, whose every raw time is known in advance as far as `known`.
+std::vector<std::int64_t> place_all(timeline& time, const std::vector<std::int64_t>& raw, std::size_t known = 64,
+                                    std::optional<std::int64_t> longest_gap = std::nullopt) {
+    std::vector<std::int64_t> placed;
+    for (std::size_t i = 0; i < raw.size(); ++i) {
+        const auto coming = [&] {
+            std::vector<std::int64_t> next(
+                raw.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                raw.begin() + static_cast<std::ptrdiff_t>(std::min(raw.size(), i + 1 + known)));
+            std::ranges::sort(next);
+            return next;
+        };
+        placed.push_back(time.place(raw[i], longest_gap, known > 0 ? timeline::outlook(coming) : timeline::outlook()));
+    }
+    return placed;
 }
 
-TEST(timeline, goes_on_when_the_clock_is_set_back_far) {
+std::vector<std::int64_t> evenly(std::size_t frames, std::int64_t from = 0, std::int64_t step = 40 * ms) {
+    std::vector<std::int64_t> times(frames);
+    for (std::size_t i = 0; i < frames; ++i)
+        times[i] = from + static_cast<std::int64_t>(i) * step;
+    return times;
+}
+
+TEST(timeline, puts_a_frame_whose_time_does_not_grow_between_its_neighbours) {
     timeline time(40 * ms);
-    ASSERT_EQ(time.place(10'000 * ms), 0);
-    ASSERT_EQ(time.place(20'000 * ms), 10'000 * ms);
-    EXPECT_EQ(time.place(1000 * ms), 10'040 * ms);
-    EXPECT_EQ(time.event(), timeline_event::jump);
-    EXPECT_EQ(time.place(1033 * ms), 10'073 * ms);
+    const auto placed = place_all(time, {0, 0, 80 * ms, 80 * ms, 160 * ms, 140 * ms, 240 * ms, 280 * ms});
+    EXPECT_EQ(std::ranges::adjacent_find(placed, std::ranges::greater_equal()), placed.end());
+    for (std::size_t i = 0; i < placed.size(); ++i)
+        EXPECT_LE(std::abs(placed[i] - evenly(8)[i]), 20 * ms) << i;
+    EXPECT_EQ(time.counts().order, 3U);
+    EXPECT_EQ(time.counts().jumps, 0U);
+}
+
+TEST(timeline, twins_are_put_halfway_to_the_next_frame_whatever_the_nominal_rate) {
+    timeline time(100 * ms);
+    EXPECT_EQ(place_all(time, {0, 0, 80 * ms, 80 * ms, 160 * ms}),
+              (std::vector<std::int64_t>{0, 40 * ms, 80 * ms, 120 * ms, 160 * ms}));
+}
+
+TEST(timeline, a_clock_that_stands_still_does_not_stop_time) {
+    timeline time(40 * ms);
+    auto raw = evenly(5);
+    raw.insert(raw.end(), 200, 160 * ms);
+    const auto rest = evenly(5, 200 * ms);
+    raw.insert(raw.end(), rest.begin(), rest.end());
+    const auto placed = place_all(time, raw);
+    EXPECT_EQ(std::ranges::adjacent_find(placed, std::ranges::greater_equal()), placed.end());
+    EXPECT_EQ(time.counts().order, 200U);
+}
+
+TEST(timeline, goes_on_after_the_last_frame_when_the_clock_is_set_back_for_good) {
+    // Far, and by less than two seconds; known in advance or not.
+    for (const std::int64_t back : {3'600'000 * ms, 960 * ms, 400 * ms}) {
+        for (const std::size_t known : {0, 64}) {
+            timeline time(40 * ms);
+            auto raw = evenly(100, back);
+            const auto second = evenly(100, 99 * 40 * ms);
+            raw.insert(raw.end(), second.begin(), second.end());
+            EXPECT_EQ(place_all(time, raw, known), evenly(200)) << back << ' ' << known;
+            EXPECT_EQ(time.counts().jumps, 1U) << back << ' ' << known;
+            EXPECT_EQ(time.counts().outliers, 0U);
+        }
+    }
+}
+
+TEST(timeline, goes_on_after_the_last_frame_when_a_clock_that_may_be_set_is_set_on) {
+    for (const std::size_t known : {0, 64}) {
+        timeline time(40 * ms);
+        auto raw = evenly(50);
+        const auto second = evenly(50, 36'000'000 * ms);
+        raw.insert(raw.end(), second.begin(), second.end());
+        EXPECT_EQ(place_all(time, raw, known, 10'000 * ms), evenly(100));
+        EXPECT_EQ(time.counts().jumps, 1U);
+    }
+}
+
+TEST(timeline, keeps_the_gaps_of_a_recording_that_states_them) {
+    timeline time(40 * ms);
+    const std::vector<std::int64_t> lapse = {0, 25'200'000 * ms, 50'400'000 * ms, 50'400'040 * ms};
+    EXPECT_EQ(place_all(time, lapse), lapse);
+    EXPECT_EQ(time.counts().jumps, 0U);
+}
+
+TEST(timeline, one_wrong_time_shifts_no_other) {
+    for (const std::int64_t wrong : {36'000'000 * ms, 5'000 * ms, 1'500 * ms, 300 * ms, -36'000'000 * ms, -700 * ms}) {
+        for (const std::size_t wrong_frames : {1, 2, 5}) {
+            timeline time(40 * ms);
+            auto raw = evenly(100);
+            for (std::size_t i = 0; i < wrong_frames; ++i)
+                raw[50 + i] += wrong;
+            const auto placed = place_all(time, raw);
+            const auto right = evenly(100);
+            for (std::size_t i = 0; i < placed.size(); ++i) {
+                const bool mended = i >= 50 && i < 50 + wrong_frames;
+                EXPECT_LE(std::abs(placed[i] - right[i]), mended ? 40 * ms : 0)
+                    << wrong << ' ' << wrong_frames << ' ' << i;
+            }
+            EXPECT_EQ(std::ranges::adjacent_find(placed, std::ranges::greater_equal()), placed.end());
+            EXPECT_EQ(time.counts().outliers, wrong_frames) << wrong;
+            EXPECT_EQ(time.counts().jumps, 1U) << wrong;
+        }
+    }
+}
+
+TEST(timeline, a_live_clock_that_goes_on_after_wrong_times_is_taken_up_again) {
+    for (const std::int64_t wrong : {36'000'000 * ms, -700 * ms}) {
+        timeline time(40 * ms);
+        auto raw = evenly(100);
+        raw[50] += wrong;
+        raw[51] += wrong;
+        EXPECT_EQ(place_all(time, raw, 0, 10'000 * ms), evenly(100)) << wrong;
+        EXPECT_EQ(time.counts().outliers, 2U) << wrong;
+    }
+}
+
+TEST(timeline, a_wrong_first_time_is_an_outlier_too) {
+    timeline time(40 * ms);
+    time.set_origin(0);
+    auto raw = evenly(50);
+    raw[0] = 36'000'000 * ms;
+    EXPECT_EQ(place_all(time, raw), evenly(50));
+}
+
+TEST(timeline, says_what_the_clock_of_the_last_frame_adds) {
+    timeline time(40 * ms);
+    time.set_origin(1'000 * ms);
+    EXPECT_EQ(time.place(1'000 * ms), 0);
+    EXPECT_EQ(time.offset(), -1'000 * ms);
+    EXPECT_EQ(time.place(0), 40 * ms);
+    EXPECT_EQ(time.offset(), 40 * ms);
+}
+
+TEST(timeline, an_input_that_was_lost_and_kept_its_clock_keeps_its_times) {
+    timeline time(40 * ms);
+    EXPECT_EQ(time.place(1'000 * ms), 0);
+    time.restart(3s);
+    EXPECT_EQ(time.place(3'200 * ms), 2'200 * ms);
 }
 
 TEST(timeline, goes_on_by_the_wall_clock_after_a_restart) {
@@ -84,6 +208,12 @@ TEST(backoff, never_reaches_past_its_end) {
     EXPECT_FALSE(pauses.exhausted(start + 599ms));
     EXPECT_TRUE(pauses.exhausted(start + 600ms));
     EXPECT_EQ(pauses.left(start + 700ms), 0ms);
+}
+
+TEST(backoff, may_never_end) {
+    const auto now = backoff::clock::now();
+    const backoff pauses(now, std::chrono::milliseconds::max());
+    EXPECT_FALSE(pauses.exhausted(now + std::chrono::hours(24 * 365)));
 }
 
 TEST(natural_order, numbers_count_as_numbers) {

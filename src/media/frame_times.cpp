@@ -1,0 +1,96 @@
+#include "media/frame_times.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "media/stream_facts.hpp"
+
+namespace faceflow::media {
+
+namespace {
+
+constexpr std::int64_t longest_gap_of_settable_clocks = 10'000'000'000;  // as ffmpeg's -dts_delta_threshold
+constexpr double most_likely_rate = 1000;  // a rate above is a time base that was taken for one
+
+// AV_NOPTS_VALUE for what fits no 64 bits: some 290 years.
+std::int64_t to_ns(std::int64_t time, const AVStream& video) noexcept {
+    return av_rescale_q(time, video.time_base, nanoseconds_base);
+}
+
+std::optional<std::int64_t> if_stated(std::int64_t ns) noexcept {
+    return ns == AV_NOPTS_VALUE ? std::nullopt : std::optional(ns);
+}
+
+}  // namespace
+
+timeline frame_times::make_line() const {
+    const double rate = frame_rate_of(*video_);
+    timeline line(rate > 0 && rate <= most_likely_rate ? std::llround(std::min(1e9 / rate, 9e18)) : 0);
+    if (!live_ && video_->start_time != AV_NOPTS_VALUE) line.set_origin(to_ns(video_->start_time, *video_));
+    return line;
+}
+
+void frame_times::attach(const demuxer& opened) {
+    video_ = opened.video;
+    live_ = opened.live;
+    clock_may_be_set_ = live_ || (opened.format->iformat->flags & AVFMT_TS_DISCONT) != 0;
+    states_pts_ = false;
+    // Of streams whose frames come out in another order than they are decoded in.
+    in_decoding_order_ = opened.video->codecpar->video_delay > 0;
+    window_.clear();
+    if (!timeline_.last()) timeline_ = make_line();
+}
+
+void frame_times::seeked() {
+    window_.clear();
+    timeline_ = make_line();
+    trusts_next_ = true;
+}
+
+void frame_times::restart(std::chrono::nanoseconds elapsed) noexcept {
+    window_.clear();
+    timeline_.restart(elapsed);
+}
+
+std::optional<std::int64_t> frame_times::stated(const AVFrame& frame) {
+    if (frame.pts != AV_NOPTS_VALUE) states_pts_ = true;
+    if (frame.pts != AV_NOPTS_VALUE && !in_decoding_order_) {
+        window_.came_out(frame.pts);
+        return if_stated(to_ns(frame.pts, *video_));
+    }
+    if (states_pts_ && !in_decoding_order_) return std::nullopt;
+    // The container states when packets are to be decoded, and nothing else: as many frames come out, in order.
+    const auto earliest = window_.take_earliest();
+    if (!earliest) return std::nullopt;
+    return if_stated(to_ns(*earliest, *video_));
+}
+
+int frame_times::read(AVPacket& packet) {
+    const int code = source_(packet);
+    if (code >= 0 && packet.pts != AV_NOPTS_VALUE && packet.pts != packet.dts) in_decoding_order_ = false;
+    return code;
+}
+
+std::vector<std::int64_t> frame_times::coming() {
+    window_.read_ahead(read_);
+    auto times = window_.coming();
+    for (std::int64_t& time : times)
+        time = to_ns(time, *video_);
+    return times;
+}
+
+std::int64_t frame_times::place(std::optional<std::int64_t> raw_ns, std::chrono::nanoseconds silence) {
+    std::optional<std::int64_t> longest_gap;
+    if (clock_may_be_set_) longest_gap = longest_gap_of_settable_clocks + (live_ ? silence.count() : 0);
+    // A live input cannot be asked for what is to come.
+    const bool known = !live_ && !std::exchange(trusts_next_, false);
+    return timeline_.place(raw_ns, longest_gap,
+                           known ? timeline::outlook([this] { return coming(); }) : timeline::outlook());
+}
+
+std::int64_t frame_times::from_start(std::int64_t pts) const noexcept {
+    if (video_->start_time == AV_NOPTS_VALUE) return std::numeric_limits<std::int64_t>::max();
+    return to_ns(av_sat_sub64(pts, video_->start_time), *video_);
+}
+
+}  // namespace faceflow::media

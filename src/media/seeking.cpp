@@ -1,0 +1,85 @@
+#include "media/seeking.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <set>
+
+#include "media/stream_facts.hpp"
+
+namespace faceflow::media {
+
+namespace {
+constexpr std::int64_t longest_step_ns = 10'000'000'000;  // as in frame_times.cpp
+constexpr std::size_t longest_reordering = 32;            // packets
+}  // namespace
+
+bool can_seek(const demuxer& opened) noexcept {
+    const AVFormatContext& format = *opened.format;
+    return format.pb && (format.pb->seekable & AVIO_SEEKABLE_NORMAL) != 0 &&
+           opened.video->start_time != AV_NOPTS_VALUE &&
+           (format.iformat->flags & (AVFMT_NOTIMESTAMPS | AVFMT_GENERIC_INDEX)) == 0;
+}
+
+bool seek_to(demuxer& opened, double seconds, const std::vector<entry_point>& known) {
+    AVFormatContext& format = *opened.format;
+    if (!known.empty()) {
+        const auto later = std::ranges::upper_bound(known, seconds_to_ns(seconds), {}, &entry_point::time_ns);
+        const std::int64_t position = later == known.begin() ? 0 : std::prev(later)->position;
+        return av_seek_frame(&format, -1, position, AVSEEK_FLAG_BYTE) >= 0;
+    }
+    const AVStream& video = *opened.video;
+    const int flags = format.iformat->flags;
+    if (seconds <= 0 && (flags & AVFMT_TS_DISCONT) != 0 && (flags & AVFMT_NO_BYTE_SEEK) == 0) {
+        return av_seek_frame(&format, -1, 0, AVSEEK_FLAG_BYTE) >= 0;
+    }
+    const std::int64_t target =
+        av_sat_add64(video.start_time, av_rescale_q(seconds_to_ns(seconds), nanoseconds_base, video.time_base));
+    // Seeking goes by decoding time, which runs ahead of presentation: to the very start means before it.
+    const std::int64_t ahead = seconds > 0 ? 0 : av_rescale_q(10, AVRational{1, 1}, video.time_base);
+    return av_seek_frame(&format, video.index, av_sat_sub64(target, ahead), AVSEEK_FLAG_BACKWARD) >= 0 ||
+           av_seek_frame(&format, video.index, target, AVSEEK_FLAG_BACKWARD) >= 0;
+}
+
+// A picture that needs no other, and that starts a group: what is shown after it needs none before it. Streams that are refreshed bit
+// by bit have no such picture but their first.
+bool is_entry_point(const AVFrame& frame) noexcept {
+    return frame.key_frame != 0 && (frame.pict_type == AV_PICTURE_TYPE_I || frame.pict_type == AV_PICTURE_TYPE_NONE);
+}
+
+std::optional<double> further_back(double aimed_at, double start) noexcept {
+    if (aimed_at <= 0) return std::nullopt;
+    const double gone = start - aimed_at;
+    const double next = gone < 2 ? 2 : gone * 4;
+    return next > 200 ? 0 : std::max(start - next, 0.0);
+}
+
+std::optional<std::vector<entry_point>> find_entry_points(demuxer& opened, double seconds,
+                                                          const packet_window::reader& read) {
+    const AVStream& video = *opened.video;
+    if ((opened.format->iformat->flags & AVFMT_NO_BYTE_SEEK) != 0) return std::nullopt;
+    const auto to_ns = [&](std::int64_t time) { return av_rescale_q(time, video.time_base, nanoseconds_base); };
+    const std::int64_t end_ns = seconds_to_ns(seconds);
+    std::vector<entry_point> found;
+    const packet_ptr packet(av_packet_alloc());
+    std::optional<std::int64_t> last;
+    std::set<std::int64_t> shown;  // when the newest packets are; frames that are shown at once are put apart
+    while (packet && read(*packet) == 0) {
+        const std::int64_t pts = packet->pts, position = packet->pos;
+        const std::int64_t dts = packet->dts != AV_NOPTS_VALUE ? packet->dts : pts;
+        const bool key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
+        av_packet_unref(packet.get());
+        if (dts == AV_NOPTS_VALUE || pts == AV_NOPTS_VALUE) return std::nullopt;
+        if (last && (dts <= *last || to_ns(av_sat_sub64(dts, *last)) > longest_step_ns)) return std::nullopt;
+        if (std::abs(to_ns(av_sat_sub64(pts, dts))) > longest_step_ns || !shown.insert(pts).second) return std::nullopt;
+        if (shown.size() > longest_reordering) shown.erase(shown.begin());
+        const std::int64_t time_ns = to_ns(av_sat_sub64(pts, video.start_time));
+        if (key && (position < 0 || (!found.empty() && time_ns <= found.back().time_ns))) return std::nullopt;
+        if (key) found.push_back({time_ns, position});
+        if (to_ns(av_sat_sub64(dts, video.start_time)) > end_ns) break;
+        last = dts;
+    }
+    return found;
+}
+
+}  // namespace faceflow::media
