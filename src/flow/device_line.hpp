@@ -83,7 +83,7 @@ struct device_line {
         s.uploads_in_flight = uploads_in_flight;
         s.packing_threads = static_cast<std::size_t>(std::clamp(o.threads / 4, 0, 4));
         // Live: about a frame's time, then it is better to take a later one.
-        s.patience = o.pacing == pacing::live ? std::chrono::milliseconds(20) : std::chrono::seconds(2);
+        s.patience = o.pacing == pacing::live ? std::chrono::milliseconds(250) : std::chrono::seconds(2);
         return s;
     }
 };

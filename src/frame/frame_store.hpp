@@ -32,7 +32,7 @@ struct frame_store_options {
     // That help those who upload to bring frames into staging memory.
     std::size_t packing_threads = 0;
     // How long `when_full::wait` waits.
-    std::chrono::nanoseconds patience = std::chrono::milliseconds(20);
+    std::chrono::nanoseconds patience = std::chrono::milliseconds(250);
     // Frames live in slots also where host memory is device memory (one copy), so that other processes can map them.
     bool always_in_slots = false;
 };

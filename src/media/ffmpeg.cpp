@@ -5,6 +5,7 @@ extern "C" {
 }
 
 #include <array>
+#include <opencv2/core/utility.hpp>
 #include <cerrno>
 #include <mutex>
 
@@ -14,6 +15,8 @@ void prepare_libav() {
     static std::once_flag once;
     std::call_once(once, [] {
         av_log_set_level(AV_LOG_QUIET);
+        // Its threads would be as many as the machine has processors, and end the program where they cannot be had.
+        cv::setNumThreads(0);
         avdevice_register_all();
         avformat_network_init();
     });

@@ -64,8 +64,8 @@ inline constexpr const char* local_protocols = "file,crypto,data";
 // No picture has more pixels: a header that claims so is damaged, or meant to take all memory. 16K by 16K.
 inline constexpr std::int64_t most_pixels = std::int64_t{1} << 28;
 
-// Silences libav's own log (its findings reach the caller as values) and registers its device inputs. Idempotent,
-// thread-safe; every entry point of this folder calls it.
+// Silences libav's own log (its findings reach the caller as values), registers its device inputs, and keeps OpenCV's drawing on the
+// thread that draws. Idempotent, thread-safe; every entry point of this folder calls it.
 void prepare_libav();
 
 // libav's words for one of its error numbers.

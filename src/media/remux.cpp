@@ -55,6 +55,8 @@ public:
         if (const int code = copy(); code < 0) return unwritable(name_, code);
         if (pictures_ == 0) return tl::unexpected(nothing_reads().error());
         if (const int code = av_write_trailer(output_.get()); code < 0) return unwritable(name_, code);
+        if (again_) moving_failed_ = again_->failure();
+        if (moving_failed_ < 0) return unwritable(name_, moving_failed_);
         if (const int code = to_->flush(); code < 0) return unwritable(name_, code);
         return pictures_;
     }
@@ -138,9 +140,12 @@ private:
         return 0;
     }
 
+    // libav takes what cannot be read for the end of the file.
     static int close_again(AVFormatContext* context, AVIOContext*) {
-        static_cast<remuxer*>(context->opaque)->again_.reset();
-        return 0;
+        auto& self = *static_cast<remuxer*>(context->opaque);
+        if (self.again_) self.moving_failed_ = self.again_->failure();
+        self.again_.reset();
+        return self.moving_failed_;
     }
 
     std::unique_ptr<fd_stream> from_, to_, again_;
@@ -150,6 +155,7 @@ private:
     output_context output_;
     packet_ptr packet_;
     std::uint64_t pictures_ = 0;
+    int moving_failed_ = 0;  // the index to the front
 };
 
 }  // namespace

@@ -48,6 +48,17 @@ class Outputs(Case):
         self.addCleanup(lambda: (run.kill(), run.communicate()))
         return run
 
+    def wait_until_it_heeds(self, run, number):
+        """Until the program has a handler for that signal; before, it would just end."""
+        for _ in range(600):
+            if run.poll() is not None:
+                return
+            status = pathlib.Path(f"/proc/{run.pid}/status").read_text()
+            caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
+            if caught >> (number - 1) & 1:
+                return
+            time.sleep(0.05)
+
     def wait_for_rows(self, run, out):
         """Until rows of the run are in its folder."""
         for _ in range(600):
@@ -267,7 +278,7 @@ class Outputs(Case):
         for name in ("faces.ndjson", "faces.csv", "annotated.mp4", "summary.json"):
             (out / name).write_text("older")
         run = self.start("-", "--out", out, *QUICK, stdin=subprocess.PIPE)  # a stream that never sends
-        time.sleep(0.5)
+        self.wait_until_it_heeds(run, signal.SIGINT)
         run.send_signal(signal.SIGINT)
         self.assertEqual(run.wait(timeout=60), 130)
         self.assertEqual({p.read_text() for p in out.iterdir()}, {"older"})
