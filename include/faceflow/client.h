@@ -79,10 +79,12 @@ typedef struct ff_frame_info {
     int32_t width;        /* pixels of the stored picture */
     int32_t height;
     int32_t turn; /* degrees clockwise that make it upright: 0, 90, 180, 270 */
-    uint32_t reserved;
+    uint32_t mirrored; /* 1: after the turn, left and right change places */
     const char* format; /* "nv12", "i420", "bgr24", ...; static, as the next two */
     const char* matrix; /* "rgb", "bt601", "bt709", "bt2020" */
     const char* range;  /* "limited", "full" */
+    int32_t square_width; /* columns that the stored picture would have in square pixels; width where they are square */
+    uint32_t reserved;
 } ff_frame_info;
 
 /* Row r begins at (const char *)data + r * stride. 16-bit samples are little-endian. */

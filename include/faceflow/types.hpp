@@ -67,21 +67,24 @@ struct plane {
     std::int32_t stride = 0;  // bytes from one row to the next; negative for bottom-up pictures
 };
 
-// A view of one stored picture. It owns nothing; `width` and `height` are those of the stored picture,
-// before `turn` is applied.
+// A view of one stored picture. It owns nothing; `width` and `height` are those of the stored picture. What is shown, and what
+// all coordinates are in, is the upright one: its columns spread to `square_width`, then turned, then mirrored.
 struct image {
     pixel_format format = pixel_format::none;
     colour_matrix matrix = colour_matrix::bt709;
     colour_range range = colour_range::limited;
     chroma_site site = chroma_site::left;
     rotation turn = rotation::none;
+    bool mirrored = false;  // after the turn, left and right change places
     std::int32_t width = 0;
     std::int32_t height = 0;
+    std::int32_t square_width = 0;  // columns that it would have in square pixels; 0: its pixels are square
     std::array<plane, 4> planes{};
 
     [[nodiscard]] bool sideways() const noexcept { return turn == rotation::cw90 || turn == rotation::cw270; }
-    [[nodiscard]] std::int32_t upright_width() const noexcept { return sideways() ? height : width; }
-    [[nodiscard]] std::int32_t upright_height() const noexcept { return sideways() ? width : height; }
+    [[nodiscard]] std::int32_t shown_width() const noexcept { return square_width > 0 ? square_width : width; }
+    [[nodiscard]] std::int32_t upright_width() const noexcept { return sideways() ? height : shown_width(); }
+    [[nodiscard]] std::int32_t upright_height() const noexcept { return sideways() ? shown_width() : height; }
 };
 
 // Coordinates below are pixels of the upright frame; (0, 0) is the outer corner of the top-left pixel,

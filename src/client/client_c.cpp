@@ -235,6 +235,8 @@ int ff_frame_get_info(const ff_frame* frame, ff_frame_info* info, size_t size) {
     i.width = p.width;
     i.height = p.height;
     i.turn = 90 * static_cast<int>(p.turn);
+    i.mirrored = p.mirrored ? 1 : 0;
+    i.square_width = p.shown_width();
     i.format = faceflow::name(p.format).data();
     i.matrix = matrices[static_cast<std::size_t>(p.matrix)];
     i.range = ranges[static_cast<std::size_t>(p.range)];

@@ -10,9 +10,10 @@ namespace faceflow {
 
 // An `image` without its planes, which lie one behind the other without padding.
 struct picture_facts {
-    std::uint8_t format = 0, matrix = 0, range = 0, site = 0, turn = 0;
-    std::uint8_t unused[3] = {};
-    std::int32_t width = 0, height = 0;
+    std::uint8_t format = 0, matrix = 0, range = 0, site = 0, turn = 0, mirrored = 0;
+    std::uint8_t unused[2] = {};
+    std::int32_t width = 0, height = 0, square_width = 0;
+    std::uint32_t unused_too = 0;
 };
 [[nodiscard]] picture_facts facts_of(const image& picture) noexcept;
 // Planes null. errc::corrupt for anything that is no picture of 1x1 to 16384x16384 in a known format.

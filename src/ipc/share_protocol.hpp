@@ -30,7 +30,7 @@
 namespace faceflow::ipc {
 
 // Raised whenever a struct or word below, or one of share_page.hpp, changes its meaning.
-inline constexpr std::uint32_t share_version = 2;
+inline constexpr std::uint32_t share_version = 3;
 
 inline constexpr std::uint32_t most_share_leases = 64;
 inline constexpr std::uint32_t default_share_leases = 4;
@@ -97,7 +97,7 @@ struct share_frame {
 };
 
 static_assert(sizeof(share_hello) == 16 && sizeof(share_welcome) == 16 && sizeof(share_refusal) == 8 &&
-                  sizeof(share_slab) == 32 && sizeof(share_frame) == 80,
+                  sizeof(share_slab) == 32 && sizeof(share_frame) == 88,
               "both ends may come from different compilers: no holes, no surprises");
 static_assert(std::is_trivially_copyable_v<share_frame> && std::is_trivially_copyable_v<share_slab>);
 

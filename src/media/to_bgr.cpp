@@ -14,6 +14,8 @@ image bgr_converter::target_of(const image& picture) noexcept {
     bgr.matrix = colour_matrix::rgb;
     bgr.range = colour_range::full;
     bgr.turn = picture.turn;
+    bgr.mirrored = picture.mirrored;
+    bgr.square_width = picture.square_width;
     bgr.width = picture.width;
     bgr.height = picture.height;
     return bgr;

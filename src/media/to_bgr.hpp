@@ -13,7 +13,7 @@ namespace faceflow::media {
 // One thread at a time; remembers how the last size was converted.
 class bgr_converter {
 public:
-    // What convert makes of `picture`: bgr24 of the same size and turn; planes null.
+    // What convert makes of `picture`: bgr24 of the same size, turn and shape; planes null.
     [[nodiscard]] static image target_of(const image& picture) noexcept;
     // Writes it without padding: 3 * width * height bytes. errc::unsupported for a format that swscale does not read.
     [[nodiscard]] result<void> convert(const image& picture, std::span<std::byte> into);

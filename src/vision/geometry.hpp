@@ -28,8 +28,8 @@ FACEFLOW_HD inline affine compose(const affine& outer, const affine& inner) {
             outer.yx * inner.x0 + outer.yy * inner.y0 + outer.y0};
 }
 
-// Upright pixel -> stored pixel, for a stored picture of width x height that `turn` makes upright.
-FACEFLOW_HD inline affine stored_from_upright(rotation turn, float width, float height) {
+// Turned pixel -> pixel, for a picture of width x height that `turn` makes upright.
+FACEFLOW_HD inline affine before_turn(rotation turn, float width, float height) {
     switch (turn) {
         case rotation::none: return {};
         case rotation::cw90: return {0, 1, 0, -1, 0, height};
@@ -37,6 +37,15 @@ FACEFLOW_HD inline affine stored_from_upright(rotation turn, float width, float 
         case rotation::cw270: return {0, -1, width, 1, 0, 0};
     }
     return {};
+}
+
+// Upright pixel -> stored pixel. What is nothing but a turn is exactly that: not a bit of it is rounded.
+inline affine stored_from_upright(const image& picture) {
+    const auto width = static_cast<float>(picture.shown_width()), height = static_cast<float>(picture.height);
+    affine stored = before_turn(picture.turn, width, height);
+    if (picture.mirrored) stored = compose(stored, {-1, 0, static_cast<float>(picture.upright_width()), 0, 1, 0});
+    if (picture.shown_width() == picture.width) return stored;
+    return compose({static_cast<float>(picture.width) / width, 0, 0, 0, 1, 0}, stored);
 }
 
 // The rotated square that the landmark model sees. `angle` is clockwise in the picture, radians.

@@ -43,7 +43,7 @@ sampling_source make_sampling_source(const image& picture) {
     s.picture = picture;
     s.layout = layout_of(picture.format);
     s.colour = transform_of(picture, s.layout);
-    s.stored = stored_from_upright(picture.turn, static_cast<float>(picture.width), static_cast<float>(picture.height));
+    s.stored = stored_from_upright(picture);
     const int log2_w = s.layout.component[1].log2_w;
     // A centred sample of a 2:1 subsampling lies 0.5 luma pixels right of a left-sited one: a quarter of a chroma sample.
     if (picture.site == chroma_site::left && log2_w > 0) {
