@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "media/orientation.hpp"
+
 namespace faceflow::media {
 
 result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base, int threads, bool low_delay,
@@ -49,6 +51,19 @@ result<frame_ptr> decoder::next(const packet_source& packets) {
     }
 }
 
+// As side data of the packet, which goes with its frame however many threads decode.
+void decoder::state_turn() noexcept {
+    const bool animated = codec_->codec_id == AV_CODEC_ID_APNG;  // what all its pictures share stands in the header
+    const file_bytes bytes = animated && codec_->extradata_size > 0
+                                 ? file_bytes(codec_->extradata, static_cast<std::size_t>(codec_->extradata_size))
+                                 : file_bytes(packet_->data, static_cast<std::size_t>(packet_->size));
+    const auto turn = coded_turn(codec_->codec_id, bytes);
+    if (!turn || av_packet_get_side_data(packet_.get(), AV_PKT_DATA_DISPLAYMATRIX, nullptr) != nullptr) return;
+    constexpr std::size_t matrix_bytes = 9 * sizeof(std::int32_t);
+    auto* matrix = av_packet_new_side_data(packet_.get(), AV_PKT_DATA_DISPLAYMATRIX, matrix_bytes);
+    if (matrix) set_display_matrix(static_cast<std::int32_t*>(static_cast<void*>(matrix)), *turn);
+}
+
 result<void> decoder::feed(const packet_source& packets) {
     if (ended_with_ == 0) ended_with_ = packets(*packet_);
     if (ended_with_ != 0) {
@@ -56,6 +71,7 @@ result<void> decoder::feed(const packet_source& packets) {
         avcodec_send_packet(codec_.get(), nullptr);
         return {};
     }
+    state_turn();
     const bool damaged = (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0;
     const int code = avcodec_send_packet(codec_.get(), packet_.get());
     av_packet_unref(packet_.get());

@@ -10,6 +10,9 @@
 
 namespace faceflow::media {
 
+// Frames carry the turn of the picture as side data or metadata also where libavcodec leaves it in the packet (see
+// media/orientation.hpp).
+
 // Where packets come from; 0, or a libav error number. AVERROR_EOF ends the stream.
 using packet_source = std::function<int(AVPacket&)>;
 
@@ -35,6 +38,7 @@ public:
 private:
     decoder() = default;
     [[nodiscard]] result<void> feed(const packet_source& packets);
+    void state_turn() noexcept;
 
     codec_ptr codec_;
     packet_ptr packet_;

@@ -1,8 +1,6 @@
 // Pictures as a video of 25 frames a second, each decoded on its own.
 #include <cmath>
-#include <filesystem>
 #include <optional>
-#include <system_error>
 
 #include "media/counts.hpp"
 #include "media/picture.hpp"
@@ -81,32 +79,18 @@ private:
     }
 
     result<read_frame> decode(const std::string& path) {
-        if (!is_picture(path)) return decode_first_frame(path);
-        auto picture = decode_picture(path);
+        auto picture = decode_picture(path, options_.stop);
         if (!picture) return tl::unexpected(picture.error());
         if (info_.codec.empty()) info_.codec = picture->codec;
         survived_.add("damaged_frame", picture->damaged ? 1 : 0);
         survived_.add("converted_pixel_format", picture->mapped.converted ? 1 : 0);
         survived_.add("ignored_flip", picture->mapped.flipped ? 1 : 0);
+        survived_.add("first_picture_only", picture->left.empty() ? 0 : 1);
         read_frame frame;
         frame.frame.picture = picture->mapped.picture;
         frame.frame.owner = std::move(picture->mapped.owner);
+        frame.note = std::move(picture->left);
         return frame;
-    }
-
-    // An animated GIF among pictures stands for its first frame.
-    result<read_frame> decode_first_frame(const std::string& path) {
-        std::error_code ec;
-        if (!std::filesystem::is_regular_file(path, ec)) return fail(errc::corrupt, path + " is no file");
-        source_options alone;
-        alone.stop = options_.stop;
-        alone.decode_threads = 1;
-        auto opened = open_demux_source(path, source_kind::file, alone);
-        if (!opened) return fail(errc::corrupt, opened.error().message);
-        auto first = (*opened)->next();
-        if (!first || !*first) return fail(errc::corrupt, path + " holds no frame that decodes");
-        if (info_.codec.empty()) info_.codec = (*opened)->info().codec;
-        return std::move(**first);
     }
 
     std::vector<std::string> paths_;

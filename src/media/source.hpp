@@ -51,6 +51,7 @@ struct source_info {
 struct read_frame {
     host_frame frame;
     std::string path;  // the picture's own path for image inputs, else empty (the input is meant)
+    std::string note;  // what its reader should know of it ("scan.tif has 3 pages; ..."); mostly empty
 };
 
 class source {
@@ -77,6 +78,8 @@ public:
     //   converted_pixel_format   frames in a layout without a pixel_format of its own
     //   ignored_flip             frames shown mirrored because a mirroring orientation was left out
     //   corrupt_picture          pictures of a folder that could not be read
+    //   first_picture_only       files of several pictures (pages, an animation) of which the first was read
+    //   left_out                 files of a folder or pattern that are no pictures
     //   decoded_on_cpu           frames that the device was to decode and could not
     //   device_memory            frames that were decoded on the device and found no room in its pool
     [[nodiscard]] virtual std::map<std::string, std::uint64_t> survived() const = 0;
