@@ -85,10 +85,11 @@ int execute(const run_arguments& a, const given& options) {
 declared add_run(CLI::App& app) {
     auto a = std::make_shared<run_arguments>();
     auto* run = app.add_subcommand("run", "find and follow the faces of videos, pictures, cameras and streams");
-    run->add_option("INPUT", a->request.inputs,
-                    "a video file, a picture, a folder or quoted glob of pictures, /dev/videoN, rtsp://..., "
-                    "http(s)://..., or - for "
-                    "standard input; several are several sources")
+    run->add_option(
+           "INPUT", a->request.inputs,
+           "a video file, a picture, a folder or quoted glob of pictures, /dev/videoN, rtsp://..., "
+           "http(s)://..., or - for standard input; several are several sources, but pictures that follow each other "
+           "are one, like a folder of them")
         ->required()
         ->type_name("INPUT");
     const auto output = "Output";
@@ -103,7 +104,10 @@ declared add_run(CLI::App& app) {
     run->add_option("--trace", a->trace, "write a trace of stages and transfers, to look at in ui.perfetto.dev")
         ->type_name("FILE")
         ->group(output);
-    run->add_flag("--video,!--no-video", a->video, "write annotated.mp4")->default_str("on")->group(output);
+    run->add_flag("--video,!--no-video", a->video,
+                  "write annotated.mp4, and of pictures NAME-annotated.jpg (.png of a PNG)")
+        ->default_str("on")
+        ->group(output);
     run->add_flag("--quiet,!--no-quiet", a->quiet, "show no progress and no summary")->group(output);
     run->add_flag("--json,!--no-json", a->json, "print the summary as JSON instead of in words")->group(output);
     one_of(*run->add_option("--decode", a->request.decode,
@@ -113,7 +117,9 @@ declared add_run(CLI::App& app) {
                 ->group("Frames on devices with memory of their own"),
            {"auto", "gpu", "cpu"});
     const auto part = "Which frames";
-    run->add_option("--limit", a->limit, "stop after N frames of each input; 0: no limit")->type_name("N")->group(part);
+    run->add_option("--limit", a->limit, "stop after N frames of each source; 0: no limit")
+        ->type_name("N")
+        ->group(part);
     run->add_option("--start", a->start, "begin at this time of each input")
         ->type_name("SECONDS")
         ->check(CLI::NonNegativeNumber.description(""))

@@ -9,9 +9,12 @@
 #include <cerrno>
 #include <condition_variable>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <unordered_set>
 
 #include "core/thread.hpp"
 #include "engine/leftovers.hpp"
+#include "media/picture_writer.hpp"
 
 namespace faceflow {
 namespace fs = std::filesystem;
@@ -58,6 +61,7 @@ result<std::unique_ptr<outputs>> outputs::open(const run_request& request,
                                                const std::vector<const media::source_info*>& sources,
                                                std::stop_token stop, std::function<void()> none_left) {
     std::unique_ptr<outputs> made(new outputs(request, std::move(stop), std::move(none_left)));
+    if (request.video && request.out != "-") made->name_annotated(sources);
     auto opened = made->check_targets(sources);
     if (opened && request.out != "-") opened = made->make_folder();
     if (opened) opened = made->open_all(sources);
@@ -67,8 +71,48 @@ result<std::unique_ptr<outputs>> outputs::open(const run_request& request,
     return tl::unexpected(std::move(opened.error()));
 }
 
-fs::path outputs::video_path(std::size_t number) const {
-    return request_.out / (request_.inputs.size() == 1 ? "annotated.mp4" : fmt::format("annotated-{}.mp4", number));
+// annotated.mp4, or for pictures NAME-annotated.jpg and a folder named like the video would be.
+void outputs::name_annotated(const std::vector<const media::source_info*>& sources) {
+    std::unordered_set<std::string> beside_each_other;
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+        const std::string name = sources.size() == 1 ? "annotated" : fmt::format("annotated-{}", i);
+        annotated& a = annotated_.emplace_back();
+        if (!sources[i]->pictures) {
+            a.target = request_.out / (name + ".mp4");
+            continue;
+        }
+        const bool alone = sources[i]->kind == media::source_kind::file;
+        std::unordered_set<std::string> in_folder;
+        for (const auto& file : media::annotated_names(sources[i]->files, alone ? beside_each_other : in_folder))
+            a.pictures.push_back(request_.out / (alone ? fs::path(file) : fs::path(name) / file));
+        a.target = alone ? a.pictures.front() : request_.out / name;
+    }
+}
+
+// By the thousand: each is looked at once.
+result<void> outputs::check_pictures(const std::vector<const media::source_info*>& sources) const {
+    const auto identity = [](const fs::path& file) -> std::optional<std::pair<dev_t, ino_t>> {
+        struct stat about {};
+        if (::stat(file.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) return std::nullopt;
+        return std::pair(about.st_dev, about.st_ino);
+    };
+    const bool any = std::ranges::any_of(annotated_, [](const annotated& a) { return !a.pictures.empty(); });
+    std::set<std::pair<dev_t, ino_t>> inputs;
+    for (const auto* source : sources) {
+        for (const auto& file : source->files) {
+            if (const auto known = any ? identity(file) : std::nullopt) inputs.insert(*known);
+        }
+    }
+    for (const auto& a : annotated_) {
+        for (const auto& picture : a.pictures) {
+            const auto there = identity(picture);
+            if (!there || !inputs.contains(*there)) continue;
+            return fail(errc::invalid_argument, fmt::format("{} is an input, and would be overwritten; choose another "
+                                                            "place for what is written",
+                                                            picture.string()));
+        }
+    }
+    return {};
 }
 
 result<void> outputs::check_targets(const std::vector<const media::source_info*>& sources) {
@@ -78,8 +122,8 @@ result<void> outputs::check_targets(const std::vector<const media::source_info*>
     } else {
         if (request_.ndjson) targets.push_back(request_.out / "faces.ndjson");
         if (request_.csv) targets.push_back(request_.out / "faces.csv");
-        for (std::size_t i = 0; request_.video && i < sources.size(); ++i)
-            targets.push_back(video_path(i));
+        for (const auto& a : annotated_)
+            targets.push_back(a.target);
         targets.push_back(request_.out / "summary.json");
     }
     if (!request_.trace_file.empty()) targets.push_back(request_.trace_file);
@@ -97,7 +141,7 @@ result<void> outputs::check_targets(const std::vector<const media::source_info*>
             }
         }
     }
-    return {};
+    return check_pictures(sources);
 }
 
 result<void> outputs::make_folder() {
@@ -140,8 +184,8 @@ result<void> outputs::open_all(const std::vector<const media::source_info*>& sou
         if (request_.csv) {
             if (auto r = add_rows(media::make_csv_writer(request_.out / "faces.csv", o)); !r) return r;
         }
-        for (std::size_t i = 0; request_.video && i < sources.size(); ++i) {
-            if (auto r = add_video(i, *sources[i]); !r) return r;
+        for (std::size_t i = 0; i < annotated_.size(); ++i) {
+            if (auto r = add_annotated(i, *sources[i]); !r) return r;
         }
     }
     if (!request_.trace_file.empty()) {
@@ -165,15 +209,23 @@ result<void> outputs::add_rows(result<std::unique_ptr<media::result_writer>> wri
     return {};
 }
 
-result<void> outputs::add_video(std::size_t number, const media::source_info& from) {
-    media::video_writer_options v;
-    v.path = video_path(number);
-    v.token = token_;
-    if (from.has_audio && from.kind == media::source_kind::file) v.audio_from = from.input;
-    v.start_seconds = request_.start_seconds.value_or(0);
-    if (from.frames_per_second > 0) v.frames_per_second = from.frames_per_second;
-    const fs::path path = v.path;
-    auto sink = video_sink::open(std::move(v), [this, path](const error& e) { tell_failure(path, e); });
+result<void> outputs::add_annotated(std::size_t number, const media::source_info& from) {
+    const annotated& a = annotated_[number];
+    const auto writer = [&]() -> result<std::unique_ptr<media::video_writer>> {
+        if (from.pictures) {
+            return media::make_picture_writer(
+                {a.target, from.files, a.pictures, from.kind != media::source_kind::file, token_});
+        }
+        media::video_writer_options v;
+        v.path = a.target;
+        v.token = token_;
+        if (from.has_audio && from.kind == media::source_kind::file) v.audio_from = from.input;
+        v.start_seconds = request_.start_seconds.value_or(0);
+        if (from.frames_per_second > 0) v.frames_per_second = from.frames_per_second;
+        return media::video_writer::create(std::move(v));
+    };
+    auto sink =
+        video_sink::open(writer(), a.target, [this, target = a.target](const error& e) { tell_failure(target, e); });
     if (!sink) return tl::unexpected(std::move(sink.error()));
     videos_.push_back(std::move(*sink));
     ++takers_;
@@ -299,13 +351,13 @@ void outputs::finish(const trace* drawn) {
         if (!failed_before) request_.note(path.error().message);
         set_aside(file.target(), path.error(), file.keep());
     }
-    for (std::size_t i = 0; i < videos_.size(); ++i) {
-        auto& video = *videos_[i];
+    for (auto& sink : videos_) {
+        auto& video = *sink;
         const bool failed_before = video.failed().has_value();
         auto finished = video.finish();
         if (!finished) {
             if (!failed_before) request_.note(finished.error().message);
-            set_aside(video_path(i), finished.error(), video.keep());
+            set_aside(video.target(), finished.error(), video.keep());
             continue;
         }
         if (!*finished) continue;

@@ -55,6 +55,11 @@ public:
     [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }  // for people, at the end
 
 private:
+    // What a source's frames become, with --video.
+    struct annotated {
+        std::filesystem::path target;                 // a video, a picture, or a folder of pictures
+        std::vector<std::filesystem::path> pictures;  // of a source of pictures, in its order
+    };
     struct row_sink {
         std::unique_ptr<media::result_writer> writer;
         std::mutex mutex;
@@ -67,11 +72,12 @@ private:
     void tell_of_leftovers();
     [[nodiscard]] result<void> open_all(const std::vector<const media::source_info*>& sources);
     [[nodiscard]] result<void> add_rows(result<std::unique_ptr<media::result_writer>> writer);
-    [[nodiscard]] result<void> add_video(std::size_t number, const media::source_info& from);
+    void name_annotated(const std::vector<const media::source_info*>& sources);
+    [[nodiscard]] result<void> check_pictures(const std::vector<const media::source_info*>& sources) const;
+    [[nodiscard]] result<void> add_annotated(std::size_t number, const media::source_info& from);
     [[nodiscard]] result<void> open_summary();
     [[nodiscard]] result<void> start_keepers();
     void end_keepers() noexcept;
-    [[nodiscard]] std::filesystem::path video_path(std::size_t number) const;
 
     void flush_rows();
     void sync_all();
@@ -84,7 +90,8 @@ private:
     const std::function<void()> none_left_;
     const std::string token_ = make_part_token();
     std::vector<std::unique_ptr<row_sink>> rows_;
-    std::vector<std::unique_ptr<video_sink>> videos_;  // by source; empty without videos
+    std::vector<annotated> annotated_;                 // by source; empty with --no-video
+    std::vector<std::unique_ptr<video_sink>> videos_;  // the same
     std::optional<output_file> trace_;
     std::optional<part_file> summary_;
     std::atomic<std::size_t> takers_{0};  // of frames, that have not failed

@@ -29,6 +29,24 @@ struct opened_source {
     std::thread capture;
 };
 
+// Tells of the first of many: who has thousands of pictures is not told thousands of lines.
+class few_notes {
+public:
+    explicit few_notes(const std::function<void(const std::string&)>& note) : note_(note) {}
+
+    void tell(const std::string& text) {
+        if (text.empty()) return;
+        if (told_ < most) note_(text);
+        if (told_ == most) note_("more of the same kind is counted, and not told of; see the summary");
+        ++told_;
+    }
+
+private:
+    static constexpr int most = 10;
+    const std::function<void(const std::string&)>& note_;
+    int told_ = 0;
+};
+
 class runner {
 public:
     runner(const run_request& request, const std::atomic<bool>& stop,
@@ -107,7 +125,8 @@ private:
     result<void> open_sources() {
         const auto on_device = decodes_on_device();
         if (!on_device) return tl::unexpected(on_device.error());
-        for (std::size_t i = 0; i < request_.inputs.size(); ++i) {
+        const auto groups = media::group_inputs(request_.inputs);
+        for (std::size_t i = 0; i < groups.size(); ++i) {
             media::source_options o;
             o.number = static_cast<std::uint32_t>(i);
             if (*on_device) o.decode_on = equipment_->devices[i % equipment_->devices.size()].get();
@@ -115,9 +134,11 @@ private:
             o.stop = halt_.get_token();
             o.start_seconds = request_.start_seconds;
             o.end_seconds = request_.end_seconds;
-            auto opened = media::open_source(request_.inputs[i], o);
+            auto opened = media::open_source(groups[i], o);
             if (!opened) return tl::unexpected(media::as_input_error(std::move(opened.error())));
             live_ = live_ || (*opened)->info().live;
+            for (const auto& note : (*opened)->info().notes)
+                request_.note(note);
             sources_.push_back({std::move(*opened), {}, {}});
         }
         return {};
@@ -200,6 +221,7 @@ private:
         const media::source_info& info = s.from->info();
         auto input = std::make_shared<const std::string>(info.input);
         std::uint32_t number = static_cast<std::uint32_t>(&s - sources_.data());
+        few_notes told(request_.note);
         for (std::uint64_t n = 0; !halt_.stop_requested() && n < request_.limit.value_or(UINT64_MAX);) {
             const auto begun = clock::now();
             auto read = s.from->next();
@@ -209,17 +231,22 @@ private:
             if (!read) {
                 if (read.error().code == errc::corrupt) {
                     engine_->counters().errors.add("corrupt");
+                    if (info.pictures) told.tell(read.error().message);
+                    remember(read.error());
                     continue;
                 }
                 if (read.error().code != errc::interrupted) s.ended = tl::unexpected(std::move(read.error()));
                 break;
             }
             if (!*read) break;
+            told.tell((*read)->note);
             host_frame& f = (*read)->frame;
             f.input = (*read)->path.empty() ? input : std::make_shared<const std::string>(std::move((*read)->path));
             ++n;
             if (auto r = engine_->submit(std::move(f)); !r) {
                 engine_->counters().errors.add(name(r.error().code));
+                told.tell(info.input + ": " + r.error().message);
+                remember(r.error());
                 if (auto health = engine_->health(); !health) {
                     s.ended = health;
                     break;
@@ -227,6 +254,12 @@ private:
             }
         }
         end_capture(s);
+    }
+
+    // For who is told in the end that nothing came of it all.
+    void remember(const error& e) {
+        const std::lock_guard lock(mutex_);
+        if (!first_failure_) first_failure_ = e;
     }
 
     void end_capture(opened_source& s) {
@@ -338,6 +371,7 @@ private:
         for (const auto& s : sources_) {
             if (!s.ended) return media::as_input_error(s.ended.error());
         }
+        if (first_failure_) return media::as_input_error(*first_failure_);
         if (!engine_->counters().errors.snapshot().empty() || !engine_->counters().dropped.snapshot().empty())
             return {errc::internal, fmt::format("no frame of {} gave a result", request_.inputs.front())};
         return {errc::corrupt,
@@ -362,6 +396,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::size_t running_ = 0;
+    std::optional<error> first_failure_;  // of a frame
     run_report report_;
     std::unique_ptr<trace> tracing_;
     std::unique_ptr<gpu_sampler> gpus_;

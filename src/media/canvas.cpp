@@ -51,17 +51,6 @@ three_planes split(const image& picture) {
     return parts;
 }
 
-cv::Mat turned(const cv::Mat& plane, rotation turn) {
-    cv::Mat upright;
-    switch (turn) {
-        case rotation::cw90: cv::rotate(plane, upright, cv::ROTATE_90_CLOCKWISE); break;
-        case rotation::cw180: cv::rotate(plane, upright, cv::ROTATE_180); break;
-        case rotation::cw270: cv::rotate(plane, upright, cv::ROTATE_90_COUNTERCLOCKWISE); break;
-        case rotation::none: return plane;
-    }
-    return upright;
-}
-
 // Into a plane that may be one column or row larger (an odd picture), or of another size altogether.
 void fill(const cv::Mat& from, cv::Mat to) {
     const int right = to.cols - from.cols;
@@ -88,6 +77,17 @@ cv::Mat expand_palette(const image& picture) {
 }
 
 }  // namespace
+
+cv::Mat upright(const cv::Mat& plane, const image& picture) {
+    cv::Mat turned;
+    switch (picture.turn) {
+        case rotation::cw90: cv::rotate(plane, turned, cv::ROTATE_90_CLOCKWISE); break;
+        case rotation::cw180: cv::rotate(plane, turned, cv::ROTATE_180); break;
+        case rotation::cw270: cv::rotate(plane, turned, cv::ROTATE_90_COUNTERCLOCKWISE); break;
+        case rotation::none: return plane;
+    }
+    return turned;
+}
 
 canvas_format canvas_format_of(const image& picture) noexcept {
     canvas_format format;
@@ -166,9 +166,9 @@ result<frame_ptr> canvas_maker::make(const image& picture) {
     }
     three_planes parts = split(stored);
     yuv_planes target = planes_of(**canvas);
-    fill(turned(parts.planes[0], picture.turn), target.y);
-    fill(turned(parts.planes[1], picture.turn), target.u);
-    fill(turned(parts.planes[2], picture.turn), target.v);
+    fill(upright(parts.planes[0], picture), target.y);
+    fill(upright(parts.planes[1], picture), target.u);
+    fill(upright(parts.planes[2], picture), target.v);
     return canvas;
 }
 

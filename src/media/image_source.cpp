@@ -29,6 +29,7 @@ public:
         info_.input = std::move(input);
         info_.files = paths_;
         info_.kind = kind;
+        info_.pictures = true;
         info_.frames_per_second = pictures_per_second;
         next_ = pictures_before(options.start_seconds.value_or(0), paths_.size());
         end_ = options.end_seconds ? pictures_before(*options.end_seconds, paths_.size()) : paths_.size();

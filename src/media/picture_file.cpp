@@ -53,7 +53,7 @@ bool holds_one_packet(int descriptor, const AVInputFormat* format) {
 }
 
 picture_kind coded(AVCodecID codec) {
-    return {codec == AV_CODEC_ID_NONE ? picture_form::none : picture_form::coded, codec};
+    return {codec == AV_CODEC_ID_NONE ? picture_form::other : picture_form::coded, codec};
 }
 
 // What libavformat calls the content, and what that is as a picture.
@@ -62,11 +62,12 @@ picture_kind kind_of_format(const AVInputFormat& format, const std::string& exte
     if (name == "mjpeg") return coded(extension.starts_with("jp") ? AV_CODEC_ID_MJPEG : AV_CODEC_ID_NONE);
     if (name == "ico") return {picture_form::contained, AV_CODEC_ID_NONE};
     if (name == "gif") {
-        return {holds_one_packet(descriptor, &format) ? picture_form::contained : picture_form::none, AV_CODEC_ID_NONE};
+        return {holds_one_packet(descriptor, &format) ? picture_form::contained : picture_form::other,
+                AV_CODEC_ID_NONE};
     }
-    if (!name.ends_with("_pipe")) return {};
+    if (!name.ends_with("_pipe")) return coded(AV_CODEC_ID_NONE);
     name.remove_suffix(5);
-    if (name == "gif") return {};
+    if (name == "gif") return coded(AV_CODEC_ID_NONE);
     if (name == "jpeg") return coded(extension.starts_with("mj") ? AV_CODEC_ID_NONE : AV_CODEC_ID_MJPEG);
     if (name == "j2k") return coded(AV_CODEC_ID_JPEG2000);
     const AVCodecDescriptor* about = avcodec_descriptor_get_by_name(std::string(name).c_str());
@@ -114,14 +115,17 @@ result<picture_kind> picture_file::kind() const {
     // libav knows a JPEG by its end too; one that was cut off still shows its upper part.
     const bool jpeg_start = padded[0] == 0xFF && padded[1] == 0xD8 && padded[2] == 0xFF;
     if (jpeg_start) return coded(AV_CODEC_ID_MJPEG);
-    return coded(extension == "tga" ? AV_CODEC_ID_TARGA : AV_CODEC_ID_NONE);
+    return extension == "tga" ? coded(AV_CODEC_ID_TARGA) : picture_kind{};
+}
+
+picture_kind kind_of_file(const std::string& path) {
+    const auto file = picture_file::open(path);
+    if (!file) return {};
+    return file->kind().value_or(picture_kind{});
 }
 
 bool is_picture(const std::string& path) {
-    const auto file = picture_file::open(path);
-    if (!file) return false;
-    const auto kind = file->kind();
-    return kind && kind->form != picture_form::none;
+    return picture_file::is_still(kind_of_file(path));
 }
 
 }  // namespace faceflow::media

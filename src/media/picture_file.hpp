@@ -11,7 +11,8 @@
 namespace faceflow::media {
 
 enum class picture_form {
-    none,       // not one still picture: a video, a text, anything
+    none,       // nothing that libavformat knows: a text, junk
+    other,      // something else that it knows: a video, a GIF that moves, sound
     coded,      // the file is what a decoder takes
     contained,  // libavformat finds the picture in it (ICO, a GIF that does not move)
     heif        // HEIC, AVIF
@@ -32,6 +33,11 @@ public:
     [[nodiscard]] off_t size() const noexcept { return size_; }
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
+    // Whether it is one still picture.
+    [[nodiscard]] static bool is_still(const picture_kind& kind) noexcept {
+        return kind.form != picture_form::none && kind.form != picture_form::other;
+    }
+
     // By content, for names lie; by name only where the format has no signature.
     [[nodiscard]] result<picture_kind> kind() const;
 
@@ -48,5 +54,8 @@ private:
     unique_fd file_;
     off_t size_;
 };
+
+// Of a file that cannot be opened: none.
+[[nodiscard]] picture_kind kind_of_file(const std::string& path);
 
 }  // namespace faceflow::media

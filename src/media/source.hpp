@@ -37,6 +37,7 @@ struct source_options {
 struct source_info {
     std::string input;               // as the user wrote it; for an image folder the folder or glob
     std::vector<std::string> files;  // that are read, as paths; none of a camera or stream
+    bool pictures = false;           // each of `files` is a still picture, and a frame
     source_kind kind = source_kind::file;
     bool live = false;       // frames come at their own pace and cannot be waited for
     std::int32_t width = 0;  // of the upright picture; 0 where not known before the first frame
@@ -45,6 +46,7 @@ struct source_info {
     std::optional<std::int64_t> frames;  // estimate for progress; none for live inputs
     bool has_audio = false;
     std::string codec;
+    std::vector<std::string> notes;  // what who gave the input should know of it
 };
 
 // What a read gave: a frame, or the end.
@@ -95,5 +97,15 @@ public:
 // for standard input. Files, pictures and standard input have their first frame decoded, so that what cannot be used
 // fails here. Pictures of a folder or glob come in natural order (2 before 10), 1/25 s apart in time.
 [[nodiscard]] result<std::unique_ptr<source>> open_source(const std::string& input, const source_options& options);
+
+// INPUTs that are one source together.
+using input_group = std::vector<std::string>;
+
+// Picture files that follow each other are one source, as if they had been given as a folder: a shell makes many arguments of
+// one pattern. Every other input is a source of its own. Opens one file at a time.
+[[nodiscard]] std::vector<input_group> group_inputs(const std::vector<std::string>& inputs);
+
+// The same as above of a group's one input; its pictures come in the order given, and are opened one after the other.
+[[nodiscard]] result<std::unique_ptr<source>> open_source(const input_group& inputs, const source_options& options);
 
 }  // namespace faceflow::media
