@@ -136,6 +136,8 @@ declared add_run(CLI::App& app) {
         *run,
         {{"Annotate a video, and write its faces, into results/", "faceflow run interview.mp4 --out results"},
          {"A camera, detecting in every third frame only", "faceflow run /dev/video0 --no-video --detect-every 3"},
+         {"A picture of each picture in a folder, with its faces drawn on it", "faceflow run holiday/ --out results"},
+         {"Names that begin with a dash", "faceflow run --out results -- -odd.mp4"},
          {"Two videos at a time, as two sources", "faceflow run left.mp4 right.mp4 --out both"},
          {"Ten seconds of a video as lines of JSON", "faceflow run clip.mp4 --start 5 --end 15 --out - > faces.ndjson"},
          {"Whatever FFmpeg can read", "ffmpeg -i in.mov -f nut - | faceflow run - --out results"}});
