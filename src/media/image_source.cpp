@@ -22,12 +22,15 @@ std::size_t pictures_before(double seconds, std::size_t all) {
 
 class image_source final : public source {
 public:
-    image_source(std::string input, source_kind kind, std::vector<std::string> paths, const source_options& options)
-        : paths_(std::move(paths)),
+    image_source(std::string input, source_kind kind, picture_list pictures, const source_options& options)
+        : paths_(std::move(pictures.paths)),
           options_(options),
           guard_(options.stop) {
         info_.input = std::move(input);
         info_.files = paths_;
+        if (std::string note = describe_left_out(pictures, info_.input); !note.empty())
+            info_.notes.push_back(std::move(note));
+        survived_.add("left_out", pictures.left_out.size());
         info_.kind = kind;
         info_.pictures = true;
         info_.frames_per_second = pictures_per_second;
@@ -107,9 +110,9 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<source>> open_image_source(const std::string& input, source_kind kind,
-                                                  std::vector<std::string> paths, const source_options& options) {
-    auto made = std::make_unique<image_source>(input, kind, std::move(paths), options);
+result<std::unique_ptr<source>> open_image_source(const std::string& input, source_kind kind, picture_list pictures,
+                                                  const source_options& options) {
+    auto made = std::make_unique<image_source>(input, kind, std::move(pictures), options);
     if (auto opened = made->open(); !opened) return tl::unexpected(opened.error());
     return made;
 }

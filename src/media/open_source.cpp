@@ -60,7 +60,7 @@ result<std::unique_ptr<source>> open_file(const std::string& input, const struct
                                           const source_options& options) {
     if (S_ISREG(about.st_mode) && about.st_size == 0) return fail(errc::corrupt, input + " is empty (0 bytes)");
     if (S_ISREG(about.st_mode) && is_picture(input)) {
-        return open_image_source(input, source_kind::file, {input}, options);
+        return open_image_source(input, source_kind::file, {{input}, {}}, options);
     }
     return open_demux_source(input, source_kind::file, options);
 }
@@ -138,7 +138,7 @@ result<std::unique_ptr<source>> open_source(const input_group& inputs, const sou
     for (const auto& input : inputs)
         paths.push_back(local_path(input).value_or(input));
     const std::string name = inputs.front() + " and " + std::to_string(inputs.size() - 1) + " more";
-    return open_image_source(name, source_kind::images, std::move(paths), options);
+    return open_image_source(name, source_kind::images, {std::move(paths), {}}, options);
 }
 
 }  // namespace faceflow::media

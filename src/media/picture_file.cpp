@@ -60,7 +60,8 @@ picture_kind coded(AVCodecID codec) {
 picture_kind kind_of_format(const AVInputFormat& format, const std::string& extension, int descriptor) {
     std::string_view name = format.name;
     if (name == "mjpeg") return coded(extension.starts_with("jp") ? AV_CODEC_ID_MJPEG : AV_CODEC_ID_NONE);
-    if (name == "ico") return {picture_form::contained, AV_CODEC_ID_NONE};
+    if (name == "ico" || name == "alias_pix" || name == "brender_pix")
+        return {picture_form::contained, AV_CODEC_ID_NONE};
     if (name == "gif") {
         return {holds_one_packet(descriptor, &format) ? picture_form::contained : picture_form::other,
                 AV_CODEC_ID_NONE};
@@ -115,7 +116,9 @@ result<picture_kind> picture_file::kind() const {
     // libav knows a JPEG by its end too; one that was cut off still shows its upper part.
     const bool jpeg_start = padded[0] == 0xFF && padded[1] == 0xD8 && padded[2] == 0xFF;
     if (jpeg_start) return coded(AV_CODEC_ID_MJPEG);
-    return extension == "tga" ? coded(AV_CODEC_ID_TARGA) : picture_kind{};
+    if (extension == "tga") return coded(AV_CODEC_ID_TARGA);
+    return extension == "pam" ? coded(AV_CODEC_ID_PAM)
+                              : picture_kind{};  // which libavformat does not know by its header
 }
 
 picture_kind kind_of_file(const std::string& path) {

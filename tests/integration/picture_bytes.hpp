@@ -7,6 +7,7 @@ extern "C" {
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace faceflow::media::testing_media {
 
@@ -68,6 +69,34 @@ inline std::string tiff_with_orientation(const std::string& tiff, int orientatio
            entry(274, static_cast<std::uint64_t>(orientation), order) + after + number(0, 4);
 }
 
+// The picture that many times, as pages; or in a ring, the last one leading back to the first.
+inline std::string tiff_of_pages(const std::string& tiff, int pages, bool ring = false) {
+    const endian order = tiff[0] == 'M' ? endian::big : endian::little;
+    const auto at = static_cast<std::size_t>(number_in(tiff, 4, 4, order));
+    const auto bytes = 2 + 12 * static_cast<std::size_t>(number_in(tiff, at, 2, order));
+    const std::string directory = tiff.substr(at, bytes);
+    std::string all = tiff + (tiff.size() % 2 == 1 ? std::string(1, '\0') : "");
+    const std::size_t begin = all.size();
+    all.replace(4, 4, number(begin, 4, order));
+    for (int page = 1; page <= pages; ++page) {
+        const std::size_t next = all.size() + bytes + 4;
+        all += directory + number(page < pages ? next : ring ? begin : 0, 4, order);
+    }
+    return all;
+}
+
+// PNGs of 64x64 in one ICO.
+inline std::string icon_of(const std::vector<std::string>& pngs) {
+    std::string head = number(0, 2) + number(1, 2, endian::little) + number(pngs.size(), 2, endian::little), content;
+    for (const auto& png : pngs) {
+        head += number(64, 1) + number(64, 1) + number(0, 2) + number(1, 2, endian::little) +
+                number(32, 2, endian::little) + number(png.size(), 4, endian::little) +
+                number(6 + 16 * pngs.size() + content.size(), 4, endian::little);
+        content += png;
+    }
+    return head + content;
+}
+
 inline std::string webp_chunk(const std::string& name, const std::string& data) {
     return name + number(data.size(), 4, endian::little) + data + (data.size() % 2 == 1 ? std::string(1, '\0') : "");
 }
@@ -121,6 +150,13 @@ inline std::string avif_with_turn(std::string avif, const heif_turn& turn) {
     avif.insert(ipma_end, associations);
     avif.insert(ipco_end, properties);
     return avif;
+}
+
+// The same of another brand and kind of item: what it holds then is no picture of that kind.
+inline std::string heif_of(std::string avif, const std::string& brand, const std::string& kind) {
+    avif.replace(8, 4, brand);
+    const std::size_t item = avif.find("infe");
+    return avif.replace(avif.find("av01", item), 4, kind);
 }
 
 }  // namespace faceflow::media::testing_media
