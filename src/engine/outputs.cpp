@@ -9,8 +9,6 @@
 #include <cerrno>
 #include <condition_variable>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <unordered_set>
 
 #include "core/thread.hpp"
 #include "engine/leftovers.hpp"
@@ -61,7 +59,7 @@ result<std::unique_ptr<outputs>> outputs::open(const run_request& request,
                                                const std::vector<const media::source_info*>& sources,
                                                std::stop_token stop, std::function<void()> none_left) {
     std::unique_ptr<outputs> made(new outputs(request, std::move(stop), std::move(none_left)));
-    if (request.video && request.out != "-") made->name_annotated(sources);
+    if (request.video && request.out != "-") made->annotated_ = name_annotated(request.out, sources);
     auto opened = made->check_targets(sources);
     if (opened && request.out != "-") opened = made->make_folder();
     if (opened) opened = made->open_all(sources);
@@ -69,50 +67,6 @@ result<std::unique_ptr<outputs>> outputs::open(const run_request& request,
     if (opened) return made;
     made->discard();
     return tl::unexpected(std::move(opened.error()));
-}
-
-// annotated.mp4, or for pictures NAME-annotated.jpg and a folder named like the video would be.
-void outputs::name_annotated(const std::vector<const media::source_info*>& sources) {
-    std::unordered_set<std::string> beside_each_other;
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-        const std::string name = sources.size() == 1 ? "annotated" : fmt::format("annotated-{}", i);
-        annotated& a = annotated_.emplace_back();
-        if (!sources[i]->pictures) {
-            a.target = request_.out / (name + ".mp4");
-            continue;
-        }
-        const bool alone = sources[i]->kind == media::source_kind::file;
-        std::unordered_set<std::string> in_folder;
-        for (const auto& file : media::annotated_names(sources[i]->files, alone ? beside_each_other : in_folder))
-            a.pictures.push_back(request_.out / (alone ? fs::path(file) : fs::path(name) / file));
-        a.target = alone ? a.pictures.front() : request_.out / name;
-    }
-}
-
-// By the thousand: each is looked at once.
-result<void> outputs::check_pictures(const std::vector<const media::source_info*>& sources) const {
-    const auto identity = [](const fs::path& file) -> std::optional<std::pair<dev_t, ino_t>> {
-        struct stat about {};
-        if (::stat(file.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) return std::nullopt;
-        return std::pair(about.st_dev, about.st_ino);
-    };
-    const bool any = std::ranges::any_of(annotated_, [](const annotated& a) { return !a.pictures.empty(); });
-    std::set<std::pair<dev_t, ino_t>> inputs;
-    for (const auto* source : sources) {
-        for (const auto& file : source->files) {
-            if (const auto known = any ? identity(file) : std::nullopt) inputs.insert(*known);
-        }
-    }
-    for (const auto& a : annotated_) {
-        for (const auto& picture : a.pictures) {
-            const auto there = identity(picture);
-            if (!there || !inputs.contains(*there)) continue;
-            return fail(errc::invalid_argument, fmt::format("{} is an input, and would be overwritten; choose another "
-                                                            "place for what is written",
-                                                            picture.string()));
-        }
-    }
-    return {};
 }
 
 result<void> outputs::check_targets(const std::vector<const media::source_info*>& sources) {
@@ -141,7 +95,7 @@ result<void> outputs::check_targets(const std::vector<const media::source_info*>
             }
         }
     }
-    return check_pictures(sources);
+    return refuse_pictures_that_are_inputs(annotated_, sources);
 }
 
 result<void> outputs::make_folder() {
@@ -210,7 +164,7 @@ result<void> outputs::add_rows(result<std::unique_ptr<media::result_writer>> wri
 }
 
 result<void> outputs::add_annotated(std::size_t number, const media::source_info& from) {
-    const annotated& a = annotated_[number];
+    const annotated_target& a = annotated_[number];
     const auto writer = [&]() -> result<std::unique_ptr<media::video_writer>> {
         if (from.pictures) {
             return media::make_picture_writer(

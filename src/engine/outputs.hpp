@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/output_file.hpp"
+#include "engine/annotated.hpp"
 #include "engine/run.hpp"
 #include "engine/summary.hpp"
 #include "engine/video_sink.hpp"
@@ -55,11 +56,6 @@ public:
     [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }  // for people, at the end
 
 private:
-    // What a source's frames become, with --video.
-    struct annotated {
-        std::filesystem::path target;                 // a video, a picture, or a folder of pictures
-        std::vector<std::filesystem::path> pictures;  // of a source of pictures, in its order
-    };
     struct row_sink {
         std::unique_ptr<media::result_writer> writer;
         std::mutex mutex;
@@ -72,8 +68,6 @@ private:
     void tell_of_leftovers();
     [[nodiscard]] result<void> open_all(const std::vector<const media::source_info*>& sources);
     [[nodiscard]] result<void> add_rows(result<std::unique_ptr<media::result_writer>> writer);
-    void name_annotated(const std::vector<const media::source_info*>& sources);
-    [[nodiscard]] result<void> check_pictures(const std::vector<const media::source_info*>& sources) const;
     [[nodiscard]] result<void> add_annotated(std::size_t number, const media::source_info& from);
     [[nodiscard]] result<void> open_summary();
     [[nodiscard]] result<void> start_keepers();
@@ -90,7 +84,7 @@ private:
     const std::function<void()> none_left_;
     const std::string token_ = make_part_token();
     std::vector<std::unique_ptr<row_sink>> rows_;
-    std::vector<annotated> annotated_;                 // by source; empty with --no-video
+    std::vector<annotated_target> annotated_;          // by source; empty with --no-video
     std::vector<std::unique_ptr<video_sink>> videos_;  // the same
     std::optional<output_file> trace_;
     std::optional<part_file> summary_;

@@ -12,6 +12,7 @@
 
 #include "core/thread.hpp"
 #include "engine/engine.hpp"
+#include "engine/few_notes.hpp"
 #include "engine/outputs.hpp"
 #include "engine/summary.hpp"
 #include "media/source.hpp"
@@ -27,24 +28,6 @@ struct opened_source {
     std::unique_ptr<media::source> from;
     result<void> ended;  // an error when it ended before its end
     std::thread capture;
-};
-
-// Tells of the first of many: who has thousands of pictures is not told thousands of lines.
-class few_notes {
-public:
-    explicit few_notes(const std::function<void(const std::string&)>& note) : note_(note) {}
-
-    void tell(const std::string& text) {
-        if (text.empty()) return;
-        if (told_ < most) note_(text);
-        if (told_ == most) note_("more of the same kind is counted, and not told of; see the summary");
-        ++told_;
-    }
-
-private:
-    static constexpr int most = 10;
-    const std::function<void(const std::string&)>& note_;
-    int told_ = 0;
 };
 
 class runner {

@@ -191,6 +191,49 @@ class ManyPictures(Pictures):
         self.assertEqual(len(self.lines()), 300, done.stderr)
         self.assertEqual(len(self.names("annotated")), 300)
 
+    def test_what_is_left_out_and_what_cannot_be_read_is_named_and_counted(self):
+        good = self.picture("a.png")
+        shutil.copy(good, self.album / "no_extension")
+        (self.album / "broken.jpg").write_bytes(b"junk")
+        (self.album / "notes.txt").write_text("a text")
+        shutil.copy(SMALL, self.album / "clip.mp4")
+        done = self.run_quick(self.album)
+        self.assertIn(f"left out 2 files of {self.album} that are no pictures: clip.mp4, notes.txt", done.stderr)
+        self.assertIn("broken.jpg", done.stderr)
+        self.assertEqual([pathlib.Path(x["input"]).name for x in self.lines()], ["a.png", "no_extension"])
+        errors = self.summary()["errors"]
+        self.assertEqual((errors["left_out"], errors["corrupt_picture"]), (2, 1))
+
+    def test_a_thousand_broken_ones_are_not_a_thousand_lines(self):
+        self.picture("a.png")
+        for n in range(50):
+            (self.album / f"b{n}.jpg").write_bytes(b"junk")
+        done = self.run_quick(self.album)
+        self.assertLess(len(done.stderr.splitlines()), 15)
+        self.assertEqual(self.summary()["errors"]["corrupt_picture"], 50)
+
+    def test_a_picture_that_is_too_large_is_named_with_the_limit(self):
+        self.picture("a.png")
+        ffmpeg("-f", "lavfi", "-i", "color=red:s=64x4", "-frames:v", 1, "-vf", "scale=16385:4", "-pix_fmt", "rgb24", self.album / "b.png")
+        done = self.run_quick(self.album)
+        self.assertIn("b.png is not a picture that can be read: it has 16385x4 pixels, and faceflow takes at most 16384x16384", done.stderr)
+        self.assertEqual(len(self.lines()), 1)
+        done = faceflow("run", self.album / "b.png", "--out", self.dir / "none")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("at most 16384x16384", done.stderr)
+
+    def test_pages_beyond_the_first_are_told_of(self):
+        page = self.picture("page.tif").read_bytes()
+        at = int.from_bytes(page[4:8], "little")
+        bytes_of = 2 + 12 * int.from_bytes(page[at:at + 2], "little")
+        many = page + b"\0" * (len(page) % 2)
+        many = many[:at + bytes_of] + len(many).to_bytes(4, "little") + many[at + bytes_of + 4:] + page[at:at + bytes_of] + bytes(4)
+        (self.album / "page.tif").write_bytes(many)
+        done = self.run_quick(self.album / "page.tif")
+        self.assertIn("page.tif has 2 pages; the first one is read", done.stderr)
+        self.assertEqual(self.summary()["errors"]["first_picture_only"], 1)
+        self.assertEqual(len(self.lines()[0]["faces"]), 4)
+
     def test_all_that_cannot_be_read_is_an_input_error(self):
         for n in range(2):
             (self.album / f"{n}.jpg").write_bytes(b"junk")
