@@ -75,14 +75,24 @@ class AnnotatedPictures(Pictures):
         self.run_quick(empty)
         self.assertEqual(pixels(empty), pixels(self.out / "empty-annotated.png"))
 
-    def test_a_picture_on_its_side_is_annotated_upright(self):
-        source = self.picture("a.png", "transpose=2")
-        png = source.read_bytes()
-        exif = b"MM\0*" + (8).to_bytes(4, "big") + bytes.fromhex("0001 0112 0003 00000001 0006 0000 00000000")
-        source.write_bytes(png[:33] + len(exif).to_bytes(4, "big") + b"eXIf" + exif + b"\0\0\0\0" + png[33:])
-        self.run_quick(source)
-        self.assertEqual(shape(self.out / "a-annotated.png"), ("png", 640, 360))
-        self.assertEqual((self.lines()[0]["width"], len(self.lines()[0]["faces"])), (640, 4))
+    def test_a_picture_on_its_side_gives_the_faces_and_the_picture_of_the_upright_one(self):
+        self.run_quick(self.picture("upright.png"))
+        upright, annotated = self.lines()[0], pixels(self.out / "upright-annotated.png")
+        for orientation, stored in ((3, "hflip,vflip"), (6, "transpose=2"), (8, "transpose=1")):
+            with self.subTest(orientation):
+                source = self.picture("a.png", stored)
+                png = source.read_bytes()
+                exif = b"MM\0*" + (8).to_bytes(4, "big") + bytes.fromhex(f"0001 0112 0003 00000001 {orientation:04x} 0000 00000000")
+                source.write_bytes(png[:33] + len(exif).to_bytes(4, "big") + b"eXIf" + exif + b"\0\0\0\0" + png[33:])
+                self.run_quick(source)
+                seen = self.lines()[0]
+                self.assertEqual((seen["width"], seen["height"], len(seen["faces"])), (640, 360, 4))
+                for a, b in zip(upright["faces"], seen["faces"]):
+                    self.assertLess(max(abs(p - q) for m, n in zip(a["landmarks"], b["landmarks"]) for p, q in zip(m[:2], n[:2])), 1)
+                self.assertEqual(shape(self.out / "a-annotated.png"), ("png", 640, 360))
+                written = pixels(self.out / "a-annotated.png")
+                differ = sum(abs(p - q) > 32 for p, q in zip(written, annotated))
+                self.assertLess(differ, len(annotated) // 100)
 
     def test_a_folder_gives_a_folder_with_one_each_and_none_takes_another_s_name(self):
         for name in ("a.jpg", "a.png", "a.webp", "b.jpg"):

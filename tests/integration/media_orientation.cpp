@@ -121,6 +121,20 @@ TEST(picture_orientation, counts_in_a_stream_of_pictures_and_in_an_animated_png)
         EXPECT_EQ(frame.frame.picture.turn, rotation::cw90);
 }
 
+// libjxl turns them: turning them again would lay them on their side.
+TEST(picture_orientation, of_jpeg_xl_is_not_applied_twice) {
+    for (int orientation = 1; orientation <= 8; ++orientation) {
+        const luma seen = read_upright(FACEFLOW_TEST_DATA "/jxl/orientation" + std::to_string(orientation) + ".jxl");
+        ASSERT_EQ(seen.width, 16) << orientation;
+        ASSERT_EQ(seen.height, 8) << orientation;
+        const auto corner = [&](int x, int y) { return seen.values[static_cast<std::size_t>(16 * y + x)]; };
+        EXPECT_GT(corner(0, 0), 200) << orientation;
+        EXPECT_GT(corner(0, 7), 200) << orientation;
+        EXPECT_LT(corner(15, 0), 50) << orientation;
+        EXPECT_NEAR(corner(15, 7), 127, 40) << orientation;
+    }
+}
+
 TEST(picture_orientation, that_makes_no_sense_is_upright) {
     const std::string png = read_bytes(make("plain.png", upright_filter));
     const std::string good = exif(6, endian::little);
