@@ -45,6 +45,7 @@ result<frame_ptr> decoder::next(const packet_source& packets) {
         if (code == AVERROR(ENOMEM)) return fail(errc::out_of_memory, "no memory to decode a frame");
         if (code != AVERROR(EAGAIN)) {
             ++corrupt_;
+            last_failure_ = code;
             continue;
         }
         if (auto fed = feed(packets); !fed) return tl::unexpected(fed.error());
@@ -76,6 +77,7 @@ result<void> decoder::feed(const packet_source& packets) {
     const int code = avcodec_send_packet(codec_.get(), packet_.get());
     av_packet_unref(packet_.get());
     if (code == AVERROR(ENOMEM)) return fail(errc::out_of_memory, "no memory to decode a frame");
+    if (code < 0) last_failure_ = code;
     if (code < 0 || damaged) ++corrupt_;
     return {};
 }

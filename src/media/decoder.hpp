@@ -29,6 +29,8 @@ public:
 
     // The error number that ended the stream; AVERROR_EOF at its regular end.
     [[nodiscard]] int ended_with() const noexcept { return ended_with_; }
+    // The error number that the last packet which did not decode failed with, or 0.
+    [[nodiscard]] int last_failure() const noexcept { return last_failure_; }
     // Packets that did not decode, since the last call.
     [[nodiscard]] std::uint64_t take_corrupt() noexcept { return std::exchange(corrupt_, 0); }
 
@@ -43,6 +45,7 @@ private:
     codec_ptr codec_;
     packet_ptr packet_;
     int ended_with_ = 0;
+    int last_failure_ = 0;
     std::uint64_t corrupt_ = 0;
 };
 

@@ -31,7 +31,7 @@ bool moves(file_bytes webp) noexcept {
 }
 
 // Why a picture of a known format gave no frame.
-std::string explain(const picture_file& file, AVCodecID codec, file_bytes bytes) {
+std::string explain(const picture_file& file, AVCodecID codec, file_bytes bytes, int failure) {
     if (const auto size = size_in_header(codec, bytes)) {
         if (const auto fits = check_size("it", size->width, size->height); !fits) return fits.error().message;
     }
@@ -39,6 +39,14 @@ std::string explain(const picture_file& file, AVCodecID codec, file_bytes bytes)
         return "it is an animated WebP, which this FFmpeg cannot read; convert it to GIF or PNG, for example with "
                "`convert '" +
                file.path() + "' picture.gif` of ImageMagick";
+    }
+    if (codec == AV_CODEC_ID_TIFF && is_big_tiff(bytes))
+        return "it is a BigTIFF, which this FFmpeg cannot read; convert it to PNG, or to an ordinary TIFF with "
+               "`tiffcp`";
+    if (failure == AVERROR_PATCHWELCOME || failure == AVERROR(ENOSYS) ||
+        (codec == AV_CODEC_ID_MJPEG && is_arithmetic_jpeg(bytes))) {
+        return std::string("it is a kind of ") + (codec == AV_CODEC_ID_MJPEG ? "jpeg" : avcodec_get_name(codec)) +
+               " that this FFmpeg cannot read; convert it to JPEG or PNG";
     }
     return "its data is damaged";
 }
@@ -93,7 +101,7 @@ result<decoded_picture> decode_coded(const picture_file& file, AVCodecID codec) 
     });
     if (!frame) return unreadable(file.path(), frame.error().message);
     const file_bytes bytes(whole->data, size);
-    if (!*frame) return unreadable(file.path(), explain(file, codec, bytes));
+    if (!*frame) return unreadable(file.path(), explain(file, codec, bytes, made->last_failure()));
     stream_traits traits;
     traits.codec = codec;
     auto picture = describe(file.path(), *made, std::move(*frame), traits);

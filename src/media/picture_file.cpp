@@ -15,6 +15,7 @@
 #include "media/fd_stream.hpp"
 #include "media/heif.hpp"
 #include "media/sources.hpp"
+#include "media/tiff_directory.hpp"
 
 namespace faceflow::media {
 
@@ -107,6 +108,7 @@ result<picture_kind> picture_file::kind() const {
     if (auto r = read(padded.data(), static_cast<std::size_t>(size)); !r) return tl::unexpected(r.error());
     if (is_heif_still(file_bytes(padded).first(static_cast<std::size_t>(size))))
         return picture_kind{picture_form::heif, AV_CODEC_ID_NONE};
+    if (is_big_tiff(padded)) return coded(AV_CODEC_ID_TIFF);
     const std::string extension = extension_of(path_);
     const std::string name = "picture." + extension;
     const AVProbeData data{name.c_str(), padded.data(), size, nullptr};

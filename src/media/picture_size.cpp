@@ -17,16 +17,20 @@ std::optional<stated_size> numbers(file_bytes bytes, std::uint64_t width_at, std
     return stated_size{*width, *height};
 }
 
-// The first frame header, behind any number of other segments.
-std::optional<stated_size> jpeg_size(file_bytes bytes) noexcept {
+// Of the first frame header, behind any number of other segments.
+std::optional<std::uint64_t> jpeg_frame(file_bytes bytes) noexcept {
     for (std::uint64_t at = 2;;) {
         const auto marker = number_at(bytes, at, 2, byte_order::big),
                    length = number_at(bytes, at + 2, 2, byte_order::big);
         if (!length || *marker < 0xFFC0) return std::nullopt;
-        const bool frame = *marker <= 0xFFCF && *marker != 0xFFC4 && *marker != 0xFFC8 && *marker != 0xFFCC;
-        if (frame) return numbers(bytes, at + 7, at + 5, 2, byte_order::big);
+        if (*marker <= 0xFFCF && *marker != 0xFFC4 && *marker != 0xFFC8 && *marker != 0xFFCC) return at;
         at += *marker == 0xFFFF ? 1 : 2 + *length;
     }
+}
+
+std::optional<stated_size> jpeg_size(file_bytes bytes) noexcept {
+    const auto at = jpeg_frame(bytes);
+    return at ? numbers(bytes, *at + 7, *at + 5, 2, byte_order::big) : std::nullopt;
 }
 
 std::optional<stated_size> tiff_size(file_bytes bytes) noexcept {
@@ -53,6 +57,11 @@ std::optional<stated_size> size_in_header(AVCodecID codec, file_bytes bytes) noe
         case AV_CODEC_ID_TIFF: return tiff_size(bytes);
         default: return std::nullopt;
     }
+}
+
+bool is_arithmetic_jpeg(file_bytes bytes) noexcept {
+    const auto at = jpeg_frame(bytes);
+    return at && number_at(bytes, *at, 2, byte_order::big).value_or(0) > 0xFFC8;
 }
 
 result<void> check_size(const std::string& what, std::uint64_t width, std::uint64_t height) {

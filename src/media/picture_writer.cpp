@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/part_file.hpp"
+#include "core/thread.hpp"
 #include "media/annotate.hpp"
 #include "media/byte_reader.hpp"
 #include "media/picture_file.hpp"
@@ -77,9 +78,12 @@ public:
             return fail(errc::internal, "a picture came that was not announced");
         const fs::path target = found->second.back();
         if (found->second.size() > 1) found->second.pop_back();  // named twice: one file for each time
-        auto picture = annotate(frame.picture, faces);
-        auto coded = picture ? encode_picture(*picture, target.extension() == png_extension)
-                             : result<packet_ptr>(tl::unexpected(picture.error()));
+        // A picture that there is no memory for is one less.
+        auto coded = caught_result("drawing on a picture", [&]() -> result<packet_ptr> {
+            auto picture = annotate(frame.picture, faces);
+            if (!picture) return tl::unexpected(std::move(picture.error()));
+            return encode_picture(*picture, target.extension() == png_extension);
+        });
         if (!coded) {
             if (skipped_++ == 0) why_skipped_ = *frame.input + ": " + coded.error().message;
             return {};
@@ -116,8 +120,8 @@ private:
         }
         auto named = part->settle();
         if (!named) {
-            part->discard();
-            return tl::unexpected(std::move(named.error()));
+            const fs::path where = part->keep();
+            return fail(named.error().code, named.error().message + "; it is whole, as " + where.string());
         }
         named_ = std::move(*named);
         ++written_;

@@ -10,6 +10,11 @@
 
 namespace faceflow::media {
 
+// The variety for more than 4 GiB, which is none of the below.
+[[nodiscard]] inline bool is_big_tiff(std::span<const std::uint8_t> bytes) noexcept {
+    return starts_with(bytes, {"II+\0", 4}) || starts_with(bytes, {"MM\0+", 4});
+}
+
 class tiff_directories {
 public:
     // nullopt: no TIFF header at the start.

@@ -18,5 +18,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     [[maybe_unused]] const heif_picture meta = read_heif_meta(bytes);
     for (const AVCodecID codec : {AV_CODEC_ID_PNG, AV_CODEC_ID_BMP, AV_CODEC_ID_MJPEG, AV_CODEC_ID_TIFF})
         [[maybe_unused]] const auto stated = size_in_header(codec, bytes);
+    [[maybe_unused]] const bool arithmetic = is_arithmetic_jpeg(bytes);
     return 0;
 }

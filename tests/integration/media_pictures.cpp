@@ -159,14 +159,22 @@ TEST(media_pictures, that_this_ffmpeg_cannot_read_say_so) {
     write_bytes(at("tiles.heic"), heif_of(avif, "heic", "grid"));
     write_bytes(at("tiles.avif"), heif_of(avif, "avif", "grid"));
     write_bytes(at("single.heic"), heif_of(avif, "heic", "hvc1"));
+    write_bytes(at("big.tif"), std::string("II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0", 16) + std::string(200, '\0'));
+    // Arithmetic coding.
+    std::string jpeg = read_bytes(make("coded.jpg", "-f lavfi -i testsrc2=s=64x48 -frames:v 1"));
+    jpeg[jpeg.find("\xff\xc0") + 1] = '\xc9';
+    write_bytes(at("arithmetic.jpg"), jpeg);
     for (const auto& [file, what] : {std::pair{"moving.webp", "an animated WebP"},
+                                     {"big.tif", "a BigTIFF"},
+                                     {"arithmetic.jpg", "a kind of jpeg"},
                                      {"tiles.heic", "made of tiles"},
                                      {"tiles.avif", "made of tiles"},
                                      {"single.heic", "an HEIC picture"}}) {
         const auto opened = open_source(at(file), {});
         ASSERT_FALSE(opened) << file;
         EXPECT_NE(opened.error().message.find(what), std::string::npos) << opened.error().message;
-        EXPECT_NE(opened.error().message.find("this FFmpeg cannot read; convert"), std::string::npos);
+        EXPECT_NE(opened.error().message.find("this FFmpeg cannot read; convert"), std::string::npos)
+            << opened.error().message;
         EXPECT_EQ(opened.error().message.find("damaged"), std::string::npos);
     }
 }
