@@ -75,7 +75,7 @@ result<cv::Mat> annotate(const image& picture, const frame_faces& faces) {
     yuv_planes planes = canvases.planes_of(**canvas);
     const yuv_planes before{planes.y.clone(), planes.u.clone(), planes.v.clone(), planes.matrix, planes.range};
     draw_faces_on(planes, faces);
-    const auto drawn = to_bgr(image_of(**canvas, canvases.format()));
+    auto drawn = to_bgr(image_of(**canvas, canvases.format()));
     if (!drawn) return drawn;
     // The canvas of an odd picture has a line more.
     const cv::Rect area(0, 0, plain.cols, plain.rows);

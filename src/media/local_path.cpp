@@ -9,7 +9,7 @@ namespace faceflow::media {
 
 namespace {
 
-std::string lower(std::string_view text) {
+std::string lower_case(std::string_view text) {
     std::string low(text);
     std::ranges::transform(low, low.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return low;
@@ -40,13 +40,13 @@ result<std::string> decoded(const std::string& input, std::string_view path) {
 
 result<std::string> local_path(const std::string& input) {
     constexpr std::string_view scheme = "file:";
-    if (lower(std::string_view(input).substr(0, scheme.size())) != scheme) return input;
+    if (lower_case(std::string_view(input).substr(0, scheme.size())) != scheme) return input;
     std::string_view rest = std::string_view(input).substr(scheme.size());
     if (!rest.starts_with('/')) return input;  // a file that is called so
     if (rest.starts_with("//")) {
         rest.remove_prefix(2);
         const std::size_t slash = std::min(rest.find('/'), rest.size());
-        const std::string host = lower(rest.substr(0, slash));
+        const std::string host = lower_case(rest.substr(0, slash));
         if (!host.empty() && host != "localhost") {
             return fail(errc::invalid_argument, input + " names a file of the host " + host +
                                                     "; only files of this machine can be read so: file:///path, or the "

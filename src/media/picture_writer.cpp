@@ -145,8 +145,8 @@ std::vector<std::string> annotated_names(const std::vector<std::string>& picture
         const fs::path path(picture);
         const std::string end = is_png(picture) ? png_extension : ".jpg";
         const std::string stem = shortened(path.stem().string()), whole = shortened(path.filename().string());
-        std::string name = stem + "-annotated" + end;
-        if (taken.contains(name)) name = whole + "-annotated" + end;
+        std::string name = fmt::format("{}-annotated{}", stem, end);
+        if (taken.contains(name)) name = fmt::format("{}-annotated{}", whole, end);
         for (int n = 2; taken.contains(name); ++n)
             name = fmt::format("{}-annotated-{}{}", stem, n, end);
         taken.insert(name);

@@ -13,12 +13,12 @@ namespace {
 
 using namespace testing_media;
 
-constexpr int width = 64, height = 48;
+constexpr int upright_width = 64, upright_height = 48;
 constexpr const char* upright_filter = "-f lavfi -i testsrc2=s=64x48 -frames:v 1";
 
 // From the upright picture to the one that is stored where an orientation is stated.
-constexpr std::array stored = {"null",        "hflip",       "hflip,vflip", "vflip",
-                               "transpose=0", "transpose=2", "transpose=3", "transpose=1"};
+constexpr std::array stored_by = {"null",        "hflip",       "hflip,vflip", "vflip",
+                                  "transpose=0", "transpose=2", "transpose=3", "transpose=1"};
 constexpr std::array heif_turns = {heif_turn{},     heif_turn{0, 1}, heif_turn{2},    heif_turn{0, 0},
                                    heif_turn{3, 1}, heif_turn{3},    heif_turn{1, 1}, heif_turn{1}};
 
@@ -57,41 +57,42 @@ luma read_upright(const std::string& path) {
     return decoded ? upright_luma(*decoded) : luma{};
 }
 
-struct format {
+struct oriented_format {
     const char* name;
     const char* arguments;
     std::function<std::string(const std::string& bytes, int orientation, endian order)> tagged;
 };
 
-std::vector<format> formats() {
+std::vector<oriented_format> oriented_formats() {
     const auto sideways = [](int orientation) { return orientation >= 5; };
-    return {format{"png", "", [](const auto& b, int o, endian e) { return png_with_exif(b, exif(o, e)); }},
-            format{"tif", "", [](const auto& b, int o, endian) { return tiff_with_orientation(b, o); }},
-            format{"jpg", "-pix_fmt yuvj444p -q:v 2",
-                   [](const auto& b, int o, endian e) { return jpeg_with_exif(b, exif(o, e)); }},
-            format{"webp", "-lossless 1",
-                   [=](const auto& b, int o, endian e) {
-                       return webp_with_exif(b, sideways(o) ? height : width, sideways(o) ? width : height, exif(o, e));
-                   }},
-            format{"avif", "-c:v libaom-av1 -still-picture 1 -crf 5 -cpu-used 8 -pix_fmt yuv444p",
-                   [](const auto& b, int o, endian) {
-                       return avif_with_turn(b, heif_turns[static_cast<std::size_t>(o - 1)]);
-                   }}};
+    return {oriented_format{"png", "", [](const auto& b, int o, endian e) { return png_with_exif(b, exif(o, e)); }},
+            oriented_format{"tif", "", [](const auto& b, int o, endian) { return tiff_with_orientation(b, o); }},
+            oriented_format{"jpg", "-pix_fmt yuvj444p -q:v 2",
+                            [](const auto& b, int o, endian e) { return jpeg_with_exif(b, exif(o, e)); }},
+            oriented_format{"webp", "-lossless 1",
+                            [=](const auto& b, int o, endian e) {
+                                return webp_with_exif(b, sideways(o) ? upright_height : upright_width,
+                                                      sideways(o) ? upright_width : upright_height, exif(o, e));
+                            }},
+            oriented_format{"avif", "-c:v libaom-av1 -still-picture 1 -crf 5 -cpu-used 8 -pix_fmt yuv444p",
+                            [](const auto& b, int o, endian) {
+                                return avif_with_turn(b, heif_turns[static_cast<std::size_t>(o - 1)]);
+                            }}};
 }
 
 class oriented_pictures : public testing::TestWithParam<int> {};
 
 TEST_P(oriented_pictures, come_out_upright) {
-    const auto all = formats();
-    const format& f = all[static_cast<std::size_t>(GetParam())];
+    const auto all = oriented_formats();
+    const oriented_format& f = all[static_cast<std::size_t>(GetParam())];
     const std::string extension = std::string(".") + f.name;
     const luma upright =
         read_upright(make("upright" + extension, std::string(upright_filter) + " -vf format=rgb24 " + f.arguments));
-    ASSERT_EQ(upright.width, width);
+    ASSERT_EQ(upright.width, upright_width);
     for (int orientation = 1; orientation <= 8; ++orientation) {
         const std::string plain = make("stored" + std::to_string(orientation) + extension,
                                        std::string(upright_filter) + " -vf format=rgb24," +
-                                           stored[static_cast<std::size_t>(orientation - 1)] + " " + f.arguments);
+                                           stored_by[static_cast<std::size_t>(orientation - 1)] + " " + f.arguments);
         for (const endian order : {endian::big, endian::little}) {
             const std::string path = at("oriented" + extension);
             write_bytes(path, f.tagged(read_bytes(plain), orientation, order));
@@ -101,15 +102,16 @@ TEST_P(oriented_pictures, come_out_upright) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(of_every_format, oriented_pictures, testing::Range(0, 5),
-                         [](const auto& about) { return formats()[static_cast<std::size_t>(about.param)].name; });
+INSTANTIATE_TEST_SUITE_P(of_every_format, oriented_pictures, testing::Range(0, 5), [](const auto& about) {
+    return oriented_formats()[static_cast<std::size_t>(about.param)].name;
+});
 
 TEST(picture_orientation, counts_in_a_stream_of_pictures_and_in_an_animated_png) {
     const std::string png = read_bytes(make("turned.png", upright_filter));
     write_bytes(at("turned.png.stream"), png_with_exif(png, exif(6, endian::big)));
     const auto stream = open_demux_source(at("turned.png.stream"), source_kind::file, {});
     ASSERT_TRUE(stream) << stream.error().message;
-    EXPECT_EQ((*stream)->info().width, height);
+    EXPECT_EQ((*stream)->info().width, upright_height);
 
     const std::string moving = read_bytes(make("moving.apng", "-f lavfi -i testsrc2=s=64x48:r=5:d=1 -f apng"));
     write_bytes(at("moving_turned.png"), png_with_exif(moving, exif(6, endian::little)));
