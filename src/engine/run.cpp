@@ -228,12 +228,12 @@ private:
             ++n;
             if (auto r = engine_->submit(std::move(f)); !r) {
                 engine_->counters().errors.add(name(r.error().code));
-                told.tell(info.input + ": " + r.error().message);
-                remember(r.error());
                 if (auto health = engine_->health(); !health) {
                     s.ended = health;
                     break;
                 }
+                if (r.error().code != errc::device_lost) told.tell(info.input + ": " + r.error().message);
+                remember(r.error());
             }
         }
         end_capture(s);
