@@ -25,6 +25,30 @@ std::vector<std::string> long_names(const CLI::App& app) {
     return names;
 }
 
+// What stands behind `--` is no option, whatever it begins with. CLI11 gives such arguments to the program instead of a command that
+// has what it needs; so they go through it marked, which also keeps it from looking at their first letter.
+constexpr char operand_mark = '\x01';
+
+void mark_operands(std::vector<std::string>& args) {
+    const auto dashes = std::find(args.begin(), args.end(), "--");
+    if (dashes == args.end()) return;
+    for (auto operand = args.erase(dashes); operand != args.end(); ++operand)
+        operand->insert(operand->begin(), operand_mark);
+}
+
+std::string without_mark(std::string argument) {
+    if (argument.starts_with(operand_mark)) argument.erase(argument.begin());
+    return argument;
+}
+
+void unmark_operands(CLI::App& app) {
+    for (auto* o : app.get_options()) {
+        if (o->get_positional()) o->transform(without_mark, "");
+    }
+    for (auto* nested : app.get_subcommands([](CLI::App*) { return true; }))
+        unmark_operands(*nested);
+}
+
 int unknown(const std::string& what, const CLI::App& app) {
     std::vector<std::string> candidates;
     const bool option = what.starts_with("-");
@@ -42,6 +66,12 @@ int unknown(const std::string& what, const CLI::App& app) {
                                near.empty() ? "" : fmt::format("; did you mean {}?", near), full_name(app))});
 }
 
+int unexpected(const std::string& what, const CLI::App& app) {
+    if (!what.starts_with(operand_mark)) return unknown(what, app);
+    return report({errc::invalid_argument,
+                   fmt::format("'{}' is one argument too many; see {} --help", without_mark(what), full_name(app))});
+}
+
 // The key of a file that would set what this argument sets.
 std::string key_of(const std::string& argument) {
     const std::string name = argument.starts_with("--") ? argument.substr(2, argument.find('=') - 2) : "";
@@ -52,7 +82,6 @@ std::string key_of(const std::string& argument) {
 result<void> expand_config(std::vector<std::string>& args, const CLI::App& app, given& options) {
     std::string path;
     for (std::size_t i = 0; i < args.size(); ++i) {
-        if (args[i] == "--") break;
         if (args[i] == "--config" && i + 1 < args.size()) path = args[i + 1];
         if (args[i].starts_with("--config=")) path = args[i].substr(9);
     }
@@ -106,6 +135,7 @@ int main(int argc, char** argv) {
                    {"How frames move, in each of the flows", "faceflow compare clip.mp4 --device emulated"},
                    {"More of one command", "faceflow run --help"},
                    {"All of it, to read", "faceflow manual | man -l -"}});
+    unmark_operands(app);
     for (const auto& c : commands) {
         c.app->allow_extras();
         for (auto* o : c.app->get_options()) {
@@ -116,6 +146,7 @@ int main(int argc, char** argv) {
     }
 
     std::vector<std::string> args(argv + 1, argv + argc);
+    mark_operands(args);
     given options;
     if (auto r = expand_config(args, app, options); !r) return report(r.error());
     std::reverse(args.begin(), args.end());  // CLI11 takes them last first
@@ -127,11 +158,12 @@ int main(int argc, char** argv) {
     }
     for (const auto& c : commands) {
         if (!c.app->parsed()) continue;
-        if (const auto extra = c.app->remaining(true); !extra.empty()) return unknown(extra.front(), innermost(*c.app));
+        if (const auto extra = c.app->remaining(true); !extra.empty())
+            return unexpected(extra.front(), innermost(*c.app));
         options.command = &innermost(*c.app);
         return c.run(options);
     }
-    if (const auto extra = app.remaining(); !extra.empty()) return unknown(extra.front(), app);
+    if (const auto extra = app.remaining(); !extra.empty()) return unexpected(extra.front(), app);
     to_stdout("{}", app.help());
     return exit_usage;
 }

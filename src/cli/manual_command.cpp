@@ -130,6 +130,9 @@ void print_manual(CLI::App& app) {
               version(), roff_escaped(app.get_description()));
     for (const auto* sub : commands_of(app))
         to_stdout(".B faceflow {}\n{}\n.br\n", sub->get_name(), roff_escaped(arguments_of(*sub)));
+    to_stdout(
+        ".PP\nWhat follows \\fB\\-\\-\\fR is no option, so that names may begin with a dash: "
+        "\\fBfaceflow run \\-\\- \\-odd.mp4\\fR.\n");
     to_stdout(".SH COMMANDS\n");
     for (auto* sub : commands_of(app))
         print_command(*sub);

@@ -89,10 +89,11 @@ int execute(const run_arguments& a, const given& options) {
 declared add_run(CLI::App& app) {
     auto a = std::make_shared<run_arguments>();
     auto* run = app.add_subcommand("run", "find and follow the faces of videos, pictures, cameras and streams");
-    run->add_option("INPUT", a->request.inputs,
-                    "a video file, a picture, a folder or quoted glob of pictures, /dev/videoN, rtsp://..., "
-                    "http(s)://..., or - for "
-                    "standard input; several are several sources")
+    run->add_option(
+           "INPUT", a->request.inputs,
+           "a video file, a picture, a folder or quoted glob of pictures, /dev/videoN, rtsp://..., "
+           "http(s)://..., or - for standard input; several are several sources, but pictures that follow each other "
+           "are one, like a folder of them")
         ->required()
         ->type_name("INPUT");
     const auto output = "Output";
@@ -107,7 +108,10 @@ declared add_run(CLI::App& app) {
     run->add_option("--trace", a->trace, "write a trace of stages and transfers, to look at in ui.perfetto.dev")
         ->type_name("FILE")
         ->group(output);
-    run->add_flag("--video,!--no-video", a->video, "write annotated.mp4")->default_str("on")->group(output);
+    run->add_flag("--video,!--no-video", a->video,
+                  "write annotated.mp4, and of pictures NAME-annotated.jpg (.png of a PNG)")
+        ->default_str("on")
+        ->group(output);
     run->add_flag("--quiet,!--no-quiet", a->quiet, "show no progress and no summary")->group(output);
     run->add_flag("--json,!--no-json", a->json, "print the summary as JSON instead of in words")->group(output);
     one_of(*run->add_option("--decode", a->request.decode,
@@ -117,7 +121,9 @@ declared add_run(CLI::App& app) {
                 ->group("Frames on devices with memory of their own"),
            {"auto", "gpu", "cpu"});
     const auto part = "Which frames";
-    run->add_option("--limit", a->limit, "stop after N frames of each input; 0: no limit")->type_name("N")->group(part);
+    run->add_option("--limit", a->limit, "stop after N frames of each source; 0: no limit")
+        ->type_name("N")
+        ->group(part);
     run->add_option("--start", a->start, "begin at this time of each input")
         ->type_name("SECONDS")
         ->check(CLI::NonNegativeNumber.description(""))
@@ -140,6 +146,8 @@ declared add_run(CLI::App& app) {
         *run,
         {{"Annotate a video, and write its faces, into results/", "faceflow run interview.mp4 --out results"},
          {"A camera, detecting in every third frame only", "faceflow run /dev/video0 --no-video --detect-every 3"},
+         {"A picture of each picture in a folder, with its faces drawn on it", "faceflow run holiday/ --out results"},
+         {"Names that begin with a dash", "faceflow run --out results -- -odd.mp4"},
          {"Two videos at a time, as two sources", "faceflow run left.mp4 right.mp4 --out both"},
          {"Ten seconds of a video as lines of JSON", "faceflow run clip.mp4 --start 5 --end 15 --out - > faces.ndjson"},
          {"Whatever FFmpeg can read", "ffmpeg -i in.mov -f nut - | faceflow run - --out results"}});

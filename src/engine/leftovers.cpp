@@ -18,7 +18,7 @@ namespace {
 
 bool of_a_run(const std::string& name) {
     return name == "faces.ndjson" || name == "faces.csv" || name == "summary.json" ||
-           (name.starts_with("annotated") && name.find(".mp4") != std::string::npos);
+           (name.starts_with("annotated") && name.find(".mp4") != std::string::npos) || is_annotated_picture(name);
 }
 
 bool is_locked(const fs::path& file) {
@@ -26,15 +26,29 @@ bool is_locked(const fs::path& file) {
     return opened && ::flock(opened.get(), LOCK_SH | LOCK_NB) != 0 && (errno == EWOULDBLOCK || errno == EACCES);
 }
 
-}  // namespace
-
-std::vector<leftover> find_leftovers(const fs::path& folder) {
-    std::vector<leftover> found;
+void find_in(const fs::path& folder, std::vector<leftover>& found) {
     std::error_code ec;
     for (fs::directory_iterator entry(folder, ec), end; !ec && entry != end; entry.increment(ec)) {
         auto names = parse_part_name(entry->path().filename().string());
         if (!names) continue;
         found.push_back({entry->path(), std::move(names->name), std::move(names->token), is_locked(entry->path())});
+    }
+}
+
+}  // namespace
+
+bool is_annotated_picture(const std::string& name) {
+    return name.find("-annotated") != std::string::npos && (name.ends_with(".jpg") || name.ends_with(".png"));
+}
+
+std::vector<leftover> find_leftovers(const fs::path& folder) {
+    std::vector<leftover> found;
+    find_in(folder, found);
+    std::error_code ec;
+    for (fs::directory_iterator entry(folder, ec), end; !ec && entry != end; entry.increment(ec)) {
+        std::error_code gone;
+        if (entry->path().filename().string().starts_with("annotated") && entry->is_directory(gone))
+            find_in(entry->path(), found);
     }
     // Its trace has whatever name it was given, and the run's token.
     std::set<std::string> runs;

@@ -14,7 +14,10 @@ struct leftover {
     bool live = false;  // a run that goes on writes it
 };
 
-// Of the outputs that a run writes into its folder, by run and name. Looks, and changes nothing.
+// Whether a run gives such a name to an annotated picture.
+[[nodiscard]] bool is_annotated_picture(const std::string& name);
+
+// Of the outputs that a run writes into its folder, or a folder of pictures in it, by run and name. Looks, and changes nothing.
 [[nodiscard]] std::vector<leftover> find_leftovers(const std::filesystem::path& folder);
 
 }  // namespace faceflow

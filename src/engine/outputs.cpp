@@ -12,6 +12,7 @@
 
 #include "core/thread.hpp"
 #include "engine/leftovers.hpp"
+#include "media/picture_writer.hpp"
 
 namespace faceflow {
 namespace fs = std::filesystem;
@@ -58,6 +59,7 @@ result<std::unique_ptr<outputs>> outputs::open(const run_request& request,
                                                const std::vector<const media::source_info*>& sources,
                                                std::stop_token stop, std::function<void()> none_left) {
     std::unique_ptr<outputs> made(new outputs(request, std::move(stop), std::move(none_left)));
+    if (request.video && request.out != "-") made->annotated_ = name_annotated(request.out, sources);
     auto opened = made->check_targets(sources);
     if (opened && request.out != "-") opened = made->make_folder();
     if (opened) opened = made->open_all(sources);
@@ -67,10 +69,6 @@ result<std::unique_ptr<outputs>> outputs::open(const run_request& request,
     return tl::unexpected(std::move(opened.error()));
 }
 
-fs::path outputs::video_path(std::size_t number) const {
-    return request_.out / (request_.inputs.size() == 1 ? "annotated.mp4" : fmt::format("annotated-{}.mp4", number));
-}
-
 result<void> outputs::check_targets(const std::vector<const media::source_info*>& sources) {
     std::vector<fs::path> targets;
     if (request_.out == "-") {
@@ -78,8 +76,8 @@ result<void> outputs::check_targets(const std::vector<const media::source_info*>
     } else {
         if (request_.ndjson) targets.push_back(request_.out / "faces.ndjson");
         if (request_.csv) targets.push_back(request_.out / "faces.csv");
-        for (std::size_t i = 0; request_.video && i < sources.size(); ++i)
-            targets.push_back(video_path(i));
+        for (const auto& a : annotated_)
+            targets.push_back(a.target);
         targets.push_back(request_.out / "summary.json");
     }
     if (!request_.trace_file.empty()) targets.push_back(request_.trace_file);
@@ -97,7 +95,7 @@ result<void> outputs::check_targets(const std::vector<const media::source_info*>
             }
         }
     }
-    return {};
+    return refuse_pictures_that_are_inputs(annotated_, sources);
 }
 
 result<void> outputs::make_folder() {
@@ -140,8 +138,8 @@ result<void> outputs::open_all(const std::vector<const media::source_info*>& sou
         if (request_.csv) {
             if (auto r = add_rows(media::make_csv_writer(request_.out / "faces.csv", o)); !r) return r;
         }
-        for (std::size_t i = 0; request_.video && i < sources.size(); ++i) {
-            if (auto r = add_video(i, *sources[i]); !r) return r;
+        for (std::size_t i = 0; i < annotated_.size(); ++i) {
+            if (auto r = add_annotated(i, *sources[i]); !r) return r;
         }
     }
     if (!request_.trace_file.empty()) {
@@ -165,15 +163,23 @@ result<void> outputs::add_rows(result<std::unique_ptr<media::result_writer>> wri
     return {};
 }
 
-result<void> outputs::add_video(std::size_t number, const media::source_info& from) {
-    media::video_writer_options v;
-    v.path = video_path(number);
-    v.token = token_;
-    if (from.has_audio && from.kind == media::source_kind::file) v.audio_from = from.files.front();
-    v.start_seconds = request_.reading.start_seconds.value_or(0);
-    if (from.frames_per_second > 0) v.frames_per_second = from.frames_per_second;
-    const fs::path path = v.path;
-    auto sink = video_sink::open(std::move(v), [this, path](const error& e) { tell_failure(path, e); });
+result<void> outputs::add_annotated(std::size_t number, const media::source_info& from) {
+    const annotated_target& a = annotated_[number];
+    const auto writer = [&]() -> result<std::unique_ptr<media::video_writer>> {
+        if (from.pictures) {
+            return media::make_picture_writer(
+                {a.target, from.files, a.pictures, from.kind != media::source_kind::file, token_});
+        }
+        media::video_writer_options v;
+        v.path = a.target;
+        v.token = token_;
+        if (from.has_audio && from.kind == media::source_kind::file) v.audio_from = from.files.front();
+        v.start_seconds = request_.reading.start_seconds.value_or(0);
+        if (from.frames_per_second > 0) v.frames_per_second = from.frames_per_second;
+        return media::video_writer::create(std::move(v));
+    };
+    auto sink =
+        video_sink::open(writer(), a.target, [this, target = a.target](const error& e) { tell_failure(target, e); });
     if (!sink) return tl::unexpected(std::move(sink.error()));
     videos_.push_back(std::move(*sink));
     ++takers_;
@@ -299,13 +305,13 @@ void outputs::finish(const trace* drawn) {
         if (!failed_before) request_.note(path.error().message);
         set_aside(file.target(), path.error(), file.keep());
     }
-    for (std::size_t i = 0; i < videos_.size(); ++i) {
-        auto& video = *videos_[i];
+    for (auto& sink : videos_) {
+        auto& video = *sink;
         const bool failed_before = video.failed().has_value();
         auto finished = video.finish();
         if (!finished) {
             if (!failed_before) request_.note(finished.error().message);
-            set_aside(video_path(i), finished.error(), video.keep());
+            set_aside(video.target(), finished.error(), video.keep());
             continue;
         }
         if (!*finished) continue;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/output_file.hpp"
+#include "engine/annotated.hpp"
 #include "engine/run.hpp"
 #include "engine/summary.hpp"
 #include "engine/video_sink.hpp"
@@ -67,11 +68,10 @@ private:
     void tell_of_leftovers();
     [[nodiscard]] result<void> open_all(const std::vector<const media::source_info*>& sources);
     [[nodiscard]] result<void> add_rows(result<std::unique_ptr<media::result_writer>> writer);
-    [[nodiscard]] result<void> add_video(std::size_t number, const media::source_info& from);
+    [[nodiscard]] result<void> add_annotated(std::size_t number, const media::source_info& from);
     [[nodiscard]] result<void> open_summary();
     [[nodiscard]] result<void> start_keepers();
     void end_keepers() noexcept;
-    [[nodiscard]] std::filesystem::path video_path(std::size_t number) const;
 
     void flush_rows();
     void sync_all();
@@ -84,7 +84,8 @@ private:
     const std::function<void()> none_left_;
     const std::string token_ = make_part_token();
     std::vector<std::unique_ptr<row_sink>> rows_;
-    std::vector<std::unique_ptr<video_sink>> videos_;  // by source; empty without videos
+    std::vector<annotated_target> annotated_;          // by source; empty with --no-video
+    std::vector<std::unique_ptr<video_sink>> videos_;  // the same
     std::optional<output_file> trace_;
     std::optional<part_file> summary_;
     std::atomic<std::size_t> takers_{0};  // of frames, that have not failed

@@ -156,6 +156,17 @@ std::string read_all(int descriptor) {
     return text;
 }
 
+// A PNG's last chunk, or a JPEG's last marker.
+bool ends_like_a_picture(int descriptor) {
+    constexpr std::string_view png("IEND\xae\x42\x60\x82", 8), jpeg("\xff\xd9", 2);
+    struct stat about {};
+    std::string end(png.size(), '\0');
+    if (::fstat(descriptor, &about) != 0 || about.st_size < static_cast<off_t>(end.size())) return false;
+    const off_t at = about.st_size - static_cast<off_t>(end.size());
+    return ::pread(descriptor, end.data(), end.size(), at) == static_cast<ssize_t>(end.size()) &&
+           (end == png || end.ends_with(jpeg));
+}
+
 // One run's leftovers.
 class run_recovery {
 public:
@@ -194,6 +205,7 @@ private:
             return {};
         }
         if (l.name.ends_with(".mp4")) return video(std::move(*part));
+        if (is_annotated_picture(l.name)) return picture(std::move(*part));
         const bool lines = l.name == "faces.ndjson";
         if (!lines && l.name != "faces.csv") return trace(std::move(*part));
         const rows found = lines ? whole_lines(part->descriptor()) : whole_csv(part->descriptor());
@@ -218,6 +230,16 @@ private:
         return name(std::move(part));
     }
 
+    // One that was whole when its program died gets its name; those before it have theirs.
+    result<void> picture(part_file part) {
+        if (ends_like_a_picture(part.descriptor())) {
+            const fs::path target = part.target();
+            return name(std::move(part), target);
+        }
+        part.discard();
+        return {};
+    }
+
     result<void> video(part_file part) {
         struct stat about {};
         if (::fstat(part.descriptor(), &about) == 0 && about.st_size == 0) {
@@ -236,8 +258,13 @@ private:
     fs::path wanted(const fs::path& target) const { return taken_ ? free_name_beside(target, "recovered") : target; }
 
     result<void> name(part_file part) {
+        const fs::path as = wanted(part.target());
+        return name(std::move(part), as);
+    }
+
+    result<void> name(part_file part, const fs::path& as) {
         const fs::path before = part.path();
-        fs::path got = part.name_beside(wanted(part.target()), "recovered");
+        fs::path got = part.name_beside(as, "recovered");
         if (got == before)
             return fail(errc::io, fmt::format("{} is whole, and could not be renamed; rename it yourself, or make the "
                                               "folder one that you may write to",

@@ -12,6 +12,7 @@
 
 #include "core/thread.hpp"
 #include "engine/engine.hpp"
+#include "engine/few_notes.hpp"
 #include "engine/outputs.hpp"
 #include "engine/summary.hpp"
 #include "media/source.hpp"
@@ -107,16 +108,19 @@ private:
     result<void> open_sources() {
         const auto on_device = decodes_on_device();
         if (!on_device) return tl::unexpected(on_device.error());
-        for (std::size_t i = 0; i < request_.inputs.size(); ++i) {
+        const auto groups = media::group_inputs(request_.inputs);
+        for (std::size_t i = 0; i < groups.size(); ++i) {
             media::source_options o = request_.reading;
             o.number = static_cast<std::uint32_t>(i);
             if (*on_device) o.decode_on = equipment_->devices[i % equipment_->devices.size()].get();
             o.only_on_device = request_.decode == "gpu";
             o.stop = halt_.get_token();
             o.note = request_.note;
-            auto opened = media::open_source(request_.inputs[i], o);
+            auto opened = media::open_source(groups[i], o);
             if (!opened) return tl::unexpected(media::as_input_error(std::move(opened.error())));
             live_ = live_ || (*opened)->info().live;
+            for (const auto& note : (*opened)->info().notes)
+                request_.note(note);
             sources_.push_back({std::move(*opened), {}, {}});
         }
         return {};
@@ -199,6 +203,7 @@ private:
         const media::source_info& info = s.from->info();
         auto input = std::make_shared<const std::string>(info.input);
         std::uint32_t number = static_cast<std::uint32_t>(&s - sources_.data());
+        few_notes told(request_.note);
         for (std::uint64_t n = 0; !halt_.stop_requested() && n < request_.limit.value_or(UINT64_MAX);) {
             const auto begun = clock::now();
             auto read = s.from->next();
@@ -208,12 +213,15 @@ private:
             if (!read) {
                 if (read.error().code == errc::corrupt) {
                     engine_->counters().errors.add("corrupt");
+                    if (info.pictures) told.tell(read.error().message);
+                    remember(read.error());
                     continue;
                 }
                 if (read.error().code != errc::interrupted) s.ended = tl::unexpected(std::move(read.error()));
                 break;
             }
             if (!*read) break;
+            told.tell((*read)->note);
             host_frame& f = (*read)->frame;
             f.input = (*read)->path.empty() ? input : std::make_shared<const std::string>(std::move((*read)->path));
             ++n;
@@ -223,9 +231,17 @@ private:
                     s.ended = health;
                     break;
                 }
+                if (r.error().code != errc::device_lost) told.tell(info.input + ": " + r.error().message);
+                remember(r.error());
             }
         }
         end_capture(s);
+    }
+
+    // For who is told in the end that nothing came of it all.
+    void remember(const error& e) {
+        const std::lock_guard lock(mutex_);
+        if (!first_failure_) first_failure_ = e;
     }
 
     void end_capture(opened_source& s) {
@@ -337,6 +353,7 @@ private:
         for (const auto& s : sources_) {
             if (!s.ended) return media::as_input_error(s.ended.error());
         }
+        if (first_failure_) return media::as_input_error(*first_failure_);
         if (!engine_->counters().errors.snapshot().empty() || !engine_->counters().dropped.snapshot().empty())
             return {errc::internal, fmt::format("no frame of {} gave a result", sources_.front().from->info().input)};
         return {errc::corrupt, fmt::format("no frame of {} could be decoded{}", sources_.front().from->info().input,
@@ -362,6 +379,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::size_t running_ = 0;
+    std::optional<error> first_failure_;  // of a frame
     run_report report_;
     std::unique_ptr<trace> tracing_;
     std::unique_ptr<gpu_sampler> gpus_;

@@ -1,4 +1,4 @@
-// The annotated video of one source of a run.
+// The annotated video, or the annotated pictures, of one source of a run.
 #pragma once
 
 #include <functional>
@@ -19,14 +19,14 @@ namespace faceflow {
 // writing.
 class video_sink {
 public:
-    // Creates the file at once. `failed` is told the first error when it happens, on the sink's thread; what is written
+    // `writer` has created the file, or what keeps it from that. `failed` is told the first error when it happens, on the sink's thread; what is written
     // after it is dropped.
-    [[nodiscard]] static result<std::unique_ptr<video_sink>> open(media::video_writer_options options,
+    [[nodiscard]] static result<std::unique_ptr<video_sink>> open(result<std::unique_ptr<media::video_writer>> writer,
+                                                                  std::filesystem::path target,
                                                                   std::function<void(const error&)> failed) {
-        const std::string path = options.path.string();
-        auto writer = media::video_writer::create(std::move(options));
         if (!writer) return tl::unexpected(std::move(writer.error()));
-        std::unique_ptr<video_sink> made(new video_sink(std::move(*writer), std::move(failed)));
+        const std::string path = target.string();
+        std::unique_ptr<video_sink> made(new video_sink(std::move(*writer), std::move(target), std::move(failed)));
         auto* const self = made.get();
         auto thread = start_thread(
             "encoding " + path, [self] { self->encode(); }, [self](const error& e) { self->fail_with(e); });
@@ -78,6 +78,8 @@ public:
         return failed_;
     }
 
+    [[nodiscard]] const std::filesystem::path& target() const noexcept { return target_; }
+
     // Why the video has no sound although the input has, or empty. Once finished.
     [[nodiscard]] const std::string& audio_note() const { return writer_->audio_note(); }
 
@@ -86,8 +88,10 @@ private:
         host_frame frame;
         frame_faces faces;
     };
-    video_sink(std::unique_ptr<media::video_writer> writer, std::function<void(const error&)> failed)
+    video_sink(std::unique_ptr<media::video_writer> writer, std::filesystem::path target,
+               std::function<void(const error&)> failed)
         : writer_(std::move(writer)),
+          target_(std::move(target)),
           on_failure_(std::move(failed)) {}
 
     void encode() {
@@ -115,6 +119,7 @@ private:
     }
 
     std::unique_ptr<media::video_writer> writer_;
+    const std::filesystem::path target_;
     std::function<void(const error&)> on_failure_;
     mutable std::mutex mutex_;
     std::optional<error> failed_;

@@ -51,26 +51,6 @@ three_planes split(const image& picture) {
     return parts;
 }
 
-cv::Mat turned(const cv::Mat& plane, const image& picture) {
-    cv::Mat upright;
-    if (picture.mirrored) {
-        // A picture that is mirrored after its turn is one that is turned the other way after it was mirrored.
-        image mirrored_first = picture;
-        mirrored_first.mirrored = false;
-        if (picture.sideways()) mirrored_first.turn = picture.turn == rotation::cw90 ? rotation::cw270 : rotation::cw90;
-        cv::Mat mirrored;
-        cv::flip(plane, mirrored, 1);
-        return turned(mirrored, mirrored_first);
-    }
-    switch (picture.turn) {
-        case rotation::cw90: cv::rotate(plane, upright, cv::ROTATE_90_CLOCKWISE); break;
-        case rotation::cw180: cv::rotate(plane, upright, cv::ROTATE_180); break;
-        case rotation::cw270: cv::rotate(plane, upright, cv::ROTATE_90_COUNTERCLOCKWISE); break;
-        case rotation::none: return plane;
-    }
-    return upright;
-}
-
 // Into a plane that may be one column or row larger (an odd picture), or of another size altogether.
 void fill(const cv::Mat& from, cv::Mat to) {
     const int right = to.cols - from.cols;
@@ -97,6 +77,26 @@ cv::Mat expand_palette(const image& picture) {
 }
 
 }  // namespace
+
+cv::Mat upright(const cv::Mat& plane, const image& picture) {
+    if (picture.mirrored) {
+        // A picture that is mirrored after its turn is one that is turned the other way after it was mirrored.
+        image mirrored_first = picture;
+        mirrored_first.mirrored = false;
+        if (picture.sideways()) mirrored_first.turn = picture.turn == rotation::cw90 ? rotation::cw270 : rotation::cw90;
+        cv::Mat mirrored;
+        cv::flip(plane, mirrored, 1);
+        return upright(mirrored, mirrored_first);
+    }
+    cv::Mat turned;
+    switch (picture.turn) {
+        case rotation::cw90: cv::rotate(plane, turned, cv::ROTATE_90_CLOCKWISE); break;
+        case rotation::cw180: cv::rotate(plane, turned, cv::ROTATE_180); break;
+        case rotation::cw270: cv::rotate(plane, turned, cv::ROTATE_90_COUNTERCLOCKWISE); break;
+        case rotation::none: return plane;
+    }
+    return turned;
+}
 
 canvas_format canvas_format_of(const image& picture) noexcept {
     canvas_format format;
@@ -175,9 +175,9 @@ result<frame_ptr> canvas_maker::make(const image& picture) {
     }
     three_planes parts = split(stored);
     yuv_planes target = planes_of(**canvas);
-    fill(turned(parts.planes[0], picture), target.y);
-    fill(turned(parts.planes[1], picture), target.u);
-    fill(turned(parts.planes[2], picture), target.v);
+    fill(upright(parts.planes[0], picture), target.y);
+    fill(upright(parts.planes[1], picture), target.u);
+    fill(upright(parts.planes[2], picture), target.v);
     return canvas;
 }
 

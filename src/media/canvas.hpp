@@ -16,6 +16,10 @@ struct canvas_format {
     colour_range range = colour_range::limited;
 };
 
+// A plane of the picture, or all of its pixels, the way that the upright picture has them; the same pixels where nothing is to be
+// turned.
+[[nodiscard]] cv::Mat upright(const cv::Mat& plane, const image& picture);
+
 [[nodiscard]] canvas_format canvas_format_of(const image& picture) noexcept;
 
 class canvas_maker {

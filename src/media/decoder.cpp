@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "media/orientation.hpp"
+
 namespace faceflow::media {
 
 result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base, int threads, bool low_delay,
@@ -43,10 +45,24 @@ result<frame_ptr> decoder::next(const packet_source& packets) {
         if (code == AVERROR(ENOMEM)) return fail(errc::out_of_memory, "no memory to decode a frame");
         if (code != AVERROR(EAGAIN)) {
             ++corrupt_;
+            last_failure_ = code;
             continue;
         }
         if (auto fed = feed(packets); !fed) return tl::unexpected(fed.error());
     }
+}
+
+// As side data of the packet, which goes with its frame however many threads decode.
+void decoder::state_turn() noexcept {
+    const bool animated = codec_->codec_id == AV_CODEC_ID_APNG;  // what all its pictures share stands in the header
+    const file_bytes bytes = animated && codec_->extradata_size > 0
+                                 ? file_bytes(codec_->extradata, static_cast<std::size_t>(codec_->extradata_size))
+                                 : file_bytes(packet_->data, static_cast<std::size_t>(packet_->size));
+    const auto turn = coded_turn(codec_->codec_id, bytes);
+    if (!turn || av_packet_get_side_data(packet_.get(), AV_PKT_DATA_DISPLAYMATRIX, nullptr) != nullptr) return;
+    constexpr std::size_t matrix_bytes = 9 * sizeof(std::int32_t);
+    auto* matrix = av_packet_new_side_data(packet_.get(), AV_PKT_DATA_DISPLAYMATRIX, matrix_bytes);
+    if (matrix) set_display_matrix(static_cast<std::int32_t*>(static_cast<void*>(matrix)), *turn);
 }
 
 result<void> decoder::feed(const packet_source& packets) {
@@ -56,10 +72,12 @@ result<void> decoder::feed(const packet_source& packets) {
         avcodec_send_packet(codec_.get(), nullptr);
         return {};
     }
+    state_turn();
     const bool damaged = (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0;
     const int code = avcodec_send_packet(codec_.get(), packet_.get());
     av_packet_unref(packet_.get());
     if (code == AVERROR(ENOMEM)) return fail(errc::out_of_memory, "no memory to decode a frame");
+    if (code < 0) last_failure_ = code;
     if (code < 0 || damaged) ++corrupt_;
     return {};
 }

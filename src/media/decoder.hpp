@@ -10,6 +10,9 @@
 
 namespace faceflow::media {
 
+// Frames carry the turn of the picture as side data or metadata also where libavcodec leaves it in the packet (see
+// media/orientation.hpp).
+
 // Where packets come from; 0, or a libav error number. AVERROR_EOF ends the stream.
 using packet_source = std::function<int(AVPacket&)>;
 
@@ -26,6 +29,8 @@ public:
 
     // The error number that ended the stream; AVERROR_EOF at its regular end.
     [[nodiscard]] int ended_with() const noexcept { return ended_with_; }
+    // The error number that the last packet which did not decode failed with, or 0.
+    [[nodiscard]] int last_failure() const noexcept { return last_failure_; }
     // Packets that did not decode, since the last call.
     [[nodiscard]] std::uint64_t take_corrupt() noexcept { return std::exchange(corrupt_, 0); }
 
@@ -35,10 +40,12 @@ public:
 private:
     decoder() = default;
     [[nodiscard]] result<void> feed(const packet_source& packets);
+    void state_turn() noexcept;
 
     codec_ptr codec_;
     packet_ptr packet_;
     int ended_with_ = 0;
+    int last_failure_ = 0;
     std::uint64_t corrupt_ = 0;
 };
 

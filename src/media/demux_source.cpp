@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "media/picture_size.hpp"
 #include "media/stream_facts.hpp"
 
 namespace faceflow::media {
@@ -20,6 +21,12 @@ result<void> demux_source::open() {
     auto opened = open_demuxer(input_, kind_, options_, guard_);
     if (!opened) return tl::unexpected(opened.error());
     info_ = describe(*opened, input_, kind_, options_);
+    const AVCodecParameters& coded = *opened->video->codecpar;
+    if (auto fits = check_size(name(), static_cast<std::uint64_t>(std::max(coded.width, 0)),
+                               static_cast<std::uint64_t>(std::max(coded.height, 0)));
+        !fits) {
+        return fits;
+    }
     const auto length = stated_length(*opened->format, *opened->video);
     const double start = options_.start_seconds.value_or(0);
     // Of joined recordings the length is that of the last.
@@ -59,6 +66,7 @@ result<void> demux_source::look_ahead() {
     if (!first) return tl::unexpected(first.error());
     if (!*first) {
         if (decoded_any_) return {};
+        if (index_was_missed(demuxer_)) return fail(errc::corrupt, "cannot open " + name() + ": " + index_advice);
         return fail(errc::corrupt, name() + " holds no frame that decodes (" + info_.codec +
                                        "): it is damaged; try `ffmpeg -i` on it, or another copy");
     }

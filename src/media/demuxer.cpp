@@ -24,7 +24,7 @@ std::string harmless_name(std::string name) {
     return name;
 }
 
-std::string advice(const std::string& input, source_kind kind, int code) {
+std::string advice(const std::string& input, source_kind kind, int code, bool by_pipe) {
     if (code == AVERROR_HTTP_NOT_FOUND) return "the server has no such page (404): check the address";
     if (code == AVERROR_HTTP_UNAUTHORIZED || code == AVERROR_HTTP_FORBIDDEN) {
         return "the server refuses access: give user and password as scheme://user:password@host/…";
@@ -40,10 +40,7 @@ std::string advice(const std::string& input, source_kind kind, int code) {
     if (code == AVERROR(EACCES) && kind == source_kind::camera) {
         return "permission denied: add your user to the group `video`";
     }
-    if (code == AVERROR_INVALIDDATA && kind == source_kind::stdin_stream) {
-        return "what came in is no video that can be read front to back; an MP4 whose index is at its end must be "
-               "given as a file (or be made with -movflags +faststart)";
-    }
+    if (code == AVERROR_INVALIDDATA && by_pipe) return index_advice;
     if (code == AVERROR_INVALIDDATA) {
         return "it is no video or picture that FFmpeg knows, or it is damaged at its start: try `ffprobe " +
                without_secrets(input) + "`";
@@ -55,13 +52,15 @@ std::string shown_name(const std::string& input) {
     return input == "-" ? "standard input" : without_secrets(input);
 }
 
-tl::unexpected<error> open_failure(const std::string& input, source_kind kind, int code, const io_guard& guard) {
+tl::unexpected<error> open_failure(const std::string& input, source_kind kind, int code, const io_guard& guard,
+                                    const demuxer& opened) {
     const std::string name = shown_name(input);
     if (guard.interrupted()) return fail(errc::interrupted, "stopped while opening " + name);
     if (guard.expired()) return fail(errc::timeout, name + " did not answer in time: check that it is there and sends");
     errc kind_of_error = libav_errc(code);
     if (kind == source_kind::stream && code == AVERROR(EIO)) kind_of_error = errc::not_found;
-    return fail(kind_of_error, "cannot open " + name + ": " + advice(input, kind, code));
+    return fail(kind_of_error, "cannot open " + name + ": " +
+                                   advice(input, kind, code, opened.io != nullptr && !opened.io->seekable()));
 }
 
 void set_transport_options(const std::string& input, const source_options& options, dictionary& settings) {
@@ -140,13 +139,18 @@ result<const AVInputFormat*> prepare_io(const std::string& input, source_kind ki
     opened.format->flags |= AVFMT_FLAG_CUSTOM_IO;  // or libav closes what is ours when probing fails
     const AVInputFormat* found = nullptr;
     const int code = av_probe_input_buffer2(opened.format->pb, &found, harmless_name(input).c_str(), nullptr, 0, 0);
-    if (code < 0) return open_failure(input, kind, code, guard);
+    if (code < 0) return open_failure(input, kind, code, guard, opened);
     // Chosen by name alone: the content is no picture.
-    if (std::string_view(found->name) == "image2") return open_failure(input, kind, AVERROR_INVALIDDATA, guard);
+    if (std::string_view(found->name) == "image2") return open_failure(input, kind, AVERROR_INVALIDDATA, guard, opened);
     return found;
 }
 
 }  // namespace
+
+bool index_was_missed(const demuxer& opened) noexcept {
+    const std::string_view container = opened.format->iformat->name;
+    return opened.io != nullptr && !opened.io->seekable() && container.find("mp4") != std::string_view::npos;
+}
 
 result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
                              std::chrono::seconds missed) {
@@ -170,7 +174,7 @@ result<demuxer> open_demuxer(const std::string& input, source_kind kind, const s
     AVFormatContext* raw = opened.format.release();  // libav frees it where opening fails
     const int code = avformat_open_input(&raw, input.c_str(), *container, settings.out());
     opened.format.reset(raw);
-    if (code < 0) return open_failure(input, kind, code, guard);
+    if (code < 0) return open_failure(input, kind, code, guard, opened);
     // Before anything is estimated.
     const bool has_length = opened.format->duration != AV_NOPTS_VALUE;
     // Asking again where the length is unknown would begin anew, without an end.
@@ -180,8 +184,8 @@ result<demuxer> open_demuxer(const std::string& input, source_kind kind, const s
     // A camera states all there is to know in its header; looking at its frames would only lose some.
     if (kind != source_kind::camera) {
         const int found = avformat_find_stream_info(opened.format.get(), nullptr);
-        if (guard.give_up()) return open_failure(input, kind, AVERROR_EXIT, guard);
-        if (found < 0) return open_failure(input, kind, found, guard);
+        if (guard.give_up()) return open_failure(input, kind, AVERROR_EXIT, guard, opened);
+        if (found < 0) return open_failure(input, kind, found, guard, opened);
     }
     guard.disarm();
     if (auto video = find_video(opened, shown_name(input)); !video) {

@@ -20,6 +20,15 @@ struct demuxer {
     bool has_audio = false;
 };
 
+// For an MP4 whose index lies behind its pictures, and that comes by a pipe.
+inline constexpr const char* index_advice =
+    "what came in is no video that can be read front to back; an MP4 whose index is at its end must be given as a file "
+    "(or be "
+    "made with -movflags +faststart)";
+
+// Whether that is what it is, where no picture came of it.
+[[nodiscard]] bool index_was_missed(const demuxer& opened) noexcept;
+
 // Opens what `kind` says `input` is. The guard must outlive the demuxer. Live inputs give up after the options'
 // read_timeout. Live playlists begin a few segments before their end, and earlier by what was `missed` of them. Errors name the input and what to do.
 [[nodiscard]] result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options,

@@ -1,8 +1,6 @@
 // Pictures as a video of 25 frames a second, each decoded on its own.
 #include <cmath>
-#include <filesystem>
 #include <optional>
-#include <system_error>
 
 #include "media/counts.hpp"
 #include "media/picture.hpp"
@@ -24,13 +22,17 @@ std::size_t pictures_before(double seconds, std::size_t all) {
 
 class image_source final : public source {
 public:
-    image_source(std::string input, source_kind kind, std::vector<std::string> paths, const source_options& options)
-        : paths_(std::move(paths)),
+    image_source(std::string input, source_kind kind, picture_list pictures, const source_options& options)
+        : paths_(std::move(pictures.paths)),
           options_(options),
           guard_(options.stop) {
         info_.input = std::move(input);
         info_.files = paths_;
+        if (std::string note = describe_left_out(pictures, info_.input); !note.empty())
+            info_.notes.push_back(std::move(note));
+        survived_.add("left_out", pictures.left_out.size());
         info_.kind = kind;
+        info_.pictures = true;
         info_.frames_per_second = pictures_per_second;
         next_ = pictures_before(options.start_seconds.value_or(0), paths_.size());
         end_ = options.end_seconds ? pictures_before(*options.end_seconds, paths_.size()) : paths_.size();
@@ -81,32 +83,18 @@ private:
     }
 
     result<read_frame> decode(const std::string& path) {
-        if (!is_picture(path)) return decode_first_frame(path);
-        auto picture = decode_picture(path);
+        auto picture = decode_picture(path, options_.stop);
         if (!picture) return tl::unexpected(picture.error());
         if (info_.codec.empty()) info_.codec = picture->codec;
         survived_.add("damaged_frame", picture->damaged ? 1 : 0);
         survived_.add("converted_pixel_format", picture->mapped.converted ? 1 : 0);
         survived_.add("ignored_flip", picture->mapped.flipped ? 1 : 0);
+        survived_.add("first_picture_only", picture->left.empty() ? 0 : 1);
         read_frame frame;
         frame.frame.picture = picture->mapped.picture;
         frame.frame.owner = std::move(picture->mapped.owner);
+        frame.note = std::move(picture->left);
         return frame;
-    }
-
-    // An animated GIF among pictures stands for its first frame.
-    result<read_frame> decode_first_frame(const std::string& path) {
-        std::error_code ec;
-        if (!std::filesystem::is_regular_file(path, ec)) return fail(errc::corrupt, path + " is no file");
-        source_options alone;
-        alone.stop = options_.stop;
-        alone.decode_threads = 1;
-        auto opened = open_demux_source(path, source_kind::file, alone);
-        if (!opened) return fail(errc::corrupt, opened.error().message);
-        auto first = (*opened)->next();
-        if (!first || !*first) return fail(errc::corrupt, path + " holds no frame that decodes");
-        if (info_.codec.empty()) info_.codec = (*opened)->info().codec;
-        return std::move(**first);
     }
 
     std::vector<std::string> paths_;
@@ -122,9 +110,9 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<source>> open_image_source(const std::string& input, source_kind kind,
-                                                  std::vector<std::string> paths, const source_options& options) {
-    auto made = std::make_unique<image_source>(input, kind, std::move(paths), options);
+result<std::unique_ptr<source>> open_image_source(const std::string& input, source_kind kind, picture_list pictures,
+                                                  const source_options& options) {
+    auto made = std::make_unique<image_source>(input, kind, std::move(pictures), options);
     if (auto opened = made->open(); !opened) return tl::unexpected(opened.error());
     return made;
 }

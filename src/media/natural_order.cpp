@@ -1,5 +1,7 @@
 #include "media/natural_order.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <glob.h>
 
 #include <algorithm>
@@ -7,6 +9,8 @@
 #include <cctype>
 #include <filesystem>
 #include <memory>
+
+#include "media/sources.hpp"
 
 namespace faceflow::media {
 
@@ -28,6 +32,20 @@ std::string_view take_number(std::string_view& text) noexcept {
     while (number.size() > 1 && number.front() == '0')
         number.remove_prefix(1);
     return number;
+}
+
+// What is named like a picture is not opened for this: it is when its turn comes.
+void sort_in(const std::filesystem::path& file, picture_list& list) {
+    if (has_picture_extension(file.native()) || is_picture(file.native())) {
+        list.paths.push_back(file.native());
+    } else {
+        list.left_out.push_back(file.filename().native());
+    }
+}
+
+void put_in_order(picture_list& list) {
+    std::ranges::sort(list.paths, natural_less);
+    std::ranges::sort(list.left_out, natural_less);
 }
 
 }  // namespace
@@ -52,9 +70,10 @@ bool natural_less(std::string_view a, std::string_view b) noexcept {
 }
 
 bool has_picture_extension(std::string_view path) {
-    static constexpr std::array<std::string_view, 16> known = {"jpg", "jpeg", "jpe",  "png", "bmp", "webp",
-                                                               "gif", "tif",  "tiff", "tga", "ppm", "pgm",
-                                                               "pbm", "pnm",  "jp2",  "qoi"};
+    static constexpr std::array<std::string_view, 32> known = {
+        "jpg",  "jpeg", "jpe", "jfif", "png", "bmp", "webp", "gif", "tif", "tiff", "tga",
+        "ppm",  "pgm",  "pbm", "pnm",  "pam", "pfm", "jp2",  "j2k", "jxl", "avif", "heic",
+        "heif", "qoi",  "exr", "pcx",  "psd", "dds", "dpx",  "sgi", "hdr", "ico"};
     const std::size_t dot = path.find_last_of("./");
     if (dot == std::string_view::npos || path[dot] != '.') return false;
     std::string extension(path.substr(dot + 1));
@@ -66,43 +85,56 @@ bool has_wildcard(std::string_view input) noexcept {
     return input.find_first_of("*?[") != std::string_view::npos;
 }
 
-result<std::vector<std::string>> pictures_in_folder(const std::string& folder) {
-    std::vector<std::string> found;
+std::string describe_left_out(const picture_list& list, const std::string& of) {
+    constexpr std::size_t most_named = 5;
+    const std::size_t count = list.left_out.size();
+    if (count == 0) return {};
+    std::string text =
+        fmt::format("left out {} file{} of {} that {}: {}", count, count == 1 ? "" : "s", of,
+                    count == 1 ? "is no picture" : "are no pictures",
+                    fmt::join(list.left_out.begin(),
+                              list.left_out.begin() + static_cast<std::ptrdiff_t>(std::min(count, most_named)), ", "));
+    if (count > most_named) text += fmt::format(" and {} more", count - most_named);
+    return text;
+}
+
+result<picture_list> pictures_in_folder(const std::string& folder) {
+    picture_list found;
     std::error_code code;
     std::filesystem::directory_iterator entries(folder, code);
     for (; !code && entries != std::filesystem::directory_iterator(); entries.increment(code)) {
-        const std::string name = entries->path().filename().string();
         std::error_code ignored;
-        if (!name.starts_with('.') && has_picture_extension(name) && !entries->is_directory(ignored)) {
-            found.push_back(entries->path().string());
-        }
+        if (!entries->path().filename().string().starts_with('.') && !entries->is_directory(ignored))
+            sort_in(entries->path(), found);
     }
     if (code) return fail(errc::io, "cannot list the folder " + folder + ": " + code.message());
-    if (found.empty()) {
+    put_in_order(found);
+    if (found.paths.empty()) {
+        const std::string others = describe_left_out(found, "it");
         return fail(errc::not_found, "the folder " + folder +
                                          " holds no pictures (jpg, png, webp, bmp, tiff …): give one that does, or a "
-                                         "video file");
+                                         "video file" +
+                                         (others.empty() ? "" : " (" + others + ")"));
     }
-    std::ranges::sort(found, natural_less);
     return found;
 }
 
-result<std::vector<std::string>> pictures_of_pattern(const std::string& pattern) {
+result<picture_list> pictures_of_pattern(const std::string& pattern) {
     glob_t matches{};
     const std::unique_ptr<glob_t, decltype(&globfree)> owner(&matches, &globfree);
     glob(pattern.c_str(), GLOB_TILDE, nullptr, &matches);
     if (matches.gl_pathc == 0) return fail(errc::not_found, "no file matches " + pattern);
-    std::vector<std::string> found;
+    picture_list found;
     for (std::size_t i = 0; i < matches.gl_pathc; ++i) {
         const std::string path = matches.gl_pathv[i];
         std::error_code ignored;
-        if (has_picture_extension(path) && !std::filesystem::is_directory(path, ignored)) found.push_back(path);
+        if (!std::filesystem::is_directory(path, ignored)) sort_in(path, found);
     }
-    if (found.empty()) {
+    put_in_order(found);
+    if (found.paths.empty()) {
         return fail(errc::unsupported, "none of the " + std::to_string(matches.gl_pathc) + " files that match " +
                                            pattern + " is a picture: give videos one by one");
     }
-    std::ranges::sort(found, natural_less);
     return found;
 }
 

@@ -12,13 +12,22 @@ namespace faceflow::media {
 // img2 before img10; otherwise byte order, and upper like lower case.
 [[nodiscard]] bool natural_less(std::string_view a, std::string_view b) noexcept;
 
-// Whether the name ends like a picture's; says nothing of the content.
+// Whether the name ends like a picture's; says nothing of the content, nor whether this FFmpeg reads it.
 [[nodiscard]] bool has_picture_extension(std::string_view path);
 
 [[nodiscard]] bool has_wildcard(std::string_view input) noexcept;
 
-// In natural order, hidden files left out, folders not entered. Errors when nothing is left.
-[[nodiscard]] result<std::vector<std::string>> pictures_in_folder(const std::string& folder);
-[[nodiscard]] result<std::vector<std::string>> pictures_of_pattern(const std::string& pattern);
+struct picture_list {
+    std::vector<std::string> paths;
+    std::vector<std::string> left_out;  // names of files that are no pictures
+};
+
+// "left out 3 files of album that are no pictures: a.txt, b.mp4, c"; empty for none.
+[[nodiscard]] std::string describe_left_out(const picture_list& list, const std::string& of);
+
+// In natural order; hidden files are passed over, folders not entered. A picture is what is one by its content, as for a single
+// file, and what is named like one: should it not be readable, that is an error for its turn. Errors when there is none.
+[[nodiscard]] result<picture_list> pictures_in_folder(const std::string& folder);
+[[nodiscard]] result<picture_list> pictures_of_pattern(const std::string& pattern);
 
 }  // namespace faceflow::media

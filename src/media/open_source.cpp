@@ -7,8 +7,10 @@
 
 #include "media/ffmpeg.hpp"
 #include "media/inventory.hpp"
+#include "media/local_path.hpp"
 #include "media/natural_order.hpp"
 #include "media/pacer.hpp"
+#include "media/picture_file.hpp"
 #include "media/sources.hpp"
 
 namespace faceflow::media {
@@ -59,7 +61,7 @@ result<std::unique_ptr<source>> open_file(const std::string& input, const struct
                                           const source_options& options) {
     if (S_ISREG(about.st_mode) && about.st_size == 0) return fail(errc::corrupt, input + " is empty (0 bytes)");
     if (S_ISREG(about.st_mode) && is_picture(input)) {
-        return open_image_source(input, source_kind::file, {input}, options);
+        return open_image_source(input, source_kind::file, {{input}, {}}, options);
     }
     return open_demux_source(input, source_kind::file, options);
 }
@@ -88,24 +90,65 @@ result<std::unique_ptr<source>> open_path(const std::string& input, const source
     return open_file(input, about, options);
 }
 
+// A picture file by its content, or one that is named like one and is not something else (a GIF that moves is a video).
+bool is_picture_file(const std::string& input) {
+    if (input.empty() || input == "-") return false;
+    const auto local = local_path(input);
+    struct stat about {};
+    if (!local || ::stat(local->c_str(), &about) != 0 || !S_ISREG(about.st_mode)) return false;
+    const picture_kind kind = kind_of_file(*local);
+    return picture_file::is_still(kind) || (kind.form == picture_form::none && has_picture_extension(*local));
+}
+
 result<std::unique_ptr<source>> open_as_it_is(const std::string& input, const source_options& options) {
     if (input.empty()) {
         return fail(errc::invalid_argument, "the input is empty: give a file, folder, camera, address or -");
     }
     if (auto range = check_range(options); !range) return tl::unexpected(range.error());
     if (input == "-") return open_demux_source(input, source_kind::stdin_stream, options);
-    if (input.starts_with("file://")) return open_path(input.substr(7), options);
-    if (input.find("://") != std::string::npos) return open_demux_source(input, source_kind::stream, options);
-    return open_path(input, options);
+    const auto path = local_path(input);
+    if (!path) return tl::unexpected(path.error());
+    if (*path == input && input.find("://") != std::string::npos)
+        return open_demux_source(input, source_kind::stream, options);
+    return open_path(*path, options);
+}
+
+result<std::unique_ptr<source>> as_asked(result<std::unique_ptr<source>> opened, const source_options& options) {
+    if (!opened || !options.realtime || (*opened)->info().live) return opened;
+    return make_realtime(std::move(*opened), options.stop);
 }
 
 }  // namespace
 
+std::vector<input_group> group_inputs(const std::vector<std::string>& inputs) {
+    std::vector<input_group> groups;
+    bool pictures = false;  // the last group is of pictures
+    for (const auto& input : inputs) {
+        const bool picture = inputs.size() > 1 && is_picture_file(input);
+        if (picture && pictures) {
+            groups.back().push_back(input);
+        } else {
+            groups.push_back({input});
+        }
+        pictures = picture;
+    }
+    return groups;
+}
+
 result<std::unique_ptr<source>> open_source(const std::string& input, const source_options& options) {
     prepare_libav();
-    auto opened = open_as_it_is(input, options);
-    if (!opened || !options.realtime || (*opened)->info().live) return opened;
-    return make_realtime(std::move(*opened), options.stop);
+    return as_asked(open_as_it_is(input, options), options);
+}
+
+result<std::unique_ptr<source>> open_source(const input_group& inputs, const source_options& options) {
+    if (inputs.size() == 1) return open_source(inputs.front(), options);
+    prepare_libav();
+    if (auto range = check_range(options); !range) return tl::unexpected(range.error());
+    std::vector<std::string> paths;
+    for (const auto& input : inputs)
+        paths.push_back(local_path(input).value_or(input));
+    const std::string name = inputs.front() + " and " + std::to_string(inputs.size() - 1) + " more";
+    return as_asked(open_image_source(name, source_kind::images, {std::move(paths), {}}, options), options);
 }
 
 }  // namespace faceflow::media

@@ -245,4 +245,12 @@ void draw_faces(yuv_planes& picture, std::span<const face> faces, float scale_x,
         draw_face(picture, scaled(*found, scale_x, scale_y));
 }
 
+void draw_faces_on(yuv_planes& picture, const frame_faces& faces) {
+    // Odd pictures have a line that belongs to no face's frame: scales of one then stay one.
+    const auto scale = [](int to, int from) {
+        return from <= 0 || to - from == (from & 1) ? 1.0F : static_cast<float>(to) / static_cast<float>(from);
+    };
+    draw_faces(picture, faces.faces, scale(picture.y.cols, faces.width), scale(picture.y.rows, faces.height));
+}
+
 }  // namespace faceflow::media

@@ -15,4 +15,7 @@ namespace faceflow::media {
 // not drawn; what lies outside the picture is cut off. Line widths and text follow the picture's size.
 void draw_faces(yuv_planes& picture, std::span<const face> faces, float scale_x = 1, float scale_y = 1);
 
+// The same on a picture made of the faces' frame, scaled as that was.
+void draw_faces_on(yuv_planes& picture, const frame_faces& faces);
+
 }  // namespace faceflow::media

@@ -1,146 +1,191 @@
 #include "media/picture.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <fmt/format.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <string_view>
-#include <system_error>
 #include <utility>
-#include <vector>
 
-#include "core/unique_fd.hpp"
+#include "media/byte_reader.hpp"
 #include "media/decoder.hpp"
-#include "media/sources.hpp"
+#include "media/demuxer.hpp"
+#include "media/heif.hpp"
+#include "media/picture_file.hpp"
+#include "media/picture_size.hpp"
+#include "media/stream_facts.hpp"
+#include "media/tiff_directory.hpp"
 
 namespace faceflow::media {
 
 namespace {
 
-constexpr off_t probe_bytes = 64 * 1024;
 // More than any camera's file; what is larger is no picture, or too much for a frame among others.
 constexpr off_t most_picture_bytes = off_t{512} << 20;
-
-// Opened without waiting: a FIFO among the pictures has nobody at its other end.
-result<unique_fd> open_picture(const std::string& path, off_t& size) {
-    unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat about {};
-    if (!file || ::fstat(file.get(), &about) != 0)
-        return fail(errc::corrupt, "cannot open " + path + ": " + std::generic_category().message(errno));
-    if (!S_ISREG(about.st_mode)) return fail(errc::corrupt, path + " is no file");
-    if (about.st_size == 0) return fail(errc::corrupt, path + " is empty (0 bytes)");
-    size = about.st_size;
-    return file;
-}
-
-result<void> read_whole(const unique_fd& file, const std::string& path, std::uint8_t* to, std::size_t size) {
-    for (std::size_t done = 0; done < size;) {
-        const ssize_t got = ::pread(file.get(), to + done, size - done, static_cast<off_t>(done));
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) {
-            return fail(errc::corrupt, "cannot read " + path + ": " +
-                                           (got < 0 ? std::generic_category().message(errno) : "it became shorter"));
-        }
-        done += static_cast<std::size_t>(got);
-    }
-    return {};
-}
-
-std::string extension_of(std::string_view path) {
-    const std::size_t dot = path.find_last_of("./");
-    if (dot == std::string_view::npos || path[dot] != '.') return {};
-    std::string extension(path.substr(dot + 1));
-    std::ranges::transform(extension, extension.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return extension;
-}
-
-// By content, for names lie; by name only where the format has no signature.
-result<AVCodecID> picture_codec(const unique_fd& file, const std::string& path, off_t bytes) {
-    prepare_libav();
-    const auto size = static_cast<int>(std::min(bytes, probe_bytes));
-    std::vector<std::uint8_t> padded(static_cast<std::size_t>(size) + AVPROBE_PADDING_SIZE);
-    if (auto r = read_whole(file, path, padded.data(), static_cast<std::size_t>(size)); !r)
-        return tl::unexpected(r.error());
-    const std::string extension = extension_of(path);
-    const std::string name = "picture." + extension;
-    const AVProbeData data{name.c_str(), padded.data(), size, nullptr};
-    int score = 0;
-    const AVInputFormat* format = av_probe_input_format3(&data, 1, &score);
-    // libav knows a JPEG by its end too; one that was cut off still shows its upper part.
-    const bool jpeg_start = padded[0] == 0xFF && padded[1] == 0xD8 && padded[2] == 0xFF;
-    if (!format || std::string_view(format->name) == "image2") {
-        if (jpeg_start) return AV_CODEC_ID_MJPEG;
-        return extension == "tga" ? AV_CODEC_ID_TARGA : AV_CODEC_ID_NONE;
-    }
-    std::string_view kind = format->name;
-    const bool jpeg_name = extension.starts_with("jp");
-    if (kind == "mjpeg") return jpeg_name ? AV_CODEC_ID_MJPEG : AV_CODEC_ID_NONE;
-    if (!kind.ends_with("_pipe")) return AV_CODEC_ID_NONE;
-    kind.remove_suffix(5);
-    if (kind == "gif") return AV_CODEC_ID_NONE;
-    if (kind == "jpeg") return extension.starts_with("mj") ? AV_CODEC_ID_NONE : AV_CODEC_ID_MJPEG;
-    if (kind == "j2k") return AV_CODEC_ID_JPEG2000;
-    const AVCodecDescriptor* about = avcodec_descriptor_get_by_name(std::string(kind).c_str());
-    return about ? about->id : AV_CODEC_ID_NONE;
-}
 
 tl::unexpected<error> unreadable(const std::string& path, const std::string& why) {
     return fail(errc::corrupt, path + " is not a picture that can be read: " + why);
 }
 
-}  // namespace
-
-bool is_picture(const std::string& path) {
-    off_t size = 0;
-    const auto file = open_picture(path, size);
-    if (!file) return false;
-    const auto codec = picture_codec(*file, path, size);
-    return codec && *codec != AV_CODEC_ID_NONE;
+bool moves(file_bytes webp) noexcept {
+    constexpr std::uint8_t animation = 2;
+    return starts_with(webp, "RIFF") && starts_with(part_of(webp, 8, 8), "WEBPVP8X") &&
+           (number_at(webp, 20, 1, byte_order::little).value_or(0) & animation) != 0;
 }
 
-result<decoded_picture> decode_picture(const std::string& path) {
-    off_t size = 0;
-    const auto file = open_picture(path, size);
-    if (!file) return tl::unexpected(file.error());
-    if (size > most_picture_bytes) {
-        return unreadable(path, "it has " + std::to_string(size >> 20) + " MiB, and pictures may have " +
-                                    std::to_string(most_picture_bytes >> 20));
+// Why a picture of a known format gave no frame.
+std::string explain(const picture_file& file, AVCodecID codec, file_bytes bytes, int failure) {
+    if (const auto size = size_in_header(codec, bytes)) {
+        if (const auto fits = check_size("it", size->width, size->height); !fits) return fits.error().message;
     }
-    const auto codec = picture_codec(*file, path, size);
-    if (!codec) return tl::unexpected(codec.error());
-    if (*codec == AV_CODEC_ID_NONE) return unreadable(path, "unknown format");
-    AVCodecParameters coded{};
-    coded.codec_type = AVMEDIA_TYPE_VIDEO;
-    coded.codec_id = *codec;
-    coded.format = -1;
-    auto made = decoder::open(coded, AVRational{1, 25}, 1, true);
-    if (!made) return unreadable(path, made.error().message);
+    if (codec == AV_CODEC_ID_WEBP && moves(bytes)) {
+        return "it is an animated WebP, which this FFmpeg cannot read; convert it to GIF or PNG, for example with "
+               "`convert '" +
+               file.path() + "' picture.gif` of ImageMagick";
+    }
+    if (codec == AV_CODEC_ID_TIFF && is_big_tiff(bytes))
+        return "it is a BigTIFF, which this FFmpeg cannot read; convert it to PNG, or to an ordinary TIFF with "
+               "`tiffcp`";
+    if (failure == AVERROR_PATCHWELCOME || failure == AVERROR(ENOSYS) ||
+        (codec == AV_CODEC_ID_MJPEG && is_arithmetic_jpeg(bytes))) {
+        return std::string("it is a kind of ") + (codec == AV_CODEC_ID_MJPEG ? "jpeg" : avcodec_get_name(codec)) +
+               " that this FFmpeg cannot read; convert it to JPEG or PNG";
+    }
+    return "its data is damaged";
+}
 
-    bool given = false;
-    result<void> got;
-    auto frame = made->next([&](AVPacket& packet) {
-        if (std::exchange(given, true)) return AVERROR_EOF;
-        if (const int code = av_new_packet(&packet, static_cast<int>(size)); code < 0) return code;
-        got = read_whole(*file, path, packet.data, static_cast<std::size_t>(size));
-        return got ? 0 : AVERROR(EIO);
-    });
-    if (!got) return tl::unexpected(got.error());
-    if (!frame) return unreadable(path, frame.error().message);
-    if (!*frame) return unreadable(path, "its data is damaged");
+std::string pages_left(const std::string& path, AVCodecID codec, file_bytes bytes) {
+    if (codec != AV_CODEC_ID_TIFF) return {};
+    const auto directories = tiff_directories::open(bytes);
+    const std::size_t pages = directories ? directories->pages() : 0;
+    return pages > 1 ? fmt::format("{} has {} pages; the first one is read", path, pages) : std::string();
+}
 
+result<decoded_picture> describe(const std::string& path, decoder& from, frame_ptr frame, const stream_traits& traits) {
     decoded_picture picture;
-    picture.codec = avcodec_get_name(coded.codec_id);
+    picture.codec = avcodec_get_name(traits.codec);
     picture.damaged =
-        made->take_corrupt() > 0 || ((*frame)->flags & AV_FRAME_FLAG_CORRUPT) != 0 || (*frame)->decode_error_flags != 0;
-    stream_traits traits;
-    traits.codec = coded.codec_id;
-    auto mapped = frame_mapper(traits).map(std::move(*frame));
+        from.take_corrupt() > 0 || (frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0;
+    if (const auto fits =
+            check_size("it", static_cast<std::uint64_t>(frame->width), static_cast<std::uint64_t>(frame->height));
+        !fits) {
+        return unreadable(path, fits.error().message);
+    }
+    auto mapped = frame_mapper(traits).map(std::move(frame));
     if (!mapped) return unreadable(path, mapped.error().message);
     picture.mapped = std::move(*mapped);
     return picture;
+}
+
+result<decoded_picture> decode_coded(const picture_file& file, AVCodecID codec) {
+    if (file.size() > most_picture_bytes) {
+        return unreadable(file.path(), fmt::format("it has {} MiB, and pictures may have {}", file.size() >> 20,
+                                                   most_picture_bytes >> 20));
+    }
+    if (avcodec_find_decoder(codec) == nullptr) {
+        return unreadable(file.path(), fmt::format("this FFmpeg has no decoder for {}; convert it to JPEG or PNG",
+                                                   avcodec_get_name(codec)));
+    }
+    AVCodecParameters parameters{};
+    parameters.codec_type = AVMEDIA_TYPE_VIDEO;
+    parameters.codec_id = codec;
+    parameters.format = -1;
+    auto made = decoder::open(parameters, AVRational{1, 25}, 1, true);
+    if (!made) return unreadable(file.path(), made.error().message);
+
+    const packet_ptr whole(av_packet_alloc());
+    if (!whole || av_new_packet(whole.get(), static_cast<int>(file.size())) < 0)
+        return unreadable(file.path(), "there is no memory for it");
+    const auto size = static_cast<std::size_t>(file.size());
+    if (auto r = file.read(whole->data, size); !r) return tl::unexpected(r.error());
+    bool given = false;
+    auto frame = made->next([&](AVPacket& packet) {
+        return std::exchange(given, true) ? AVERROR_EOF : av_packet_ref(&packet, whole.get());
+    });
+    if (!frame) return unreadable(file.path(), frame.error().message);
+    const file_bytes bytes(whole->data, size);
+    if (!*frame) return unreadable(file.path(), explain(file, codec, bytes, made->last_failure()));
+    stream_traits traits;
+    traits.codec = codec;
+    auto picture = describe(file.path(), *made, std::move(*frame), traits);
+    if (picture) picture->left = pages_left(file.path(), codec, bytes);
+    return picture;
+}
+
+// The video stream's next packet.
+int read_video_packet(demuxer& from, AVPacket& packet) {
+    for (;;) {
+        if (const int code = av_read_frame(from.format.get(), &packet); code < 0) return code;
+        if (packet.stream_index == from.video->index) return 0;
+        av_packet_unref(&packet);
+    }
+}
+
+std::string others_left(const std::string& path, demuxer& from) {
+    const std::string_view container = from.format->iformat->name;
+    if (container == "ico") {
+        const unsigned pictures = from.format->nb_streams;
+        return pictures > 1 ? fmt::format("{} has {} pictures; one is read", path, pictures) : std::string();
+    }
+    const packet_ptr packet(av_packet_alloc());
+    const bool more = packet && read_video_packet(from, *packet) == 0;
+    return more ? path + " moves; its first picture is read" : std::string();
+}
+
+// The first picture of what libavformat opens.
+result<decoded_picture> decode_contained(const std::string& path, std::stop_token stop,
+                                         std::optional<turn_and_flip> turn) {
+    source_options alone;
+    alone.stop = stop;
+    io_guard guard(std::move(stop));
+    auto opened = open_demuxer(path, source_kind::file, alone, guard);
+    if (!opened) return fail(errc::corrupt, opened.error().message);
+    auto made = decoder::open(*opened->video->codecpar, opened->video->time_base, 1, true);
+    if (!made) return unreadable(path, made.error().message);
+    auto frame = made->next([&](AVPacket& packet) { return read_video_packet(*opened, packet); });
+    if (!frame) return unreadable(path, frame.error().message);
+    if (!*frame) return unreadable(path, "it holds no frame that decodes");
+    stream_traits traits = traits_of(*opened->video);
+    if (!traits.turn) traits.turn = turn;
+    auto picture = describe(path, *made, std::move(*frame), traits);
+    if (picture) picture->left = others_left(path, *opened);
+    return picture;
+}
+
+std::string heif_name(const heif_picture& about) {
+    if (about.kind == "av01") return "an AVIF picture";
+    if (about.kind.starts_with("hvc") || about.kind.starts_with("hev")) return "an HEIC picture";
+    if (about.kind == "grid") return "a picture made of tiles (HEIC and large AVIF are)";
+    return "an HEIF picture of another kind (" + (about.kind.empty() ? "unknown" : about.kind) + ")";
+}
+
+result<decoded_picture> decode_heif(const picture_file& file, std::stop_token stop) {
+    const heif_picture about = read_heif(file.descriptor(), static_cast<std::uint64_t>(file.size()));
+    const std::string& path = file.path();
+    if (const auto fits = check_size("it", about.width, about.height); !fits)
+        return unreadable(path, fits.error().message);
+    const auto beyond = [&] {
+        return unreadable(path, "it is " + heif_name(about) +
+                                    ", which this FFmpeg cannot read; convert it to JPEG or PNG, for example with "
+                                    "`heif-convert '" +
+                                    path + "' picture.png`");
+    };
+    // Versions of libavformat that know tiles give them one by one.
+    if (about.kind == "grid" || about.kind == "iovl") return beyond();
+    auto picture = decode_contained(path, std::move(stop), about.turn);
+    if (picture || about.kind == "av01") return picture;
+    return beyond();
+}
+
+}  // namespace
+
+result<decoded_picture> decode_picture(const std::string& path, std::stop_token stop) {
+    const auto file = picture_file::open(path);
+    if (!file) return tl::unexpected(file.error());
+    const auto kind = file->kind();
+    if (!kind) return tl::unexpected(kind.error());
+    switch (kind->form) {
+        case picture_form::coded: return decode_coded(*file, kind->codec);
+        case picture_form::heif: return decode_heif(*file, std::move(stop));
+        default: return decode_contained(path, std::move(stop), std::nullopt);
+    }
 }
 
 }  // namespace faceflow::media

@@ -1,6 +1,7 @@
 // One still picture from one file.
 #pragma once
 
+#include <stop_token>
 #include <string>
 
 #include "media/pixel_format.hpp"
@@ -11,10 +12,11 @@ struct decoded_picture {
     mapped_frame mapped;
     std::string codec;
     bool damaged = false;
+    std::string left;  // what else the file holds, for people ("scan.tif has 3 pages; ..."); empty: nothing
 };
 
-// Still formats only (an animated GIF is a video). Errors are errc::corrupt, whatever kept the picture from being
-// read, and name the path.
-[[nodiscard]] result<decoded_picture> decode_picture(const std::string& path);
+// The picture that the file holds, or the first of them: a page of a TIFF, the first frame of what moves. Errors are
+// errc::corrupt, whatever kept the picture from being read, and name the path and what to do.
+[[nodiscard]] result<decoded_picture> decode_picture(const std::string& path, std::stop_token stop);
 
 }  // namespace faceflow::media

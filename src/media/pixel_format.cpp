@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "media/orientation.hpp"
+
 namespace faceflow::media {
 
 namespace {
@@ -126,16 +128,7 @@ void read_colour(const AVFrame& frame, AVCodecID codec, image& picture) noexcept
 std::optional<turn_and_flip> read_orientation_tag(const AVFrame& frame) noexcept {
     const AVDictionaryEntry* tag = av_dict_get(frame.metadata, "Orientation", nullptr, 0);
     if (!tag) return std::nullopt;
-    switch (std::atoi(tag->value)) {
-        case 2: return turn_and_flip{rotation::none, true};
-        case 3: return turn_and_flip{rotation::cw180, false};
-        case 4: return turn_and_flip{rotation::cw180, true};
-        case 5: return turn_and_flip{rotation::cw90, true};
-        case 6: return turn_and_flip{rotation::cw90, false};
-        case 7: return turn_and_flip{rotation::cw270, true};
-        case 8: return turn_and_flip{rotation::cw270, false};
-        default: return turn_and_flip{};
-    }
+    return turn_of_orientation(std::atoi(tag->value));
 }
 
 turn_and_flip turn_of(const AVFrame& frame, const stream_traits& traits) noexcept {

@@ -18,12 +18,13 @@ namespace faceflow::media {
 // The format that faceflow can sample and that loses least of `format`.
 [[nodiscard]] AVPixelFormat nearest_supported(AVPixelFormat format) noexcept;
 
+// From the stored picture to the upright one: turned first, then mirrored left to right.
 struct turn_and_flip {
     rotation turn = rotation::none;
     bool flipped = false;
 };
 
-// Of a 3x3 display matrix. Angles between quarter turns go to the nearest; mirroring is taken out first.
+// Of a 3x3 display matrix. Angles between quarter turns go to the nearest.
 [[nodiscard]] turn_and_flip read_display_matrix(const std::int32_t* matrix) noexcept;
 
 // For sws_getCoefficients.

@@ -46,6 +46,7 @@ struct source_options {
 struct source_info {
     std::string input;               // as the user wrote it, less passwords; for an image folder the folder or glob
     std::vector<std::string> files;  // that are read, as paths; none of a camera or stream
+    bool pictures = false;           // each of `files` is a still picture, and a frame
     source_kind kind = source_kind::file;
     bool live = false;       // frames come at their own pace and cannot be waited for
     std::int32_t width = 0;  // of the upright picture; 0 where not known before the first frame
@@ -54,12 +55,14 @@ struct source_info {
     std::optional<std::int64_t> frames;  // estimate for progress; none for live inputs
     bool has_audio = false;
     std::string codec;
+    std::vector<std::string> notes;  // what who gave the input should know of it
 };
 
 // What a read gave: a frame, or the end.
 struct read_frame {
     host_frame frame;
     std::string path;  // the picture's own path for image inputs, else empty (the input is meant)
+    std::string note;  // what its reader should know of it ("scan.tif has 3 pages; ..."); mostly empty
 };
 
 class source {
@@ -88,6 +91,8 @@ public:
     //   converted_pixel_format   frames in a layout without a pixel_format of its own
     //   ignored_flip             frames shown mirrored because a mirroring orientation was left out
     //   corrupt_picture          pictures of a folder that could not be read
+    //   first_picture_only       files of several pictures (pages, an animation) of which the first was read
+    //   left_out                 files of a folder or pattern that are no pictures
     //   decoded_on_cpu           frames that the device was to decode and could not
     //   device_memory            frames that were decoded on the device and found no room in its pool
     [[nodiscard]] virtual std::map<std::string, std::uint64_t> survived() const = 0;
@@ -103,5 +108,15 @@ public:
 // for standard input. Files, pictures and standard input have their first frame decoded, so that what cannot be used
 // fails here. Pictures of a folder or glob come in natural order (2 before 10), 1/25 s apart in time.
 [[nodiscard]] result<std::unique_ptr<source>> open_source(const std::string& input, const source_options& options);
+
+// INPUTs that are one source together.
+using input_group = std::vector<std::string>;
+
+// Picture files that follow each other are one source, as if they had been given as a folder: a shell makes many arguments of
+// one pattern. Every other input is a source of its own. Opens one file at a time.
+[[nodiscard]] std::vector<input_group> group_inputs(const std::vector<std::string>& inputs);
+
+// The same as above of a group's one input; its pictures come in the order given, and are opened one after the other.
+[[nodiscard]] result<std::unique_ptr<source>> open_source(const input_group& inputs, const source_options& options);
 
 }  // namespace faceflow::media

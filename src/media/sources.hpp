@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "media/io_guard.hpp"
+#include "media/natural_order.hpp"
 #include "media/source.hpp"
 
 namespace faceflow::media {
@@ -14,10 +15,9 @@ namespace faceflow::media {
 [[nodiscard]] result<std::unique_ptr<source>> open_demux_source(const std::string& input, source_kind kind,
                                                                 const source_options& options);
 
-// Pictures, each a file of its own. `input` is what the user wrote; `paths` is what it stands for, in order, not empty.
+// Pictures, each a file of its own. `input` is what the user wrote; `pictures` is what it stands for, in order, not empty.
 [[nodiscard]] result<std::unique_ptr<source>> open_image_source(const std::string& input, source_kind kind,
-                                                                std::vector<std::string> paths,
-                                                                const source_options& options);
+                                                                picture_list pictures, const source_options& options);
 
 // Whether the file's bytes are those of one still picture.
 [[nodiscard]] bool is_picture(const std::string& path);

@@ -175,11 +175,7 @@ result<void> mp4_writer::write(const host_frame& frame, const frame_faces& faces
     auto canvas = canvases_->make(frame.picture);
     if (!canvas) return tl::unexpected(canvas.error());
     yuv_planes planes = canvases_->planes_of(**canvas);
-    // Odd pictures have a line that belongs to no face's frame: scales of one then stay one.
-    const auto scale = [](int to, int from) {
-        return from <= 0 || to - from == (from & 1) ? 1.0F : static_cast<float>(to) / static_cast<float>(from);
-    };
-    draw_faces(planes, faces.faces, scale(planes.y.cols, faces.width), scale(planes.y.rows, faces.height));
+    draw_faces_on(planes, faces);
     last_pts_ns_ = frame.pts_ns;
     clock_ns_ = frame.clock_ns;
     if (auto encoded = encode(canvas->get(), frame.pts_ns - start_ns_); !encoded) return encoded;

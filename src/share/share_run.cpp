@@ -16,11 +16,12 @@ namespace {
 using clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-// One input on a thread of its own.
+// One source on a thread of its own.
 class pump {
 public:
-    pump(const share_request& wanted, std::uint32_t number, std::stop_token stop)
+    pump(const share_request& wanted, media::input_group inputs, std::uint32_t number, std::stop_token stop)
         : wanted_(wanted),
+          inputs_(std::move(inputs)),
           number_(number),
           stop_(std::move(stop)) {}
 
@@ -29,7 +30,7 @@ public:
         o.note = wanted_.note;
         o.number = number_;
         o.stop = stop_;
-        auto opened = media::open_source(wanted_.inputs[number_], o);
+        auto opened = media::open_source(inputs_, o);
         if (!opened) return tl::unexpected(media::as_input_error(std::move(opened.error())));
         from_ = std::move(*opened);
         return {};
@@ -48,7 +49,7 @@ public:
         remember_survived();
     }
 
-    std::string name() const { return media::without_secrets(wanted_.inputs[number_]); }
+    std::string name() const { return media::without_secrets(inputs_.front()); }
     // By its thread, in place of an end.
     void fail_with(error e) { ended_ = tl::unexpected(std::move(e)); }
     std::uint64_t frames() const { return frames_; }
@@ -117,6 +118,7 @@ private:
     }
 
     const share_request& wanted_;
+    const media::input_group inputs_;
     const std::uint32_t number_;
     const std::stop_token stop_;
     std::unique_ptr<media::source> from_;
@@ -163,8 +165,9 @@ result<share_report> run_share(const share_request& wanted, const std::atomic<bo
     if (!devices) return tl::unexpected(std::move(devices.error()));
     std::stop_source halt;
     std::vector<std::unique_ptr<pump>> pumps;
-    for (std::uint32_t i = 0; i < wanted.inputs.size(); ++i) {
-        pumps.push_back(std::make_unique<pump>(wanted, i, halt.get_token()));
+    for (auto& inputs : media::group_inputs(wanted.inputs)) {
+        const auto number = static_cast<std::uint32_t>(pumps.size());
+        pumps.push_back(std::make_unique<pump>(wanted, std::move(inputs), number, halt.get_token()));
         if (auto r = pumps.back()->open(); !r) return tl::unexpected(std::move(r.error()));
     }
     auto socket = socket_of(wanted);

@@ -4,9 +4,10 @@
     inputs_test.py FACEFLOW [unittest options]
 """
 import pathlib
+import subprocess
 import unittest
 
-from support import DEMO, Case, faceflow, ffmpeg
+from support import DEMO, FACEFLOW, Case, faceflow, ffmpeg
 
 
 @unittest.skipUnless(DEMO.exists(), "assets/demo.mp4 is missing; tools/setup.sh makes it")
@@ -52,6 +53,47 @@ class Inputs(Case):
         summary = self.summary()
         self.assertGreater(summary["frames"], 5)
         self.assertGreater(sum(summary["errors"].values()), 0)
+
+
+class Addresses(Case):
+    def clip(self, name):
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=d=0.2:r=10:s=64x48", self.dir / "plain.mp4")
+        (self.dir / "plain.mp4").rename(self.dir / name)
+        return self.dir / name
+
+    def test_a_file_address_is_decoded(self):
+        where = self.clip("a b%20?#é.mp4")
+        coded = f"{self.dir}/a%20b%2520%3F%23%c3%a9.mp4"
+        for address in (f"file://{coded}", f"file://localhost{coded}", f"FILE://LocalHost{coded}", f"file:{coded}"):
+            with self.subTest(address):
+                self.run_ok(address, "--no-video", "--detector", "blazeface")
+                self.assertEqual({x["input"] for x in self.lines()}, {str(where)})
+
+    def test_a_pattern_in_an_address_and_a_file_that_is_called_like_one(self):
+        self.clip("file:x.mp4")
+        done = faceflow("run", "file:x.mp4", "--no-video", "--detector", "blazeface", "--quiet", cwd=self.dir)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_addresses_that_make_no_sense(self):
+        for address, says in (("file:///a%2", "%25"), ("file:///a%zz.mp4", "%25"), ("file:///100%", "%25"), ("file:///a%00b", "%25"),
+                              ("file:///a%+1b", "%25"), ("file://nas/a.mp4", "host nas"), ("file://", "no path"), ("file://localhost", "no path")):
+            with self.subTest(address):
+                self.run_fails(2, address, says=[address, says])
+
+    def test_an_index_at_the_end_by_any_pipe(self):
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=d=2:r=25:s=640x480", "-b:v", "4M", self.dir / "late.mp4")
+        self.assertGreater((self.dir / "late.mp4").stat().st_size, 300_000)
+        for command in ('cat late.mp4 | "$0" run -', 'cat late.mp4 | "$0" run /dev/stdin', '"$0" run <(cat late.mp4)',
+                        'mkfifo f; cat late.mp4 >f & "$0" run f'):
+            with self.subTest(command):
+                done = subprocess.run(["bash", "-c", command, FACEFLOW], cwd=self.dir, capture_output=True, text=True, timeout=120)
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertIn("-movflags +faststart", done.stderr)
+                self.assertNotIn("damaged", done.stderr)
+        # A file is a file, by whatever descriptor.
+        done = subprocess.run(["bash", "-c", '"$0" run - --no-video --detector blazeface <late.mp4', FACEFLOW], cwd=self.dir, capture_output=True,
+                              text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
 
 class BadInput(Case):

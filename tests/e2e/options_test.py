@@ -19,6 +19,34 @@ def examples_of(help_text):
     return [line.strip() for line in help_text.split("Examples:\n")[1].splitlines() if line.startswith("    ")]
 
 
+class Operands(Case):
+    def test_what_follows_two_dashes_is_no_option(self):
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=d=0.2:r=10:s=64x48", self.dir / "--json.mp4")
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=d=0.2:r=10:s=64x48", self.dir / "plain.mp4")
+        quick = ("--no-video", "--detector", "blazeface", "--quiet")
+        for args in (("--", "--json.mp4"), ("plain.mp4", "--", "--json.mp4"), ("--", "--json.mp4", "plain.mp4"), ("--", "plain.mp4")):
+            with self.subTest(args):
+                done = faceflow("run", *quick, *args, cwd=self.dir)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                rows = (self.dir / "faceflow-out" / "faces.ndjson").read_text().splitlines()
+                self.assertEqual(len(rows), 2 * (len(args) - 1))
+        (self.dir / "c.toml").write_text("limit = 1\n")
+        done = faceflow("run", *quick, "--config", "c.toml", "--", "--json.mp4", cwd=self.dir)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len((self.dir / "faceflow-out" / "faces.ndjson").read_text().splitlines()), 1)
+
+    def test_every_command_that_takes_names_takes_two_dashes(self):
+        for command in ("run", "compare", "share", "recover"):
+            with self.subTest(command):
+                done = faceflow(command, "--", "-none.mp4", cwd=self.dir)
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertIn("-none.mp4", done.stderr)
+        self.assertEqual(faceflow("completion", "--", "bash").returncode, 0)
+        done = faceflow("recover", "--", "a", "-b")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("'-b' is one argument too many", done.stderr)
+
+
 class Help(Case):
     def test_each_command_names_itself_in_its_usage_and_in_examples_of_its_own(self):
         seen = {}

@@ -1,0 +1,61 @@
+// A file that may be a picture: opened with care, and known by its content.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "core/unique_fd.hpp"
+#include "media/ffmpeg.hpp"
+
+namespace faceflow::media {
+
+enum class picture_form {
+    none,       // nothing that libavformat knows: a text, junk
+    other,      // something else that it knows: a video, a GIF that moves, sound
+    coded,      // the file is what a decoder takes
+    contained,  // libavformat finds the picture in it (ICO, a GIF that does not move)
+    heif        // HEIC, AVIF
+};
+
+struct picture_kind {
+    picture_form form = picture_form::none;
+    AVCodecID codec = AV_CODEC_ID_NONE;  // where it is coded
+};
+
+class picture_file {
+public:
+    // Does not wait: a FIFO among the pictures has nobody at its other end. Every error is errc::corrupt, whatever kept the file
+    // from being read, and names the path.
+    [[nodiscard]] static result<picture_file> open(const std::string& path);
+
+    [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
+    [[nodiscard]] off_t size() const noexcept { return size_; }
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+    // Whether it is one still picture.
+    [[nodiscard]] static bool is_still(const picture_kind& kind) noexcept {
+        return kind.form != picture_form::none && kind.form != picture_form::other;
+    }
+
+    // By content, for names lie; by name only where the format has no signature.
+    [[nodiscard]] result<picture_kind> kind() const;
+
+    // The first `size` bytes.
+    [[nodiscard]] result<void> read(std::uint8_t* to, std::size_t size) const;
+
+private:
+    picture_file(std::string path, unique_fd file, off_t size)
+        : path_(std::move(path)),
+          file_(std::move(file)),
+          size_(size) {}
+
+    std::string path_;
+    unique_fd file_;
+    off_t size_;
+};
+
+// Of a file that cannot be opened: none.
+[[nodiscard]] picture_kind kind_of_file(const std::string& path);
+
+}  // namespace faceflow::media
