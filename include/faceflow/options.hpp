@@ -26,8 +26,13 @@ struct options {
     faceflow::pacing pacing = faceflow::pacing::recorded;
 
     faceflow::detector detector = faceflow::detector::retinaface;
-    std::int32_t detect_width = 640;  // RetinaFace's input, multiples of 32; BlazeFace is always 192x192
+    // RetinaFace's input, multiples of 32; BlazeFace is always 192x192. Both 0: of the frames' shape, with as many pixels, where that
+    // is known beforehand (`faceflow run`), else 640x384; and for pictures the closer look below, at their own size up to 1600.
+    std::int32_t detect_width = 640;
     std::int32_t detect_height = 384;
+    // A second, closer look at each frame for faces too small for the first; 0: none. Not on CUDA devices.
+    std::int32_t detect_fine_width = 0;
+    std::int32_t detect_fine_height = 0;
     std::int32_t detect_every = 1;  // detect in every Nth frame; in between faces are followed by their mesh
     std::int32_t max_faces = 100;   // 1..1000 per frame, the best ones
     float min_score = 0.5f;         // of the detector, 0..1

@@ -56,6 +56,9 @@ enum class pixel_format : std::uint8_t {
 
 enum class colour_matrix : std::uint8_t { rgb, bt601, bt709, bt2020 };
 enum class colour_range : std::uint8_t { limited, full };
+// How values stand for light: a curve of standard dynamic range, or one of HDR (SMPTE ST 2084; ARIB STD-B67). Models see the values as
+// they are.
+enum class colour_transfer : std::uint8_t { sdr, pq, hlg };
 // Where a subsampled chroma sample sits horizontally: with the left luma sample (MPEG-2, H.264) or between two (JPEG).
 enum class chroma_site : std::uint8_t { left, centre };
 
@@ -74,6 +77,7 @@ struct image {
     colour_matrix matrix = colour_matrix::bt709;
     colour_range range = colour_range::limited;
     chroma_site site = chroma_site::left;
+    colour_transfer transfer = colour_transfer::sdr;
     rotation turn = rotation::none;
     bool mirrored = false;  // after the turn, left and right change places
     std::int32_t width = 0;

@@ -85,8 +85,10 @@ public:
         if (frames->frames_per_second > 0) done_.frames_per_second = frames->frames_per_second;
         done_.notes.insert(done_.notes.end(), frames->notes.begin(), frames->notes.end());
 
+        const image* first = frames->frames.empty() ? nullptr : &frames->frames.front().picture;
         for (planned_row& p : *planned) {
             p.chosen.device = *device;
+            if (first != nullptr) choose_detect_size(p.chosen, {{{first->upright_width(), first->upright_height()}}});
             if (auto r = measure(p, frames->frames); !r) return tl::unexpected(std::move(r.error()));
         }
         judge_all();

@@ -61,7 +61,7 @@ declared add_manual(CLI::App& app);
 struct engine_options {
     options chosen;
     std::string detector = "retinaface";
-    std::string detect_size = "640x384";
+    std::string detect_size = "auto";
     std::string device_memory = "2G";
     std::string models, engines;
     [[nodiscard]] result<options> resolve() const;
@@ -72,13 +72,16 @@ void add_engine_options(CLI::App& app, engine_options& into);
 struct input_options {
     std::string reconnect = "forever";
     bool live = false;
+    int rotate = 0;  // degrees clockwise
+    bool flip = false;
     [[nodiscard]] result<void> resolve(media::source_options& into) const;
 };
 inline constexpr const char* inputs_group = "Inputs";
 void add_input_options(CLI::App& app, input_options& into);
 
-// "640x384" and "2G", "512M", "1048576".
+// "640x384" (or "640x384+1600x1216", two looks; "auto": 0x0) and "2G", "512M", "1048576".
 [[nodiscard]] result<std::pair<int, int>> parse_size(std::string_view text);
+[[nodiscard]] result<void> parse_detect_size(std::string_view text, options& into);
 [[nodiscard]] result<std::size_t> parse_bytes(std::string_view text);
 
 // What is opened later never gets the number of a standard stream, and what goes to one never into a file: those that are

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
+#include <tuple>
 
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
@@ -44,6 +45,20 @@ result<std::pair<int, int>> parse_size(std::string_view text) {
     return fail(errc::invalid_argument, fmt::format("'{}' is not a size; write it as 640x384", text));
 }
 
+result<void> parse_detect_size(std::string_view text, options& into) {
+    into.detect_width = into.detect_height = 0;
+    if (text == "auto") return {};
+    const std::size_t plus = text.find('+');
+    const auto first = parse_size(text.substr(0, plus));
+    if (!first) return tl::unexpected(first.error());
+    std::tie(into.detect_width, into.detect_height) = *first;
+    if (plus == std::string_view::npos) return {};
+    const auto closer = parse_size(text.substr(plus + 1));
+    if (!closer) return tl::unexpected(closer.error());
+    std::tie(into.detect_fine_width, into.detect_fine_height) = *closer;
+    return {};
+}
+
 result<std::size_t> parse_bytes(std::string_view text) {
     double value = 0;
     const char* end = text.data() + text.size();
@@ -66,10 +81,7 @@ result<std::size_t> parse_bytes(std::string_view text) {
 result<options> engine_options::resolve() const {
     options o = chosen;
     o.detector = detector == "blazeface" ? faceflow::detector::blazeface : faceflow::detector::retinaface;
-    const auto size = parse_size(detect_size);
-    if (!size) return tl::unexpected(size.error());
-    o.detect_width = size->first;
-    o.detect_height = size->second;
+    if (auto r = parse_detect_size(detect_size, o); !r) return tl::unexpected(r.error());
     const auto bytes = parse_bytes(device_memory);
     if (!bytes) return tl::unexpected(bytes.error());
     o.device_memory = *bytes;
@@ -174,9 +186,12 @@ void add_engine_options(CLI::App& app, engine_options& into) {
              ->capture_default_str()
              ->group(faces),
         {"retinaface", "blazeface"});
-    app.add_option("--detect-size", into.detect_size,
-                   "size that RetinaFace sees a frame in, multiples of 32; a larger one finds smaller faces")
-        ->type_name("WxH")
+    app.add_option(
+           "--detect-size", into.detect_size,
+           "size that RetinaFace sees a frame in, multiples of 32; a larger one finds smaller faces. auto: of the "
+           "frame's shape, with the pixels of 640x384, and for pictures a second look at up to 1600 pixels; such a "
+           "second look by hand: 640x384+1600x928")
+        ->type_name("auto|WxH[+WxH]")
         ->capture_default_str()
         ->group(faces);
     app.add_option("--detect-every", o.detect_every,

@@ -31,6 +31,9 @@ result<void> input_options::resolve(media::source_options& into) const {
     if (!how_long) return tl::unexpected(how_long.error());
     into.reconnect_for = *how_long;
     into.live = live;
+    if (rotate % 90 != 0 || rotate < 0 || rotate > 270)
+        return fail(errc::invalid_argument, fmt::format("rotate must be 0, 90, 180 or 270, not {}", rotate));
+    into.turn = {static_cast<rotation>(rotate / 90), flip};
     return {};
 }
 
@@ -39,6 +42,14 @@ void add_input_options(CLI::App& app, input_options& into) {
                    "how long a camera or stream that was lost is looked for; 0: its loss is its end")
         ->type_name("SECONDS|forever")
         ->capture_default_str()
+        ->group(inputs_group);
+    app.add_option("--rotate", into.rotate,
+                   "turn what comes in by 90, 180 or 270 degrees clockwise, after its own turn")
+        ->type_name("DEGREES")
+        ->capture_default_str()
+        ->group(inputs_group);
+    app.add_flag("--flip,!--no-flip", into.flip, "then let left and right change places, for pictures of a mirror")
+        ->default_str("off")
         ->group(inputs_group);
     app.add_flag("--live,!--no-live", into.live,
                  "take streams for live ones that do not say so themselves, as cameras over plain HTTP")

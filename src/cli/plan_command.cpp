@@ -7,23 +7,27 @@
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
 #include "cli/output.hpp"
+#include "engine/detect_size.hpp"
 
 namespace faceflow::cli {
 namespace {
 
 struct plan_arguments {
     analysis::plan_request request;
-    std::string size = "1920x1080", format = "i420", detect_size = "640x384", device_memory = "2G";
+    std::string size = "1920x1080", format = "i420", detect_size = "auto", device_memory = "2G";
     bool json = false;
 };
 
 int execute(const plan_arguments& a, const given& options) {
     analysis::plan_request request = a.request;
-    const auto size = parse_size(a.size), detect = parse_size(a.detect_size);
+    const auto size = parse_size(a.size);
     if (!size) return report(size.error(), options);
-    if (!detect) return report(detect.error(), options);
     std::tie(request.width, request.height) = *size;
-    std::tie(request.detect_width, request.detect_height) = *detect;
+    faceflow::options chosen;
+    if (auto r = parse_detect_size(a.detect_size, chosen); !r) return report(r.error(), options);
+    choose_detect_size(chosen, {{{request.width, request.height}}});
+    request.detect_width = chosen.detect_width;
+    request.detect_height = chosen.detect_height;
     const auto memory = parse_bytes(a.device_memory);
     if (!memory) return report(memory.error(), options);
     request.device_memory = *memory;
@@ -80,7 +84,8 @@ void add_machine(CLI::App& plan, plan_arguments& a) {
         ->type_name("BYTES")
         ->capture_default_str()
         ->group(group);
-    plan.add_option("--detect-size", a.detect_size, "size that RetinaFace sees a frame in, multiples of 32")
+    plan.add_option("--detect-size", a.detect_size,
+                    "size that RetinaFace sees a frame in, multiples of 32; auto: of the frame's shape")
         ->type_name("WxH")
         ->capture_default_str()
         ->group(group);

@@ -68,8 +68,16 @@ result<void> check(const options& o) {
     if (auto r = between("min_score", o.min_score, 0.01f, 1.0f); !r) return r;
     if (auto r = between("min_presence", o.min_presence, 0.0f, 1.0f); !r) return r;
     if (auto r = between("threads", o.threads, 0, 1024); !r) return r;
-    if (auto r = between("detect_width", o.detect_width, 64, 4096); !r) return r;
-    if (auto r = between("detect_height", o.detect_height, 64, 4096); !r) return r;
+    const bool by_shape = o.detect_width == 0 && o.detect_height == 0;
+    if (auto r = between("detect_width", o.detect_width, by_shape ? 0 : 64, 4096); !r) return r;
+    if (auto r = between("detect_height", o.detect_height, by_shape ? 0 : 64, 4096); !r) return r;
+    const bool one_look = o.detect_fine_width == 0 && o.detect_fine_height == 0;
+    if (auto r = between("detect_fine_width", o.detect_fine_width, one_look ? 0 : 64, 4096); !r) return r;
+    if (auto r = between("detect_fine_height", o.detect_fine_height, one_look ? 0 : 64, 4096); !r) return r;
+    if (o.detect_fine_width % 32 != 0 || o.detect_fine_height % 32 != 0)
+        return fail(errc::invalid_argument,
+                    fmt::format("the detector's closer look must have multiples of 32, not {}x{}", o.detect_fine_width,
+                                o.detect_fine_height));
     if (o.detect_width % 32 != 0 || o.detect_height % 32 != 0) {
         return fail(errc::invalid_argument,
                     fmt::format("the detector's size must be multiples of 32, not {}x{}; next: {}x{}", o.detect_width,
@@ -127,6 +135,8 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
         e->with_ = std::move(*opened);
     }
     e->notes_ = e->with_->notes;
+    choose_detect_size(o, e->setup_.shapes);
+    if (e->devices().front()->kind() == device_kind::cuda) o.detect_fine_width = o.detect_fine_height = 0;
     share_work(o, e->devices().front()->computes_on_host(), e->devices().size(), e->setup_.sources);
     for (const auto& d : e->devices())
         d->book().draw_on(e->setup_.tracing);

@@ -12,6 +12,7 @@
 
 #include "device/device.hpp"
 #include "device/ledger_check.hpp"
+#include "engine/detect_size.hpp"
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "flow/flow.hpp"
@@ -49,6 +50,7 @@ public:
             {};                                     // lines for the user, such as of a process that was restarted
         std::shared_ptr<equipment> with = nullptr;  // opened for these options; null: the engine opens its own
         std::size_t sources = 0;                    // that are to come; 0: unknown. More or fewer may come
+        std::vector<frame_shape> shapes = {};       // of their frames, as far as they are known
     };
 
     [[nodiscard]] static result<std::unique_ptr<face_engine>> create(setup s);

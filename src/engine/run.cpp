@@ -142,11 +142,18 @@ private:
         if (live_) chosen.pacing = pacing::live;
         auto engine = face_engine::create(
             {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true,
-             tracing_.get(), request_.note, equipment_, sources_.size()});
+             tracing_.get(), request_.note, equipment_, sources_.size(), shapes()});
         if (!engine) return tl::unexpected(std::move(engine.error()));
         engine_ = std::move(*engine);
         report_.warnings = engine_->notes();
         return {};
+    }
+
+    std::vector<frame_shape> shapes() const {
+        std::vector<frame_shape> all;
+        for (const auto& s : sources_)
+            all.push_back({s.from->info().width, s.from->info().height, s.from->info().pictures});
+        return all;
     }
 
     // A card whose counters cannot be had is in the summary by its name alone.

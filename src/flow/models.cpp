@@ -187,6 +187,11 @@ result<model_set> model_set::on_streams(stream& of_detector, stream& of_mesh, co
         }
         if (&of_detector == &of_mesh) beside = &p.model->any();
     }
+    if (fine != nullptr) {
+        auto closer = std::make_shared<model_set>(*fine);
+        closer->detector = m.detector;
+        m.fine = std::move(closer);
+    }
     return m;
 }
 
@@ -235,6 +240,16 @@ result<void> load_detector(model_set& m, const options& o, const inference::mode
     if (!shapes) return tl::unexpected(std::move(shapes.error()));
     m.detector_shapes = std::move(*shapes);
     if (auto r = check_detector(m, found->entry); !r) return r;
+    if (retinaface && o.detect_fine_width > 0) {
+        auto closer = std::make_shared<model_set>(m);
+        closer->detect_width = o.detect_fine_width;
+        closer->detect_height = o.detect_fine_height;
+        auto its_shapes = found->model->output_shapes({1, 3, closer->detect_height, closer->detect_width});
+        if (!its_shapes) return tl::unexpected(std::move(its_shapes.error()));
+        closer->detector_shapes = std::move(*its_shapes);
+        if (auto r = check_detector(*closer, found->entry); !r) return r;
+        m.fine = std::move(closer);
+    }
     m.used.push_back({found->entry.id, found->entry.file, found->sha256});
     return {};
 }

@@ -67,6 +67,8 @@ struct model_set {
     std::int32_t detect_width = 0, detect_height = 0;
     float detect_scale = 1, detect_bias = 0;                 // colour 0..1 -> the detector's input
     std::vector<std::vector<std::int64_t>> detector_shapes;  // of its outputs, in their order, for one frame
+    // The same detector for a second, larger look at each frame (options::detect_fine_width); null: there is none.
+    std::shared_ptr<const model_set> fine;
     std::vector<used_model> used;
     std::shared_ptr<inference::runtime> runtime;
     std::filesystem::path detector_file, mesh_file;  // what a GPU runs

@@ -30,6 +30,9 @@ std::vector<image> pictures_of(pass_frames frames) {
     return pictures;
 }
 
+// Pixels; larger faces are found in the first look, and RetinaFace's largest anchors have 512.
+constexpr float largest_in_closer_look = 320;
+
 // Numbers that a face near a picture has: what tracks and writes faces goes by them.
 bool sound(const vision::face_record& r) {
     constexpr float most = 1e6f;
@@ -70,24 +73,34 @@ vision::face_table stages::mapped(vision::face_table faces) const {
 void stages::detect(stream& on, detector_memory& memory, pass_frames frames, const vision::face_table& faces) const {
     if (frames.empty()) return;
     on.begin_span();
+    vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
+    look(on, memory, models_, frames, chosen, faces);
+    if (memory.fine() != nullptr) {
+        chosen.further = true;
+        chosen.largest = largest_in_closer_look;
+        look(on, *memory.fine(), *models_.fine, frames, chosen, faces);
+    }
+    end(on, stage::detect, frames.front().id);
+}
+
+void stages::look(stream& on, detector_memory& memory, const model_set& models, pass_frames frames,
+                  const vision::detect_options& chosen, const vision::face_table& faces) const {
     std::vector<vision::detector_output> outputs;
     std::vector<vision::letterbox> fits;
     for (std::size_t i = 0; i < frames.size(); ++i) {
         const image& picture = frames[i].picture;
-        vision::detector_output& o = outputs.emplace_back(memory.outputs(models_, static_cast<std::int32_t>(i)));
+        vision::detector_output& o = outputs.emplace_back(memory.outputs(models, static_cast<std::int32_t>(i)));
         o.fit =
-            vision::fit(picture.upright_width(), picture.upright_height(), models_.detect_width, models_.detect_height);
+            vision::fit(picture.upright_width(), picture.upright_height(), models.detect_width, models.detect_height);
         o.frame_width = static_cast<float>(picture.upright_width());
         o.frame_height = static_cast<float>(picture.upright_height());
         fits.push_back(o.fit);
     }
     kernels_->letterbox(
         on, pictures_of(frames), fits,
-        {memory.input(), models_.detect_width, models_.detect_height, models_.detect_scale, models_.detect_bias});
+        {memory.input(), models.detect_width, models.detect_height, models.detect_scale, models.detect_bias});
     memory.model().add_run(on, static_cast<std::int32_t>(frames.size()), options_.graphs);
-    const vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
     kernels_->detect(on, outputs, chosen, memory.scratch(), faces);
-    end(on, stage::detect, frames.front().id);
 }
 
 void stages::region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first, float* crops,

@@ -46,6 +46,8 @@ public:
 private:
     // The stage's time is that of the span that ends here.
     void end(stream& on, stage s, const frame_id& frame) const;
+    void look(stream& on, detector_memory& memory, const model_set& models, pass_frames frames,
+              const vision::detect_options& chosen, const vision::face_table& faces) const;
     void mesh_on_host(stream& on, mesh_memory& memory, const vision::face_table& faces, std::int32_t first,
                       std::int32_t count) const;
     void mesh_on_device(stream& on, mesh_memory& memory, std::int32_t count) const;

@@ -174,6 +174,11 @@ result<detector_memory> detector_memory::create(device& on, const model_set& mod
     auto model = batched_model::create(batching_on(on), detector_batches, frames, bind);
     if (!model) return tl::unexpected(std::move(model.error()));
     m.model_ = std::move(*model);
+    if (models.fine != nullptr) {
+        auto closer = create(on, *models.fine, frames);
+        if (!closer) return tl::unexpected(std::move(closer.error()));
+        m.fine_ = std::make_unique<detector_memory>(std::move(*closer));
+    }
     return m;
 }
 

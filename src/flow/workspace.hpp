@@ -109,11 +109,14 @@ public:
     vision::detector_output outputs(const model_set& models, std::int32_t i) const;
     // The detector, bound to the first frames.
     batched_model& model() { return model_; }
+    // Of the second look; null: there is none.
+    detector_memory* fine() const { return fine_.get(); }
 
 private:
     device_buffer input_, scratch_;
     std::vector<device_buffer> outputs_;
     batched_model model_;
+    std::unique_ptr<detector_memory> fine_;
 };
 
 // What the landmark stage needs: crops, and the mesh model's outputs.

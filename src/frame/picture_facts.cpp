@@ -13,6 +13,7 @@ picture_facts facts_of(const image& picture) noexcept {
     f.range = static_cast<std::uint8_t>(picture.range);
     f.site = static_cast<std::uint8_t>(picture.site);
     f.turn = static_cast<std::uint8_t>(picture.turn);
+    f.transfer = static_cast<std::uint8_t>(picture.transfer);
     f.mirrored = picture.mirrored ? 1 : 0;
     f.width = picture.width;
     f.height = picture.height;
@@ -25,7 +26,8 @@ result<image> picture_of(const picture_facts& f) {
                        f.matrix <= static_cast<std::uint8_t>(colour_matrix::bt2020) &&
                        f.range <= static_cast<std::uint8_t>(colour_range::full) &&
                        f.site <= static_cast<std::uint8_t>(chroma_site::centre) &&
-                       f.turn <= static_cast<std::uint8_t>(rotation::cw270) && f.mirrored <= 1;
+                       f.turn <= static_cast<std::uint8_t>(rotation::cw270) && f.mirrored <= 1 &&
+                       f.transfer <= static_cast<std::uint8_t>(colour_transfer::hlg);
     if (!known) return fail(errc::corrupt, "a message describes a picture of no known format");
     const bool sized = f.width >= 1 && f.height >= 1 && f.width <= max_dimension && f.height <= max_dimension &&
                        f.square_width >= 0 && f.square_width <= max_dimension;
@@ -36,6 +38,7 @@ result<image> picture_of(const picture_facts& f) {
     picture.range = static_cast<colour_range>(f.range);
     picture.site = static_cast<chroma_site>(f.site);
     picture.turn = static_cast<rotation>(f.turn);
+    picture.transfer = static_cast<colour_transfer>(f.transfer);
     picture.mirrored = f.mirrored != 0;
     picture.width = f.width;
     picture.height = f.height;

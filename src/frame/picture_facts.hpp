@@ -10,8 +10,8 @@ namespace faceflow {
 
 // An `image` without its planes, which lie one behind the other without padding.
 struct picture_facts {
-    std::uint8_t format = 0, matrix = 0, range = 0, site = 0, turn = 0, mirrored = 0;
-    std::uint8_t unused[2] = {};
+    std::uint8_t format = 0, matrix = 0, range = 0, site = 0, turn = 0, mirrored = 0, transfer = 0;
+    std::uint8_t unused = 0;
     std::int32_t width = 0, height = 0, square_width = 0;
     std::uint32_t unused_too = 0;
 };

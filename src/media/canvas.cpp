@@ -102,6 +102,7 @@ canvas_format canvas_format_of(const image& picture) noexcept {
     canvas_format format;
     format.width = 2 * half(picture.upright_width());
     format.height = 2 * half(picture.upright_height());
+    format.transfer = picture.transfer;
     if (picture.matrix != colour_matrix::rgb) {
         format.matrix = picture.matrix;
         format.range = picture.range;

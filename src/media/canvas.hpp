@@ -7,13 +7,14 @@
 
 namespace faceflow::media {
 
-// How the canvases of one video are coded. Pixels of YUV pictures keep their matrix and range; RGB becomes BT.709
+// How the canvases of one video are coded. Pixels of YUV pictures keep their matrix, range and transfer; RGB becomes BT.709
 // limited.
 struct canvas_format {
     int width = 0;  // even; odd pictures get a copy of their last column or row
     int height = 0;
     colour_matrix matrix = colour_matrix::bt709;
     colour_range range = colour_range::limited;
+    colour_transfer transfer = colour_transfer::sdr;
 };
 
 // A plane of the picture, or all of its pixels, the way that the upright picture has them; the same pixels where nothing is to be

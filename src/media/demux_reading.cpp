@@ -153,7 +153,7 @@ result<read_frame> demux_source::keep_in_host_memory(frame_ptr frame) {
     auto mapped = mapper_->map(std::move(frame));
     if (!mapped) return tl::unexpected(std::move(mapped.error()));
     survived_.add("converted_pixel_format", mapped->converted ? 1 : 0);
-    survived_.add("ignored_flip", mapped->flipped ? 1 : 0);
+    turn_further(mapped->picture, options_.turn);
     read_frame given;
     given.frame.picture = mapped->picture;
     given.frame.owner = std::move(mapped->owner);
@@ -163,6 +163,7 @@ result<read_frame> demux_source::keep_in_host_memory(frame_ptr frame) {
 result<read_frame> demux_source::keep_on_device(frame_ptr frame, AVPixelFormat layout) {
     auto described = mapper_->describe(*frame, layout);
     if (!described) return tl::unexpected(std::move(described.error()));
+    turn_further(described->picture, options_.turn);
     const image& facts = described->picture;
     const auto keep = [&] {
         return device_frames_->produce(facts, {options_.number, sequence_},
@@ -177,7 +178,6 @@ result<read_frame> demux_source::keep_on_device(frame_ptr frame, AVPixelFormat l
         kept = keep();
     }
     if (!kept) return tl::unexpected(std::move(kept.error()));
-    survived_.add("ignored_flip", described->flipped ? 1 : 0);
     read_frame given;
     given.frame.picture = facts;
     given.frame.on_device = std::move(*kept);

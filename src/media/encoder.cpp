@@ -24,6 +24,8 @@ void set_colour(AVCodecContext& codec, const canvas_format& format) {
     const bool sd = format.matrix == colour_matrix::bt601;
     codec.color_primaries = sd ? AVCOL_PRI_SMPTE170M : AVCOL_PRI_BT709;
     codec.color_trc = sd ? AVCOL_TRC_SMPTE170M : AVCOL_TRC_BT709;
+    if (format.transfer == colour_transfer::pq) codec.color_trc = AVCOL_TRC_SMPTE2084;
+    if (format.transfer == colour_transfer::hlg) codec.color_trc = AVCOL_TRC_ARIB_STD_B67;
     if (format.matrix == colour_matrix::bt2020) codec.color_primaries = AVCOL_PRI_BT2020;
 }
 

@@ -88,7 +88,7 @@ private:
         if (info_.codec.empty()) info_.codec = picture->codec;
         survived_.add("damaged_frame", picture->damaged ? 1 : 0);
         survived_.add("converted_pixel_format", picture->mapped.converted ? 1 : 0);
-        survived_.add("ignored_flip", picture->mapped.flipped ? 1 : 0);
+        turn_further(picture->mapped.picture, options_.turn);
         survived_.add("first_picture_only", picture->left.empty() ? 0 : 1);
         read_frame frame;
         frame.frame.picture = picture->mapped.picture;

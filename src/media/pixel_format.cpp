@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "frame/layout.hpp"
 #include "media/orientation.hpp"
 
 namespace faceflow::media {
@@ -115,6 +116,9 @@ void read_colour(const AVFrame& frame, AVCodecID codec, image& picture) noexcept
         const bool full = jpeg || (is_gray(format) && !limited_by_definition(codec));
         picture.range = full ? colour_range::full : colour_range::limited;
     }
+    picture.transfer = frame.color_trc == AVCOL_TRC_SMPTE2084      ? colour_transfer::pq
+                       : frame.color_trc == AVCOL_TRC_ARIB_STD_B67 ? colour_transfer::hlg
+                                                                   : colour_transfer::sdr;
     switch (frame.chroma_location) {
         case AVCHROMA_LOC_CENTER:
         case AVCHROMA_LOC_TOP:
@@ -190,6 +194,22 @@ turn_and_flip read_display_matrix(const std::int32_t* matrix) noexcept {
     return found;
 }
 
+std::int32_t square_width_of(std::int32_t width, AVRational aspect) noexcept {
+    constexpr double widest = 8;  // anamorphic film has 2, half frames side by side have 2, the odd capture card 4
+    if (aspect.num <= 0 || aspect.den <= 0) return 0;
+    const double ratio = av_q2d(aspect);
+    if (ratio > widest || ratio < 1 / widest) return 0;
+    const auto square = static_cast<std::int32_t>(std::lround(width * ratio));
+    return square < 1 || square > max_dimension || square == width ? 0 : square;
+}
+
+// A turn behind a mirror turns the other way.
+void turn_further(image& picture, const turn_and_flip& by) noexcept {
+    const int quarters = static_cast<int>(by.turn) * (picture.mirrored ? 3 : 1);
+    picture.turn = static_cast<rotation>((static_cast<int>(picture.turn) + quarters) % 4);
+    picture.mirrored = picture.mirrored != by.flipped;
+}
+
 result<mapped_frame> frame_mapper::describe(const AVFrame& frame, AVPixelFormat layout) const {
     if (frame.width <= 0 || frame.height <= 0) return fail(errc::corrupt, "a decoded frame has no size");
     mapped_frame described;
@@ -198,7 +218,12 @@ result<mapped_frame> frame_mapper::describe(const AVFrame& frame, AVPixelFormat 
     described.picture.width = frame.width;
     described.picture.height = frame.height;
     described.picture.turn = turn.turn;
-    described.flipped = turn.flipped;
+    described.picture.mirrored = turn.flipped;
+    if (traits_.aspect) {
+        const bool by_container = traits_.aspect->num > 0 && traits_.aspect->den > 0;
+        described.picture.square_width =
+            square_width_of(frame.width, by_container ? *traits_.aspect : frame.sample_aspect_ratio);
+    }
     read_colour(frame, traits_.codec, described.picture);
     return described;
 }

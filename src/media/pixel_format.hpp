@@ -6,6 +6,7 @@
 
 #include "faceflow/types.hpp"
 #include "media/ffmpeg.hpp"
+#include "media/turn.hpp"
 
 namespace faceflow::media {
 
@@ -18,12 +19,6 @@ namespace faceflow::media {
 // The format that faceflow can sample and that loses least of `format`.
 [[nodiscard]] AVPixelFormat nearest_supported(AVPixelFormat format) noexcept;
 
-// From the stored picture to the upright one: turned first, then mirrored left to right.
-struct turn_and_flip {
-    rotation turn = rotation::none;
-    bool flipped = false;
-};
-
 // Of a 3x3 display matrix. Angles between quarter turns go to the nearest.
 [[nodiscard]] turn_and_flip read_display_matrix(const std::int32_t* matrix) noexcept;
 
@@ -34,13 +29,21 @@ struct turn_and_flip {
 struct stream_traits {
     AVCodecID codec = AV_CODEC_ID_NONE;
     std::optional<turn_and_flip> turn;  // of the container
+    // Of video: a pixel's width over its height as the container states it, 0/1 where the frames themselves do. Of pictures nullopt:
+    // what they say of that is the resolution of some printer.
+    std::optional<AVRational> aspect;
 };
+
+// How wide `width` columns are in square pixels; 0: they are square, or what is stated is no shape of a pixel.
+[[nodiscard]] std::int32_t square_width_of(std::int32_t width, AVRational aspect) noexcept;
+
+// Turns and mirrors what is upright already, as the user asked.
+void turn_further(image& picture, const turn_and_flip& by) noexcept;
 
 struct mapped_frame {
     image picture;
     std::shared_ptr<const void> owner;
     bool converted = false;
-    bool flipped = false;
 };
 
 // Describes decoded frames as pictures; converts only those whose layout has no name here.

@@ -13,6 +13,7 @@
 
 #include "faceflow/result.hpp"
 #include "frame/host_frame.hpp"
+#include "media/turn.hpp"
 
 namespace faceflow::media {
 
@@ -30,7 +31,8 @@ struct source_options {
     // sought again with a capped back-off before the source ends with an error.
     std::chrono::milliseconds read_timeout{5000};
     std::chrono::milliseconds reconnect_for = forever;
-    bool live = false;  // take a stream for live that does not say so of itself (video over plain HTTP)
+    turn_and_flip turn;  // of what is upright already: for cameras that hang otherwise than they say
+    bool live = false;   // take a stream for live that does not say so of itself (video over plain HTTP)
     bool realtime =
         false;  // recorded frames come when their time has come, as those of a camera do; info().live is true then
     std::function<void(const std::string&)>
@@ -89,7 +91,6 @@ public:
     //   stream_gap               a live stream's time went on by more than a second without a frame
     //   reconnect                a lost live input was opened anew
     //   converted_pixel_format   frames in a layout without a pixel_format of its own
-    //   ignored_flip             frames shown mirrored because a mirroring orientation was left out
     //   corrupt_picture          pictures of a folder that could not be read
     //   first_picture_only       files of several pictures (pages, an animation) of which the first was read
     //   left_out                 files of a folder or pattern that are no pictures

@@ -36,6 +36,11 @@ bool states_its_end(const AVFormatContext& format) {
     return name.starts_with("matroska") || name == "nut";
 }
 
+AVRational aspect_of(const AVStream& video) {
+    const AVRational stated = video.sample_aspect_ratio;
+    return stated.num > 0 && stated.den > 0 ? stated : video.codecpar->sample_aspect_ratio;
+}
+
 }  // namespace
 
 std::int64_t seconds_to_ns(double seconds) noexcept {
@@ -45,6 +50,7 @@ std::int64_t seconds_to_ns(double seconds) noexcept {
 stream_traits traits_of(const AVStream& video) {
     stream_traits traits;
     traits.codec = video.codecpar->codec_id;
+    traits.aspect = video.sample_aspect_ratio;
     std::size_t size = 0;
     const std::uint8_t* matrix = av_stream_get_side_data(&video, AV_PKT_DATA_DISPLAYMATRIX, &size);
     if (matrix && size >= 9 * sizeof(std::int32_t)) {
@@ -83,10 +89,16 @@ source_info describe(const demuxer& opened, const std::string& input, source_kin
     if (kind == source_kind::stdin_stream) info.files = {"/dev/stdin"};
     info.kind = kind;
     info.live = opened.live;
-    const rotation turn = traits_of(*opened.video).turn.value_or(turn_and_flip{}).turn;
-    const bool sideways = turn == rotation::cw90 || turn == rotation::cw270;
-    info.width = sideways ? coded.height : coded.width;
-    info.height = sideways ? coded.width : coded.height;
+    // As far as the container knows; the first frame knows better.
+    const stream_traits traits = traits_of(*opened.video);
+    image picture;
+    picture.turn = traits.turn.value_or(turn_and_flip{}).turn;
+    picture.width = coded.width;
+    picture.height = coded.height;
+    picture.square_width = square_width_of(coded.width, aspect_of(*opened.video));
+    turn_further(picture, options.turn);
+    info.width = picture.upright_width();
+    info.height = picture.upright_height();
     info.frames_per_second = frame_rate_of(*opened.video);
     if (!opened.live) info.frames = expected_frames(opened, options, info.frames_per_second);
     info.has_audio = opened.has_audio;

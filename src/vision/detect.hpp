@@ -30,6 +30,10 @@ struct detect_options {
     float min_score = 0.5f;
     float max_overlap = 0.4f;  // intersection over union from which the weaker face is the same face
     std::int32_t max_faces = 100;
+    // A second look at the frame, larger: its faces are added to those that `out` holds, but for those that these are, or hold, and
+    // for what is larger than a face can be in it: there it takes parts for the whole.
+    bool further = false;
+    float largest = 1e30f;      // pixels of the detector's input
     float region_scale = 1.5f;  // side of the region over the longer side of the box (MediaPipe's face landmark graph)
 };
 
@@ -134,6 +138,22 @@ FACEFLOW_HD inline region region_of(const detection& d, float region_scale) {
             fmaxf(d.box.width, d.box.height) * region_scale, dx == 0 && dy == 0 ? 0.0f : atan2f(dy, dx)};
 }
 
+// Detectors call the eye on the left of the picture the right one, also of a face that is upside down. Where the mouth lies clearly
+// above the eyes, as they lie by those names, left and right change places: the region is then turned as the face is.
+FACEFLOW_HD inline void name_sides(detection& d) {
+    point* k = d.keypoints;
+    const float ex = k[1].x - k[0].x, ey = k[1].y - k[0].y;
+    const float mx = 0.5f * (k[3].x + k[4].x - k[0].x - k[1].x), my = 0.5f * (k[3].y + k[4].y - k[0].y - k[1].y);
+    constexpr float clearly = 0.1f;         // of the face's longer side
+    const float below = ex * my - ey * mx;  // how far the mouth is below the eyes' line, times the length of that
+    if (!(below < -clearly * fmaxf(d.box.width, d.box.height) * sqrtf(ex * ex + ey * ey))) return;
+    const point right_eye = k[0], right_mouth = k[3];
+    k[0] = k[1];
+    k[1] = right_eye;
+    k[3] = k[4];
+    k[4] = right_mouth;
+}
+
 // From detector input pixels to upright frame pixels.
 FACEFLOW_HD inline void to_frame(detection& d, const letterbox& fit) {
     const point corner = fit.to_frame({d.box.x, d.box.y});
@@ -147,6 +167,16 @@ FACEFLOW_HD inline bool plausible(const detection& d, const detector_output& o) 
     // Negated so that NaN from a broken model fails too.
     return d.box.width >= 1 && d.box.height >= 1 && d.box.width < 4 * o.frame_width + 64 &&
            d.box.height < 4 * o.frame_height + 64 && cx > 0 && cy > 0 && cx < o.frame_width && cy < o.frame_height;
+}
+
+// Whether a box found in a closer look is a face that is known, or a part of one.
+FACEFLOW_HD inline bool is_of(const rect& known, const rect& box, float max_overlap) {
+    const float w = fminf(known.x + known.width, box.x + box.width) - fmaxf(known.x, box.x);
+    const float h = fminf(known.y + known.height, box.y + box.height) - fmaxf(known.y, box.y);
+    if (!(w > 0) || !(h > 0)) return false;
+    constexpr float part = 0.6f;  // of the smaller one
+    return intersection_over_union(known, box) > max_overlap ||
+           w * h > part * fminf(known.width * known.height, box.width * box.height);
 }
 
 // Scratch for one frame, in device memory.
@@ -167,6 +197,7 @@ FACEFLOW_HD void detect_faces(Block block, const detector_output& o, const detec
         scratch->faces = 0;
     }
     block.sync();
+    const std::int32_t before = options.further ? out->count : 0;
     std::int32_t offset = 0;
     for (std::int32_t i = 0; i < o.levels; ++i) {
         const detector_level& l = o.level[i];
@@ -191,14 +222,19 @@ FACEFLOW_HD void detect_faces(Block block, const detector_output& o, const detec
         detection d = o.kind == detector_kind::retinaface ? detail::decode_retinaface(o.level[level], cell)
                                                           : detail::decode_blazeface(o.level[level], cell);
         d.score = scratch->items[i].score;
+        const bool too_large = fmaxf(d.box.width, d.box.height) > options.largest;
         to_frame(d, o.fit);
+        name_sides(d);
         d.area = region_of(d, options.region_scale);
         scratch->decoded[i] = d;
-        scratch->gone[i] = plausible(d, o) ? 0 : 1;
+        scratch->gone[i] = plausible(d, o) && !too_large ? 0 : 1;
+        for (std::int32_t k = 0; k < before; ++k) {
+            if (is_of(out->items()[k].box, d.box, options.max_overlap)) scratch->gone[i] = 1;
+        }
     }
     block.sync();
 
-    std::int32_t kept = 0, lost = found - count;
+    std::int32_t kept = before, lost = found - count;
     for (std::int32_t i = 0; i < count; ++i) {
         if (scratch->gone[i] != 0) continue;  // uniform over the block: nobody writes it between barriers
         if (kept >= options.max_faces) {
@@ -215,8 +251,8 @@ FACEFLOW_HD void detect_faces(Block block, const detector_output& o, const detec
         block.sync();
     }
     if (block.thread() == 0) {
+        out->overflow = lost + (options.further ? out->overflow : 0);
         out->count = kept;
-        out->overflow = lost;
     }
     block.sync();
 }

@@ -185,6 +185,23 @@ FACEFLOW_HD inline detection carried(const detection& d, const region& to) {
     return out;
 }
 
+// 1 where a mesh lies on its detection's eyes and nose, 0 where it lies elsewhere: then it is no mesh of that face, whatever the
+// model believes. Profiles and faces that turned since they were detected are off by a third of the face's side at most.
+FACEFLOW_HD inline float agreement(const detection& found, const point3* landmarks) {
+    constexpr float still_the_face = 0.35f, another_place = 0.6f;
+    const auto off = [&](const point& k, int a, int b) {
+        const float x = 0.5f * (landmarks[a].x + landmarks[b].x) - k.x;
+        const float y = 0.5f * (landmarks[a].y + landmarks[b].y) - k.y;
+        return sqrtf(x * x + y * y);
+    };
+    // The corners of each eye, and the tip of the nose.
+    const float mean =
+        (off(found.keypoints[0], 33, 133) + off(found.keypoints[1], 362, 263) + off(found.keypoints[2], 1, 1)) / 3;
+    const float side = fmaxf(found.box.width, found.box.height);
+    const float share = (another_place - mean / side) / (another_place - still_the_face);
+    return share >= 1 ? 1.0f : share > 0 ? share : 0.0f;  // 0 also for what is no number
+}
+
 // Fills one record, by one block: the same for any number of threads in it. `mesh`: 478 x (x, y, z) in model input pixels;
 // `presence_logit`: the model's raw score.
 template <class Block>
@@ -199,7 +216,7 @@ FACEFLOW_HD void finish_face(Block block, const detection& found, const float* m
     block.sync();
     if (block.thread() != 0) return;
     out->found = found;
-    out->presence = detail::logistic(presence_logit);
+    out->presence = detail::logistic(presence_logit) * agreement(found, out->landmarks);
     if (o.mouth_from_mesh) {  // landmarks 61 and 291: the mouth's corners, the person's right first
         out->found.keypoints[3] = {out->landmarks[61].x, out->landmarks[61].y};
         out->found.keypoints[4] = {out->landmarks[291].x, out->landmarks[291].y};

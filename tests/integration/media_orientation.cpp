@@ -36,7 +36,7 @@ luma upright_luma(const decoded_picture& decoded) {
     luma seen{(*canvas)->width, (*canvas)->height, {}};
     for (int y = 0; y < seen.height; ++y) {
         for (int x = 0; x < seen.width; ++x) {
-            const int from = decoded.mapped.flipped ? seen.width - 1 - x : x;
+            const int from = x;
             seen.values.push_back((*canvas)->data[0][y * (*canvas)->linesize[0] + from]);
         }
     }
@@ -161,7 +161,7 @@ TEST(picture_orientation, that_makes_no_sense_is_upright) {
         const auto decoded = decode_picture(at("bad.png"), {});
         ASSERT_TRUE(decoded) << i;
         EXPECT_EQ(decoded->mapped.picture.turn, rotation::none) << i;
-        EXPECT_FALSE(decoded->mapped.flipped) << i;
+        EXPECT_FALSE(decoded->mapped.picture.mirrored) << i;
     }
 }
 

@@ -1,9 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <barrier>
+#include <cmath>
 #include <memory>
 #include <random>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "vision/detect.hpp"
 #include "vision/mesh.hpp"
@@ -85,6 +89,91 @@ TEST(detection, more_faces_than_asked_for_are_counted_as_overflow) {
     EXPECT_EQ(out.get()->count, 3);
     EXPECT_GT(out.get()->overflow, 0);
     EXPECT_FLOAT_EQ(out.get()->items()[0].score, 0.69f);
+}
+
+// A closer look: what it finds is added.
+face_list look_closer(const fake_level& first, const fake_level& second, float scale, detect_options o) {
+    face_list out(static_cast<std::size_t>(o.max_faces));
+    const auto scratch = std::make_unique<detect_scratch>();
+    detect_faces(serial_block{}, first.output, o, scratch.get(), out.get());
+    detector_output closer = second.output;
+    closer.fit.scale = scale;  // input pixels per frame pixel
+    closer.frame_width = first.output.frame_width;
+    closer.frame_height = first.output.frame_height;
+    o.further = true;
+    o.largest = 100;
+    detect_faces(serial_block{}, closer, o, scratch.get(), out.get());
+    return out;
+}
+
+TEST(closer_look, adds_faces_that_the_first_look_missed) {
+    fake_level first(40, 24, 8), second(80, 48, 8);
+    first.put(0, 10, 10, 0.9f);
+    second.put(1, 60, 40, 0.8f);
+    const auto out = look_closer(first, second, 2, {.max_faces = 4});
+    auto& faces = const_cast<face_list&>(out);
+    ASSERT_EQ(faces.get()->count, 2);
+    EXPECT_FLOAT_EQ(faces.get()->items()[0].score, 0.9f);
+    EXPECT_FLOAT_EQ(faces.get()->items()[1].box.width, 8) << "16 pixels of an input of twice the size";
+}
+
+TEST(closer_look, knows_the_faces_of_the_first_look_and_their_parts) {
+    fake_level first(40, 24, 8), second(80, 48, 8);
+    first.put(0, 10, 10, 0.9f);    // 32 px around (88, 88)
+    second.put(0, 21, 21, 0.95f);  // 16 px of the frame around (88, 88): a part of it
+    auto out = look_closer(first, second, 2, {.max_faces = 4});
+    EXPECT_EQ(out.get()->count, 1);
+}
+
+TEST(closer_look, leaves_large_faces_to_the_first_look) {
+    fake_level first(40, 24, 8), second(20, 12, 32);
+    second.put(0, 10, 6, 0.95f);  // 512 px
+    auto out = look_closer(first, second, 2, {.max_faces = 4});
+    EXPECT_EQ(out.get()->count, 0);
+}
+
+detection face_with(std::array<point, 5> keypoints) {
+    detection d;
+    d.box = {0, 0, 100, 120};
+    std::copy(keypoints.begin(), keypoints.end(), d.keypoints);
+    return d;
+}
+
+TEST(sides, change_places_in_a_face_that_is_upside_down) {
+    // The mouth above the eyes, and the eye on the left called the right one.
+    detection d = face_with({{{30, 80}, {70, 80}, {50, 60}, {35, 30}, {65, 30}}});
+    name_sides(d);
+    EXPECT_FLOAT_EQ(d.keypoints[0].x, 70);
+    EXPECT_FLOAT_EQ(d.keypoints[3].x, 65);
+    EXPECT_NEAR(std::abs(region_of(d, 1.5f).angle), 3.14159f, 1e-4) << "the region is turned as the face is";
+}
+
+TEST(sides, stay_in_upright_turned_and_foreshortened_faces) {
+    for (const auto& keypoints : std::vector<std::array<point, 5>>{
+             {{{30, 40}, {70, 40}, {50, 60}, {35, 85}, {65, 85}}},     // upright
+             {{{70, 80}, {30, 80}, {50, 60}, {65, 30}, {35, 30}}},     // upside down, and named so
+             {{{80, 30}, {80, 70}, {60, 50}, {30, 35}, {30, 65}}},     // on its side
+             {{{30, 50}, {70, 50}, {50, 48}, {35, 46}, {65, 46}}}}) {  // looking far down
+        detection d = face_with(keypoints);
+        name_sides(d);
+        EXPECT_FLOAT_EQ(d.keypoints[0].x, keypoints[0].x);
+    }
+}
+
+TEST(agreement, a_mesh_that_lies_elsewhere_than_its_detection_is_no_face) {
+    const detection d = face_with({{{30, 40}, {70, 40}, {50, 60}, {35, 85}, {65, 85}}});
+    std::vector<point3> mesh(landmark_count);
+    const auto place = [&](float dx, float dy) {
+        for (const auto& [index, at] : std::initializer_list<std::pair<int, point>>{
+                 {33, {25, 40}}, {133, {35, 40}}, {362, {65, 40}}, {263, {75, 40}}, {1, {50, 60}}})
+            mesh[static_cast<std::size_t>(index)] = {at.x + dx, at.y + dy, 0};
+        return agreement(d, mesh.data());
+    };
+    EXPECT_FLOAT_EQ(place(0, 0), 1);
+    EXPECT_FLOAT_EQ(place(20, 0), 1) << "a profile, or a face that has turned";
+    EXPECT_LT(place(60, 0), 0.5f);
+    EXPECT_FLOAT_EQ(place(0, 120), 0);
+    EXPECT_FLOAT_EQ(place(std::nanf(""), 0), 0);
 }
 
 // The threads of one block, as a GPU would run them, on real threads.

@@ -116,8 +116,8 @@ TEST(frame_colour, rgb_is_rgb_and_full) {
 }
 
 TEST(frame_colour, gray_is_full_but_in_broadcast_codecs) {
-    auto png = frame_mapper({AV_CODEC_ID_PNG, {}}).map(coloured_frame(AV_PIX_FMT_GRAY8, 16, 16));
-    auto h264 = frame_mapper({AV_CODEC_ID_H264, {}}).map(coloured_frame(AV_PIX_FMT_GRAY8, 16, 16));
+    auto png = frame_mapper({AV_CODEC_ID_PNG, {}, {}}).map(coloured_frame(AV_PIX_FMT_GRAY8, 16, 16));
+    auto h264 = frame_mapper({AV_CODEC_ID_H264, {}, {}}).map(coloured_frame(AV_PIX_FMT_GRAY8, 16, 16));
     ASSERT_TRUE(png && h264);
     EXPECT_EQ(png->picture.range, colour_range::full);
     EXPECT_EQ(h264->picture.range, colour_range::limited);
@@ -148,6 +148,38 @@ TEST(display_matrix, mirroring_is_told_apart_from_turning) {
 TEST(display_matrix, nonsense_turns_nothing) {
     const std::array<std::int32_t, 9> zero{};
     EXPECT_EQ(read_display_matrix(zero.data()).turn, rotation::none);
+}
+
+TEST(square_width, spreads_columns_by_the_aspect_of_a_pixel) {
+    EXPECT_EQ(square_width_of(720, {64, 45}), 1024);
+    EXPECT_EQ(square_width_of(720, {8, 9}), 640);
+    EXPECT_EQ(square_width_of(1440, {4, 3}), 1920);
+    for (const AVRational none : {AVRational{0, 1}, {1, 1}, {0, 0}, {-1, 2}, {4320, 4319}, {1000, 1}, {1, 1000}})
+        EXPECT_EQ(square_width_of(720, none), 0) << none.num << ':' << none.den;
+    EXPECT_EQ(square_width_of(16384, {2, 1}), 0) << "more columns than a picture may have";
+}
+
+TEST(square_width, that_of_the_container_goes_before_that_of_the_frames) {
+    const auto of = [](std::optional<AVRational> container) {
+        auto frame = coloured_frame(AV_PIX_FMT_YUV420P, 720, 576);
+        frame->sample_aspect_ratio = {16, 15};
+        return frame_mapper({AV_CODEC_ID_H264, {}, container}).map(std::move(frame))->picture.square_width;
+    };
+    EXPECT_EQ(of(AVRational{64, 45}), 1024);
+    EXPECT_EQ(of(AVRational{0, 1}), 768);
+    EXPECT_EQ(of(std::nullopt), 0) << "a picture's resolution says nothing";
+}
+
+TEST(turn, the_users_comes_after_the_pictures_own) {
+    image picture;
+    picture.turn = rotation::cw90;
+    turn_further(picture, {rotation::cw90, false});
+    EXPECT_EQ(picture.turn, rotation::cw180);
+    picture.mirrored = true;
+    turn_further(picture, {rotation::cw90, false});  // behind a mirror
+    EXPECT_EQ(picture.turn, rotation::cw90);
+    turn_further(picture, {rotation::none, true});
+    EXPECT_FALSE(picture.mirrored);
 }
 
 TEST(frame_mapper, the_pixels_outlive_the_mapper) {

@@ -144,6 +144,31 @@ TEST(letterbox, keeps_the_aspect_and_pads_with_black) {
     EXPECT_NEAR(back.y, 50, 1e-4);
 }
 
+TEST(upright, corners_of_mirrored_turned_and_spread_pictures_are_those_of_the_stored_one) {
+    image p;
+    p.width = 720;
+    p.height = 576;
+    p.square_width = 1024;
+    for (const rotation turn : {rotation::none, rotation::cw90, rotation::cw180, rotation::cw270}) {
+        for (const bool mirrored : {false, true}) {
+            p.turn = turn;
+            p.mirrored = mirrored;
+            const auto w = static_cast<float>(p.upright_width()), h = static_cast<float>(p.upright_height());
+            const affine stored = stored_from_upright(p);
+            // Where the stored picture's first corner is shown: clockwise by the turn, then mirrored.
+            point shown[] = {{0, 0}, {w, 0}, {w, h}, {0, h}};
+            const point corner = shown[static_cast<int>(turn)];
+            const point at = stored({mirrored ? w - corner.x : corner.x, corner.y});
+            EXPECT_NEAR(at.x, 0, 1e-3);
+            EXPECT_NEAR(at.y, 0, 1e-3);
+            const point opposite = shown[(static_cast<int>(turn) + 2) % 4];
+            const point end = stored({mirrored ? w - opposite.x : opposite.x, opposite.y});
+            EXPECT_NEAR(end.x, 720, 1e-3);
+            EXPECT_NEAR(end.y, 576, 1e-3);
+        }
+    }
+}
+
 TEST(rotation, a_turned_picture_samples_like_the_upright_one) {
     const auto upright = random_picture(pixel_format::rgb24, 24, 16, 2);
     auto stored = random_picture(pixel_format::rgb24, 16, 24, 3);

@@ -65,8 +65,8 @@ struct changed {
 // Every field, whoever else lists them: a field that is added to options does not compile until it is named here.
 template <class Options>
 auto fields_of(Options& o) {
-    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, p, q, r, s, t, u, v, w, x, y, z, aa, bb, cc, dd, ee, ff] = o;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, p, q, r, s, t, u, v, w, x, y, z, aa, bb, cc, dd, ee, ff);
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, p, q, r, s, t, u, v, w, x, y, z, aa, bb, cc, dd, ee, ff, gg, hh] = o;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, p, q, r, s, t, u, v, w, x, y, z, aa, bb, cc, dd, ee, ff, gg, hh);
 }
 
 TEST(stage_protocol, every_option_reaches_the_stage) {
@@ -219,7 +219,7 @@ TEST(stage_server, survives_calls_that_make_no_sense_and_goes_on) {
     const std::span<const std::byte> pixels = std::as_bytes(std::span(picture.view.planes[0].data, 64 * 48 * 3));
     stage_call call;
     call.picture = facts_of(picture.view);
-    call.picture.unused[0] = 0;
+    call.picture.unused = 0;
     std::uint32_t refused = 0;
     const auto expect_refusal = [&](const stage_owner::answer& a, const char* about) {
         EXPECT_GT(a.reply.status, 0u) << about;

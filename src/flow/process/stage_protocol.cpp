@@ -16,16 +16,18 @@ using json = nlohmann::json;
 // All fields, under their names: one that is added to options does not compile until it is here.
 template <class Options, class Visit>
 void visit_options(Options& o, Visit visit) {
-    auto& [device, flow, pacing, detector, detect_width, detect_height, detect_every, max_faces, min_score,
-           min_presence, smooth, focal_length, threads, device_memory, inference, precision, engines, cache, batch,
-           pinned, graphs, cache_ttl, batch_frames, batch_deadline_ms, lanes, cache_bytes, link, verify_ledger,
-           stage_restarts, stage_timeout, models] = o;
+    auto& [device, flow, pacing, detector, detect_width, detect_height, detect_fine_width, detect_fine_height,
+           detect_every, max_faces, min_score, min_presence, smooth, focal_length, threads, device_memory, inference,
+           precision, engines, cache, batch, pinned, graphs, cache_ttl, batch_frames, batch_deadline_ms, lanes,
+           cache_bytes, link, verify_ledger, stage_restarts, stage_timeout, models] = o;
     visit("device", device);
     visit("flow", flow);
     visit("pacing", pacing);
     visit("detector", detector);
     visit("detect_width", detect_width);
     visit("detect_height", detect_height);
+    visit("detect_fine_width", detect_fine_width);
+    visit("detect_fine_height", detect_fine_height);
     visit("detect_every", detect_every);
     visit("max_faces", max_faces);
     visit("min_score", min_score);

@@ -1,0 +1,68 @@
+#include "engine/detect_size.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace faceflow {
+namespace {
+
+constexpr detect_size usual{640, 384};
+constexpr std::int32_t unit = 32, smallest = 64;
+
+double scale_of(const frame_shape& frame, const detect_size& size) noexcept {
+    return std::min(static_cast<double>(size.width) / frame.width, static_cast<double>(size.height) / frame.height);
+}
+
+bool known(const frame_shape& s) noexcept {
+    return s.width > 0 && s.height > 0;
+}
+
+}  // namespace
+
+detect_size detect_size_for(const frame_shape& shape) noexcept {
+    if (!known(shape)) return usual;
+    constexpr std::int32_t pixels = usual.width * usual.height;
+    detect_size best;
+    double best_scale = 0;
+    for (std::int32_t height = smallest; height <= pixels / smallest; height += unit) {
+        // No wider than the frame fills: what is left would be padding.
+        const double fitting = static_cast<double>(height) * shape.width / shape.height;
+        const auto filled = static_cast<std::int32_t>(std::min(std::ceil(fitting / unit) * unit, 1e6));
+        const std::int32_t width = std::clamp(filled, smallest, pixels / height / unit * unit);
+        const double scale = scale_of(shape, {width, height});
+        if (scale <= best_scale) continue;
+        best = {width, height};
+        best_scale = scale;
+    }
+    return best;
+}
+
+detect_size closer_look_for(const frame_shape& shape) noexcept {
+    constexpr double closest = 1.25, longest = 1600, worth_while = 1.5;
+    if (!known(shape) || !shape.picture) return {};
+    const double scale = std::min(closest, longest / std::max(shape.width, shape.height));
+    const auto rounded = [&](std::int32_t side) {
+        return std::max(smallest, static_cast<std::int32_t>(std::ceil(side * scale / unit)) * unit);
+    };
+    const detect_size size{rounded(shape.width), rounded(shape.height)};
+    return scale_of(shape, size) < worth_while * scale_of(shape, detect_size_for(shape)) ? detect_size{} : size;
+}
+
+void choose_detect_size(options& o, std::span<const frame_shape> shapes) noexcept {
+    if (o.detect_width != 0 || o.detect_height != 0) return;
+    detect_size all, closer;
+    for (const frame_shape& shape : shapes) {
+        const detect_size its = detect_size_for(shape), its_closer = closer_look_for(shape);
+        all = {std::max(all.width, its.width), std::max(all.height, its.height)};
+        closer = {std::max(closer.width, its_closer.width), std::max(closer.height, its_closer.height)};
+    }
+    if (all.width == 0) all = usual;
+    o.detect_width = all.width;
+    o.detect_height = all.height;
+    if (o.detect_fine_width == 0) {
+        o.detect_fine_width = closer.width;
+        o.detect_fine_height = closer.height;
+    }
+}
+
+}  // namespace faceflow
