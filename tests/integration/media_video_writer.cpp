@@ -143,7 +143,7 @@ TEST(media_writer, odd_and_extreme_sizes_become_even) {
         const std::string size = std::to_string(width) + "x" + std::to_string(height);
         const std::string input =
             make("odd" + size + ".mkv", "-f lavfi -i testsrc2=s=64x64:d=0.2 -vf scale=" + std::to_string(width) + ":" +
-                                            std::to_string(height) + ",format=yuv420p -c:v ffv1");
+                                            std::to_string(height) + ",setsar=1,format=yuv420p -c:v ffv1");
         const auto wrote = annotate(input, at("odd.mp4"));
         ASSERT_TRUE(wrote) << size << ": " << wrote.error().message;
         const auto opened = open_or_fail(at("odd.mp4"));
