@@ -1,6 +1,8 @@
 // Opening an input, getting to its start, and getting it back when it is lost.
 #include "media/demux_source.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "media/picture_size.hpp"
@@ -162,7 +164,8 @@ void demux_source::tell(const std::string& what) const {
 
 result<void> demux_source::reconnect() {
     if (!backoff_) backoff_.emplace(steady::now(), options_.reconnect_for);
-    std::string last_error = libav_message(decoder_->ended_with());
+    const int code = decoder_->ended_with();
+    std::string last_error = code == AVERROR_EXIT ? "nothing came any more" : libav_message(code);
     if (!std::exchange(lost_, true) && !demuxer_.playlist) tell("was lost (" + last_error + "); looking for it");
     // A camera lets nobody in, and keeps its name, while its old descriptor is open; and some have room for one session.
     guard_.arm(options_.read_timeout);
@@ -185,8 +188,8 @@ result<void> demux_source::reconnect() {
         if (guard_.interrupted()) return attached;
         last_error = attached.error().message;
     }
-    return fail(errc::io, name() + " was lost and did not come back within " +
-                              std::to_string(options_.reconnect_for.count()) + " ms: " + last_error);
+    return fail(errc::io, fmt::format("{} was lost and did not come back within {} s: {}", name(),
+                                      std::chrono::duration<double>(options_.reconnect_for).count(), last_error));
 }
 
 result<void> demux_source::take_up_again(demuxer opened) {
