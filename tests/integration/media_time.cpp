@@ -159,6 +159,16 @@ TEST(media_time, gaps_that_a_file_states_are_kept) {
     EXPECT_TRUE(opened->survived().empty());
 }
 
+// FFmpeg ignores offsets between decoding and showing that are so long, and takes the wait for the first picture for pictures.
+TEST(media_time, frames_hours_apart_are_all_there_in_mp4_with_b_frames) {
+    const std::string file = make("lapse.mp4",
+                                  "-f lavfi -i testsrc2=s=160x120:r=25:d=0.2 -pix_fmt yuv420p -vf setpts='N*25200/TB' "
+                                  "-r 1/25200 -c:v libx264 -bf 2");
+    const auto opened = open_or_fail(file);
+    EXPECT_THAT(times_of(read_all(*opened)), testing::ElementsAre(0, 25200, 50400, 75600, 100800));
+    EXPECT_TRUE(opened->survived().empty());
+}
+
 TEST(media_time, pictures_of_h264_come_in_order_where_the_container_states_decoding_alone) {
     const std::string file = make("b_frames.avi", two_seconds + std::string("-c:v libx264 -bf 2 -g 25"));
     const auto opened = open_or_fail(file);
