@@ -102,6 +102,7 @@ result<void> demux_source::attach(demuxer opened) {
     demuxer_.format.reset();  // before the I/O that it reads from
     demuxer_ = std::move(opened);
     times_.attach(demuxer_);
+    repeats_.clear();  // what was seen of them may be needed to decode the next ones
     return {};
 }
 
@@ -155,7 +156,9 @@ void demux_source::note_truncation() {
     const auto length = stated_length(*demuxer_.format, *demuxer_.video);
     const bool all_read = !options_.end_seconds || (length && *options_.end_seconds > *length);
     const bool short_of_it = length && all_read && packets_end_ns_ < seconds_to_ns(*length - 0.5);
-    if (short_of_it || decoder_->ended_with() != AVERROR_EOF) survived_.add("truncated");
+    const AVIOContext* io = demuxer_.format->pb;
+    const bool whole = decoder_->ended_with() == AVERROR_EOF || (io && ended_without_length(*io));
+    if (short_of_it || !whole) survived_.add("truncated");
 }
 
 void demux_source::tell(const std::string& what) const {

@@ -167,6 +167,10 @@ result<demuxer> open_once(const std::string& input, source_kind kind, const sour
 
 }  // namespace
 
+bool is_dash(const demuxer& opened) noexcept {
+    return std::string_view(opened.format->iformat->name) == "dash";
+}
+
 bool index_was_missed(const demuxer& opened) noexcept {
     const std::string_view container = opened.format->iformat->name;
     return opened.io != nullptr && !opened.io->seekable() && container.find("mp4") != std::string_view::npos;
