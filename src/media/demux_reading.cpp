@@ -67,7 +67,8 @@ int demux_source::read_packet(AVPacket& packet) {
     }
     const std::int64_t at = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
     if (at != AV_NOPTS_VALUE) {
-        const std::int64_t start = std::max<std::int64_t>(demuxer_.video->start_time, 0);
+        const std::int64_t stated = demuxer_.video->start_time;  // below 0 where the clock of a transport stream wraps
+        const std::int64_t start = stated == AV_NOPTS_VALUE ? 0 : stated;
         const std::int64_t end = av_sat_add64(av_sat_sub64(at, start), packet.duration);
         packets_end_ns_ = std::max(packets_end_ns_, av_rescale_q(end, demuxer_.video->time_base, nanoseconds_base));
     }

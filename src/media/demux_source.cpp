@@ -31,15 +31,15 @@ result<void> demux_source::open() {
     }
     const auto length = stated_length(*opened->format, *opened->video);
     const double start = options_.start_seconds.value_or(0);
-    // Of joined recordings the length is that of the last.
-    const bool stated_well = (opened->format->iformat->flags & AVFMT_TS_DISCONT) == 0;
-    if (!opened->live && length && stated_well && start >= *length) {
+    const bool behind_end = !opened->live && length && start >= *length;
+    if (behind_end && !may_be_joined(*opened)) {
         return fail(errc::invalid_argument, "the start at " + std::to_string(start) + " s lies behind the end of " +
                                                 name() + " (" + std::to_string(*length) + " s)");
     }
     if (auto attached = attach(std::move(*opened)); !attached) return attached;
     if (demuxer_.live) return {};
-    if (auto gone = start > 0 ? go_to_start() : result<void>(); !gone) return gone;
+    // Behind what the first of joined recordings states, only reading tells where.
+    if (auto gone = start > 0 && !behind_end ? go_to_start() : result<void>(); !gone) return gone;
     return look_ahead();
 }
 

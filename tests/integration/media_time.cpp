@@ -186,6 +186,14 @@ TEST(media_time, a_recording_that_does_not_begin_at_zero_is_not_truncated) {
     }
 }
 
+TEST(media_time, a_clock_that_wraps_in_the_middle_goes_on) {
+    const std::string file = make("wrap.ts", two_seconds + std::string("-c:v libx264 -bf 2 -g 25 -output_ts_offset "
+                                                                       "95442.7 -muxdelay 0 -muxpreload 0"));
+    const auto opened = open_or_fail(file);
+    expect_even(read_all(*opened), 50);
+    EXPECT_TRUE(opened->survived().empty());
+}
+
 // The visible pixels of the first plane.
 std::string luma_of(const read_frame& read) {
     const image& picture = read.frame.picture;
@@ -247,8 +255,8 @@ INSTANTIATE_TEST_SUITE_P(
                    "-c:v libx265 -x265-params log-level=none:open-gop=1:keyint=20:min-keyint=20:bframes=4:scenecut=0"},
         start_case{"open_gop_h264.mp4", "-c:v libx264 -x264-params open-gop=1:keyint=20:bframes=3"},
         start_case{"refresh.ts", "-c:v libx264 -x264-params intra-refresh=1:keyint=20:bframes=0"},
-        start_case{"joined.ts", "-c:v libx264 -g 20", 3}, start_case{"plain.flv", "-c:v libx264 -g 20"},
-        start_case{"mpeg2.ts", "-c:v mpeg2video -q:v 3 -g 15 -bf 2"},
+        start_case{"joined.ts", "-c:v libx264 -g 20", 3}, start_case{"joined.mkv", "-c:v libx264 -g 20", 2},
+        start_case{"plain.flv", "-c:v libx264 -g 20"}, start_case{"mpeg2.ts", "-c:v mpeg2video -q:v 3 -g 15 -bf 2"},
         start_case{"mpeg2.mpg", "-c:v mpeg2video -q:v 3 -g 15 -f vob"},
         start_case{"raw.h264", "-c:v libx264 -bf 0 -g 20"}, start_case{"reordered.avi", "-c:v libx264 -bf 2 -g 20"},
         start_case{"plain.nut", "-c:v libx264 -g 20"},
