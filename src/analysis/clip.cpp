@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "frame/layout.hpp"
+#include "media/address.hpp"
 #include "media/source.hpp"
 
 namespace faceflow::analysis {
@@ -50,7 +51,9 @@ result<clip> decode(const clip_request& wanted, const std::atomic<bool>& stop,
         on_progress(c.frames.size());
     }
     if (damaged > 0) c.notes.push_back(fmt::format("{} damaged frames were left out", damaged));
-    if (c.frames.empty()) return fail(errc::corrupt, fmt::format("no frame of {} could be decoded", wanted.input));
+    if (c.frames.empty())
+        return fail(errc::corrupt,
+                    fmt::format("no frame of {} could be decoded", media::without_secrets(wanted.input)));
     c.frames_per_second = (*source)->info().frames_per_second;
     return c;
 }

@@ -10,6 +10,7 @@
 #include "cli/help.hpp"
 #include "cli/output.hpp"
 #include "core/part_file.hpp"
+#include "media/address.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -80,8 +81,8 @@ int execute(const compare_arguments& a, const given& options) {
     for (const auto& note : done->notes)
         to_stderr("faceflow: {}\n", note);
 
-    const analysis::report_options how{done->frames_per_second,
-                                       std::filesystem::path(request.input).filename().string()};
+    const analysis::report_options how{
+        done->frames_per_second, std::filesystem::path(media::without_secrets(request.input)).filename().string()};
     to_stdout("{}", a.json ? analysis::render_json(done->rows) : analysis::render_table(done->rows, how));
     const int outcome = judge(done->rows);
     if (a.out.empty()) return outcome;

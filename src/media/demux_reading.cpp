@@ -15,6 +15,8 @@ constexpr auto longest_wait_for_room = std::chrono::seconds(1);
 // Times are written in microseconds: a frame that is shown there lies there, although nanoseconds are cut somewhere on the way.
 constexpr std::int64_t half_a_microsecond = 500;
 constexpr std::chrono::milliseconds longest_silence_of_playlists{30'000};  // segments of 10 s, asked for three times
+// libav asks for the next segment without a pause, and never sees that a manifest became static: opening it anew does.
+constexpr std::chrono::milliseconds longest_silence_of_dash{10'000};
 constexpr std::int64_t noticeable_gap_ns = 1'000'000'000;
 
 // A camera's packets lie in buffers of the driver's, which go with its descriptor. Frames may outlive that.
@@ -48,21 +50,25 @@ int demux_source::wait_for_packet(AVPacket& packet) {
 }
 
 std::chrono::milliseconds demux_source::longest_silence() const {
-    return demuxer_.playlist ? std::max(options_.read_timeout, longest_silence_of_playlists) : options_.read_timeout;
+    if (!demuxer_.playlist) return options_.read_timeout;
+    return std::max(options_.read_timeout, is_dash(demuxer_) ? longest_silence_of_dash : longest_silence_of_playlists);
 }
 
 int demux_source::read_packet(AVPacket& packet) {
     const bool remote = demuxer_.live || kind_ == source_kind::stream;
+    const bool dash = demuxer_.live && is_dash(demuxer_);
     for (;;) {
         if (guard_.interrupted()) return AVERROR_EXIT;
         if (remote) guard_.arm(longest_silence());
         if (const int code = wait_for_packet(packet); code < 0) return code;
-        if (packet.stream_index == demuxer_.video->index) break;
+        const bool repeated = dash && repeats_.contain(packet);
+        if (packet.stream_index == demuxer_.video->index && !repeated) break;
         av_packet_unref(&packet);
     }
     const std::int64_t at = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
     if (at != AV_NOPTS_VALUE) {
-        const std::int64_t start = std::max<std::int64_t>(demuxer_.video->start_time, 0);
+        const std::int64_t stated = demuxer_.video->start_time;  // below 0 where the clock of a transport stream wraps
+        const std::int64_t start = stated == AV_NOPTS_VALUE ? 0 : stated;
         const std::int64_t end = av_sat_add64(av_sat_sub64(at, start), packet.duration);
         packets_end_ns_ = std::max(packets_end_ns_, av_rescale_q(end, demuxer_.video->time_base, nanoseconds_base));
     }

@@ -1,6 +1,8 @@
 // Opening an input, getting to its start, and getting it back when it is lost.
 #include "media/demux_source.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "media/picture_size.hpp"
@@ -29,15 +31,15 @@ result<void> demux_source::open() {
     }
     const auto length = stated_length(*opened->format, *opened->video);
     const double start = options_.start_seconds.value_or(0);
-    // Of joined recordings the length is that of the last.
-    const bool stated_well = (opened->format->iformat->flags & AVFMT_TS_DISCONT) == 0;
-    if (!opened->live && length && stated_well && start >= *length) {
+    const bool behind_end = !opened->live && length && start >= *length;
+    if (behind_end && !may_be_joined(*opened)) {
         return fail(errc::invalid_argument, "the start at " + std::to_string(start) + " s lies behind the end of " +
                                                 name() + " (" + std::to_string(*length) + " s)");
     }
     if (auto attached = attach(std::move(*opened)); !attached) return attached;
     if (demuxer_.live) return {};
-    if (auto gone = start > 0 ? go_to_start() : result<void>(); !gone) return gone;
+    // Behind what the first of joined recordings states, only reading tells where.
+    if (auto gone = start > 0 && !behind_end ? go_to_start() : result<void>(); !gone) return gone;
     return look_ahead();
 }
 
@@ -100,6 +102,7 @@ result<void> demux_source::attach(demuxer opened) {
     demuxer_.format.reset();  // before the I/O that it reads from
     demuxer_ = std::move(opened);
     times_.attach(demuxer_);
+    repeats_.clear();  // what was seen of them may be needed to decode the next ones
     return {};
 }
 
@@ -153,7 +156,9 @@ void demux_source::note_truncation() {
     const auto length = stated_length(*demuxer_.format, *demuxer_.video);
     const bool all_read = !options_.end_seconds || (length && *options_.end_seconds > *length);
     const bool short_of_it = length && all_read && packets_end_ns_ < seconds_to_ns(*length - 0.5);
-    if (short_of_it || decoder_->ended_with() != AVERROR_EOF) survived_.add("truncated");
+    const AVIOContext* io = demuxer_.format->pb;
+    const bool whole = decoder_->ended_with() == AVERROR_EOF || (io && ended_without_length(*io));
+    if (short_of_it || !whole) survived_.add("truncated");
 }
 
 void demux_source::tell(const std::string& what) const {
@@ -162,7 +167,8 @@ void demux_source::tell(const std::string& what) const {
 
 result<void> demux_source::reconnect() {
     if (!backoff_) backoff_.emplace(steady::now(), options_.reconnect_for);
-    std::string last_error = libav_message(decoder_->ended_with());
+    const int code = decoder_->ended_with();
+    std::string last_error = code == AVERROR_EXIT ? "nothing came any more" : libav_message(code);
     if (!std::exchange(lost_, true) && !demuxer_.playlist) tell("was lost (" + last_error + "); looking for it");
     // A camera lets nobody in, and keeps its name, while its old descriptor is open; and some have room for one session.
     guard_.arm(options_.read_timeout);
@@ -185,8 +191,8 @@ result<void> demux_source::reconnect() {
         if (guard_.interrupted()) return attached;
         last_error = attached.error().message;
     }
-    return fail(errc::io, name() + " was lost and did not come back within " +
-                              std::to_string(options_.reconnect_for.count()) + " ms: " + last_error);
+    return fail(errc::io, fmt::format("{} was lost and did not come back within {} s: {}", name(),
+                                      std::chrono::duration<double>(options_.reconnect_for).count(), last_error));
 }
 
 result<void> demux_source::take_up_again(demuxer opened) {

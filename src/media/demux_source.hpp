@@ -13,6 +13,7 @@
 #include "media/hardware.hpp"
 #include "media/pixel_format.hpp"
 #include "media/reconnect.hpp"
+#include "media/repeats.hpp"
 #include "media/seeking.hpp"
 #include "media/sources.hpp"
 
@@ -89,6 +90,7 @@ private:
     std::vector<entry_point> entry_points_;  // of a file whose clock may be set; up to the start
     std::optional<double> aimed_at_;         // by the last seek, until an entry point was found
     std::optional<seen_frames> seen_;
+    repeats repeats_;  // of a live DASH stream
     std::optional<std::int64_t> last_raw_ns_;
     std::int64_t packets_end_ns_ = 0;  // how far the packets reached
     std::uint64_t sequence_ = 0;

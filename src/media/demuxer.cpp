@@ -53,7 +53,7 @@ std::string shown_name(const std::string& input) {
 }
 
 tl::unexpected<error> open_failure(const std::string& input, source_kind kind, int code, const io_guard& guard,
-                                    const demuxer& opened) {
+                                   const demuxer& opened) {
     const std::string name = shown_name(input);
     if (guard.interrupted()) return fail(errc::interrupted, "stopped while opening " + name);
     if (guard.expired()) return fail(errc::timeout, name + " did not answer in time: check that it is there and sends");
@@ -145,7 +145,31 @@ result<const AVInputFormat*> prepare_io(const std::string& input, source_kind ki
     return found;
 }
 
+// libav takes no composition offset of more than 28 bits: where frames are hours apart it ignores all offsets. What an edit list then cuts
+// off at the start are pictures, and not the time until the first one is shown.
+bool edits_are_misread(const demuxer& opened) {
+    const AVStream& video = *opened.video;
+    const int delay = video.codecpar->video_delay;
+    if (delay <= 0 || std::string_view(opened.format->iformat->name).find("mp4") == std::string_view::npos)
+        return false;
+    const auto entry = [&](int i) { return avformat_index_get_entry(opened.video, i); };
+    const int frames = avformat_index_get_entries_count(opened.video);
+    if (frames == 0 || (entry(0)->flags & AVINDEX_DISCARD_FRAME) == 0) return false;
+    constexpr std::int64_t longest_offset = 1 << 28;
+    for (int i = 1; i < frames; ++i) {
+        if (av_sat_sub64(entry(i)->timestamp, entry(i - 1)->timestamp) > longest_offset / delay) return true;
+    }
+    return false;
+}
+
+result<demuxer> open_once(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
+                          std::chrono::seconds missed, bool ignore_edits);
+
 }  // namespace
+
+bool is_dash(const demuxer& opened) noexcept {
+    return std::string_view(opened.format->iformat->name) == "dash";
+}
 
 bool index_was_missed(const demuxer& opened) noexcept {
     const std::string_view container = opened.format->iformat->name;
@@ -154,6 +178,15 @@ bool index_was_missed(const demuxer& opened) noexcept {
 
 result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
                              std::chrono::seconds missed) {
+    auto opened = open_once(input, kind, options, guard, missed, false);
+    const bool again = opened && opened->io && opened->io->seekable() && edits_are_misread(*opened);
+    return again ? open_once(input, kind, options, guard, missed, true) : std::move(opened);
+}
+
+namespace {
+
+result<demuxer> open_once(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
+                          std::chrono::seconds missed, bool ignore_edits) {
     prepare_libav();
     demuxer opened;
     opened.format.reset(avformat_alloc_context());
@@ -167,6 +200,7 @@ result<demuxer> open_demuxer(const std::string& input, source_kind kind, const s
     if (!container) return tl::unexpected(container.error());
     dictionary settings;
     settings.set("protocol_whitelist", allowed_protocols(input, kind));
+    if (ignore_edits) settings.set("ignore_editlist", "1");
     if (kind == source_kind::stream) set_transport_options(input, options, settings);
     // Of hls; others leave it. Segments last half a second or more.
     if (missed.count() > 0)
@@ -195,5 +229,7 @@ result<demuxer> open_demuxer(const std::string& input, source_kind kind, const s
     opened.live = options.live || is_live(*opened.format, kind, input, has_length);
     return opened;
 }
+
+}  // namespace
 
 }  // namespace faceflow::media

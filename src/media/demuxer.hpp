@@ -20,6 +20,8 @@ struct demuxer {
     bool has_audio = false;
 };
 
+[[nodiscard]] bool is_dash(const demuxer& opened) noexcept;
+
 // For an MP4 whose index lies behind its pictures, and that comes by a pipe.
 inline constexpr const char* index_advice =
     "what came in is no video that can be read front to back; an MP4 whose index is at its end must be given as a file "

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <set>
+#include <string_view>
 
 #include "media/stream_facts.hpp"
 
@@ -13,6 +14,12 @@ namespace {
 constexpr std::int64_t longest_step_ns = 10'000'000'000;  // as in frame_times.cpp
 constexpr std::size_t longest_reordering = 32;            // packets
 }  // namespace
+
+bool may_be_joined(const demuxer& opened) noexcept {
+    const std::string_view container = opened.format->iformat->name;
+    return (opened.format->iformat->flags & AVFMT_TS_DISCONT) != 0 || container.starts_with("matroska") ||
+           container == "flv";
+}
 
 bool can_seek(const demuxer& opened) noexcept {
     const AVFormatContext& format = *opened.format;

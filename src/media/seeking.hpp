@@ -9,6 +9,9 @@
 
 namespace faceflow::media {
 
+// Whether files of its kind stay readable when one is put behind the other; the length is that of one of them then.
+[[nodiscard]] bool may_be_joined(const demuxer& opened) noexcept;
+
 // Whether the container can be asked to go to a time.
 [[nodiscard]] bool can_seek(const demuxer& opened) noexcept;
 

@@ -95,7 +95,10 @@ std::int64_t timeline::join(std::int64_t raw) noexcept {
 
 std::int64_t timeline::resume(std::optional<std::int64_t> raw_ns) noexcept {
     const std::int64_t expected = *std::exchange(resume_at_, std::nullopt);
-    if (!raw_ns) return go_to(expected);
+    if (!raw_ns) {
+        resume_at_ = after(go_to(expected), nominal_);
+        return *last_;
+    }
     const bool goes_on = clock_ && fits(wide(*raw_ns) + *clock_, wide(expected) - last_.value_or(0) + restart_slack);
     if (!goes_on) clock_ = wide(expected) - *raw_ns;
     return go_to(wide(*raw_ns) + *clock_);
@@ -108,8 +111,11 @@ std::int64_t timeline::place(std::optional<std::int64_t> raw_ns, std::optional<s
     if (!raw_ns) return go_to(last_ && clock_ ? between(coming()) : last_ ? after(*last_, nominal_) : 0);
 
     const std::int64_t raw = *raw_ns;
+    const bool first_stated = !last_raw_;
     const bool stands_still = std::exchange(last_raw_, raw) == raw;
     if (!clock_) clock_ = -wide(raw);
+    // Frames without a time came before.
+    if (first_stated && last_ && raw + *clock_ <= *last_) clock_ = wide(after(*last_, nominal_)) - raw;
     if (!last_ && raw + *clock_ < 0) clock_ = -wide(raw);  // from before the stated start
     const wide time = raw + *clock_;
     if (previous_) {

@@ -24,6 +24,14 @@ def ffmpeg(*args):
     subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, args)], check=True, stdin=subprocess.DEVNULL)
 
 
+def probe(file, stream, entries):
+    """What ffprobe says of them, a line each; counts frames, and takes no error."""
+    done = subprocess.run(["ffprobe", "-v", "error", "-count_frames", "-select_streams", stream, "-show_entries", entries, "-of", "csv=p=0", file],
+                          capture_output=True, text=True)
+    assert done.stderr == "", done.stderr
+    return [line.rstrip(",") for line in done.stdout.split()]
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="faceflow-e2e-"))
@@ -50,3 +58,19 @@ class Case(unittest.TestCase):
 
     def summary(self):
         return json.loads((self.dir / "out" / "summary.json").read_text())
+
+
+class Times(Case):
+    """Of tests that look at when frames are shown."""
+
+    def pts(self):
+        return [row["pts"] for row in self.lines()]
+
+    def check_times(self, expected, tolerance=0.002):
+        pts = self.pts()
+        self.assertEqual(len(pts), len(expected))
+        for found, right in zip(pts, expected):
+            self.assertAlmostEqual(found, right, delta=tolerance)
+
+    def check_video(self, frames):
+        self.assertEqual(probe(self.dir / "out" / "annotated.mp4", "v", "stream=nb_read_frames"), [str(frames)])

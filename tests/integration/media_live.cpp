@@ -237,6 +237,7 @@ TEST(media_http, a_recording_without_a_length_is_asked_for_once_and_ends) {
         EXPECT_EQ(read.frames.size(), 50U) << what;
         EXPECT_TRUE(read.errors.empty()) << what << read.errors.front().message;
         EXPECT_EQ(server.requests(), 1) << what;
+        EXPECT_TRUE(opened->survived().empty()) << what;
     }
 }
 

@@ -159,6 +159,16 @@ TEST(media_time, gaps_that_a_file_states_are_kept) {
     EXPECT_TRUE(opened->survived().empty());
 }
 
+// FFmpeg ignores offsets between decoding and showing that are so long, and takes the wait for the first picture for pictures.
+TEST(media_time, frames_hours_apart_are_all_there_in_mp4_with_b_frames) {
+    const std::string file = make("lapse.mp4",
+                                  "-f lavfi -i testsrc2=s=160x120:r=25:d=0.2 -pix_fmt yuv420p -vf setpts='N*25200/TB' "
+                                  "-r 1/25200 -c:v libx264 -bf 2");
+    const auto opened = open_or_fail(file);
+    EXPECT_THAT(times_of(read_all(*opened)), testing::ElementsAre(0, 25200, 50400, 75600, 100800));
+    EXPECT_TRUE(opened->survived().empty());
+}
+
 TEST(media_time, pictures_of_h264_come_in_order_where_the_container_states_decoding_alone) {
     const std::string file = make("b_frames.avi", two_seconds + std::string("-c:v libx264 -bf 2 -g 25"));
     const auto opened = open_or_fail(file);
@@ -174,6 +184,14 @@ TEST(media_time, a_recording_that_does_not_begin_at_zero_is_not_truncated) {
         expect_even(read_all(*opened), 50);
         EXPECT_FALSE(opened->survived().contains("truncated")) << name;
     }
+}
+
+TEST(media_time, a_clock_that_wraps_in_the_middle_goes_on) {
+    const std::string file = make("wrap.ts", two_seconds + std::string("-c:v libx264 -bf 2 -g 25 -output_ts_offset "
+                                                                       "95442.7 -muxdelay 0 -muxpreload 0"));
+    const auto opened = open_or_fail(file);
+    expect_even(read_all(*opened), 50);
+    EXPECT_TRUE(opened->survived().empty());
 }
 
 // The visible pixels of the first plane.
@@ -237,8 +255,8 @@ INSTANTIATE_TEST_SUITE_P(
                    "-c:v libx265 -x265-params log-level=none:open-gop=1:keyint=20:min-keyint=20:bframes=4:scenecut=0"},
         start_case{"open_gop_h264.mp4", "-c:v libx264 -x264-params open-gop=1:keyint=20:bframes=3"},
         start_case{"refresh.ts", "-c:v libx264 -x264-params intra-refresh=1:keyint=20:bframes=0"},
-        start_case{"joined.ts", "-c:v libx264 -g 20", 3}, start_case{"plain.flv", "-c:v libx264 -g 20"},
-        start_case{"mpeg2.ts", "-c:v mpeg2video -q:v 3 -g 15 -bf 2"},
+        start_case{"joined.ts", "-c:v libx264 -g 20", 3}, start_case{"joined.mkv", "-c:v libx264 -g 20", 2},
+        start_case{"plain.flv", "-c:v libx264 -g 20"}, start_case{"mpeg2.ts", "-c:v mpeg2video -q:v 3 -g 15 -bf 2"},
         start_case{"mpeg2.mpg", "-c:v mpeg2video -q:v 3 -g 15 -f vob"},
         start_case{"raw.h264", "-c:v libx264 -bf 0 -g 20"}, start_case{"reordered.avi", "-c:v libx264 -bf 2 -g 20"},
         start_case{"plain.nut", "-c:v libx264 -g 20"},

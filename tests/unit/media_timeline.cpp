@@ -42,6 +42,29 @@ TEST(timeline, frames_without_a_time_last_the_nominal_duration) {
     EXPECT_EQ(time.place(std::nullopt), 80 * ms);
 }
 
+TEST(timeline, a_clock_that_begins_behind_frames_without_a_time_goes_on_from_them) {
+    for (const bool stated : {false, true}) {
+        timeline time(40 * ms);
+        if (stated) time.set_origin(40 * ms);
+        EXPECT_EQ(time.place(std::nullopt), 0);
+        for (int i = 1; i < 5; ++i)
+            EXPECT_EQ(time.place(i * 40 * ms), i * 40 * ms);
+        EXPECT_EQ(time.counts().order, 0U);
+        EXPECT_EQ(time.counts().jumps, 0U);
+    }
+}
+
+TEST(timeline, a_clock_that_begins_anew_behind_a_frame_without_a_time_goes_on_from_it) {
+    timeline time(40 * ms);
+    for (int i = 0; i < 5; ++i)
+        static_cast<void>(time.place(i * 40 * ms));
+    time.restart(3s);
+    EXPECT_EQ(time.place(std::nullopt), 3160 * ms);
+    EXPECT_EQ(time.place(40 * ms), 3200 * ms);
+    EXPECT_EQ(time.place(80 * ms), 3240 * ms);
+    EXPECT_EQ(time.counts().order + time.counts().jumps, 0U);
+}
+
 // The times of all frames of a recording, whose every raw time is known in advance as far as `known`.
 std::vector<std::int64_t> place_all(timeline& time, const std::vector<std::int64_t>& raw, std::size_t known = 64,
                                     std::optional<std::int64_t> longest_gap = std::nullopt) {
