@@ -78,11 +78,11 @@ typedef struct ff_frame_info {
     uint64_t dropped;     /* frames of all sources that this client missed between its last frame and this one */
     int32_t width;        /* pixels of the stored picture */
     int32_t height;
-    int32_t turn; /* degrees clockwise that make it upright: 0, 90, 180, 270 */
-    uint32_t mirrored; /* 1: after the turn, left and right change places */
-    const char* format; /* "nv12", "i420", "bgr24", ...; static, as the next two */
-    const char* matrix; /* "rgb", "bt601", "bt709", "bt2020" */
-    const char* range;  /* "limited", "full" */
+    int32_t turn;         /* degrees clockwise that make it upright: 0, 90, 180, 270 */
+    uint32_t mirrored;    /* 1: after the turn, left and right change places */
+    const char* format;   /* "nv12", "i420", "bgr24", ...; static, as the next two */
+    const char* matrix;   /* "rgb", "bt601", "bt709", "bt2020" */
+    const char* range;    /* "limited", "full" */
     int32_t square_width; /* columns that the stored picture would have in square pixels; width where they are square */
     uint32_t reserved;
 } ff_frame_info;

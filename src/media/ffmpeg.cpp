@@ -5,9 +5,9 @@ extern "C" {
 }
 
 #include <array>
-#include <opencv2/core/utility.hpp>
 #include <cerrno>
 #include <mutex>
+#include <opencv2/core/utility.hpp>
 
 namespace faceflow::media {
 
