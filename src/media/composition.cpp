@@ -7,22 +7,22 @@ namespace faceflow::media {
 
 namespace {
 
-constexpr std::int64_t most_runs = 1 << 24;
+constexpr std::int64_t most_offset_runs = 1 << 24;
 
-struct box {
+struct mp4_box {
     std::uint32_t name = 0;
     std::int64_t begin = 0;  // of its content
     std::int64_t end = 0;
 };
 
-constexpr std::uint32_t name_of(std::string_view letters) {
+constexpr std::uint32_t mp4_name(std::string_view letters) {
     std::uint32_t name = 0;
     for (const char c : letters)
         name = name << 8 | static_cast<unsigned char>(c);
     return name;
 }
 
-std::optional<box> box_at(AVIOContext& io, std::int64_t at, std::int64_t end) {
+std::optional<mp4_box> mp4_box_at(AVIOContext& io, std::int64_t at, std::int64_t end) {
     if (end - at < 8 || avio_seek(&io, at, SEEK_SET) < 0) return std::nullopt;
     std::int64_t size = avio_rb32(&io), header = 8;
     const std::uint32_t name = avio_rb32(&io);
@@ -33,32 +33,32 @@ std::optional<box> box_at(AVIOContext& io, std::int64_t at, std::int64_t end) {
         size = end - at;
     }
     if (size < header || size > end - at || avio_feof(&io) != 0) return std::nullopt;
-    return box{name, at + header, at + size};
+    return mp4_box{name, at + header, at + size};
 }
 
-std::optional<box> find(AVIOContext& io, const box& in, std::string_view name) {
-    for (auto next = box_at(io, in.begin, in.end); next; next = box_at(io, next->end, in.end)) {
-        if (next->name == name_of(name)) return next;
+std::optional<mp4_box> find_mp4_box(AVIOContext& io, const mp4_box& in, std::string_view name) {
+    for (auto next = mp4_box_at(io, in.begin, in.end); next; next = mp4_box_at(io, next->end, in.end)) {
+        if (next->name == mp4_name(name)) return next;
     }
     return std::nullopt;
 }
 
-bool is_track(AVIOContext& io, const box& trak, int number) {
-    const auto header = find(io, trak, "tkhd");
+bool is_mp4_track(AVIOContext& io, const mp4_box& trak, int number) {
+    const auto header = find_mp4_box(io, trak, "tkhd");
     if (!header || avio_seek(&io, header->begin, SEEK_SET) < 0) return false;
     const bool long_times = avio_r8(&io) == 1;
     avio_skip(&io, 3 + (long_times ? 16 : 8));
     return avio_rb32(&io) == static_cast<std::uint32_t>(number);
 }
 
-std::optional<box> table_of(AVIOContext& io, int track) {
-    const auto movie = find(io, {0, 0, avio_size(&io)}, "moov");
+std::optional<mp4_box> offset_table_of(AVIOContext& io, int track) {
+    const auto movie = find_mp4_box(io, {0, 0, avio_size(&io)}, "moov");
     if (!movie) return std::nullopt;
-    for (auto next = box_at(io, movie->begin, movie->end); next; next = box_at(io, next->end, movie->end)) {
-        if (next->name != name_of("trak") || !is_track(io, *next, track)) continue;
+    for (auto next = mp4_box_at(io, movie->begin, movie->end); next; next = mp4_box_at(io, next->end, movie->end)) {
+        if (next->name != mp4_name("trak") || !is_mp4_track(io, *next, track)) continue;
         auto found = next;
         for (const char* inner : {"mdia", "minf", "stbl", "ctts"}) {
-            if (found) found = find(io, *found, inner);
+            if (found) found = find_mp4_box(io, *found, inner);
         }
         return found;
     }
@@ -70,10 +70,10 @@ std::optional<box> table_of(AVIOContext& io, int track) {
 std::optional<composition> composition::read(AVIOContext& io, int track) {
     const std::int64_t before = avio_tell(&io);
     std::optional<composition> made;
-    const auto table = table_of(io, track);
+    const auto table = offset_table_of(io, track);
     if (table && avio_seek(&io, table->begin + 4, SEEK_SET) >= 0) {
         const std::int64_t count = avio_rb32(&io);
-        if (count > 0 && count <= most_runs && count <= (table->end - table->begin - 8) / 8) made.emplace();
+        if (count > 0 && count <= most_offset_runs && count <= (table->end - table->begin - 8) / 8) made.emplace();
         std::uint64_t end = 0;
         for (std::int64_t i = 0; made && i < count; ++i) {
             end += avio_rb32(&io);
