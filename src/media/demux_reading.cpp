@@ -65,6 +65,7 @@ int demux_source::read_packet(AVPacket& packet) {
         if (packet.stream_index == demuxer_.video->index && !repeated) break;
         av_packet_unref(&packet);
     }
+    state_when_shown(demuxer_, packet);
     const std::int64_t at = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
     if (at != AV_NOPTS_VALUE) {
         const std::int64_t stated = demuxer_.video->start_time;  // below 0 where the clock of a transport stream wraps

@@ -1,6 +1,7 @@
 #include "media/demuxer.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string_view>
 
 #include "media/address.hpp"
@@ -145,8 +146,8 @@ result<const AVInputFormat*> prepare_io(const std::string& input, source_kind ki
     return found;
 }
 
-// libav takes no composition offset of more than 28 bits: where frames are hours apart it ignores all offsets. What an edit list then cuts
-// off at the start are pictures, and not the time until the first one is shown.
+// Where libav ignores when frames are shown (see composition), what an edit list cuts off at the start are pictures for it, and not
+// the time until the first one is shown.
 bool edits_are_misread(const demuxer& opened) {
     const AVStream& video = *opened.video;
     const int delay = video.codecpar->video_delay;
@@ -162,10 +163,29 @@ bool edits_are_misread(const demuxer& opened) {
     return false;
 }
 
+void read_when_shown(demuxer& opened) {
+    opened.shown = composition::read(*opened.io->context(), opened.video->id);
+    if (!opened.shown) return;
+    constexpr int longest_reordering = 64;
+    const int frames = std::min(avformat_index_get_entries_count(opened.video), longest_reordering);
+    std::int64_t first = std::numeric_limits<std::int64_t>::max();
+    for (int i = 0; i < frames; ++i) {
+        const std::int64_t decoded = avformat_index_get_entry(opened.video, i)->timestamp;
+        first = std::min(first, av_sat_add64(decoded, opened.shown->offset_of(static_cast<std::size_t>(i))));
+    }
+    opened.video->start_time = first;
+}
+
 result<demuxer> open_once(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
                           std::chrono::seconds missed, bool ignore_edits);
 
 }  // namespace
+
+void state_when_shown(const demuxer& opened, AVPacket& packet) noexcept {
+    if (!opened.shown || packet.dts == AV_NOPTS_VALUE) return;
+    const int sample = av_index_search_timestamp(opened.video, packet.dts, AVSEEK_FLAG_ANY);
+    if (sample >= 0) packet.pts = av_sat_add64(packet.dts, opened.shown->offset_of(static_cast<std::size_t>(sample)));
+}
 
 bool is_dash(const demuxer& opened) noexcept {
     return std::string_view(opened.format->iformat->name) == "dash";
@@ -180,7 +200,10 @@ result<demuxer> open_demuxer(const std::string& input, source_kind kind, const s
                              std::chrono::seconds missed) {
     auto opened = open_once(input, kind, options, guard, missed, false);
     const bool again = opened && opened->io && opened->io->seekable() && edits_are_misread(*opened);
-    return again ? open_once(input, kind, options, guard, missed, true) : std::move(opened);
+    if (!again) return opened;
+    opened = open_once(input, kind, options, guard, missed, true);
+    if (opened) read_when_shown(*opened);
+    return opened;
 }
 
 namespace {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "media/composition.hpp"
 #include "media/fd_io.hpp"
 #include "media/ffmpeg.hpp"
 #include "media/io_guard.hpp"
@@ -18,7 +20,11 @@ struct demuxer {
     bool live = false;
     bool playlist = false;  // HLS, DASH: of segments, which says itself whether more are to come
     bool has_audio = false;
+    std::optional<composition> shown;  // where libav does not say when frames are shown, and the file does
 };
+
+// Puts into a packet of the video when it is shown, where `shown` has to say it.
+void state_when_shown(const demuxer& opened, AVPacket& packet) noexcept;
 
 [[nodiscard]] bool is_dash(const demuxer& opened) noexcept;
 

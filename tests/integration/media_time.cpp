@@ -169,6 +169,24 @@ TEST(media_time, frames_hours_apart_are_all_there_in_mp4_with_b_frames) {
     EXPECT_TRUE(opened->survived().empty());
 }
 
+TEST(media_time, a_gap_of_hours_lies_where_mp4_with_b_frames_states_it) {
+    const std::string file = make("gap.mp4",
+                                  "-f lavfi -i testsrc2=s=160x120:r=25:d=2 -vf "
+                                  "\"setpts='if(lt(N,25),N,N+900000)',format=yuv420p\" -vsync passthrough "
+                                  "-enc_time_base 1/1000 -c:v libx264 -bf 2 -g 20");
+    const auto opened = open_or_fail(file);
+    const auto times = times_of(read_all(*opened));
+    ASSERT_EQ(times.size(), 50U);
+    for (std::size_t i = 0; i < 50; ++i)
+        EXPECT_NEAR(times[i], 0.04 * static_cast<double>(i) + (i < 25 ? 0 : 36000), 0.002) << i;
+    EXPECT_TRUE(opened->survived().empty());
+    source_options options;
+    options.start_seconds = times[30];
+    const auto later = open_or_fail(file, options);
+    ASSERT_TRUE(later);
+    EXPECT_EQ(times_of(read_all(*later)), std::vector<double>(times.begin() + 30, times.end()));
+}
+
 TEST(media_time, pictures_of_h264_come_in_order_where_the_container_states_decoding_alone) {
     const std::string file = make("b_frames.avi", two_seconds + std::string("-c:v libx264 -bf 2 -g 25"));
     const auto opened = open_or_fail(file);
