@@ -8,9 +8,11 @@ sources, which no path here holds a space of.
 """
 import json
 import pathlib
+import re
 import shlex
 import sys
 
+MAIN = re.compile(r"^int main\(", re.MULTILINE)
 DROPPED = {"-o": 2, "-c": 2, "-MT": 2, "-MF": 2, "-MD": 1}  # of a command, with how many words
 
 
@@ -29,16 +31,17 @@ def flags_of(command):
 
 def main(commands, folder, size):
     wanted = {pathlib.Path(line.strip()).resolve() for line in sys.stdin}
-    alike = {}  # (folder of the compiler, flags) -> sources
+    alike = {}  # (folder of the compiler, flags, the program of a source with a main) -> sources
     for entry in json.loads(pathlib.Path(commands).read_text()):
         source = pathlib.Path(entry["file"]).resolve()
         if source in wanted:  # once, though several targets may have it
             wanted.remove(source)
-            alike.setdefault((entry["directory"], flags_of(entry["command"])), []).append(source)
+            program = source if MAIN.search(source.read_text()) else None  # two of them are in no one program
+            alike.setdefault((entry["directory"], flags_of(entry["command"]), program), []).append(source)
     folder = pathlib.Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
-    for (directory, flags), sources in alike.items():
+    for (directory, flags, _), sources in alike.items():
         batches = -(-len(sources) // size)
         for i in range(batches):
             batch = folder / f"{len(entries)}.cpp"
