@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "media/picture_size.hpp"
 #include "media/stream_facts.hpp"
@@ -147,9 +148,22 @@ result<void> demux_source::handle_end() {
                         "; what came before is kept");
     }
     if (!decoded_any_ && seek_further_back()) return {};
+    if (go_to_next_part()) return {};
     note_truncation();
     ended_ = true;
     return {};
+}
+
+// Of joined recordings whose reader stops where the first one does.
+bool demux_source::go_to_next_part() {
+    if (!demuxer_.io || !demuxer_.io->seekable() || demuxer_.format->iformat->name != std::string_view("flv"))
+        return false;
+    const auto at = next_flv_part(*demuxer_.format->pb, last_byte_);
+    if (!at || av_seek_frame(demuxer_.format.get(), -1, *at, AVSEEK_FLAG_BYTE) < 0) return false;
+    last_byte_ = *at;
+    decoder_->flush();
+    times_.attach(demuxer_);
+    return true;
 }
 
 void demux_source::note_truncation() {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <set>
+#include <string>
 #include <string_view>
 
 #include "media/stream_facts.hpp"
@@ -19,6 +20,29 @@ bool may_be_joined(const demuxer& opened) noexcept {
     const std::string_view container = opened.format->iformat->name;
     return (opened.format->iformat->flags & AVFMT_TS_DISCONT) != 0 || container.starts_with("matroska") ||
            container == "flv";
+}
+
+std::optional<std::int64_t> next_flv_part(AVIOContext& io, std::int64_t from) {
+    using namespace std::string_view_literals;
+    // Signature, version, which streams there are, and the length of it; the size of no tag before it follows.
+    constexpr auto begin = "FLV\x01"sv, end = "\0\0\0\x09"sv;
+    constexpr std::size_t header = 9, part = std::size_t{1} << 16;
+    std::string bytes;
+    if (avio_seek(&io, from, SEEK_SET) < 0) return std::nullopt;
+    for (std::int64_t at = from;;) {
+        const std::size_t kept = bytes.size();
+        bytes.resize(kept + part);
+        const int got = avio_read(&io, reinterpret_cast<unsigned char*>(bytes.data() + kept), static_cast<int>(part));
+        if (got <= 0) return std::nullopt;
+        bytes.resize(kept + static_cast<std::size_t>(got));
+        for (auto found = bytes.find(begin); found != std::string::npos; found = bytes.find(begin, found + 1)) {
+            if (found + header <= bytes.size() && bytes.compare(found + 5, end.size(), end) == 0)
+                return at + static_cast<std::int64_t>(found + header + 4);
+        }
+        const std::size_t done = bytes.size() - std::min(bytes.size(), header - 1);
+        bytes.erase(0, done);
+        at += static_cast<std::int64_t>(done);
+    }
 }
 
 bool can_seek(const demuxer& opened) noexcept {
