@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string_view>
 
 #include "media/picture_size.hpp"
 #include "media/stream_facts.hpp"
@@ -156,13 +155,13 @@ result<void> demux_source::handle_end() {
 
 // Of joined recordings whose reader stops where the first one does.
 bool demux_source::go_to_next_part() {
-    if (!demuxer_.io || !demuxer_.io->seekable() || demuxer_.format->iformat->name != std::string_view("flv"))
-        return false;
-    const auto at = next_flv_part(*demuxer_.format->pb, last_byte_);
-    if (!at || av_seek_frame(demuxer_.format.get(), -1, *at, AVSEEK_FLAG_BYTE) < 0) return false;
-    last_byte_ = *at;
-    decoder_->flush();
-    times_.attach(demuxer_);
+    if (kind_ != source_kind::file || !demuxer_.io->seekable()) return false;
+    const auto at = next_part(demuxer_, last_byte_);
+    if (!at) return false;
+    auto opened = open_demuxer(input_, kind_, options_, guard_, {}, part_begin_ + *at);
+    if (!opened || !attach(std::move(*opened))) return false;
+    part_begin_ += *at;
+    last_byte_ = 0;
     return true;
 }
 

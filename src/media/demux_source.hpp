@@ -94,7 +94,8 @@ private:
     repeats repeats_;  // of a live DASH stream
     std::optional<std::int64_t> last_raw_ns_;
     std::int64_t packets_end_ns_ = 0;  // how far the packets reached
-    std::int64_t last_byte_ = 0;       // of them in the file
+    std::int64_t part_begin_ = 0;      // where in the file the recording that is read begins
+    std::int64_t last_byte_ = 0;       // of packets in it
     std::uint64_t sequence_ = 0;
     std::optional<backoff> backoff_;  // from a loss to the next frame
     steady::time_point last_frame_at_ = steady::now();
