@@ -66,6 +66,7 @@ int demux_source::read_packet(AVPacket& packet) {
         av_packet_unref(&packet);
     }
     state_when_shown(demuxer_, packet);
+    if (packet.pos >= 0) last_byte_ = packet.pos + packet.size;
     const std::int64_t at = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
     if (at != AV_NOPTS_VALUE) {
         const std::int64_t stated = demuxer_.video->start_time;  // below 0 where the clock of a transport stream wraps

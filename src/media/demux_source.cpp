@@ -147,9 +147,22 @@ result<void> demux_source::handle_end() {
                         "; what came before is kept");
     }
     if (!decoded_any_ && seek_further_back()) return {};
+    if (go_to_next_part()) return {};
     note_truncation();
     ended_ = true;
     return {};
+}
+
+// Of joined recordings whose reader stops where the first one does.
+bool demux_source::go_to_next_part() {
+    if (kind_ != source_kind::file || !demuxer_.io->seekable()) return false;
+    const auto at = next_part(demuxer_, last_byte_);
+    if (!at) return false;
+    auto opened = open_demuxer(input_, kind_, options_, guard_, {}, part_begin_ + *at);
+    if (!opened || !attach(std::move(*opened))) return false;
+    part_begin_ += *at;
+    last_byte_ = 0;
+    return true;
 }
 
 void demux_source::note_truncation() {

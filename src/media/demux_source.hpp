@@ -64,6 +64,7 @@ private:
     result<read_frame> keep_in_host_memory(frame_ptr frame);
     std::int64_t place(std::optional<std::int64_t> raw_ns);
     result<void> handle_end();
+    bool go_to_next_part();
     void note_truncation();
     result<void> reconnect();
     result<void> take_up_again(demuxer opened);
@@ -93,6 +94,8 @@ private:
     repeats repeats_;  // of a live DASH stream
     std::optional<std::int64_t> last_raw_ns_;
     std::int64_t packets_end_ns_ = 0;  // how far the packets reached
+    std::int64_t part_begin_ = 0;      // where in the file the recording that is read begins
+    std::int64_t last_byte_ = 0;       // of packets in it
     std::uint64_t sequence_ = 0;
     std::optional<backoff> backoff_;  // from a loss to the next frame
     steady::time_point last_frame_at_ = steady::now();

@@ -130,10 +130,10 @@ result<void> find_video(demuxer& opened, const std::string& name) {
 }
 
 result<const AVInputFormat*> prepare_io(const std::string& input, source_kind kind, const io_guard& guard,
-                                        demuxer& opened) {
+                                        std::int64_t from_byte, demuxer& opened) {
     if (kind == source_kind::camera) return av_find_input_format("v4l2");
     if (kind == source_kind::stream) return nullptr;
-    auto io = fd_io::open(input, guard);
+    auto io = fd_io::open(input, guard, from_byte);
     if (!io) return tl::unexpected(io.error());
     opened.io = std::move(*io);
     opened.format->pb = opened.io->context();
@@ -177,7 +177,7 @@ void read_when_shown(demuxer& opened) {
 }
 
 result<demuxer> open_once(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
-                          std::chrono::seconds missed, bool ignore_edits);
+                          std::chrono::seconds missed, std::int64_t from_byte, bool ignore_edits);
 
 }  // namespace
 
@@ -197,11 +197,11 @@ bool index_was_missed(const demuxer& opened) noexcept {
 }
 
 result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
-                             std::chrono::seconds missed) {
-    auto opened = open_once(input, kind, options, guard, missed, false);
+                             std::chrono::seconds missed, std::int64_t from_byte) {
+    auto opened = open_once(input, kind, options, guard, missed, from_byte, false);
     const bool again = opened && opened->io && opened->io->seekable() && edits_are_misread(*opened);
     if (!again) return opened;
-    opened = open_once(input, kind, options, guard, missed, true);
+    opened = open_once(input, kind, options, guard, missed, from_byte, true);
     if (opened) read_when_shown(*opened);
     return opened;
 }
@@ -209,7 +209,7 @@ result<demuxer> open_demuxer(const std::string& input, source_kind kind, const s
 namespace {
 
 result<demuxer> open_once(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
-                          std::chrono::seconds missed, bool ignore_edits) {
+                          std::chrono::seconds missed, std::int64_t from_byte, bool ignore_edits) {
     prepare_libav();
     demuxer opened;
     opened.format.reset(avformat_alloc_context());
@@ -219,7 +219,7 @@ result<demuxer> open_once(const std::string& input, source_kind kind, const sour
     if (kind == source_kind::camera) opened.format->flags |= AVFMT_FLAG_NONBLOCK;
     if (kind == source_kind::camera || kind == source_kind::stream) guard.arm(options.read_timeout);
 
-    auto container = prepare_io(input, kind, guard, opened);
+    auto container = prepare_io(input, kind, guard, from_byte, opened);
     if (!container) return tl::unexpected(container.error());
     dictionary settings;
     settings.set("protocol_whitelist", allowed_protocols(input, kind));

@@ -38,8 +38,10 @@ inline constexpr const char* index_advice =
 [[nodiscard]] bool index_was_missed(const demuxer& opened) noexcept;
 
 // Opens what `kind` says `input` is. The guard must outlive the demuxer. Live inputs give up after the options'
-// read_timeout. Live playlists begin a few segments before their end, and earlier by what was `missed` of them. Errors name the input and what to do.
+// read_timeout. Live playlists begin a few segments before their end, and earlier by what was `missed` of them. Of files, only what lies
+// behind `from_byte` is seen. Errors name the input and what to do.
 [[nodiscard]] result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options,
-                                           io_guard& guard, std::chrono::seconds missed = {});
+                                           io_guard& guard, std::chrono::seconds missed = {},
+                                           std::int64_t from_byte = 0);
 
 }  // namespace faceflow::media

@@ -16,7 +16,7 @@ constexpr int buffer_bytes = 64 * 1024;
 constexpr int poll_ms = 50;  // how soon an interrupt is noticed
 }  // namespace
 
-result<std::unique_ptr<fd_io>> fd_io::open(const std::string& path, const io_guard& guard) {
+result<std::unique_ptr<fd_io>> fd_io::open(const std::string& path, const io_guard& guard, std::int64_t from_byte) {
     const bool standard_input = path == "-";
     // Non-blocking, so that opening a named pipe does not wait for its writer; read() waits, and can be interrupted.
     const int fd = standard_input ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -25,14 +25,19 @@ result<std::unique_ptr<fd_io>> fd_io::open(const std::string& path, const io_gua
         const errc kind = code == ENOENT ? errc::not_found : errc::io;
         return fail(kind, "cannot open " + path + ": " + std::generic_category().message(code));
     }
-    std::unique_ptr<fd_io> io(new fd_io(fd, !standard_input, guard));
+    std::unique_ptr<fd_io> io(new fd_io(fd, !standard_input, guard, from_byte));
     if (!io->context_) return fail(errc::out_of_memory, "no memory to read " + path);
     return io;
 }
 
-fd_io::fd_io(int fd, bool owned, const io_guard& guard) : fd_(fd), owned_(owned), guard_(guard) {
+fd_io::fd_io(int fd, bool owned, const io_guard& guard, std::int64_t from_byte)
+    : fd_(fd),
+      owned_(owned),
+      from_byte_(from_byte),
+      guard_(guard) {
     struct stat about {};
-    if (fstat(fd_, &about) == 0 && S_ISREG(about.st_mode)) size_ = about.st_size;
+    if (fstat(fd_, &about) == 0 && S_ISREG(about.st_mode)) size_ = about.st_size - from_byte_;
+    if (from_byte_ > 0) ::lseek(fd_, from_byte_, SEEK_SET);
     auto* buffer = static_cast<unsigned char*>(av_malloc(buffer_bytes));
     if (!buffer) return;
     context_.reset(
@@ -63,8 +68,9 @@ int fd_io::read(void* self, std::uint8_t* buffer, int size) noexcept {
 std::int64_t fd_io::seek(void* self, std::int64_t offset, int whence) noexcept {
     const auto& io = *static_cast<fd_io*>(self);
     if (whence == AVSEEK_SIZE) return io.size_;
-    const off_t position = ::lseek(io.fd_, offset, whence & ~AVSEEK_FORCE);
-    return position < 0 ? AVERROR(errno) : position;
+    const int from = whence & ~AVSEEK_FORCE;
+    const off_t position = ::lseek(io.fd_, from == SEEK_SET ? offset + io.from_byte_ : offset, from);
+    return position < 0 ? AVERROR(errno) : position - io.from_byte_;
 }
 
 }  // namespace faceflow::media

@@ -12,8 +12,9 @@ namespace faceflow::media {
 
 class fd_io {
 public:
-    // "-" is standard input. Files and named pipes; the guard must outlive this.
-    [[nodiscard]] static result<std::unique_ptr<fd_io>> open(const std::string& path, const io_guard& guard);
+    // "-" is standard input. Files and named pipes; the guard must outlive this. A file begins at `from_byte` for who reads.
+    [[nodiscard]] static result<std::unique_ptr<fd_io>> open(const std::string& path, const io_guard& guard,
+                                                             std::int64_t from_byte = 0);
     fd_io(const fd_io&) = delete;
     fd_io& operator=(const fd_io&) = delete;
     ~fd_io();
@@ -22,12 +23,13 @@ public:
     [[nodiscard]] bool seekable() const noexcept { return size_ >= 0; }
 
 private:
-    fd_io(int fd, bool owned, const io_guard& guard);
+    fd_io(int fd, bool owned, const io_guard& guard, std::int64_t from_byte);
     static int read(void* self, std::uint8_t* buffer, int size) noexcept;
     static std::int64_t seek(void* self, std::int64_t offset, int whence) noexcept;
 
     int fd_;
     bool owned_;
+    std::int64_t from_byte_;
     std::int64_t size_ = -1;  // of a regular file
     const io_guard& guard_;
     io_ptr context_;

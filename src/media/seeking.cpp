@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <iterator>
 #include <set>
+#include <string>
 #include <string_view>
 
 #include "media/stream_facts.hpp"
@@ -13,12 +15,47 @@ namespace faceflow::media {
 namespace {
 constexpr std::int64_t longest_step_ns = 10'000'000'000;  // as in frame_times.cpp
 constexpr std::size_t longest_reordering = 32;            // packets
+// Where the 9 bytes are that `wanted` takes, from `from` on.
+std::optional<std::int64_t> find_bytes(AVIOContext& io, std::int64_t from,
+                                       const std::function<bool(std::string_view)>& wanted) {
+    constexpr std::size_t length = 9, part = std::size_t{1} << 16;
+    std::string bytes;
+    if (avio_seek(&io, from, SEEK_SET) < 0) return std::nullopt;
+    for (std::int64_t at = from;;) {
+        const std::size_t kept = bytes.size();
+        bytes.resize(kept + part);
+        const int got = avio_read(&io, reinterpret_cast<unsigned char*>(bytes.data() + kept), static_cast<int>(part));
+        if (got <= 0) return std::nullopt;
+        bytes.resize(kept + static_cast<std::size_t>(got));
+        std::size_t i = 0;
+        for (; i + length <= bytes.size(); ++i) {
+            if (wanted(std::string_view(bytes).substr(i, length))) return at + static_cast<std::int64_t>(i);
+        }
+        bytes.erase(0, i);
+        at += static_cast<std::int64_t>(i);
+    }
+}
+
 }  // namespace
 
 bool may_be_joined(const demuxer& opened) noexcept {
     const std::string_view container = opened.format->iformat->name;
     return (opened.format->iformat->flags & AVFMT_TS_DISCONT) != 0 || container.starts_with("matroska") ||
            container == "flv";
+}
+
+std::optional<std::int64_t> next_part(demuxer& opened, std::int64_t from) {
+    using namespace std::string_view_literals;
+    const std::string_view container = opened.format->iformat->name;
+    if (container == "flv") {
+        return find_bytes(*opened.format->pb, from, [](std::string_view bytes) {
+            // Signature, version, which streams there are, and the length of it.
+            return bytes.starts_with("FLV\x01"sv) && bytes.substr(5, 4) == "\0\0\0\x09"sv;
+        });
+    }
+    if (!container.starts_with("matroska")) return std::nullopt;
+    return find_bytes(*opened.format->pb, from,
+                      [](std::string_view bytes) { return bytes.starts_with("\x1a\x45\xdf\xa3"sv); });
 }
 
 bool can_seek(const demuxer& opened) noexcept {

@@ -12,6 +12,9 @@ namespace faceflow::media {
 // Whether files of its kind stay readable when one is put behind the other; the length is that of one of them then.
 [[nodiscard]] bool may_be_joined(const demuxer& opened) noexcept;
 
+// Where a recording begins that was put behind another in an FLV or Matroska file, beyond `from`: libav's readers stop at its header.
+[[nodiscard]] std::optional<std::int64_t> next_part(demuxer& opened, std::int64_t from);
+
 // Whether the container can be asked to go to a time.
 [[nodiscard]] bool can_seek(const demuxer& opened) noexcept;
 

@@ -81,6 +81,17 @@ TEST(media_time, joined_recordings_lose_no_frame) {
     EXPECT_FALSE(opened->survived().contains("timestamp_order"));
 }
 
+TEST(media_time, joined_flv_and_matroska_lose_no_frame) {
+    for (const std::string kind : {"flv", "mkv"}) {
+        const std::string once =
+            read_bytes(make("part." + kind, two_seconds + std::string("-c:v libx264 -g 25 -bf 2")));
+        write_bytes(at("parts." + kind), once + once + once);
+        const auto opened = open_or_fail(at("parts." + kind));
+        expect_even(read_all(*opened), 150);
+        EXPECT_EQ(opened->survived(), (std::map<std::string, std::uint64_t>{{"timestamp_jump", 2}})) << kind;
+    }
+}
+
 TEST(media_time, a_step_back_of_less_than_two_seconds_is_a_join_too) {
     const std::string once =
         read_bytes(make("short.ts", "-f lavfi -i testsrc2=s=160x120:r=25:d=0.6 -pix_fmt yuv420p -bf 2"));
@@ -273,8 +284,9 @@ INSTANTIATE_TEST_SUITE_P(
                    "-c:v libx265 -x265-params log-level=none:open-gop=1:keyint=20:min-keyint=20:bframes=4:scenecut=0"},
         start_case{"open_gop_h264.mp4", "-c:v libx264 -x264-params open-gop=1:keyint=20:bframes=3"},
         start_case{"refresh.ts", "-c:v libx264 -x264-params intra-refresh=1:keyint=20:bframes=0"},
-        start_case{"joined.ts", "-c:v libx264 -g 20", 3}, start_case{"joined.mkv", "-c:v libx264 -g 20", 2},
-        start_case{"plain.flv", "-c:v libx264 -g 20"}, start_case{"mpeg2.ts", "-c:v mpeg2video -q:v 3 -g 15 -bf 2"},
+        start_case{"joined.ts", "-c:v libx264 -g 20", 3}, start_case{"joined.mkv", "-c:v libx264 -g 20", 3},
+        start_case{"plain.flv", "-c:v libx264 -g 20"}, start_case{"joined.flv", "-c:v libx264 -g 20", 2},
+        start_case{"mpeg2.ts", "-c:v mpeg2video -q:v 3 -g 15 -bf 2"},
         start_case{"mpeg2.mpg", "-c:v mpeg2video -q:v 3 -g 15 -f vob"},
         start_case{"raw.h264", "-c:v libx264 -bf 0 -g 20"}, start_case{"reordered.avi", "-c:v libx264 -bf 2 -g 20"},
         start_case{"plain.nut", "-c:v libx264 -g 20"},
