@@ -101,10 +101,13 @@ TEST_P(kernels_conformance, letterboxes_every_pixel_format_as_the_scalar_referen
     for (const pixel_format format : test::every_format) {
         const auto a = random_picture(format, 131, 77, 1, 32), b = random_picture(format, 50, 80, 2);
         image pictures[] = {upload(a), upload(b)};
-        pictures[1].turn = rotation::cw270;
         image host[] = {a.view, b.view};
-        host[1].turn = rotation::cw270;
-        const vision::letterbox fits[] = {vision::fit(131, 77, width, height), vision::fit(80, 50, width, height)};
+        for (image* of : {pictures, host}) {
+            of[0].square_width = 160;
+            of[1].turn = rotation::cw270;
+            of[1].mirrored = true;
+        }
+        const vision::letterbox fits[] = {vision::fit(160, 77, width, height), vision::fit(80, 50, width, height)};
         float* input = upload(std::vector<float>(2 * one, 5));
         work_->letterbox(*stream_, pictures, fits, {input, width, height, 2, -1});
         const auto got = download(input, 2 * one);
@@ -178,7 +181,7 @@ TEST_P(kernels_conformance, finds_the_faces_that_one_host_thread_finds) {
         return o;
     };
     constexpr std::size_t capacity = 100;
-    const vision::detect_options options{.min_score = 0.3f, .max_faces = capacity};
+    const vision::detect_options options{.min_score = 0.9f, .max_faces = capacity};
     const float *s = upload(scores), *b = upload(boxes), *k = upload(keypoints);
     const vision::detector_output outputs[] = {at(s, b, k, 0), at(s, b, k, 1)};
     std::vector<std::byte> room(2 * sizeof(vision::detect_scratch));
@@ -187,17 +190,29 @@ TEST_P(kernels_conformance, finds_the_faces_that_one_host_thread_finds) {
     faces.frames = 2;
     for (std::int32_t f = 0; f < 2; ++f)
         faces.of[f] = upload(std::vector<vision::detection>{}, capacity);
-    work_->detect(*stream_, outputs, options, scratch, faces);
-    for (std::int32_t f = 0; f < 2; ++f) {
-        const auto got = download(faces.of[f], capacity);
-        std::vector<std::byte> memory(vision::detection_set::bytes(capacity));
-        auto* wanted = reinterpret_cast<vision::detection_set*>(memory.data());
-        detect_faces(vision::serial_block{}, at(scores.data(), boxes.data(), keypoints.data(), f), options,
-                     reinterpret_cast<vision::detect_scratch*>(room.data()), wanted);
-        ASSERT_EQ(got.size(), static_cast<std::size_t>(wanted->count));
-        ASSERT_GT(got.size(), 10u);
-        for (std::size_t i = 0; i < got.size(); ++i)
-            expect_near(got[i], wanted->items()[i], 0.01f);
+    // A second, closer look adds to what the first one found: here that of the other frame.
+    vision::detect_options further = options;
+    further.further = true;
+    further.min_score = 0.3f;
+    further.largest = 250;
+    std::vector<std::byte> memory[2];
+    std::int32_t found_before[2] = {};
+    for (const vision::detect_options* look : {&options, static_cast<const vision::detect_options*>(&further)}) {
+        const bool second = look == &further;
+        const vision::detector_output swapped[] = {outputs[1], outputs[0]};
+        work_->detect(*stream_, second ? swapped : outputs, *look, scratch, faces);
+        for (std::int32_t f = 0; f < 2; ++f) {
+            const auto got = download(faces.of[f], capacity);
+            memory[f].resize(vision::detection_set::bytes(capacity));
+            auto* wanted = reinterpret_cast<vision::detection_set*>(memory[f].data());
+            detect_faces(vision::serial_block{}, at(scores.data(), boxes.data(), keypoints.data(), second ? 1 - f : f),
+                         *look, reinterpret_cast<vision::detect_scratch*>(room.data()), wanted);
+            ASSERT_EQ(got.size(), static_cast<std::size_t>(wanted->count));
+            ASSERT_GT(wanted->count, second ? found_before[f] : 10);
+            found_before[f] = wanted->count;
+            for (std::size_t i = 0; i < got.size(); ++i)
+                expect_near(got[i], wanted->items()[i], 0.01f);
+        }
     }
 }
 
