@@ -34,6 +34,9 @@ void frame_times::attach(const demuxer& opened) {
     video_ = opened.video;
     live_ = opened.live;
     clock_may_be_set_ = live_ || (opened.format->iformat->flags & AVFMT_TS_DISCONT) != 0;
+    // Behind a pipe there may be a camera, whose packets come one by one.
+    const AVIOContext* io = opened.format->pb;
+    packets_ahead_ = io && (io->seekable & AVIO_SEEKABLE_NORMAL) != 0 ? 96 : 8;
     states_pts_ = false;
     // Of streams whose frames come out in another order than they are decoded in.
     in_decoding_order_ = opened.video->codecpar->video_delay > 0;
@@ -72,7 +75,7 @@ int frame_times::read(AVPacket& packet) {
 }
 
 std::vector<std::int64_t> frame_times::coming() {
-    window_.read_ahead(read_);
+    window_.read_ahead(read_, packets_ahead_);
     auto times = window_.coming();
     for (std::int64_t& time : times)
         time = to_ns(time, *video_);

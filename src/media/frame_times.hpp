@@ -48,6 +48,7 @@ private:
     timeline timeline_{0};
     const AVStream* video_ = nullptr;
     bool live_ = false;
+    std::size_t packets_ahead_ = 0;  // that are read where a time looks wrong
     bool clock_may_be_set_ = false;  // the container says so of its kind
     bool states_pts_ = false;
     bool in_decoding_order_ = false;  // so far the container states when packets are decoded as when they are shown

@@ -29,8 +29,8 @@ int packet_window::next(AVPacket& packet, const reader& read) {
     return 0;
 }
 
-void packet_window::read_ahead(const reader& read) {
-    while (ended_with_ == 0 && ahead_.size() < most_ahead && ahead_bytes_ < most_ahead_bytes) {
+void packet_window::read_ahead(const reader& read, std::size_t most) {
+    while (ended_with_ == 0 && ahead_.size() < std::min(most, most_ahead) && ahead_bytes_ < most_ahead_bytes) {
         packet_ptr packet(av_packet_alloc());
         ended_with_ = packet ? take_in(*packet, read) : AVERROR(ENOMEM);
         if (ended_with_ < 0) return;

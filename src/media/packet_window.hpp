@@ -19,8 +19,8 @@ public:
     // The next packet; the reader's error once all that was read ahead is given.
     [[nodiscard]] int next(AVPacket& packet, const reader& read);
 
-    // Reads ahead, some seconds at most, and only packets: frames cost more memory.
-    void read_ahead(const reader& read);
+    // Reads ahead, so many packets at most: frames cost more memory.
+    void read_ahead(const reader& read, std::size_t most);
 
     // A frame came out that states this time, as its packet did.
     void came_out(std::int64_t time);
