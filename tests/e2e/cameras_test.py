@@ -111,7 +111,7 @@ class Cameras(Case):
     def stream(self, size):
         file = self.clips / f"{size}.h264"
         if not file.exists():
-            ffmpeg("-i", SMALL, "-t", 2, "-vf", f"scale={size.replace('x', ':')}", "-r", 25, "-an", "-c:v", "libx264", "-preset", "veryfast",
+            ffmpeg("-i", SMALL, "-t", 2, "-vf", f"scale={size.replace('x', ':')},setsar=1", "-r", 25, "-an", "-c:v", "libx264", "-preset", "veryfast",
                    "-bf", 0, "-g", 12, "-x264-params", "aud=1:repeat-headers=1", "-f", "h264", file)
         return file
 
@@ -128,6 +128,11 @@ class Cameras(Case):
             self.assertNotIn(SECRET.encode(), file.read_bytes(), file)
         self.assertNotIn(SECRET, run.printed + "".join(run.said))
         return summary
+
+    @staticmethod
+    def without_cut_packets(errors):
+        """Where a camera leaves, it may do so in the middle of a frame."""
+        return {reason: n for reason, n in errors.items() if reason != "corrupt_packet"}
 
     def frames_of_video(self):
         probe = subprocess.run(["ffprobe", "-v", "error", "-count_frames", "-select_streams", "v", "-show_entries",
@@ -184,7 +189,7 @@ class Cameras(Case):
         run.wait_for_rows()
         self.assertEqual(run.stop(), 130)
         summary = self.check_whole(run)
-        self.assertEqual(summary["errors"], {"reconnect": 1})
+        self.assertEqual(self.without_cut_packets(summary["errors"]), {"reconnect": 1})
         self.assertEqual([line for line in run.said if "viewer:***@" not in line], [])
         self.assertEqual(self.frames_of_video(), f"640,360,{len(run.rows)}")
 
@@ -195,7 +200,7 @@ class Cameras(Case):
         camera.do("leave")
         self.assertEqual(run.end(), 0)
         self.assertIn("did not come back within 1 s:", "".join(run.said))
-        self.assertEqual(self.check_whole(run)["errors"], {"source_lost": 1})
+        self.assertEqual(self.without_cut_packets(self.check_whole(run)["errors"]), {"source_lost": 1})
 
     def test_a_wrong_password_is_refused_and_not_shown(self):
         camera = Camera(self, self.stream("640x360"), user="viewer", password="another")
