@@ -69,7 +69,7 @@ std::int64_t fd_io::seek(void* self, std::int64_t offset, int whence) noexcept {
     const auto& io = *static_cast<fd_io*>(self);
     if (whence == AVSEEK_SIZE) return io.size_;
     const int from = whence & ~AVSEEK_FORCE;
-    const off_t position = ::lseek(io.fd_, from == SEEK_SET ? offset + io.from_byte_ : offset, from);
+    const off_t position = ::lseek(io.fd_, from == SEEK_SET ? av_sat_add64(offset, io.from_byte_) : offset, from);
     return position < 0 ? AVERROR(errno) : position - io.from_byte_;
 }
 
