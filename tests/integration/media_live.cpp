@@ -229,7 +229,7 @@ TEST(media_http, a_recording_without_a_length_is_asked_for_once_and_ends) {
         {"Matroska", "HTTP/1.0 200 OK\r\nContent-Type: video/x-matroska\r\n\r\n" + mkv},
         {"chunked", chunked + size.data() + body + "\r\n0\r\n\r\n"}};
     for (const auto& [what, answer] : answers) {
-        const http_server server([&](const std::string&) { return answer; });
+        const http_server server([&answer = answer](const std::string&) { return answer; });
         const auto opened = open_or_fail(server.address("/clip"));
         ASSERT_TRUE(opened) << what;
         EXPECT_FALSE(opened->info().live) << what;
