@@ -12,8 +12,6 @@ namespace {
 
 constexpr int most_bad_reads_in_a_row = 64;
 constexpr auto longest_wait_for_room = std::chrono::seconds(1);
-// Times are written in microseconds: a frame that is shown there lies there, although nanoseconds are cut somewhere on the way.
-constexpr std::int64_t half_a_microsecond = 500;
 constexpr std::chrono::milliseconds longest_silence_of_playlists{30'000};  // segments of 10 s, asked for three times
 // libav asks for the next segment without a pause, and never sees that a manifest became static: opening it anew does.
 constexpr std::chrono::milliseconds longest_silence_of_dash{10'000};

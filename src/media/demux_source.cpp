@@ -126,8 +126,8 @@ bool demux_source::seek_further_back() {
 bool demux_source::is_before_entry_point(const AVFrame& frame) {
     if (!aimed_at_) return false;
     if (!is_entry_point(frame)) return true;
-    const bool in_time =
-        frame.pts != AV_NOPTS_VALUE && times_.from_start(frame.pts) <= seconds_to_ns(*options_.start_seconds) + 500;
+    const bool in_time = frame.pts != AV_NOPTS_VALUE &&
+                         times_.from_start(frame.pts) <= seconds_to_ns(*options_.start_seconds) + half_a_microsecond;
     if (!in_time && seek_further_back()) return true;
     aimed_at_.reset();
     return false;

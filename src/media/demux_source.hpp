@@ -19,6 +19,9 @@
 
 namespace faceflow::media {
 
+// Times are written in microseconds: a frame that is shown there lies there, although nanoseconds are cut somewhere on the way.
+inline constexpr std::int64_t half_a_microsecond = 500;
+
 // The frames of a playlist up to where it was left, which it shows again when it is opened anew.
 struct seen_frames {
     std::int64_t until_ns = 0;  // raw time

@@ -9,7 +9,6 @@ namespace faceflow::media {
 
 namespace {
 
-constexpr std::int64_t longest_gap_of_settable_clocks = 10'000'000'000;  // as ffmpeg's -dts_delta_threshold
 constexpr double most_likely_rate = 1000;  // a rate above is a time base that was taken for one
 
 // AV_NOPTS_VALUE for what fits no 64 bits: some 290 years.
@@ -84,7 +83,7 @@ std::vector<std::int64_t> frame_times::coming() {
 
 std::int64_t frame_times::place(std::optional<std::int64_t> raw_ns, std::chrono::nanoseconds silence) {
     std::optional<std::int64_t> longest_gap;
-    if (clock_may_be_set_) longest_gap = longest_gap_of_settable_clocks + (live_ ? silence.count() : 0);
+    if (clock_may_be_set_) longest_gap = longest_gap_of_settable_clocks_ns + (live_ ? silence.count() : 0);
     // A live input cannot be asked for what is to come.
     const bool known = !live_ && !std::exchange(trusts_next_, false);
     return timeline_.place(raw_ns, longest_gap,

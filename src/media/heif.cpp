@@ -90,18 +90,6 @@ void for_each_property(file_bytes ipma, std::uint64_t item, Visit visit) {
     }
 }
 
-int quarters_of(rotation turn) noexcept {
-    constexpr std::array order = {rotation::none, rotation::cw90, rotation::cw180, rotation::cw270};
-    return static_cast<int>(std::ranges::find(order, turn) - order.begin());
-}
-
-void turn_further(turn_and_flip& by, int clockwise_quarters) noexcept {
-    constexpr std::array order = {rotation::none, rotation::cw90, rotation::cw180, rotation::cw270};
-    // Behind a mirror, a turn goes the other way round.
-    const int quarters = quarters_of(by.turn) + (by.flipped ? -clockwise_quarters : clockwise_quarters);
-    by.turn = order[static_cast<std::size_t>((quarters % 4 + 4) % 4)];
-}
-
 void apply(const box& property, heif_picture& picture) noexcept {
     if (property.name == "ispe") {
         picture.width = big(property.content, 4, 4).value_or(0);
@@ -110,14 +98,14 @@ void apply(const box& property, heif_picture& picture) noexcept {
     }
     const auto value = big(property.content, 0, 1);
     if (!value || (property.name != "irot" && property.name != "imir")) return;
-    turn_and_flip turn = picture.turn.value_or(turn_and_flip{});
+    turn_and_flip by;
     if (property.name == "irot") {
-        turn_further(turn, -static_cast<int>(*value & 3U));  // it counts the other way round
+        by.turn = static_cast<rotation>((4 - (*value & 3U)) % 4);  // it counts the other way round
     } else {
-        if ((*value & 1U) == 0) turn_further(turn, 2);  // top and bottom are exchanged: turned by 180 degrees as well
-        turn.flipped = !turn.flipped;
+        // Top and bottom change places: turned by 180 degrees as well.
+        by = {(*value & 1U) == 0 ? rotation::cw180 : rotation::none, true};
     }
-    picture.turn = turn;
+    picture.turn = followed_by(picture.turn.value_or(turn_and_flip{}), by);
 }
 
 // Into `into`, which has the size that is wanted. Less where the file ends before.

@@ -203,11 +203,10 @@ std::int32_t square_width_of(std::int32_t width, AVRational aspect) noexcept {
     return square < 1 || square > max_dimension || square == width ? 0 : square;
 }
 
-// A turn behind a mirror turns the other way.
 void turn_further(image& picture, const turn_and_flip& by) noexcept {
-    const int quarters = static_cast<int>(by.turn) * (picture.mirrored ? 3 : 1);
-    picture.turn = static_cast<rotation>((static_cast<int>(picture.turn) + quarters) % 4);
-    picture.mirrored = picture.mirrored != by.flipped;
+    const turn_and_flip both = followed_by({picture.turn, picture.mirrored}, by);
+    picture.turn = both.turn;
+    picture.mirrored = both.flipped;
 }
 
 result<mapped_frame> frame_mapper::describe(const AVFrame& frame, AVPixelFormat layout) const {

@@ -9,12 +9,12 @@
 #include <string_view>
 
 #include "media/stream_facts.hpp"
+#include "media/timeline.hpp"
 
 namespace faceflow::media {
 
 namespace {
-constexpr std::int64_t longest_step_ns = 10'000'000'000;  // as in frame_times.cpp
-constexpr std::size_t longest_reordering = 32;            // packets
+constexpr std::size_t longest_reordering = 32;  // packets
 // Where the 9 bytes are that `wanted` takes, from `from` on.
 std::optional<std::int64_t> find_bytes(AVIOContext& io, std::int64_t from,
                                        const std::function<bool(std::string_view)>& wanted) {
@@ -114,8 +114,10 @@ std::optional<std::vector<entry_point>> find_entry_points(demuxer& opened, doubl
         const bool key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
         av_packet_unref(packet.get());
         if (dts == AV_NOPTS_VALUE || pts == AV_NOPTS_VALUE) return std::nullopt;
-        if (last && (dts <= *last || to_ns(av_sat_sub64(dts, *last)) > longest_step_ns)) return std::nullopt;
-        if (std::abs(to_ns(av_sat_sub64(pts, dts))) > longest_step_ns || !shown.insert(pts).second) return std::nullopt;
+        if (last && (dts <= *last || to_ns(av_sat_sub64(dts, *last)) > longest_gap_of_settable_clocks_ns))
+            return std::nullopt;
+        if (std::abs(to_ns(av_sat_sub64(pts, dts))) > longest_gap_of_settable_clocks_ns || !shown.insert(pts).second)
+            return std::nullopt;
         if (shown.size() > longest_reordering) shown.erase(shown.begin());
         const std::int64_t time_ns = to_ns(av_sat_sub64(pts, video.start_time));
         if (key && (position < 0 || (!found.empty() && time_ns <= found.back().time_ns))) return std::nullopt;

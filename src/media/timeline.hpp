@@ -9,6 +9,9 @@
 
 namespace faceflow::media {
 
+// A clock that may be set was set where it steps on by more: as ffmpeg's -dts_delta_threshold.
+inline constexpr std::int64_t longest_gap_of_settable_clocks_ns = 10'000'000'000;
+
 class timeline {
     // A file may state any 64-bit time, and their differences need a bit more.
     __extension__ using wide = __int128;
