@@ -13,7 +13,7 @@ import pathlib
 import sys
 
 import onnx
-from onnx import numpy_helper, shape_inference
+from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # (name, file, the input that a run gives it)
@@ -44,7 +44,31 @@ def fixed(model, shape):
     for out in model.graph.output:
         out.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
-    return shape_inference.infer_shapes(model, data_prop=True)
+    # ONNX's inference does not follow a crop to the shape of another tensor (Slice up to what Shape says): done here, one by one.
+    while True:
+        model = shape_inference.infer_shapes(model, data_prop=True)
+        known = known_shapes(model.graph)
+        shape_of = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type == "Shape"}
+        crop = next((n for n in model.graph.node if n.op_type == "Slice" and n.output[0] not in known
+                     and shape_of.get(n.input[2]) in known), None)
+        if crop is None:
+            return model
+        told = [v for v in model.graph.value_info if v.name != crop.output[0]]
+        del model.graph.value_info[:]
+        model.graph.value_info.extend(told)
+        model.graph.value_info.append(helper.make_tensor_value_info(
+            crop.output[0], TensorProto.FLOAT, known[shape_of[crop.input[2]]]))
+
+
+def known_shapes(graph):
+    """Of every tensor but the constants, as far as each dimension is known."""
+    shapes = {}
+    for value in [*graph.input, *graph.value_info, *graph.output]:
+        kind = value.type.tensor_type
+        # No shape is an unknown one, not that of a scalar.
+        if kind.HasField("shape") and all(d.HasField("dim_value") for d in kind.shape.dim):
+            shapes[value.name] = tuple(d.dim_value for d in kind.shape.dim)
+    return shapes
 
 
 def count(path, shape):
@@ -52,10 +76,7 @@ def count(path, shape):
     graph = model.graph
     weights = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     shapes = {name: array.shape for name, array in weights.items()}
-    for value in [*graph.input, *graph.value_info, *graph.output]:
-        dims = value.type.tensor_type.shape.dim
-        if all(d.HasField("dim_value") for d in dims):
-            shapes[value.name] = tuple(d.dim_value for d in dims)
+    shapes.update(known_shapes(graph))
     # fp16 weights are cast to fp32 when the session is made; shapes of constants come from their values.
     for node in graph.node:
         if node.op_type == "Constant":
