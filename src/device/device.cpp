@@ -55,8 +55,12 @@ result<void> transfer(stream& on, direction d, std::byte* device_memory, const h
         return fail(errc::internal,
                     fmt::format("a transfer of {} bytes does not fit its host block of {}", bytes, host.bytes));
     }
-    if (on.capturing())
-        return fail(errc::internal, "a transfer cannot be part of a graph: nobody would count it when it is repeated");
+    if (on.capturing()) {
+        if (!host.pinned && !on.owner().shares_host_memory())
+            return fail(errc::unsupported, "a transfer of pageable memory cannot be part of a graph");
+        on.owner().copy(on, d, device_memory, host, bytes);
+        return {};
+    }
     device& owner = on.owner();
     owner.book().record_transfer(d, bytes, host.pinned, t);
     if (d == direction::device_to_host && !host.pinned && !owner.shares_host_memory()) owner.book().record_sync(t);
@@ -80,12 +84,21 @@ result<void> transfer(stream& on, direction d, std::byte* device_memory, const h
     return {};
 }
 
+void bring_constants(stream& on, std::byte* device_memory, std::span<const std::byte> bytes) {
+    const host_block from{const_cast<std::byte*>(bytes.data()), bytes.size(), false};
+    on.owner().copy(on, direction::host_to_device, device_memory, from, bytes.size());
+}
+
 result<std::unique_ptr<graph>> stream::capture(const task&) {
     return fail(errc::unsupported, fmt::format("streams of {} have no graphs", name(owner().kind())));
 }
 
 void stream::launch(graph&) {
     run([]() -> result<void> { return fail(errc::internal, "a graph was launched on a stream that has none"); });
+}
+
+void stream::launch(graph& captured, const task&) {
+    launch(captured);
 }
 
 void stream::begin_span() {

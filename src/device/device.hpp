@@ -33,8 +33,8 @@ public:
     [[nodiscard]] virtual bool done() const noexcept = 0;
 };
 
-// Work that a stream captured, to be launched again and again: on cuda one launch in place of hundreds. It reads and writes
-// where it did when it was captured. Goes before its stream, and after its last launch is done.
+// Work that a stream captured, to be launched again and again: on cuda one launch in place of dozens. Goes before its stream, and
+// after its last launch is done.
 class graph {
 public:
     virtual ~graph() = default;
@@ -60,17 +60,24 @@ public:
     // has failed; its error becomes the stream's. Where kernels are host functions it is run().
     virtual void enqueue(task adds) { run(std::move(adds)); }
 
-    // Calls `adds` on the calling thread and at once, and captures what that adds to this stream by run, by enqueue or through a
-    // library, in place of running it. Events, signals and waits are not for `adds`, and a transfer is refused: the ledger
-    // would not see it again. errc::unsupported where there are no graphs (cpu), or for work that cannot be repeated as it
-    // stands, such as a copy from host memory; errc::interrupted when the stream has failed before; else the error of
-    // `adds`. What other threads record on the stream meanwhile is not captured, but may wait for the capture to end. Does not
-    // synchronise.
+    // Calls `adds` on the calling thread and at once, and captures what that adds to this stream by run, by enqueue, by transfer or
+    // through a library, in place of running it. Events, signals and waits are not for `adds`, spans are. Transfers are of
+    // pinned memory alone, and enter the ledger when they are launched. errc::unsupported where there are no graphs (cpu), or for
+    // work that cannot be repeated, such as a host function; errc::interrupted when the stream has failed before; else the
+    // error of `adds`. What other threads record on the stream meanwhile is not captured, but may wait for the capture to
+    // end. Does not synchronise.
     [[nodiscard]] virtual result<std::unique_ptr<graph>> capture(const task& adds);
-    // Adds what was captured from this stream.
+    // Adds what was captured from this stream, as it was captured. An error of the stream where transfers are in it: only the next
+    // one counts them.
     virtual void launch(graph& captured);
-    // True within `adds`, for the thread that called it.
+    // The same with what is different now: calls `adds` on the calling thread and at once, which adds the same work in the same
+    // order, but tasks (of the stages, by vision::kernels) with other arguments, and transfers of other sizes and addresses. Work
+    // of libraries, and what a model runs, stays as it was captured. Costs a microsecond for each such piece of work.
+    virtual void launch(graph& captured, const task& adds);
+    // True within `adds` of capture, for the thread that called it.
     [[nodiscard]] virtual bool capturing() const noexcept { return false; }
+    // True within `adds` of launch on cuda: work that stays as it was captured need not be added.
+    [[nodiscard]] virtual bool relaunching() const noexcept { return false; }
 
     // Times the work that is added between the two calls, as the device runs it: `told` is called once both ends are
     // known, from the work itself where kernels are host functions, else by a later begin_span or synchronise, and never for
@@ -164,6 +171,7 @@ public:
 
 protected:
     friend result<void> transfer(stream&, direction, std::byte*, const host_block&, std::size_t, const tag&);
+    friend void bring_constants(stream&, std::byte*, std::span<const std::byte>);
     friend result<void> synchronise(stream&, event&, const tag&);
     friend result<void> wait_until_done(device&, event&, const tag&);
     virtual void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) = 0;
@@ -176,6 +184,10 @@ protected:
 // once the bytes have arrived, which is a host sync in the ledger. errc::internal when the host block is too small.
 [[nodiscard]] result<void> transfer(stream& on, direction d, std::byte* device_memory, const host_block& host,
                                     std::size_t bytes, const tag& t);
+
+// Copies what stays for as long as the device, such as weights: of no frame, so not in the ledger. Pageable, and so it returns
+// once the bytes are staged.
+void bring_constants(stream& on, std::byte* device_memory, std::span<const std::byte> bytes);
 
 // Records `e` on the stream and blocks the calling thread until everything before it is done: one host sync in the
 // ledger. Returns the first error of the stream's work since the last call.

@@ -127,10 +127,11 @@ void cuda_device::release_host(const host_block& block) noexcept {
 void cuda_device::copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) {
     auto& to = static_cast<cuda_stream&>(on);
     const bool up = d == direction::host_to_device;
-    to.submit("cudaMemcpyAsync", [&](cudaStream_t handle) {
-        return up ? cudaMemcpyAsync(device_memory, host.data, bytes, cudaMemcpyHostToDevice, handle)
-                  : cudaMemcpyAsync(host.data, device_memory, bytes, cudaMemcpyDeviceToHost, handle);
-    });
+    if (up) {
+        to.add_copy(device_memory, host.data, bytes, cudaMemcpyHostToDevice);
+    } else {
+        to.add_copy(host.data, device_memory, bytes, cudaMemcpyDeviceToHost);
+    }
     // CUDA says only that copies of pageable memory may be synchronous; transfer() promises more.
     if (!host.pinned && (!up || facts_.reads_pageable))
         to.submit("cudaStreamSynchronize", [](cudaStream_t handle) { return cudaStreamSynchronize(handle); });

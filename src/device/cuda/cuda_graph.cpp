@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -28,24 +29,28 @@ result<void> check_copy(cudaGraphNode_t node) {
     return fail(errc::unsupported, "what was captured copies from or to host memory, and cannot be launched again");
 }
 
-result<void> check_nodes(cudaGraph_t of);
+result<void> check_nodes(cudaGraph_t of, const captured_notes& notes);
 
-result<void> check_node(cudaGraphNode_t node) {
+result<void> check_node(cudaGraphNode_t node, const captured_notes& notes) {
     cudaGraphNodeType type{};
     if (auto asked = checked(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType"); !asked) return asked;
     switch (type) {
         case cudaGraphNodeTypeKernel:
         case cudaGraphNodeTypeMemset:
         case cudaGraphNodeTypeEmpty:
+        case cudaGraphNodeTypeEventRecord:
         case cudaGraphNodeTypeMemAlloc:
         case cudaGraphNodeTypeMemFree: return {};
-        case cudaGraphNodeTypeMemcpy: return check_copy(node);
+        case cudaGraphNodeTypeMemcpy: {
+            const bool noted = std::find(notes.changing.begin(), notes.changing.end(), node) != notes.changing.end();
+            return noted ? result<void>{} : check_copy(node);
+        }
         case cudaGraphNodeTypeGraph: {
             cudaGraph_t inner = nullptr;
             if (auto asked = checked(cudaGraphChildGraphNodeGetGraph(node, &inner), "cudaGraphChildGraphNodeGetGraph");
                 !asked)
                 return asked;
-            return check_nodes(inner);
+            return check_nodes(inner, notes);
         }
         case cudaGraphNodeTypeHost:
             return fail(errc::unsupported, "what was captured calls a host function, and cannot be launched again");
@@ -57,14 +62,14 @@ result<void> check_node(cudaGraphNode_t node) {
     }
 }
 
-result<void> check_nodes(cudaGraph_t of) {
+result<void> check_nodes(cudaGraph_t of, const captured_notes& notes) {
     std::size_t count = 0;
     if (auto asked = checked(cudaGraphGetNodes(of, nullptr, &count), "cudaGraphGetNodes"); !asked) return asked;
     std::vector<cudaGraphNode_t> nodes(count);
     if (count == 0) return {};
     if (auto asked = checked(cudaGraphGetNodes(of, nodes.data(), &count), "cudaGraphGetNodes"); !asked) return asked;
     for (const cudaGraphNode_t node : nodes) {
-        if (auto fits = check_node(node); !fits) return fits;
+        if (auto fits = check_node(node, notes); !fits) return fits;
     }
     return {};
 }
@@ -75,16 +80,17 @@ captured_work::~captured_work() {
     if (graph_ != nullptr && cudaGraphDestroy(graph_) != cudaSuccess) forget_last_error();
 }
 
-result<std::unique_ptr<graph>> cuda_graph::create(int index, const captured_work& work, cudaStream_t on) {
-    if (auto fits = check_nodes(work.native()); !fits) return tl::unexpected(std::move(fits.error()));
+result<std::unique_ptr<graph>> cuda_graph::create(int index, std::unique_ptr<captured_work> work, captured_notes notes,
+                                                  cudaStream_t on) {
+    if (auto fits = check_nodes(work->native(), notes); !fits) return tl::unexpected(std::move(fits.error()));
     cudaGraphExec_t ready = nullptr;
     // Libraries may have put allocations into it: those of a launch are given back before the next.
-    if (auto made = checked(cudaGraphInstantiate(&ready, work.native(), cudaGraphInstantiateFlagAutoFreeOnLaunch),
+    if (auto made = checked(cudaGraphInstantiate(&ready, work->native(), cudaGraphInstantiateFlagAutoFreeOnLaunch),
                             "cudaGraphInstantiate");
         !made) {
         return tl::unexpected(std::move(made.error()));
     }
-    auto g = std::unique_ptr<cuda_graph>(new cuda_graph(index, ready));
+    auto g = std::unique_ptr<cuda_graph>(new cuda_graph(index, std::move(work), std::move(notes), ready));
     if (auto there = checked(cudaGraphUpload(ready, on), "cudaGraphUpload"); !there)
         return tl::unexpected(std::move(there.error()));
     return g;

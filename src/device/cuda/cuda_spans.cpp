@@ -21,8 +21,8 @@ void destroy(cudaEvent_t event) {
     if (event != nullptr && cudaEventDestroy(event) != cudaSuccess) forget_last_error();
 }
 
-bool record(cudaEvent_t event, cudaStream_t on) {
-    if (event != nullptr && cudaEventRecord(event, on) == cudaSuccess) return true;
+bool record(cudaEvent_t event, cudaStream_t on, unsigned flags = cudaEventRecordDefault) {
+    if (event != nullptr && cudaEventRecordWithFlags(event, on, flags) == cudaSuccess) return true;
     forget_last_error();
     return false;
 }
@@ -66,10 +66,29 @@ void cuda_spans::end(stream::told_span told) {
     const bool recorded = record(ended.end, stream_);
     const std::lock_guard lock(mutex_);
     if (recorded) {
-        waiting_.push_back({ended, std::move(told)});
+        waiting_.push_back({ended, std::move(told), false});
     } else {
         free_.push_back(ended);
     }
+}
+
+void cuda_spans::begin_captured() {
+    drop();
+    open_ = {make_timed_event(), make_timed_event()};
+    if (!record(open_.begin, stream_, cudaEventRecordExternal)) drop();
+}
+
+cuda_spans::pair cuda_spans::end_captured() {
+    const pair ended = std::exchange(open_, {});
+    if (ended.begin == nullptr) return {};
+    of_graphs_.push_back(ended);
+    return record(ended.end, stream_, cudaEventRecordExternal) ? ended : pair{};
+}
+
+void cuda_spans::expect(const pair& of_graph, stream::told_span told) {
+    if (of_graph.begin == nullptr) return;
+    const std::lock_guard lock(mutex_);
+    if (waiting_.size() < most_waiting) waiting_.push_back({of_graph, std::move(told), true});
 }
 
 void cuda_spans::drop() {
@@ -103,21 +122,25 @@ void cuda_spans::tell_finished() {
         if (from_begin >= from_end && from_end >= clock::duration::zero()) w.told(now - from_begin, now - from_end);
     }
     const std::lock_guard lock(mutex_);
-    for (const waiting& w : finished)
-        free_.push_back(w.events);
+    for (const waiting& w : finished) {
+        if (!w.of_graph) free_.push_back(w.events);
+    }
 }
 
 void cuda_spans::close() {
     drop();
     const std::lock_guard lock(mutex_);
-    for (const waiting& w : waiting_)
-        free_.push_back(w.events);
-    waiting_.clear();
-    for (const pair& p : free_) {
-        destroy(p.begin);
-        destroy(p.end);
+    for (const waiting& w : waiting_) {
+        if (!w.of_graph) free_.push_back(w.events);
     }
-    free_.clear();
+    waiting_.clear();
+    for (std::vector<pair>* const pairs : {&free_, &of_graphs_}) {
+        for (const pair& p : *pairs) {
+            destroy(p.begin);
+            destroy(p.end);
+        }
+        pairs->clear();
+    }
 }
 
 }  // namespace faceflow

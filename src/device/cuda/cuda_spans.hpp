@@ -20,8 +20,18 @@ public:
     explicit cuda_spans(cudaStream_t of) : stream_(of) {}
     cuda_spans(const cuda_spans&) = delete;
 
+    struct pair {
+        cudaEvent_t begin = nullptr, end = nullptr;
+    };
+
     void begin();
     void end(stream::told_span told);
+    // While the stream captures: the events become nodes of the graph, which records them at each launch. They stay these spans'
+    // until close. A pair without events where timing failed.
+    void begin_captured();
+    [[nodiscard]] pair end_captured();
+    // What a launch that was just added times: once both ends are known, the last launch's.
+    void expect(const pair& of_graph, stream::told_span told);
     // No end will come for what was begun.
     void drop();
     void tell_finished();
@@ -29,12 +39,10 @@ public:
     void close();
 
 private:
-    struct pair {
-        cudaEvent_t begin = nullptr, end = nullptr;
-    };
     struct waiting {
         pair events;
         stream::told_span told;
+        bool of_graph = false;
     };
     // Spans that wait to be told at most; with more, the next are not timed.
     static constexpr std::size_t most_waiting = 64;
@@ -44,6 +52,7 @@ private:
 
     const cudaStream_t stream_;
     pair open_;  // begun and not ended
+    std::vector<pair> of_graphs_;
     std::mutex mutex_;
     std::vector<pair> free_;
     std::deque<waiting> waiting_;  // in the stream's order

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "device/cuda/cuda_graph.hpp"
@@ -77,35 +78,127 @@ result<std::unique_ptr<graph>> cuda_stream::capture(const task& adds) {
         !begun) {
         return tl::unexpected(std::move(begun.error()));
     }
+    captured_notes notes;
     capturing_ = true;
+    notes_ = &notes;
     auto added = attempt(adds);
     capturing_ = false;
+    notes_ = nullptr;
+    spans_.drop();
     // Also after an error: until then the stream takes no other work.
     cudaGraph_t captured = nullptr;
     auto ended = checked(cudaStreamEndCapture(stream_, &captured), "cudaStreamEndCapture");
-    const captured_work work(captured);
+    auto work = std::make_unique<captured_work>(captured);
     auto kept = take_error();  // where what was added through this stream has left its error
     if (added) added = std::move(kept);
     if (!added) return tl::unexpected(std::move(added.error()));
     if (!ended) return tl::unexpected(std::move(ended.error()));
-    return cuda_graph::create(owner_.index(), work, stream_);
+    return cuda_graph::create(owner_.index(), std::move(work), std::move(notes), stream_);
 }
 
 void cuda_stream::launch(graph& captured) {
+    if (static_cast<const cuda_graph&>(captured).notes().transfers > 0)
+        keep(fail(errc::internal, "a graph with transfers was launched as it is, and nobody counts them"));
     submit("cudaGraphLaunch", [&](cudaStream_t handle) {
         return cudaGraphLaunch(static_cast<const cuda_graph&>(captured).native(), handle);
     });
 }
 
-void cuda_stream::begin_span() {
+void cuda_stream::launch(graph& captured, const task& adds) {
+    if (failed()) return;
+    const auto& its = static_cast<const cuda_graph&>(captured);
     const current_device scope(owner_.index());
+    relaunch now{its};
+    relaunched_ = &now;
+    auto added = attempt(adds);
+    relaunched_ = nullptr;
+    if (added && now.nodes != its.notes().changing.size())
+        added = fail(errc::internal, fmt::format("a graph of {} changing pieces of work was launched with {}",
+                                                 its.notes().changing.size(), now.nodes));
+    if (!added) return keep(std::move(added));
+    if (failed()) return;
+    auto launched = checked(cudaGraphLaunch(its.native(), stream_), "cudaGraphLaunch");
+    if (!launched) return keep(std::move(launched));
+    for (std::size_t i = 0; i < std::min(now.told.size(), its.notes().spans.size()); ++i)
+        spans_.expect(its.notes().spans[i], std::move(now.told[i]));
+}
+
+cudaError_t cuda_stream::note_node() {
+    cudaStreamCaptureStatus status{};
+    const cudaGraphNode_t* last = nullptr;
+    std::size_t count = 0;
+#if CUDART_VERSION >= 13000
+    const cudaError_t asked = cudaStreamGetCaptureInfo(stream_, &status, nullptr, nullptr, &last, nullptr, &count);
+#else
+    const cudaError_t asked = cudaStreamGetCaptureInfo_v2(stream_, &status, nullptr, nullptr, &last, &count);
+#endif
+    if (asked != cudaSuccess) return asked;
+    if (count != 1) return cudaErrorStreamCaptureInvalidated;
+    notes_->changing.push_back(last[0]);
+    return cudaSuccess;
+}
+
+cudaGraphNode_t cuda_stream::next_node() {
+    const auto& changing = relaunched_->of.notes().changing;
+    const std::size_t at = relaunched_->nodes++;
+    return at < changing.size() ? changing[at] : nullptr;
+}
+
+void cuda_stream::add_kernel(const char* name, const kernel_call& call) {
+    if (failed()) return;
+    const current_device scope(owner_.index());
+    const auto added = [&]() -> cudaError_t {
+        if (relaunching()) {
+            const cudaGraphNode_t node = next_node();
+            if (node == nullptr) return cudaErrorInvalidValue;
+            cudaKernelNodeParams changed{};
+            changed.func = const_cast<void*>(call.kernel);
+            changed.gridDim = call.blocks;
+            changed.blockDim = call.threads;
+            changed.kernelParams = call.arguments;
+            return cudaGraphExecKernelNodeSetParams(relaunched_->of.native(), node, &changed);
+        }
+        cudaLaunchConfig_t how{};
+        how.gridDim = call.blocks;
+        how.blockDim = call.threads;
+        how.stream = stream_;
+        const cudaError_t launched = cudaLaunchKernelExC(&how, call.kernel, call.arguments);
+        return launched == cudaSuccess && capturing_ ? note_node() : launched;
+    };
+    keep(checked(added(), name));
+}
+
+void cuda_stream::add_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+    if (failed()) return;
+    const current_device scope(owner_.index());
+    const auto added = [&]() -> cudaError_t {
+        if (relaunching()) {
+            const cudaGraphNode_t node = next_node();
+            if (node == nullptr) return cudaErrorInvalidValue;
+            return cudaGraphExecMemcpyNodeSetParams1D(relaunched_->of.native(), node, to, from, bytes, kind);
+        }
+        const cudaError_t copied = cudaMemcpyAsync(to, from, bytes, kind, stream_);
+        if (copied != cudaSuccess || !capturing_) return copied;
+        ++notes_->transfers;
+        return note_node();
+    };
+    keep(checked(added(), "cudaMemcpyAsync"));
+}
+
+void cuda_stream::begin_span() {
+    if (relaunching()) return;
+    const current_device scope(owner_.index());
+    if (capturing_) return spans_.begin_captured();
     spans_.tell_finished();
     if (!failed()) spans_.begin();
 }
 
 void cuda_stream::end_span(told_span told) {
+    if (relaunching()) return relaunched_->told.push_back(std::move(told));
     const current_device scope(owner_.index());
-    if (failed()) {
+    if (capturing_) {
+        notes_->spans.push_back(spans_.end_captured());
+    } else if (failed()) {
         spans_.drop();
     } else {
         spans_.end(std::move(told));

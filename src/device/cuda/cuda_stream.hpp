@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "device/cuda/cuda_error.hpp"
 #include "device/cuda/cuda_spans.hpp"
@@ -13,6 +14,16 @@
 #include "device/device.hpp"
 
 namespace faceflow {
+
+class cuda_graph;
+struct captured_notes;
+
+// A kernel with what it is launched with; `arguments` as cudaLaunchKernel takes them.
+struct kernel_call {
+    const void* kernel = nullptr;
+    dim3 blocks, threads;
+    void** arguments = nullptr;
+};
 
 // A cudaEvent_t without a clock. A host that waits for it sleeps (cudaEventBlockingSync) instead of spinning: each wait ends
 // some 50 us later (docs/gpu.md), and leaves its core to decoding and drawing meanwhile.
@@ -49,7 +60,9 @@ public:
     void enqueue(task adds) override;
     [[nodiscard]] result<std::unique_ptr<graph>> capture(const task& adds) override;
     void launch(graph& captured) override;
+    void launch(graph& captured, const task& adds) override;
     [[nodiscard]] bool capturing() const noexcept override { return capturing_; }
+    [[nodiscard]] bool relaunching() const noexcept override { return relaunched_ != nullptr; }
     void begin_span() override;
     void end_span(told_span told) override;
     [[nodiscard]] void* handle() const noexcept override { return stream_; }
@@ -60,16 +73,27 @@ public:
     [[nodiscard]] result<void> take_error() override;
 
     // Adds work: calls `work(cudaStream_t)`, which returns a cudaError_t, with the device current, unless the stream has
-    // failed; an error becomes the stream's, under the name of the `call`.
+    // failed; an error becomes the stream's, under the name of the `call`. Work of a graph that is launched again stays as it was
+    // captured, and is not added.
     template <class Work>
     void submit(const char* call, Work&& work) {
-        if (failed()) return;
+        if (failed() || relaunching()) return;
         const current_device scope(owner_.index());
         keep(checked(work(stream_), call));
     }
+    // Adds a kernel, or a copy of pinned memory, that may have other arguments at each launch of a graph that it is part of.
+    void add_kernel(const char* name, const kernel_call& call);
+    void add_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
     [[nodiscard]] cudaStream_t native() const noexcept { return stream_; }
 
 private:
+    // A graph that is being launched again, and how far its changing nodes and spans are through.
+    struct relaunch {
+        const cuda_graph& of;
+        std::size_t nodes = 0;
+        std::vector<told_span> told = {};
+    };
+
     cuda_stream(device& owner, const cuda_words& words, std::string label, cudaStream_t made)
         : owner_(owner),
           words_(words),
@@ -77,6 +101,10 @@ private:
           stream_(made),
           spans_(made) {}
     [[nodiscard]] bool failed() const;
+    // The node that was captured last is one that changes.
+    [[nodiscard]] cudaError_t note_node();
+    // The next that changes, of the graph that is launched again; null: there are no more.
+    [[nodiscard]] cudaGraphNode_t next_node();
     // The first error stays.
     void keep(result<void> outcome);
 
@@ -87,7 +115,10 @@ private:
     cuda_spans spans_;
     // Held throughout a capture: what other threads add meanwhile comes behind it, and not into it.
     std::recursive_mutex adding_;
-    bool capturing_ = false;  // for the thread that adds work
+    // For the thread that adds work.
+    bool capturing_ = false;
+    captured_notes* notes_ = nullptr;  // of the capture in progress
+    relaunch* relaunched_ = nullptr;
     mutable std::mutex mutex_;
     result<void> error_;
 };

@@ -94,6 +94,10 @@ void emulated_device::copy(stream& on, direction d, std::byte* device_memory, co
         });
         return;
     }
+    if (on.capturing()) {
+        static_cast<emulated_stream&>(on).captures_transfer();
+        return;
+    }
     book_.charge_link(d, static_cast<std::uint64_t>(link_.copy_ns(up, bytes, host.pinned)));
     if (!host.pinned)
         return up ? copy_up_from_pageable(on, mapped, host.data, bytes)

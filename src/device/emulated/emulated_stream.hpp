@@ -55,6 +55,7 @@ public:
     void run(task work) override;
     [[nodiscard]] result<std::unique_ptr<graph>> capture(const task& adds) override;
     void launch(graph& captured) override;
+    void launch(graph& captured, const task& adds) override;
     [[nodiscard]] bool capturing() const noexcept override { return captured_ != nullptr; }
     void record(event& e) override;
     void wait(const event& e) override;
@@ -62,6 +63,8 @@ public:
     void wait(const timeline& t, std::uint64_t value) override;
     [[nodiscard]] result<void> take_error() override;
 
+    // What is being captured has a transfer in it, which only launch(graph, adds) adds.
+    void captures_transfer() noexcept { captured_transfer_ = true; }
     // Records a mark of the stream's own, to wait for without an event.
     [[nodiscard]] std::shared_ptr<stream_mark> add_mark();
 
@@ -100,6 +103,7 @@ private:
     std::deque<item> items_;
     bool closing_ = false;
     result<void> error_;
+    bool captured_transfer_ = false;
     std::vector<task>* captured_ = nullptr;  // of the capture in progress; for the thread that adds tasks
     std::thread thread_;
 };
