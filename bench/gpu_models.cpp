@@ -8,7 +8,6 @@
 #include <random>
 
 #include "flow/models.hpp"
-#include "flow/workspace.hpp"
 #include "inference/catalogue.hpp"
 
 namespace faceflow::bench {
@@ -55,24 +54,28 @@ std::shared_ptr<inference::session> session_of(bed& b, const std::string& model)
 }
 
 // Both ways, on a batch of n.
-model_row measured(bed& b, std::string name, flow::batched_model& model, std::int32_t n, const model_cost& cost) {
+model_row measured(bed& b, std::string name, inference::bound_network& model, std::int32_t n, const model_cost& cost) {
     model_row r;
     r.name = std::move(name);
     r.cost = cost;
+    stream& on = b.work_stream();
     const auto begun = std::chrono::steady_clock::now();
-    model.add_run(b.work_stream(), n, false);
+    model.add_run(on, 0, n);
     b.wait();
     r.first_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count();
-    r.by_kernel_us = b.measure([&](std::size_t) { model.add_run(b.work_stream(), n, false); });
+    r.by_kernel_us = b.measure([&](std::size_t) { model.add_run(on, 0, n); });
     if (b.on().computes_on_host()) return r;
-    for (int i = 0; i < 3; ++i)  // some runs, and a capture that may have to be tried again
-        model.add_run(b.work_stream(), n, true);
-    r.graph_us = b.measure([&](std::size_t) { model.add_run(b.work_stream(), n, true); });
-    if (const std::string& why = model.graph_refusal(); !why.empty()) {
-        fmt::print(stderr, "gpu: {} without a graph: {}\n", r.name, why);
-        r.graph_us = 0;
-    }
+    const auto graph = on.capture([&]() -> result<void> {
+        model.add_run(on, 0, n);
+        return {};
+    });
+    if (graph) r.graph_us = b.measure([&](std::size_t) { on.launch(**graph); });
     return r;
+}
+
+// Who runs the models, as --inference names it; those that cannot are left out.
+std::vector<std::string> runners(const bed& b) {
+    return b.on().computes_on_host() ? std::vector<std::string>{"cpu"} : std::vector<std::string>{"native", "cuda"};
 }
 
 }  // namespace
@@ -98,21 +101,34 @@ double matrix_rate(bed& b) {
 
 std::vector<model_row> model_rows(bed& b) {
     const auto store = value_or_exit(inference::model_store::open());
-    const auto runtime = value_or_exit(inference::runtime::create({}));
-    const auto loaded = value_or_exit(flow::load_models({}, store, runtime, inference::threading::shared));
+    const auto runtime = [] { return inference::runtime::create({}); };
     constexpr std::int32_t most_frames = 16, faces = 64;
-    const auto models = value_or_exit(loaded.on_streams(b.work_stream(), b.work_stream(), {most_frames, faces}));
-    auto detector = value_or_exit(flow::detector_memory::create(b.on(), models, most_frames));
-    auto mesh = value_or_exit(flow::mesh_memory::create(b.on(), models, faces));
     const bool host = b.on().computes_on_host();
     std::vector<model_row> rows;
-    for (const std::int32_t n : {1, 4, 16}) {
-        if (host && n > 4) continue;  // a CPU gains nothing from more
-        rows.push_back(measured(b, fmt::format("detector/frames:{}", n), detector.model(), n, detector_cost(n)));
-    }
-    for (const std::int32_t n : {1, 4, 16, 64}) {
-        if (host && n > 4) continue;
-        rows.push_back(measured(b, fmt::format("mesh/faces:{}", n), mesh.model(), n, mesh_cost(n)));
+    for (const std::string& by : runners(b)) {
+        options chosen;
+        chosen.inference = by;
+        const auto models = flow::load_models(chosen, store, b.on(), runtime, inference::threading::shared);
+        if (!models) {
+            fmt::print(stderr, "gpu: models by {}: {}\n", by, models.error().message);
+            continue;
+        }
+        auto detector = value_or_exit(models->detector->bind(b.work_stream(), {.height = models->detect_height,
+                                                                               .width = models->detect_width,
+                                                                               .most = host ? 4 : most_frames,
+                                                                               .outputs = models->detector_outputs()}));
+        auto mesh = value_or_exit(models->mesh->bind(b.work_stream(), {.height = flow::mesh_input_size,
+                                                                       .width = flow::mesh_input_size,
+                                                                       .most = host ? 4 : faces,
+                                                                       .outputs = flow::mesh_outputs()}));
+        for (const std::int32_t n : {1, 4, 16}) {
+            if (host && n > 4) continue;  // a CPU gains nothing from more
+            rows.push_back(measured(b, fmt::format("{}: detector/frames:{}", by, n), *detector, n, detector_cost(n)));
+        }
+        for (const std::int32_t n : {1, 4, 16, 64}) {
+            if (host && n > 4) continue;
+            rows.push_back(measured(b, fmt::format("{}: mesh/faces:{}", by, n), *mesh, n, mesh_cost(n)));
+        }
     }
     return rows;
 }

@@ -70,7 +70,7 @@ std::vector<picture> frames(pixel_format format, const benchmark::State& state) 
 void letterbox(benchmark::State& state, pixel_format format) {
     const auto all = frames(format, state);
     std::vector<float> tensor(std::size_t{3} * detect_width * detect_height);
-    const vision::tensor_target target{tensor.data(), detect_width, detect_height, 255, 0};
+    const vision::tensor_target target = vision::planes(tensor.data(), detect_width, detect_height, 255);
     const auto l = vision::fit(frame_width, frame_height, detect_width, detect_height);
     std::size_t at = 0;
     for (auto _ : state) {
@@ -87,7 +87,7 @@ void crop(benchmark::State& state, pixel_format format) {
     constexpr float side = 400;
     const auto all = frames(format, state);
     std::vector<float> tensor(std::size_t{3} * size * size);
-    const vision::tensor_target target{tensor.data(), size, size, 1, 0};
+    const vision::tensor_target target = vision::planes(tensor.data(), size, size);
     std::size_t at = 0;
     for (auto _ : state) {
         // Regions wander, as faces do.

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "device/open_devices.hpp"
 #include "engine/engine.hpp"
 #include "engine/run.hpp"
 #include "frame/layout.hpp"
@@ -23,8 +23,6 @@ namespace faceflow::bench {
 namespace {
 
 using clock = std::chrono::steady_clock;
-using inference::binding;
-using inference::bound_tensor;
 
 double seconds_since(clock::time_point begun) {
     return std::chrono::duration<double>(clock::now() - begun).count();
@@ -32,13 +30,6 @@ double seconds_since(clock::time_point begun) {
 
 unsigned cores() {
     return std::max(1u, std::thread::hardware_concurrency());
-}
-
-std::size_t elements_of(const std::vector<std::int64_t>& shape) {
-    std::size_t n = 1;
-    for (const auto d : shape)
-        n *= static_cast<std::size_t>(d);
-    return n;
 }
 
 class scratch_folder {
@@ -58,32 +49,13 @@ private:
     std::filesystem::path path_;
 };
 
-// Tensors on the heap, aligned as the device's pool aligns them, and the bindings to them.
-struct tensors {
-    std::vector<std::unique_ptr<float, decltype(&std::free)>> memory;
-
-    float* make(const std::vector<std::int64_t>& shape) {
-        const std::size_t bytes = (elements_of(shape) * sizeof(float) + 255) / 256 * 256;
-        memory.emplace_back(static_cast<float*>(std::aligned_alloc(256, bytes)), &std::free);
-        std::fill_n(memory.back().get(), bytes / sizeof(float), 0.0f);
-        return memory.back().get();
-    }
-
-    result<binding> bind(const std::shared_ptr<inference::session>& model, const std::vector<std::int64_t>& input,
-                         float scale, std::uint32_t seed) {
-        auto shapes = model->output_shapes(input);
-        if (!shapes) return tl::unexpected(std::move(shapes.error()));
-        float* in = make(input);
-        std::mt19937 random(seed);
-        std::uniform_real_distribution<float> noise(0, scale);
-        std::generate_n(in, elements_of(input), [&] { return noise(random); });
-        const bound_tensor from{model->inputs().front().name, in, input};
-        std::vector<bound_tensor> to;
-        for (std::size_t i = 0; i < shapes->size(); ++i)
-            to.push_back({model->outputs()[i].name, make((*shapes)[i]), (*shapes)[i]});
-        return binding::create(model, std::span(&from, 1), to);
-    }
-};
+// Noise in the pictures of a network that is bound on the CPU.
+void fill_with_noise(const inference::bound_network& bound, const inference::picture_form& form, std::size_t floats,
+                     std::uint32_t seed) {
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<float> noise(form.bias, form.bias + form.scale);
+    std::generate_n(reinterpret_cast<float*>(bound.input()), floats, [&] { return noise(random); });
+}
 
 }  // namespace
 
@@ -109,11 +81,12 @@ result<decode_cost> decode_alone(const std::string& clip, std::uint64_t limit) {
 }
 
 struct model_bench::lane {
-    tensors memory;
-    std::vector<binding> detector, mesh;
+    std::unique_ptr<stream> on;
+    std::unique_ptr<inference::bound_network> detector, mesh;
 };
 
 struct model_bench::state {
+    std::unique_ptr<device> cpu;
     flow::model_set models;
     std::vector<lane> lanes;
 };
@@ -125,26 +98,39 @@ result<std::unique_ptr<model_bench>> model_bench::create() {
     auto s = std::make_unique<state>();
     auto store = inference::model_store::open();
     if (!store) return tl::unexpected(std::move(store.error()));
-    auto runtime = inference::runtime::create({static_cast<int>(cores())});
-    if (!runtime) return tl::unexpected(std::move(runtime.error()));
-    auto models = flow::load_models(options{}, *store, *runtime, inference::threading::caller);
+    auto devices = open_devices({.name = "cpu"});
+    if (!devices) return tl::unexpected(std::move(devices.error()));
+    s->cpu = std::move(devices->front());
+    const auto runtime = [] { return inference::runtime::create({static_cast<int>(cores())}); };
+    auto models = flow::load_models(options{}, *store, *s->cpu, runtime, inference::threading::caller);
     if (!models) return tl::unexpected(std::move(models.error()));
     s->models = std::move(*models);
     s->lanes.resize(cores());
     std::uint32_t seed = 1;
     for (auto& l : s->lanes) {
+        auto on = s->cpu->make_stream("bench");
+        if (!on) return tl::unexpected(std::move(on.error()));
+        l.on = std::move(*on);
+        const auto bind = [&](inference::network& model, std::unique_ptr<inference::bound_network>& into,
+                              inference::binding_request wanted) -> result<void> {
+            auto bound = model.bind(*l.on, wanted);
+            if (!bound) return tl::unexpected(std::move(bound.error()));
+            into = std::move(*bound);
+            const auto floats = static_cast<std::size_t>(wanted.most * 3 * wanted.height * wanted.width);
+            fill_with_noise(*into, model.form(), floats, seed++);
+            return {};
+        };
         const auto& m = s->models;
-        auto detector = m.detector->for_batch(1).and_then([&](const auto& session) {
-            return l.memory.bind(session, {1, 3, m.detect_height, m.detect_width}, m.detect_scale, seed++);
-        });
-        if (!detector) return tl::unexpected(std::move(detector.error()));
-        l.detector.push_back(std::move(*detector));
-        auto mesh = m.mesh->for_batch(faces_per_frame).and_then([&](const auto& session) {
-            return l.memory.bind(session, {faces_per_frame, 3, flow::mesh_input_size, flow::mesh_input_size}, 1,
-                                 seed++);
-        });
-        if (!mesh) return tl::unexpected(std::move(mesh.error()));
-        l.mesh.push_back(std::move(*mesh));
+        auto bound = bind(*m.detector, l.detector,
+                          {.height = m.detect_height, .width = m.detect_width, .outputs = m.detector_outputs()})
+                         .and_then([&] {
+                             return bind(*m.mesh, l.mesh,
+                                         {.height = flow::mesh_input_size,
+                                          .width = flow::mesh_input_size,
+                                          .most = static_cast<std::int32_t>(faces_per_frame),
+                                          .outputs = flow::mesh_outputs()});
+                         });
+        if (!bound) return tl::unexpected(std::move(bound.error()));
     }
     return std::unique_ptr<model_bench>(new model_bench(std::move(s)));
 }
@@ -155,8 +141,8 @@ result<model_bench::cost> model_bench::run(std::uint64_t frames) {
     const auto work = [&](std::size_t i) -> result<void> {
         lane& l = state_->lanes[i];
         while (next.fetch_add(1, std::memory_order_relaxed) < frames) {
-            if (auto r = l.detector.front().run(); !r) return r;
-            if (auto r = l.mesh.front().run(); !r) return r;
+            if (auto r = l.detector->run(0, 1); !r) return r;
+            if (auto r = l.mesh->run(0, static_cast<std::int32_t>(faces_per_frame)); !r) return r;
         }
         return {};
     };

@@ -44,11 +44,12 @@ struct options {
     std::int32_t threads = 0;  // CPU threads for computing; 0: one per core. A fourth, 4 at most, pack frames for a GPU
     std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes
 
-    // What runs models on CUDA devices: cuda (ONNX Runtime's kernels), tensorrt, or auto: TensorRT where engines for these models,
-    // this card and these batches were built before (`faceflow models build-engines`), else cuda.
+    // What runs models on CUDA devices: native (faceflow's own kernels, which need the driver alone), or ONNX Runtime with its CUDA
+    // (cuda) or TensorRT (tensorrt) provider, where those are installed. auto: native, but cuda for fp32 and tf32.
     std::string inference = "auto";
-    // Of models on CUDA devices. fp32; tf32: products with 10 bits behind the point, on tensor cores; fp16: TensorRT's alone.
-    std::string precision = "fp32";
+    // Of models on CUDA devices. fp16: products of halves with sums in single precision, on tensor cores (native), or what TensorRT
+    // makes of it; fp32; tf32: products with 10 bits behind the point. auto: fp16 for native, else fp32.
+    std::string precision = "auto";
     std::filesystem::path engines;  // folder of TensorRT's engines; empty: faceflow/engines in the user's cache
 
     // How frames move to a device that has memory of its own. Each can be switched off to measure what it is worth.

@@ -25,9 +25,9 @@ public:
     explicit mover(const plan_request& r) : r_(r), parcel_(parcel_of(r)) {}
 
     planned_moves in_process() {
-        const bool again = !stays_cached(r_);
-        up(moved_frame_bytes(r_), again ? 2 : 1);
-        if (r_.cache) p_.cache_hit_rate = again ? 0 : 1;
+        // A frame in work is held, whatever the cache has let go of.
+        up(moved_frame_bytes(r_), r_.cache ? 1 : 2);
+        if (r_.cache) p_.cache_hit_rate = stays_cached(r_) ? 1 : 0;
         results_down();
         return p_;
     }

@@ -115,18 +115,20 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->type_name("BYTES")
         ->capture_default_str()
         ->group(engine);
-    one_of(*app.add_option("--inference", o.inference,
-                           "what runs models on CUDA; auto: TensorRT where its engines were built before, else cuda")
+    one_of(*app.add_option(
+                   "--inference", o.inference,
+                   "what runs models on CUDA: kernels of faceflow's own (native), or ONNX Runtime with its CUDA or "
+                   "TensorRT provider, where those are installed; auto: native, but for fp32 and tf32")
                 ->capture_default_str()
                 ->group(engine),
-           {"auto", "cuda", "tensorrt"});
-    one_of(*app.add_option("--precision", o.precision,
-                           "what models compute in on CUDA; tf32 is faster and less exact (landmarks 0.4 px off, now "
-                           "and then pixels); "
-                           "fp16 is TensorRT's and needs engines that `faceflow models build-engines` has checked")
-                ->capture_default_str()
-                ->group(engine),
-           {"fp32", "tf32", "fp16"});
+           {"auto", "native", "cuda", "tensorrt"});
+    one_of(
+        *app.add_option("--precision", o.precision,
+                        "what models compute in on CUDA; auto: fp16 with sums in fp32 (native), else fp32; TensorRT's "
+                        "fp16 needs engines that `faceflow models build-engines` has checked")
+             ->capture_default_str()
+             ->group(engine),
+        {"auto", "fp32", "tf32", "fp16"});
     app.add_option("--engines", into.engines,
                    "folder of TensorRT's engines; default: faceflow/engines in your cache folder")
         ->type_name("DIR")
@@ -145,21 +147,22 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->group(memory);
     add_switch(app, "--batch", o.batch, "crop and mesh all faces of a frame in one go")->group(memory);
     add_switch(app, "--pinned", o.pinned, "stage transfers in page-locked memory")->group(memory);
-    add_switch(app, "--graphs", o.graphs, "launch what a model runs on CUDA as one graph, not kernel by kernel")
-        ->group(memory);
+    add_switch(app, "--graphs", o.graphs, "launch a pass on CUDA as one graph, not kernel by kernel")->group(memory);
     app.add_option("--cache-ttl", o.cache_ttl, "how long a frame stays in the cache")
         ->type_name("SECONDS")
         ->capture_default_str()
         ->group(memory);
-    app.add_option("--batch-frames", o.batch_frames,
-                   "frames of all sources that pass through the device together (fused); 0: 4 on CUDA (or as many live "
-                   "sources as a lane has), else 1")
+    app.add_option(
+           "--batch-frames", o.batch_frames,
+           "frames of all sources that pass through the device together (fused); 0: 16 on CUDA (or as many live "
+           "sources as a lane has), else 1")
         ->type_name("N")
         ->capture_default_str()
         ->group(memory);
-    app.add_option("--lanes", o.lanes,
-                   "passes in work side by side on each device (fused); 0: on CUDA one for 16 live sources or a "
-                   "recorded one, 4 at most; on a CPU 1 when live, else one for each thread")
+    app.add_option(
+           "--lanes", o.lanes,
+           "passes in work side by side on each device (fused); 0: 2 on CUDA (1 for a single live source); on a "
+           "CPU 1 when live, else one for each thread")
         ->type_name("N")
         ->capture_default_str()
         ->group(memory);

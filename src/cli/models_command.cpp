@@ -60,7 +60,8 @@ result<void> check_tensorrt(const faceflow::options& chosen) {
         return fail(errc::unavailable,
                     fmt::format("TensorRT's engines are for CUDA devices, and this run is on {}", name(kind)));
     }
-    return inference::check_tensorrt(*(*with)->runtime);
+    const auto runtime = inference::runtime::create({chosen.threads});
+    return runtime.and_then([](const auto& on) { return inference::check_tensorrt(*on); });
 }
 
 int build_engines(const models_arguments& a, const given& options) {

@@ -19,7 +19,7 @@ result<void> open_cpu_instead(const options& o, equipment& e, std::string note) 
     return {};
 }
 
-// `auto` is CUDA device 0 where models can run on it, else the CPU.
+// `auto` is CUDA device 0 where there is one, else the CPU.
 result<void> open_devices_for(const options& o, equipment& e) {
     const bool choose = o.device == "auto";
     // The cap is for all processes together.
@@ -30,12 +30,6 @@ result<void> open_devices_for(const options& o, equipment& e) {
         // That there is no GPU is nothing to speak of.
         const bool expected = devices.error().code == errc::unavailable;
         return open_cpu_instead(o, e, expected ? "" : "computing on the CPU: " + devices.error().message);
-    }
-    if (devices->front()->kind() == device_kind::cuda) {
-        if (auto usable = inference::check_cuda_provider(*e.runtime); !usable) {
-            if (!choose) return tl::unexpected(std::move(usable.error()));
-            return open_cpu_instead(o, e, "computing on the CPU: " + usable.error().message);
-        }
     }
     e.devices = std::move(*devices);
     return {};
@@ -51,9 +45,6 @@ result<std::shared_ptr<equipment>> equipment::open(const options& o) {
     if (auto r = check(o); !r) return tl::unexpected(std::move(r.error()));
     if (auto r = flow::check_flow(o.flow); !r) return tl::unexpected(std::move(r.error()));
     auto e = std::make_shared<equipment>();
-    auto runtime = inference::runtime::create({threads_of(o)});
-    if (!runtime) return tl::unexpected(std::move(runtime.error()));
-    e->runtime = std::move(*runtime);
     if (auto opened = open_devices_for(o, *e); !opened) return tl::unexpected(std::move(opened.error()));
     return e;
 }
@@ -87,13 +78,13 @@ result<void> check(const options& o) {
     if (auto r = between("batch_frames", o.batch_frames, 0, vision::max_pass_frames); !r) return r;
     if (auto r = between("lanes", o.lanes, 0, 16); !r) return r;
     if (auto r = between("batch_deadline_ms", o.batch_deadline_ms, 0.0, 1000.0); !r) return r;
-    if (o.inference != "auto" && o.inference != "cuda" && o.inference != "tensorrt") {
+    if (o.inference != "auto" && o.inference != "native" && o.inference != "cuda" && o.inference != "tensorrt") {
         return fail(errc::invalid_argument,
-                    fmt::format("unknown inference '{}'; there are: auto, cuda, tensorrt", o.inference));
+                    fmt::format("unknown inference '{}'; there are: auto, native, cuda, tensorrt", o.inference));
     }
-    if (o.precision != "fp32" && o.precision != "tf32" && o.precision != "fp16") {
+    if (o.precision != "auto" && o.precision != "fp32" && o.precision != "tf32" && o.precision != "fp16") {
         return fail(errc::invalid_argument,
-                    fmt::format("unknown precision '{}'; there are: fp32, tf32, fp16", o.precision));
+                    fmt::format("unknown precision '{}'; there are: auto, fp32, tf32, fp16", o.precision));
     }
     if (auto r = between("stage_restarts", o.stage_restarts, 0, 1000000); !r) return r;
     if (auto r = between("stage_timeout", o.stage_timeout, 0.05, 3600.0); !r) return r;
@@ -101,21 +92,20 @@ result<void> check(const options& o) {
     return {};
 }
 
-// A GPU is idle between the small kernels of one pass, and while the host packs frames; but each lane and each size of batch takes
-// seconds and memory to set up.
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources) {
-    constexpr std::size_t live_sources_of_lane = 16, most_lanes = 4, unknown_lanes = 3, most_frames = 4;
+    constexpr std::size_t most_frames = vision::max_pass_frames;
     const bool live = o.pacing == pacing::live;
     std::size_t lanes = 1, frames = 1;
     if (on_host) {
         if (!live) lanes = std::max<std::size_t>(1, static_cast<std::size_t>(o.threads) / devices);
-    } else if (sources == 0) {
-        lanes = unknown_lanes;
-        frames = most_frames;
     } else {
-        const std::size_t here = (sources + devices - 1) / devices;  // of each device
-        lanes = std::min(most_lanes, live ? (here + live_sources_of_lane - 1) / live_sources_of_lane : here);
-        frames = live ? std::min(most_frames, (here + lanes - 1) / lanes) : most_frames;
+        lanes = 2;
+        frames = most_frames;
+        if (live && sources > 0) {
+            const std::size_t here = (sources + devices - 1) / devices;  // of each device
+            lanes = std::min(lanes, here);
+            frames = std::min(most_frames, (here + lanes - 1) / lanes);
+        }
     }
     if (o.lanes == 0) o.lanes = static_cast<std::int32_t>(lanes);
     if (o.batch_frames == 0) o.batch_frames = static_cast<std::int32_t>(frames);
@@ -136,20 +126,11 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     }
     e->notes_ = e->with_->notes;
     choose_detect_size(o, e->setup_.shapes);
-    if (e->devices().front()->kind() == device_kind::cuda) o.detect_fine_width = o.detect_fine_height = 0;
     share_work(o, e->devices().front()->computes_on_host(), e->devices().size(), e->setup_.sources);
     for (const auto& d : e->devices())
         d->book().draw_on(e->setup_.tracing);
 
-    auto store = inference::model_store::open(o.models);
-    if (!store) return tl::unexpected(std::move(store.error()));
-    const auto how =
-        o.pacing == pacing::live && o.threads > 1 ? inference::threading::shared : inference::threading::caller;
-    for (const auto& d : e->devices()) {
-        auto models = flow::load_models(o, *store, e->with_->runtime, how);
-        if (!models) return tl::unexpected(std::move(models.error()));
-        e->equipped_.push_back({d.get(), std::move(*models)});
-    }
+    if (auto loaded = e->load_models(); !loaded) return tl::unexpected(std::move(loaded.error()));
     auto joined = flow::make_flow({e->equipped_, e->setup_.merge_sources, o, e->metrics_,
                                    [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); },
                                    [self = e.get()](const std::string& line) {
@@ -157,12 +138,44 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
                                    }});
     if (!joined) return tl::unexpected(std::move(joined.error()));
     e->flow_ = std::move(*joined);
-    for (auto& note : e->flow_->notes())
+    for (auto& note : e->models().notes())
         e->notes_.push_back(std::move(note));
     if (o.verify_ledger) {
         if (auto r = e->call_witnesses(); !r) return tl::unexpected(std::move(r.error()));
     }
     return e;
+}
+
+// Kernels of our own where they can run the models, unless others are asked for; else ONNX Runtime's.
+result<void> face_engine::load_models() {
+    options& o = setup_.chosen;
+    const bool choose = o.inference == "auto";
+    if (auto r = flow::choose_inference(o, devices().front()->computes_on_host()); !r) return r;
+    auto store = inference::model_store::open(o.models);
+    if (!store) return tl::unexpected(std::move(store.error()));
+    const auto how =
+        o.pacing == pacing::live && o.threads > 1 ? inference::threading::shared : inference::threading::caller;
+    std::shared_ptr<inference::runtime> started;
+    const auto runtime = [&]() -> result<std::shared_ptr<inference::runtime>> {
+        if (started != nullptr) return started;
+        auto made = inference::runtime::create({o.threads});
+        if (made) started = *made;
+        return made;
+    };
+    for (std::size_t i = 0; i < devices().size(); ++i) {
+        auto models = flow::load_models(o, *store, *devices()[i], runtime, how);
+        if (!models && models.error().code == errc::unsupported && choose && o.inference == "native" &&
+            o.precision != "fp16") {
+            notes_.push_back("models run on ONNX Runtime: " + models.error().message);
+            o.inference = "cuda";
+            equipped_.clear();
+            i = static_cast<std::size_t>(-1);
+            continue;
+        }
+        if (!models) return tl::unexpected(std::move(models.error()));
+        equipped_.push_back({devices()[i].get(), std::move(*models)});
+    }
+    return {};
 }
 
 result<void> face_engine::call_witnesses() {

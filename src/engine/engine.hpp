@@ -28,7 +28,6 @@ namespace faceflow {
 // What an engine computes with. Who needs the devices before the engine is there, such as a source that decodes on one, makes
 // it first and keeps it for as long.
 struct equipment {
-    std::shared_ptr<inference::runtime> runtime;
     std::vector<std::unique_ptr<device>> devices;  // one at least; source number modulo their count is the source's
     std::vector<std::string> notes;                // why `auto` is not what one might expect
 
@@ -73,7 +72,7 @@ public:
     // What a person should know of how it runs, a sentence each: a GPU that is there and not used, and why.
     [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
     // Of TensorRT's engines that this process runs; empty without.
-    [[nodiscard]] std::vector<std::filesystem::path> engine_folders() const { return flow_->engine_folders(); }
+    [[nodiscard]] std::vector<std::filesystem::path> engine_folders() const { return models().engine_folders(); }
     // Of all devices and processes together.
     [[nodiscard]] std::size_t peak_device_bytes() const;
     // See flow::flow.
@@ -94,6 +93,7 @@ private:
     };
 
     explicit face_engine(setup s) : setup_(std::move(s)) {}
+    [[nodiscard]] result<void> load_models();
     [[nodiscard]] result<void> call_witnesses();
     void handle(flow::outcome&& o);
     void count_failure(const error& e);
@@ -115,9 +115,9 @@ private:
 // Refuses values outside their ranges, naming the option.
 [[nodiscard]] result<void> check(const options& o);
 
-// Sets what `o` leaves open of lanes and batch_frames: no more than so many sources fill (0: unknown) on each of `devices`. On a
-// GPU: live, where a source stays with its lane, a lane for sixteen; recorded, where each comes as fast as it can be decoded, for
-// one; 4 at most. On a host: recorded, a lane for each of o.threads; live, one, which is spread over all of them.
+// Sets what `o` leaves open of lanes and batch_frames, for so many sources (0: unknown) on each of `devices`. On a GPU: two lanes, so
+// that one is filled while the other computes, with the largest passes; live, where a source stays with its lane, no more of both
+// than the sources fill. On a host: recorded, a lane for each of o.threads; live, one, which is spread over all of them.
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources);
 
 }  // namespace faceflow

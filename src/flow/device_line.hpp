@@ -2,9 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "device/work_note.hpp"
 #include "flow/flow.hpp"
@@ -72,7 +75,13 @@ struct device_line {
     device_line(const equipped_device& d, const flow_parts& parts, std::size_t uploads_in_flight, std::int32_t at_once)
         : work(*d.on, d.models, parts.chosen, parts.counters),
           frames(*d.on, store_options(parts.chosen, uploads_in_flight)),
-          room(*d.on, at_once) {}
+          room(*d.on, at_once),
+          note_(parts.note) {}
+
+    // A line for the user, the first time that there is one. Any thread.
+    void tell_once(const std::string& line) {
+        if (!told_.test_and_set()) note_(line);
+    }
 
     static frame_store_options store_options(const options& o, std::size_t uploads_in_flight) {
         frame_store_options s;
@@ -86,6 +95,10 @@ struct device_line {
         s.patience = o.pacing == pacing::live ? std::chrono::milliseconds(250) : std::chrono::seconds(2);
         return s;
     }
+
+private:
+    const std::function<void(const std::string&)> note_;
+    std::atomic_flag told_ = ATOMIC_FLAG_INIT;
 };
 
 [[nodiscard]] inline frame_cache_counts operator+(frame_cache_counts a, const frame_cache_counts& b) {

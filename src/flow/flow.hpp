@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -59,12 +58,8 @@ public:
     [[nodiscard]] virtual std::size_t peak_bytes_elsewhere() const { return 0; }
     // Leases that those processes hold for frames in work, as they last told. After drain, of all that was done.
     [[nodiscard]] virtual std::size_t leases_elsewhere() const { return 0; }
-    // Where TensorRT's engines lie that this process runs; empty without.
-    [[nodiscard]] virtual std::vector<std::filesystem::path> engine_folders() const { return {}; }
     // With verify_ledger: what the devices of those processes counted themselves.
     [[nodiscard]] virtual crossings crossed_elsewhere() const { return {}; }
-    // What a person should know of how it runs, a sentence each: nodes of a model that a GPU leaves to the CPU.
-    [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 };
 
 // A device with the models loaded for it.

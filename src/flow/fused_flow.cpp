@@ -50,10 +50,6 @@ public:
         return sum;
     }
 
-    // All lanes run the same models.
-    std::vector<std::string> notes() const override { return lanes_.front()->notes(); }
-    std::vector<std::filesystem::path> engine_folders() const override { return lanes_.front()->engine_folders(); }
-
 private:
     fused_flow(const flow_parts& parts, std::size_t lanes_per_device, const pass_shape& shape)
         : flow_ends(parts, 2 * lanes_per_device * parts.devices.size() * static_cast<std::size_t>(shape.frames)),
@@ -125,6 +121,7 @@ result<std::unique_ptr<flow>> make_fused_flow(const flow_parts& parts) {
     shape.frames = std::clamp(o.batch_frames, 1, vision::max_pass_frames);
     if (!parts.devices.front().on->computes_on_host())
         shape.mesh_faces = std::min(mesh_batch * shape.frames, most_mesh_batch);
+    shape.crops = crop_form(o).format;
     return fused_flow::create(parts, static_cast<std::size_t>(o.lanes), shape);
 }
 

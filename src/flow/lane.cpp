@@ -8,25 +8,12 @@ result<std::unique_ptr<lane>> lane::create(device_line& line, const std::string&
     const stages& work = line.work;
     auto on = work.owner().make_stream(label);
     if (!on) return tl::unexpected(std::move(on.error()));
-    auto models = work.models().on_streams(**on, **on, {shape.frames, shape.mesh_faces});
-    if (!models) return tl::unexpected(std::move(models.error()));
-    auto space = workspace::create(work.owner(), *models, shape);
+    auto space = workspace::create(**on, work.models(), shape);
     if (!space) return tl::unexpected(std::move(space.error()));
     auto reader = result_reader::create(work.owner(), shape.results_bytes(), work.chosen().pinned);
     if (!reader) return tl::unexpected(std::move(reader.error()));
     auto l = std::unique_ptr<lane>(new lane(line, std::move(*on), std::move(*space)));
-    l->notes_ = models->notes();
-    l->engine_folders_ = models->engine_folders;
     l->reader_ = std::make_unique<result_reader>(std::move(*reader));
-    const bool every = sets_up_every_batch(work.chosen());
-    l->space_.detector().model().warm_up(*l->stream_, shape.frames, every, work.chosen().graphs);
-    warm_up(*l->stream_, l->space_.mesh(), line.room.faces(), every, work.chosen());
-    models->mesh->trim();  // and the detector's, which shares its memory
-    *models = {};          // the lane's bindings have them now, and let go of them before its stream goes
-    for (const batched_model* model : {&l->space_.detector().model(), &l->space_.mesh().model()}) {
-        if (!model->graph_refusal().empty()) l->notes_.push_back(without_graph(*model));
-    }
-    if (auto warm = l->stream_->take_error(); !warm) return tl::unexpected(std::move(warm.error()));
     return l;
 }
 
@@ -60,8 +47,7 @@ std::size_t lane::pass_together(std::span<item> items) {
 }
 
 void lane::run(std::vector<part>& parts) {
-    detect(parts);
-    auto done = find_again(parts).and_then([&] { return mesh_all(); });
+    auto done = hold_frames(parts).and_then([&] { return work_through(parts); });
     for (std::size_t f = 0; f < parts.size(); ++f) {
         part& p = parts[f];
         p.followed->known = done.has_value();
@@ -86,9 +72,70 @@ result<lane::part> lane::begin(item& i, when_full how) {
     return part{&i, std::move(*uploaded), *followed, i.detect || !(*followed)->known};
 }
 
+// The region stage asks for each frame by its id, as it would in a process of its own.
+result<void> lane::hold_frames(std::vector<part>& parts) {
+    frames_.clear();
+    for (const part& p : parts) {
+        auto found = line_.frames.find(*stream_, *p.of->from, stage::region, when_full::wait, &p.on_device);
+        if (!found) return tl::unexpected(std::move(found.error()));
+        frames_.push_back(std::move(*found));
+    }
+    return {};
+}
+
+result<vision::pass_results> lane::work_through(const std::vector<part>& parts) {
+    const tag waiting{stage::landmark, frames_.front().id};
+    const auto frames = static_cast<std::int32_t>(parts.size());
+    const vision::pass_results results = space_.results(frames);
+    const std::int32_t room = line_.room.faces();
+    const device& on = line_.work.owner();
+    const bool read_within = line_.work.chosen().pinned || on.shares_host_memory();
+    const auto detected = std::count_if(parts.begin(), parts.end(), [](const part& p) { return p.detect; });
+    const auto add_all = [&]() -> result<void> {
+        detect(parts);
+        mesh(0, room);
+        return read_within ? reader_->add(*stream_, results, room, waiting) : result<void>{};
+    };
+    auto added = add_pass({static_cast<std::int32_t>(detected), room}, add_all);
+    if (added && !read_within) added = reader_->add(*stream_, results, room, waiting);
+    if (!added) return tl::unexpected(std::move(added.error()));
+    auto read = reader_->wait(*stream_, results, waiting);
+    if (!read) return read;
+    const vision::result_header& last = read->headers[frames - 1];
+    const std::int32_t count = last.first + last.count;
+    const std::int32_t needed = line_.room.saw(count);
+    if (count > room) {  // the rest in a second go
+        mesh(room, needed);
+        read = reader_->read(*stream_, results, needed, waiting);
+    }
+    return read;
+}
+
+// As one launch where the device has graphs. The first pass of a size is captured before it is launched.
+result<void> lane::add_pass(const std::pair<std::int32_t, std::int32_t>& size, const stream::task& work) {
+    if (!line_.work.chosen().graphs) return work();
+    const auto [at, fresh] = graphs_.try_emplace(size);
+    if (fresh) {
+        auto captured = stream_->capture(work);
+        if (captured) {
+            at->second = std::move(*captured);
+        } else if (captured.error().code == errc::interrupted) {  // the stream has failed before: another time
+            graphs_.erase(at);
+            return work();
+        } else if (!line_.work.owner().computes_on_host()) {
+            line_.tell_once("passes run kernel by kernel, and slower, without a CUDA graph: " +
+                            captured.error().message);
+        }
+    }
+    if (at->second == nullptr) return work();
+    stream_->launch(*at->second, work);
+    return {};
+}
+
 // Those of the pass that the detector looks at as one batch; the others' faces are where the last pass left them.
 void lane::detect(const std::vector<part>& parts) {
     std::vector<frame> looked_at;
+    looked_at.reserve(parts.size());
     vision::face_table found;
     faces_ = {};
     for (const part& p : parts) {
@@ -102,34 +149,6 @@ void lane::detect(const std::vector<part>& parts) {
     }
     const work_note note({stage::detect, parts.front().on_device.id});
     line_.work.detect(*stream_, space_.detector(), looked_at, found);
-}
-
-// The region stage asks for each frame by its id, as it would in a process of its own.
-result<void> lane::find_again(const std::vector<part>& parts) {
-    frames_.clear();
-    for (const part& p : parts) {
-        auto found = line_.frames.find(*stream_, *p.of->from, stage::region, when_full::wait);
-        if (!found) return tl::unexpected(std::move(found.error()));
-        frames_.push_back(std::move(*found));
-    }
-    return {};
-}
-
-result<vision::pass_results> lane::mesh_all() {
-    const tag waiting{stage::landmark, frames_.front().id};
-    const vision::pass_results results = space_.results(faces_.frames);
-    const std::int32_t room = line_.room.faces();
-    mesh(0, room);
-    auto read = reader_->read(*stream_, results, room, waiting);
-    if (!read) return read;
-    const vision::result_header& last = read->headers[faces_.frames - 1];
-    const std::int32_t count = last.first + last.count;
-    const std::int32_t needed = line_.room.saw(count);
-    if (count > room) {  // the rest in a second go
-        mesh(room, needed);
-        read = reader_->read(*stream_, results, needed, waiting);
-    }
-    return read;
 }
 
 void lane::mesh(std::int32_t from, std::int32_t to) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "flow/device_line.hpp"
@@ -34,10 +35,6 @@ public:
     // At most shape.frames items. One that fails leaves the others be.
     void pass(std::span<item> items);
 
-    // What a person should know of how its models run; see model_set::notes.
-    [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
-    [[nodiscard]] const std::vector<std::filesystem::path>& engine_folders() const noexcept { return engine_folders_; }
-
 private:
     // A frame of the pass that has reached the device.
     struct part {
@@ -55,9 +52,10 @@ private:
     [[nodiscard]] std::size_t pass_together(std::span<item> items);
     [[nodiscard]] result<part> begin(item& i, when_full how);
     void run(std::vector<part>& parts);
+    [[nodiscard]] result<void> hold_frames(std::vector<part>& parts);
+    [[nodiscard]] result<vision::pass_results> work_through(const std::vector<part>& parts);
+    [[nodiscard]] result<void> add_pass(const std::pair<std::int32_t, std::int32_t>& size, const stream::task& work);
     void detect(const std::vector<part>& parts);
-    [[nodiscard]] result<void> find_again(const std::vector<part>& parts);
-    [[nodiscard]] result<vision::pass_results> mesh_all();
     void mesh(std::int32_t from, std::int32_t to);
     [[nodiscard]] result<followed_faces*> followed_by(std::uint32_t number);
 
@@ -68,8 +66,8 @@ private:
     std::unique_ptr<result_reader> reader_;
     std::vector<frame> frames_;  // of this pass
     vision::face_table faces_;   // theirs
-    std::vector<std::string> notes_;
-    std::vector<std::filesystem::path> engine_folders_;
+    // Passes that were captured, by the frames that are detected in and the faces that there is room for. A null one was refused.
+    std::map<std::pair<std::int32_t, std::int32_t>, std::unique_ptr<graph>> graphs_;
 };
 
 }  // namespace faceflow::flow

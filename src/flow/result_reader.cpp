@@ -32,18 +32,23 @@ result_reader::~result_reader() {
     if (host_.data != nullptr) device_->release_host(host_);
 }
 
+result<void> result_reader::add(stream& on, const vision::pass_results& results, std::int32_t faces, const tag& t) {
+    if (device_->shares_host_memory()) return {};
+    return transfer(on, direction::device_to_host, reinterpret_cast<std::byte*>(results.headers), host_,
+                    vision::pass_results::bytes(results.frames, faces), t);
+}
+
+result<vision::pass_results> result_reader::wait(stream& on, const vision::pass_results& results, const tag& t) {
+    if (auto r = synchronise(on, *done_, t); !r) return tl::unexpected(std::move(r.error()));
+    vision::pass_results readable = results;
+    if (!device_->shares_host_memory()) readable.headers = reinterpret_cast<vision::result_header*>(host_.data);
+    return readable;
+}
+
 result<vision::pass_results> result_reader::read(stream& on, const vision::pass_results& results, std::int32_t faces,
                                                  const tag& t) {
-    vision::pass_results readable = results;
-    if (!device_->shares_host_memory()) {
-        const std::size_t bytes = vision::pass_results::bytes(results.frames, faces);
-        auto moved =
-            transfer(on, direction::device_to_host, reinterpret_cast<std::byte*>(results.headers), host_, bytes, t);
-        if (!moved) return tl::unexpected(std::move(moved.error()));
-        readable.headers = reinterpret_cast<vision::result_header*>(host_.data);
-    }
-    if (auto r = synchronise(on, *done_, t); !r) return tl::unexpected(std::move(r.error()));
-    return readable;
+    if (auto added = add(on, results, faces, t); !added) return tl::unexpected(std::move(added.error()));
+    return wait(on, results, t);
 }
 
 }  // namespace faceflow::flow

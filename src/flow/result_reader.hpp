@@ -17,8 +17,12 @@ public:
     result_reader& operator=(result_reader&& o) noexcept;
     ~result_reader();
 
-    // Adds the download of the headers and the first `faces` records to the stream and waits for it: one transfer and one
-    // host sync. Where host memory is device memory it waits for the work alone. Valid until the next call.
+    // Adds the download of the headers and the first `faces` records to the stream: one transfer, none where host memory is device
+    // memory. May be captured where memory is pinned.
+    [[nodiscard]] result<void> add(stream& on, const vision::pass_results& results, std::int32_t faces, const tag& t);
+    // Waits for it, and all before it: one host sync. Valid until the next add.
+    [[nodiscard]] result<vision::pass_results> wait(stream& on, const vision::pass_results& results, const tag& t);
+    // Both.
     [[nodiscard]] result<vision::pass_results> read(stream& on, const vision::pass_results& results, std::int32_t faces,
                                                     const tag& t);
 

@@ -25,7 +25,7 @@ result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_devi
 result<void> stage_threads::prepare() {
     device& on = line_.work.owner();
     const options& o = line_.work.chosen();
-    const pass_shape shape{1, o.max_faces};
+    const pass_shape shape{1, o.max_faces, mesh_batch, crop_form(o).format};
     for (auto& [into, label] : {std::pair{&capture_stream_, "capture"},
                                 {&detect_stream_, "detect"},
                                 {&region_stream_, "region"},
@@ -34,12 +34,8 @@ result<void> stage_threads::prepare() {
         if (!made) return tl::unexpected(std::move(made.error()));
         *into = std::move(*made);
     }
-    auto models = line_.work.models().on_streams(*detect_stream_, *landmark_stream_, {1, mesh_batch});
-    if (!models) return tl::unexpected(std::move(models.error()));
-    notes_ = models->notes();
-    engine_folders_ = models->engine_folders;
     for (std::size_t i = 0; i < places; ++i) {
-        auto space = workspace::create(on, *models, shape);
+        auto space = workspace::create(*detect_stream_, *landmark_stream_, line_.work.models(), shape);
         if (!space) return tl::unexpected(std::move(space.error()));
         auto detected = on.make_event(), cropped = on.make_event();
         if (!detected) return tl::unexpected(std::move(detected.error()));
@@ -52,17 +48,7 @@ result<void> stage_threads::prepare() {
     auto reader = result_reader::create(on, shape.results_bytes(), o.pinned);
     if (!reader) return tl::unexpected(std::move(reader.error()));
     reader_ = std::make_unique<result_reader>(std::move(*reader));
-    // Places share the models: what one sets up serves all.
-    workspace& space = all_places_.front()->space;
-    const bool every = sets_up_every_batch(o);
-    space.detector().model().warm_up(*detect_stream_, 1, every, o.graphs);
-    warm_up(*landmark_stream_, space.mesh(), line_.room.faces(), every, o);
-    for (placed_model* model : {models->detector.get(), models->mesh.get()})
-        model->trim();
-    for (const batched_model* model : {&space.detector().model(), &space.mesh().model()}) {
-        if (!model->graph_refusal().empty()) notes_.push_back(without_graph(*model));
-    }
-    return detect_stream_->take_error().and_then([&] { return landmark_stream_->take_error(); });
+    return {};
 }
 
 result<void> stage_threads::start(thread_failed failed) {
@@ -172,7 +158,7 @@ vision::face_table stage_threads::table_of(const work_place& place) {
 void stage_threads::region(job& j) {
     if (!j.failed) return;
     const work_note note({stage::region, j.from.id});
-    auto found = line_.frames.find(*region_stream_, j.from, stage::region, when_full::wait);
+    auto found = line_.frames.find(*region_stream_, j.from, stage::region, when_full::wait, &j.on_device);
     if (!found) {
         j.failed = tl::unexpected(std::move(found.error()));
         return;

@@ -68,9 +68,6 @@ public:
     ~stage_threads();
 
     [[nodiscard]] frame_cache_counts cache() const { return line_.frames.counts(); }
-    // See model_set::notes.
-    [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
-    [[nodiscard]] const std::vector<std::filesystem::path>& engine_folders() const noexcept { return engine_folders_; }
 
 private:
     stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
@@ -101,8 +98,6 @@ private:
     std::mutex mutex_;
     std::condition_variable added_;
     std::map<std::uint32_t, source_line> sources_;
-    std::vector<std::string> notes_;
-    std::vector<std::filesystem::path> engine_folders_;
     std::uint64_t serial_ = 0;
     std::unique_ptr<stream> capture_stream_, detect_stream_, region_stream_, landmark_stream_;
     stage_pipeline<job> pipeline_;

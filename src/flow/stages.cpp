@@ -74,43 +74,44 @@ void stages::detect(stream& on, detector_memory& memory, pass_frames frames, con
     if (frames.empty()) return;
     on.begin_span();
     vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
-    look(on, memory, models_, frames, chosen, faces);
+    look(on, memory, frames, chosen, faces);
     if (memory.fine() != nullptr) {
         chosen.further = true;
         chosen.largest = largest_in_closer_look;
-        look(on, *memory.fine(), *models_.fine, frames, chosen, faces);
+        look(on, *memory.fine(), frames, chosen, faces);
     }
     end(on, stage::detect, frames.front().id);
 }
 
-void stages::look(stream& on, detector_memory& memory, const model_set& models, pass_frames frames,
-                  const vision::detect_options& chosen, const vision::face_table& faces) const {
+void stages::look(stream& on, detector_memory& memory, pass_frames frames, const vision::detect_options& chosen,
+                  const vision::face_table& faces) const {
+    const vision::tensor_target input = memory.input();
     std::vector<vision::detector_output> outputs;
     std::vector<vision::letterbox> fits;
+    outputs.reserve(frames.size());
+    fits.reserve(frames.size());
     for (std::size_t i = 0; i < frames.size(); ++i) {
         const image& picture = frames[i].picture;
-        vision::detector_output& o = outputs.emplace_back(memory.outputs(models, static_cast<std::int32_t>(i)));
-        o.fit =
-            vision::fit(picture.upright_width(), picture.upright_height(), models.detect_width, models.detect_height);
+        vision::detector_output& o = outputs.emplace_back(memory.outputs(static_cast<std::int32_t>(i)));
+        o.fit = vision::fit(picture.upright_width(), picture.upright_height(), input.width, input.height);
         o.frame_width = static_cast<float>(picture.upright_width());
         o.frame_height = static_cast<float>(picture.upright_height());
         fits.push_back(o.fit);
     }
-    kernels_->letterbox(
-        on, pictures_of(frames), fits,
-        {memory.input(), models.detect_width, models.detect_height, models.detect_scale, models.detect_bias});
-    memory.model().add_run(on, static_cast<std::int32_t>(frames.size()), options_.graphs);
+    kernels_->letterbox(on, pictures_of(frames), fits, input);
+    memory.add_run(on, static_cast<std::int32_t>(frames.size()));
     kernels_->detect(on, outputs, chosen, memory.scratch(), faces);
 }
 
-void stages::region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first, float* crops,
-                    std::int32_t count) const {
+void stages::region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first,
+                    vision::crop_target crops, std::int32_t count) const {
     on.begin_span();
     const auto pictures = pictures_of(frames);
-    const std::int32_t at_once = options_.batch ? count : 1;
-    for (std::int32_t i = 0; i < count; i += at_once) {
-        float* into = crops + std::ptrdiff_t{i} * 3 * mesh_input_size * mesh_input_size;
-        kernels_->crop(on, pictures, faces, first + i, {into, mesh_input_size, at_once});
+    crops.capacity = options_.batch ? count : 1;
+    const std::size_t bytes_at_once = static_cast<std::size_t>(crops.capacity) * crops.picture(crops.data).bytes();
+    for (std::int32_t i = 0; i < count; i += crops.capacity) {
+        kernels_->crop(on, pictures, faces, first + i, crops);
+        crops.data += bytes_at_once;
     }
     end(on, stage::region, frames.front().id);
 }
@@ -124,9 +125,10 @@ void stages::landmark(stream& on, mesh_memory& memory, pass_frames frames, const
         mesh_on_device(on, memory, count);
     }
     std::vector<vision::mesh_options> chosen;
+    chosen.reserve(frames.size());
     for (const frame& f : frames)
         chosen.push_back(mesh_options_of(options_, f));
-    kernels_->finish(on, faces, first, count, {memory.landmarks(), memory.scores()}, chosen, results);
+    kernels_->finish(on, faces, first, count, memory.outputs(), chosen, results);
     end(on, stage::landmark, frames.front().id);
 }
 
@@ -137,24 +139,21 @@ void stages::mesh_on_host(stream& on, mesh_memory& memory, const vision::face_ta
     if (options_.batch) {
         on.run([&memory, found, first, count]() -> result<void> {
             const std::int32_t n = std::min(vision::faces_in(found) - first, count);
-            return n > 0 ? memory.model(n).run() : result<void>{};
+            return n > 0 ? memory.model().run(0, n) : result<void>{};
         });
         return;
     }
     for (std::int32_t i = 0; i < count; ++i) {
         on.run([&memory, found, at = first + i, i]() -> result<void> {
-            return at < vision::faces_in(found) ? memory.run_alone(i) : result<void>{};
+            return at < vision::faces_in(found) ? memory.model().run(i, 1) : result<void>{};
         });
     }
 }
 
 void stages::mesh_on_device(stream& on, mesh_memory& memory, std::int32_t count) const {
-    if (options_.batch) {
-        memory.model().add_run(on, count, options_.graphs);
-        return;
-    }
+    if (options_.batch) return memory.model().add_run(on, 0, count);
     for (std::int32_t i = 0; i < count; ++i)
-        on.enqueue([&] { return memory.run_alone(i); });
+        memory.model().add_run(on, i, 1);
 }
 
 void stages::carry(stream& on, const vision::pass_results& results, std::int32_t i, vision::detection_set* next) const {

@@ -27,12 +27,12 @@ public:
 
     // detect: letterbox, detector, decoding, NMS, regions -> faces.of, a set per frame.
     void detect(stream& on, detector_memory& memory, pass_frames frames, const vision::face_table& faces) const;
-    // region: faces [first, first + count) of the pass -> crops, as far as there are so many.
-    void region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first, float* crops,
-                std::int32_t count) const;
+    // region: faces [first, first + count) of the pass -> the first of `crops`, as far as there are so many.
+    void region(stream& on, pass_frames frames, const vision::face_table& faces, std::int32_t first,
+                vision::crop_target crops, std::int32_t count) const;
     // landmark: meshes of those crops -> records in `results`; count <= memory.capacity(). Where kernels are host functions, the
-    // model runs on the faces that there are. On a GPU the host does not know: it runs on `count` crops, or on as many as the
-    // next larger batch has, and what it makes of those without a face is left out.
+    // model runs on the faces that there are. On a GPU the host does not know: it runs on `count` crops, and what it makes of
+    // those without a face is left out.
     void landmark(stream& on, mesh_memory& memory, pass_frames frames, const vision::face_table& faces,
                   std::int32_t first, std::int32_t count, const vision::pass_results& results) const;
     // Where frame i's faces are looked for in the next frame of its source, if that one is not detected in.
@@ -46,8 +46,8 @@ public:
 private:
     // The stage's time is that of the span that ends here.
     void end(stream& on, stage s, const frame_id& frame) const;
-    void look(stream& on, detector_memory& memory, const model_set& models, pass_frames frames,
-              const vision::detect_options& chosen, const vision::face_table& faces) const;
+    void look(stream& on, detector_memory& memory, pass_frames frames, const vision::detect_options& chosen,
+              const vision::face_table& faces) const;
     void mesh_on_host(stream& on, mesh_memory& memory, const vision::face_table& faces, std::int32_t first,
                       std::int32_t count) const;
     void mesh_on_device(stream& on, mesh_memory& memory, std::int32_t count) const;

@@ -32,10 +32,6 @@ public:
         return sum;
     }
 
-    // All devices run the same models.
-    std::vector<std::string> notes() const override { return devices_.front()->notes(); }
-    std::vector<std::filesystem::path> engine_folders() const override { return devices_.front()->engine_folders(); }
-
 private:
     // Live: a frame in each of two stages at most, so that none waits long. Recorded: one in every stage and more waiting.
     explicit threaded_flow(const flow_parts& parts)

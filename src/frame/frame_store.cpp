@@ -146,11 +146,15 @@ std::optional<frame> frame_store::find(stream& on, const frame_key& key) {
     return cached;
 }
 
-result<frame> frame_store::find(stream& on, const host_frame& from, stage at, when_full how) {
+result<frame> frame_store::find(stream& on, const host_frame& from, stage at, when_full how, const frame* held) {
     if (views() && from.on_device == nullptr) return frame{from.id, from.picture, from.owner, nullptr};
     if (options_.cache) {
         const image& p = from.picture;
         if (auto cached = find(on, {from.id, p.width, p.height, p.format})) return std::move(*cached);
+        if (held != nullptr) {
+            use(on, *held);
+            return *held;
+        }
     }
     return upload(on, from, at, how);
 }

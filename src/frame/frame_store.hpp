@@ -90,8 +90,10 @@ public:
     // The frame if it is in the cache.
     [[nodiscard]] std::optional<frame> find(stream& on, const frame_key& key);
 
-    // The frame for a later stage: from the cache, else uploaded again (and that is a miss, or the cache is off).
-    [[nodiscard]] result<frame> find(stream& on, const host_frame& from, stage at, when_full how = when_full::fail);
+    // The frame for a later stage: from the cache, else uploaded again (and that is a miss, or the cache is off). Who holds the frame
+    // gives it: with a cache, what has expired from it in the meantime is that one, and goes up once all the same.
+    [[nodiscard]] result<frame> find(stream& on, const host_frame& from, stage at, when_full how = when_full::fail,
+                                     const frame* held = nullptr);
 
     // Lets go of every cached frame, for good: when it returns, no frame that the store kept notes a stream any more, so
     // that streams may go. Call it when nobody uploads or finds frames any longer.

@@ -95,7 +95,7 @@ result<void> check_cuda_provider(const runtime&) {
 struct session::impl {
     std::shared_ptr<runtime> on;
     std::shared_ptr<environment_allocators> allocators;  // of a session on a device, as the next two
-    std::shared_ptr<session_memory> memory;
+    std::unique_ptr<session_memory> memory;
     stream* home = nullptr;
     std::atomic<std::uint64_t> runs{0};
     std::atomic<const void*> last{nullptr};  // the binding whose run was the last one, unless that was waited for
@@ -123,10 +123,6 @@ std::size_t session::device_bytes() const {
     return impl_->memory == nullptr ? 0 : impl_->memory->bytes();
 }
 
-void session::trim() {
-    if (impl_->memory != nullptr) impl_->memory->trim();
-}
-
 namespace {
 
 // What makes a session of the CPU one of a device.
@@ -136,7 +132,7 @@ result<void> move_to_device(session::impl& of, Ort::SessionOptions& options, con
     if (!allocators) return tl::unexpected(std::move(allocators.error()));
     if (auto served = (*allocators)->serve(home.owner().index()); !served) return served;
     of.allocators = std::move(*allocators);
-    of.memory = where.beside != nullptr ? where.beside->get().memory : std::make_shared<session_memory>(home);
+    of.memory = std::make_unique<session_memory>(home);
     of.home = &home;
     options.AddConfigEntry(kOrtSessionOptionsConfigUseEnvAllocators, "1");
     options.AddConfigEntry(kOrtSessionOptionsRecordEpGraphAssignmentInfo, "1");
@@ -297,16 +293,6 @@ result<binding> binding::create(std::shared_ptr<session> of, std::span<const bou
             i->io.BindOutput(t.name.c_str(), value(t));
         return binding(std::move(i));
     });
-}
-
-result<void> binding::run_for_graph() {
-    session::impl& of = impl_->of->get();
-    if (of.memory == nullptr) return run();
-    of.memory->begin_graph();
-    auto done = impl_->run(false);
-    of.memory->end_graph();
-    if (auto refused = of.memory->take_refusal(); refused && !done) return tl::unexpected(std::move(*refused));
-    return done;
 }
 
 result<void> binding::run() {

@@ -71,17 +71,12 @@ struct tensorrt_plan {
     std::vector<std::int64_t> smallest, usual, largest;  // of its shapes
 };
 
-class session;
-
 // Where a session runs.
 struct placement {
     // If it is a stream of a CUDA device, there: every run adds its work to it. It outlives the session. Otherwise on the CPU.
     stream* home = nullptr;
     const tensorrt_plan* by_tensorrt = nullptr;
     bool tf32 = false;  // products on tensor cores, with 10 bits behind the point
-    // A session of the same stream, whose memory serves this one too: what one has given back, the other works in. For sessions
-    // that the same thread runs.
-    const session* beside = nullptr;
 };
 
 struct tensor_info {
@@ -108,12 +103,8 @@ public:
     // On a device: the nodes that run on the CPU all the same, as "name (operator)", each at the price of transfers and waits
     // that no ledger sees. Empty where all is as it should be, and on the CPU.
     [[nodiscard]] const std::vector<std::string>& strays() const noexcept { return strays_; }
-    // On a device: what it has taken of the pool so far, with those that it shares memory with.
+    // On a device: what it has taken of the pool so far.
     [[nodiscard]] std::size_t device_bytes() const;
-
-    // On a device: gives the pool back what the runs so far have worked in and graphs do not use, for all that share the memory.
-    // Waits for the stream.
-    void trim();
 
     // Not on a device: runs once on zeros of that input shape and returns the shapes of the outputs, in their order.
     [[nodiscard]] result<std::vector<std::vector<std::int64_t>>> output_shapes(
@@ -150,9 +141,6 @@ public:
     // to the session's stream and returns: to be called from stream::enqueue of that stream. What it needs beside its tensors it
     // takes from the pool in the first two runs. errc::out_of_memory when the pool is full.
     [[nodiscard]] result<void> run();
-    // The same where the stream captures what is added (stream::capture), after two runs at least: what it needs beside its
-    // tensors then stays as it is for as long as the session. Not on a device, it is run().
-    [[nodiscard]] result<void> run_for_graph();
 
 private:
     struct impl;

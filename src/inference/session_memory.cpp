@@ -24,35 +24,19 @@ thread_local session_memory* of_this_thread = nullptr;
 session_memory::~session_memory() {
     const std::lock_guard lock(mutex_);
     release_kept();
-    kept_of_graphs_.clear();  // they are gone, and what they left on the stream is done
-}
-
-void session_memory::begin_graph() {
-    const std::lock_guard lock(mutex_);
-    in_graph_ = true;
-}
-
-void session_memory::end_graph() {
-    const std::lock_guard lock(mutex_);
-    in_graph_ = false;
 }
 
 result<std::byte*> session_memory::allocate(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     auto taken = take(rounded(bytes));
-    if (!taken) {
-        refusal_ = taken.error();
-    } else if (in_graph_) {
-        of_graphs_.insert(*taken);
-    }
+    if (!taken) refusal_ = taken.error();
     return taken;
 }
 
 result<std::byte*> session_memory::take(std::size_t bytes) {
     if (std::byte* kept = take_kept(bytes)) return kept;
     auto made = take_new(bytes);
-    // While a graph is captured the stream stands still: nobody can wait until it has passed what is kept.
-    if (!made && made.error().code == errc::out_of_memory && !kept_.empty() && !in_graph_) {
+    if (!made && made.error().code == errc::out_of_memory && !kept_.empty()) {
         release_kept();
         made = take_new(bytes);
     }
@@ -60,18 +44,11 @@ result<std::byte*> session_memory::take(std::size_t bytes) {
 }
 
 std::byte* session_memory::take_kept(std::size_t bytes) {
-    if (in_graph_) {
-        if (std::byte* const of_graph = take_kept(kept_of_graphs_, bytes)) return of_graph;
-    }
-    return take_kept(kept_, bytes);
-}
-
-std::byte* session_memory::take_kept(blocks& from, std::size_t bytes) {
-    const auto at = from.lower_bound(bytes);
-    if (at == from.end() || at->first > 2 * bytes) return nullptr;  // a much larger block is worth more elsewhere
+    const auto at = kept_.lower_bound(bytes);
+    if (at == kept_.end() || at->first > 2 * bytes) return nullptr;  // a much larger block is worth more elsewhere
     std::byte* const memory = at->second.data();
     used_.emplace(memory, std::move(at->second));
-    from.erase(at);
+    kept_.erase(at);
     return memory;
 }
 
@@ -89,12 +66,12 @@ void session_memory::give_back(std::byte* memory) noexcept {
     const auto at = used_.find(memory);
     if (at == used_.end()) return;
     const std::size_t bytes = at->second.bytes();
-    (of_graphs_.contains(memory) ? kept_of_graphs_ : kept_).emplace(bytes, std::move(at->second));
+    kept_.emplace(bytes, std::move(at->second));
     used_.erase(at);
 }
 
 void session_memory::release_kept() {
-    if (kept_.empty() && kept_of_graphs_.empty()) return;
+    if (kept_.empty()) return;
     auto done = owner().make_event();
     if (!done) return;  // the device has failed, and keeps its memory
     stream_.record(**done);
@@ -102,11 +79,6 @@ void session_memory::release_kept() {
     for (const auto& block : kept_)
         bytes_ -= block.first;
     kept_.clear();
-}
-
-void session_memory::trim() {
-    const std::lock_guard lock(mutex_);
-    release_kept();
 }
 
 std::optional<error> session_memory::take_refusal() {

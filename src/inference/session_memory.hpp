@@ -7,13 +7,12 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "device/device.hpp"
 
 namespace faceflow::inference {
 
-// The memory of sessions that run on one stream, on one thread at a time. ONNX Runtime gives memory back while work that uses it
+// The memory of a session, which runs on one stream, on one thread at a time. ONNX Runtime gives memory back while work that uses it
 // is still on the stream; it is kept here and used again by later work of that same stream, so nobody waits. Blocks go back to
 // the pool when that is full, after a wait for the stream, and at the end. Thread-safe.
 class session_memory {
@@ -28,15 +27,6 @@ public:
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes);
     void give_back(std::byte* memory) noexcept;
 
-    // What is handed out between the two a graph will use again and again, in the order of the stream. It is scratch, so other
-    // graphs may have it too; but nothing else, since what is handed out at other times may be to last, as weights and a
-    // convolution's plan are, and the next launch would write over it. By the thread that runs the sessions.
-    void begin_graph();
-    void end_graph();
-
-    // Gives what is kept back to the pool, but for what graphs use. Waits for the stream.
-    void trim();
-
     // The error of the last allocate that failed, once: ONNX Runtime makes a text of its own of it.
     [[nodiscard]] std::optional<error> take_refusal();
     // Taken from the pool, in use or kept.
@@ -48,17 +38,14 @@ private:
 
     // Return nothing when there is none of a fitting size.
     [[nodiscard]] std::byte* take_kept(std::size_t bytes);
-    [[nodiscard]] std::byte* take_kept(blocks& from, std::size_t bytes);
     [[nodiscard]] result<std::byte*> take_new(std::size_t bytes);
     void release_kept();
     [[nodiscard]] result<std::byte*> take(std::size_t bytes);
 
     stream& stream_;
     mutable std::mutex mutex_;
-    blocks kept_, kept_of_graphs_;
+    blocks kept_;
     std::unordered_map<std::byte*, device_buffer> used_;
-    std::unordered_set<std::byte*> of_graphs_;
-    bool in_graph_ = false;
     std::size_t bytes_ = 0;
     std::optional<error> refusal_;
 };

@@ -82,8 +82,8 @@ std::unordered_map<std::string, std::string> tensorrt_options(const tensorrt_pla
             {"trt_profile_min_shapes", shapes(plan.smallest)},
             {"trt_profile_opt_shapes", shapes(plan.usual)},
             {"trt_profile_max_shapes", shapes(plan.largest)},
-            {"trt_auxiliary_streams", "0"},   // all on the one stream, so that a graph holds all
-            {"trt_cuda_graph_enable", "0"}};  // graphs are ours (stream::capture)
+            {"trt_auxiliary_streams", "0"},  // all on the one stream, in its order
+            {"trt_cuda_graph_enable", "0"}};
 }
 
 result<void> append_tensorrt_provider(Ort::SessionOptions& options, const stream& home, const tensorrt_plan& plan) {

@@ -23,14 +23,13 @@ letterbox_pass make_letterbox_pass(std::span<const image> pictures, std::span<co
     return pass;
 }
 
-crop_pass make_crop_pass(std::span<const image> pictures, const face_table& faces, std::int32_t first, float* data,
-                         std::int32_t size) {
+crop_pass make_crop_pass(std::span<const image> pictures, const face_table& faces, std::int32_t first,
+                         const tensor_target& target) {
     crop_pass pass;
     std::transform(pictures.begin(), pictures.end(), pass.source, make_sampling_source);
     pass.faces = faces;
     pass.first = first;
-    pass.data = data;
-    pass.size = size;
+    pass.target = target;
     return pass;
 }
 

@@ -40,9 +40,27 @@ struct alignas(16) four_floats {
     float of[run_width];
 };
 
+// The same as halves: two pixels in each 16 bytes.
+struct alignas(16) two_pixels {
+    std::uint16_t of[8];
+};
+
+FACEFLOW_HD inline void store_packed_run(const tensor_target& t, std::int32_t u, std::int32_t v,
+                                         const rgb<float> (&run)[run_width]) {
+    auto* const out = reinterpret_cast<two_pixels*>(t.data) + (static_cast<std::ptrdiff_t>(v) * t.width + u) / 2;
+    FACEFLOW_UNROLL
+    for (std::int32_t k = 0; k < run_width; k += 2) {
+        const rgb<float>&a = run[k], &b = run[k + 1];
+        out[k / 2] = {{half_bits(a.r * t.scale + t.bias), half_bits(a.g * t.scale + t.bias),
+                       half_bits(a.b * t.scale + t.bias), 0, half_bits(b.r * t.scale + t.bias),
+                       half_bits(b.g * t.scale + t.bias), half_bits(b.b * t.scale + t.bias), 0}};
+    }
+}
+
 // A run that begins at (u, v). The target's width is a multiple of a run, and its data aligned.
 FACEFLOW_HD inline void store_run(const tensor_target& t, std::int32_t u, std::int32_t v,
                                   const rgb<float> (&run)[run_width]) {
+    if (t.format == tensor_format::packed_half) return store_packed_run(t, u, v, run);
     four_floats r, g, b;
     for (std::int32_t k = 0; k < run_width; ++k) {
         r.of[k] = run[k].r * t.scale + t.bias;
@@ -50,7 +68,7 @@ FACEFLOW_HD inline void store_run(const tensor_target& t, std::int32_t u, std::i
         b.of[k] = run[k].b * t.scale + t.bias;
     }
     const std::ptrdiff_t area = static_cast<std::ptrdiff_t>(t.width) * t.height;
-    float* const out = t.data + static_cast<std::ptrdiff_t>(v) * t.width + u;
+    float* const out = t.floats() + static_cast<std::ptrdiff_t>(v) * t.width + u;
     *reinterpret_cast<four_floats*>(out) = r;
     *reinterpret_cast<four_floats*>(out + area) = g;
     *reinterpret_cast<four_floats*>(out + 2 * area) = b;
@@ -100,7 +118,7 @@ template <class Block>
 FACEFLOW_HD void letterbox_tile(Block block, const letterbox_pass& pass, std::int32_t frame, std::int32_t tile) {
     const letterbox_pass::one& one = pass.of[frame];
     tensor_target t = pass.target;
-    t.data += static_cast<std::ptrdiff_t>(frame) * 3 * t.width * t.height;
+    t.data += frame * t.bytes();
     fill_tile(block, t, tile, [&one](std::int32_t u, std::int32_t v) {
         const bool shows = u >= one.x_begin && u < one.x_end && v >= one.y_begin && v < one.y_end;
         return shows ? scalar::sample_pixel(one.source, one.stored_from_target, u, v) : rgb<float>{0, 0, 0};
@@ -113,13 +131,12 @@ struct crop_pass {
     sampling_source source[max_pass_frames];
     face_table faces;
     std::int32_t first = 0;
-    float* data = nullptr;  // of face `first`; the others' follow
-    std::int32_t size = 0;  // of a crop's side
+    tensor_target target;  // of face `first`; the others' follow
 };
 static_assert(sizeof(crop_pass) <= most_launch_bytes);
 
 [[nodiscard]] crop_pass make_crop_pass(std::span<const image> pictures, const face_table& faces, std::int32_t first,
-                                       float* data, std::int32_t size);
+                                       const tensor_target& target);
 
 // Tile `tile` of the crop of face first + `number`; nothing when the pass has no such face.
 template <class Block>
@@ -128,9 +145,9 @@ FACEFLOW_HD void crop_tile(Block block, const crop_pass& pass, std::int32_t numb
     if (at.frame < 0) return;
     const sampling_source& source = pass.source[at.frame];
     const region& area = pass.faces.of[at.frame]->items()[at.item].area;
-    const affine map = compose(source.stored, frame_from_region(area, static_cast<float>(pass.size)));
-    const tensor_target t{pass.data + static_cast<std::ptrdiff_t>(number) * 3 * pass.size * pass.size, pass.size,
-                          pass.size, 1, 0};
+    const affine map = compose(source.stored, frame_from_region(area, static_cast<float>(pass.target.width)));
+    tensor_target t = pass.target;
+    t.data += number * t.bytes();
     fill_tile(block, t, tile, [&](std::int32_t u, std::int32_t v) { return scalar::sample_pixel(source, map, u, v); });
 }
 

@@ -28,7 +28,7 @@ public:
             tensor_target one = target;
             for (std::size_t i = 0; i < sources.size(); ++i) {
                 sample_letterbox(sources[i], fits[i], one);
-                one.data += std::ptrdiff_t{3} * target.width * target.height;
+                one.data += target.bytes();
             }
             return {};
         });
@@ -55,6 +55,7 @@ public:
               const crop_target& target) override {
         on.run([sources = sources_of(pictures), faces = mapped(faces), first, t = target,
                 data = mapped(target.data)]() -> result<void> {
+            tensor_target out = t.picture(data);
             const std::int32_t n = std::min(faces_in(faces) - first, t.capacity);
             for (std::int32_t i = 0; i < n; ++i) {
                 // Where processes share the faces, their number may be another one by now, and they may be anything.
@@ -62,10 +63,9 @@ public:
                 if (at.frame < 0) break;
                 const region area = read_once(&faces.of[at.frame]->items()[at.item].area);
                 if (!near_a_picture(area)) return fail(errc::corrupt, "a face that is no place in a picture");
-                const tensor_target out{data + static_cast<std::ptrdiff_t>(i) * 3 * t.size * t.size, t.size, t.size, 1,
-                                        0};
                 sample(sources[static_cast<std::size_t>(at.frame)], frame_from_region(area, static_cast<float>(t.size)),
                        out);
+                out.data += out.bytes();
             }
             return {};
         });

@@ -14,10 +14,15 @@
 
 namespace faceflow::vision {
 
+// Where crops go: pictures one after the other, of as many regions as go at once.
 struct crop_target {
-    float* data = nullptr;  // capacity x 3 x size x size, values 0..1
-    std::int32_t size = 192;
-    std::int32_t capacity = 0;  // regions in one go
+    std::byte* data = nullptr;
+    std::int32_t size = 192;  // of a side
+    std::int32_t capacity = 0;
+    float scale = 1, bias = 0;
+    tensor_format format = tensor_format::planar_float;
+
+    [[nodiscard]] tensor_target picture(std::byte* at) const { return {at, size, size, scale, bias, format}; }
 };
 
 struct mesh_output {

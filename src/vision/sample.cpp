@@ -229,7 +229,7 @@ void sample_rows(const sampling_source& s, const affine& m, const tensor_target&
             vf c[3];
             at(x, y, c);
             const rgb<vf> px = colour(s, c);
-            float* out = t.data + static_cast<std::ptrdiff_t>(v) * t.width + u;
+            float* out = t.floats() + static_cast<std::ptrdiff_t>(v) * t.width + u;
             const vf planes[3] = {finish(px.r, t), finish(px.g, t), finish(px.b, t)};
             const auto left = column_end - u;
             for (int k = 0; k < 3; ++k) {
@@ -279,7 +279,7 @@ void sample_rows_scalar(const sampling_source& s, const affine& m, const tensor_
 void fill_padding(const tensor_target& t, const letterbox& l) {
     const std::ptrdiff_t area = static_cast<std::ptrdiff_t>(t.width) * t.height;
     for (int k = 0; k < 3; ++k) {
-        float* plane = t.data + k * area;
+        float* plane = t.floats() + k * area;
         std::fill(plane, plane + static_cast<std::ptrdiff_t>(l.y_begin) * t.width, t.bias);
         std::fill(plane + static_cast<std::ptrdiff_t>(l.y_end) * t.width, plane + area, t.bias);
         for (std::int32_t v = l.y_begin; v < l.y_end && (l.x_begin > 0 || l.x_end < t.width); ++v) {

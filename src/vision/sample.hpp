@@ -1,4 +1,4 @@
-// Fills a model's input tensor from a picture: the CPU side of the sampling kernels.
+// Fills a model's input of planar floats from a picture: the CPU side of the sampling kernels.
 #pragma once
 
 #include "vision/sampling.hpp"

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 
+#include "core/half.hpp"
 #include "core/hd.hpp"
 #include "frame/layout.hpp"
 #include "vision/geometry.hpp"
@@ -32,12 +34,34 @@ struct sampling_source {
 
 [[nodiscard]] sampling_source make_sampling_source(const image& picture);
 
-// A planar float tensor: 3 planes of height x width, values (0..1 colour) * scale + bias.
+// How a model wants its pictures.
+enum class tensor_format : std::uint8_t {
+    planar_float,  // 3 planes of floats, height x width each
+    packed_half,   // height x width x (red, green, blue, 0) halves
+};
+
+FACEFLOW_HD inline std::size_t bytes_per_pixel(tensor_format f) {
+    return f == tensor_format::planar_float ? 3 * sizeof(float) : 4 * sizeof(std::uint16_t);
+}
+
+// A picture for a model, values (0..1 colour) * scale + bias.
 struct tensor_target {
-    float* data = nullptr;
+    std::byte* data = nullptr;
     std::int32_t width = 0, height = 0;
     float scale = 1, bias = 0;
+    tensor_format format = tensor_format::planar_float;
+
+    FACEFLOW_HD float* floats() const { return reinterpret_cast<float*>(data); }
+    FACEFLOW_HD std::size_t bytes() const {
+        return static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * bytes_per_pixel(format);
+    }
 };
+
+// Of planes of floats.
+[[nodiscard]] inline tensor_target planes(float* data, std::int32_t width, std::int32_t height, float scale = 1,
+                                          float bias = 0) {
+    return {reinterpret_cast<std::byte*>(data), width, height, scale, bias, tensor_format::planar_float};
+}
 
 template <class T>
 struct rgb {
@@ -134,7 +158,16 @@ FACEFLOW_HD inline rgb<float> sample_pixel(const sampling_source& s, const affin
 
 FACEFLOW_HD inline void store(const tensor_target& t, std::int32_t u, std::int32_t v, const rgb<float>& c) {
     const std::ptrdiff_t area = static_cast<std::ptrdiff_t>(t.width) * t.height;
-    float* out = t.data + static_cast<std::ptrdiff_t>(v) * t.width + u;
+    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(v) * t.width + u;
+    if (t.format == tensor_format::packed_half) {
+        std::uint16_t* const pixel = reinterpret_cast<std::uint16_t*>(t.data) + 4 * at;
+        pixel[0] = half_bits(c.r * t.scale + t.bias);
+        pixel[1] = half_bits(c.g * t.scale + t.bias);
+        pixel[2] = half_bits(c.b * t.scale + t.bias);
+        pixel[3] = 0;
+        return;
+    }
+    float* const out = t.floats() + at;
     out[0] = c.r * t.scale + t.bias;
     out[area] = c.g * t.scale + t.bias;
     out[2 * area] = c.b * t.scale + t.bias;

@@ -109,10 +109,10 @@ TEST_P(kernels_conformance, letterboxes_every_pixel_format_as_the_scalar_referen
         }
         const vision::letterbox fits[] = {vision::fit(160, 77, width, height), vision::fit(80, 50, width, height)};
         float* input = upload(std::vector<float>(2 * one, 5));
-        work_->letterbox(*stream_, pictures, fits, {input, width, height, 2, -1});
+        work_->letterbox(*stream_, pictures, fits, vision::planes(input, width, height, 2, -1));
         const auto got = download(input, 2 * one);
         std::vector<float> wanted(2 * one);
-        const auto pass = vision::make_letterbox_pass(host, fits, {wanted.data(), width, height, 2, -1});
+        const auto pass = vision::make_letterbox_pass(host, fits, vision::planes(wanted.data(), width, height, 2, -1));
         for (std::int32_t f = 0; f < 2; ++f) {
             for (std::int32_t tile = 0; tile < vision::tiles_over(width, height).tiles(); ++tile)
                 vision::letterbox_tile(vision::serial_block{}, pass, f, tile);
@@ -134,13 +134,13 @@ TEST_P(kernels_conformance, crops_every_pixel_format_as_the_scalar_reference_doe
         faces.of[0] = upload(std::vector{first, second});
         faces.of[1] = upload(std::vector{third});
         float* crops = upload(std::vector<float>(3 * one, 5));
-        work_->crop(*stream_, pictures, faces, 1, {crops, size, 3});
+        work_->crop(*stream_, pictures, faces, 1, {reinterpret_cast<std::byte*>(crops), size, 3});
         const auto got = download(crops, 3 * one);
         std::vector<float> wanted(3 * one, 5);
         vision::sample_reference(vision::make_sampling_source(a.view), vision::frame_from_region(second.area, size),
-                                 {wanted.data(), size, size, 1, 0});
+                                 vision::planes(wanted.data(), size, size));
         vision::sample_reference(vision::make_sampling_source(b.view), vision::frame_from_region(third.area, size),
-                                 {wanted.data() + one, size, size, 1, 0});
+                                 vision::planes(wanted.data() + one, size, size));
         EXPECT_LE(worst(got, wanted), tolerance()) << name(format);
     }
 }
@@ -276,7 +276,7 @@ TEST_P(kernels_conformance, makes_no_transfer_and_no_host_sync_of_its_own) {
     const vision::letterbox fits[] = {vision::fit(64, 48, 64, 64)};
     float* input = upload(std::vector<float>(3 * 64 * 64));
     const auto up = on().book().transfers(direction::host_to_device).count, waits = syncs();
-    work_->letterbox(*stream_, pictures, fits, {input, 64, 64, 1, 0});
+    work_->letterbox(*stream_, pictures, fits, vision::planes(input, 64, 64));
     EXPECT_EQ(on().book().transfers(direction::host_to_device).count, up);
     EXPECT_EQ(syncs(), waits);
     ASSERT_OK(finish(*stream_));

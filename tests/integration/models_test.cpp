@@ -66,7 +66,8 @@ std::vector<float> tensor_of(const fs::path& png) {
     EXPECT_OK(read);
     const image& picture = (*read)->frame.picture;
     std::vector<float> out(static_cast<std::size_t>(3 * picture.width * picture.height));
-    vision::sample(vision::make_sampling_source(picture), {}, {out.data(), picture.width, picture.height, 1, 0});
+    vision::sample(vision::make_sampling_source(picture), {},
+                   vision::planes(out.data(), picture.width, picture.height));
     return out;
 }
 

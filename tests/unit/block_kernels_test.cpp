@@ -81,7 +81,7 @@ protected:
         const std::size_t one = std::size_t{3} * static_cast<std::size_t>(width * height);
         for (const int threads : {1, 5, 256}) {
             std::vector<float> got(2 * one, 77), wanted(2 * one);
-            const tensor_target target{got.data(), width, height, 255, -1};
+            const tensor_target target = planes(got.data(), width, height, 255, -1);
             const letterbox_pass pass = make_letterbox_pass(pictures, fits, target);
             for (std::int32_t f = 0; f < pass.frames; ++f) {
                 for (std::int32_t tile = 0; tile < tiles_over(width, height).tiles(); ++tile) {
@@ -90,7 +90,7 @@ protected:
                 }
             }
             for (std::size_t f = 0; f < 2; ++f) {
-                tensor_target reference{wanted.data() + f * one, width, height, 255, -1};
+                tensor_target reference = planes(wanted.data() + f * one, width, height, 255, -1);
                 sample_reference(make_sampling_source(pictures[f]), frame_from_letterbox(fits[f]), reference);
                 for (std::int32_t v = 0; v < height; ++v) {
                     for (std::int32_t u = 0; u < width; ++u) {
@@ -115,7 +115,7 @@ protected:
         const std::size_t one = std::size_t{3} * static_cast<std::size_t>(size * size);
         for (const int threads : {1, 96, 256}) {
             std::vector<float> got(capacity * one, 77), wanted(capacity * one, 77);
-            const crop_pass pass = make_crop_pass(pictures, faces.table, first, got.data(), size);
+            const crop_pass pass = make_crop_pass(pictures, faces.table, first, planes(got.data(), size, size));
             for (std::int32_t n = 0; n < capacity; ++n) {
                 for (std::int32_t tile = 0; tile < tiles_over(size, size).tiles(); ++tile) {
                     for (int t = 0; t < threads; ++t)

@@ -37,46 +37,6 @@ TEST_F(session_memory_test, uses_again_what_was_given_back_without_asking_the_po
     EXPECT_NE(memory_->allocate(900).value(), first) << "it is in use";
 }
 
-TEST_F(session_memory_test, keeps_what_graphs_use_when_the_pool_is_full) {
-    memory_->begin_graph();
-    std::byte* const of_graph = memory_->allocate(3 * mib).value();
-    memory_->end_graph();
-    std::byte* const other = memory_->allocate(2 * mib).value();
-    memory_->give_back(of_graph);
-    memory_->give_back(other);
-    ASSERT_OK(memory_->allocate(5 * mib)) << "the other block gives way";
-    EXPECT_EQ(memory_->bytes(), 8 * mib);
-    EXPECT_FALSE(memory_->allocate(4 * mib)) << "the graph's block does not";
-    memory_->begin_graph();
-    EXPECT_EQ(memory_->allocate(3 * mib).value(), of_graph) << "another graph may use it, too";
-    memory_->end_graph();
-    memory_.reset();
-    EXPECT_EQ(used(), 0u);
-}
-
-TEST_F(session_memory_test, what_a_graph_writes_to_never_holds_what_is_to_last) {
-    memory_->begin_graph();
-    std::byte* const scratch = memory_->allocate(1 * mib).value();
-    memory_->end_graph();
-    memory_->give_back(scratch);
-    std::byte* const weights = memory_->allocate(1 * mib).value();
-    EXPECT_NE(weights, scratch) << "the next launch would write over them";
-    memory_->give_back(weights);
-    memory_->begin_graph();
-    EXPECT_EQ(memory_->allocate(1 * mib).value(), scratch) << "rather than a block that more can be done with";
-    EXPECT_EQ(memory_->allocate(1 * mib).value(), weights);
-    memory_->end_graph();
-}
-
-TEST_F(session_memory_test, gives_nothing_up_while_a_graph_is_captured) {
-    memory_->give_back(memory_->allocate(5 * mib).value());
-    memory_->begin_graph();
-    EXPECT_EQ(memory_->allocate(7 * mib).error().code, errc::out_of_memory) << "work before it may still use the block";
-    memory_->end_graph();
-    EXPECT_EQ(memory_->bytes(), 5 * mib);
-    EXPECT_OK(memory_->allocate(7 * mib));
-}
-
 TEST_F(session_memory_test, a_small_request_does_not_take_a_large_block) {
     std::byte* const large = memory_->allocate(2 * mib).value();
     memory_->give_back(large);

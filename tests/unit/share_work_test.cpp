@@ -19,30 +19,22 @@ shares of(pacing p, bool on_host, std::size_t devices, std::size_t sources) {
     return {o.lanes, o.batch_frames};
 }
 
-TEST(share_work, on_a_gpu_live_sources_get_a_lane_for_sixteen_and_passes_no_larger_than_it_has_sources) {
+TEST(share_work, on_a_gpu_live_sources_get_two_lanes_and_passes_no_larger_than_they_fill) {
     const auto live = [](std::size_t sources, std::size_t devices = 1) {
         return of(pacing::live, false, devices, sources);
     };
     EXPECT_EQ(live(1), (shares{1, 1}));
-    EXPECT_EQ(live(3), (shares{1, 3}));
-    EXPECT_EQ(live(16), (shares{1, 4}));
-    EXPECT_EQ(live(17), (shares{2, 4}));
-    EXPECT_EQ(live(64), (shares{4, 4}));
-    EXPECT_EQ(live(200), (shares{4, 4}));
-    EXPECT_EQ(live(4, 2), (shares{1, 2}));
+    EXPECT_EQ(live(3), (shares{2, 2}));
+    EXPECT_EQ(live(16), (shares{2, 8}));
+    EXPECT_EQ(live(64), (shares{2, 16}));
+    EXPECT_EQ(live(4, 2), (shares{2, 1}));
     EXPECT_EQ(live(1, 2), (shares{1, 1}));
 }
 
-TEST(share_work, on_a_gpu_recorded_sources_get_a_lane_each) {
-    EXPECT_EQ(of(pacing::recorded, false, 1, 1), (shares{1, 4}));
-    EXPECT_EQ(of(pacing::recorded, false, 1, 3), (shares{3, 4}));
-    EXPECT_EQ(of(pacing::recorded, false, 1, 9), (shares{4, 4}));
-    EXPECT_EQ(of(pacing::recorded, false, 2, 3), (shares{2, 4}));
-}
-
-TEST(share_work, on_a_gpu_unknown_sources_get_three_lanes) {
-    EXPECT_EQ(of(pacing::live, false, 1, 0), (shares{3, 4}));
-    EXPECT_EQ(of(pacing::recorded, false, 1, 0), (shares{3, 4}));
+TEST(share_work, on_a_gpu_recorded_and_unknown_sources_get_two_lanes_and_the_largest_passes) {
+    EXPECT_EQ(of(pacing::recorded, false, 1, 1), (shares{2, 16}));
+    EXPECT_EQ(of(pacing::recorded, false, 2, 9), (shares{2, 16}));
+    EXPECT_EQ(of(pacing::live, false, 1, 0), (shares{2, 16}));
 }
 
 TEST(share_work, on_a_host_each_core_has_a_pass_or_all_share_one_that_is_live) {

@@ -140,9 +140,10 @@ private:
         if (bytes > 0) std::memcpy(j.found.data(), r.payload.data(), bytes);
     }
 
-    static void take_crops(process_job& j, stage_response& r, std::size_t at) {
+    void take_crops(process_job& j, stage_response& r, std::size_t at) {
         if (!j.failed) return;
-        if (r.payload.size() != at + mesh_memory::crops_bytes(static_cast<std::int32_t>(j.found.size()))) {
+        if (r.payload.size() !=
+            at + mesh_memory::crops_bytes(static_cast<std::int32_t>(j.found.size()), shape().crops)) {
             j.failed = fail(errc::corrupt, fmt::format("the region stage sent {} bytes for {} faces", r.payload.size(),
                                                        j.found.size()));
             return;

@@ -15,16 +15,13 @@
 namespace faceflow::flow {
 namespace {
 
-std::size_t crop_bytes() {
-    return mesh_memory::crops_bytes(1);
-}
-
 // Device memory with its mirror on the host: the faces of a frame, and as many crops as go across together.
 class parcel {
 public:
     static result<parcel> create(stage_kit& kit) {
         parcel p;
         p.layout_ = parcel_layout::of(kit.shape(), kit.chosen().batch);
+        p.form_ = crop_form(kit.chosen());
         auto memory = mirrored_memory::create(kit.on(), p.layout_.bytes(), kit.chosen().pinned);
         if (!memory) return tl::unexpected(std::move(memory.error()));
         p.memory_ = std::move(*memory);
@@ -38,7 +35,10 @@ public:
         t.frames = 1;
         return t;
     }
-    float* crops() const { return reinterpret_cast<float*>(memory_.on_device() + layout_.crops_at); }
+    std::size_t crop_bytes() const { return layout_.crop_bytes; }
+    vision::crop_target crops() const {
+        return crops_at(memory_.on_device() + layout_.crops_at, layout_.at_once, form_);
+    }
     std::byte* host_crops() const { return memory_.on_host() + layout_.crops_at; }
     vision::detection_set& host_set() const { return *reinterpret_cast<vision::detection_set*>(memory_.on_host()); }
 
@@ -57,10 +57,10 @@ public:
         return memory_.down(s, 0, layout_.crop_at(n), t);
     }
     result<void> crops_up(stream& s, std::int32_t n, const tag& t) const {
-        return memory_.up(s, layout_.crops_at, mesh_memory::crops_bytes(n), t);
+        return memory_.up(s, layout_.crops_at, static_cast<std::size_t>(n) * crop_bytes(), t);
     }
     result<void> crops_down(stream& s, std::int32_t from, std::int32_t to, const tag& t) const {
-        return memory_.down(s, layout_.crop_at(from), mesh_memory::crops_bytes(to - from), t);
+        return memory_.down(s, layout_.crop_at(from), static_cast<std::size_t>(to - from) * crop_bytes(), t);
     }
     result<void> faces_up(stream& s, const tag& t) const { return memory_.up(s, 0, set_bytes(), t); }
     result<void> faces_down(stream& s, const tag& t) const { return memory_.down(s, 0, layout_.crops_at, t); }
@@ -70,6 +70,7 @@ private:
 
     mirrored_memory memory_;
     parcel_layout layout_;
+    inference::picture_form form_;
 };
 
 std::span<const std::byte> bytes_of(const vision::detection_set& set) {
@@ -203,7 +204,7 @@ private:
             if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
         }
         guess_ = std::max(count, 1);
-        const auto crops_in = [&](std::int32_t n) { return static_cast<std::size_t>(n) * crop_bytes(); };
+        const auto crops_in = [&](std::int32_t n) { return static_cast<std::size_t>(n) * parcel_.crop_bytes(); };
         if (count <= at_once) return std::span<const std::byte>(parcel_.host_crops(), crops_in(count));
 
         out_.resize(crops_in(count));
@@ -227,12 +228,13 @@ private:
             if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
         }
         const std::int32_t count = parcel_.host_set().count;
-        out_.resize(static_cast<std::size_t>(count) * crop_bytes());
+        out_.resize(static_cast<std::size_t>(count) * parcel_.crop_bytes());
         for (std::int32_t i = 0; i < count; ++i) {
             kit_.work().region(s, {&f, 1}, parcel_.table(), i, parcel_.crops(), 1);
             if (auto r = parcel_.crops_down(s, 0, 1, t); !r) return tl::unexpected(std::move(r.error()));
             if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
-            std::memcpy(out_.data() + static_cast<std::size_t>(i) * crop_bytes(), parcel_.host_crops(), crop_bytes());
+            std::memcpy(out_.data() + static_cast<std::size_t>(i) * parcel_.crop_bytes(), parcel_.host_crops(),
+                        parcel_.crop_bytes());
             kit_.beat();
         }
         return std::span<const std::byte>(out_);
@@ -243,7 +245,7 @@ private:
         const vision::detection_set& set = parcel_.host_set();
         a.reply.serial = call.serial;
         a.reply.detections = static_cast<std::uint32_t>(set.count);
-        a.reply.crops = static_cast<std::uint32_t>(crops.size() / crop_bytes());
+        a.reply.crops = static_cast<std::uint32_t>(crops.size() / parcel_.crop_bytes());
         a.payload = {bytes_of(set), crops};
         return a;
     }
@@ -270,7 +272,7 @@ public:
 
     // As many crops as go up together are received where they go up from.
     result<std::span<std::byte>> expect(const stage_call& call, std::size_t bytes) override {
-        if (call.crops != call.detections || bytes != call.crops * crop_bytes())
+        if (call.crops != call.detections || bytes != call.crops * parcel_.crop_bytes())
             return fail(errc::corrupt, fmt::format("{} bytes of crops for {} faces", bytes, call.detections));
         direct_ = static_cast<std::int32_t>(call.crops) <= parcel_.at_once();
         if (direct_) return std::span(parcel_.host_crops(), bytes);
@@ -306,8 +308,8 @@ private:
         stream& s = kit_.work_stream();
         const tag t{stage::landmark, f.id};
         if (!direct_)
-            std::memcpy(parcel_.host_crops(), crops_.data() + static_cast<std::size_t>(first) * crop_bytes(),
-                        static_cast<std::size_t>(n) * crop_bytes());
+            std::memcpy(parcel_.host_crops(), crops_.data() + static_cast<std::size_t>(first) * parcel_.crop_bytes(),
+                        static_cast<std::size_t>(n) * parcel_.crop_bytes());
         auto moved = first == 0 ? parcel_.all_up(s, n, t) : parcel_.crops_up(s, n, t);
         if (!moved) return moved;
         kit_.work().landmark(s, mesh_, {&f, 1}, parcel_.table(), first, n, results());
@@ -337,9 +339,8 @@ private:
 };
 
 result<std::unique_ptr<stage_work>> make_crop_work(stage_kit& kit, parcel p) {
-    auto mesh = mesh_memory::create(kit.on(), kit.models(), p.at_once(), p.crops());
+    auto mesh = mesh_memory::create(kit.work_stream(), kit.models(), p.at_once(), p.crops().data);
     if (!mesh) return tl::unexpected(std::move(mesh.error()));
-    warm_up(kit.work_stream(), *mesh, p.at_once(), true, kit.chosen());
     auto results = mirrored_memory::create(kit.on(), kit.shape().results_bytes(), kit.chosen().pinned);
     if (!results) return tl::unexpected(std::move(results.error()));
     return std::make_unique<crop_work>(kit, std::move(p), std::move(*mesh), std::move(*results));
@@ -353,10 +354,9 @@ result<std::unique_ptr<stage_work>> make_inline_work(stage_kit& kit) {
     if (kit.asked().role == stage_role::landmark) return make_crop_work(kit, std::move(*p));
     std::optional<detector_memory> detector;
     if (kit.asked().role != stage_role::region) {
-        auto made = detector_memory::create(kit.on(), kit.models(), 1);
+        auto made = detector_memory::create(kit.work_stream(), kit.models(), 1);
         if (!made) return tl::unexpected(std::move(made.error()));
         detector = std::move(*made);
-        detector->model().warm_up(kit.work_stream(), 1, true, kit.chosen().graphs);
     }
     return std::make_unique<picture_work>(kit, std::move(*p), std::move(detector));
 }

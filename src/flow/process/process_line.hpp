@@ -104,7 +104,7 @@ protected:
     void hand_on(process_job& job);
 
     [[nodiscard]] const options& chosen() const noexcept { return options_; }
-    [[nodiscard]] pass_shape shape() const { return {1, options_.max_faces}; }
+    [[nodiscard]] pass_shape shape() const { return {1, options_.max_faces, mesh_batch, crop_form(options_).format}; }
     [[nodiscard]] device& on() const noexcept { return device_; }
 
 private:

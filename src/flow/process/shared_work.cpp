@@ -139,8 +139,8 @@ private:
             p.mesh.reset();
         }
         if (kit_.asked().role == stage_role::landmark && !p.mesh) {
-            auto mesh = mesh_memory::create(kit_.on(), kit_.models(), kit_.shape().mesh_faces,
-                                            reinterpret_cast<float*>(p.at + layout_.crops));
+            auto mesh =
+                mesh_memory::create(kit_.work_stream(), kit_.models(), kit_.shape().mesh_faces, p.at + layout_.crops);
             if (!mesh) return tl::unexpected(std::move(mesh.error()));
             p.mesh = std::move(*mesh);
         }
@@ -187,7 +187,7 @@ private:
         stream& s = kit_.work_stream();
         const stages& work = kit_.work();
         const std::int32_t at_once = kit_.shape().mesh_faces;
-        auto* crops = reinterpret_cast<float*>(place.at + layout_.crops);
+        const vision::crop_target crops = crops_at(place.at + layout_.crops, at_once, crop_form(kit_.chosen()));
         switch (kit_.asked().role) {
             case stage_role::detect: work.detect(s, *detector_, {&f, 1}, table); return {};
             case stage_role::region: work.region(s, {&f, 1}, table, 0, crops, at_once); return {};
@@ -248,17 +248,9 @@ private:
 result<std::unique_ptr<stage_work>> make_shared_work(stage_kit& kit, shared_pages& pages) {
     std::optional<detector_memory> detector;
     if (kit.asked().role == stage_role::detect) {
-        auto made = detector_memory::create(kit.on(), kit.models(), 1);
+        auto made = detector_memory::create(kit.work_stream(), kit.models(), 1);
         if (!made) return tl::unexpected(std::move(made.error()));
         detector = std::move(*made);
-        detector->model().warm_up(kit.work_stream(), 1, true, kit.chosen().graphs);
-    }
-    if (kit.asked().role == stage_role::landmark && !kit.on().computes_on_host()) {
-        // What a GPU sets up at the first runs of a model is the session's: the places find it there.
-        auto mesh = mesh_memory::create(kit.on(), kit.models(), kit.shape().mesh_faces);
-        if (!mesh) return tl::unexpected(std::move(mesh.error()));
-        warm_up(kit.work_stream(), *mesh, kit.shape().mesh_faces, sets_up_every_batch(kit.chosen()), kit.chosen());
-        if (auto r = kit.wait({stage::landmark, {}}); !r) return tl::unexpected(std::move(r.error()));
     }
     return std::make_unique<shared_work>(kit, pages, std::move(detector));
 }

@@ -32,15 +32,12 @@ result<void> stage_kit::open() {
         auto store = inference::model_store::open(o.models);
         if (!store) return tl::unexpected(std::move(store.error()));
         const std::int32_t threads = hello_.threads();
-        auto runtime = inference::runtime::create({threads});
-        if (!runtime) return tl::unexpected(std::move(runtime.error()));
+        const auto runtime = [threads] { return inference::runtime::create({threads}); };
         const model_parts parts{hello_.role != stage_role::landmark, hello_.role == stage_role::landmark};
-        auto models = load_models(o, *store, *runtime,
+        auto models = load_models(o, *store, *device_, runtime,
                                   threads > 1 ? inference::threading::shared : inference::threading::caller, parts);
         if (!models) return tl::unexpected(std::move(models.error()));
-        auto placed = models->on_streams(*stream_, *stream_, {1, mesh_batch});
-        if (!placed) return tl::unexpected(std::move(placed.error()));
-        models_ = std::move(*placed);
+        models_ = std::move(*models);
     }
     auto done = device_->make_event();
     if (!done) return tl::unexpected(std::move(done.error()));

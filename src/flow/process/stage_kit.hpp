@@ -27,7 +27,9 @@ public:
     [[nodiscard]] stream& work_stream() const noexcept { return *stream_; }
     [[nodiscard]] const model_set& models() const noexcept { return models_; }
     [[nodiscard]] const stages& work() const noexcept { return *stages_; }
-    [[nodiscard]] pass_shape shape() const { return {1, hello_.chosen.max_faces}; }
+    [[nodiscard]] pass_shape shape() const {
+        return {1, hello_.chosen.max_faces, mesh_batch, crop_form(hello_.chosen).format};
+    }
     // Waits for the work on the stream, and returns its first error.
     [[nodiscard]] result<void> wait(const tag& t);
 

@@ -85,7 +85,7 @@ place_layout place_layout::of(const pass_shape& shape) {
     place_layout l;
     l.results = up_to_page(shape.set_bytes());
     l.crops = l.results + up_to_page(shape.results_bytes());
-    l.bytes = l.crops + up_to_page(mesh_memory::crops_bytes(shape.mesh_faces));
+    l.bytes = l.crops + up_to_page(mesh_memory::crops_bytes(shape.mesh_faces, shape.crops));
     return l;
 }
 

@@ -6,9 +6,8 @@
 namespace faceflow::vision {
 namespace {
 
-template <class Launch>
-void add(stream& on, const char* kernel, Launch&& launch) {
-    static_cast<cuda_stream&>(on).submit(kernel, launch);
+cuda_stream& stream_of(stream& on) {
+    return static_cast<cuda_stream&>(on);
 }
 
 class cuda_kernels final : public kernels {
@@ -16,32 +15,31 @@ public:
     void letterbox(stream& on, std::span<const image> pictures, std::span<const faceflow::vision::letterbox> fits,
                    const tensor_target& target) override {
         const letterbox_pass pass = make_letterbox_pass(pictures, fits, target);
-        add(on, "the letterbox kernel", [&](cudaStream_t s) { return launch_letterbox(s, pass); });
+        if (pass.frames > 0) add_letterbox(stream_of(on), pass);
     }
 
     void detect(stream& on, std::span<const detector_output> outputs, const detect_options& options,
                 detect_scratch* scratch, const face_table& faces) override {
         const detect_pass pass = make_detect_pass(outputs, options, scratch, faces);
-        add(on, "the detect kernel", [&](cudaStream_t s) { return launch_detect(s, pass); });
+        if (faces.frames > 0) add_detect(stream_of(on), pass);
     }
 
     void crop(stream& on, std::span<const image> pictures, const face_table& faces, std::int32_t first,
               const crop_target& target) override {
-        const crop_pass pass = make_crop_pass(pictures, faces, first, target.data, target.size);
-        add(on, "the crop kernel", [&](cudaStream_t s) { return launch_crop(s, pass, target.capacity); });
+        const crop_pass pass = make_crop_pass(pictures, faces, first, target.picture(target.data));
+        if (target.capacity > 0) add_crop(stream_of(on), pass, target.capacity);
     }
 
     void finish(stream& on, const face_table& faces, std::int32_t first, std::int32_t capacity, const mesh_output& mesh,
                 std::span<const mesh_options> options, const pass_results& results) override {
         const finish_pass pass =
             make_finish_pass(faces, first, capacity, mesh.landmarks, mesh.scores, options, results);
-        add(on, "the finish kernel", [&](cudaStream_t s) { return launch_finish(s, pass); });
+        if (capacity > 0) add_finish(stream_of(on), pass);
     }
 
     void carry(stream& on, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
                detection_set* faces) override {
-        add(on, "the carry kernel",
-            [&](cudaStream_t s) { return launch_carry(s, results, frame, min_presence, region_scale, faces); });
+        add_carry(stream_of(on), results, frame, min_presence, region_scale, faces);
     }
 };
 

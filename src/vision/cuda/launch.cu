@@ -2,6 +2,8 @@
 // functions of the mathematics library, by a last bit or two.
 #include "vision/cuda/launch.hpp"
 
+#include <type_traits>
+
 namespace faceflow::vision {
 namespace {
 
@@ -68,43 +70,37 @@ unsigned count_of(std::int32_t n) {
     return static_cast<unsigned>(n);
 }
 
-// Unlike <<<>>>, whose outcome is found in the thread's "last error", where others leave theirs too, this returns its own.
-template <class... Parameters, class... Arguments>
-cudaError_t launch(cudaStream_t on, void (*kernel)(Parameters...), dim3 blocks, int threads, Arguments&&... arguments) {
-    cudaLaunchConfig_t how{};
-    how.gridDim = blocks;
-    how.blockDim = dim3(count_of(threads));
-    how.stream = on;
-    return cudaLaunchKernelEx(&how, kernel, arguments...);
+// Arguments of exactly the kernel's types: they are passed by address.
+template <class... Parameters>
+void add(cuda_stream& on, const char* name, void (*kernel)(Parameters...), dim3 blocks, int threads,
+         std::type_identity_t<Parameters>... arguments) {
+    void* addresses[] = {&arguments...};
+    on.add_kernel(name, {reinterpret_cast<const void*>(kernel), blocks, dim3(count_of(threads)), addresses});
 }
 
 }  // namespace
 
-cudaError_t launch_letterbox(cudaStream_t on, const letterbox_pass& pass) {
-    if (pass.frames <= 0) return cudaSuccess;
+void add_letterbox(cuda_stream& on, const letterbox_pass& pass) {
     const dim3 blocks(count_of(tiles_over(pass.target.width, pass.target.height).tiles()), count_of(pass.frames));
-    return launch(on, letterbox_kernel, blocks, pixel_threads, pass);
+    add(on, "the letterbox kernel", letterbox_kernel, blocks, pixel_threads, pass);
 }
 
-cudaError_t launch_crop(cudaStream_t on, const crop_pass& pass, std::int32_t capacity) {
-    if (capacity <= 0) return cudaSuccess;
-    const dim3 blocks(count_of(tiles_over(pass.size, pass.size).tiles()), count_of(capacity));
-    return launch(on, crop_kernel, blocks, pixel_threads, pass);
+void add_crop(cuda_stream& on, const crop_pass& pass, std::int32_t capacity) {
+    const dim3 blocks(count_of(tiles_over(pass.target.width, pass.target.height).tiles()), count_of(capacity));
+    add(on, "the crop kernel", crop_kernel, blocks, pixel_threads, pass);
 }
 
-cudaError_t launch_detect(cudaStream_t on, const detect_pass& pass) {
-    if (pass.faces.frames <= 0) return cudaSuccess;
-    return launch(on, detect_kernel, dim3(count_of(pass.faces.frames)), detect_threads, pass);
+void add_detect(cuda_stream& on, const detect_pass& pass) {
+    add(on, "the detect kernel", detect_kernel, dim3(count_of(pass.faces.frames)), detect_threads, pass);
 }
 
-cudaError_t launch_finish(cudaStream_t on, const finish_pass& pass) {
-    if (pass.capacity <= 0) return cudaSuccess;
-    return launch(on, finish_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
+void add_finish(cuda_stream& on, const finish_pass& pass) {
+    add(on, "the finish kernel", finish_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
 }
 
-cudaError_t launch_carry(cudaStream_t on, const pass_results& before, std::int32_t frame, float min_presence,
-                         float region_scale, detection_set* faces) {
-    return launch(on, carry_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale, faces);
+void add_carry(cuda_stream& on, const pass_results& before, std::int32_t frame, float min_presence, float region_scale,
+               detection_set* faces) {
+    add(on, "the carry kernel", carry_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale, faces);
 }
 
 }  // namespace faceflow::vision

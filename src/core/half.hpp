@@ -1,0 +1,48 @@
+// Half precision (IEEE 754 binary16) as bits, for memory that a GPU's tensor cores read. Host and device give the same bits.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "core/hd.hpp"
+#ifdef __CUDA_ARCH__
+#include <cuda_fp16.h>
+#endif
+
+namespace faceflow {
+
+// Rounded to nearest, ties to even; infinity for what is too large.
+FACEFLOW_HD inline std::uint16_t half_bits(float value) {
+#ifdef __CUDA_ARCH__
+    return __half_as_ushort(__float2half_rn(value));
+#else
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, &value, sizeof bits);
+    const std::uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7fffu);   // no number
+    if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // 65520 and more
+    if (magnitude < 0x38800000u) {                                                    // below the smallest normal one
+        float small = 0;
+        std::memcpy(&small, &magnitude, sizeof small);
+        const float shifted = small + 0.5f;  // whose last bits are then those of the half, rounded
+        std::memcpy(&bits, &shifted, sizeof bits);
+        return static_cast<std::uint16_t>(sign | (bits - 0x3f000000u));
+    }
+    const std::uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1u);
+    return static_cast<std::uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
+#endif
+}
+
+[[nodiscard]] inline float float_of_half(std::uint16_t half) {
+    const std::uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 0x1fu, fraction = half & 0x3ffu;
+    float value = 0;
+    if (exponent == 0) {
+        value = static_cast<float>(fraction) * 0x1p-24f;
+        return sign != 0 ? -value : value;
+    }
+    const std::uint32_t bits = sign | (exponent == 0x1f ? 0x7f800000u : (exponent + 112u) << 23) | fraction << 13;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+}  // namespace faceflow

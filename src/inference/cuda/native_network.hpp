@@ -1,0 +1,12 @@
+// Networks on kernels of our own, as the flows see them.
+#pragma once
+
+#include "inference/network.hpp"
+
+namespace faceflow::inference {
+
+// See make_native_network. `on` is a CUDA device.
+[[nodiscard]] result<std::shared_ptr<network>> make_cuda_network(device& on, const std::filesystem::path& model,
+                                                                 std::string_view model_sha256);
+
+}  // namespace faceflow::inference

@@ -1,0 +1,214 @@
+#include "inference/onnx_network.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+namespace faceflow::inference {
+namespace {
+
+using dimensions = std::vector<std::int64_t>;
+
+constexpr std::int64_t colours = 3;
+
+// A session's tensors for `most` pictures, and a binding for each part of them that it was asked to run.
+class bound_session final : public bound_network {
+public:
+    static result<std::unique_ptr<bound_network>> create(std::shared_ptr<session> of, device& on,
+                                                         const binding_request& wanted) {
+        auto b = std::unique_ptr<bound_session>(new bound_session(std::move(of), on, wanted));
+        const auto most = static_cast<std::size_t>(wanted.most);
+        if (b->input_ == nullptr) {
+            auto memory = device_buffer::allocate(on.pool(), most * b->picture_bytes());
+            if (!memory) return tl::unexpected(std::move(memory.error()));
+            b->own_input_ = std::move(*memory);
+            b->input_ = b->own_input_.data();
+        }
+        for (const network_output& o : b->wanted_.outputs) {
+            auto memory =
+                device_buffer::allocate(on.pool(), most * static_cast<std::size_t>(o.length()) * sizeof(float));
+            if (!memory) return tl::unexpected(std::move(memory.error()));
+            b->outputs_.push_back(std::move(*memory));
+        }
+        // An output that the model has not is known before the first run.
+        if (auto bound = b->binding_of(0, 1); !bound) return tl::unexpected(std::move(bound.error()));
+        return b;
+    }
+
+    std::byte* input() const noexcept override { return input_; }
+
+    const float* output(std::string_view name) const noexcept override {
+        for (std::size_t i = 0; i < outputs_.size(); ++i) {
+            if (wanted_.outputs[i].name == name) return outputs_[i].as<const float>();
+        }
+        return nullptr;
+    }
+
+    void add_run(stream& on, std::int32_t first, std::int32_t n) override {
+        on.enqueue([this, &on, first, n]() -> result<void> {
+            if (on.capturing() && !device_.computes_on_host())
+                return fail(errc::unsupported, "ONNX Runtime's work cannot be part of a graph");
+            return run(first, n);
+        });
+    }
+
+    result<void> run(std::int32_t first, std::int32_t n) override {
+        auto bound = binding_of(first, n);
+        if (!bound) return tl::unexpected(std::move(bound.error()));
+        return (*bound)->run();
+    }
+
+private:
+    bound_session(std::shared_ptr<session> of, device& on, const binding_request& wanted)
+        : of_(std::move(of)),
+          device_(on),
+          wanted_(wanted),
+          input_(wanted.input) {}
+
+    [[nodiscard]] std::size_t picture_bytes() const {
+        return static_cast<std::size_t>(colours * wanted_.height * wanted_.width) * sizeof(float);
+    }
+
+    // A tensor where ONNX Runtime finds it.
+    [[nodiscard]] bound_tensor tensor(const std::string& name, std::byte* at, dimensions shape) const {
+        if (device_.computes_on_host()) at = device_.kernel_address(at);
+        return {name, reinterpret_cast<float*>(at), std::move(shape)};
+    }
+
+    result<binding*> binding_of(std::int32_t first, std::int32_t n) {
+        auto at = bindings_.find({first, n});
+        if (at != bindings_.end()) return &at->second;
+        const auto skipped = static_cast<std::size_t>(first);
+        const bound_tensor in = tensor(of_->inputs().front().name, input_ + skipped * picture_bytes(),
+                                       {n, colours, wanted_.height, wanted_.width});
+        std::vector<bound_tensor> out;
+        for (std::size_t i = 0; i < outputs_.size(); ++i) {
+            const network_output& o = wanted_.outputs[i];
+            dimensions shape{n};
+            shape.insert(shape.end(), o.shape.begin(), o.shape.end());
+            out.push_back(tensor(
+                o.name, outputs_[i].data() + skipped * static_cast<std::size_t>(o.length()) * sizeof(float), shape));
+        }
+        auto made = binding::create(of_, {&in, 1}, out);
+        if (!made) return tl::unexpected(std::move(made.error()));
+        at = bindings_.emplace(std::pair{first, n}, std::move(*made)).first;
+        return &at->second;
+    }
+
+    const std::shared_ptr<session> of_;
+    device& device_;
+    const binding_request wanted_;
+    std::byte* input_;
+    device_buffer own_input_;
+    std::vector<device_buffer> outputs_;
+    std::map<std::pair<std::int32_t, std::int32_t>, binding> bindings_;  // by first and count
+};
+
+class host_network final : public network {
+public:
+    host_network(std::shared_ptr<session> of, const picture_form& form) : of_(std::move(of)), form_(form) {}
+    picture_form form() const noexcept override { return form_; }
+    result<std::unique_ptr<bound_network>> bind(stream& on, const binding_request& wanted) override {
+        return bound_session::create(of_, on.owner(), wanted);
+    }
+
+private:
+    const std::shared_ptr<session> of_;
+    const picture_form form_;
+};
+
+class cuda_onnx_network final : public network {
+public:
+    cuda_onnx_network(std::shared_ptr<runtime> on, onnx_file model, const picture_form& form, cuda_choice how)
+        : runtime_(std::move(on)),
+          model_(std::move(model)),
+          form_(form),
+          how_(std::move(how)) {}
+
+    picture_form form() const noexcept override { return form_; }
+
+    result<std::unique_ptr<bound_network>> bind(stream& on, const binding_request& wanted) override {
+        std::optional<tensorrt_plan> plan;
+        if (how_.tensorrt) {
+            auto made = plan_for(on.owner(), wanted);
+            if (!made) return tl::unexpected(std::move(made.error()));
+            plan = std::move(*made);
+        }
+        auto of = session::load(runtime_, model_.path, threading::caller,
+                                {.home = &on, .by_tensorrt = plan ? &*plan : nullptr, .tf32 = how_.tf32});
+        if (!of) return tl::unexpected(std::move(of.error()));
+        remember((*of)->strays(), plan ? plan->folder : std::filesystem::path());
+        return bound_session::create(std::move(*of), on.owner(), wanted);
+    }
+
+    std::vector<std::string> notes() const override {
+        const std::lock_guard lock(mutex_);
+        return strays_.empty() ? std::vector<std::string>{} : std::vector{strays_};
+    }
+
+    std::vector<std::filesystem::path> engine_folders() const override {
+        const std::lock_guard lock(mutex_);
+        return folders_;
+    }
+
+private:
+    // For one picture, for a usual batch, for the largest.
+    result<tensorrt_plan> plan_for(const device& on, const binding_request& wanted) const {
+        if (auto usable = check_tensorrt(*runtime_); !usable) return tl::unexpected(std::move(usable.error()));
+        const auto version = tensorrt_version();
+        if (!version) return tl::unexpected(version.error());
+        constexpr std::int32_t usual = 4;
+        const auto batch_of = [&](std::int32_t n) { return dimensions{n, colours, wanted.height, wanted.width}; };
+        tensorrt_plan p;
+        p.half = how_.half;
+        p.input = model_.input;
+        p.smallest = batch_of(1);
+        p.usual = batch_of(std::min(usual, wanted.most));
+        p.largest = batch_of(wanted.most);
+        const std::string profile = fmt::format("{}-{}-{}", p.smallest.front(), p.usual.front(), p.largest.front());
+        p.folder = engine_folder(how_.engines, {on.architecture(), *version, model_.sha256, profile, how_.half});
+        return p;
+    }
+
+    void remember(const std::vector<std::string>& strays, const std::filesystem::path& folder) {
+        const std::lock_guard lock(mutex_);
+        if (!strays.empty()) {
+            strays_ = fmt::format("{}: {} nodes run on the CPU, with transfers that are not counted: {}",
+                                  model_.path.filename().string(), strays.size(), fmt::join(strays, ", "));
+        }
+        if (!folder.empty() && std::find(folders_.begin(), folders_.end(), folder) == folders_.end())
+            folders_.push_back(folder);
+    }
+
+    const std::shared_ptr<runtime> runtime_;
+    const onnx_file model_;
+    const picture_form form_;
+    const cuda_choice how_;
+    mutable std::mutex mutex_;
+    std::string strays_;
+    std::vector<std::filesystem::path> folders_;
+};
+
+}  // namespace
+
+std::int64_t network_output::length() const {
+    return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+std::shared_ptr<network> make_host_network(std::shared_ptr<session> of, const picture_form& form) {
+    return std::make_shared<host_network>(std::move(of), form);
+}
+
+std::shared_ptr<network> make_cuda_onnx_network(std::shared_ptr<runtime> on, const onnx_file& model,
+                                                const picture_form& form, const cuda_choice& how) {
+    return std::make_shared<cuda_onnx_network>(std::move(on), model, form, how);
+}
+
+}  // namespace faceflow::inference
