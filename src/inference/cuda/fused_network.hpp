@@ -16,11 +16,12 @@ namespace faceflow::inference {
 // The weights of a plan in a device's memory; for any number of bindings, of any size and batch. Thread-safe.
 class fused_network {
 public:
-    // Takes the weights from the pool of the stream's device, which is a CUDA device and outlives this, and adds their copy to the
-    // stream: pageable, so that it waits until they are staged, not until they have arrived. Other streams wait for an event
-    // recorded after it. errc::unsupported names the step of the plan that no kernel fits, or says what the card
+    // Takes memory for the weights from the pool of the stream's device, which is a CUDA device and outlives this, and adds their
+    // copy to the stream: pageable, so that it waits until they are staged, not until they have arrived. Other streams wait for
+    // an event recorded after it. errc::unsupported names the step of the plan that no kernel fits, or says what the card
     // lacks; errc::out_of_memory.
     [[nodiscard]] static result<std::shared_ptr<fused_network>> load(const plan& network, stream& on);
+    // After the last work that uses it.
     ~fused_network();
     fused_network(const fused_network&) = delete;
 
@@ -46,6 +47,7 @@ public:
                                                       std::int32_t height, std::int32_t width, std::int32_t most);
     fused_binding(fused_binding&&) noexcept;
     fused_binding& operator=(fused_binding&&) noexcept;
+    // After the last of its runs.
     ~fused_binding();
 
     // [most][height][width][4] halves at a device address: red, green, blue as plan_input scales them, and 0. The fourth, which is
@@ -53,7 +55,7 @@ public:
     [[nodiscard]] std::byte* input() const noexcept;
     [[nodiscard]] std::size_t input_bytes() const noexcept;
     // A vector of the plan at a device address: picture i's is at + i * output_length(name). Null and 0 for a name that is no
-    // vector of the plan.
+    // vector of the plan, null for one that never leaves a kernel.
     [[nodiscard]] const float* output(std::string_view name) const noexcept;
     [[nodiscard]] std::int32_t output_length(std::string_view name) const noexcept;
 

@@ -198,7 +198,7 @@ joined_map joined_of(const plan_convolution& c, const binding_memory& m) {
     return {m.map(c.joined), kind_of(c.join), c.joined_first, m.channels(c.joined), e.height, e.width};
 }
 
-result<std::shared_ptr<const network>> network::make(plan from, const card& on) {
+result<std::shared_ptr<network>> network::make(plan from, const card& on) {
     for (const float w : from.weights)
         if (!(std::abs(w) <= 65504.f))
             return fail(errc::unsupported, fmt::format("a weight of {} is beyond half precision", w));
@@ -209,7 +209,7 @@ result<std::shared_ptr<const network>> network::make(plan from, const card& on) 
     if (auto ok = b.build(); !ok) return tl::unexpected(ok.error());
     made->operations = b.take_operations();
     made->weights = b.take_weights();
-    return std::shared_ptr<const network>(std::move(made));
+    return made;
 }
 
 }  // namespace faceflow::inference::kernels

@@ -50,11 +50,11 @@ struct operation {
 struct network {
     plan of;
     card on;
-    std::vector<std::byte> weights;  // to be copied once; where they then lie is an argument below
+    std::vector<std::byte> weights;  // to be copied once, and then of no more use here
     std::vector<operation> operations;
 
     // errc::unsupported names the step that no kernel fits.
-    [[nodiscard]] static result<std::shared_ptr<const network>> make(plan from, const card& on);
+    [[nodiscard]] static result<std::shared_ptr<network>> make(plan from, const card& on);
 };
 
 // Channels of a map in memory.
