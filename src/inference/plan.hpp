@@ -3,14 +3,17 @@
 // floats in plain order, and each engine packs them as its kernels like them.
 //
 // File: "ffplan1\n", the length of a JSON text (32 bits, little-endian), 4 bytes of zero, that text, zeros up to a multiple of
-// 64, then the weights, each at a multiple of 64 from their beginning.
+// 64, then the weights, each at a multiple of 64 from their beginning, then the numbers. The text has the fields below under their
+// names; a slice is [offset, length], and "weights" and "numbers" are how many of them follow.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -104,8 +107,9 @@ struct plan_dense {
 };
 
 // Where the attention mesh looks again: for each head the square of `side` x `side` samples that spans its landmarks, turned as
-// the line from landmark `from` to `to`; bilinear samples of `x`, zero outside of it. From the 468 landmarks (x, y, z, in pixels
-// of the input) at the beginning of `base`. The transform of each head (2 rows of 4, map pixels from grid) goes to `transforms`.
+// the line from landmark `from` to `to`; bilinear samples of `x`, zero beyond the centres of its outermost pixels. From the 468
+// landmarks (x, y, z, in pixels of the input) at the beginning of `base`. The transform of each head (2 rows of 4, map pixels from
+// grid) goes to `transforms`.
 struct plan_attention {
     struct head {
         tensor_index y = -1;
@@ -114,12 +118,14 @@ struct plan_attention {
     };
     tensor_index x = -1, base = -1, transforms = -1;
     std::int32_t side = 0;
-    plan_slice grid;  // [4][side * side]
+    float margin = 1.5f;  // how many times as long as the extent of the landmarks a side is
+    plan_slice grid;      // [4][side * side]
     std::vector<head> heads;
 };
 
 // The landmarks of the attention mesh: those of `base`, but for those that a head has refined, which its transform brings back
-// into the picture; and two irises, each as deep as the mean of 16 of `base`.
+// into the picture; and two irises, each as deep as the mean of 16 of `base`. Points of a head are in pixels of the input, from the
+// square's centre when it is level: only the transform's offset is scaled from the map to the input.
 struct plan_landmarks {
     struct refined {
         tensor_index x = -1;    // a vector of points (x, y)

@@ -1,0 +1,9 @@
+#include "inference/cuda/kernel_table.cuh"
+
+namespace faceflow::inference::kernels {
+
+std::span<const void* const> functions_of_chains() {
+    return functions(chain_kernels{});
+}
+
+}  // namespace faceflow::inference::kernels

@@ -1,0 +1,9 @@
+#include "inference/cuda/kernel_table.cuh"
+
+namespace faceflow::inference::kernels {
+
+std::span<const void* const> functions_of_few_channels() {
+    return functions(small_blocks{});
+}
+
+}  // namespace faceflow::inference::kernels

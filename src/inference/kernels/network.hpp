@@ -1,0 +1,135 @@
+// A plan as kernels: which of them run one behind the other, what weights they take, where the tensors between them lie. It knows
+// no device: addresses are numbers to it, and launches are run by who has the kernels (src/inference/cuda; tests: the emulation).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "faceflow/result.hpp"
+#include "inference/kernels/list.hpp"
+#include "inference/plan.hpp"
+
+namespace faceflow::inference::kernels {
+
+// What decides how kernels are chosen and how the work is cut.
+struct card {
+    std::size_t shared_bytes = 48 * 1024;  // that a block of threads may have
+    std::size_t shared_of_multiprocessor = 64 * 1024;
+    std::int32_t threads_of_multiprocessor = 1024;
+    std::int32_t multiprocessors = 1;
+    bool fused = true;  // false: a kernel a step, and those for any size alone
+};
+
+// The largest parameters of a kernel.
+constexpr std::size_t most_parameter_bytes = 1024;
+
+struct launch {
+    kernel_id kernel;
+    std::int32_t step = -1;  // of the plan, the last that it does
+    std::int32_t grid_x = 1, grid_y = 1, threads = 0;
+    std::size_t shared_bytes = 0;
+    std::size_t parameter_bytes = 0;
+    alignas(16) std::array<std::byte, most_parameter_bytes> parameters;
+};
+
+class binding_memory;
+
+// One or more steps of the plan that run together.
+struct operation {
+    std::int32_t first_step = 0, last_step = 0;
+    std::vector<tensor_index> maps_read, maps_written;  // -1: the input
+    std::vector<tensor_index> vectors_read, vectors_written;
+    std::function<void(const binding_memory&, std::int32_t pictures, std::vector<launch>&)> add;
+};
+
+struct network {
+    plan of;
+    card on;
+    std::vector<std::byte> weights;  // to be copied once, and then of no more use here
+    std::vector<operation> operations;
+
+    // errc::unsupported names the step that no kernel fits.
+    [[nodiscard]] static result<std::shared_ptr<network>> make(plan from, const card& on);
+};
+
+// Channels of a map in memory.
+[[nodiscard]] constexpr std::int32_t stored_channels(std::int32_t channels) {
+    return round_up(channels, channel_step);
+}
+
+// Where the tensors of up to `most` pictures lie: the input, then maps, which share memory where one is no longer needed when the
+// other begins, and vectors, which stay.
+class tensor_placement {
+public:
+    // errc::invalid_argument for a size that the network does not take. `keep`: every map has memory of its own (tests).
+    [[nodiscard]] static result<tensor_placement> make(const network& of, std::int32_t height, std::int32_t width,
+                                                       std::int32_t most, bool keep = false);
+
+    static constexpr std::size_t nowhere = SIZE_MAX;  // of a tensor that stays within a kernel
+    struct area {
+        std::size_t at = nowhere, bytes = 0;
+        std::int32_t first = 0, last = 0;  // operations that need it
+    };
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+    [[nodiscard]] std::size_t input_bytes() const noexcept { return input_bytes_; }  // from 0 on
+    [[nodiscard]] const area& map(tensor_index i) const { return maps_[static_cast<std::size_t>(i)]; }
+    [[nodiscard]] const area& vector(tensor_index i) const { return vectors_[static_cast<std::size_t>(i)]; }
+    // Of a map of the plan, or the input (-1).
+    [[nodiscard]] plan::extent size(tensor_index i) const;
+    // Floats for each picture.
+    [[nodiscard]] std::int32_t length(tensor_index vector) const { return lengths_[static_cast<std::size_t>(vector)]; }
+    [[nodiscard]] std::int32_t height() const noexcept { return height_; }
+    [[nodiscard]] std::int32_t width() const noexcept { return width_; }
+    [[nodiscard]] std::int32_t most() const noexcept { return most_; }
+
+private:
+    [[nodiscard]] result<void> measure(const network& of);
+    void find_lives(const network& of, bool keep);
+    void place(const network& of);
+
+    std::int32_t height_ = 0, width_ = 0, most_ = 0;
+    std::size_t bytes_ = 0, input_bytes_ = 0;
+    std::vector<plan::extent> sizes_;
+    std::vector<std::int32_t> lengths_;
+    std::vector<area> maps_, vectors_;
+};
+
+// A placement in memory that is there.
+class binding_memory {
+public:
+    binding_memory(const network& of, const tensor_placement& places, std::byte* weights, std::byte* memory)
+        : of_(of),
+          places_(places),
+          weights_(weights),
+          memory_(memory) {}
+
+    [[nodiscard]] const plan& network_plan() const { return of_.of; }
+    [[nodiscard]] const card& on() const { return of_.on; }
+    // A map's first channel, or the input's.
+    [[nodiscard]] half* map(tensor_index i) const;
+    [[nodiscard]] float* vector(tensor_index i) const;
+    [[nodiscard]] plan::extent size(tensor_index i) const { return places_.size(i); }
+    [[nodiscard]] std::int32_t length(tensor_index vector) const { return places_.length(vector); }
+    [[nodiscard]] std::int32_t channels(tensor_index map) const;
+    template <class T>
+    [[nodiscard]] const T* weights(std::size_t at) const {
+        return reinterpret_cast<const T*>(weights_ + at);
+    }
+
+    // What the first `pictures` take, in order.
+    [[nodiscard]] std::vector<launch> launches(std::int32_t pictures) const;
+
+private:
+    const network& of_;
+    const tensor_placement& places_;
+    std::byte* const weights_;
+    std::byte* const memory_;
+};
+
+}  // namespace faceflow::inference::kernels

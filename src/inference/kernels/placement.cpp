@@ -1,0 +1,159 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "inference/kernels/network.hpp"
+
+namespace faceflow::inference::kernels {
+namespace {
+
+constexpr std::size_t tensor_alignment = 256;
+
+std::size_t aligned(std::size_t bytes) {
+    return (bytes + tensor_alignment - 1) / tensor_alignment * tensor_alignment;
+}
+
+// Of the plan's vectors, those that a head fills cell by cell are so many cells long: the map whose cells they are, or -1.
+std::vector<tensor_index> maps_of_vectors(const plan& p) {
+    std::vector<tensor_index> maps(p.vectors.size(), -1);
+    for (const plan_step& s : p.steps) {
+        const auto* head = std::get_if<plan_head>(&s);
+        if (head == nullptr) continue;
+        for (const plan_head::part& part : head->parts)
+            maps[static_cast<std::size_t>(part.y)] = head->x;
+    }
+    return maps;
+}
+
+}  // namespace
+
+plan::extent tensor_placement::size(tensor_index i) const {
+    return i < 0 ? plan::extent{height_, width_} : sizes_[static_cast<std::size_t>(i)];
+}
+
+result<tensor_placement> tensor_placement::make(const network& of, std::int32_t height, std::int32_t width,
+                                                std::int32_t most, bool keep) {
+    const plan_input& in = of.of.input;
+    const bool fits = in.height > 0 ? height == in.height && width == in.width
+                                    : height > 0 && width > 0 && height % in.multiple == 0 && width % in.multiple == 0;
+    if (!fits || most < 1) {
+        return fail(errc::invalid_argument,
+                    fmt::format("{} pictures of {} x {} for a network that takes {}", most, width, height,
+                                in.height > 0 ? fmt::format("{} x {}", in.width, in.height)
+                                              : fmt::format("multiples of {}", in.multiple)));
+    }
+    tensor_placement made;
+    made.height_ = height;
+    made.width_ = width;
+    made.most_ = most;
+    if (auto ok = made.measure(of); !ok) return tl::unexpected(ok.error());
+    made.find_lives(of, keep);
+    made.place(of);
+    return made;
+}
+
+result<void> tensor_placement::measure(const network& of) {
+    const plan& p = of.of;
+    // Kernels count pixels in 32 bits, rows in runs of 4, and a little beyond the last.
+    constexpr std::int64_t most_pixels = std::numeric_limits<std::int32_t>::max() - 65536;
+    const auto pixels = [this](plan::extent e) { return std::int64_t{e.height} * e.width * most_; };
+    const auto countable = [&](plan::extent e) { return pixels({e.height, round_up(e.width, 4)}) <= most_pixels; };
+    bool small = countable({height_, width_});
+    input_bytes_ = static_cast<std::size_t>(pixels({height_, width_})) * sizeof(half4);
+    for (const plan_map& m : p.maps) {
+        sizes_.push_back(p.size_of(m, height_, width_));
+        small = small && countable(sizes_.back());
+        maps_.push_back({nowhere, static_cast<std::size_t>(pixels(sizes_.back())) *
+                                      static_cast<std::size_t>(stored_channels(m.channels)) * sizeof(half)});
+    }
+    const std::vector<tensor_index> cells = maps_of_vectors(p);
+    for (std::size_t i = 0; i < p.vectors.size(); ++i) {
+        std::int64_t length = p.vectors[i].length;
+        if (cells[i] >= 0) {
+            const plan::extent e = size(cells[i]);
+            length *= std::int64_t{e.height} * e.width;
+        }
+        small = small && length <= most_pixels;
+        lengths_.push_back(static_cast<std::int32_t>(length));
+        vectors_.push_back(
+            {nowhere, static_cast<std::size_t>(length) * static_cast<std::size_t>(most_) * sizeof(float)});
+    }
+    if (small) return {};
+    return fail(
+        errc::invalid_argument,
+        fmt::format("{} pictures of {} x {} are too much for one go; take fewer at a time", most_, width_, height_));
+}
+
+void tensor_placement::find_lives(const network& of, bool keep) {
+    const auto end = static_cast<std::int32_t>(of.operations.size());
+    for (area& m : maps_)
+        m.first = end;
+    for (area& v : vectors_)
+        v.first = end;
+    for (std::int32_t i = 0; i < end; ++i) {
+        const operation& o = of.operations[static_cast<std::size_t>(i)];
+        for (const tensor_index m : o.maps_written) {
+            area& a = maps_[static_cast<std::size_t>(m)];
+            a.first = std::min(a.first, i);
+            a.last = std::max(a.last, keep ? end : i);
+        }
+        for (const tensor_index m : o.maps_read)
+            if (m >= 0) maps_[static_cast<std::size_t>(m)].last = std::max(maps_[static_cast<std::size_t>(m)].last, i);
+        for (const tensor_index v : o.vectors_written)
+            vectors_[static_cast<std::size_t>(v)] = {nowhere, vectors_[static_cast<std::size_t>(v)].bytes, 0, end};
+    }
+}
+
+// First fit, in the order of their beginnings.
+void tensor_placement::place(const network& of) {
+    bytes_ = aligned(input_bytes_);
+    const auto end = static_cast<std::int32_t>(of.operations.size());
+    std::vector<area*> order;
+    for (auto* list : {&vectors_, &maps_})
+        for (area& a : *list)
+            if (a.first < end && a.bytes > 0) order.push_back(&a);
+    std::stable_sort(order.begin(), order.end(), [](const area* a, const area* b) { return a->first < b->first; });
+    std::vector<const area*> placed;
+    for (area* a : order) {
+        std::vector<std::pair<std::size_t, std::size_t>> busy;
+        for (const area* other : placed)
+            if (other->last >= a->first) busy.emplace_back(other->at, other->at + aligned(other->bytes));
+        std::sort(busy.begin(), busy.end());
+        a->at = aligned(input_bytes_);
+        for (const auto& [from, to] : busy) {
+            if (from >= a->at + a->bytes) break;
+            a->at = std::max(a->at, to);
+        }
+        bytes_ = std::max(bytes_, a->at + aligned(a->bytes));
+        placed.push_back(a);
+    }
+}
+
+half* binding_memory::map(tensor_index i) const {
+    const std::size_t at = i < 0 ? 0 : places_.map(i).at;
+    return at == tensor_placement::nowhere ? nullptr : reinterpret_cast<half*>(memory_ + at);
+}
+
+float* binding_memory::vector(tensor_index i) const {
+    const std::size_t at = places_.vector(i).at;
+    return at == tensor_placement::nowhere ? nullptr : reinterpret_cast<float*>(memory_ + at);
+}
+
+std::int32_t binding_memory::channels(tensor_index map) const {
+    return stored_channels(of_.of.maps[static_cast<std::size_t>(map)].channels);
+}
+
+std::vector<launch> binding_memory::launches(std::int32_t pictures) const {
+    std::vector<launch> all;
+    for (const operation& o : of_.operations) {
+        const std::size_t before = all.size();
+        o.add(*this, pictures, all);
+        for (std::size_t i = before; i < all.size(); ++i)
+            all[i].step = o.last_step;
+    }
+    return all;
+}
+
+}  // namespace faceflow::inference::kernels

@@ -1,0 +1,126 @@
+// simt.hpp without CUDA: what threads do together is done by an emulation, which is linked into tests alone
+// (tests/helpers/simt_emulation.hpp); arithmetic is done here, rounded as the cards round.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+
+#include "inference/kernels/simt.hpp"
+
+namespace faceflow::inference::kernels {
+
+// See simt_cuda.hpp for what these do.
+[[nodiscard]] int thread();
+[[nodiscard]] int block_x();
+[[nodiscard]] int block_y();
+[[nodiscard]] int blocks_x();
+[[nodiscard]] std::byte* shared_memory();
+void barrier();
+void copy_async(half8* to_shared, const half8* from);
+void copy_async_if(bool there, half8* to_shared, const half8* from);
+void wait_for_copies();
+void wait_for_previous_kernel();
+void let_next_kernel_start();
+void load_matrices(half2 (&to)[4], const half* shared_row);
+void multiply(float* sums, const half2 (&a)[4], half2 b0, half2 b1);
+[[nodiscard]] float exchange_xor(float v, int mask);
+
+// Wide words lie at multiples of their size: a card would stop there.
+void require_aligned(const void* address, std::size_t to);
+
+template <class T>
+[[nodiscard]] T load(const T* from) {
+    require_aligned(from, alignof(T));
+    T v;
+    std::memcpy(&v, from, sizeof v);
+    return v;
+}
+template <class T>
+[[nodiscard]] T load_constant(const T* from) {
+    return load(from);
+}
+template <class T>
+void store(T* to, T v) {
+    require_aligned(to, alignof(T));
+    std::memcpy(to, &v, sizeof v);
+}
+
+[[nodiscard]] inline float to_float(std::uint16_t bits) {
+    const std::uint32_t sign = (bits & 0x8000u) << 16, rest = bits & 0x7fffu;
+    std::uint32_t wide;
+    if (rest >= 0x7c00u) {
+        wide = sign | 0x7f800000u | (rest & 0x3ffu) << 13;  // infinite, or not a number
+    } else if (rest >= 0x400u) {
+        wide = sign | ((rest << 13) + 0x38000000u);
+    } else {  // below 2^-14 steps are of 2^-24
+        const float v = static_cast<float>(rest) * 0x1p-24f;
+        return sign != 0 ? -v : v;
+    }
+    float v;
+    std::memcpy(&v, &wide, 4);
+    return v;
+}
+
+// To the nearest; halfway, to the even one.
+[[nodiscard]] inline std::uint16_t to_half(float v) {
+    std::uint32_t wide;
+    std::memcpy(&wide, &v, 4);
+    const std::uint32_t sign = wide >> 16 & 0x8000u, rest = wide & 0x7fffffffu;
+    if (rest > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7fffu);
+    if (rest >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // from 65520 on
+    if (rest < 0x38800000u) {
+        // Adding 1/2 has the float's own rounding leave steps of 2^-24.
+        float small;
+        std::memcpy(&small, &rest, 4);
+        small += 0.5f;
+        std::uint32_t steps;
+        std::memcpy(&steps, &small, 4);
+        return static_cast<std::uint16_t>(sign | (steps - 0x3f000000u));
+    }
+    const std::uint32_t rounded = rest + 0xfffu + (rest >> 13 & 1u);
+    return static_cast<std::uint16_t>(sign | (rounded - 0x38000000u) >> 13);
+}
+
+[[nodiscard]] inline half2 pack(float first, float second) {
+    return to_half(first) | static_cast<half2>(to_half(second)) << 16;
+}
+[[nodiscard]] inline float first_of(half2 v) {
+    return to_float(static_cast<std::uint16_t>(v));
+}
+[[nodiscard]] inline float second_of(half2 v) {
+    return to_float(static_cast<std::uint16_t>(v >> 16));
+}
+// The product of two halves is exact in a double, and the sum nearly always: rounding it to a float first then shows in one of
+// many thousand.
+[[nodiscard]] inline half2 multiply_add(half2 a, half2 b, half2 c) {
+    const auto once = [](float x, float y, float z) { return static_cast<float>(static_cast<double>(x) * y + z); };
+    return pack(once(first_of(a), first_of(b), first_of(c)), once(second_of(a), second_of(b), second_of(c)));
+}
+[[nodiscard]] inline half2 add(half2 a, half2 b) {
+    return pack(first_of(a) + first_of(b), second_of(a) + second_of(b));
+}
+// Where one is not a number, neither is the result, unlike on a card: what reads memory that nobody wrote is then seen.
+[[nodiscard]] inline float larger(float a, float b) {
+    return a > b || a != a ? a : b;
+}
+[[nodiscard]] inline float smaller(float a, float b) {
+    return a < b || a != a ? a : b;
+}
+[[nodiscard]] inline half2 larger(half2 a, half2 b) {
+    return pack(larger(first_of(a), first_of(b)), larger(second_of(a), second_of(b)));
+}
+[[nodiscard]] inline half2 smaller(half2 a, half2 b) {
+    return pack(smaller(first_of(a), first_of(b)), smaller(second_of(a), second_of(b)));
+}
+
+[[nodiscard]] inline float fused_multiply_add(float a, float b, float c) {
+    return std::fma(a, b, c);
+}
+[[nodiscard]] inline float square_root(float v) {
+    return std::sqrt(v);
+}
+[[nodiscard]] inline float exponential(float v) {
+    return std::exp(v);
+}
+
+}  // namespace faceflow::inference::kernels

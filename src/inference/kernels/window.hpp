@@ -1,0 +1,42 @@
+// Pieces of the input in shared memory, and the 3 x 3 convolution of them: pixels are four halves, red, green, blue and one
+// without weight. A product takes 16 inputs at a time, which are four taps; the ninth tap stands with seven empty ones.
+#pragma once
+
+#include "inference/kernels/fragments.hpp"
+
+namespace faceflow::inference::kernels {
+
+constexpr int pixel_halves = 4;
+constexpr int first_steps = 3;  // of 16 inputs: 9 taps of 4
+
+// `Rows` x `Columns` pixels from row y0 and column x0 on, zero outside of the picture. Two at a time: x0, Columns and the width are
+// even. Waited for by wait_for_copies.
+template <int Rows, int Columns, int Threads>
+FACEFLOW_DEVICE void load_window(half* window, const half* picture, int y0, int x0, int height, int width) {
+    static_assert(Columns % 2 == 0);
+    constexpr int pairs = Columns / 2;
+    for (int i = thread(); i < Rows * pairs; i += Threads) {
+        const int y = y0 + i / pairs, x = x0 + i % pairs * 2;
+        const bool there = y >= 0 && y < height && x >= 0 && x < width;
+        const half* const from = there ? picture + (static_cast<std::size_t>(y) * width + x) * pixel_halves : picture;
+        copy_async_if(there, reinterpret_cast<half8*>(window) + i, reinterpret_cast<const half8*>(from));
+    }
+}
+
+// Adds the convolution of two pixels of 16: those whose windows begin at at[0] and at[1], in rows of `columns` pixels.
+FACEFLOW_DEVICE void convolve_window(tile_sums& sums, int columns, const half* const (&at)[2],
+                                     const half8 (&weights)[first_steps], int quarter) {
+    FACEFLOW_UNROLL
+    for (int s = 0; s < first_steps; ++s) {
+        half2 a[4];
+        FACEFLOW_UNROLL
+        for (int k = 0; k < 4; ++k) {  // one pixel, the other; then both eight inputs, which are two taps, on
+            const int tap = s * 4 + quarter / 2 + k / 2 * 2;
+            const half* const from = at[k % 2] + (tap / 3 * columns + tap % 3) * pixel_halves + quarter % 2 * 2;
+            a[k] = tap < 9 ? load(reinterpret_cast<const half2*>(from)) : half2{0};
+        }
+        multiply(sums, a, weights[s]);
+    }
+}
+
+}  // namespace faceflow::inference::kernels

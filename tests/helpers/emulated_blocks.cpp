@@ -1,0 +1,12 @@
+#include "helpers/emulated_kernels.hpp"
+
+namespace faceflow::emulation {
+
+std::span<const emulated_kernel> emulated_few_channels() {
+    return emulated(inference::kernels::small_blocks{});
+}
+std::span<const emulated_kernel> emulated_many_channels() {
+    return emulated(inference::kernels::large_blocks{});
+}
+
+}  // namespace faceflow::emulation

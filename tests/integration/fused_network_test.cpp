@@ -1,0 +1,274 @@
+// Whole networks on our own kernels, run by the emulation on the CPU: every tensor beside ONNX Runtime's in single precision.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <sstream>
+
+#include "helpers/emulated_network.hpp"
+#include "inference/catalogue.hpp"
+#include "inference/session.hpp"
+#include "media/source.hpp"
+#include "support.hpp"
+#include "vision/sample.hpp"
+
+namespace faceflow {
+namespace {
+
+namespace fs = std::filesystem;
+using emulation::emulated_network;
+using inference::plan;
+using inference::kernels::card;
+using inference::kernels::network;
+
+// A network, its graph with all tensors as outputs, and what it looks at here.
+struct subject {
+    std::string name;
+    fs::path model, all_outputs;
+    std::int32_t height, width;
+    std::vector<float> graph_range;  // that of its colours in the graph
+};
+
+subject mesh() {
+    return {"mesh",
+            test::checkout() / "models/face_landmark_with_attention.onnx",
+            test::program("face_landmark_with_attention_all.onnx"),
+            192,
+            192,
+            {0, 1}};
+}
+subject blazeface() {
+    return {"blazeface",
+            test::checkout() / "models/face_detection_full_range.onnx",
+            test::program("face_detection_full_range_all.onnx"),
+            192,
+            192,
+            {-1, 1}};
+}
+// Of 160 x 96, the last map is 5 x 3: no multiple of anything.
+subject retinaface(std::int32_t height = 96, std::int32_t width = 160) {
+    return {"retinaface",
+            test::checkout() / "assets/models/retinaface_mnet25.onnx",
+            test::program("retinaface_mnet25_all.onnx"),
+            height,
+            width,
+            {0, 255}};
+}
+
+// One of the crops of the goldens as colours of 0..1, by the product's own decoding; in the middle of a frame of that size.
+std::vector<float> crop(int number, std::int32_t height, std::int32_t width) {
+    auto source = media::open_source(
+        (fs::path(FACEFLOW_TEST_DATA) / "goldens" / ("crop" + std::to_string(number) + ".png")).string(), {});
+    EXPECT_OK(source);
+    auto read = (*source)->next();
+    EXPECT_OK(read);
+    const image& picture = (*read)->frame.picture;
+    // Frame pixels from tensor pixels: the crop's height fills the frame's.
+    const float scale = static_cast<float>(picture.height) / static_cast<float>(height);
+    const float left = (static_cast<float>(picture.width) - scale * static_cast<float>(width)) / 2;
+    const vision::affine to_frame{scale, 0, left, 0, scale, 0};
+    std::vector<float> planar(static_cast<std::size_t>(3 * height * width));
+    vision::sample(vision::make_sampling_source(picture), to_frame, {planar.data(), width, height, 1, 0});
+    std::vector<float> rgb(planar.size());
+    const std::size_t pixels = planar.size() / 3;
+    for (std::size_t i = 0; i < pixels; ++i)
+        for (std::size_t c = 0; c < 3; ++c)
+            rgb[i * 3 + c] = planar[c * pixels + i];
+    return rgb;
+}
+
+// What the graph makes of a picture.
+class reference {
+public:
+    explicit reference(const subject& s) : subject_(s) {
+        auto runtime = inference::runtime::create({1});
+        EXPECT_OK(runtime);
+        auto session = inference::session::load(*runtime, s.all_outputs, inference::threading::caller);
+        EXPECT_OK(session);
+        session_ = *session;
+        auto shapes = session_->output_shapes({1, 3, s.height, s.width});
+        EXPECT_OK(shapes);
+        shapes_ = *shapes;
+    }
+
+    struct tensor {
+        std::vector<std::int64_t> shape;
+        std::vector<float> values;
+    };
+
+    void run(const std::vector<float>& rgb) {
+        const std::size_t pixels = rgb.size() / 3;
+        std::vector<float> planar(rgb.size());
+        const float low = subject_.graph_range[0], high = subject_.graph_range[1];
+        for (std::size_t i = 0; i < pixels; ++i)
+            for (std::size_t c = 0; c < 3; ++c)
+                planar[c * pixels + i] = rgb[i * 3 + c] * (high - low) + low;
+        std::vector<inference::bound_tensor> outputs;
+        for (std::size_t i = 0; i < shapes_.size(); ++i) {
+            const std::string& name = session_->outputs()[i].name;
+            std::size_t n = 1;
+            for (const std::int64_t d : shapes_[i])
+                n *= static_cast<std::size_t>(d);
+            tensors_[name] = {shapes_[i], std::vector<float>(n)};
+            outputs.push_back({name, tensors_[name].values.data(), shapes_[i]});
+        }
+        const inference::bound_tensor input{
+            session_->inputs().front().name, planar.data(), {1, 3, subject_.height, subject_.width}};
+        auto bound = inference::binding::create(session_, {&input, 1}, outputs);
+        EXPECT_OK(bound);
+        EXPECT_OK(bound->run());
+    }
+
+    const tensor* find(const std::string& name) const {
+        const auto at = tensors_.find(name);
+        return at == tensors_.end() ? nullptr : &at->second;
+    }
+    // Rows, columns, channels; empty for a name that the graph does not have.
+    std::vector<float> map(const std::string& name, std::int32_t channels) const {
+        const tensor* const t = find(name);
+        if (t == nullptr || t->values.empty()) return {};
+        const auto count = static_cast<std::size_t>(channels);
+        const std::size_t pixels = t->values.size() / count;
+        std::vector<float> out(t->values.size());
+        for (std::size_t i = 0; i < pixels; ++i)
+            for (std::size_t c = 0; c < count; ++c)
+                out[i * count + c] = t->values[c * pixels + i];
+        return out;
+    }
+    // "a+b" is b behind a.
+    std::vector<float> vector(const std::string& name) const {
+        std::vector<float> all;
+        std::stringstream parts(name);
+        for (std::string part; std::getline(parts, part, '+');) {
+            const tensor* const t = find(part);
+            if (t == nullptr) return {};
+            all.insert(all.end(), t->values.begin(), t->values.end());
+        }
+        return all;
+    }
+
+private:
+    subject subject_;
+    std::shared_ptr<inference::session> session_;
+    std::vector<std::vector<std::int64_t>> shapes_;
+    std::map<std::string, tensor> tensors_;
+};
+
+// The root of the sum of squares of the differences, for that of `b`; not a number when one of `a` is none.
+double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
+    EXPECT_EQ(a.size(), b.size());
+    if (a.size() != b.size()) return 1;
+    double difference = 0, size = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        difference += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
+        size += static_cast<double>(b[i]) * b[i];
+    }
+    return std::sqrt(difference / std::max(size, 1e-12));
+}
+
+class fused_networks : public testing::TestWithParam<bool> {
+protected:
+    void SetUp() override {
+        if (!emulation::available()) GTEST_SKIP() << "the emulation's fibres are beyond ThreadSanitizer";
+    }
+
+    static card on() {
+        card c = emulation::large_card();
+        c.fused = GetParam();
+        return c;
+    }
+
+    static bool missing(const subject& s) { return !fs::exists(s.model) || !fs::exists(s.all_outputs); }
+
+    static plan plan_of(const subject& s) {
+        auto hash = inference::sha256_of(s.model);
+        EXPECT_OK(hash);
+        auto loaded = inference::load_plan(s.model, *hash);
+        EXPECT_OK(loaded);
+        return *std::move(loaded);
+    }
+
+    static emulated_network emulated(const subject& s, std::int32_t most, const card& c, bool keep = true) {
+        auto made = network::make(plan_of(s), c);
+        EXPECT_OK(made);
+        auto there = emulated_network::make(*made, s.height, s.width, most, keep);
+        EXPECT_OK(there);
+        return *std::move(there);
+    }
+
+    static void show(emulated_network& n, std::int32_t picture, const std::vector<float>& rgb) {
+        std::vector<float> scaled(rgb.size());
+        for (std::size_t i = 0; i < rgb.size(); ++i)
+            scaled[i] = rgb[i] * n.plan().input.scale + n.plan().input.bias;
+        n.set_input(picture, scaled);
+    }
+
+    // Every tensor of a picture. What the last fused step of a level adds to a map stays in its kernel: `whole` says which channels
+    // of a map are there.
+    static void compare(const subject& s, emulated_network& n, std::int32_t picture, const reference& r) {
+        double worst = 0;
+        std::string worst_name;
+        const auto note = [&](const std::string& name, double error) {
+            EXPECT_LT(error, 2e-2) << name;
+            EXPECT_FALSE(std::isnan(error)) << name;
+            if (error > worst) worst = error, worst_name = name;
+        };
+        for (std::size_t i = 0; i < n.plan().maps.size(); ++i) {
+            const inference::plan_map& m = n.plan().maps[i];
+            const auto index = static_cast<inference::tensor_index>(i);
+            std::vector<float> wanted = r.map(m.name, m.channels);
+            if (!n.has_map(index) || wanted.empty()) continue;
+            std::vector<float> own = n.map(index, picture);
+            const auto channels = static_cast<std::size_t>(m.channels);
+            const auto stored = static_cast<std::size_t>(inference::kernels::stored_channels(m.channels));
+            const bool part = GetParam() && m.name.find("concat_relu") != std::string::npos;
+            const std::size_t there = part ? 48 : channels;
+            std::vector<float> a, b;
+            for (std::size_t k = 0; k < own.size(); ++k) {
+                const std::size_t c = k % stored;
+                if (c < there) {
+                    a.push_back(own[k]);
+                    b.push_back(wanted[k / stored * channels + c]);
+                } else if (c >= channels) {
+                    ASSERT_EQ(own[k], 0.f) << m.name << ": a channel that only fills up";
+                }
+            }
+            note(m.name, relative_error(a, b));
+        }
+        for (std::size_t i = 0; i < n.plan().vectors.size(); ++i) {
+            const std::string& name = n.plan().vectors[i].name;
+            const auto index = static_cast<inference::tensor_index>(i);
+            const std::vector<float> wanted = r.vector(name);
+            if (n.has_vector(index) && !wanted.empty()) note(name, relative_error(n.vector(index, picture), wanted));
+        }
+        std::printf("%s, %s: largest relative error %.2e (%s)\n", s.name.c_str(),
+                    GetParam() ? "fused" : "a kernel a step", worst, worst_name.c_str());
+    }
+
+    static void run_and_compare(const subject& s) {
+        if (missing(s)) GTEST_SKIP() << s.model << " is absent: run tools/setup.sh";
+        emulated_network n = emulated(s, 1, on());
+        const std::vector<float> rgb = crop(0, s.height, s.width);
+        show(n, 0, rgb);
+        ASSERT_OK(n.run(1));
+        reference r(s);
+        r.run(rgb);
+        compare(s, n, 0, r);
+    }
+};
+
+TEST_P(fused_networks, every_tensor_of_the_mesh_is_what_the_graph_makes) {
+    run_and_compare(mesh());
+}
+TEST_P(fused_networks, every_tensor_of_blazeface_is_what_the_graph_makes) {
+    run_and_compare(blazeface());
+}
+TEST_P(fused_networks, every_tensor_of_retinaface_is_what_the_graph_makes) {
+    run_and_compare(retinaface());
+}
+
+INSTANTIATE_TEST_SUITE_P(kernels, fused_networks, testing::Bool(),
+                         [](const auto& i) { return i.param ? "fused" : "a_kernel_a_step"; });
+
+}  // namespace
+}  // namespace faceflow
