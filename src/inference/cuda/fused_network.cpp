@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "device/cuda/cuda_stream.hpp"
@@ -90,7 +92,7 @@ result<std::shared_ptr<fused_network>> fused_network::load(const plan& network, 
         return fail(
             errc::unsupported,
             fmt::format("CUDA device {} has compute capability {}.{}, and kernels need tensor cores as those of "
-                        "7.5 on; use --inference onnx",
+                        "7.5 on; use --inference cuda",
                         index, capability / 10, capability % 10));
     }
     const kernels::card card = card_of(index);
@@ -100,11 +102,7 @@ result<std::shared_ptr<fused_network>> fused_network::load(const plan& network, 
     std::vector<std::byte> weights = std::exchange((*made)->weights, {});
     auto memory = device_buffer::allocate(on.owner().pool(), std::max<std::size_t>(weights.size(), 1));
     if (!memory) return tl::unexpected(memory.error());
-    if (auto ok = transfer(on, direction::host_to_device, memory->data(), {weights.data(), weights.size(), false},
-                           weights.size(), {stage::capture, {}});
-        !ok) {
-        return tl::unexpected(ok.error());
-    }
+    bring_constants(on, memory->data(), weights);
     auto i = std::make_unique<impl>();
     i->made = *std::move(made);
     i->weights = *std::move(memory);
@@ -121,17 +119,18 @@ std::size_t fused_network::device_bytes() const noexcept {
 }
 
 struct fused_binding::impl {
-    impl(std::shared_ptr<fused_network> network, kernels::tensor_placement where, device_buffer from)
+    impl(std::shared_ptr<fused_network> network, kernels::tensor_placement where, device_buffer from,
+         std::byte* its_input)
         : of(std::move(network)),
           places(std::move(where)),
           memory(std::move(from)),
-          bound(*of->get().made, places, of->get().weights.data(), memory.data()),
-          lists(static_cast<std::size_t>(places.most()) + 1) {}
+          input(its_input != nullptr ? its_input : memory.data()),
+          bound(*of->get().made, places, of->get().weights.data(), memory.data(), input) {}
     impl(const impl&) = delete;
 
-    const std::vector<kernels::launch>& list(std::int32_t n) {
-        auto& l = lists[static_cast<std::size_t>(n)];
-        if (l.empty()) l = bound.launches(n);
+    const std::vector<kernels::launch>& list(std::int32_t first, std::int32_t n) {
+        auto& l = lists[{first, n}];
+        if (l.empty()) l = bound.launches(n, first);
         return l;
     }
     // -1 for a name that is no vector's.
@@ -145,8 +144,10 @@ struct fused_binding::impl {
     std::shared_ptr<fused_network> of;
     kernels::tensor_placement places;
     device_buffer memory;
+    std::byte* input;
     kernels::binding_memory bound;
-    std::vector<std::vector<kernels::launch>> lists;  // by the number of pictures
+    std::map<std::pair<std::int32_t, std::int32_t>, std::vector<kernels::launch>>
+        lists;  // by the first and the number of pictures
 };
 
 fused_binding::fused_binding(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
@@ -155,19 +156,22 @@ fused_binding& fused_binding::operator=(fused_binding&&) noexcept = default;
 fused_binding::~fused_binding() = default;
 
 result<fused_binding> fused_binding::create(std::shared_ptr<fused_network> of, stream& on, std::int32_t height,
-                                            std::int32_t width, std::int32_t most) {
-    auto places = kernels::tensor_placement::make(*of->get().made, height, width, most);
+                                            std::int32_t width, std::int32_t most, std::byte* input) {
+    using where = kernels::tensor_placement::input;
+    auto places = kernels::tensor_placement::make(*of->get().made, height, width, most, false,
+                                                  input == nullptr ? where::here : where::elsewhere);
     if (!places) return tl::unexpected(places.error());
     auto memory = device_buffer::allocate(on.owner().pool(), places->bytes());
     if (!memory) return tl::unexpected(memory.error());
-    static_cast<cuda_stream&>(on).submit("clearing a network's input", [&](cudaStream_t s) {
-        return cudaMemsetAsync(memory->data(), 0, places->input_bytes(), s);
+    // What is computed beyond the pictures of a pass is left out, but is to be of numbers all the same.
+    static_cast<cuda_stream&>(on).submit("clearing a network's memory", [&](cudaStream_t s) {
+        return cudaMemsetAsync(memory->data(), 0, memory->bytes(), s);
     });
-    return fused_binding(std::make_unique<impl>(std::move(of), *std::move(places), *std::move(memory)));
+    return fused_binding(std::make_unique<impl>(std::move(of), *std::move(places), *std::move(memory), input));
 }
 
 std::byte* fused_binding::input() const noexcept {
-    return impl_->memory.data();
+    return impl_->input;
 }
 
 std::size_t fused_binding::input_bytes() const noexcept {
@@ -184,8 +188,9 @@ std::int32_t fused_binding::output_length(std::string_view name) const noexcept 
     return i < 0 ? 0 : impl_->places.length(i);
 }
 
-void fused_binding::add_run(stream& on, std::int32_t n) {
-    const std::vector<kernels::launch>& all = impl_->list(n);
+void fused_binding::add_run(stream& on, std::int32_t first, std::int32_t n) {
+    if (on.relaunching()) return;
+    const std::vector<kernels::launch>& all = impl_->list(first, n);
     static_cast<cuda_stream&>(on).submit("a network's kernels", [&](cudaStream_t s) {
         for (const kernels::launch& l : all)
             if (const cudaError_t status = add_launch(s, l, impl_->of->get().early_start); status != cudaSuccess)
@@ -195,7 +200,7 @@ void fused_binding::add_run(stream& on, std::int32_t n) {
 }
 
 std::size_t fused_binding::launches(std::int32_t n) {
-    return impl_->list(n).size();
+    return impl_->list(0, n).size();
 }
 
 std::size_t fused_binding::device_bytes() const noexcept {

@@ -41,17 +41,19 @@ private:
 // time, and on one stream at a time: runs share the memory.
 class fused_binding {
 public:
-    // From the pool of the stream's device, the network's. Adds a memset of the input to the stream, and does not wait.
-    // errc::invalid_argument for a size that the network does not take; errc::out_of_memory.
+    // From the pool of the stream's device, the network's. `input`: where the pictures lie, if not in memory of its own; it outlives
+    // the binding. Adds a memset of its own memory to the stream, and does not wait. errc::invalid_argument for a size that
+    // the network does not take; errc::out_of_memory.
     [[nodiscard]] static result<fused_binding> create(std::shared_ptr<fused_network> of, stream& on,
-                                                      std::int32_t height, std::int32_t width, std::int32_t most);
+                                                      std::int32_t height, std::int32_t width, std::int32_t most,
+                                                      std::byte* input = nullptr);
     fused_binding(fused_binding&&) noexcept;
     fused_binding& operator=(fused_binding&&) noexcept;
     // After the last of its runs.
     ~fused_binding();
 
-    // [most][height][width][4] halves at a device address: red, green, blue as plan_input scales them, and 0. The fourth, which is
-    // there from the beginning, may be written, but only to be a number: its weights are 0.
+    // [most][height][width][4] halves at a device address: red, green, blue as plan_input scales them, and a fourth that may be any
+    // number: its weights are 0.
     [[nodiscard]] std::byte* input() const noexcept;
     [[nodiscard]] std::size_t input_bytes() const noexcept;
     // A vector of the plan at a device address: picture i's is at + i * output_length(name). Null and 0 for a name that is no
@@ -59,9 +61,9 @@ public:
     [[nodiscard]] const float* output(std::string_view name) const noexcept;
     [[nodiscard]] std::int32_t output_length(std::string_view name) const noexcept;
 
-    // Adds the launches for the first `n` pictures, 1 to `most`; may be captured. Neither allocates on the device nor waits.
-    // What a picture comes to does not depend on n, nor on its place. A launch that fails is the stream's error.
-    void add_run(stream& on, std::int32_t n);
+    // Adds the launches for `n` pictures, 1 to `most`, from picture `first` on; may be captured. Neither allocates on the device nor
+    // waits. What a picture comes to does not depend on n, nor on its place. A launch that fails is the stream's error.
+    void add_run(stream& on, std::int32_t first, std::int32_t n);
     // How many those are.
     [[nodiscard]] std::size_t launches(std::int32_t n);
     // What it holds of the pool.

@@ -62,13 +62,14 @@ struct network {
     return round_up(channels, channel_step);
 }
 
-// Where the tensors of up to `most` pictures lie: the input, then maps, which share memory where one is no longer needed when the
+// Where the tensors of up to `most` pictures lie: the input, unless it is elsewhere, then maps, which share memory where one is no longer needed when the
 // other begins, and vectors, which stay.
 class tensor_placement {
 public:
+    enum class input : std::uint8_t { here, elsewhere };
     // errc::invalid_argument for a size that the network does not take. `keep`: every map has memory of its own (tests).
     [[nodiscard]] static result<tensor_placement> make(const network& of, std::int32_t height, std::int32_t width,
-                                                       std::int32_t most, bool keep = false);
+                                                       std::int32_t most, bool keep = false, input lies = input::here);
 
     static constexpr std::size_t nowhere = SIZE_MAX;  // of a tensor that stays within a kernel
     struct area {
@@ -77,7 +78,7 @@ public:
     };
 
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-    [[nodiscard]] std::size_t input_bytes() const noexcept { return input_bytes_; }  // from 0 on
+    [[nodiscard]] std::size_t input_bytes() const noexcept { return input_bytes_; }  // from 0 on, if they are here
     [[nodiscard]] const area& map(tensor_index i) const { return maps_[static_cast<std::size_t>(i)]; }
     [[nodiscard]] const area& vector(tensor_index i) const { return vectors_[static_cast<std::size_t>(i)]; }
     // Of a map of the plan, or the input (-1).
@@ -95,6 +96,7 @@ private:
 
     std::int32_t height_ = 0, width_ = 0, most_ = 0;
     std::size_t bytes_ = 0, input_bytes_ = 0;
+    std::size_t begin_ = 0;  // of what comes behind the input
     std::vector<plan::extent> sizes_;
     std::vector<std::int32_t> lengths_;
     std::vector<area> maps_, vectors_;
@@ -103,11 +105,14 @@ private:
 // A placement in memory that is there.
 class binding_memory {
 public:
-    binding_memory(const network& of, const tensor_placement& places, std::byte* weights, std::byte* memory)
+    // `input`: where the pictures lie; null: at the beginning of `memory`.
+    binding_memory(const network& of, const tensor_placement& places, std::byte* weights, std::byte* memory,
+                   std::byte* input = nullptr)
         : of_(of),
           places_(places),
           weights_(weights),
-          memory_(memory) {}
+          memory_(memory),
+          input_(input != nullptr ? input : memory) {}
 
     [[nodiscard]] const plan& network_plan() const { return of_.of; }
     [[nodiscard]] const card& on() const { return of_.on; }
@@ -122,14 +127,16 @@ public:
         return reinterpret_cast<const T*>(weights_ + at);
     }
 
-    // What the first `pictures` take, in order.
-    [[nodiscard]] std::vector<launch> launches(std::int32_t pictures) const;
+    // What `pictures` take from picture `first` on, in order.
+    [[nodiscard]] std::vector<launch> launches(std::int32_t pictures, std::int32_t first = 0) const;
 
 private:
     const network& of_;
     const tensor_placement& places_;
     std::byte* const weights_;
     std::byte* const memory_;
+    std::byte* const input_;
+    std::int32_t first_ = 0;  // the picture whose input and vectors these are
 };
 
 }  // namespace faceflow::inference::kernels

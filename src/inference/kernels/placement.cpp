@@ -34,7 +34,7 @@ plan::extent tensor_placement::size(tensor_index i) const {
 }
 
 result<tensor_placement> tensor_placement::make(const network& of, std::int32_t height, std::int32_t width,
-                                                std::int32_t most, bool keep) {
+                                                std::int32_t most, bool keep, input lies) {
     const plan_input& in = of.of.input;
     const bool fits = in.height > 0 ? height == in.height && width == in.width
                                     : height > 0 && width > 0 && height % in.multiple == 0 && width % in.multiple == 0;
@@ -49,6 +49,7 @@ result<tensor_placement> tensor_placement::make(const network& of, std::int32_t 
     made.width_ = width;
     made.most_ = most;
     if (auto ok = made.measure(of); !ok) return tl::unexpected(ok.error());
+    made.begin_ = lies == input::here ? aligned(made.input_bytes_) : 0;
     made.find_lives(of, keep);
     made.place(of);
     return made;
@@ -108,7 +109,7 @@ void tensor_placement::find_lives(const network& of, bool keep) {
 
 // First fit, in the order of their beginnings.
 void tensor_placement::place(const network& of) {
-    bytes_ = aligned(input_bytes_);
+    bytes_ = begin_;
     const auto end = static_cast<std::int32_t>(of.operations.size());
     std::vector<area*> order;
     for (auto* list : {&vectors_, &maps_})
@@ -121,7 +122,7 @@ void tensor_placement::place(const network& of) {
         for (const area* other : placed)
             if (other->last >= a->first) busy.emplace_back(other->at, other->at + aligned(other->bytes));
         std::sort(busy.begin(), busy.end());
-        a->at = aligned(input_bytes_);
+        a->at = begin_;
         for (const auto& [from, to] : busy) {
             if (from >= a->at + a->bytes) break;
             a->at = std::max(a->at, to);
@@ -132,24 +133,31 @@ void tensor_placement::place(const network& of) {
 }
 
 half* binding_memory::map(tensor_index i) const {
-    const std::size_t at = i < 0 ? 0 : places_.map(i).at;
+    if (i < 0) {
+        const plan::extent e = size(i);
+        return reinterpret_cast<half*>(input_) + std::ptrdiff_t{4} * first_ * e.height * e.width;
+    }
+    const std::size_t at = places_.map(i).at;
     return at == tensor_placement::nowhere ? nullptr : reinterpret_cast<half*>(memory_ + at);
 }
 
 float* binding_memory::vector(tensor_index i) const {
     const std::size_t at = places_.vector(i).at;
-    return at == tensor_placement::nowhere ? nullptr : reinterpret_cast<float*>(memory_ + at);
+    if (at == tensor_placement::nowhere) return nullptr;
+    return reinterpret_cast<float*>(memory_ + at) + std::ptrdiff_t{first_} * length(i);
 }
 
 std::int32_t binding_memory::channels(tensor_index map) const {
     return stored_channels(of_.of.maps[static_cast<std::size_t>(map)].channels);
 }
 
-std::vector<launch> binding_memory::launches(std::int32_t pictures) const {
+std::vector<launch> binding_memory::launches(std::int32_t pictures, std::int32_t first) const {
+    binding_memory from = *this;
+    from.first_ = first;
     std::vector<launch> all;
     for (const operation& o : of_.operations) {
         const std::size_t before = all.size();
-        o.add(*this, pictures, all);
+        o.add(from, pictures, all);
         for (std::size_t i = before; i < all.size(); ++i)
             all[i].step = o.last_step;
     }
