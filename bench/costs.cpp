@@ -50,14 +50,14 @@ std::vector<stage_cost> stage_costs(const decode_cost& decode, const whole_cost&
     };
 }
 
-kernel_cost letterbox_cost(pixel_format format) {
-    return {static_cast<double>(native_bytes(format, 1920, 1080)) * 2 / 3 + detector_pixels * tensor_pixel,
+kernel_cost letterbox_cost(pixel_format format, double written) {
+    return {static_cast<double>(native_bytes(format, 1920, 1080)) * 2 / 3 + detector_pixels * written,
             letterbox_pixels * flops_per_sample};
 }
 
-kernel_cost crop_cost(pixel_format format, int count) {
+kernel_cost crop_cost(pixel_format format, int count, double written) {
     const double pixel = static_cast<double>(native_bytes(format, 1920, 1080)) / (1920 * 1080);
-    return {count * (region_side * region_side * pixel + crop_pixels * tensor_pixel),
+    return {count * (region_side * region_side * pixel + crop_pixels * written),
             count * crop_pixels * flops_per_sample};
 }
 

@@ -32,10 +32,10 @@ struct floor_of_stage {
 struct kernel_cost {
     double bytes = 0, flops = 0;
 };
-[[nodiscard]] kernel_cost letterbox_cost(pixel_format format);
+[[nodiscard]] kernel_cost letterbox_cost(pixel_format format, double tensor_pixel = 3 * sizeof(float));
 // Faces whose regions are `region_side` pixels wide.
 inline constexpr double region_side = 400;
-[[nodiscard]] kernel_cost crop_cost(pixel_format format, int faces);
+[[nodiscard]] kernel_cost crop_cost(pixel_format format, int faces, double tensor_pixel = 3 * sizeof(float));
 // RetinaFace's outputs at 640x384, `candidates` cells above the threshold.
 [[nodiscard]] kernel_cost detect_cost(int candidates, int faces);
 [[nodiscard]] kernel_cost finish_cost(int faces);

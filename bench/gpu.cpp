@@ -94,23 +94,30 @@ vision::face_table faces_of(bed& b, int count) {
 
 std::vector<row> sampling(bed& b, const arguments& a) {
     std::vector<row> rows;
-    auto* input = reinterpret_cast<float*>(b.memory(std::size_t{3} * detect_width * detect_height * sizeof(float)));
-    auto* crops =
-        reinterpret_cast<float*>(b.memory(std::size_t{3} * crop_size * crop_size * most_faces * sizeof(float)));
+    // As the models of that device want their pictures.
+    const auto form =
+        b.on().computes_on_host() ? vision::tensor_format::planar_float : vision::tensor_format::packed_half;
+    const auto pixel = static_cast<double>(vision::bytes_per_pixel(form));
+    vision::tensor_target input{nullptr, detect_width, detect_height, 2, -1, form};
+    input.data = b.memory(input.bytes());
+    vision::crop_target crops{nullptr, crop_size, most_faces, 1, 0, form};
+    crops.data = b.memory(most_faces * crops.picture(nullptr).bytes());
     const vision::letterbox fit = vision::fit(frame_width, frame_height, detect_width, detect_height);
     for (const auto& [format, label] :
          {std::pair{pixel_format::nv12, "NV12"}, {pixel_format::i420, "I420"}, {pixel_format::bgr24, "BGR24"}}) {
         const auto frames = frames_of(b, format, a.frames);
         const auto turn = [&frames](std::size_t i) { return std::span(&frames[i % frames.size()], 1); };
-        rows.push_back(b.kernel(fmt::format("letterbox/{}", label), letterbox_cost(format), [&](std::size_t i) {
-            b.work().letterbox(b.work_stream(), turn(i), {&fit, 1}, {input, detect_width, detect_height, 255, 0});
+        rows.push_back(b.kernel(fmt::format("letterbox/{}", label), letterbox_cost(format, pixel), [&](std::size_t i) {
+            b.work().letterbox(b.work_stream(), turn(i), {&fit, 1}, input);
         }));
         for (const int count : {1, 4, 8, most_faces}) {
             const auto faces = faces_of(b, count);
-            rows.push_back(
-                b.kernel(fmt::format("crop/{}/faces:{}", label, count), crop_cost(format, count), [&](std::size_t i) {
-                    b.work().crop(b.work_stream(), turn(i), faces, 0, {crops, crop_size, count});
-                }));
+            rows.push_back(b.kernel(fmt::format("crop/{}/faces:{}", label, count), crop_cost(format, count, pixel),
+                                    [&](std::size_t i) {
+                                        vision::crop_target some = crops;
+                                        some.capacity = count;
+                                        b.work().crop(b.work_stream(), turn(i), faces, 0, some);
+                                    }));
         }
     }
     return rows;
@@ -175,7 +182,8 @@ struct report {
     [[nodiscard]] double share(const row& r) const { return r.bytes_per_second() / ceiling(); }
     // The least time that the device's two rates allow.
     [[nodiscard]] double floor_us(double bytes, double flops) const {
-        return std::max(bytes / ceiling(), flops / matrix_flops) * 1e6;
+        const double arithmetic = matrix_flops > 0 ? flops / matrix_flops : 0;
+        return std::max(bytes / ceiling(), arithmetic) * 1e6;
     }
 };
 
@@ -269,7 +277,7 @@ int main(int argc, char** argv) {
         for (auto& more : decisions(b))
             r.kernels.push_back(std::move(more));
         if (!a.no_models) {
-            r.matrix_flops = matrix_rate(b);
+            r.matrix_flops = matrix_rate(b);  // 0 where the library is not there
             r.models = model_rows(b);
         }
     }

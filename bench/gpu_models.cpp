@@ -74,13 +74,17 @@ model_row measured(bed& b, std::string name, inference::bound_network& model, st
 }
 
 // Who runs the models, as --inference names it; those that cannot are left out.
-std::vector<std::string> runners(const bed& b) {
+std::vector<std::string> runners(bed& b) {
     return b.on().computes_on_host() ? std::vector<std::string>{"cpu"} : std::vector<std::string>{"native", "cuda"};
 }
 
 }  // namespace
 
 double matrix_rate(bed& b) {
+    if (!b.on().computes_on_host()) {
+        const auto runtime = inference::runtime::create({});
+        if (!runtime || !inference::check_cuda_provider(**runtime)) return 0;
+    }
     const std::int64_t side = b.on().computes_on_host() ? host_matrix : gpu_matrix;
     const auto bytes = static_cast<std::size_t>(side * side) * sizeof(float);
     const auto model = session_of(b, product_model(side));
