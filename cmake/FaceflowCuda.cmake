@@ -56,6 +56,7 @@ function(faceflow_use_cuda target)
     set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${includes}")
     set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/open_devices.cpp ${CMAKE_SOURCE_DIR}/src/device/gpu_facts.cpp
                  ${CMAKE_SOURCE_DIR}/src/vision/make_kernels.cpp ${CMAKE_SOURCE_DIR}/src/media/hardware.cpp
+                 ${CMAKE_SOURCE_DIR}/src/inference/make_native_network.cpp
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA)
     # To tell a card that has no kernels here before one is launched.
     list(JOIN FACEFLOW_CUDA_ARCHITECTURES "," cards)
