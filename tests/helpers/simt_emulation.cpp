@@ -59,9 +59,9 @@ struct emulated_warp {
 
 class emulator {
 public:
-    result<void> run(const grid& g, void (*thread)(const void*), const void* parameters, order first) {
+    result<void> run(const grid& g, void (*kernel)(const void*), const void* parameters, order first) {
         grid_ = g;
-        work_ = thread;
+        work_ = kernel;
         parameters_ = parameters;
         step_ = first == order::forwards ? 1 : -1;
         while (threads_.size() < static_cast<std::size_t>(g.threads))
@@ -246,7 +246,7 @@ void multiply_warp(emulated_warp& w, unsigned set) {
 
 }  // namespace
 
-result<void> run(const grid& g, void (*thread)(const void*), const void* parameters, order first) {
+result<void> run(const grid& g, void (*kernel)(const void*), const void* parameters, order first) {
     return machine().run(g, thread, parameters, first);
 }
 
