@@ -30,9 +30,8 @@ result<std::vector<std::filesystem::path>> build(const options& chosen) {
     return (*engine)->engine_folders();
 }
 
-result<faces_by_sequence> faces_with(options chosen, const std::string& inference,
-                                     const std::vector<host_frame>& frames, const std::atomic<bool>& stop) {
-    chosen.inference = inference;
+result<faces_by_sequence> faces_with(const options& chosen, const std::vector<host_frame>& frames,
+                                     const std::atomic<bool>& stop) {
     compare_row row;
     auto done = trial(chosen, frames, stop).all_at_once([](std::uint64_t) {}, row);
     if (!done) return tl::unexpected(std::move(done.error()));
@@ -71,9 +70,12 @@ result<gate_report> build_engines(const gate_request& wanted, const std::atomic<
     gate_report done{std::move(*folders), shown.frames.size(), 0};
     if (shown.frames.empty()) return done;
     note(fmt::format("checking them on {} frames", shown.frames.size()));
-    auto reference = faces_with(chosen, "cuda", shown.frames, stop);
+    options single = chosen;
+    single.inference = "cuda";
+    single.precision = "fp32";
+    auto reference = faces_with(single, shown.frames, stop);
     if (!reference) return tl::unexpected(std::move(reference.error()));
-    auto faces = faces_with(chosen, "tensorrt", shown.frames, stop);
+    auto faces = faces_with(chosen, shown.frames, stop);
     if (!faces) return tl::unexpected(std::move(faces.error()));
     done.largest_px = largest_difference(*reference, *faces);
     if (done.largest_px <= wanted.tolerance_px) return done;
