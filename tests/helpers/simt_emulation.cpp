@@ -246,7 +246,7 @@ void multiply_warp(emulated_warp& w, unsigned set) {
 
 }  // namespace
 
-result<void> run(const grid& g, void (*kernel)(const void*), const void* parameters, order first) {
+result<void> run(const grid& g, void (*thread)(const void*), const void* parameters, order first) {
     return machine().run(g, thread, parameters, first);
 }
 
