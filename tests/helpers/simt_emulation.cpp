@@ -59,9 +59,9 @@ struct emulated_warp {
 
 class emulator {
 public:
-    result<void> run(const grid& g, void (*kernel)(const void*), const void* parameters, order first) {
+    result<void> run(const grid& g, void (*work)(const void*), const void* parameters, order first) {
         grid_ = g;
-        work_ = kernel;
+        work_ = work;
         parameters_ = parameters;
         step_ = first == order::forwards ? 1 : -1;
         while (threads_.size() < static_cast<std::size_t>(g.threads))
