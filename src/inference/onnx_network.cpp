@@ -32,12 +32,12 @@ public:
             b->input_ = b->own_input_.data();
         }
         for (const network_output& o : b->wanted_.outputs) {
+            if (!b->has_output(o.name)) return fail(errc::corrupt, "the model has no output " + o.name);
             auto memory =
                 device_buffer::allocate(on.pool(), most * static_cast<std::size_t>(o.length()) * sizeof(float));
             if (!memory) return tl::unexpected(std::move(memory.error()));
             b->outputs_.push_back(std::move(*memory));
         }
-        // An output that the model has not is known before the first run.
         if (auto bound = b->binding_of(0, 1); !bound) return tl::unexpected(std::move(bound.error()));
         return b;
     }
@@ -74,6 +74,12 @@ private:
 
     [[nodiscard]] std::size_t picture_bytes() const {
         return static_cast<std::size_t>(colours * wanted_.height * wanted_.width) * sizeof(float);
+    }
+
+    // A binding of ONNX Runtime's says nothing of others until it is run.
+    [[nodiscard]] bool has_output(const std::string& name) const {
+        return std::any_of(of_->outputs().begin(), of_->outputs().end(),
+                           [&](const tensor_info& o) { return o.name == name; });
     }
 
     // A tensor where ONNX Runtime finds it.
