@@ -8,19 +8,24 @@ namespace {
 class pass_graph_test : public test::flow_test {};
 
 TEST_F(pass_graph_test, give_the_bits_and_the_transfers_of_passes_without) {
-    chosen.batch_frames = 3;
     chosen.lanes = 1;
-    chosen.graphs = true;
-    const test::measured with = run();
-    chosen.graphs = false;
-    const test::measured without = run();
-    EXPECT_TRUE(test::same(with.faces, without.faces));
-    EXPECT_EQ(with.up.count, without.up.count);
-    EXPECT_EQ(with.up.bytes, without.up.bytes);
-    EXPECT_EQ(with.down.count, without.down.count);
-    EXPECT_EQ(with.down.bytes, without.down.bytes);
-    EXPECT_EQ(with.syncs, without.syncs);
-    EXPECT_EQ(with.timed, without.timed);
+    for (const std::int32_t together : {1, 3}) {
+        chosen.batch_frames = together;
+        chosen.graphs = true;
+        const test::measured with = run();
+        chosen.graphs = false;
+        const test::measured without = run();
+        EXPECT_TRUE(test::same(with.faces, without.faces));
+        EXPECT_EQ(with.up.count, without.up.count);
+        EXPECT_EQ(with.up.bytes, without.up.bytes);
+        EXPECT_EQ(with.syncs, with.down.count);
+        EXPECT_EQ(with.timed, with.down.count);
+        if (together > 1) continue;  // how many passes there are then is a matter of time
+        EXPECT_EQ(with.down.count, without.down.count);
+        EXPECT_EQ(with.down.bytes, without.down.bytes);
+        EXPECT_EQ(with.syncs, without.syncs);
+        EXPECT_EQ(with.timed, without.timed);
+    }
 }
 
 TEST_F(pass_graph_test, of_frames_that_are_not_detected_in_follow_the_faces_too) {
