@@ -59,9 +59,9 @@ struct emulated_warp {
 
 class emulator {
 public:
-    result<void> run(const grid& g, void (*thread)(const void*), const void* parameters, order first) {
+    result<void> run(const grid& g, void (*work)(const void*), const void* parameters, order first) {
         grid_ = g;
-        work_ = thread;
+        work_ = work;
         parameters_ = parameters;
         step_ = first == order::forwards ? 1 : -1;
         while (threads_.size() < static_cast<std::size_t>(g.threads))
@@ -72,8 +72,9 @@ public:
         for (y_ = 0; y_ < g.y && problem_.empty(); ++y_)
             for (x_ = 0; x_ < g.x && problem_.empty(); ++x_)
                 run_block();
-        if (!problem_.empty()) return fail(errc::internal, problem_);
-        return {};
+        if (problem_.empty()) return {};
+        threads_.clear();  // some stacks were left in the middle of something
+        return fail(errc::internal, problem_);
     }
 
     int thread() const { return current_; }
