@@ -39,48 +39,55 @@ struct block_size {
     std::int32_t inputs, outputs, stride;  // 0: no depthwise
 };
 
+std::size_t blocks_in(const inference::plan& p, const card& on) {
+    const auto groups = groups_of(p, on, 12, 28);
+    return groups.count(static_cast<int>(kernel_group::few_channels)) +
+           groups.count(static_cast<int>(kernel_group::many_channels));
+}
+
 class sized_blocks : public testing::TestWithParam<block_size> {
 protected:
     void SetUp() override { SKIP_WITHOUT_EMULATION(); }
 };
 
 // Its input from the picture, then the block.
-plan_maker block_plan(const block_size& s, joining join, bool first) {
+plan_maker block_plan(const block_size& s, joining join) {
     plan_maker p;
     plan_convolution c;
     c.x = p.first(s.inputs, 2);
     const std::int32_t down = s.stride == 2 ? 4 : 2;
-    if (join == joining::same) c.joined = s.stride == 2 ? p.block(c.x, s.outputs, 2) : p.first(s.outputs, 2);
-    if (join == joining::pooled) c.joined = s.stride == 2 ? c.x : p.first(16, 1);
-    if (join == joining::doubled) c.joined = p.block(c.x, s.outputs, 2);
+    if (join == joining::same) c.joined = s.stride == 2 ? p.block(c.x, 16, 2) : p.first(s.outputs, 2);
+    if (join == joining::pooled) c.joined = p.first(16, 1);
+    if (join == joining::doubled) c.joined = p.block(c.x, 16, 2);
     c.y = p.map(s.outputs, down);
     c.depthwise = c.depthwise_relu = s.stride > 0;
     c.stride = s.stride == 2 ? 2 : 1;
     c.pad = s.stride > 0 ? 1 : 0;
     c.act = activation::prelu;
     c.join = join;
-    c.joined_first = first && join != joining::none;
+    c.joined_first = join != joining::none && join != joining::doubled;
     p.add(c);
     return p;
 }
 
 TEST_P(sized_blocks, compute_what_the_plan_says_at_odd_sizes_with_any_number_of_rows) {
+    const joining own = GetParam().stride == 1 ? joining::same : joining::doubled;  // that its kernel knows
     for (const std::int32_t multiprocessors : {1, 2, 132}) {
-        for (const joining join : {joining::none, joining::same, joining::pooled, joining::doubled}) {
-            if (join == joining::doubled && GetParam().stride == 2) continue;
+        for (const joining join : {joining::none, own}) {
+            if (join != joining::none && GetParam().stride == 2) continue;
             SCOPED_TRACE(testing::Message() << multiprocessors << " " << static_cast<int>(join));
-            plan_maker p = block_plan(GetParam(), join, join != joining::doubled);
+            plan_maker p = block_plan(GetParam(), join);
             ASSERT_NO_FATAL_FAILURE(expect_as_computed(p.made(), small_and(multiprocessors), 12, 28, 2));
+            EXPECT_EQ(blocks_in(p.made(), small_and(multiprocessors)), 1u);
         }
     }
 }
 
-TEST_P(sized_blocks, are_what_runs) {
-    plan_maker p = block_plan(GetParam(), joining::none, false);
-    const auto groups = groups_of(p.made(), large_card(), 8, 8);
-    EXPECT_EQ(groups.count(static_cast<int>(kernel_group::few_channels)) +
-                  groups.count(static_cast<int>(kernel_group::many_channels)),
-              1u);
+// Others go to a kernel of any size.
+TEST_P(sized_blocks, leave_joins_that_they_do_not_know) {
+    plan_maker p = block_plan(GetParam(), GetParam().stride == 1 ? joining::pooled : joining::same);
+    expect_as_computed(p.made(), large_card(), 12, 12);
+    EXPECT_EQ(blocks_in(p.made(), large_card()), 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(kernels, sized_blocks,
@@ -156,27 +163,25 @@ void add_module(plan_maker& p, inference::tensor_index x, std::int32_t down) {
 }
 
 TEST_F(fused_steps, levels_run_together) {
-    for (const std::int32_t multiprocessors : {1, 132}) {
-        for (const int levels : {1, 2, 3}) {
-            plan_maker p;
-            add_module(p, p.first(64, 1), 1);
-            if (levels > 1) add_module(p, p.first(64, 2), 2);
-            if (levels > 2) add_module(p, p.block(p.first(16, 2), 64, 2), 4);
-            // The maps that heads look at are not whole outside of their kernel.
-            auto made = network::make(p.made(), small_and(multiprocessors));
-            ASSERT_OK(made);
-            auto n = emulation::emulated_network::make(*made, 20, 36, 2);
-            ASSERT_OK(n);
-            EXPECT_EQ(groups_of(p.made(), large_card(), 20, 36).count(static_cast<int>(kernel_group::levels)), 3u);
-            for (std::int32_t i = 0; i < 2; ++i)
-                n->set_input(i, test::noise(20, 36, 3, 7 + static_cast<std::uint32_t>(i)).values);
-            ASSERT_OK(n->run(2));
-            const test::plan_reference wanted(p.made(), test::noise(20, 36, 3, 8));
-            for (std::size_t v = 0; v < p.made().vectors.size(); ++v) {
-                const auto own = n->vector(static_cast<inference::tensor_index>(v), 1);
-                for (std::size_t i = 0; i < own.size(); ++i)
-                    ASSERT_NEAR(own[i], wanted.vectors[v][i], 1e-2) << "vector " << v << ", " << i;
-            }
+    for (const auto& [levels, multiprocessors] : {std::pair{1, 132}, {2, 132}, {3, 1}}) {
+        plan_maker p;
+        add_module(p, p.first(64, 1), 1);
+        if (levels > 1) add_module(p, p.first(64, 2), 2);
+        if (levels > 2) add_module(p, p.block(p.first(16, 2), 64, 2), 4);
+        // The maps that heads look at are not whole outside of their kernel.
+        auto made = network::make(p.made(), small_and(multiprocessors));
+        ASSERT_OK(made);
+        auto n = emulation::emulated_network::make(*made, 20, 28, 2);
+        ASSERT_OK(n);
+        EXPECT_EQ(groups_of(p.made(), large_card(), 20, 28).count(static_cast<int>(kernel_group::levels)), 3u);
+        for (std::int32_t i = 0; i < 2; ++i)
+            n->set_input(i, test::noise(20, 28, 3, 7 + static_cast<std::uint32_t>(i)).values);
+        ASSERT_OK(n->run(2));
+        const test::plan_reference wanted(p.made(), test::noise(20, 28, 3, 8));
+        for (std::size_t v = 0; v < p.made().vectors.size(); ++v) {
+            const auto own = n->vector(static_cast<inference::tensor_index>(v), 1);
+            for (std::size_t i = 0; i < own.size(); ++i)
+                ASSERT_NEAR(own[i], wanted.vectors[v][i], 1e-2) << "vector " << v << ", " << i;
         }
     }
 }
@@ -191,8 +196,8 @@ TEST_F(fused_steps, a_dense_convolution_of_64_channels_has_a_kernel_of_its_own) 
         c.pad = 1;
         c.act = activation::relu;
         p.add(c);
-        expect_as_computed(p.made(), small_and(multiprocessors), 68, 36, 3);
-        EXPECT_EQ(groups_of(p.made(), large_card(), 68, 36).count(static_cast<int>(kernel_group::levels)), 1u);
+        expect_as_computed(p.made(), small_and(multiprocessors), 36, 36, 2);
+        EXPECT_EQ(groups_of(p.made(), large_card(), 36, 36).count(static_cast<int>(kernel_group::levels)), 1u);
     }
 }
 
