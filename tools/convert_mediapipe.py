@@ -2,7 +2,7 @@
 """Converts MediaPipe's face models from the npm packages to ONNX.
 
     tools/convert_mediapipe.py                    writes all three to models/
-    tools/convert_mediapipe.py --prelu plain --out DIR
+    tools/convert_mediapipe.py --out DIR NAME...
 
 The result is a pure function of the packages' bytes. tests/tools/convert_test.py holds models/ to it. A plan in models/ is made
 from the ONNX file beside it: tools/make_plan.py has to write it again when that has changed.
@@ -48,10 +48,10 @@ MODELS = {
 }
 
 
-def convert(name, plain=False):
+def convert(name):
     """The bytes of the ONNX file called `name`."""
     read, add_outputs = MODELS[name]
-    converter = Converter(Model(read()), plain)
+    converter = Converter(Model(read()))
     converter.run()
     add_outputs(converter)
     return converter.graph.build(name).SerializeToString(deterministic=True)
@@ -61,13 +61,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MODELS)}; all if none is given")
     parser.add_argument("--out", type=pathlib.Path, default=packages.ROOT / "models", help="folder to write to")
-    parser.add_argument(
-        "--prelu",
-        choices=("depthwise", "plain"),
-        default="depthwise",
-        help="depthwise: PRELU and channel padding as convolutions, faster on a CPU; plain: for a GPU, as PRelu and Pad, "
-        "and without Concat, which keeps a CUDA graph from being captured",
-    )
     options = parser.parse_args()
     unknown = set(options.names) - set(MODELS)
     if unknown:
@@ -75,7 +68,7 @@ def main():
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         for name in options.names or MODELS:
-            data = convert(name, options.prelu == "plain")
+            data = convert(name)
             target = options.out / f"{name}.onnx"
             partial = target.with_suffix(".partial")
             partial.write_bytes(data)

@@ -5,9 +5,6 @@ The graph (mnet.25_v2.onnx of the npm package retinaface) was exported for one 6
 that: sizes inside are read from the tensors. Only the declared shapes of its input and outputs say 640, so only those
 are edited; nodes and weights keep their bytes.
 
-With --gpu a variant for GPUs: each Concat joins parts of one size, the larger ones cut up by Slice, the same numbers. ONNX
-Runtime's Concat of parts of different sizes sends tables up from host memory in every run, which a CUDA graph cannot hold.
-
 The weights are published for non-commercial research. This project therefore never stores or ships them.
 """
 
@@ -15,9 +12,7 @@ import argparse
 import os
 import sys
 
-import numpy as np
 import onnx
-from onnx import helper, numpy_helper
 
 STRIDES = (8, 16, 32)
 
@@ -53,72 +48,14 @@ def make_dynamic(model):
         set_dims(value, ["N", channels, f"H{stride}", f"W{stride}"])
 
 
-def channels_of(graph, name):
-    """How many channels a tensor has that a batch normalisation makes: as many as that has scales."""
-    for node in graph.node:
-        if node.op_type == "BatchNormalization" and node.output[0] == name:
-            for value in graph.initializer:
-                if value.name == node.input[1]:
-                    return value.dims[0]
-    raise UnexpectedModel(f"{name} does not come from a batch normalisation")
-
-
-def join_equal_parts(graph, concat):
-    """Nodes and constants that do what the concat does, with parts as large as its smallest input."""
-    if [a.i for a in concat.attribute if a.name == "axis"] != [1]:
-        raise UnexpectedModel(f"{concat.name} does not join channels")
-    sizes = [channels_of(graph, name) for name in concat.input]
-    part = min(sizes)
-    if any(size % part for size in sizes):
-        raise UnexpectedModel(f"{concat.name} joins {sizes} channels, no multiples of {part}")
-    nodes, constants, parts = [], {}, []
-
-    def constant(value):
-        name = f"{concat.name}_{value}"
-        constants[name] = numpy_helper.from_array(np.array([value], np.int64), name)
-        return name
-
-    for name, size in zip(concat.input, sizes):
-        if size == part:
-            parts.append(name)
-            continue
-        for first in range(0, size, part):
-            cut = f"{concat.name}_part_{len(parts)}"
-            nodes.append(
-                helper.make_node("Slice", [name, constant(first), constant(first + part), constant(1)], [cut], name=cut)
-            )
-            parts.append(cut)
-    nodes.append(helper.make_node("Concat", parts, concat.output, name=concat.name, axis=1))
-    return nodes, constants.values()
-
-
-def make_plain(model):
-    """Replaces each Concat."""
-    graph, nodes = model.graph, []
-    for node in graph.node:
-        if node.op_type != "Concat":
-            nodes.append(node)
-            continue
-        made, constants = join_equal_parts(graph, node)
-        nodes.extend(made)
-        graph.initializer.extend(constants)
-    if len(nodes) == len(graph.node):
-        raise UnexpectedModel("there is no Concat to replace")
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", help="mnet.25_v2.onnx")
     parser.add_argument("target", help="file to write")
-    parser.add_argument("--gpu", action="store_true", help="the variant for GPUs, which joins equal parts alone")
     options = parser.parse_args()
     try:
         model = onnx.load(options.source)
         make_dynamic(model)
-        if options.gpu:
-            make_plain(model)
         onnx.checker.check_model(model)
         partial = options.target + ".partial"
         with open(partial, "wb") as file:

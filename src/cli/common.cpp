@@ -125,7 +125,7 @@ void add_engine_options(CLI::App& app, engine_options& into) {
     one_of(
         *app.add_option("--precision", o.precision,
                         "what models compute in on CUDA; auto: fp16 with sums in fp32 (native), else fp32; TensorRT's "
-                        "fp16 needs engines that `faceflow models build-engines` has checked")
+                        "fp16 is held to fp32 by `faceflow models build-engines`")
              ->capture_default_str()
              ->group(engine),
         {"auto", "fp32", "tf32", "fp16"});

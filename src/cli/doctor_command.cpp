@@ -57,7 +57,7 @@ void check_machine(findings& f) {
     f.ok("device emulated", "a GPU made of host memory, to watch how frames move (--device emulated)");
 }
 
-// A device, and whether models can run on it.
+// A device is all that a run needs; ONNX Runtime's kernels are a reference.
 void check_cuda(findings& f) {
     const auto cuda = open_devices({.name = "cuda"});
     for (const auto& remark : remarks_on(look_at_gpus())) {
@@ -69,13 +69,11 @@ void check_cuda(findings& f) {
     }
     if (const auto nvml = open_nvml(cuda->front()->bus_id()); !nvml)
         f.note("cuda", nvml.error().message + "; summary.json has no figures of its card");
+    f.ok("device cuda", cuda->front()->description() + "; used unless --device says otherwise");
     const auto runtime = inference::runtime::create({1});
     const auto usable = runtime ? inference::check_cuda_provider(**runtime) : tl::unexpected(runtime.error());
-    if (usable) {
-        f.ok("device cuda", cuda->front()->description() + "; used unless --device says otherwise");
-    } else {
-        f.note("device cuda", fmt::format("{}, but {}", cuda->front()->description(), usable.error().message));
-    }
+    if (!usable)
+        f.note("inference cuda", usable.error().message + "; --inference native, the default, needs none of it");
 }
 
 void check_inference(findings& f, const std::string& folder) {

@@ -1,11 +1,16 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <string_view>
+
 #include "analysis/engine_gate.hpp"
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
 #include "cli/output.hpp"
 #include "engine/engine.hpp"
 #include "inference/catalogue.hpp"
+#include "inference/plan.hpp"
 #include "inference/session.hpp"
 
 namespace faceflow::cli {
@@ -22,22 +27,42 @@ int list(const std::string& folder) {
     return exit_done;
 }
 
+void say(std::string_view state, std::string_view id, std::string_view what) {
+    to_stdout("{:<7}  {:<32} {}\n", state, id, what);
+}
+
+// Whether the plan beside a model is one of that model, or there is none.
+bool verify_plan(const inference::model_entry& e, const std::filesystem::path& model, const std::string& sha256) {
+    const auto plan = inference::load_plan(model, sha256);
+    if (plan) {
+        say("ok", e.id, std::filesystem::path(model).replace_extension(".plan").string());
+        return true;
+    }
+    if (plan.error().code == errc::not_found) {
+        say("no plan", e.id, "a GPU would run this model on ONNX Runtime");
+        return true;
+    }
+    say("CHANGED", e.id, plan.error().message);
+    return false;
+}
+
+bool verify_entry(const inference::model_store& store, const inference::model_entry& e) {
+    const auto path = store.find(e);
+    if (!path) {
+        say("MISSING", e.id, path.error().message);
+        return false;
+    }
+    const auto sha = inference::sha256_of(*path);
+    const bool right = sha && *sha == e.sha256;
+    say(right ? "ok" : "CHANGED", e.id, path->string());
+    return verify_plan(e, *path, sha.value_or(e.sha256)) && right;
+}
+
 int verify(const std::string& folder) {
     auto store = inference::model_store::open(folder);
     if (!store) return report(store.error());
-    int bad = 0;
-    for (const auto& e : store->entries()) {
-        const auto path = store->find(e);
-        if (!path) {
-            to_stdout("MISSING  {:<32} {}\n", e.id, path.error().message);
-            ++bad;
-            continue;
-        }
-        const auto sha = inference::sha256_of(*path);
-        const bool right = sha && *sha == e.sha256;
-        to_stdout("{}  {:<32} {}\n", right ? "ok     " : "CHANGED", e.id, path->string());
-        if (!right) ++bad;
-    }
+    const auto bad = std::count_if(store->entries().begin(), store->entries().end(),
+                                   [&](const auto& e) { return !verify_entry(*store, e); });
     if (bad == 0) return exit_done;
     to_stderr(
         "faceflow: {} of {} models missing or not as the catalogue has them; `make setup` fetches and converts them\n",
@@ -88,7 +113,8 @@ declared add_models(CLI::App& app) {
     models->require_subcommand(1);
     models->add_option("--models", a->folder, "folder to look for models in first")->type_name("DIR");
     a->list = models->add_subcommand("list", "each model with its file, source and licence");
-    a->verify = models->add_subcommand("verify", "compare every file's SHA-256 with the catalogue");
+    a->verify = models->add_subcommand("verify",
+                                       "compare every file's SHA-256 with the catalogue, and plans with their models");
     a->build = models->add_subcommand(
         "build-engines", "build TensorRT's engines ahead of time, for the flow and batches that the options choose");
     a->engine.chosen.device = "cuda";

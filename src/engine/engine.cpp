@@ -149,7 +149,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
 // Kernels of our own where they can run the models, unless others are asked for; else ONNX Runtime's.
 result<void> face_engine::load_models() {
     options& o = setup_.chosen;
-    const bool choose = o.inference == "auto";
+    const bool any = o.inference == "auto" && o.precision == "auto";
     if (auto r = flow::choose_inference(o, devices().front()->computes_on_host()); !r) return r;
     auto store = inference::model_store::open(o.models);
     if (!store) return tl::unexpected(std::move(store.error()));
@@ -164,10 +164,10 @@ result<void> face_engine::load_models() {
     };
     for (std::size_t i = 0; i < devices().size(); ++i) {
         auto models = flow::load_models(o, *store, *devices()[i], runtime, how);
-        if (!models && models.error().code == errc::unsupported && choose && o.inference == "native" &&
-            o.precision != "fp16") {
+        if (!models && models.error().code == errc::unsupported && any && o.inference == "native") {
             notes_.push_back("models run on ONNX Runtime: " + models.error().message);
             o.inference = "cuda";
+            o.precision = "fp32";
             equipped_.clear();
             i = static_cast<std::size_t>(-1);
             continue;

@@ -79,7 +79,7 @@ result<void> append_cuda_provider(Ort::SessionOptions& options, const stream& ho
     provider->UpdateWithValue("user_compute_stream", home.handle());
     options.AppendExecutionProvider_CUDA_V2(**provider);
     // It makes one Split of slices that share a tensor, and on CUDA a Split into parts of different sizes copies tables from the host
-    // in every run: no graph could be captured.
+    // in every run, which no ledger sees.
     options.AddConfigEntry(kOrtSessionOptionsDisableSpecifiedOptimizers, "GatherSliceToSplitFusion");
     return {};
 }

@@ -60,7 +60,6 @@ struct engine_key {
 };
 // Where they lie beneath `base`: a folder for card, version and precision, and in it one for each model and profile.
 [[nodiscard]] std::filesystem::path engine_folder(const std::filesystem::path& base, const engine_key& key);
-[[nodiscard]] bool has_engines(const std::filesystem::path& folder);
 
 // Has TensorRT run what it can of a model, in place of ONNX Runtime's own kernels. Engines and timings that are not in `folder` yet
 // are built in the first run, which takes minutes.

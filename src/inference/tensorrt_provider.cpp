@@ -58,14 +58,6 @@ fs::path engine_folder(const fs::path& base, const engine_key& key) {
            fmt::format("{}-{}", key.model_sha256.substr(0, 16), key.profile);
 }
 
-bool has_engines(const fs::path& folder) {
-    std::error_code ec;
-    for (const auto& entry : fs::directory_iterator(folder, ec)) {
-        if (entry.path().extension() == ".engine") return true;
-    }
-    return false;
-}
-
 std::unordered_map<std::string, std::string> tensorrt_options(const tensorrt_plan& plan, int index) {
     const auto shapes = [&](const std::vector<std::int64_t>& shape) {
         std::string text = plan.input + ":";

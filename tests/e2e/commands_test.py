@@ -3,10 +3,14 @@
 
     commands_test.py FACEFLOW [unittest options]
 """
+import pathlib
 import subprocess
+import tempfile
 import unittest
 
 from support import Case, faceflow
+
+MODELS = pathlib.Path(__file__).resolve().parents[2] / "models"
 
 
 class Commands(Case):
@@ -28,7 +32,33 @@ class Commands(Case):
 
     def test_models_list_and_verify(self):
         self.assertIn("Apache-2.0", faceflow("models", "list").stdout)
-        self.assertIn("face_landmark_with_attention", faceflow("models", "verify").stdout)
+        listed = faceflow("models", "verify").stdout
+        for file in ("onnx", "plan"):
+            self.assertRegex(listed, rf"(?m)^ok +face_landmark_with_attention +/.*/face_landmark_with_attention\.{file}$")
+
+    def test_models_verify_holds_each_plan_to_the_model_beside_it(self):
+        def said_of(name, plan):
+            folder = pathlib.Path(tempfile.mkdtemp(dir=self.dir))
+            for file in ("catalogue.toml", f"{name}.onnx"):
+                (folder / file).symlink_to(MODELS / file)
+            if plan is not None:
+                (folder / f"{name}.plan").write_bytes(plan)
+            done = faceflow("models", "--models", folder, "verify")
+            lines = [line for line in done.stdout.splitlines() if f" {name} " in line]
+            self.assertEqual(len(lines), 2, done.stdout)
+            self.assertRegex(lines[0], "^ok ")
+            return done, lines[1]
+
+        own = (MODELS / "face_detection_full_range.plan").read_bytes()
+        done, line = said_of("face_detection_full_range", own)
+        self.assertRegex(line, r"^ok .*face_detection_full_range\.plan$")
+        _, line = said_of("face_detection_full_range", None)
+        self.assertRegex(line, r"^no plan .*a GPU would run this model on ONNX Runtime$")
+        for name, plan in (("face_detection_full_range", own[:-4]), ("face_landmark_with_attention", own)):
+            done, line = said_of(name, plan)
+            self.assertRegex(line, rf"^CHANGED .*{name}\.plan")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("models missing or not as the catalogue has them", done.stderr)
 
     def test_completions_are_valid_shell(self):
         for shell in ("bash",):

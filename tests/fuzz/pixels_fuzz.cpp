@@ -58,8 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     constexpr std::int32_t side = 19;
     std::vector<float> fast(3 * side * side), slow(3 * side * side);
-    vision::sample(source, map, {fast.data(), side, side, 1, 0});
-    vision::sample_reference(source, map, {slow.data(), side, side, 1, 0});
+    vision::sample(source, map, vision::planes(fast.data(), side, side));
+    vision::sample_reference(source, map, vision::planes(slow.data(), side, side));
     for (std::size_t i = 0; i < fast.size(); ++i) {
         if (!(std::fabs(fast[i] - slow[i]) <= 1.0f / 255)) __builtin_trap();
     }

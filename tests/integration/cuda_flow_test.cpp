@@ -2,12 +2,19 @@
 // is said then is tested everywhere.
 #include <gmock/gmock.h>
 
+#include "flow/models.hpp"
 #include "flow_testing.hpp"
+#include "inference/catalogue.hpp"
+#include "inference/network.hpp"
+#include "inference/session.hpp"
 
 namespace faceflow {
 namespace {
 
+namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::AnyOf;
+using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -86,33 +93,28 @@ protected:
         chosen.threads = 4;
     }
 
-    // The same frames on the CPU, with their tracks, to within `pixels`.
-    void expect_faces_of_the_cpu(const test::measured& m, float pixels) {
+    // The same frames on the CPU, in single precision.
+    test::measured run_on_cpu() {
+        const options before = chosen;
         chosen.device = "cpu";
-        const auto cpu = run();
-        ASSERT_EQ(m.faces.size(), cpu.faces.size());
-        float most = 0;
-        for (std::size_t i = 0; i < m.faces.size(); ++i) {
-            EXPECT_EQ(m.faces[i].id, cpu.faces[i].id);
-            ASSERT_EQ(m.faces[i].faces.size(), cpu.faces[i].faces.size()) << "frame " << i;
-            for (std::size_t k = 0; k < m.faces[i].faces.size(); ++k) {
-                const face &a = m.faces[i].faces[k], &b = cpu.faces[i].faces[k];
-                EXPECT_EQ(a.track, b.track);
-                EXPECT_NEAR(a.score, b.score, 0.01);
-                for (std::size_t l = 0; l < landmark_count; ++l) {
-                    most = std::max({most, std::abs(a.landmarks[l].x - b.landmarks[l].x),
-                                     std::abs(a.landmarks[l].y - b.landmarks[l].y)});
-                }
-            }
-        }
-        EXPECT_LT(most, pixels);
-        RecordProperty("farthest_landmark", std::to_string(most));
+        auto m = run();
+        chosen = before;
+        return m;
+    }
+    void expect_faces_of_the_cpu(const test::measured& m) {
+        const auto d = test::mesh_distance_between(run_on_cpu().faces, m.faces);
+        EXPECT_LE(d.mean, 0.02);
+        EXPECT_LE(d.most, 0.2);
+        RecordProperty("mean_landmark_distance", std::to_string(d.mean));
+        RecordProperty("farthest_landmark", std::to_string(d.most));
     }
 };
 
 TEST_P(cuda_flow, finds_the_faces_of_the_cpu_with_one_upload_a_frame_and_one_wait_a_download) {
     const auto m = run();
-    EXPECT_THAT(m.warnings, IsEmpty()) << "every node of the models runs on the device";
+    EXPECT_EQ(m.inference, "native");
+    EXPECT_THAT(m.warnings, IsEmpty());
+    EXPECT_THAT(m.notes, IsEmpty()) << "every pass is a graph";
     EXPECT_EQ(m.up.count, frames.size());
     EXPECT_EQ(m.up.pinned_bytes, m.up.bytes);
     EXPECT_EQ(m.syncs, m.down.count);
@@ -121,25 +123,18 @@ TEST_P(cuda_flow, finds_the_faces_of_the_cpu_with_one_upload_a_frame_and_one_wai
     EXPECT_THAT(m.errors, IsEmpty());
     EXPECT_THAT(m.dropped, IsEmpty());
     EXPECT_GT(m.timed, 0u) << "stages are timed";
-    expect_faces_of_the_cpu(m, 0.5f);
+    expect_faces_of_the_cpu(m);
 }
 
-TEST_P(cuda_flow, models_take_their_memory_from_the_pool) {
-    // Weights of both models and what they work in: more than the frames and workspaces of one lane.
-    chosen.batch_frames = 1;
-    chosen.device_memory = std::size_t{1} << 30;
-    const auto on = std::move(open_devices({"cuda", chosen.device_memory, "none"}).value().front());
-    const auto runtime = inference::runtime::create({1});
-    const auto s = on->make_stream("test").value();
-    const auto file = test::checkout() / "models/face_landmark_with_attention.onnx";
-    {
-        const auto model = inference::session::load(*runtime, file, inference::threading::caller, {.home = s.get()});
-        ASSERT_OK(model);
-        EXPECT_GT((*model)->device_bytes(), test::mib);
-        EXPECT_EQ(on->pool().used_bytes(), (*model)->device_bytes());
-        EXPECT_THAT((*model)->strays(), IsEmpty());
-    }
-    EXPECT_EQ(on->pool().used_bytes(), 0u);
+TEST_P(cuda_flow, graphs_give_the_bytes_of_passes_without) {
+    chosen.graphs = true;
+    const auto with = run();
+    chosen.graphs = false;
+    const auto without = run();
+    ASSERT_EQ(with.faces.size(), frames.size());
+    EXPECT_TRUE(test::same(with.faces, without.faces));
+    EXPECT_EQ(with.up.count, without.up.count);
+    EXPECT_EQ(with.up.bytes, without.up.bytes);
 }
 
 TEST_P(cuda_flow, a_pool_that_is_too_small_is_an_error_value) {
@@ -149,17 +144,68 @@ TEST_P(cuda_flow, a_pool_that_is_too_small_is_an_error_value) {
     EXPECT_EQ(made.error().code, errc::out_of_memory) << made.error().message;
 }
 
-TEST_P(cuda_flow, followed_faces_and_faces_one_by_one_are_those_of_the_cpu_too) {
-    chosen.detect_every = 4;
-    expect_faces_of_the_cpu(run(), 1);
-    chosen.device = "cuda";
-    chosen.detect_every = 1;
+TEST_P(cuda_flow, faces_one_by_one_are_those_of_the_cpu_too) {
     chosen.batch = false;
-    expect_faces_of_the_cpu(run(), 0.5f);
+    expect_faces_of_the_cpu(run());
+}
+
+TEST_P(cuda_flow, followed_faces_are_those_of_the_cpu_too) {
+    chosen.detect_every = 4;
+    // What differs in a frame is carried into the next.
+    EXPECT_LE(test::mesh_distance_between(run_on_cpu().faces, run().faces).most, 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(flows, cuda_flow, testing::Values("fused", "threaded"),
                          [](const auto& flow) { return flow.param; });
+
+class cuda_flow_models : public testing::Test {
+protected:
+    void SetUp() override {
+        if (const auto usable = test::check_cuda(); !usable) GTEST_SKIP() << usable.error().message;
+    }
+    static constexpr const char* mesh = "face_landmark_with_attention";
+};
+
+TEST_F(cuda_flow_models, take_their_memory_from_the_pool_and_give_it_back) {
+    const auto on = std::move(open_devices({"cuda", std::size_t{1} << 30, "none"}).value().front());
+    const auto s = on->make_stream("test").value();
+    const auto file = test::checkout() / "models" / (std::string(mesh) + ".onnx");
+    {
+        const auto model = inference::make_native_network(*on, file, inference::sha256_of(file).value());
+        ASSERT_OK(model);
+        const std::size_t weights = on->pool().used_bytes();
+        EXPECT_GT(weights, test::mib);
+        const auto bound =
+            (*model)->bind(*s, {.height = 192, .width = 192, .most = 4, .outputs = flow::mesh_outputs()});
+        ASSERT_OK(bound);
+        EXPECT_GT(on->pool().used_bytes(), weights + std::size_t{4} * 192 * 192 * 8);
+    }
+    EXPECT_EQ(on->pool().used_bytes(), 0u);
+}
+
+TEST_F(cuda_flow_models, without_a_plan_run_on_onnx_runtime_or_say_what_that_lacks) {
+    const test::temporary_folder models;
+    for (const char* file : {"catalogue.toml", "face_landmark_with_attention.onnx", "face_detection_full_range.onnx"})
+        fs::create_symlink(test::checkout() / "models" / file, models / file);
+    options o;
+    o.device = "cuda";
+    o.detector = detector::blazeface;
+    o.models = models.path();
+    const auto made = face_engine::create({o, [](const host_frame&, const result<frame_faces>&) {}});
+    if (made) {
+        EXPECT_EQ((*made)->chosen().inference, "cuda");
+        EXPECT_EQ((*made)->chosen().precision, "fp32");
+        EXPECT_THAT((*made)->notes(), Contains(AllOf(HasSubstr("ONNX Runtime"), HasSubstr("there is no plan"))));
+    } else {
+        EXPECT_EQ(made.error().code, errc::unavailable);
+        EXPECT_THAT(made.error().message, HasSubstr("models cannot run on CUDA: "));
+    }
+    o.inference = "native";
+    const auto refused = face_engine::create({o, [](const host_frame&, const result<frame_faces>&) {}});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::unsupported);
+    EXPECT_THAT(refused.error().message, HasSubstr("there is no plan"));
+}
 
 }  // namespace
 }  // namespace faceflow

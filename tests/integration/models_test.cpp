@@ -148,33 +148,6 @@ TEST(batched_mesh, gives_each_face_what_it_gets_alone) {
     EXPECT_LE(worst(second, alone[1]), 1e-4f);
 }
 
-// A Concat of parts of different sizes and a MatMul with a constant on the left have ONNX Runtime copy tables up from host memory in
-// every run: a CUDA graph cannot hold that. Their stand-ins add zeros.
-TEST(variants_for_gpus, give_the_same_numbers) {
-    const auto store = inference::model_store::open();
-    ASSERT_OK(store);
-    std::size_t compared = 0;
-    for (const auto& gpu : store->entries()) {
-        if (!gpu.id.ends_with("_gpu")) continue;
-        const auto plain = store->entry(gpu.id.substr(0, gpu.id.size() - 4));
-        ASSERT_OK(plain);
-        const auto gpu_path = store->find(gpu), plain_path = store->find(*plain);
-        if (!gpu_path && gpu.id.starts_with("retinaface")) continue;  // fetched at set-up
-        ASSERT_OK(gpu_path);
-        ASSERT_OK(plain_path);
-        auto input = tensor_of(goldens / "crop0.png");
-        const auto on_gpus = load(*gpu_path), otherwise = load(*plain_path);
-        const auto got = outputs_of(on_gpus, input), wanted = outputs_of(otherwise, input);
-        ASSERT_EQ(got.size(), wanted.size()) << gpu.id;
-        for (std::size_t i = 0; i < got.size(); ++i) {
-            const std::string& name = otherwise->outputs()[i].name;
-            EXPECT_LE(worst(got[index_of(*on_gpus, name)], wanted[i]), 2e-4f) << gpu.id << ", " << name;
-        }
-        ++compared;
-    }
-    EXPECT_GE(compared, 1u);
-}
-
 TEST(model_store, verifies_the_committed_models) {
     auto store = inference::model_store::open();
     ASSERT_OK(store);

@@ -42,15 +42,6 @@ class CommittedModels(unittest.TestCase):
     def test_face_landmark_with_attention(self):
         self.assert_same_bytes("face_landmark_with_attention")
 
-    def test_face_landmark_with_attention_for_gpus(self):
-        committed = (ROOT / "models" / "face_landmark_with_attention_gpu.onnx").read_bytes()
-        made = convert_mediapipe.convert("face_landmark_with_attention", plain=True)
-        self.assertTrue(made == committed, "models/face_landmark_with_attention_gpu.onnx is out of date")
-
-    def test_plain_variant_keeps_prelu(self):
-        self.assertIn(b"PRelu", convert_mediapipe.convert("face_landmark", plain=True))
-        self.assertNotIn(b"PRelu", convert_mediapipe.convert("face_landmark"))
-
 
 @needs_packages
 class CommittedMeshData(unittest.TestCase):

@@ -124,10 +124,10 @@ protected:
             }
             sample_reference(make_sampling_source(pictures[0]),
                              frame_from_region(faces.table.of[0]->items()[1].area, static_cast<float>(size)),
-                             {wanted.data(), size, size, 1, 0});
+                             planes(wanted.data(), size, size));
             sample_reference(make_sampling_source(pictures[1]),
                              frame_from_region(faces.table.of[1]->items()[0].area, static_cast<float>(size)),
-                             {wanted.data() + one, size, size, 1, 0});
+                             planes(wanted.data() + one, size, size));
             EXPECT_EQ(got, wanted) << threads << " threads, " << size << " wide";
         }
     }

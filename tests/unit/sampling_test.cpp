@@ -14,8 +14,8 @@ using test::random_picture;
 float worst_difference(const sampling_source& source, const affine& map, std::int32_t size) {
     const auto elements = static_cast<std::size_t>(3 * size * size);
     std::vector<float> fast(elements, -1), slow(elements, -2);
-    sample(source, map, {fast.data(), size, size, 1, 0});
-    sample_reference(source, map, {slow.data(), size, size, 1, 0});
+    sample(source, map, planes(fast.data(), size, size));
+    sample_reference(source, map, planes(slow.data(), size, size));
     float worst = 0;
     for (std::size_t i = 0; i < elements; ++i)
         worst = std::max(worst, std::abs(fast[i] - slow[i]));
@@ -45,7 +45,7 @@ TEST_P(every_pixel_format, never_reads_outside_of_the_picture) {
         const auto source = make_sampling_source(picture.view);
         std::vector<float> out(3 * 16 * 16);
         sample(source, frame_from_region({static_cast<float>(w), static_cast<float>(h), 1e6f, 0.3f}, 16),
-               {out.data(), 16, 16, 1, 0});
+               planes(out.data(), 16, 16));
         for (const float v : out)
             EXPECT_TRUE(v >= 0 && v <= 1);
     }
@@ -68,7 +68,7 @@ test::owned_picture flat_yuv(pixel_format format, std::uint8_t y, std::uint8_t u
 
 std::array<float, 3> colour_of(const image& picture) {
     std::vector<float> out(3 * 16);
-    sample(make_sampling_source(picture), affine{1, 0, 6, 0, 1, 6}, {out.data(), 4, 4, 1, 0});
+    sample(make_sampling_source(picture), affine{1, 0, 6, 0, 1, 6}, planes(out.data(), 4, 4));
     return {out[0], out[16], out[32]};
 }
 
@@ -105,7 +105,7 @@ TEST(colour, limited_black_and_white_are_0_and_1) {
 TEST(colour, sampling_at_pixel_centres_gives_the_pixels_themselves) {
     const auto p = random_picture(pixel_format::bgr24, 32, 32, 5);
     std::vector<float> out(3 * 32 * 32);
-    sample(make_sampling_source(p.view), affine{}, {out.data(), 32, 32, 255, 0});
+    sample(make_sampling_source(p.view), affine{}, planes(out.data(), 32, 32, 255));
     for (std::size_t i = 0; i < 32 * 32; ++i) {
         EXPECT_NEAR(out[i], p.planes[0][3 * i + 2], 1e-3);
         EXPECT_NEAR(out[i + 2048], p.planes[0][3 * i], 1e-3);
@@ -133,7 +133,7 @@ TEST(letterbox, keeps_the_aspect_and_pads_with_black) {
     EXPECT_EQ(l.x_begin, 0);
     EXPECT_EQ(l.x_end, 64);
     std::vector<float> out(3 * 64 * 64, 99);
-    sample_letterbox(make_sampling_source(p.view), l, {out.data(), 64, 64, 2, -1});
+    sample_letterbox(make_sampling_source(p.view), l, planes(out.data(), 64, 64, 2, -1));
     EXPECT_EQ(out[0], -1);
     EXPECT_EQ(out[15 * 64 + 63], -1);
     EXPECT_EQ(out[48 * 64], -1);
@@ -185,8 +185,8 @@ TEST(rotation, a_turned_picture_samples_like_the_upright_one) {
     ASSERT_EQ(stored.view.upright_width(), 24);
     const region area{11, 7, 12, 0.4f};
     std::vector<float> a(3 * 20 * 20), b(3 * 20 * 20);
-    sample(make_sampling_source(upright.view), frame_from_region(area, 20), {a.data(), 20, 20, 1, 0});
-    sample(make_sampling_source(stored.view), frame_from_region(area, 20), {b.data(), 20, 20, 1, 0});
+    sample(make_sampling_source(upright.view), frame_from_region(area, 20), planes(a.data(), 20, 20));
+    sample(make_sampling_source(stored.view), frame_from_region(area, 20), planes(b.data(), 20, 20));
     for (std::size_t i = 0; i < a.size(); ++i)
         EXPECT_NEAR(a[i], b[i], 1e-4);
 }

@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 
-#include <fstream>
 #include <set>
 
 #include "analysis/engine_gate.hpp"
@@ -48,15 +47,6 @@ TEST(engine_folders, are_each_keys_own) {
     folders.insert(engine_folder("/cache", other));
     EXPECT_EQ(folders.size(), 6u);
     EXPECT_EQ(engine_folder("/cache", usual), "/cache/sm_90-tensorrt10.13.3-fp32/aaaaaaaaaaaaaaaa-1-4-32");
-}
-
-TEST(engine_folders, hold_engines_once_there_is_one) {
-    const test::temporary_folder folder;
-    EXPECT_FALSE(has_engines(folder / "none"));
-    std::ofstream(folder / "timing.timing") << "x";
-    EXPECT_FALSE(has_engines(folder.path()));
-    std::ofstream(folder / "graph_sm90.engine") << "x";
-    EXPECT_TRUE(has_engines(folder.path()));
 }
 
 TEST(tensorrt_plans, give_the_providers_options_by_its_own_names) {

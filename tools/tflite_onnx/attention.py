@@ -60,7 +60,7 @@ def _transform_matrix(converter, operator):
     corner = graph.node("MatMul", [linear, graph.constant(-size.reshape(2, 1) / 2)])
     offset = graph.node("Add", [centre, corner])
     zero = graph.node("Mul", [offset, graph.constant(0.0)])  # z plays no part
-    return converter.join([(linear, 2), (zero, 1), (offset, 1)], 2)
+    return graph.node("Concat", [linear, zero, offset], axis=2)
 
 
 def _transform_tensor(converter, operator):
@@ -127,22 +127,22 @@ def refine(converter):
 
     mesh = points("output_mesh_identity", MESH_POINTS, 3)
     depth = graph.slice(mesh, 2, 2, 3)
-    planes = [(graph.slice(mesh, 2, 0, 2), MESH_POINTS)]
+    planes = [graph.slice(mesh, 2, 0, 2)]
     take = np.arange(MESH_POINTS)
     start, subsets = MESH_POINTS, {}
     for source in ("output_lips", "output_left_eye", "output_right_eye"):
         subset = subsets[source] = _refined_points(converter, source)
-        planes.append((points(source, len(subset), 2), len(subset)))
+        planes.append(points(source, len(subset), 2))
         take[subset] = start + np.arange(len(subset))
         start += len(subset)
-    depths, depth_take = [(depth, MESH_POINTS)], [*range(MESH_POINTS)]
+    depths, depth_take = [depth], [*range(MESH_POINTS)]
     for side in ("left", "right"):
-        planes.append((points(f"output_{side}_iris", IRIS_POINTS, 2), IRIS_POINTS))
+        planes.append(points(f"output_{side}_iris", IRIS_POINTS, 2))
         outline = graph.gather(depth, 1, subsets[f"output_{side}_eye"][:_EYE_CONTOUR])
         depth_take += [MESH_POINTS + len(depths) - 1] * IRIS_POINTS
-        depths.append((graph.node("ReduceMean", [outline], axes=[1], keepdims=1), 1))
+        depths.append(graph.node("ReduceMean", [outline], axes=[1], keepdims=1))
     irises = range(start, start + 2 * IRIS_POINTS)
-    xy = graph.gather(converter.join(planes, 1), 1, [*take.tolist(), *irises])
-    z = graph.gather(converter.join(depths, 1), 1, depth_take)
-    converter.join([(xy, 2), (z, 1)], 2, "landmarks")
+    xy = graph.gather(graph.node("Concat", planes, axis=1), 1, [*take.tolist(), *irises])
+    z = graph.gather(graph.node("Concat", depths, axis=1), 1, depth_take)
+    graph.node("Concat", [xy, z], "landmarks", axis=2)
     graph.output("landmarks", [MESH_POINTS + 2 * IRIS_POINTS, 3])

@@ -43,15 +43,13 @@ def same_padding(size, kernel, stride):
 class Converter:
     """Turns one model into one ONNX graph.
 
-    `plain` is for GPUs: it keeps PRELU and channel padding as the operators PRelu and Pad, and joins tensors without
-    Concat. Otherwise PRELU and padding become convolutions that compute the same numbers: ONNX Runtime's CPU keeps
-    those in its blocked layout, which is several times faster.
+    PRELU and channel padding become convolutions that compute the same numbers: ONNX Runtime's CPU keeps those in its
+    blocked layout, which is several times faster.
     """
 
-    def __init__(self, model, plain=False):
+    def __init__(self, model):
         self.model = model
         self.graph = GraphBuilder()
-        self.plain = plain
         self.values = {}
         self._rules = {
             "ADD": self._add, "CONV_2D": self._conv, "DEPTHWISE_CONV_2D": self._depthwise,
@@ -102,25 +100,6 @@ class Converter:
         if index not in self.values:
             raise ConversionError(f"input {position} of a {operator.kind} is not computed before it")
         return self.values[index]
-
-    def join(self, parts, axis, output=None):
-        """Tensors of three dimensions one behind the other: `parts` are pairs of a name and its size along `axis`.
-
-        For a GPU as a sum of padded tensors: ONNX Runtime's Concat of parts of different sizes sends a table of
-        addresses up from host memory in every run, which a CUDA graph cannot hold.
-        """
-        graph, total = self.graph, sum(size for _, size in parts)
-        if not self.plain:
-            return graph.node("Concat", [name for name, _ in parts], output, axis=axis)
-        joined, before = None, 0
-        for name, size in parts:
-            pads = [0] * 6
-            pads[axis], pads[axis + 3] = before, total - before - size
-            padded = graph.node("Pad", [name, graph.ints(*pads)])
-            before += size
-            last = output if before == total else None
-            joined = padded if joined is None else graph.node("Add", [joined, padded], last)
-        return joined
 
     def constant(self, index):
         value = self.model.constant(index)
@@ -200,8 +179,6 @@ class Converter:
         if slope.ndim != 3 or slope.shape[:2] != (1, 1):
             raise ConversionError(f"PRELU slopes of shape {slope.shape} are not one for each channel")
         slope = slope.reshape(-1, 1, 1)
-        if self.plain:
-            return self.graph.node("PRelu", [value, self.graph.constant(slope)])
         # a x + (1 - a) max(x, 0), each factor a depthwise 1x1 convolution
         weights, group = slope.reshape(-1, 1, 1, 1), len(slope)
         positive = self.graph.node("Relu", [value])
@@ -212,12 +189,7 @@ class Converter:
         value, pads = self.operand(operator, 0), self.constant(operator.inputs[1])
         if pads.shape != (4, 2) or pads[:3].any() or pads[3, 0]:
             raise ConversionError(f"PAD of {pads.tolist()}: only channels at the end are supported")
-        (height, width, before), after = self.model.shape(operator.inputs[0])[1:], self.model.shape(operator.outputs[0])[3]
-        if self.plain:
-            # As rows of one channel: ONNX Runtime's CUDA kernel for those is several times faster than the one for channels.
-            rows = self.graph.reshape(value, [1, before, height * width])
-            padded = self.graph.node("Pad", [rows, self.graph.ints(0, 0, 0, 0, 0, 0, after - before, 0)])
-            return self.graph.reshape(padded, [after, height, width])
+        before, after = (self.model.shape(i)[3] for i in (operator.inputs[0], operator.outputs[0]))
         if before * after > _LARGEST_IDENTITY:
             return self.graph.node("Pad", [value, self.graph.ints(*pads[list(_CHANNELS_FIRST)].T.ravel())])
         return self._pointwise(value, np.eye(after, before).reshape(after, before, 1, 1), 1)
