@@ -4,7 +4,8 @@
     tools/convert_mediapipe.py                    writes all three to models/
     tools/convert_mediapipe.py --out DIR NAME...
 
-The result is a pure function of the packages' bytes. tests/tools/convert_test.py holds models/ to it.
+The result is a pure function of the packages' bytes. tests/tools/convert_test.py holds models/ to it. A plan in models/ is made
+from the ONNX file beside it: tools/make_plan.py has to write it again when that has changed.
 """
 
 import argparse

@@ -3,8 +3,8 @@
 
     tools/make_plan.py MODEL.onnx MODEL.plan
 
-src/inference/plan.hpp says what a plan is. The same model gives the same bytes; tests/tools/plan_test.py holds the committed
-plans to that, and each to what its graph computes.
+src/inference/plan.hpp says what a plan is. The same model gives the same bytes; tests/tools/plan_test.py holds the
+committed plans to that, and each to what its graph computes.
 """
 
 import argparse
@@ -39,7 +39,8 @@ def make(data):
         raise PlanError(f"not an ONNX file ({error})") from error
     known = next((n for n in NETWORKS if n[0] == set(graph.outputs)), None)
     if known is None:
-        raise PlanError(f"outputs {', '.join(graph.outputs)}: expected those of RetinaFace, BlazeFace or the attention mesh")
+        outputs = ", ".join(graph.outputs)
+        raise PlanError(f"outputs {outputs}: expected those of RetinaFace, BlazeFace or the attention mesh")
     _, (low, high), build = known
     height, width = (v if isinstance(v, int) else 0 for v in graph.input_shape[2:])
     if (height == 0) != (width == 0):

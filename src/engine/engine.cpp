@@ -93,17 +93,17 @@ result<void> check(const options& o) {
 }
 
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources) {
-    constexpr std::size_t most_frames = vision::max_pass_frames;
+    constexpr std::size_t most_frames = vision::max_pass_frames, usual_lanes = 2, most_lanes = 4, sources_of_lane = 48;
     const bool live = o.pacing == pacing::live;
     std::size_t lanes = 1, frames = 1;
     if (on_host) {
         if (!live) lanes = std::max<std::size_t>(1, static_cast<std::size_t>(o.threads) / devices);
     } else {
-        lanes = 2;
+        lanes = usual_lanes;
         frames = most_frames;
         if (live && sources > 0) {
             const std::size_t here = (sources + devices - 1) / devices;  // of each device
-            lanes = std::min(lanes, here);
+            lanes = std::clamp((here + sources_of_lane - 1) / sources_of_lane, std::min(here, usual_lanes), most_lanes);
             frames = std::min(most_frames, (here + lanes - 1) / lanes);
         }
     }

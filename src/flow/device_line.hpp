@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -21,37 +22,42 @@ namespace faceflow::flow {
     return (std::max(faces, 1) + at_once - 1) / at_once * at_once;
 }
 
-// How many faces a pass makes room for, before the host knows how many there are: those that are more take another go and
-// another download. On a GPU room costs time (the model runs on it all), so there it is a power of two below `at_once`, the faces
-// of one go; elsewhere, and above, a multiple of that. Thread-safe.
+// How many faces a pass of so many frames makes room for, before the host knows how many there are: those that are more take another
+// go and another download. On a GPU room costs time (the model runs on it all), so there it is a power of two below `at_once`, the
+// faces of one go; elsewhere, and above, a multiple of that. Thread-safe.
 class face_room {
 public:
     face_room(const device& on, std::int32_t at_once) : face_room(on.computes_on_host(), at_once) {}
-    face_room(bool on_host, std::int32_t at_once)
-        : at_once_(at_once),
-          small_steps_(!on_host),
-          room_(rounded(small_steps_ ? (at_once + 1) / 2 : at_once)) {}
+    face_room(bool on_host, std::int32_t at_once) : at_once_(at_once), small_steps_(!on_host) {}
 
-    [[nodiscard]] std::int32_t faces() const {
+    [[nodiscard]] std::int32_t faces(std::int32_t frames = 1) const {
         const std::lock_guard lock(mutex_);
-        return room_;
+        const seen& s = passes_[index_of(frames)];
+        return s.room > 0 ? s.room : rounded(small_steps_ ? in_each_ * frames : at_once_);
     }
 
     // A pass turned out to have `count`; returns the room that those take. Room grows at once, and shrinks when a hundred passes
     // in a row needed less.
-    std::int32_t saw(std::int32_t count) {
+    std::int32_t saw(std::int32_t count, std::int32_t frames = 1) {
         const std::int32_t needed = rounded(count);
         const std::lock_guard lock(mutex_);
-        largest_ = std::max(largest_, needed);
-        if (needed < room_ && ++quiet_ < patience) return needed;
-        room_ = largest_;
-        largest_ = quiet_ = 0;
+        seen& s = passes_[index_of(frames)];
+        in_each_ = std::max(1, (count + frames - 1) / frames);
+        s.largest = std::max(s.largest, needed);
+        if (needed < s.room && ++s.quiet < patience) return needed;
+        s = {s.largest, 0, 0};
         return needed;
     }
 
 private:
     static constexpr std::int32_t patience = 100;
+    struct seen {
+        std::int32_t room = 0, largest = 0, quiet = 0;  // of passes of one number of frames; no room: none was seen
+    };
 
+    [[nodiscard]] static std::size_t index_of(std::int32_t frames) {
+        return static_cast<std::size_t>(std::clamp(frames, 1, vision::max_pass_frames) - 1);
+    }
     [[nodiscard]] std::int32_t rounded(std::int32_t count) const noexcept {
         if (!small_steps_ || count >= at_once_) return room_for(count, at_once_);
         std::int32_t power = 1;
@@ -63,7 +69,8 @@ private:
     const std::int32_t at_once_;
     const bool small_steps_;
     mutable std::mutex mutex_;
-    std::int32_t room_, largest_ = 0, quiet_ = 0;
+    std::array<seen, vision::max_pass_frames> passes_{};
+    std::int32_t in_each_ = 4;  // faces of a frame, of the pass that was seen last
 };
 
 struct device_line {

@@ -42,10 +42,10 @@ private:
     result<void> lost_;
 
 protected:
-    flow_ends(const flow_parts& parts, std::size_t units_in_flight)
+    flow_ends(const flow_parts& parts, std::size_t units_in_flight, std::size_t waiting_frames = 0)
         : metrics_(parts.counters),
           detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
-          intake_(options_for(parts, units_in_flight)),
+          intake_(options_for(parts, units_in_flight, waiting_frames)),
           collector_(
               [this, handler = parts.handler](outcome&& o) {
                   notice(o);
@@ -72,7 +72,8 @@ protected:
     collector collector_;
 
 private:
-    static intake_options options_for(const flow_parts& parts, std::size_t units_in_flight) {
+    static intake_options options_for(const flow_parts& parts, std::size_t units_in_flight,
+                                      std::size_t waiting_frames) {
         const options& o = parts.chosen;
         intake_options i;
         i.merged = parts.merged && o.pacing == pacing::recorded;
@@ -80,6 +81,7 @@ private:
         i.detect_every = static_cast<std::size_t>(o.detect_every);
         i.unit_frames = o.pacing == pacing::recorded ? i.detect_every : 1;
         i.units_in_flight = units_in_flight;
+        i.waiting_frames = waiting_frames;
         return i;
     }
 };

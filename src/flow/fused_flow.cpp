@@ -52,7 +52,10 @@ public:
 
 private:
     fused_flow(const flow_parts& parts, std::size_t lanes_per_device, const pass_shape& shape)
-        : flow_ends(parts, 2 * lanes_per_device * parts.devices.size() * static_cast<std::size_t>(shape.frames)),
+        // What waits fills a pass of every lane, while it is not one frame alone.
+        : flow_ends(
+              parts, 2 * lanes_per_device * parts.devices.size() * static_cast<std::size_t>(shape.frames),
+              shape.frames > 1 ? lanes_per_device * parts.devices.size() * static_cast<std::size_t>(shape.frames) : 0),
           live_(parts.chosen.pacing == pacing::live),
           pass_frames_(static_cast<std::size_t>(shape.frames)),
           patience_(live_ ? static_cast<std::int64_t>(parts.chosen.batch_deadline_ms * 1e6) : 0) {

@@ -69,6 +69,13 @@ intake::edges::iterator intake::next_in_turn(std::size_t part, std::size_t parts
     return edges_.end();
 }
 
+std::size_t intake::capacity() const {
+    if (options_.pacing == pacing::live) return 1;
+    const auto going_on = std::count_if(edges_.begin(), edges_.end(), [](const auto& e) { return !e.second.ended; });
+    const auto sources = static_cast<std::size_t>(std::max<std::ptrdiff_t>(going_on, 1));
+    return std::max(2 * options_.unit_frames, options_.waiting_frames / sources);
+}
+
 // The earliest frame of all sources, once each that goes on has shown its next.
 intake::edges::iterator intake::next_in_time() {
     auto earliest = edges_.end();

@@ -32,6 +32,8 @@ struct intake_options {
     std::size_t detect_every = 1;
     bool merged = false;  // recorded: units of all sources in one order, by time and then source, the same in every run
     std::size_t units_in_flight = 4;  // taken and not yet done: bounds what waits for a slow lane
+    // Recorded: frames that may wait in all, shared out among the sources that go on; at least two units of each.
+    std::size_t waiting_frames = 0;
 };
 
 // Thread-safe. Recorded: put waits for room. Live: put keeps the newest frame. A lane that starts from a source's last
@@ -66,9 +68,8 @@ private:
         bool ended = false;
     };
     using edges = std::map<std::uint32_t, edge>;
-    [[nodiscard]] std::size_t capacity() const {
-        return options_.pacing == pacing::live ? 1 : options_.unit_frames * 2;
-    }
+    // Frames of a source that may wait.
+    [[nodiscard]] std::size_t capacity() const;
     [[nodiscard]] bool ready(const edge& e) const {
         if (e.waiting.empty()) return false;
         return options_.pacing == pacing::live || e.ended || draining_ > 0 || e.in_a_hurry > 0 ||

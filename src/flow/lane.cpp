@@ -87,7 +87,7 @@ result<vision::pass_results> lane::work_through(const std::vector<part>& parts) 
     const tag waiting{stage::landmark, frames_.front().id};
     const auto frames = static_cast<std::int32_t>(parts.size());
     const vision::pass_results results = space_.results(frames);
-    const std::int32_t room = line_.room.faces();
+    const std::int32_t room = line_.room.faces(frames);
     const device& on = line_.work.owner();
     const bool read_within = line_.work.chosen().pinned || on.shares_host_memory();
     const auto detected = std::count_if(parts.begin(), parts.end(), [](const part& p) { return p.detect; });
@@ -103,7 +103,7 @@ result<vision::pass_results> lane::work_through(const std::vector<part>& parts) 
     if (!read) return read;
     const vision::result_header& last = read->headers[frames - 1];
     const std::int32_t count = last.first + last.count;
-    const std::int32_t needed = line_.room.saw(count);
+    const std::int32_t needed = line_.room.saw(count, frames);
     if (count > room) {  // the rest in a second go
         mesh(room, needed);
         read = reader_->read(*stream_, results, needed, waiting);

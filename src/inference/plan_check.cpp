@@ -45,8 +45,8 @@ public:
             if (!vector(v)) return false;
         }
         for (const auto& s : p_.steps) {
-            if (!std::visit([this](const auto& step) { return check(step); }, s)) return false;
             ++step_;
+            if (!std::visit([this](const auto& step) { return check(step); }, s)) return false;
         }
         step_ = -1;
         return nothing_left() &&

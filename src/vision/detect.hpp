@@ -105,7 +105,7 @@ FACEFLOW_HD inline bool better(const candidate& a, const candidate& b) {
 
 // Bitonic sort, best first. `count` is padded to a power of two by the caller's scratch.
 template <class Block>
-FACEFLOW_HD void sort_candidates(Block block, candidate* c, std::int32_t count) {
+FACEFLOW_HD void sort_many(Block block, candidate* c, std::int32_t count) {
     std::int32_t size = 1;
     while (size < count)
         size *= 2;
@@ -125,6 +125,47 @@ FACEFLOW_HD void sort_candidates(Block block, candidate* c, std::int32_t count) 
                 }
             }
             block.sync();
+        }
+    }
+}
+
+// Best first, into `sorted`. Few are put where their number of betters says: one barrier in place of dozens.
+template <class Block>
+FACEFLOW_HD candidate* sort_candidates(Block block, candidate* c, std::int32_t count, candidate* sorted) {
+    constexpr std::int32_t few = 512;
+    if (count > few) {
+        sort_many(block, c, count);
+        return c;
+    }
+    for (std::int32_t i = block.thread(); i < count; i += block.threads()) {
+        const candidate mine = c[i];
+        std::int32_t rank = 0;
+        for (std::int32_t k = 0; k < count; ++k)
+            rank += better(c[k], mine) ? 1 : 0;
+        sorted[rank] = mine;
+    }
+    block.sync();
+    return sorted;
+}
+
+// Those of a level whose score is enough, in any order. Several look-ups are under way at once.
+template <class Block>
+FACEFLOW_HD void collect_candidates(Block block, const detector_output& o, const detector_level& l, float min_score,
+                                    std::int32_t offset, candidate* items, std::int32_t* count) {
+    constexpr std::int32_t together = 8;
+    const std::int32_t cells = cells_of(o, l);
+    for (std::int32_t first = block.thread(); first < cells; first += together * block.threads()) {
+        float scores[together];
+        FACEFLOW_UNROLL
+        for (std::int32_t k = 0; k < together; ++k) {
+            const std::int32_t cell = first + k * block.threads();
+            scores[k] = cell < cells ? score_of(o, l, cell) : -1.0f;
+        }
+        FACEFLOW_UNROLL
+        for (std::int32_t k = 0; k < together; ++k) {
+            if (!(scores[k] >= min_score)) continue;
+            const std::int32_t at = block.add(count);
+            if (at < max_candidates) items[at] = {scores[k], offset + first + k * block.threads()};
         }
     }
 }
@@ -183,7 +224,7 @@ FACEFLOW_HD inline bool is_of(const rect& known, const rect& box, float max_over
 struct detect_scratch {
     std::int32_t candidates = 0;
     std::int32_t faces = 0;
-    candidate items[max_candidates];
+    candidate items[max_candidates], sorted[max_candidates];
     detection decoded[max_candidates];
     std::uint8_t gone[max_candidates];
 };
@@ -200,28 +241,22 @@ FACEFLOW_HD void detect_faces(Block block, const detector_output& o, const detec
     const std::int32_t before = options.further ? out->count : 0;
     std::int32_t offset = 0;
     for (std::int32_t i = 0; i < o.levels; ++i) {
-        const detector_level& l = o.level[i];
-        const std::int32_t cells = detail::cells_of(o, l);
-        for (std::int32_t cell = block.thread(); cell < cells; cell += block.threads()) {
-            const float score = detail::score_of(o, l, cell);
-            if (!(score >= options.min_score)) continue;
-            const std::int32_t at = block.add(&scratch->candidates);
-            if (at < max_candidates) scratch->items[at] = {score, offset + cell};
-        }
-        offset += cells;
+        detail::collect_candidates(block, o, o.level[i], options.min_score, offset, scratch->items,
+                                   &scratch->candidates);
+        offset += detail::cells_of(o, o.level[i]);
     }
     block.sync();
     const std::int32_t found = scratch->candidates;
     const std::int32_t count = found < max_candidates ? found : max_candidates;
-    detail::sort_candidates(block, scratch->items, count);
+    const candidate* const sorted = detail::sort_candidates(block, scratch->items, count, scratch->sorted);
 
     for (std::int32_t i = block.thread(); i < count; i += block.threads()) {
-        std::int32_t cell = scratch->items[i].cell, level = 0;
+        std::int32_t cell = sorted[i].cell, level = 0;
         while (cell >= detail::cells_of(o, o.level[level]))
             cell -= detail::cells_of(o, o.level[level++]);
         detection d = o.kind == detector_kind::retinaface ? detail::decode_retinaface(o.level[level], cell)
                                                           : detail::decode_blazeface(o.level[level], cell);
-        d.score = scratch->items[i].score;
+        d.score = sorted[i].score;
         const bool too_large = fmaxf(d.box.width, d.box.height) > options.largest;
         to_frame(d, o.fit);
         name_sides(d);

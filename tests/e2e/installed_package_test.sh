@@ -14,7 +14,7 @@ prefix=$work/moved
 "$prefix/bin/faceflow" --version
 FACEFLOW_MODELS='' "$prefix/bin/faceflow" models list | grep -q "$prefix/share/faceflow/models/face_landmark_with_attention.onnx" ||
     { echo "the installed tool does not use the installed models" >&2; exit 1; }
-for file in share/man/man1/faceflow.1 share/bash-completion/completions/faceflow share/zsh/site-functions/_faceflow; do
+for file in share/faceflow/models/face_landmark_with_attention.plan share/man/man1/faceflow.1 share/bash-completion/completions/faceflow share/zsh/site-functions/_faceflow; do
     [[ -s $prefix/$file ]] || { echo "$file is missing or empty" >&2; exit 1; }
 done
 

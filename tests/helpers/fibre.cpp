@@ -10,6 +10,7 @@
 #endif
 #endif
 #ifdef FIBRES_UNDER_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -45,6 +46,8 @@ namespace {
 
 // Kernels keep all in registers; without a card's, and unoptimised, that is some stack.
 constexpr std::size_t fibre_stack_bytes = 512 * 1024;
+// What the functions that a fibre never returns from may have left marked as theirs.
+[[maybe_unused]] constexpr std::size_t last_frames_bytes = 16 * 1024;
 fibre* switched_from = nullptr;
 
 }  // namespace
@@ -65,6 +68,9 @@ fibre::~fibre() = default;
 
 void fibre::start(void (*entry)()) {
     fake_stack_ = nullptr;
+#ifdef FIBRES_UNDER_ASAN
+    __asan_unpoison_memory_region(stack_.get() + size_ - last_frames_bytes, last_frames_bytes);
+#endif
 #if defined(__x86_64__)
     auto end = reinterpret_cast<std::uintptr_t>(stack_.get() + size_) & ~std::uintptr_t{63};
     auto* slot = reinterpret_cast<void**>(end);

@@ -72,8 +72,9 @@ public:
         for (y_ = 0; y_ < g.y && problem_.empty(); ++y_)
             for (x_ = 0; x_ < g.x && problem_.empty(); ++x_)
                 run_block();
-        if (!problem_.empty()) return fail(errc::internal, problem_);
-        return {};
+        if (problem_.empty()) return {};
+        threads_.clear();  // some stacks were left in the middle of something
+        return fail(errc::internal, problem_);
     }
 
     int thread() const { return current_; }
@@ -174,12 +175,29 @@ private:
         next(false);
     }
 
+    bool runs(int i) const {
+        return threads_[static_cast<std::size_t>(i)].now == doing::runs;
+    }
+
+    // -1 when all wait.
+    int next_that_runs() const {
+        if (step_ > 0) {
+            const int warp = current_ - lane();
+            for (int i = 1; i <= lanes; ++i)
+                if (runs(warp + (lane() + i) % lanes)) return warp + (lane() + i) % lanes;
+        }
+        for (int i = 1; i <= grid_.threads; ++i) {
+            const int other = (current_ + i * step_ + i * grid_.threads) % grid_.threads;
+            if (runs(other)) return other;
+        }
+        return -1;
+    }
+
     // To the next thread that can go on; with none, back to who ran the block, for good unless all have ended.
     void next(bool last) {
         emulated_thread& own = threads_[static_cast<std::size_t>(current_)];
-        for (int i = 1; i <= grid_.threads; ++i) {
-            const int other = (current_ + i * step_ + i * grid_.threads) % grid_.threads;
-            if (threads_[static_cast<std::size_t>(other)].now != doing::runs) continue;
+        const int other = next_that_runs();
+        if (other >= 0) {
             current_ = other;
             own.own.switch_to(threads_[static_cast<std::size_t>(other)].own, last);
             return;

@@ -15,7 +15,8 @@ struct grid {
     std::size_t shared_bytes = 0;
 };
 
-// Which thread of a block goes first. What comes out must not depend on it: if it does, a barrier is missing.
+// Which threads of a block go first: a warp as far as it comes, then the next; or all of them in step, the last one first. What comes
+// out must not depend on it: if it does, a barrier is missing.
 enum class order : std::uint8_t { forwards, backwards };
 
 // Calls `thread(parameters)` for every thread of the grid. Shared memory is filled with NaN before each block, and asynchronous

@@ -1,4 +1,4 @@
-"""Plans in plain numpy and double precision, for one picture: what src/inference/plan.hpp says of each step, and nothing else."""
+"""Plans in plain numpy and double precision, for one picture: what src/inference/plan.hpp says, and nothing else."""
 
 import itertools
 

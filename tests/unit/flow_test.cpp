@@ -235,7 +235,8 @@ TEST(face_room, where_kernels_are_host_functions_it_is_whole_goes) {
 
 TEST(face_room, on_a_gpu_it_is_the_smallest_batch_that_holds_the_faces) {
     face_room room(false, 64);
-    EXPECT_EQ(room.faces(), 32);
+    EXPECT_EQ(room.faces(), 4) << "of a frame, while nothing is known";
+    EXPECT_EQ(room.faces(16), 64);
     const std::pair<int, int> grown[] = {{17, 32}, {33, 64}, {65, 128}, {130, 192}};
     for (const auto& [count, faces] : grown) {
         room.saw(count);
@@ -247,6 +248,17 @@ TEST(face_room, on_a_gpu_it_is_the_smallest_batch_that_holds_the_faces) {
     for (int i = 0; i < 150; ++i)
         room.saw(i % 70 == 0 ? 4 : 1);
     EXPECT_EQ(room.faces(), 4);
+}
+
+TEST(face_room, is_that_of_passes_of_as_many_frames) {
+    face_room room(false, 64);
+    room.saw(1, 1);
+    EXPECT_EQ(room.faces(1), 1);
+    EXPECT_EQ(room.faces(4), 4) << "as many in each as the last pass had";
+    room.saw(13, 4);
+    EXPECT_EQ(room.faces(4), 16);
+    EXPECT_EQ(room.faces(1), 1) << "what several frames need is not what one does";
+    EXPECT_EQ(room.faces(16), 64);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""The attention mesh: a base of 468 landmarks, three squares of a map that are looked at again, and what becomes of it all."""
+"""The attention mesh: a base of 468 landmarks, squares of a map that are looked at again, and how both are joined."""
 
 import numpy as np
 
@@ -15,7 +15,8 @@ def _dense(builder, names):
     size = builder.size(x)
     for conv in convs:
         fits = conv.kernel == size.get("height") == size.get("width") and conv.inputs_each == builder.channels(x)
-        expect(fits and builder.map_of(conv.node.input[0]) == x, conv.node, "a kernel as large as the map, and the same map")
+        same = builder.map_of(conv.node.input[0]) == x
+        expect(fits and same, conv.node, "a kernel as large as the map, and the same map")
     weights = np.concatenate([c.weights for c in convs]).transpose(2, 3, 1, 0)
     inputs, outputs = weights.size // weights.shape[3], weights.shape[3]
     y = plan.vector("+".join(names), outputs)
@@ -63,7 +64,8 @@ class _Square:
         turn = graph.node(graph.back(axes, "Reshape"), "MatMul")
         across = graph.node(turn.input[0], "Where")
         level = np.allclose(graph.constant(turn, 1, [2, 4]), [[1, 0, 0, 1], [0, -1, 1, 0]])
-        expect(level and graph.constant(across, 1).ravel().tolist() == [1, 0], turn, "the line between two landmarks to lie level")
+        level = level and graph.constant(across, 1).ravel().tolist() == [1, 0]
+        expect(level, turn, "the line between two landmarks to lie level")
         unit = graph.node(across.input[2], "Div")
         length = graph.node(unit.input[1], "ReduceL2")
         ends = graph.node(unit.input[0], "Sub")
@@ -95,7 +97,8 @@ class _Square:
         plane = [graph.constant(cut, i).tolist() for i in (1, 2, 3)] == [[0], [2], [2]]
         expect(plane, cut, "x and y of each landmark")
         scaled = graph.node(cut.input[0], "Mul")
-        expect(abs(graph.scalar(scaled, 1) - scale) < 1e-6, scaled, f"landmarks in pixels of the map, {scale} of the input's")
+        in_pixels = abs(graph.scalar(scaled, 1) - scale) < 1e-6
+        expect(in_pixels, scaled, f"landmarks in pixels of the map, {scale} of the input's")
         self.base = graph.back(scaled.input[0], "Reshape")
 
 
@@ -147,7 +150,8 @@ def _targets(landmarks, leaves):
         at, which = int(row) - MESH, 0
         while which < len(leaves) and at >= leaves[which]["points"]:
             at, which = at - leaves[which]["points"], which + 1
-        expect(which < len(leaves) and targets[which][at] < 0, landmarks.node, "each refined point to be used once at most")
+        once = which < len(leaves) and targets[which][at] < 0
+        expect(once, landmarks.node, "each refined point to be used once at most")
         targets[which][at] = landmark
     return targets, rest
 
@@ -159,7 +163,7 @@ def build(graph, builder):
     base = _dense(builder, [landmarks.base, score])
     expect(plan.vectors[base]["length"] == 3 * MESH + 1, landmarks.node, f"a base of {MESH} landmarks and a score")
 
-    samples = sorted((n for n in graph.producer.values() if n.op_type == "GridSample"), key=lambda n: graph.position[id(n)])
+    samples = [n for n in graph.producer.values() if n.op_type == "GridSample"]
     expect(samples, landmarks.node, "a map to be sampled")
     x = builder.map_of(samples[0].input[0])
     size = builder.size(x)
@@ -168,8 +172,8 @@ def build(graph, builder):
     first, heads = squares[0], []
     for square, sample in zip(squares, samples):
         alike = square.source == first.source and square.side == first.side and square.margin == first.margin
-        expect(alike and np.array_equal(square.grid, first.grid) and square.base == landmarks.base, sample,
-               "squares that differ in their landmarks alone")  # fmt: skip
+        alike = alike and np.array_equal(square.grid, first.grid) and square.base == landmarks.base
+        expect(alike, sample, "squares that differ in their landmarks alone")
         y = builder.add_map(square.output, builder.channels(x), {"height": square.side, "width": square.side})
         heads.append({"y": y, "from": square.origin, "to": square.to, "spans": plan.numbers(square.spans)})
     plan.step("attention", x=x, base=base, transforms=transforms, side=first.side, margin=first.margin,
@@ -178,8 +182,9 @@ def build(graph, builder):
 
 
 def _build_chains(builder, names, heads):
-    """The blocks of these maps: first what leaves of one square have in common, and as many of a square with one leaf alone."""
-    plan, begin, trunks, leaves, depth = builder.plan, len(builder.plan.steps), {}, [], 0
+    """The blocks of these maps: first what leaves of one square have in common (as many where there is one leaf)."""
+    plan, trunks, leaves, depth = builder.plan, {}, [], 0
+    begin = len(plan.steps)
     for name, head in zip(names, heads):
         start = len(plan.steps)
         builder.map_of(name)
@@ -203,7 +208,8 @@ def _refine(graph, builder, landmarks, squares, base, transforms):
         dense, transform, scale = _leaf(graph, name)
         head = next((i for i, s in enumerate(squares) if s.transform == transform), None)
         expect(head is not None, landmarks.node, f"{name} to come back by the transform of a square")
-        expect(np.allclose(scale, [[[1, 1, input_scale, input_scale]] * 2]), landmarks.node, "an offset in pixels of the input")
+        in_pixels = np.allclose(scale, [[[1, 1, input_scale, input_scale]] * 2])
+        expect(in_pixels, landmarks.node, "an offset in pixels of the input")
         leaves.append({"dense": dense, "head": head, "points": builder.convolution(dense).outputs // 2})
     ordered = sorted(leaves, key=lambda leaf: graph.position[id(graph.node(leaf["dense"]))])
     inputs = [builder.convolution(leaf["dense"]).node.input[0] for leaf in ordered]
@@ -213,7 +219,7 @@ def _refine(graph, builder, landmarks, squares, base, transforms):
     targets, rest = _targets(landmarks, leaves)
     for leaf, to in zip(leaves, targets):
         leaf["targets"] = to
+    heads = [{k: leaf[k] for k in ("x", "head")} | {"targets": plan.numbers(leaf["targets"])} for leaf in ordered]
     plan.step("landmarks", base=base, transforms=transforms,
-              landmarks=plan.vector("landmarks", 3 * WITH_IRISES), score=plan.vector("score", 1),
-              heads=[{"x": leaf["x"], "head": leaf["head"], "targets": plan.numbers(leaf["targets"])} for leaf in ordered],
+              landmarks=plan.vector("landmarks", 3 * WITH_IRISES), score=plan.vector("score", 1), heads=heads,
               rest=plan.numbers(rest), iris=[plan.numbers(i) for i in landmarks.irises])  # fmt: skip

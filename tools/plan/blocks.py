@@ -1,7 +1,7 @@
 """Convolutions, each with what belongs to it, as steps of a plan.
 
-Everything works backwards: asked for a tensor, a builder finds the block that ends in it, asks for what that block reads, and
-then appends the block's step. So steps come in an order in which each reads what is there already.
+Everything works backwards: asked for a tensor, a builder finds the block that ends in it, asks for what that block
+reads, and then appends the block's step. So steps come in an order in which each reads what is there already.
 """
 
 import numpy as np
@@ -21,7 +21,8 @@ class Convolution:
         strides, pads = attribute(node, "strides", [1, 1]), attribute(node, "pads", [0, 0, 0, 0])
         self.stride, self.pads = strides[0], list(pads)
         square = self.kernel == width and strides[0] == strides[1] and pads[0] == pads[1] and pads[2] == pads[3]
-        expect(square and attribute(node, "auto_pad", b"NOTSET") == b"NOTSET", node, "a kernel as wide as high, padded alike")
+        square = square and attribute(node, "auto_pad", b"NOTSET") == b"NOTSET"
+        expect(square, node, "a kernel as wide as high, padded alike")
         expect(list(attribute(node, "dilations", [1, 1])) == [1, 1], node, "no dilation")
 
     @property
@@ -48,9 +49,7 @@ class Builder:
         self.input_tensor = input_tensor  # what the first convolution sees
         self._maps = {}
         fixed = plan.input["height"] > 0
-        self._input_size = (
-            {"height": plan.input["height"], "width": plan.input["width"]} if fixed else {"down": 1}
-        )  # fmt: skip
+        self._input_size = {k: plan.input[k] for k in ("height", "width")} if fixed else {"down": 1}
 
     def add_map(self, name, channels, size):
         self._maps[name] = self.plan.map(name, channels, size)
@@ -148,7 +147,8 @@ class Builder:
             bias = graph.constant(node, 2, [len(weights)]).astype(np.float64)
         if norm is not None:
             expect(graph.used_once(node.output[0]), node, "only its norm to use it")
-            scale, shift, mean, variance = (graph.constant(norm, i, [len(weights)]).astype(np.float64) for i in range(1, 5))
+            given = (graph.constant(norm, i, [len(weights)]) for i in range(1, 5))
+            scale, shift, mean, variance = (v.astype(np.float64) for v in given)
             factor = scale / np.sqrt(variance + attribute(norm, "epsilon", 1e-5))
             weights, bias = weights * factor[:, None, None, None], (bias - mean) * factor + shift
         return Convolution(node, weights, bias)
@@ -233,7 +233,8 @@ class Builder:
         graph, node = self.graph, self.graph.producer.get(name)
         if node is not None and node.op_type == "Pad":
             pads = graph.constant(node, 1).tolist()
-            expect(len(pads) == 8 and not any(p for i, p in enumerate(pads) if i != 5), node, "channels to be padded, at their end")
+            behind = len(pads) == 8 and not any(p for i, p in enumerate(pads) if i != 5)
+            expect(behind, node, "channels to be padded, at their end")
             expect(attribute(node, "mode", b"constant") == b"constant", node, "zeros as padding")
             expect(len(node.input) < 3 or not node.input[2] or graph.scalar(node, 2) == 0, node, "zeros as padding")
             return True

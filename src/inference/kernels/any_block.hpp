@@ -115,7 +115,7 @@ private:
                 const int m = base + row + t * 16 + me.row + e * 8;
                 if (m >= p.total) continue;
                 const half4 v =
-                    join<true>(p.joined, channels_of(sums[t], e), slopes, m, p.out_height, p.out_width, channel);
+                    join<all_joins>(p.joined, channels_of(sums[t], e), slopes, m, p.out_height, p.out_width, channel);
                 store4(p.y + static_cast<std::size_t>(m) * p.y_channels + channel, v);
             }
         }

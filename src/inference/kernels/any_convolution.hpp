@@ -123,7 +123,7 @@ struct any_convolution_kernel {
                 if (y >= p.height || x >= p.width) continue;
                 const int pixel = (picture * p.height + y) * p.width + x;
                 const half4 v =
-                    join<true>(p.joined, channels_of(sums[g], e), slopes, pixel, p.height, p.width, channel);
+                    join<all_joins>(p.joined, channels_of(sums[g], e), slopes, pixel, p.height, p.width, channel);
                 store4(p.y + static_cast<std::size_t>(pixel) * p.y_channels + channel, v);
             }
         }

@@ -59,6 +59,10 @@ struct block_kernel {
     using parameters = block_parameters;
     static constexpr int threads = 128;
     static constexpr int inputs = Inputs, outputs = Outputs, stride = Stride, rows = Rows;
+    // What networks add to such blocks: their own input, or the next level of a pyramid.
+    static constexpr unsigned joins = Stride == 1   ? join_bit(join_kind::same)
+                                      : Stride == 0 ? join_bit(join_kind::doubled)
+                                                    : 0;
     static constexpr int run_length = Stride == 0 ? 1 : Stride == 2 ? 2 : 4;
     static constexpr int steps = Inputs / channel_step, groups_of_8 = Inputs / 8;
     static constexpr int row_stride = Inputs + 8;  // rows of a matrix then lie in different banks
@@ -166,7 +170,7 @@ private:
             if (x >= p.out_width) return;
             m = row * p.out_width + x;
         }
-        v = join<false>(p.joined, v, slopes, m, p.out_height, p.out_width, channel);
+        v = join<joins>(p.joined, v, slopes, m, p.out_height, p.out_width, channel);
         store4(p.y + static_cast<std::size_t>(m) * p.y_channels + channel, v);
     }
 };

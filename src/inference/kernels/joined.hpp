@@ -55,29 +55,40 @@ FACEFLOW_DEVICE half4 smoothed(const joined_map& j, pixel_place at, int channel)
     return {pack(v[0], v[1]), pack(v[2], v[3])};
 }
 
+// Which kinds of joining a kernel knows: what it does not takes no room in it.
+constexpr unsigned join_bit(join_kind k) {
+    return 1u << static_cast<unsigned>(k);
+}
+constexpr unsigned all_joins = ~0u;
+
 // v with the joined map and the activation. `pixel` is its number in the output, height x width a picture.
-template <bool Smooth>
+template <unsigned Kinds>
 FACEFLOW_DEVICE half4 join(const joined_map& j, half4 v, half4 slopes, int pixel, int height, int width, int channel) {
-    const bool joins = j.kind != join_kind::none && channel < j.channels;
-    half4 other{0, 0};
-    if (joins) {
-        if (j.kind == join_kind::same) {
-            other = load4(j.data + static_cast<std::size_t>(pixel) * j.channels + channel);
-        } else {
-            const pixel_place at = place_of(pixel, height, width);
-            if (j.kind == join_kind::pooled) {
-                other = pooled(j, at, channel);
-            } else if (j.kind == join_kind::doubled) {
-                other = load4(joined_row(j, at.picture, at.y / 2, channel) + at.x / 2 * j.channels);
-            } else if constexpr (Smooth) {
-                other = smoothed(j, at, channel);
+    constexpr auto known = [](join_kind k) { return (Kinds & join_bit(k)) != 0; };
+    if constexpr (Kinds == 0) {
+        return prelu(v, slopes);
+    } else {
+        const bool joins = j.kind != join_kind::none && channel < j.channels;
+        half4 other{0, 0};
+        if (joins) {
+            if (known(join_kind::same) && j.kind == join_kind::same) {
+                other = load4(j.data + static_cast<std::size_t>(pixel) * j.channels + channel);
+            } else if constexpr ((Kinds & ~join_bit(join_kind::same)) != 0) {
+                const pixel_place at = place_of(pixel, height, width);
+                if (known(join_kind::pooled) && j.kind == join_kind::pooled) {
+                    other = pooled(j, at, channel);
+                } else if (known(join_kind::doubled) && j.kind == join_kind::doubled) {
+                    other = load4(joined_row(j, at.picture, at.y / 2, channel) + at.x / 2 * j.channels);
+                } else if constexpr (known(join_kind::smoothed)) {
+                    other = smoothed(j, at, channel);
+                }
             }
         }
+        if (joins && j.first) v = add(v, other);
+        v = prelu(v, slopes);
+        if (joins && !j.first) v = add(v, other);
+        return v;
     }
-    if (joins && j.first) v = add(v, other);
-    v = prelu(v, slopes);
-    if (joins && !j.first) v = add(v, other);
-    return v;
 }
 
 }  // namespace faceflow::inference::kernels

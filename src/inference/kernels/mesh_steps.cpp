@@ -66,6 +66,10 @@ const plan_attention* attention_for(const plan& p, tensor_index transforms) {
     return nullptr;
 }
 
+static bool usual_irises(const plan_landmarks& l) {
+    return l.iris[0].length == iris_depths && l.iris[1].length == iris_depths;
+}
+
 // The dense layer of a branch's points as its kernel takes it: [inputs / 8][160][8].
 static std::vector<std::uint16_t> pack_points(std::span<const float> weights, int outputs) {
     std::vector<std::uint16_t> packed(static_cast<std::size_t>(point_inputs) * most_outputs);
@@ -80,7 +84,7 @@ void builder::claim_points(std::int32_t landmarks) {
     const auto* const l = std::get_if<plan_landmarks>(&plan_.steps[static_cast<std::size_t>(landmarks)]);
     const plan_attention* const a = l != nullptr ? attention_for(plan_, l->transforms) : nullptr;
     if (a == nullptr || point_chain::shared_bytes > card_.shared_bytes || l->heads.size() > most_branches ||
-        l->heads.empty())
+        l->heads.empty() || !usual_irises(*l))
         return;
     struct branch {
         tensor_index x = -1;
@@ -171,6 +175,7 @@ result<void> builder::add(std::int32_t step, const plan_landmarks& l) {
     if (a == nullptr) return fail(errc::unsupported, "landmarks without the attention that refines them");
     if (l.heads.size() > most_branches)
         return fail(errc::unsupported, fmt::format("{} refined parts; kernels have {}", l.heads.size(), most_branches));
+    if (!usual_irises(l)) return fail(errc::unsupported, "irises whose depth is not the mean of 16 landmarks");
     const geometry_numbers numbers = pack_geometry(store_, plan_, l);
     std::vector<std::size_t> targets;
     for (const plan_landmarks::refined& r : l.heads)

@@ -46,18 +46,20 @@ void store(T* to, T v) {
 }
 
 [[nodiscard]] inline float to_float(std::uint16_t bits) {
-    const std::uint32_t sign = (bits & 0x8000u) << 16, rest = bits & 0x7fffu;
-    std::uint32_t wide;
-    if (rest >= 0x7c00u) {
-        wide = sign | 0x7f800000u | (rest & 0x3ffu) << 13;  // infinite, or not a number
-    } else if (rest >= 0x400u) {
-        wide = sign | ((rest << 13) + 0x38000000u);
-    } else {  // below 2^-14 steps are of 2^-24
-        const float v = static_cast<float>(rest) * 0x1p-24f;
-        return sign != 0 ? -v : v;
-    }
+    const std::uint32_t sign = (bits & 0x8000u) << 16, rest = (bits & 0x7fffu) << 13;
     float v;
-    std::memcpy(&v, &wide, 4);
+    if (rest >= 0x0f800000u) {  // infinite, or not a number
+        const std::uint32_t wide = sign | 0x7f800000u | rest;
+        std::memcpy(&v, &wide, sizeof v);
+        return v;
+    }
+    // With a float's fields its exponent is 112 too low, below 2^-14 as well.
+    std::memcpy(&v, &rest, sizeof v);
+    v *= 0x1p112f;
+    std::uint32_t wide;
+    std::memcpy(&wide, &v, sizeof wide);
+    wide |= sign;
+    std::memcpy(&v, &wide, sizeof v);
     return v;
 }
 

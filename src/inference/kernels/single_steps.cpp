@@ -62,13 +62,15 @@ using block_launch = void (*)(const plan_convolution&, const packed_weights&, co
                               std::vector<launch>&);
 struct block_entry {
     int inputs, outputs, stride;
+    unsigned joins;
     std::size_t shared_bytes;  // of the smallest
     block_launch launch;
 };
 template <int Inputs, int Outputs, int Split, int Stride, int Smallest, int... Rows>
 constexpr block_entry block_of_size() {
-    return {Inputs, Outputs, Stride, block_kernel<Inputs, Split, Stride, Smallest>::shared_bytes,
-            launch_block<Inputs, Split, Stride, Rows...>};
+    using smallest = block_kernel<Inputs, Split, Stride, Smallest>;
+    return {
+        Inputs, Outputs, Stride, smallest::joins, smallest::shared_bytes, launch_block<Inputs, Split, Stride, Rows...>};
 }
 // As list.hpp has them.
 constexpr block_entry sized_blocks[] = {
@@ -121,7 +123,8 @@ bool builder::add_block(std::int32_t step, const plan_convolution& c) {
         return b.inputs == c.inputs && b.outputs == c.outputs && b.stride == stride &&
                b.shared_bytes <= card_.shared_bytes;
     });
-    if (entry == std::end(sized_blocks) || c.pool_first || c.join == joining::smoothed) return false;
+    if (entry == std::end(sized_blocks) || c.pool_first) return false;
+    if (c.join != joining::none && (entry->joins & join_bit(kind_of(c.join))) == 0) return false;
     const packed_weights w = pack(c, c.inputs, c.outputs, input_order::as_loaded);
     accept({{step}, {}, {}, [c, w, launch = entry->launch](const binding_memory& m, std::int32_t pictures, auto& to) {
                 launch(c, w, m, pictures, to);

@@ -1,0 +1,279 @@
+// Plans with random weights, and what they compute, step by step in single precision.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "inference/plan.hpp"
+
+namespace faceflow::test {
+
+// Sizes are fractions of the input's, which is any multiple of 4.
+class plan_maker {
+public:
+    explicit plan_maker(std::uint32_t seed = 1) : random_(seed) {
+        made_.input.name = "input";
+        made_.input.multiple = 4;
+    }
+
+    inference::tensor_index map(std::int32_t channels, std::int32_t down) {
+        made_.maps.push_back({"map" + std::to_string(made_.maps.size()), channels, down, 0, 0});
+        return static_cast<inference::tensor_index>(made_.maps.size() - 1);
+    }
+    inference::tensor_index vector(std::int32_t length) {
+        made_.vectors.push_back({"vector" + std::to_string(made_.vectors.size()), length});
+        return static_cast<inference::tensor_index>(made_.vectors.size() - 1);
+    }
+
+    // Fills in channels and weights, and adds it.
+    void add(inference::plan_convolution c, std::int32_t outputs = 0) {
+        c.inputs = c.x < 0 ? 3 : made_.maps[static_cast<std::size_t>(c.x)].channels;
+        c.outputs = outputs > 0 ? outputs : made_.maps[static_cast<std::size_t>(c.y)].channels;
+        const std::int64_t taps = std::int64_t{c.kernel} * c.kernel;
+        if (c.depthwise) {
+            c.depthwise_weights = weights(std::int64_t{9} * c.inputs, 9);
+            c.depthwise_bias = weights(c.inputs, 25);
+        }
+        c.weights = weights(taps * c.inputs * c.outputs, taps * c.inputs);
+        c.bias = weights(c.outputs, 25);
+        if (c.act == inference::activation::prelu) c.slopes = weights(c.outputs, 10);
+        made_.steps.emplace_back(std::move(c));
+    }
+    // A map from the input: of its size, or of half of it.
+    inference::tensor_index first(std::int32_t channels, std::int32_t down) {
+        inference::plan_convolution c;
+        c.y = map(channels, down);
+        c.kernel = 3;
+        c.stride = down;
+        c.pad = 1;
+        add(c);
+        return c.y;
+    }
+    // By a depthwise convolution.
+    inference::tensor_index block(inference::tensor_index x, std::int32_t channels, std::int32_t stride) {
+        inference::plan_convolution c;
+        c.x = x;
+        c.y = map(channels, made_.maps[static_cast<std::size_t>(x)].down * stride);
+        c.depthwise = true;
+        c.stride = stride;
+        c.pad = 1;
+        add(c);
+        return c.y;
+    }
+    void add(inference::plan_head h) {
+        h.inputs = made_.maps[static_cast<std::size_t>(h.x)].channels;
+        h.outputs = 0;
+        for (auto& part : h.parts) {
+            h.outputs += part.channels;
+            part.y = vector(part.channels);
+            part.name = made_.vectors.back().name;
+        }
+        h.weights = weights(std::int64_t{h.inputs} * h.outputs, h.inputs);
+        h.bias = weights(h.outputs, 25);
+        made_.steps.emplace_back(std::move(h));
+    }
+
+    [[nodiscard]] inference::plan_slice weights(std::int64_t count, std::int64_t of_sum) {
+        // As large as keeps a sum of so many products near 1.
+        std::normal_distribution<float> spread(0.f, 1.f / std::sqrt(static_cast<float>(of_sum)));
+        made_.weights.resize((made_.weights.size() + 15) / 16 * 16);
+        const inference::plan_slice s{static_cast<std::int64_t>(made_.weights.size()), count};
+        for (std::int64_t i = 0; i < count; ++i)
+            made_.weights.push_back(spread(random_));
+        return s;
+    }
+
+    inference::plan& made() { return made_; }
+
+private:
+    inference::plan made_;
+    std::mt19937 random_;
+};
+
+// Rows, columns, channels.
+struct plain_map {
+    std::int32_t height = 0, width = 0, channels = 0;
+    std::vector<float> values;
+    [[nodiscard]] std::size_t index(std::int32_t y, std::int32_t x, std::int32_t c) const {
+        return static_cast<std::size_t>((y * width + x) * channels + c);
+    }
+    [[nodiscard]] float at(std::int32_t y, std::int32_t x, std::int32_t c) const { return values[index(y, x, c)]; }
+    // Zero outside.
+    [[nodiscard]] float around(std::int32_t y, std::int32_t x, std::int32_t c) const {
+        return y >= 0 && y < height && x >= 0 && x < width ? at(y, x, c) : 0.f;
+    }
+};
+
+[[nodiscard]] inline plain_map blank(std::int32_t height, std::int32_t width, std::int32_t channels) {
+    return {height, width, channels, std::vector<float>(static_cast<std::size_t>(height * width * channels))};
+}
+
+// Noise around zero, a little smooth.
+[[nodiscard]] inline plain_map noise(std::int32_t height, std::int32_t width, std::int32_t channels,
+                                     std::uint32_t seed) {
+    plain_map m = blank(height, width, channels);
+    std::mt19937 random(seed);
+    std::normal_distribution<float> spread;
+    for (float& v : m.values)
+        v = spread(random);
+    return m;
+}
+
+class plan_reference {
+public:
+    plan_reference(const inference::plan& p, plain_map input) : plan_(p), input_(std::move(input)) {
+        for (const auto& m : p.maps) {
+            const auto e = p.size_of(m, input_.height, input_.width);
+            maps.push_back(blank(e.height, e.width, m.channels));
+        }
+        vectors.resize(p.vectors.size());
+        for (const auto& s : p.steps)
+            std::visit([this](const auto& step) { run(step); }, s);
+    }
+
+    std::vector<plain_map> maps;
+    std::vector<std::vector<float>> vectors;
+
+private:
+    [[nodiscard]] const plain_map& read(inference::tensor_index x) const {
+        return x < 0 ? input_ : maps[static_cast<std::size_t>(x)];
+    }
+
+    void run(const inference::plan_convolution& c) {
+        plain_map x = read(c.x);
+        plain_map& y = maps[static_cast<std::size_t>(c.y)];
+        if (c.pool_first) x = pooled(x);
+        if (c.depthwise) x = depthwise(c, x, y);
+        const int stride = c.depthwise ? 1 : c.stride, pad = c.depthwise ? 0 : c.pad;
+        const auto w = plan_.at(c.weights), bias = plan_.at(c.bias);
+        for (std::int32_t i = 0; i < y.height; ++i)
+            for (std::int32_t j = 0; j < y.width; ++j)
+                for (std::int32_t o = 0; o < c.outputs; ++o) {
+                    double sum = bias[static_cast<std::size_t>(o)];
+                    for (std::int32_t k = 0; k < c.kernel * c.kernel; ++k)
+                        for (std::int32_t n = 0; n < c.inputs; ++n)
+                            sum +=
+                                static_cast<double>(w[static_cast<std::size_t>((k * c.inputs + n) * c.outputs + o)]) *
+                                x.around(i * stride - pad + k / c.kernel, j * stride - pad + k % c.kernel, n);
+                    y.values[y.index(i, j, c.into + o)] = finish(c, static_cast<float>(sum), i, j, o);
+                }
+    }
+
+    [[nodiscard]] float finish(const inference::plan_convolution& c, float v, std::int32_t i, std::int32_t j,
+                               std::int32_t o) const {
+        const float other = joined(c, i, j, o);
+        if (c.joined_first) v += other;
+        if (v < 0 && c.act == inference::activation::relu) v = 0;
+        if (v < 0 && c.act == inference::activation::prelu) v *= plan_.at(c.slopes)[static_cast<std::size_t>(o)];
+        return c.joined_first ? v : v + other;
+    }
+
+    [[nodiscard]] float joined(const inference::plan_convolution& c, std::int32_t i, std::int32_t j,
+                               std::int32_t o) const {
+        if (c.join == inference::joining::none) return 0;
+        const plain_map& from = read(c.joined);
+        if (o >= from.channels) return 0;
+        switch (c.join) {
+            case inference::joining::none: break;
+            case inference::joining::same: return from.at(i, j, o);
+            case inference::joining::pooled: return largest(from, i, j, o);
+            case inference::joining::doubled: return from.at(i / 2, j / 2, o);
+            case inference::joining::smoothed: return smooth(from, i, j, o);
+        }
+        return 0;
+    }
+
+    static float largest(const plain_map& from, std::int32_t i, std::int32_t j, std::int32_t o) {
+        return std::max(std::max(from.at(2 * i, 2 * j, o), from.at(2 * i, 2 * j + 1, o)),
+                        std::max(from.at(2 * i + 1, 2 * j, o), from.at(2 * i + 1, 2 * j + 1, o)));
+    }
+    static float smooth(const plain_map& from, std::int32_t i, std::int32_t j, std::int32_t o) {
+        const float y = std::clamp((static_cast<float>(i) + 0.5f) / 2 - 0.5f, 0.f, static_cast<float>(from.height - 1));
+        const float x = std::clamp((static_cast<float>(j) + 0.5f) / 2 - 0.5f, 0.f, static_cast<float>(from.width - 1));
+        const auto top = static_cast<std::int32_t>(y), left = static_cast<std::int32_t>(x);
+        const std::int32_t below = std::min(top + 1, from.height - 1), right = std::min(left + 1, from.width - 1);
+        const float fy = y - static_cast<float>(top), fx = x - static_cast<float>(left);
+        return (from.at(top, left, o) * (1 - fx) + from.at(top, right, o) * fx) * (1 - fy) +
+               (from.at(below, left, o) * (1 - fx) + from.at(below, right, o) * fx) * fy;
+    }
+    static plain_map pooled(const plain_map& x) {
+        plain_map y = blank(x.height / 2, x.width / 2, x.channels);
+        for (std::int32_t i = 0; i < y.height; ++i)
+            for (std::int32_t j = 0; j < y.width; ++j)
+                for (std::int32_t o = 0; o < y.channels; ++o)
+                    y.values[y.index(i, j, o)] = largest(x, i, j, o);
+        return y;
+    }
+    [[nodiscard]] plain_map depthwise(const inference::plan_convolution& c, const plain_map& x,
+                                      const plain_map& size) const {
+        plain_map y = blank(size.height, size.width, c.inputs);
+        const auto w = plan_.at(c.depthwise_weights), bias = plan_.at(c.depthwise_bias);
+        for (std::int32_t i = 0; i < y.height; ++i)
+            for (std::int32_t j = 0; j < y.width; ++j)
+                for (std::int32_t o = 0; o < c.inputs; ++o) {
+                    float sum = bias[static_cast<std::size_t>(o)];
+                    for (std::int32_t k = 0; k < 9; ++k)
+                        sum += w[static_cast<std::size_t>(k * c.inputs + o)] *
+                               x.around(i * c.stride - c.pad + k / 3, j * c.stride - c.pad + k % 3, o);
+                    y.values[y.index(i, j, o)] = c.depthwise_relu ? std::max(sum, 0.f) : sum;
+                }
+        return y;
+    }
+
+    void run(const inference::plan_head& h) {
+        const plain_map& x = read(h.x);
+        const std::int32_t cells = x.height * x.width;
+        const auto w = plan_.at(h.weights), bias = plan_.at(h.bias);
+        std::vector<float> all(static_cast<std::size_t>(cells * h.outputs));
+        for (std::int32_t i = 0; i < cells; ++i)
+            for (std::int32_t o = 0; o < h.outputs; ++o) {
+                double sum = bias[static_cast<std::size_t>(o)];
+                for (std::int32_t n = 0; n < h.inputs; ++n)
+                    sum += static_cast<double>(w[static_cast<std::size_t>(n * h.outputs + o)]) *
+                           x.values[static_cast<std::size_t>(i * h.inputs + n)];
+                all[static_cast<std::size_t>(i * h.outputs + o)] = static_cast<float>(sum);
+            }
+        std::int32_t first = 0;
+        for (const auto& part : h.parts) {
+            auto& y = vectors[static_cast<std::size_t>(part.y)];
+            y.resize(static_cast<std::size_t>(cells * part.channels));
+            for (std::int32_t i = 0; i < cells; ++i)
+                for (std::int32_t o = 0; o < part.channels; ++o) {
+                    const auto value = [&](std::int32_t k) {
+                        return all[static_cast<std::size_t>(i * h.outputs + first + k % part.channels)];
+                    };
+                    const float v = part.pairs ? 1 / (1 + std::exp(value(o + part.channels / 2) - value(o))) : value(o);
+                    y[static_cast<std::size_t>(part.interleaved ? i * part.channels + o : o * cells + i)] = v;
+                }
+            first += part.channels;
+        }
+    }
+
+    void run(const inference::plan_dense& d) {
+        const plain_map& x = read(d.x);
+        const auto w = plan_.at(d.weights), bias = plan_.at(d.bias);
+        auto& y = vectors[static_cast<std::size_t>(d.y)];
+        for (std::int32_t o = 0; o < d.outputs; ++o) {
+            double sum = bias[static_cast<std::size_t>(o)];
+            for (std::int32_t n = 0; n < d.inputs; ++n)
+                sum += static_cast<double>(w[static_cast<std::size_t>(n * d.outputs + o)]) *
+                       x.values[static_cast<std::size_t>(n)];
+            y.push_back(static_cast<float>(sum));
+        }
+    }
+
+    // Of the mesh alone, which is held to its graph.
+    void run(const inference::plan_attention&) { ADD_FAILURE() << "no reference of attention"; }
+    void run(const inference::plan_landmarks&) { ADD_FAILURE() << "no reference of landmarks"; }
+
+    const inference::plan& plan_;
+    plain_map input_;
+};
+
+}  // namespace faceflow::test
