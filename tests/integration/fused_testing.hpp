@@ -68,7 +68,7 @@ inline std::vector<float> crop(int number, std::int32_t height, std::int32_t wid
     const float left = (static_cast<float>(picture.width) - scale * static_cast<float>(width)) / 2;
     const vision::affine to_frame{scale, 0, left, 0, scale, 0};
     std::vector<float> planar(static_cast<std::size_t>(3 * height * width));
-    vision::sample(vision::make_sampling_source(picture), to_frame, {planar.data(), width, height, 1, 0});
+    vision::sample(vision::make_sampling_source(picture), to_frame, vision::planes(planar.data(), width, height));
     std::vector<float> rgb(planar.size());
     const std::size_t pixels = planar.size() / 3;
     for (std::size_t i = 0; i < pixels; ++i)
