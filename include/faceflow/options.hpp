@@ -56,14 +56,13 @@ struct options {
     bool cache = true;       // keep uploaded frames by id, so that a later stage need not upload them again
     bool batch = true;       // crop and mesh all faces of a frame in one go, not one by one
     bool pinned = true;      // stage transfers in page-locked memory
-    bool graphs = true;      // launch what a model runs as one graph, where a device has them, not kernel by kernel
+    bool graphs = true;      // launch a pass as one graph, where a device has them, not kernel by kernel
     double cache_ttl = 0.5;  // seconds
-    // fused: frames of all sources that go through the device together, 1..16, or 0: 4 on CUDA, fewer when live sources are, else 1;
-    // how long a live pass waits for more; and how many passes are in work side by side on each device, 1..16, or 0: on CUDA one
-    // for 16 live sources or for a recorded one, 4 at most (3 where their number is not known beforehand: class engine); on a CPU 1
-    // when live, else one for each thread.
+    // fused: frames of all sources that go through the device together, 1..16, or 0: 16 on CUDA, fewer when live sources are, else 1;
+    // how long a live pass waits for more, although the device could begin; and how many passes are in work side by side on each
+    // device, 1..16, or 0: on CUDA 2, or live one for 48 sources, 6 at most; on a CPU 1 when live, else one for each thread.
     std::int32_t batch_frames = 0;
-    double batch_deadline_ms = 2;
+    double batch_deadline_ms = 0;
     std::int32_t lanes = 0;
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::string link = "pcie4";  // that an emulated device hangs on: none | pcie3 | pcie4 | pcie5

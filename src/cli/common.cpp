@@ -161,13 +161,13 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->group(memory);
     app.add_option(
            "--lanes", o.lanes,
-           "passes in work side by side on each device (fused); 0: 2 on CUDA (1 for a single live source); on a "
-           "CPU 1 when live, else one for each thread")
+           "passes in work side by side on each device (fused); 0: on CUDA 2, or for live sources one for 48 of "
+           "them, 6 at most; on a CPU 1 when live, else one for each thread")
         ->type_name("N")
         ->capture_default_str()
         ->group(memory);
     app.add_option("--batch-deadline-ms", o.batch_deadline_ms,
-                   "how long such a pass waits for live frames of more sources")
+                   "how long such a pass waits for live frames of more sources, although the device could begin")
         ->type_name("MS")
         ->capture_default_str()
         ->group(memory);

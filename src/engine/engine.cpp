@@ -93,7 +93,7 @@ result<void> check(const options& o) {
 }
 
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources) {
-    constexpr std::size_t most_frames = vision::max_pass_frames, usual_lanes = 2, most_lanes = 4, sources_of_lane = 48;
+    constexpr std::size_t most_frames = vision::max_pass_frames, usual_lanes = 2, most_lanes = 6, sources_of_lane = 48;
     const bool live = o.pacing == pacing::live;
     std::size_t lanes = 1, frames = 1;
     if (on_host) {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -105,18 +107,25 @@ private:
         return asked || kind == device_kind::cuda;
     }
 
+    using opened_source = result<std::unique_ptr<media::source>>;
+
     result<void> open_sources() {
         const auto on_device = decodes_on_device();
         if (!on_device) return tl::unexpected(on_device.error());
         const auto groups = media::group_inputs(request_.inputs);
-        for (std::size_t i = 0; i < groups.size(); ++i) {
+        std::vector<opened_source> all(groups.size(), fail(errc::interrupted, "the input was not opened"));
+        const auto open_one = [&](std::size_t i) {
             media::source_options o = request_.reading;
             o.number = static_cast<std::uint32_t>(i);
             if (*on_device) o.decode_on = equipment_->devices[i % equipment_->devices.size()].get();
             o.only_on_device = request_.decode == "gpu";
             o.stop = halt_.get_token();
             o.note = request_.note;
-            auto opened = media::open_source(groups[i], o);
+            all[i] = media::open_source(groups[i], o);
+            return all[i].has_value();
+        };
+        open_side_by_side(groups.size(), *on_device, open_one);
+        for (opened_source& opened : all) {
             if (!opened) return tl::unexpected(media::as_input_error(std::move(opened.error())));
             live_ = live_ || (*opened)->info().live;
             for (const auto& note : (*opened)->info().notes)
@@ -124,6 +133,30 @@ private:
             sources_.push_back({std::move(*opened), {}, {}});
         }
         return {};
+    }
+
+    // Up to the first that fails. A GPU takes a tenth of a second to make a decoder, and makes several at once; others are opened one
+    // after the other.
+    static void open_side_by_side(std::size_t count, bool on_device, const std::function<bool(std::size_t)>& open_one) {
+        constexpr std::size_t most_openers = 8;
+        std::atomic<std::size_t> next{0};
+        std::atomic<bool> failed{false};
+        const auto work = [&] {
+            for (std::size_t i = next++; i < count && !failed; i = next++) {
+                if (!open_one(i)) failed = true;
+            }
+        };
+        std::vector<std::thread> openers;
+        const std::size_t helpers = on_device ? std::min(count, most_openers) - std::min<std::size_t>(count, 1) : 0;
+        openers.reserve(helpers);
+        for (std::size_t i = 0; i < helpers; ++i) {
+            auto started = start_thread("opening inputs", work, [](const error&) {});
+            if (!started) break;  // those that there are do it
+            openers.push_back(std::move(*started));
+        }
+        work();
+        for (auto& o : openers)
+            o.join();
     }
 
     result<void> open_outputs() {

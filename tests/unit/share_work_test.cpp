@@ -28,7 +28,7 @@ TEST(share_work, on_a_gpu_live_sources_get_two_lanes_and_passes_no_larger_than_t
     EXPECT_EQ(live(16), (shares{2, 8}));
     EXPECT_EQ(live(64), (shares{2, 16}));
     EXPECT_EQ(live(128), (shares{3, 16}));
-    EXPECT_EQ(live(500), (shares{4, 16}));
+    EXPECT_EQ(live(500), (shares{6, 16}));
     EXPECT_EQ(live(4, 2), (shares{2, 1}));
     EXPECT_EQ(live(1, 2), (shares{1, 1}));
 }
