@@ -10,7 +10,7 @@ GPU    ?= 0
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-setup: ## install what the build needs and fetch models and the demo clip (GPU=1: and what NVIDIA GPUs need)
+setup: ## install what the build needs and fetch models and the demo clip (GPU=1: and the CUDA provider of ONNX Runtime, a reference)
 	@GPU=$(GPU) tools/setup.sh
 
 build: setup ## build into build/release (PRESET=debug, asan, tsan or cuda for others)

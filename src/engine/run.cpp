@@ -107,13 +107,15 @@ private:
         return asked || kind == device_kind::cuda;
     }
 
-    using opened_source = result<std::unique_ptr<media::source>>;
+    using open_result = result<std::unique_ptr<media::source>>;
 
     result<void> open_sources() {
         const auto on_device = decodes_on_device();
         if (!on_device) return tl::unexpected(on_device.error());
         const auto groups = media::group_inputs(request_.inputs);
-        std::vector<opened_source> all(groups.size(), fail(errc::interrupted, "the input was not opened"));
+        std::vector<open_result> all(groups.size());
+        for (open_result& none : all)
+            none = fail(errc::interrupted, "the input was not opened");
         const auto open_one = [&](std::size_t i) {
             media::source_options o = request_.reading;
             o.number = static_cast<std::uint32_t>(i);
@@ -125,7 +127,7 @@ private:
             return all[i].has_value();
         };
         open_side_by_side(groups.size(), *on_device, open_one);
-        for (opened_source& opened : all) {
+        for (open_result& opened : all) {
             if (!opened) return tl::unexpected(media::as_input_error(std::move(opened.error())));
             live_ = live_ || (*opened)->info().live;
             for (const auto& note : (*opened)->info().notes)

@@ -67,10 +67,10 @@ protected:
         ASSERT_OK(one);
         for (int i = 0; i < 3; ++i)
             show(*three, p, i, test::crop(i, s.height, s.width));
-        three->add_run(*stream_, 3);
+        three->add_run(*stream_, 0, 3);
         wait();
         auto captured = stream_->capture([&]() -> result<void> {
-            one->add_run(*stream_, 1);
+            one->add_run(*stream_, 0, 1);
             return {};
         });
         ASSERT_OK(captured);
@@ -86,7 +86,7 @@ protected:
                 EXPECT_LT(test::relative_error(values, right), 2e-2) << name;
             }
             show(*one, p, 0, rgb);
-            one->add_run(*stream_, 1);
+            one->add_run(*stream_, 0, 1);
             EXPECT_EQ(outputs(*one, p, 0), together);
             stream_->launch(**captured);
             EXPECT_EQ(outputs(*one, p, 0), together);
