@@ -19,7 +19,7 @@ TEST_F(pass_graph_test, give_the_bits_and_the_transfers_of_passes_without) {
         EXPECT_EQ(with.up.count, without.up.count);
         EXPECT_EQ(with.up.bytes, without.up.bytes);
         EXPECT_EQ(with.syncs, with.down.count);
-        EXPECT_EQ(with.timed, with.down.count);
+        EXPECT_GE(with.timed, with.down.count) << "twelve faces are meshed in two goes";
         if (together > 1) continue;  // how many passes there are then is a matter of time
         EXPECT_EQ(with.down.count, without.down.count);
         EXPECT_EQ(with.down.bytes, without.down.bytes);
