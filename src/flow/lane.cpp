@@ -111,6 +111,15 @@ result<vision::pass_results> lane::work_through(const std::vector<part>& parts) 
     return read;
 }
 
+namespace {
+
+// What says nothing of graphs: the stream has failed before, there is no room now, the device is gone.
+bool passes_by(errc code) {
+    return code == errc::interrupted || code == errc::out_of_memory || code == errc::device_lost;
+}
+
+}  // namespace
+
 // As one launch where the device has graphs. The first pass of a size is captured before it is launched.
 result<void> lane::add_pass(const std::pair<std::int32_t, std::int32_t>& size, const stream::task& work) {
     if (!line_.work.chosen().graphs) return work();
@@ -119,7 +128,7 @@ result<void> lane::add_pass(const std::pair<std::int32_t, std::int32_t>& size, c
         auto captured = stream_->capture(work);
         if (captured) {
             at->second = std::move(*captured);
-        } else if (captured.error().code == errc::interrupted) {  // the stream has failed before: another time
+        } else if (passes_by(captured.error().code)) {
             graphs_.erase(at);
             return work();
         } else if (!line_.work.owner().computes_on_host()) {
