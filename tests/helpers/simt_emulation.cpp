@@ -127,6 +127,7 @@ public:
     // Ends the run; does not return.
     void stop(std::string what) {
         problem_ = fmt::format("block {}, {}: {}", x_, y_, what);
+        std::string().swap(what);  // nobody comes back to this stack to do it
         threads_[static_cast<std::size_t>(current_)].own.switch_to(main_, true);
     }
     emulated_warp& warp() { return warps_[static_cast<std::size_t>(current_ / lanes)]; }
