@@ -74,9 +74,11 @@ static bool usual_irises(const plan_landmarks& l) {
 static std::vector<std::uint16_t> pack_points(std::span<const float> weights, int outputs) {
     std::vector<std::uint16_t> packed(static_cast<std::size_t>(point_inputs) * most_outputs);
     for (int k = 0; k < point_inputs; ++k)
-        for (int o = 0; o < outputs; ++o)
-            packed[static_cast<std::size_t>((k / 8 * most_outputs + o) * 8 + k % 8)] =
-                to_half(weights[static_cast<std::size_t>(k * outputs + o)]);
+        for (int o = 0; o < outputs; ++o) {
+            const std::ptrdiff_t to = (std::ptrdiff_t{k} / 8 * most_outputs + o) * 8 + k % 8;
+            const std::ptrdiff_t from = std::ptrdiff_t{k} * outputs + o;
+            packed[static_cast<std::size_t>(to)] = to_half(weights[static_cast<std::size_t>(from)]);
+        }
     return packed;
 }
 

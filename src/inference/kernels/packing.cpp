@@ -47,8 +47,10 @@ std::vector<float> pad_weights(std::span<const float> weights, int taps, int inp
     std::size_t from = 0;
     for (int t = 0; t < taps; ++t)
         for (int i = 0; i < inputs; ++i)
-            for (int o = 0; o < outputs; ++o)
-                out[static_cast<std::size_t>((t * padded_inputs + i) * padded_outputs + o)] = weights[from++];
+            for (int o = 0; o < outputs; ++o) {
+                const std::ptrdiff_t at = (std::ptrdiff_t{t} * padded_inputs + i) * padded_outputs + o;
+                out[static_cast<std::size_t>(at)] = weights[from++];
+            }
     return out;
 }
 
