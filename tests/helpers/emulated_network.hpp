@@ -38,7 +38,7 @@ public:
         auto* to = reinterpret_cast<std::uint16_t*>(memory_.data()) + static_cast<std::size_t>(picture) * pixels * 4;
         for (std::size_t i = 0; i < pixels; ++i)
             for (std::size_t c = 0; c < 4; ++c)
-                to[i * 4 + c] = c < 3 ? inference::kernels::to_half(rgb[i * 3 + c]) : std::uint16_t{0};
+                to[i * 4 + c] = c < 3 ? half_bits(rgb[i * 3 + c]) : std::uint16_t{0};
     }
 
     [[nodiscard]] std::vector<inference::kernels::launch> launches(std::int32_t pictures) {
@@ -63,7 +63,7 @@ public:
             reinterpret_cast<const std::uint16_t*>(bound().map(i)) + static_cast<std::size_t>(picture) * n;
         std::vector<float> out;
         for (std::size_t k = 0; k < n; ++k)
-            out.push_back(inference::kernels::to_float(from[k]));
+            out.push_back(float_of_half(from[k]));
         return out;
     }
     [[nodiscard]] std::vector<float> vector(inference::tensor_index i, std::int32_t picture) {

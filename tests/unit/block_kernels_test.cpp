@@ -133,6 +133,50 @@ protected:
     }
 };
 
+// Red, green, blue and 0 of each pixel, of planes.
+std::vector<std::uint16_t> packed(const std::vector<float>& planar, std::size_t pixels) {
+    std::vector<std::uint16_t> out;
+    for (std::size_t picture = 0; picture < planar.size() / (3 * pixels); ++picture) {
+        for (std::size_t i = 0; i < pixels; ++i) {
+            for (std::size_t c = 0; c < 3; ++c)
+                out.push_back(half_bits(planar[(3 * picture + c) * pixels + i]));
+            out.push_back(0);
+        }
+    }
+    return out;
+}
+
+TEST_P(block_sampling, packed_halves_are_the_planes_rounded) {
+    const auto a = random_picture(GetParam(), 101, 57, 3, 8), b = random_picture(GetParam(), 40, 90, 4);
+    const image pictures[] = {a.view, b.view};
+    face_sets faces(2);
+    faces.add(0, {30, 20, 25, 0.3f});
+    faces.add(1, {5, 60, 33, 1.2f});
+    constexpr std::int32_t height = 24;
+    for (const std::int32_t width : {72, 70, 24}) {  // two pixels at a time, and one by one
+        const letterbox fits[] = {fit(101, 57, width, height), fit(40, 90, width, height)};
+        const auto pixels = static_cast<std::size_t>(width * height);
+        std::vector<float> planar(2 * 3 * pixels, 7);
+        std::vector<std::uint16_t> halves(2 * 4 * pixels, 7);
+        tensor_target flat = planes(planar.data(), width, height, 2, -1), target = flat;
+        target.data = reinterpret_cast<std::byte*>(halves.data());
+        target.format = tensor_format::packed_half;
+        for (const tensor_target& t : {flat, target}) {
+            const letterbox_pass pass = make_letterbox_pass(pictures, fits, t);
+            for (std::int32_t i = 0; i < 2 * tiles_over(width, height).tiles(); ++i)
+                letterbox_tile(serial_block{}, pass, i % 2, i / 2);
+        }
+        EXPECT_EQ(halves, packed(planar, pixels)) << "letterbox, " << width << " wide";
+        if (width != height) continue;
+        for (const tensor_target& t : {flat, target}) {
+            const crop_pass pass = make_crop_pass(pictures, faces.table, 0, t);
+            for (std::int32_t i = 0; i < 2 * tiles_over(width, height).tiles(); ++i)
+                crop_tile(serial_block{}, pass, i % 2, i / 2);
+        }
+        EXPECT_EQ(halves, packed(planar, pixels)) << "crops";
+    }
+}
+
 // Widths of whole runs of pixels, which are stored 16 bytes at a time, and others.
 TEST_P(block_sampling, a_letterbox_is_that_of_the_scalar_reference) {
     for (const std::int32_t width : {70, 72, 34})

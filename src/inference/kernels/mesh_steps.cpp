@@ -77,7 +77,7 @@ static std::vector<std::uint16_t> pack_points(std::span<const float> weights, in
         for (int o = 0; o < outputs; ++o) {
             const std::ptrdiff_t to = (std::ptrdiff_t{k} / 8 * most_outputs + o) * 8 + k % 8;
             const std::ptrdiff_t from = std::ptrdiff_t{k} * outputs + o;
-            packed[static_cast<std::size_t>(to)] = to_half(weights[static_cast<std::size_t>(from)]);
+            packed[static_cast<std::size_t>(to)] = half_bits(weights[static_cast<std::size_t>(from)]);
         }
     return packed;
 }

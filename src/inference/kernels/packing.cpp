@@ -33,8 +33,8 @@ std::vector<std::uint16_t> pack_product(std::span<const float> weights, int inpu
                     const int n = g * channel_step + output_of(lane, i / 4);
                     const bool there = k < inputs && n < outputs;
                     packed.push_back(
-                        there ? to_half(weights[static_cast<std::size_t>(k) * static_cast<std::size_t>(outputs) +
-                                                static_cast<std::size_t>(n)])
+                        there ? half_bits(weights[static_cast<std::size_t>(k) * static_cast<std::size_t>(outputs) +
+                                                  static_cast<std::size_t>(n)])
                               : std::uint16_t{0});
                 }
     return packed;
@@ -58,7 +58,7 @@ std::vector<std::uint16_t> to_halves(std::span<const float> values) {
     std::vector<std::uint16_t> out;
     out.reserve(values.size());
     for (const float v : values)
-        out.push_back(to_half(v));
+        out.push_back(half_bits(v));
     return out;
 }
 

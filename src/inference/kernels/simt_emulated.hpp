@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/half.hpp"
 #include "inference/kernels/simt.hpp"
 
 namespace faceflow::inference::kernels {
@@ -45,52 +46,14 @@ void store(T* to, T v) {
     std::memcpy(to, &v, sizeof v);
 }
 
-[[nodiscard]] inline float to_float(std::uint16_t bits) {
-    const std::uint32_t sign = (bits & 0x8000u) << 16, rest = (bits & 0x7fffu) << 13;
-    float v;
-    if (rest >= 0x0f800000u) {  // infinite, or not a number
-        const std::uint32_t wide = sign | 0x7f800000u | rest;
-        std::memcpy(&v, &wide, sizeof v);
-        return v;
-    }
-    // With a float's fields its exponent is 112 too low, below 2^-14 as well.
-    std::memcpy(&v, &rest, sizeof v);
-    v *= 0x1p112f;
-    std::uint32_t wide;
-    std::memcpy(&wide, &v, sizeof wide);
-    wide |= sign;
-    std::memcpy(&v, &wide, sizeof v);
-    return v;
-}
-
-// To the nearest; halfway, to the even one.
-[[nodiscard]] inline std::uint16_t to_half(float v) {
-    std::uint32_t wide;
-    std::memcpy(&wide, &v, 4);
-    const std::uint32_t sign = wide >> 16 & 0x8000u, rest = wide & 0x7fffffffu;
-    if (rest > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7fffu);
-    if (rest >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // from 65520 on
-    if (rest < 0x38800000u) {
-        // Adding 1/2 has the float's own rounding leave steps of 2^-24.
-        float small;
-        std::memcpy(&small, &rest, 4);
-        small += 0.5f;
-        std::uint32_t steps;
-        std::memcpy(&steps, &small, 4);
-        return static_cast<std::uint16_t>(sign | (steps - 0x3f000000u));
-    }
-    const std::uint32_t rounded = rest + 0xfffu + (rest >> 13 & 1u);
-    return static_cast<std::uint16_t>(sign | (rounded - 0x38000000u) >> 13);
-}
-
 [[nodiscard]] inline half2 pack(float first, float second) {
-    return to_half(first) | static_cast<half2>(to_half(second)) << 16;
+    return half_bits(first) | static_cast<half2>(half_bits(second)) << 16;
 }
 [[nodiscard]] inline float first_of(half2 v) {
-    return to_float(static_cast<std::uint16_t>(v));
+    return float_of_half(static_cast<std::uint16_t>(v));
 }
 [[nodiscard]] inline float second_of(half2 v) {
-    return to_float(static_cast<std::uint16_t>(v >> 16));
+    return float_of_half(static_cast<std::uint16_t>(v >> 16));
 }
 // The product of two halves is exact in a double, and the sum nearly always: rounding it to a float first then shows in one of
 // many thousand.

@@ -28,7 +28,7 @@ protected:
     void show(fused_binding& b, const inference::plan& p, std::int32_t at, const std::vector<float>& rgb) {
         std::vector<std::uint16_t> halves;
         for (std::size_t i = 0; i < rgb.size(); ++i) {
-            halves.push_back(inference::kernels::to_half(rgb[i] * p.input.scale + p.input.bias));
+            halves.push_back(half_bits(rgb[i] * p.input.scale + p.input.bias));
             if (i % 3 == 2) halves.push_back(0);
         }
         const std::size_t bytes = halves.size() * sizeof(std::uint16_t);

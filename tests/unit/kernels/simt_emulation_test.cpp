@@ -201,23 +201,23 @@ TEST_F(simt_emulation, products_are_those_of_matrices) {
 
 TEST(halves, every_one_comes_back_from_a_float) {
     for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
-        const float v = kernels::to_float(static_cast<std::uint16_t>(bits));
+        const float v = float_of_half(static_cast<std::uint16_t>(bits));
         if (std::isnan(v)) continue;
-        EXPECT_EQ(kernels::to_half(v), bits) << v;
+        EXPECT_EQ(half_bits(v), bits) << v;
     }
 }
 
 TEST(halves, floats_between_them_go_to_the_nearest_and_halfway_to_the_even) {
     for (std::uint32_t bits = 0; bits < 0x7bff; ++bits) {
         const auto low = static_cast<std::uint16_t>(bits), high = static_cast<std::uint16_t>(bits + 1);
-        const float a = kernels::to_float(low), b = kernels::to_float(high), middle = a + (b - a) / 2;
-        EXPECT_EQ(kernels::to_half(std::nextafter(middle, a)), low) << middle;
-        EXPECT_EQ(kernels::to_half(std::nextafter(middle, b)), high) << middle;
-        EXPECT_EQ(kernels::to_half(middle), bits % 2 == 0 ? low : high) << middle;
+        const float a = float_of_half(low), b = float_of_half(high), middle = a + (b - a) / 2;
+        EXPECT_EQ(half_bits(std::nextafter(middle, a)), low) << middle;
+        EXPECT_EQ(half_bits(std::nextafter(middle, b)), high) << middle;
+        EXPECT_EQ(half_bits(middle), bits % 2 == 0 ? low : high) << middle;
     }
-    EXPECT_EQ(kernels::to_half(65519.f), 0x7bff);
-    EXPECT_EQ(kernels::to_half(65520.f), 0x7c00);
-    EXPECT_EQ(kernels::to_half(-1e30f), 0xfc00);
+    EXPECT_EQ(half_bits(65519.f), 0x7bff);
+    EXPECT_EQ(half_bits(65520.f), 0x7c00);
+    EXPECT_EQ(half_bits(-1e30f), 0xfc00);
 }
 
 }  // namespace
