@@ -18,11 +18,11 @@ std::int64_t enough_blocks(const card& on) {
     return 2 * std::int64_t{on.multiprocessors};
 }
 
-// The rows of a product for a run of pixels side by side, which does not reach into the next row.
-block_parameters block_of(const plan_convolution& c, const packed_weights& w, const binding_memory& m,
-                          std::int32_t pictures, int run) {
+// What kernels of blocks, whatever their sizes, have in common.
+template <class Parameters>
+Parameters block_of(const plan_convolution& c, const packed_weights& w, const binding_memory& m) {
     const plan::extent in = m.size(c.x), out = m.size(c.y);
-    block_parameters p{};
+    Parameters p{};
     p.x = m.map(c.x);
     p.y = m.map(c.y) + c.into;
     p.depthwise_weights = m.weights<half>(w.depthwise);
@@ -35,8 +35,6 @@ block_parameters block_of(const plan_convolution& c, const packed_weights& w, co
     p.width = in.width;
     p.out_height = out.height;
     p.out_width = out.width;
-    p.row_length = round_up(out.width, run);
-    p.total = pictures * out.height * p.row_length;
     p.pad = c.pad;
     p.y_channels = m.channels(c.y);
     p.depthwise_relu = c.depthwise_relu;
@@ -48,7 +46,10 @@ template <int Inputs, int Outputs, int Stride, int Rows, int... Smaller>
 void launch_block(const plan_convolution& c, const packed_weights& w, const binding_memory& m, std::int32_t pictures,
                   std::vector<launch>& to) {
     using kernel = block_kernel<Inputs, Outputs, Stride, Rows>;
-    const block_parameters p = block_of(c, w, m, pictures, kernel::run_length);
+    auto p = block_of<block_parameters>(c, w, m);
+    // Runs of pixels side by side do not reach into the next row.
+    p.row_length = round_up(p.out_width, kernel::run_length);
+    p.total = pictures * p.out_height * p.row_length;
     const int across = divide_up(p.total, Rows), along = c.outputs / Outputs;
     if constexpr (sizeof...(Smaller) > 0) {
         const bool busy = std::int64_t{across} * along >= enough_blocks(m.on());
@@ -166,31 +167,15 @@ void builder::add_any_block(std::int32_t step, const plan_convolution& c) {
     const int inputs = stored_channels(c.inputs);
     const packed_weights w = pack(c, inputs, outputs, input_order::as_loaded);
     accept({{step}, {}, {}, [=](const binding_memory& m, std::int32_t pictures, std::vector<launch>& to) {
-                const plan::extent in = m.size(c.x), out = m.size(c.y);
-                any_block_parameters p{};
-                p.x = m.map(c.x);
-                p.y = m.map(c.y) + c.into;
-                p.depthwise_weights = m.weights<half>(w.depthwise);
-                p.depthwise_bias = m.weights<float>(w.depthwise_bias);
-                p.weights = m.weights<half8>(w.weights);
-                p.bias = m.weights<float>(w.bias);
-                p.slopes = m.weights<float>(w.slopes);
-                p.joined = joined_of(c, m);
-                p.height = in.height;
-                p.width = in.width;
-                p.out_height = out.height;
-                p.out_width = out.width;
-                p.total = pictures * pixels_of(out);
+                auto p = block_of<any_block_parameters>(c, w, m);
+                p.total = pictures * p.out_height * p.out_width;
                 p.inputs = inputs;
                 p.groups = outputs / channel_step;
-                p.y_channels = m.channels(c.y);
                 p.written = written;
                 p.stride = c.stride;
-                p.pad = c.pad;
                 p.source = c.depthwise    ? block_source::depthwise
                            : c.pool_first ? block_source::pooled
                                           : block_source::plain;
-                p.depthwise_relu = c.depthwise_relu;
                 // Wide and tall where there is enough to do; channels of a few pixels are shared out.
                 const bool many = p.total >= 64 * enough_blocks(m.on());
                 p.rows = many && any_block_kernel::shared_bytes(64, inputs) <= m.on().shared_bytes / 2 ? 64 : 32;
