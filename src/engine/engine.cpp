@@ -162,20 +162,22 @@ result<void> face_engine::load_models() {
         if (made) started = *made;
         return made;
     };
-    for (std::size_t i = 0; i < devices().size(); ++i) {
-        auto models = flow::load_models(o, *store, *devices()[i], runtime, how);
-        if (!models && models.error().code == errc::unsupported && any && o.inference == "native") {
-            notes_.push_back("models run on ONNX Runtime: " + models.error().message);
-            o.inference = "cuda";
-            o.precision = "fp32";
-            equipped_.clear();
-            i = static_cast<std::size_t>(-1);
-            continue;
+    const auto load_for_all = [&]() -> result<void> {
+        equipped_.clear();
+        for (const auto& d : devices()) {
+            auto models = flow::load_models(o, *store, *d, runtime, how);
+            if (!models) return tl::unexpected(std::move(models.error()));
+            equipped_.push_back({d.get(), std::move(*models)});
         }
-        if (!models) return tl::unexpected(std::move(models.error()));
-        equipped_.push_back({devices()[i].get(), std::move(*models)});
-    }
-    return {};
+        return {};
+    };
+    auto loaded = load_for_all();
+    const bool otherwise = any && o.inference == "native" && !loaded && loaded.error().code == errc::unsupported;
+    if (!otherwise) return loaded;
+    notes_.push_back("models run on ONNX Runtime: " + loaded.error().message);
+    o.inference = "cuda";
+    o.precision = "fp32";
+    return load_for_all();
 }
 
 result<void> face_engine::call_witnesses() {
