@@ -56,7 +56,7 @@ struct options {
     bool cache = true;       // keep uploaded frames by id, so that a later stage need not upload them again
     bool batch = true;       // crop and mesh all faces of a frame in one go, not one by one
     bool pinned = true;      // stage transfers in page-locked memory
-    bool graphs = true;      // launch a pass as one graph, where a device has them, not kernel by kernel
+    bool graphs = true;      // fused: launch a pass as one graph, where a device has them, not kernel by kernel
     double cache_ttl = 0.5;  // seconds
     // fused: frames of all sources that go through the device together, 1..16, or 0: 16 on CUDA, fewer when live sources are, else 1;
     // how long a live pass waits for more, although the device could begin; and how many passes are in work side by side on each

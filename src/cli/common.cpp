@@ -147,7 +147,8 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->group(memory);
     add_switch(app, "--batch", o.batch, "crop and mesh all faces of a frame in one go")->group(memory);
     add_switch(app, "--pinned", o.pinned, "stage transfers in page-locked memory")->group(memory);
-    add_switch(app, "--graphs", o.graphs, "launch a pass on CUDA as one graph, not kernel by kernel")->group(memory);
+    add_switch(app, "--graphs", o.graphs, "launch a pass on CUDA as one graph, not kernel by kernel (fused)")
+        ->group(memory);
     app.add_option("--cache-ttl", o.cache_ttl, "how long a frame stays in the cache")
         ->type_name("SECONDS")
         ->capture_default_str()

@@ -72,7 +72,7 @@ public:
     virtual void launch(graph& captured);
     // The same with what is different now: calls `adds` on the calling thread and at once, which adds the same work in the same
     // order, but tasks (of the stages, by vision::kernels) with other arguments, and transfers of other sizes and addresses. Work
-    // of libraries, and what a model runs, stays as it was captured. Costs a microsecond for each such piece of work.
+    // of libraries, and what a model runs, stays as it was captured.
     virtual void launch(graph& captured, const task& adds);
     // True within `adds` of capture, for the thread that called it.
     [[nodiscard]] virtual bool capturing() const noexcept { return false; }
