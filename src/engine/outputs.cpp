@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <nlohmann/json.hpp>
 
+#include "core/processors.hpp"
 #include "core/thread.hpp"
 #include "engine/leftovers.hpp"
 #include "media/picture_writer.hpp"
@@ -24,6 +25,7 @@ constexpr auto flush_period = 500ms;  // a row is in the system's hands within a
 constexpr auto sync_period = 2500ms;  // and on the disk within three
 // Kept free for the summary, so that a full disk has room for it.
 constexpr off_t summary_reserve = off_t{64} << 10;
+constexpr std::size_t most_row_threads = 4;
 
 // An errno, or 0.
 int write_at_start(int descriptor, std::string_view text) {
@@ -51,7 +53,11 @@ void every(std::chrono::milliseconds period, const std::stop_token& over, Look l
 outputs::outputs(const run_request& request, std::stop_token stop, std::function<void()> none_left)
     : request_(request),
       stop_(std::move(stop)),
-      none_left_(std::move(none_left)) {}
+      none_left_(std::move(none_left)),
+      formatter_(std::make_unique<row_formatter>(
+          std::min<std::size_t>(most_row_threads, static_cast<std::size_t>(usable_processors()) / 4),
+          [this](const frame_faces& faces, const std::string& input) { return rows_of(faces, input); },
+          [this](const result<row_formatter::rows>& rows) { append_rows(rows); })) {}
 
 outputs::~outputs() = default;
 
@@ -247,14 +253,32 @@ void outputs::sync_all() {
     }
 }
 
-void outputs::write(const host_frame& frame, const frame_faces& faces) {
-    for (auto& sink : rows_) {
-        const std::lock_guard one(sink->mutex);
-        if (sink->failed) continue;
-        // Without memory for a row there is one less in the file, which is then not whole.
-        const auto written = caught_result("writing rows", [&] { return sink->writer->write(faces, *frame.input); });
-        if (!written) fail_rows(*sink, written.error());
+row_formatter::rows outputs::rows_of(const frame_faces& faces, const std::string& input) const {
+    row_formatter::rows all;
+    all.reserve(rows_.size());
+    for (const auto& sink : rows_) {
+        all.push_back(caught_result("writing rows",
+                                    [&]() -> result<std::string> { return sink->writer->rows_of(faces, input); }));
     }
+    return all;
+}
+
+// Without memory for a row there is one less in the file, which is then not whole.
+void outputs::append_rows(const result<row_formatter::rows>& rows) {
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+        row_sink& sink = *rows_[i];
+        const std::lock_guard one(sink.mutex);
+        if (sink.failed) continue;
+        const error* const lost = !rows ? &rows.error() : !(*rows)[i] ? &(*rows)[i].error() : nullptr;
+        const auto written = lost != nullptr
+                                 ? result<void>(tl::unexpected(*lost))
+                                 : caught_result("writing rows", [&] { return sink.writer->append(*(*rows)[i]); });
+        if (!written) fail_rows(sink, written.error());
+    }
+}
+
+void outputs::write(const host_frame& frame, const frame_faces& faces) {
+    if (!rows_.empty()) formatter_->put(faces, frame.input);
     if (frame.id.source < videos_.size()) videos_[frame.id.source]->write(frame, faces);
 }
 
@@ -293,6 +317,7 @@ void outputs::set_aside(const fs::path& target, const error& why, std::optional<
 }
 
 void outputs::finish(const trace* drawn) {
+    formatter_->drain();
     end_keepers();
     for (auto& sink : rows_) {
         auto& file = sink->writer->file();
@@ -353,6 +378,7 @@ void outputs::write_summary(const nlohmann::ordered_json& summary) {
 }
 
 void outputs::discard() noexcept {
+    formatter_->drain();
     end_keepers();
     for (auto& sink : rows_)
         sink->writer->file().discard();

@@ -15,6 +15,7 @@
 
 #include "core/output_file.hpp"
 #include "engine/annotated.hpp"
+#include "engine/row_formatter.hpp"
 #include "engine/run.hpp"
 #include "engine/summary.hpp"
 #include "engine/video_sink.hpp"
@@ -76,6 +77,8 @@ private:
     void flush_rows();
     void sync_all();
     void fail_rows(row_sink& sink, const error& why);
+    [[nodiscard]] row_formatter::rows rows_of(const frame_faces& faces, const std::string& input) const;
+    void append_rows(const result<row_formatter::rows>& rows);
     void tell_failure(const std::filesystem::path& target, const error& why);
     void set_aside(const std::filesystem::path& target, const error& why, std::optional<std::filesystem::path> kept);
 
@@ -93,6 +96,7 @@ private:
     std::vector<unfinished_output> unfinished_;
     std::vector<std::string> notes_;
     std::jthread flusher_, syncer_;
+    std::unique_ptr<row_formatter> formatter_;  // last: its threads use the above
 };
 
 }  // namespace faceflow

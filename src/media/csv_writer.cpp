@@ -11,6 +11,8 @@ namespace faceflow::media {
 namespace {
 
 constexpr std::string_view end_of_record = "\r\n";  // RFC 4180
+// Room for what a record mostly takes.
+constexpr std::size_t bytes_of_face = 14'000;
 
 std::string header() {
     std::string line = "input,source,sequence,pts,width,height,track,score,presence,box_x,box_y,box_width,box_height";
@@ -46,25 +48,22 @@ public:
 
     result<void> begin() { return file_.append(header()); }
 
-    result<void> write(const frame_faces& frame, std::string_view input) override {
+    std::string rows_of(const frame_faces& frame, std::string_view input) const override {
         if (frame.faces.empty()) return {};
-        if (input != input_) {  // it hardly ever changes
-            input_ = input;
-            field_ = field(input_);
-        }
-        prefix_ = field_;
-        integer(prefix_, std::uint64_t{frame.id.source});
-        integer(prefix_, frame.id.sequence);
-        prefix_.push_back(',');
-        append_fixed(prefix_, static_cast<double>(frame.pts_ns) / 1e9, pts_decimals);
-        integer(prefix_, std::int64_t{frame.width});
-        integer(prefix_, std::int64_t{frame.height});
-        records_.clear();
+        std::string prefix = field(std::string(input));
+        integer(prefix, std::uint64_t{frame.id.source});
+        integer(prefix, frame.id.sequence);
+        prefix.push_back(',');
+        append_fixed(prefix, static_cast<double>(frame.pts_ns) / 1e9, pts_decimals);
+        integer(prefix, std::int64_t{frame.width});
+        integer(prefix, std::int64_t{frame.height});
+        std::string records;
+        records.reserve(frame.faces.size() * (prefix.size() + bytes_of_face));
         for (const face& f : frame.faces) {
-            record(f);
-            records_ += line_;
+            records += prefix;
+            append_record(records, f);
         }
-        return file_.append(records_);
+        return records;
     }
 
 private:
@@ -75,26 +74,22 @@ private:
     }
 
     template <class... Float>
-    void numbers(int decimals, Float... values) {
-        ((line_.push_back(','), append_fixed(line_, static_cast<double>(values), decimals, "")), ...);
+    static void numbers(std::string& line, int decimals, Float... values) {
+        ((line.push_back(','), append_fixed(line, static_cast<double>(values), decimals, "")), ...);
     }
 
-    void record(const face& f) {
-        line_ = prefix_;
-        integer(line_, f.track);
-        numbers(score_decimals, f.score, f.presence);
-        numbers(pixel_decimals, f.box.x, f.box.y, f.box.width, f.box.height);
+    static void append_record(std::string& line, const face& f) {
+        integer(line, f.track);
+        numbers(line, score_decimals, f.score, f.presence);
+        numbers(line, pixel_decimals, f.box.x, f.box.y, f.box.width, f.box.height);
         for (const point& p : f.keypoints)
-            numbers(pixel_decimals, p.x, p.y);
-        numbers(angle_decimals, f.pose.yaw, f.pose.pitch, f.pose.roll);
-        numbers(matrix_decimals, f.pose.matrix[3], f.pose.matrix[7], f.pose.matrix[11]);
+            numbers(line, pixel_decimals, p.x, p.y);
+        numbers(line, angle_decimals, f.pose.yaw, f.pose.pitch, f.pose.roll);
+        numbers(line, matrix_decimals, f.pose.matrix[3], f.pose.matrix[7], f.pose.matrix[11]);
         for (const point3& p : f.landmarks)
-            numbers(pixel_decimals, p.x, p.y, p.z);
-        line_ += end_of_record;
+            numbers(line, pixel_decimals, p.x, p.y, p.z);
+        line += end_of_record;
     }
-
-    std::string line_, prefix_, records_;
-    std::string input_, field_;
 };
 
 }  // namespace

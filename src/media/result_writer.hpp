@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -16,14 +17,21 @@ namespace faceflow::media {
 inline constexpr int pixel_decimals = 3, score_decimals = 4, angle_decimals = 2, matrix_decimals = 5, pts_decimals = 6;
 
 // Writes frames in the order it gets them, each of them whole. The same frames give the same bytes, on any machine and in any
-// locale. Not thread-safe. Errors are those of the file (see core/output_file.hpp).
+// locale. One thread at a time writes. Errors are those of the file (see core/output_file.hpp).
 class result_writer {
 public:
     virtual ~result_writer() = default;
 
-    // `input` names where the frame came from: the path or URL of its source, or of the picture itself for a folder of
-    // pictures. It need not be valid UTF-8; bytes that are not become U+FFFD.
-    [[nodiscard]] virtual result<void> write(const frame_faces& frame, std::string_view input) = 0;
+    // The frame's rows; none where it has nothing to tell. `input` names where it came from: the path or URL of its source, or of the
+    // picture itself for a folder of pictures. It need not be valid UTF-8; bytes that are not become U+FFFD. Any thread.
+    [[nodiscard]] virtual std::string rows_of(const frame_faces& frame, std::string_view input) const = 0;
+
+    [[nodiscard]] result<void> append(std::string_view rows) {
+        return rows.empty() ? result<void>() : file_.append(rows);
+    }
+    [[nodiscard]] result<void> write(const frame_faces& frame, std::string_view input) {
+        return append(rows_of(frame, input));
+    }
 
     // To flush, sync, commit or keep what was written.
     [[nodiscard]] output_file& file() noexcept { return file_; }

@@ -1,0 +1,102 @@
+#include "engine/row_formatter.hpp"
+
+#include <utility>
+
+#include "core/thread.hpp"
+
+namespace faceflow {
+namespace {
+constexpr std::size_t waiting_for_each_helper = 4;
+}
+
+row_formatter::row_formatter(std::size_t most_helpers, make_rows make, take_rows take)
+    : most_helpers_(most_helpers),
+      make_(std::move(make)),
+      take_(std::move(take)),
+      made_((waiting_for_each_helper + 1) * most_helpers + 1),
+      waiting_(waiting_for_each_helper * most_helpers, queue_policy::fifo) {}
+
+row_formatter::~row_formatter() {
+    waiting_.close();
+    for (auto& h : helpers_)
+        h.join();
+}
+
+// With half of its time for this, the caller has enough to do.
+bool row_formatter::is_behind(clock::time_point now) {
+    constexpr int frames_of_mean = 16;
+    const auto last = std::exchange(last_put_, now);
+    if (last == clock::time_point()) return false;
+    between_puts_ += (now - last - between_puts_) / frames_of_mean;
+    return most_helpers_ > 0 && between_puts_ < 2 * cost_;
+}
+
+// Where no thread can be had, those that there are do it, or the caller.
+void row_formatter::add_helper() {
+    auto helper = caught_result("writing rows", [&]() -> result<std::thread> {
+        helpers_.reserve(most_helpers_);
+        return start_thread(
+            "writing rows", [this] { help(); }, [](const error&) {});
+    });
+    if (helper) helpers_.push_back(std::move(*helper));
+}
+
+void row_formatter::help() {
+    while (auto next = waiting_.pop())
+        finish(next->ticket, format(next->of.faces, *next->of.input));
+}
+
+// False where all have enough to do.
+bool row_formatter::give_to_helper(std::uint64_t ticket, const frame_faces& faces,
+                                   const std::shared_ptr<const std::string>& input) {
+    if (helpers_.size() < most_helpers_ && waiting_.size() >= helpers_.size()) add_helper();
+    if (helpers_.empty()) return false;
+    bool given = false;
+    const auto tried = caught("writing rows", [&] {
+        given = waiting_.push({ticket, {faces, input}}) == push_outcome::queued;
+    });
+    return tried && given;
+}
+
+result<row_formatter::rows> row_formatter::format(const frame_faces& faces, const std::string& input) const {
+    return caught_result("writing rows", [&]() -> result<rows> { return make_(faces, input); });
+}
+
+// Whoever has made what is to be taken next takes that, and all that is there behind it.
+void row_formatter::finish(std::uint64_t ticket, result<rows> made) {
+    std::unique_lock lock(mutex_);
+    made_[ticket % made_.size()].emplace(std::move(made));
+    if (taking_) return;
+    taking_ = true;
+    for (;;) {
+        auto& next = made_[to_take_ % made_.size()];
+        if (!next) break;
+        result<rows> taken = *std::exchange(next, std::nullopt);
+        lock.unlock();
+        take_(std::move(taken));
+        lock.lock();
+        ++to_take_;
+        taken_.notify_all();
+    }
+    taking_ = false;
+}
+
+void row_formatter::put(const frame_faces& faces, const std::shared_ptr<const std::string>& input) {
+    {
+        std::unique_lock lock(mutex_);
+        taken_.wait(lock, [&] { return next_ticket_ - to_take_ < made_.size(); });
+    }
+    const auto begun = clock::now();
+    const std::uint64_t ticket = next_ticket_++;
+    if (is_behind(begun) && give_to_helper(ticket, faces, input)) return;
+    auto made = format(faces, *input);
+    cost_ = clock::now() - begun;
+    finish(ticket, std::move(made));
+}
+
+void row_formatter::drain() {
+    std::unique_lock lock(mutex_);
+    taken_.wait(lock, [&] { return to_take_ == next_ticket_; });
+}
+
+}  // namespace faceflow
