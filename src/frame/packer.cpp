@@ -33,23 +33,31 @@ private:
 };
 
 // More than wait are not needed: a job that finds no helper is its caller's.
-packer::packer(std::size_t helpers) : waiting_(4 * helpers, queue_policy::fifo) {
-    // Those that can be had do it, or the caller alone.
-    [[maybe_unused]] const auto started = caught_result("packing frames", [&]() -> result<void> {
-        helpers_.reserve(helpers);
-        for (std::size_t i = 0; i < helpers; ++i) {
-            auto helper = start_thread(
-                "packing frames",
-                [this] {
-                    while (auto next = waiting_.pop())
-                        (*next)->work();
-                },
-                [](const error&) {});
-            if (!helper) return tl::unexpected(std::move(helper.error()));
-            helpers_.push_back(std::move(*helper));
-        }
+packer::packer(std::size_t most_helpers) : waiting_(4 * most_helpers, queue_policy::fifo), most_(most_helpers) {}
+
+void packer::help() {
+    for (;;) {
+        ++idle_;
+        auto next = waiting_.pop();
+        --idle_;
+        if (!next) return;
+        (*next)->work();
+    }
+}
+
+// Where no thread can be had, those that there are do it, or the caller alone.
+void packer::add_helper() {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock || helpers_.size() >= most_) return;
+    const auto started = caught_result("packing frames", [&]() -> result<void> {
+        helpers_.reserve(most_);
+        auto helper = start_thread(
+            "packing frames", [this] { help(); }, [](const error&) {});
+        if (!helper) return tl::unexpected(std::move(helper.error()));
+        helpers_.push_back(std::move(*helper));
         return {};
     });
+    if (!started) most_ = helpers_.size();
 }
 
 packer::~packer() {
@@ -60,8 +68,10 @@ packer::~packer() {
 
 void packer::pack(const image& from, std::byte* to) {
     const std::size_t bands = native_bytes(from.format, from.width, from.height) / band_bytes;
-    const std::size_t helpers = std::min(helpers_.size(), bands > 1 ? bands - 1 : 0);
-    if (helpers == 0) return faceflow::pack(from, to);
+    if (most_ == 0 || bands <= 1) return faceflow::pack(from, to);
+    const std::size_t idle = idle_;
+    if (idle == 0) add_helper();
+    const std::size_t helpers = std::min(std::max<std::size_t>(idle, 1), bands - 1);
     const auto all = std::make_shared<job>(from, to, static_cast<std::int32_t>(bands));
     for (std::size_t i = 0; i < helpers; ++i)
         waiting_.push(all);

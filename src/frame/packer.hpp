@@ -2,8 +2,10 @@
 // gone through one.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -18,8 +20,8 @@ public:
     // Of less a helper would take longer to wake up than to copy.
     static constexpr std::size_t band_bytes = std::size_t{256} << 10;
 
-    // Threads beside the caller's; 0: pack() as it is.
-    explicit packer(std::size_t helpers);
+    // At most so many threads beside the callers'; 0: pack() as it is. Each is started when all those that there are have work.
+    explicit packer(std::size_t most_helpers);
     ~packer();
     packer(const packer&) = delete;
 
@@ -29,8 +31,14 @@ public:
 
 private:
     class job;
+    void add_helper();
+    void help();
+
     bounded_queue<std::shared_ptr<job>> waiting_;
-    std::vector<std::thread> helpers_;
+    std::atomic<std::size_t> idle_{0};
+    std::mutex mutex_;
+    std::atomic<std::size_t> most_;     // under the mutex to be changed
+    std::vector<std::thread> helpers_;  // under the mutex
 };
 
 }  // namespace faceflow
