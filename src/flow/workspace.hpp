@@ -35,7 +35,10 @@ struct pass_shape {
 // What the detect stage needs: the detector bound to memory for each frame, and the scratch of decoding.
 class detector_memory {
 public:
-    [[nodiscard]] static result<detector_memory> create(stream& on, const model_set& models, std::int32_t frames);
+    // `scratch`, where given, is inference::binding_request::scratch, as much as scratch_bytes() says.
+    [[nodiscard]] static result<detector_memory> create(stream& on, const model_set& models, std::int32_t frames,
+                                                        std::byte* scratch = nullptr);
+    [[nodiscard]] static std::size_t scratch_bytes(const model_set& models, std::int32_t frames);
 
     // Where picture 0 of the detector's input goes; the others follow.
     [[nodiscard]] vision::tensor_target input() const;
@@ -63,9 +66,10 @@ private:
 // What the landmark stage needs: the mesh model, bound to crops.
 class mesh_memory {
 public:
-    // The crops may lie elsewhere: `crops` is then a device address that outlives this.
+    // The crops may lie elsewhere: `crops` is then a device address that outlives this. `scratch` as above.
     [[nodiscard]] static result<mesh_memory> create(stream& on, const model_set& models, std::int32_t faces,
-                                                    std::byte* crops = nullptr);
+                                                    std::byte* crops = nullptr, std::byte* scratch = nullptr);
+    [[nodiscard]] static std::size_t scratch_bytes(const model_set& models, std::int32_t faces);
     static std::size_t crops_bytes(std::int32_t faces,
                                    vision::tensor_format format = vision::tensor_format::planar_float);
     // What the mesh model makes of so many: landmarks, and scores.
@@ -87,7 +91,7 @@ private:
 // All of a pass on one device.
 class workspace {
 public:
-    // Models are bound for work on `on`, or for meshes on `of_mesh`.
+    // Models are bound for work on `on`, or for meshes on `of_mesh`. On one stream they share their scratch.
     [[nodiscard]] static result<workspace> create(stream& on, stream& of_mesh, const model_set& models,
                                                   const pass_shape& shape);
     [[nodiscard]] static result<workspace> create(stream& on, const model_set& models, const pass_shape& shape) {
@@ -103,6 +107,7 @@ public:
 
 private:
     pass_shape shape_;
+    device_buffer scratch_;  // the models'; before those that use it
     detector_memory detector_;
     mesh_memory mesh_;
     device_buffer faces_, results_;

@@ -50,6 +50,9 @@ struct binding_request {
     std::int32_t most = 1;               // pictures
     std::vector<network_output> outputs;
     std::byte* input = nullptr;  // memory for them that outlives the binding, as a device address; null: its own
+    // As many bytes as network::scratch_bytes() says, for what layers leave to each other; bindings that never run at the same time may
+    // share them, and bind() writes to them. Outlives the binding; null: its own.
+    std::byte* scratch = nullptr;
 };
 
 // Thread-safe.
@@ -59,6 +62,8 @@ public:
     [[nodiscard]] virtual picture_form form() const noexcept = 0;
     // For work on `on`, which outlives the binding. errc::out_of_memory; errc::corrupt for outputs that the model has not.
     [[nodiscard]] virtual result<std::unique_ptr<bound_network>> bind(stream& on, const binding_request& wanted) = 0;
+    // What bindings may share; 0 where they have nothing to share.
+    [[nodiscard]] virtual std::size_t scratch_bytes(const binding_request&) const { return 0; }
     // What a person should know of how it runs, a sentence each; of what was bound so far.
     [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
     // Where TensorRT's engines lie that bindings run; empty without.

@@ -24,13 +24,17 @@ public:
         made.places_ = std::make_unique<inference::kernels::tensor_placement>(*std::move(places));
         made.weights_ = words(made.of_->weights.size());
         std::memcpy(made.weights_.data(), made.of_->weights.data(), made.of_->weights.size());
-        made.memory_ = words(made.places_->bytes());
+        made.memory_ = words(made.places_->bytes_to_keep());
+        made.scratch_ = words(made.places_->scratch_bytes());
         made.forget();
         return made;
     }
 
     // What no kernel has written is not a number.
-    void forget() { std::fill(memory_.begin(), memory_.end(), block{~0ull, ~0ull}); }
+    void forget() {
+        for (auto* memory : {&memory_, &scratch_})
+            std::fill(memory->begin(), memory->end(), block{~0ull, ~0ull});
+    }
 
     // [height][width] of red, green, blue as plan_input scales them.
     void set_input(std::int32_t picture, std::span<const float> rgb) {
@@ -82,13 +86,17 @@ private:
     };
     static std::vector<block> words(std::size_t bytes) { return std::vector<block>(bytes / sizeof(block) + 1); }
     [[nodiscard]] inference::kernels::binding_memory bound() {
-        return {*of_, *places_, reinterpret_cast<std::byte*>(weights_.data()),
-                reinterpret_cast<std::byte*>(memory_.data())};
+        return {*of_,
+                *places_,
+                reinterpret_cast<std::byte*>(weights_.data()),
+                reinterpret_cast<std::byte*>(memory_.data()),
+                nullptr,
+                reinterpret_cast<std::byte*>(scratch_.data())};
     }
 
     std::shared_ptr<const inference::kernels::network> of_;
     std::unique_ptr<inference::kernels::tensor_placement> places_;
-    std::vector<block> weights_, memory_;
+    std::vector<block> weights_, memory_, scratch_;
 };
 
 // An H100.

@@ -118,14 +118,19 @@ std::size_t fused_network::device_bytes() const noexcept {
     return impl_->weights.bytes();
 }
 
+std::size_t fused_network::scratch_bytes(std::int32_t height, std::int32_t width, std::int32_t most) const {
+    const auto places = kernels::tensor_placement::make(*impl_->made, height, width, most);
+    return places ? places->scratch_bytes() : 0;
+}
+
 struct fused_binding::impl {
     impl(std::shared_ptr<fused_network> network, kernels::tensor_placement where, device_buffer from,
-         std::byte* its_input)
+         std::byte* its_input, std::byte* scratch)
         : of(std::move(network)),
           places(std::move(where)),
           memory(std::move(from)),
           input(its_input != nullptr ? its_input : memory.data()),
-          bound(*of->get().made, places, of->get().weights.data(), memory.data(), input) {}
+          bound(*of->get().made, places, of->get().weights.data(), memory.data(), input, scratch) {}
     impl(const impl&) = delete;
 
     const std::vector<kernels::launch>& list(std::int32_t first, std::int32_t n) {
@@ -156,18 +161,25 @@ fused_binding& fused_binding::operator=(fused_binding&&) noexcept = default;
 fused_binding::~fused_binding() = default;
 
 result<fused_binding> fused_binding::create(std::shared_ptr<fused_network> of, stream& on, std::int32_t height,
-                                            std::int32_t width, std::int32_t most, std::byte* input) {
+                                            std::int32_t width, std::int32_t most, std::byte* input,
+                                            std::byte* scratch) {
     using where = kernels::tensor_placement::input;
     auto places = kernels::tensor_placement::make(*of->get().made, height, width, most, false,
                                                   input == nullptr ? where::here : where::elsewhere);
     if (!places) return tl::unexpected(places.error());
-    auto memory = device_buffer::allocate(on.owner().pool(), places->bytes());
+    auto memory =
+        device_buffer::allocate(on.owner().pool(), scratch == nullptr ? places->bytes() : places->bytes_to_keep());
     if (!memory) return tl::unexpected(memory.error());
     // What is computed beyond the pictures of a pass is left out, but is to be of numbers all the same.
     static_cast<cuda_stream&>(on).submit("clearing a network's memory", [&](cudaStream_t s) {
         return cudaMemsetAsync(memory->data(), 0, memory->bytes(), s);
     });
-    return fused_binding(std::make_unique<impl>(std::move(of), *std::move(places), *std::move(memory), input));
+    if (scratch != nullptr) {
+        static_cast<cuda_stream&>(on).submit("clearing scratch", [&](cudaStream_t s) {
+            return cudaMemsetAsync(scratch, 0, places->scratch_bytes(), s);
+        });
+    }
+    return fused_binding(std::make_unique<impl>(std::move(of), *std::move(places), *std::move(memory), input, scratch));
 }
 
 std::byte* fused_binding::input() const noexcept {

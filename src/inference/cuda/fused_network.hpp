@@ -28,6 +28,8 @@ public:
     [[nodiscard]] const plan& network() const noexcept;
     // What it holds of the pool.
     [[nodiscard]] std::size_t device_bytes() const noexcept;
+    // Scratch of a binding; 0 for a size that the network does not take.
+    [[nodiscard]] std::size_t scratch_bytes(std::int32_t height, std::int32_t width, std::int32_t most) const;
 
     struct impl;
     [[nodiscard]] impl& get() const noexcept { return *impl_; }
@@ -41,12 +43,13 @@ private:
 // time, and on one stream at a time: runs share the memory.
 class fused_binding {
 public:
-    // From the pool of the stream's device, the network's. `input`: where the pictures lie, if not in memory of its own; it outlives
-    // the binding. Adds a memset of its own memory to the stream, and does not wait. errc::invalid_argument for a size that
+    // From the pool of the stream's device, the network's. `input`: where the pictures lie, and `scratch`, scratch_bytes() of it: what
+    // layers leave to each other, if not in memory of its own; they outlive the binding. Bindings whose runs never overlap
+    // may share scratch. Adds memsets of all of it to the stream, and does not wait. errc::invalid_argument for a size that
     // the network does not take; errc::out_of_memory.
     [[nodiscard]] static result<fused_binding> create(std::shared_ptr<fused_network> of, stream& on,
                                                       std::int32_t height, std::int32_t width, std::int32_t most,
-                                                      std::byte* input = nullptr);
+                                                      std::byte* input = nullptr, std::byte* scratch = nullptr);
     fused_binding(fused_binding&&) noexcept;
     fused_binding& operator=(fused_binding&&) noexcept;
     // After the last of its runs.

@@ -34,7 +34,8 @@ public:
     }
 
     result<std::unique_ptr<bound_network>> bind(stream& on, const binding_request& wanted) override {
-        auto bound = fused_binding::create(of_, on, wanted.height, wanted.width, wanted.most, wanted.input);
+        auto bound =
+            fused_binding::create(of_, on, wanted.height, wanted.width, wanted.most, wanted.input, wanted.scratch);
         if (!bound) return tl::unexpected(std::move(bound.error()));
         for (const network_output& o : wanted.outputs) {
             if (bound->output_length(o.name) == o.length()) continue;
@@ -42,6 +43,10 @@ public:
                                                    bound->output_length(o.name), o.name, o.length()));
         }
         return std::make_unique<bound_fused>(std::move(*bound));
+    }
+
+    std::size_t scratch_bytes(const binding_request& wanted) const override {
+        return of_->scratch_bytes(wanted.height, wanted.width, wanted.most);
     }
 
 private:

@@ -62,8 +62,8 @@ struct network {
     return round_up(channels, channel_step);
 }
 
-// Where the tensors of up to `most` pictures lie: the input, unless it is elsewhere, then maps, which share memory where one is no longer needed when the
-// other begins, and vectors, which stay.
+// Where the tensors of up to `most` pictures lie: the input, unless it is elsewhere, then vectors, which stay, and then scratch: maps,
+// which share memory where one is no longer needed when the other begins. After a run nothing of the scratch is needed.
 class tensor_placement {
 public:
     enum class input : std::uint8_t { here, elsewhere };
@@ -78,6 +78,9 @@ public:
     };
 
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+    // How much of it is the input and vectors; the rest is scratch.
+    [[nodiscard]] std::size_t bytes_to_keep() const noexcept { return scratch_at_; }
+    [[nodiscard]] std::size_t scratch_bytes() const noexcept { return bytes_ - scratch_at_; }
     [[nodiscard]] std::size_t input_bytes() const noexcept { return input_bytes_; }  // from 0 on, if they are here
     [[nodiscard]] const area& map(tensor_index i) const { return maps_[static_cast<std::size_t>(i)]; }
     [[nodiscard]] const area& vector(tensor_index i) const { return vectors_[static_cast<std::size_t>(i)]; }
@@ -96,7 +99,8 @@ private:
 
     std::int32_t height_ = 0, width_ = 0, most_ = 0;
     std::size_t bytes_ = 0, input_bytes_ = 0;
-    std::size_t begin_ = 0;  // of what comes behind the input
+    std::size_t begin_ = 0;       // of what comes behind the input
+    std::size_t scratch_at_ = 0;  // where maps begin
     std::vector<plan::extent> sizes_;
     std::vector<std::int32_t> lengths_;
     std::vector<area> maps_, vectors_;
@@ -105,14 +109,16 @@ private:
 // A placement in memory that is there.
 class binding_memory {
 public:
-    // `input`: where the pictures lie; null: at the beginning of `memory`.
+    // `input`: where the pictures lie; null: at the beginning of `memory`. `scratch`: where the placement's scratch does; null:
+    // behind what is kept.
     binding_memory(const network& of, const tensor_placement& places, std::byte* weights, std::byte* memory,
-                   std::byte* input = nullptr)
+                   std::byte* input = nullptr, std::byte* scratch = nullptr)
         : of_(of),
           places_(places),
           weights_(weights),
           memory_(memory),
-          input_(input != nullptr ? input : memory) {}
+          input_(input != nullptr ? input : memory),
+          scratch_(scratch != nullptr ? scratch : memory + places.bytes_to_keep()) {}
 
     [[nodiscard]] const plan& network_plan() const { return of_.of; }
     [[nodiscard]] const card& on() const { return of_.on; }
@@ -136,6 +142,7 @@ private:
     std::byte* const weights_;
     std::byte* const memory_;
     std::byte* const input_;
+    std::byte* const scratch_;
     std::int32_t first_ = 0;  // the picture whose input and vectors these are
 };
 

@@ -107,14 +107,20 @@ void tensor_placement::find_lives(const network& of, bool keep) {
     }
 }
 
-// First fit, in the order of their beginnings.
+// Vectors side by side, behind them maps: first fit, in the order of their beginnings.
 void tensor_placement::place(const network& of) {
-    bytes_ = begin_;
     const auto end = static_cast<std::int32_t>(of.operations.size());
+    const auto is_there = [&](const area& a) { return a.first < end && a.bytes > 0; };
+    scratch_at_ = begin_;
+    for (area& v : vectors_) {
+        if (!is_there(v)) continue;
+        v.at = scratch_at_;
+        scratch_at_ += aligned(v.bytes);
+    }
+    bytes_ = scratch_at_;
     std::vector<area*> order;
-    for (auto* list : {&vectors_, &maps_})
-        for (area& a : *list)
-            if (a.first < end && a.bytes > 0) order.push_back(&a);
+    for (area& m : maps_)
+        if (is_there(m)) order.push_back(&m);
     std::stable_sort(order.begin(), order.end(), [](const area* a, const area* b) { return a->first < b->first; });
     std::vector<const area*> placed;
     for (area* a : order) {
@@ -122,7 +128,7 @@ void tensor_placement::place(const network& of) {
         for (const area* other : placed)
             if (other->last >= a->first) busy.emplace_back(other->at, other->at + aligned(other->bytes));
         std::sort(busy.begin(), busy.end());
-        a->at = begin_;
+        a->at = scratch_at_;
         for (const auto& [from, to] : busy) {
             if (from >= a->at + a->bytes) break;
             a->at = std::max(a->at, to);
@@ -138,7 +144,8 @@ half* binding_memory::map(tensor_index i) const {
         return reinterpret_cast<half*>(input_) + std::ptrdiff_t{4} * first_ * e.height * e.width;
     }
     const std::size_t at = places_.map(i).at;
-    return at == tensor_placement::nowhere ? nullptr : reinterpret_cast<half*>(memory_ + at);
+    return at == tensor_placement::nowhere ? nullptr
+                                           : reinterpret_cast<half*>(scratch_ + (at - places_.bytes_to_keep()));
 }
 
 float* binding_memory::vector(tensor_index i) const {
