@@ -113,7 +113,11 @@ result<vision::pass_results> lane::work_through(const std::vector<part>& parts) 
 
 namespace {
 
-// What says nothing of graphs: the stream has failed before, there is no room now, the device is gone.
+// Captures that other threads' calls ended; so many in a row are no accident.
+constexpr int most_broken_captures = 32;
+
+// What says nothing of graphs: the stream has failed before, another thread's call ended the capture, there is no room now, the
+// device is gone.
 bool passes_by(errc code) {
     return code == errc::interrupted || code == errc::out_of_memory || code == errc::device_lost;
 }
@@ -128,7 +132,8 @@ result<void> lane::add_pass(const std::pair<std::int32_t, std::int32_t>& size, c
         auto captured = stream_->capture(work);
         if (captured) {
             at->second = std::move(*captured);
-        } else if (passes_by(captured.error().code)) {
+            broken_captures_ = 0;
+        } else if (passes_by(captured.error().code) && ++broken_captures_ < most_broken_captures) {
             graphs_.erase(at);
             return work();
         } else if (!line_.work.owner().computes_on_host()) {

@@ -67,6 +67,7 @@ private:
     std::vector<frame> frames_;  // of this pass
     vision::face_table faces_;   // theirs
     // Passes that were captured, by the frames that are detected in and the faces that there is room for. A null one was refused.
+    int broken_captures_ = 0;  // in a row
     std::map<std::pair<std::int32_t, std::int32_t>, std::unique_ptr<graph>> graphs_;
 };
 

@@ -47,6 +47,8 @@ constexpr std::array meanings {
                 "the MPS server does not answer (echo get_server_list | nvidia-cuda-mps-control); unset "
                 "CUDA_MPS_PIPE_DIRECTORY to go without it"},
         meaning{cudaErrorMpsServerNotReady, errc::unavailable, "the MPS server is recovering from a fault: try again"},
+        meaning{cudaErrorStreamCaptureInvalidated, errc::interrupted,
+                "another thread's call, such as one that makes a decoder, ended what was being captured"},
         meaning{cudaErrorNotSupported, errc::unsupported, "this device or driver lacks the feature"},
         meaning{cudaErrorNoKernelImageForDevice, errc::unsupported,
                 "this program has no machine code for this card: build it with -DFACEFLOW_CUDA_ARCHITECTURES=native"},
