@@ -115,8 +115,8 @@ declared add_run(CLI::App& app) {
     run->add_flag("--quiet,!--no-quiet", a->quiet, "show no progress and no summary")->group(output);
     run->add_flag("--json,!--no-json", a->json, "print the summary as JSON instead of in words")->group(output);
     one_of(*run->add_option("--decode", a->request.decode,
-                            "where to decode; gpu leaves frames on the device, so that none goes up; auto: gpu on "
-                            "cuda, if no video is written")
+                            "where to decode; gpu leaves frames on the device, so that none goes up; auto: on cuda "
+                            "there, and on the CPU what the card's decoder has no time for")
                 ->capture_default_str()
                 ->group("Frames on devices with memory of their own"),
            {"auto", "gpu", "cpu"});

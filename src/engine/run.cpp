@@ -17,6 +17,8 @@
 #include "engine/few_notes.hpp"
 #include "engine/outputs.hpp"
 #include "engine/summary.hpp"
+#include "media/decoder_share.hpp"
+#include "media/device_frames.hpp"
 #include "media/source.hpp"
 #include "telemetry/nvml.hpp"
 
@@ -98,8 +100,6 @@ private:
         };
         if (auto r = unless(kind != device_kind::cpu, "needs a device with a decoder: cuda, or emulated"); !r || !*r)
             return r;
-        if (auto r = unless(!request_.video, "leaves no pixels in host memory to draw on; add --no-video"); !r || !*r)
-            return r;
         if (auto r =
                 unless(flow::pools_of(request_.chosen.flow) == 1, "is for flows in one process: fused and threaded");
             !r || !*r)
@@ -114,12 +114,21 @@ private:
         if (!on_device) return tl::unexpected(on_device.error());
         const auto groups = media::group_inputs(request_.inputs);
         std::vector<open_result> all(groups.size());
+        for (std::size_t i = 0; *on_device && i < equipment_->devices.size(); ++i) {
+            slots_.push_back(media::device_frames::make_store(*equipment_->devices[i]));
+            if (request_.decode == "auto") shares_.push_back(std::make_unique<media::decoder_share>(request_.note));
+        }
         for (open_result& none : all)
             none = fail(errc::interrupted, "the input was not opened");
         const auto open_one = [&](std::size_t i) {
             media::source_options o = request_.reading;
             o.number = static_cast<std::uint32_t>(i);
-            if (*on_device) o.decode_on = equipment_->devices[i % equipment_->devices.size()].get();
+            const std::size_t device = i % equipment_->devices.size();
+            if (*on_device) {
+                o.decode_on = equipment_->devices[device].get();
+                o.device_slots = slots_[device];
+            }
+            if (!shares_.empty()) o.share = shares_[device].get();
             o.only_on_device = request_.decode == "gpu";
             o.stop = halt_.get_token();
             o.note = request_.note;
@@ -348,11 +357,6 @@ private:
         summary_facts facts;
         facts.seconds = report_.seconds = std::chrono::duration<double>(clock::now() - started_).count();
         if (gpus_) facts.gpus = gpus_->finish();
-        facts.checked = engine_->check_ledger();
-        if (facts.checked) {
-            for (auto& difference : facts.checked->differences())
-                report_.warnings.push_back(std::move(difference));
-        }
         report_.frames = engine_->counters().frames.load();
         report_.faces = engine_->counters().faces.load();
         for (const auto& [source, newest] : newest_track_)
@@ -377,6 +381,11 @@ private:
         outputs_->snapshot(summary_of(*engine_, facts));  // for who recovers what is killed while it is being finished
         outputs_->finish(tracing_.get());
         facts.unfinished = outputs_->unfinished();
+        facts.checked = engine_->check_ledger();  // frames that are drawn on came down until now
+        if (facts.checked) {
+            for (auto& difference : facts.checked->differences())
+                report_.warnings.push_back(std::move(difference));
+        }
         auto summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, facts));
         report_.summary = summary;
         outputs_->write_summary(*summary);
@@ -411,6 +420,9 @@ private:
     std::stop_source halt_;
 
     std::shared_ptr<equipment> equipment_;  // before all that holds frames on its devices
+    // By device, where sources decode there; no shares where each source has what it wants.
+    std::vector<std::shared_ptr<frame_store>> slots_;
+    std::vector<std::unique_ptr<media::decoder_share>> shares_;
     std::vector<opened_source> sources_;
     std::unique_ptr<outputs> outputs_;
     bool live_ = false;

@@ -23,8 +23,8 @@ struct run_request {
     std::filesystem::path out = "faceflow-out";  // folder; "-": NDJSON to standard output and no files
     std::filesystem::path trace_file;            // empty: none
     bool ndjson = true, csv = true, video = true;
-    // cpu; gpu: on the device, where frames stay, for videos and streams; auto: there on cuda, if the flow runs in one process
-    // and no annotated video is written, which needs the pixels in host memory.
+    // cpu; gpu: on the device, where frames stay, for videos and streams; auto: there on cuda, if the flow runs in one process.
+    // For an annotated video each frame comes down once it has its faces.
     std::string decode = "auto";
     std::optional<std::uint64_t> limit;  // frames of each input
     media::source_options

@@ -11,11 +11,12 @@
 #include "core/queue.hpp"
 #include "core/thread.hpp"
 #include "faceflow/result.hpp"
+#include "frame/downloader.hpp"
 #include "media/video_writer.hpp"
 
 namespace faceflow {
 
-// Encodes on a thread of its own, a few frames behind. One thread at a time writes, finishes, keeps or discards; sync may run beside
+// Encodes on a thread of its own, a few frames behind; frames that lie on a device come down there, and the device outlives the sink. One thread at a time writes, finishes, keeps or discards; sync may run beside
 // writing.
 class video_sink {
 public:
@@ -97,8 +98,25 @@ private:
     void encode() {
         while (auto i = items_.pop()) {
             if (failed()) return;
+            if (auto there = bring_down(i->frame); !there) return fail_with(there.error());
             if (auto wrote = writer_->write(i->frame, i->faces); !wrote) return fail_with(wrote.error());
         }
+    }
+
+    // The pixels of a frame that was decoded on a device; its slot is free again.
+    result<void> bring_down(host_frame& f) {
+        const auto there = std::exchange(f.on_device, nullptr);
+        if (there == nullptr) return {};
+        device& on = there->stored->slot.source()->owner();
+        if (!down_ || &down_->owner() != &on) {
+            auto made = downloader::create(on);
+            if (!made) return tl::unexpected(std::move(made.error()));
+            down_.emplace(std::move(*made));
+        }
+        auto picture = down_->fetch(*there, stage::sink);
+        if (!picture) return tl::unexpected(std::move(picture.error()));
+        f.picture = *picture;
+        return {};
     }
 
     void fail_with(const error& e) {
@@ -124,6 +142,7 @@ private:
     mutable std::mutex mutex_;
     std::optional<error> failed_;
     std::uint64_t frames_ = 0;
+    std::optional<downloader> down_;  // touched by the sink's thread alone
     bounded_queue<item> items_{8, queue_policy::block};
     std::thread thread_;
 };

@@ -1,7 +1,9 @@
 #include "media/decoder.hpp"
 
+#include <algorithm>
 #include <string>
 
+#include "media/entry_packet.hpp"
 #include "media/orientation.hpp"
 
 namespace faceflow::media {
@@ -14,6 +16,7 @@ result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational ti
     decoder opened;
     opened.codec_.reset(avcodec_alloc_context3(codec));
     opened.packet_.reset(av_packet_alloc());
+    opened.on_ = on;
     if (!opened.codec_ || !opened.packet_) return fail(errc::out_of_memory, "no memory for a " + name + " decoder");
     AVCodecContext& context = *opened.codec_;
     if (avcodec_parameters_to_context(&context, &parameters) < 0) {
@@ -32,7 +35,40 @@ result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational ti
 
 void decoder::flush() noexcept {
     avcodec_flush_buffers(codec_.get());
+    if (std::exchange(going_over_, false)) av_packet_unref(packet_.get());
     ended_with_ = 0;
+}
+
+result<void> decoder::warm_up(const AVPacket& first) {
+    const frame_ptr frame(av_frame_alloc());
+    if (!frame) return fail(errc::out_of_memory, "no memory for a frame");
+    int code = avcodec_send_packet(codec_.get(), &first);
+    if (code >= 0) code = avcodec_send_packet(codec_.get(), nullptr);
+    while (code >= 0)
+        code = avcodec_receive_frame(codec_.get(), frame.get());
+    avcodec_flush_buffers(codec_.get());
+    if (code == AVERROR_EOF) return {};
+    return fail(libav_errc(code), "the decoder cannot begin: " + libav_message(code));
+}
+
+void decoder::hand_over(decoder other) {
+    next_codec_ = std::move(other.codec_);
+    next_on_ = other.on_;
+}
+
+bool decoder::can_go_over() const noexcept {
+    if (!next_codec_) return false;
+    const file_bytes extradata(codec_->extradata, static_cast<std::size_t>(std::max(codec_->extradata_size, 0)));
+    return is_entry_packet(codec_->codec_id, extradata,
+                           {packet_->data, static_cast<std::size_t>(std::max(packet_->size, 0))});
+}
+
+// All frames of the codec before have come out.
+result<void> decoder::go_over() {
+    going_over_ = false;
+    codec_ = std::move(next_codec_);
+    on_ = std::exchange(next_on_, nullptr);
+    return send();
 }
 
 result<frame_ptr> decoder::next(const packet_source& packets) {
@@ -41,6 +77,10 @@ result<frame_ptr> decoder::next(const packet_source& packets) {
     for (;;) {
         const int code = avcodec_receive_frame(codec_.get(), frame.get());
         if (code == 0) return frame;
+        if (code == AVERROR_EOF && going_over_) {
+            if (auto gone = go_over(); !gone) return tl::unexpected(std::move(gone.error()));
+            continue;
+        }
         if (code == AVERROR_EOF) return frame_ptr();
         if (code == AVERROR(ENOMEM)) return fail(errc::out_of_memory, "no memory to decode a frame");
         if (code != AVERROR(EAGAIN)) {
@@ -72,6 +112,15 @@ result<void> decoder::feed(const packet_source& packets) {
         avcodec_send_packet(codec_.get(), nullptr);
         return {};
     }
+    if (can_go_over()) {
+        going_over_ = true;
+        avcodec_send_packet(codec_.get(), nullptr);
+        return {};
+    }
+    return send();
+}
+
+result<void> decoder::send() {
     state_turn();
     const bool damaged = (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0;
     const int code = avcodec_send_packet(codec_.get(), packet_.get());

@@ -37,12 +37,29 @@ public:
     // Forgets what is queued, after a seek.
     void flush() noexcept;
 
+    // Decodes a packet that can be begun with and forgets it: a GPU's decoder is made with the first one.
+    [[nodiscard]] result<void> warm_up(const AVPacket& first);
+
+    // From the next packet on that can be begun with (media/entry_packet.hpp), the codec of `other` decodes, once what is queued in
+    // this one's has come out.
+    void hand_over(decoder other);
+
+    // What decodes now, where that is a device; the frame that next() gave last was decoded by it.
+    [[nodiscard]] const hardware* on() const noexcept { return on_; }
+
 private:
     decoder() = default;
     [[nodiscard]] result<void> feed(const packet_source& packets);
+    [[nodiscard]] result<void> send();
     void state_turn() noexcept;
+    [[nodiscard]] bool can_go_over() const noexcept;
+    [[nodiscard]] result<void> go_over();
 
     codec_ptr codec_;
+    const hardware* on_ = nullptr;
+    codec_ptr next_codec_;  // that takes over
+    const hardware* next_on_ = nullptr;
+    bool going_over_ = false;  // `packet_` is the first of the other codec
     packet_ptr packet_;
     int ended_with_ = 0;
     int last_failure_ = 0;

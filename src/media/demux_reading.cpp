@@ -108,8 +108,8 @@ result<std::optional<read_frame>> demux_source::next() {
 
 result<std::optional<read_frame>> demux_source::read() {
     while (!ended_) {
-        auto frame = decoder_->next([this](AVPacket& packet) { return times_.next_packet(packet); });
-        survived_.add("corrupt_packet", decoder_->take_corrupt());
+        auto frame = decoder_.next([this](AVPacket& packet) { return times_.next_packet(packet); });
+        survived_.add("corrupt_packet", decoder_.take_corrupt());
         guard_.disarm();
         if (!frame) return fail(frame.error().code, name() + ": " + frame.error().message);
         if (!*frame) {
@@ -126,7 +126,8 @@ result<std::optional<read_frame>> demux_source::read() {
         if (options_.start_seconds && shown < seconds_to_ns(*options_.start_seconds)) continue;
         if (options_.end_seconds && shown >= seconds_to_ns(*options_.end_seconds)) break;
         auto given = finish_frame(std::move(*frame), pts_ns);
-        if (given || !hardware_ || given.error().code != errc::out_of_memory) return given;
+        const bool may_go_on = decoder_.has_device() && opened_;
+        if (given || !may_go_on || given.error().code != errc::out_of_memory) return given;
         survived_.add("device_memory");  // load shed: what is on its way gives room again
         ++sequence_;
     }
@@ -136,7 +137,7 @@ result<std::optional<read_frame>> demux_source::read() {
 
 result<std::optional<read_frame>> demux_source::finish_frame(frame_ptr frame, std::int64_t pts_ns) {
     const bool damaged = (frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0;
-    const AVPixelFormat layout = hardware_ ? hardware_->layout_on_device(*frame) : AV_PIX_FMT_NONE;
+    const AVPixelFormat layout = decoder_.layout_on_device(*frame);
     auto given = to_pixel_format(layout) != pixel_format::none ? keep_on_device(std::move(frame), layout)
                                                                : keep_in_host_memory(std::move(frame));
     if (!given) return fail(given.error().code, name() + ": " + given.error().message);
@@ -155,7 +156,7 @@ result<read_frame> demux_source::keep_in_host_memory(frame_ptr frame) {
         return fail(errc::unsupported, "the device does not decode its " + info_.codec +
                                            " (this profile or pixel format); use --decode auto or cpu");
     }
-    survived_.add("decoded_on_cpu", hardware_ ? 1 : 0);
+    survived_.add("decoded_on_cpu", decoder_.has_device() ? 1 : 0);
     auto mapped = mapper_->map(std::move(frame));
     if (!mapped) return tl::unexpected(std::move(mapped.error()));
     survived_.add("converted_pixel_format", mapped->converted ? 1 : 0);
@@ -171,14 +172,11 @@ result<read_frame> demux_source::keep_on_device(frame_ptr frame, AVPixelFormat l
     if (!described) return tl::unexpected(std::move(described.error()));
     turn_further(described->picture, options_.turn);
     const image& facts = described->picture;
-    const auto keep = [&] {
-        return device_frames_->produce(facts, {options_.number, sequence_},
-                                       [&](std::byte* slot) { return hardware_->copy(std::move(frame), facts, slot); });
-    };
+    const auto keep = [&] { return decoder_.keep(frame, facts, {options_.number, sequence_}); };
     auto kept = keep();
     // A recorded frame can wait until those before it have left the device.
     const auto until = steady::now() + longest_wait_for_room;
-    while (!kept && kept.error().code == errc::out_of_memory && !demuxer_.live && !guard_.interrupted() &&
+    while (!kept && kept.error().code == errc::out_of_memory && !demuxer_.live && !guard_.interrupted() && opened_ &&
            steady::now() < until) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         kept = keep();

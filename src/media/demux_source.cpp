@@ -37,6 +37,7 @@ result<void> demux_source::open() {
                                                 name() + " (" + std::to_string(*length) + " s)");
     }
     if (auto attached = attach(std::move(*opened)); !attached) return attached;
+    opened_ = demuxer_.live;
     if (demuxer_.live) return {};
     // Behind what the first of joined recordings states, only reading tells where.
     if (auto gone = start > 0 && !behind_end ? go_to_start() : result<void>(); !gone) return gone;
@@ -72,32 +73,16 @@ result<void> demux_source::look_ahead() {
         return fail(errc::corrupt, name() + " holds no frame that decodes (" + info_.codec +
                                        "): it is damaged; try `ffmpeg -i` on it, or another copy");
     }
+    opened_ = true;
     ahead_ = std::move(**first);
     info_.width = ahead_->frame.picture.upright_width();
     info_.height = ahead_->frame.picture.upright_height();
     return {};
 }
 
-// Once, on opening: the decoder of a source that was found again uses the same.
-result<void> demux_source::open_hardware_decoder() {
-    if (options_.decode_on == nullptr || hardware_ != nullptr) return {};
-    auto frames = device_frames::create(*options_.decode_on);
-    if (!frames) return tl::unexpected(std::move(frames.error()));
-    auto opened = open_hardware((*frames)->work());
-    if (!opened) return options_.only_on_device ? tl::unexpected(std::move(opened.error())) : result<void>{};
-    device_frames_ = std::move(*frames);
-    hardware_ = std::move(*opened);
-    return {};
-}
-
 result<void> demux_source::attach(demuxer opened) {
-    if (auto ready = open_hardware_decoder(); !ready)
+    if (auto ready = decoder_.open(opened); !ready)
         return fail(ready.error().code, name() + ": " + ready.error().message);
-    decoder_.reset();  // before another that uses the same hardware
-    auto made = decoder::open(*opened.video->codecpar, opened.video->time_base, options_.decode_threads, opened.live,
-                              hardware_.get());
-    if (!made) return fail(made.error().code, name() + ": " + made.error().message);
-    decoder_.emplace(std::move(*made));
     mapper_.emplace(traits_of(*opened.video));
     demuxer_.format.reset();  // before the I/O that it reads from
     demuxer_ = std::move(opened);
@@ -109,7 +94,7 @@ result<void> demux_source::attach(demuxer opened) {
 bool demux_source::seek(double seconds) {
     aimed_at_.reset();
     if (!seek_to(demuxer_, seconds, entry_points_)) return false;
-    decoder_->flush();
+    decoder_.flush();
     times_.seeked();
     decoded_any_ = false;
     if (seconds > 0) aimed_at_ = seconds;
@@ -136,7 +121,7 @@ bool demux_source::is_before_entry_point(const AVFrame& frame) {
 result<void> demux_source::handle_end() {
     if (guard_.interrupted()) return fail(errc::interrupted, "stopped while reading " + name());
     if (demuxer_.live) return reconnect();
-    const int code = decoder_->ended_with();
+    const int code = decoder_.ended_with();
     const AVIOContext* io = demuxer_.format->pb;
     const bool io_failed = io && io->error < 0 && io->error != AVERROR_EOF && !ended_without_length(*io);
     const bool transport_failed = io_failed || code == AVERROR_EXIT;
@@ -170,7 +155,7 @@ void demux_source::note_truncation() {
     const bool all_read = !options_.end_seconds || (length && *options_.end_seconds > *length);
     const bool short_of_it = length && all_read && packets_end_ns_ < seconds_to_ns(*length - 0.5);
     const AVIOContext* io = demuxer_.format->pb;
-    const bool whole = decoder_->ended_with() == AVERROR_EOF || (io && ended_without_length(*io));
+    const bool whole = decoder_.ended_with() == AVERROR_EOF || (io && ended_without_length(*io));
     if (short_of_it || !whole) survived_.add("truncated");
 }
 
@@ -180,7 +165,7 @@ void demux_source::tell(const std::string& what) const {
 
 result<void> demux_source::reconnect() {
     if (!backoff_) backoff_.emplace(steady::now(), options_.reconnect_for);
-    const int code = decoder_->ended_with();
+    const int code = decoder_.ended_with();
     std::string last_error = code == AVERROR_EXIT ? "nothing came any more" : libav_message(code);
     if (!std::exchange(lost_, true) && !demuxer_.playlist) tell("was lost (" + last_error + "); looking for it");
     // A camera lets nobody in, and keeps its name, while its old descriptor is open; and some have room for one session.

@@ -6,15 +6,13 @@
 
 #include "media/address.hpp"
 #include "media/counts.hpp"
-#include "media/decoder.hpp"
 #include "media/demuxer.hpp"
-#include "media/device_frames.hpp"
 #include "media/frame_times.hpp"
-#include "media/hardware.hpp"
 #include "media/pixel_format.hpp"
 #include "media/reconnect.hpp"
 #include "media/repeats.hpp"
 #include "media/seeking.hpp"
+#include "media/source_decoder.hpp"
 #include "media/sources.hpp"
 
 namespace faceflow::media {
@@ -61,7 +59,6 @@ private:
     int wait_for_packet(AVPacket& packet);
     result<std::optional<read_frame>> read();
     std::chrono::milliseconds longest_silence() const;
-    result<void> open_hardware_decoder();
     result<std::optional<read_frame>> finish_frame(frame_ptr frame, std::int64_t pts_ns);
     result<read_frame> keep_on_device(frame_ptr frame, AVPixelFormat layout);
     result<read_frame> keep_in_host_memory(frame_ptr frame);
@@ -78,9 +75,7 @@ private:
     source_options options_;
     io_guard guard_;  // before what holds its callback
     demuxer demuxer_;
-    std::shared_ptr<device_frames> device_frames_;
-    std::unique_ptr<hardware> hardware_;  // null: frames stay in host memory
-    std::optional<decoder> decoder_;
+    source_decoder decoder_{options_};
     std::optional<frame_mapper> mapper_;
     frame_times times_{[this](AVPacket& packet) { return read_packet(packet); }};
     source_info info_;
@@ -88,6 +83,7 @@ private:
 
     std::optional<read_frame> ahead_;  // decoded by open()
     std::optional<error> failed_;
+    bool opened_ = false;  // whole: before, nobody gives room on a device again
     bool ended_ = false;
     bool lost_ = false;  // and not yet found again
     bool decoded_any_ = false;

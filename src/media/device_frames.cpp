@@ -20,19 +20,24 @@ struct kept_frame {
 
 }  // namespace
 
-device_frames::device_frames(device& on, std::unique_ptr<stream> work)
+device_frames::device_frames(std::unique_ptr<stream> work, std::shared_ptr<frame_store> store)
     : work_(std::move(work)),
-      store_(on, slots_only()) {}
+      store_(std::move(store)) {}
 
-result<std::shared_ptr<device_frames>> device_frames::create(device& on) {
+std::shared_ptr<frame_store> device_frames::make_store(device& on) {
+    return std::make_shared<frame_store>(on, slots_only());
+}
+
+result<std::shared_ptr<device_frames>> device_frames::create(device& on, std::shared_ptr<frame_store> store) {
     auto work = on.make_stream("decode");
     if (!work) return tl::unexpected(std::move(work.error()));
-    return std::shared_ptr<device_frames>(new device_frames(on, std::move(*work)));
+    if (store == nullptr) store = make_store(on);
+    return std::shared_ptr<device_frames>(new device_frames(std::move(*work), std::move(store)));
 }
 
 result<std::shared_ptr<const frame>> device_frames::produce(const image& picture, const frame_id& id,
                                                             const frame_store::filler& fill) {
-    auto made = store_.produce(*work_, picture, id, fill);
+    auto made = store_->produce(*work_, picture, id, fill);
     if (!made) return tl::unexpected(std::move(made.error()));
     made->hold = nullptr;
     const auto kept = std::make_shared<const kept_frame>(kept_frame{shared_from_this(), std::move(made->stored)});

@@ -1,4 +1,4 @@
-// Where a decoder leaves its frames when they are to stay on a device: slots and a stream of the source's own.
+// Where a decoder leaves its frames when they are to stay on a device: a stream of the source's own, and slots that sources may share.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,11 @@ namespace faceflow::media {
 // Frames keep it alive, and it keeps its stream alive for them; the device outlives them all. One thread at a time makes frames.
 class device_frames : public std::enable_shared_from_this<device_frames> {
 public:
-    // Errors of device::make_stream.
-    [[nodiscard]] static result<std::shared_ptr<device_frames>> create(device& on);
+    // Slots of `store`, made by make_store; null: of its own. Errors of device::make_stream.
+    [[nodiscard]] static result<std::shared_ptr<device_frames>> create(device& on,
+                                                                       std::shared_ptr<frame_store> store = nullptr);
+    // For any number of sources that decode on the device, which outlives it.
+    [[nodiscard]] static std::shared_ptr<frame_store> make_store(device& on);
 
     // In whose order frames are filled.
     [[nodiscard]] stream& work() noexcept { return *work_; }
@@ -22,10 +25,10 @@ public:
                                                                const frame_store::filler& fill);
 
 private:
-    device_frames(device& on, std::unique_ptr<stream> work);
+    device_frames(std::unique_ptr<stream> work, std::shared_ptr<frame_store> store);
 
     std::unique_ptr<stream> work_;  // goes after the slots that were used on it
-    frame_store store_;
+    const std::shared_ptr<frame_store> store_;
 };
 
 }  // namespace faceflow::media

@@ -15,10 +15,16 @@
 #include "frame/host_frame.hpp"
 #include "media/turn.hpp"
 
+namespace faceflow {
+class frame_store;
+}
+
 namespace faceflow::media {
 
 // As a time to wait: until one is stopped.
 inline constexpr std::chrono::milliseconds forever = std::chrono::milliseconds::max();
+
+class decoder_share;
 
 enum class source_kind { file, images, camera, stream, stdin_stream };
 
@@ -42,7 +48,9 @@ struct source_options {
     // Pictures always come in host memory.
     device* decode_on = nullptr;
     bool only_on_device = false;
-    std::stop_token stop;  // ends a blocked open_source, and then every `next`, with errc::interrupted
+    std::shared_ptr<frame_store> device_slots;  // of that device, shared with other sources; null: its own
+    decoder_share* share = nullptr;  // of that device, with other sources; outlives this one; null: all of it
+    std::stop_token stop;            // ends a blocked open_source, and then every `next`, with errc::interrupted
 };
 
 struct source_info {
@@ -94,7 +102,8 @@ public:
     //   corrupt_picture          pictures of a folder that could not be read
     //   first_picture_only       files of several pictures (pages, an animation) of which the first was read
     //   left_out                 files of a folder or pattern that are no pictures
-    //   decoded_on_cpu           frames that the device was to decode and could not
+    //   decoded_on_cpu           frames that the CPU decoded beside a device: what that cannot decode, and those of sources that
+    //                            its decoder has no time for, or is not ready for
     //   device_memory            frames that were decoded on the device and found no room in its pool
     [[nodiscard]] virtual std::map<std::string, std::uint64_t> survived() const = 0;
 };

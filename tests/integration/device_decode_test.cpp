@@ -6,6 +6,7 @@
 #include "device/open_devices.hpp"
 #include "engine/run.hpp"
 #include "flow_testing.hpp"
+#include "frame/layout.hpp"
 #include "media/device_frames.hpp"
 #include "media/hardware.hpp"
 #include "vision/records.hpp"
@@ -92,6 +93,28 @@ TEST_P(device_decode, cached_frames_give_way_in_a_tight_pool_and_recorded_frames
     EXPECT_LE(s["device_memory"]["peak_bytes"].get<std::size_t>(), need);
     EXPECT_EQ(s["frames"], 60) << s.dump(1);
     EXPECT_EQ(faces("tight"), faces("roomy"));
+}
+
+TEST_P(device_decode, frames_that_are_drawn_on_come_down_once_they_have_their_faces) {
+    request_.video = true;
+    request_.chosen.verify_ledger = true;
+    const auto drawn = run("drawn");
+    const auto& s = *drawn.summary;
+    EXPECT_EQ(s["frames"], 30);
+    EXPECT_EQ(s["transfers"]["host_to_device"]["count"], 0);
+    const std::size_t results = 30 * vision::pass_results::bytes(1, 8);
+    const auto clip = media::open_source(request_.inputs.front(), {});
+    ASSERT_OK(clip);
+    const auto& about = (*clip)->info();
+    const std::size_t frame = native_bytes(pixel_format::i420, about.width, about.height);
+    EXPECT_EQ(s["transfers"]["device_to_host"]["bytes"].get<std::size_t>(), results + 30 * frame);
+    EXPECT_TRUE(s["ledger_check"]["agrees"]) << s["ledger_check"];
+    EXPECT_TRUE(s["errors"].empty()) << s["errors"];
+    request_.decode = "cpu";
+    run("crossed");
+    EXPECT_EQ(faces("drawn"), faces("crossed"));
+    EXPECT_EQ(test::contents(folder_ / "drawn/annotated.mp4"), test::contents(folder_ / "crossed/annotated.mp4"))
+        << "the same pixels were drawn on";
 }
 
 TEST_P(device_decode, pictures_come_in_host_memory_all_the_same) {

@@ -1,0 +1,153 @@
+#include "media/source_decoder.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "media/entry_packet.hpp"
+
+namespace faceflow::media {
+namespace {
+
+constexpr int usual_frames_per_second = 25;
+// On the CPU, of a live source that shares a device's decoder with many others.
+constexpr int threads_beside_device = 2;
+
+std::shared_ptr<const AVCodecParameters> copy_of(const AVCodecParameters& from) {
+    AVCodecParameters* const copy = avcodec_parameters_alloc();
+    if (copy == nullptr) return nullptr;
+    std::shared_ptr<AVCodecParameters> owned(copy, [](AVCodecParameters* p) { avcodec_parameters_free(&p); });
+    if (avcodec_parameters_copy(copy, &from) < 0) return nullptr;
+    return owned;
+}
+
+file_bytes extradata_of(const AVCodecParameters& p) {
+    return {p.extradata, static_cast<std::size_t>(std::max(p.extradata_size, 0))};
+}
+
+bool is_entry(const AVCodecParameters& p, const AVPacket& packet) {
+    return is_entry_packet(p.codec_id, extradata_of(p),
+                           {packet.data, static_cast<std::size_t>(std::max(packet.size, 0))});
+}
+
+bool has_entry_packets(AVCodecID codec) {
+    return codec == AV_CODEC_ID_H264 || codec == AV_CODEC_ID_HEVC;
+}
+
+}  // namespace
+
+// Once: the decoder of a source that was found again uses the same.
+result<void> source_decoder::open_device() {
+    if (options_.decode_on == nullptr || hardware_ != nullptr) return {};
+    auto frames = device_frames::create(*options_.decode_on, options_.device_slots);
+    if (!frames) return tl::unexpected(std::move(frames.error()));
+    auto opened = open_hardware((*frames)->work());
+    if (!opened) return options_.only_on_device ? tl::unexpected(std::move(opened.error())) : result<void>{};
+    frames_ = std::move(*frames);
+    hardware_ = std::move(*opened);
+    return {};
+}
+
+result<void> source_decoder::open(const demuxer& from) {
+    if (auto ready = open_device(); !ready) return ready;
+    decoder_.reset();  // before another that uses the same hardware
+    going_to_device_.reset();
+    ++streams_;
+    stream_.parameters = copy_of(*from.video->codecpar);
+    if (stream_.parameters == nullptr) return fail(errc::out_of_memory, "no memory for a decoder");
+    stream_.time_base = from.video->time_base;
+    stream_.live = from.live;
+    const AVRational rate = from.video->avg_frame_rate;
+    const double a_second = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : usual_frames_per_second;
+    stream_.between_frames = std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(1 / a_second));
+    const bool shares = hardware_ != nullptr && options_.share != nullptr && (from.live || options_.realtime) &&
+                        has_entry_packets(stream_.parameters->codec_id);
+    if (shares && member_ == nullptr) member_ = options_.share->join();
+    const bool there = hardware_ != nullptr && (member_ == nullptr || member_->on_device());
+    auto made = make(there ? hardware_.get() : nullptr);
+    if (!made) return tl::unexpected(std::move(made.error()));
+    decoder_.emplace(std::move(*made));
+    return {};
+}
+
+result<decoder> source_decoder::make(const hardware* on) const {
+    const int threads =
+        member_ != nullptr && options_.decode_threads == 0 ? threads_beside_device : options_.decode_threads;
+    return decoder::open(*stream_.parameters, stream_.time_base, threads, stream_.live, on);
+}
+
+result<frame_ptr> source_decoder::next(const packet_source& packets) {
+    const auto begun = clock::now();
+    clock::duration reading{0};
+    auto frame = decoder_->next([&](AVPacket& packet) {
+        const auto asked = clock::now();
+        const int code = packets(packet);
+        reading += clock::now() - asked;
+        if (code == 0 && member_ != nullptr) see(packet);
+        return code;
+    });
+    took_ = clock::now() - begun - reading;
+    const bool there = frame && *frame && member_ != nullptr && decoder_->on() != nullptr;
+    if (there &&
+        layout_on_device(**frame) == AV_PIX_FMT_NONE)  // FFmpeg decodes it on the CPU, behind the device's decoder
+        member_->refuse(avcodec_get_name(stream_.parameters->codec_id));
+    return frame;
+}
+
+// Each packet before it is decoded.
+void source_decoder::see(const AVPacket& packet) {
+    const bool there = decoder_->on() != nullptr;
+    if (going_to_device_ == there) {
+        member_->moved(there);
+        going_to_device_.reset();
+    }
+    if (going_to_device_ || member_->wants_device() == there) return;
+    if (!is_entry(*stream_.parameters, packet)) return;
+    if (there)
+        go_to_cpu();
+    else
+        go_to_device(packet);
+}
+
+void source_decoder::go_to_device(const AVPacket& entry) {
+    if (auto prepared = member_->take_prepared()) {
+        if (!*prepared) return member_->refuse(prepared->error().message);
+        if (prepared_for_ != streams_) return;
+        decoder_->hand_over(std::move(**prepared));
+        going_to_device_ = true;
+        return;
+    }
+    const std::shared_ptr<AVPacket> first(av_packet_clone(&entry), libav_deleter{});
+    if (first == nullptr) return;  // the next will do
+    prepared_for_ = streams_;
+    member_->prepare([first, on = hardware_.get(), of = stream_]() -> result<decoder> {
+        auto made = decoder::open(*of.parameters, of.time_base, 1, of.live, on);
+        if (!made) return made;
+        if (auto warm = made->warm_up(*first); !warm) return tl::unexpected(std::move(warm.error()));
+        return made;
+    });
+}
+
+void source_decoder::go_to_cpu() {
+    auto made = make(nullptr);
+    if (!made) return;  // then it stays
+    decoder_->hand_over(std::move(*made));
+    going_to_device_ = false;
+}
+
+AVPixelFormat source_decoder::layout_on_device(const AVFrame& decoded) const noexcept {
+    return decoder_->on() == nullptr ? AV_PIX_FMT_NONE : decoder_->on()->layout_on_device(decoded);
+}
+
+result<std::shared_ptr<const frame>> source_decoder::keep(frame_ptr& decoded, const image& facts, const frame_id& id) {
+    auto kept =
+        frames_->produce(facts, id, [&](std::byte* slot) { return hardware_->copy(std::move(decoded), facts, slot); });
+    if (!kept || !(stream_.live || options_.realtime)) return kept;
+    const auto begun = clock::now();
+    const stored_frame& there = *(*kept)->stored;
+    if (auto done = wait_until_done(frames_->work().owner(), *there.ready, {stage::capture, id}); !done)
+        return tl::unexpected(std::move(done.error()));
+    if (member_ != nullptr) member_->took(took_ + (clock::now() - begun), stream_.between_frames);
+    return kept;
+}
+
+}  // namespace faceflow::media
