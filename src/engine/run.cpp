@@ -113,13 +113,14 @@ private:
         const auto on_device = decodes_on_device();
         if (!on_device) return tl::unexpected(on_device.error());
         const auto groups = media::group_inputs(request_.inputs);
+        const auto devices = *on_device ? choose_devices(groups) : std::vector<device*>(groups.size());
         std::vector<open_result> all(groups.size());
         for (open_result& none : all)
             none = fail(errc::interrupted, "the input was not opened");
         const auto open_one = [&](std::size_t i) {
             media::source_options o = request_.reading;
             o.number = static_cast<std::uint32_t>(i);
-            if (*on_device) o.decode_on = equipment_->devices[i % equipment_->devices.size()].get();
+            o.decode_on = devices[i];
             o.only_on_device = request_.decode == "gpu";
             o.stop = halt_.get_token();
             o.note = request_.note;
@@ -135,6 +136,28 @@ private:
             sources_.push_back({std::move(*opened), {}, {}});
         }
         return {};
+    }
+
+    // Where a source's frames are decoded they are computed, so its device is chosen before it is opened.
+    std::vector<device*> choose_devices(const std::vector<media::input_group>& groups) {
+        std::vector<std::uint64_t> loads(groups.size(), flow::load_of(0, 0, 0));
+        const auto look_at_one = [&](std::size_t i) {
+            media::source_options o = request_.reading;
+            o.stop = halt_.get_token();
+            if (const auto stated = media::look_at(groups[i], o)) loads[i] = load_of(*stated);
+            return true;
+        };
+        if (equipment_->devices.size() > 1) open_side_by_side(groups.size(), true, look_at_one);
+        std::vector<device*> chosen;
+        for (std::size_t i = 0; i < groups.size(); ++i) {
+            const auto to = equipment_->routes->begin(static_cast<std::uint32_t>(i), loads[i]);
+            chosen.push_back(equipment_->devices[to.device].get());
+        }
+        return chosen;
+    }
+
+    static std::uint64_t load_of(const media::source_info& info) {
+        return flow::load_of(info.width, info.height, info.frames_per_second);
     }
 
     // Up to the first that fails. A GPU takes a tenth of a second to make a decoder, and makes several at once; others are opened one
@@ -205,7 +228,7 @@ private:
     // One that cannot be started ends all.
     result<void> start_captures() {
         for (std::size_t i = 0; i < sources_.size(); ++i)
-            engine_->begin_source(static_cast<std::uint32_t>(i));
+            engine_->begin_source(static_cast<std::uint32_t>(i), load_of(sources_[i].from->info()));
         for (auto& s : sources_) {
             const std::string doing = "reading " + s.from->info().input;
             {
