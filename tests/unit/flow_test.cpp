@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <map>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -228,6 +230,53 @@ TEST(intake, a_merged_pass_is_filled_past_the_frames_of_another_device) {
         EXPECT_EQ(first[i].ticket, 2 * i);
         EXPECT_EQ(second[i].ticket, 2 * i + 1);
         EXPECT_EQ(third[i].ticket, 8 + 2 * i);
+    }
+}
+
+TEST(intake, merged_lanes_of_several_devices_take_everything_once_with_tickets_in_the_order_of_time) {
+    constexpr std::uint64_t frames = 60;
+    for (unsigned seed = 0; seed < 10; ++seed) {
+        routed_intake in({.merged = true, .units_in_flight = 1 + seed % 4, .waiting_frames = 2 * (seed % 3)}, 3);
+        std::mutex mutex;
+        std::map<std::uint64_t, std::int64_t> times;  // by ticket
+        std::vector<std::thread> threads;
+        for (std::uint32_t s = 0; s < 7; ++s)
+            in.begin_source(s, 100 + s);
+        for (std::size_t lane = 0; lane < 6; ++lane) {
+            threads.emplace_back([&, device = lane % 3] {
+                for (auto units = in.take({device}, 4); !units.empty(); units = in.take({device}, 4)) {
+                    for (const work_unit& u : units) {
+                        {
+                            const std::lock_guard lock(mutex);
+                            EXPECT_TRUE(times.emplace(u.ticket, u.frames.front().pts_ns).second);
+                        }
+                        EXPECT_EQ(u.device, device);
+                        in.done(device);
+                    }
+                }
+            });
+        }
+        std::vector<std::thread> cameras;
+        for (std::uint32_t s = 0; s < 7; ++s) {
+            cameras.emplace_back([&in, s, seed] {
+                std::mt19937 random(seed * 10 + s);
+                for (std::uint64_t i = 0; i < frames; ++i) {
+                    if (random() % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(random() % 200));
+                    in.put(frame_of(s, i));
+                }
+                in.end_source(s);
+            });
+        }
+        for (auto& c : cameras)
+            c.join();
+        in.wait_idle();
+        in.close();
+        for (auto& t : threads)
+            t.join();
+        ASSERT_EQ(times.size(), 7 * frames);
+        EXPECT_EQ(times.rbegin()->first, 7 * frames - 1);
+        EXPECT_TRUE(std::is_sorted(times.begin(), times.end(),
+                                   [](const auto& a, const auto& b) { return a.second < b.second; }));
     }
 }
 
