@@ -204,6 +204,7 @@ TEST(intake, bounds_what_is_taken_and_not_done) {
 
 std::vector<std::uint32_t> sources_of(const std::vector<work_unit>& units) {
     std::vector<std::uint32_t> sources;
+    sources.reserve(units.size());
     for (const work_unit& u : units)
         sources.push_back(u.source);
     return sources;
