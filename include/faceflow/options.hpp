@@ -20,7 +20,8 @@ enum class pacing : std::uint8_t {
 };
 
 struct options {
-    // auto | cpu | cuda[:I,J,...] | emulated[:N]; auto: the first GPU that models can run on, else the CPU.
+    // auto | cpu | cuda[:all|:I,J,...] | emulated[:N]; auto: the first GPU that models can run on, else the CPU. Over several devices
+    // sources are spread by their load (pixels a second); one stays where it is while it lasts.
     std::string device = "auto";
     std::string flow = "fused";  // fused | threaded | shared | cached | copied
     faceflow::pacing pacing = faceflow::pacing::recorded;

@@ -96,9 +96,8 @@ void add_engine_options(CLI::App& app, engine_options& into) {
     options& o = into.chosen;
     const auto engine = "Engine";
     app.add_option("--device", o.device,
-                   "where to compute: auto, cpu, cuda[:I,J,...] or emulated[:N]; auto: the first GPU that models can "
-                   "run on, else the "
-                   "CPU")
+                   "where to compute: auto, cpu, cuda, cuda:I,J,..., cuda:all or emulated[:N]; auto: the first GPU "
+                   "that models can run on, else the CPU; over several devices sources are spread by their load")
         ->type_name("DEVICE")
         ->capture_default_str()
         ->group(engine);

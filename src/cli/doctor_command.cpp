@@ -60,7 +60,8 @@ void check_machine(findings& f) {
 // A device is all that a run needs; ONNX Runtime's kernels are a reference.
 void check_cuda(findings& f) {
     const auto cuda = open_devices({.name = "cuda"});
-    for (const auto& remark : remarks_on(look_at_gpus())) {
+    const auto gpus = look_at_gpus();
+    for (const auto& remark : remarks_on(gpus)) {
         if (cuda || remark != cuda.error().message) f.note("cuda", remark);
     }
     if (!cuda) {
@@ -70,6 +71,12 @@ void check_cuda(findings& f) {
     if (const auto nvml = open_nvml(cuda->front()->bus_id()); !nvml)
         f.note("cuda", nvml.error().message + "; summary.json has no figures of its card");
     f.ok("device cuda", cuda->front()->description() + "; used unless --device says otherwise");
+    if (gpus.cards.size() > 1) {
+        std::vector<std::string> names;
+        for (const auto& card : gpus.cards)
+            names.push_back(fmt::format("{} {}", card.index, card.name));
+        f.ok("device cuda:all", fmt::format("{}; sources are spread over them by their load", fmt::join(names, ", ")));
+    }
     const auto runtime = inference::runtime::create({1});
     const auto usable = runtime ? inference::check_cuda_provider(**runtime) : tl::unexpected(runtime.error());
     if (!usable)

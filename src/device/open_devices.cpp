@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <numeric>
 #include <optional>
 #include <string_view>
 
@@ -60,14 +61,15 @@ result<device_list> open_emulated(const device_request& wanted, const link_model
 
 tl::unexpected<error> no_cuda_list(std::string_view argument) {
     return fail(errc::invalid_argument, fmt::format("'{}' is no list of CUDA devices; cuda:I,J,... takes different "
-                                                    "numbers from 0, as nvidia-smi -L counts them",
+                                                    "numbers from 0, as nvidia-smi -L counts them, and cuda:all all",
                                                     argument));
 }
 
-// "0,2" -> {0, 2}; device 0 without an argument.
+// "0,2" -> {0, 2}; device 0 without an argument. Of "all" none: the driver has to be asked.
 result<std::vector<int>> cuda_indices(const parsed_name& name) {
     if (!name.argument) return std::vector<int>{0};
     std::vector<int> indices;
+    if (*name.argument == "all") return indices;
     const char* at = name.argument->data();
     const char* const end = at + name.argument->size();
     while (true) {
@@ -84,10 +86,14 @@ result<std::vector<int>> cuda_indices(const parsed_name& name) {
 
 #ifdef FACEFLOW_CUDA
 result<device_list> open_cuda(const device_request& wanted) {
-    const auto indices = cuda_indices(parse(wanted.name));
+    auto indices = cuda_indices(parse(wanted.name));
     if (!indices) return tl::unexpected(indices.error());
-    const auto count = device_count(ask_cuda());
+    const auto count = device_count(ask_cuda());  // CUDA_VISIBLE_DEVICES has been heeded
     if (!count) return tl::unexpected(count.error());
+    if (indices->empty()) {
+        indices->resize(static_cast<std::size_t>(*count));
+        std::iota(indices->begin(), indices->end(), 0);
+    }
     device_list devices;
     for (const int index : *indices) {
         if (index >= *count) {
@@ -119,7 +125,7 @@ tl::unexpected<error> unknown(const std::string& name) {
     const std::array<std::string, 4> kinds{"auto", "cpu", "emulated", "cuda"};
     const std::string_view near = nearest(parse(name).kind, kinds);
     return fail(errc::invalid_argument,
-                fmt::format("unknown device '{}'{}; there are: auto, cpu, emulated[:N], cuda[:I,J,...]", name,
+                fmt::format("unknown device '{}'{}; there are: auto, cpu, emulated[:N], cuda[:all|:I,J,...]", name,
                             near.empty() ? std::string() : fmt::format(", did you mean '{}'?", near)));
 }
 

@@ -12,14 +12,14 @@
 namespace faceflow {
 
 struct device_request {
-    std::string name = "auto";                      // auto | cpu | emulated[:N] | cuda[:I,J,...]
+    std::string name = "auto";                      // auto | cpu | emulated[:N] | cuda[:all|:I,J,...]
     std::size_t memory_cap = std::size_t{2} << 30;  // of each device's pool, bytes
     std::string link = "pcie4";                     // of emulated devices: none | pcie3 | pcie4 | pcie5
 };
 
 inline constexpr std::size_t most_emulated_devices = 16;
 
-// One or more devices; `cuda` is CUDA device 0. `auto` is the CPU: whether faces can be computed on a GPU, a device does
+// One or more devices; `cuda` is CUDA device 0, `cuda:all` every one that the driver shows this process (CUDA_VISIBLE_DEVICES). `auto` is the CPU: whether faces can be computed on a GPU, a device does
 // not know (see face_engine). Errors: errc::invalid_argument for a name, count, cap or
 // link that makes no sense (the message lists those that do), errc::unavailable for hardware that is not there.
 [[nodiscard]] result<std::vector<std::unique_ptr<device>>> open_devices(const device_request& wanted);

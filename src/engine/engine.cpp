@@ -46,6 +46,7 @@ result<std::shared_ptr<equipment>> equipment::open(const options& o) {
     if (auto r = flow::check_flow(o.flow); !r) return tl::unexpected(std::move(r.error()));
     auto e = std::make_shared<equipment>();
     if (auto opened = open_devices_for(o, *e); !opened) return tl::unexpected(std::move(opened.error()));
+    e->routes = std::make_unique<flow::source_routes>(e->devices.size());
     return e;
 }
 
@@ -124,6 +125,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
         if (!opened) return tl::unexpected(std::move(opened.error()));
         e->with_ = std::move(*opened);
     }
+    if (e->with_->routes == nullptr) e->with_->routes = std::make_unique<flow::source_routes>(e->devices().size());
     e->notes_ = e->with_->notes;
     choose_detect_size(o, e->setup_.shapes);
     share_work(o, e->devices().front()->computes_on_host(), e->devices().size(), e->setup_.sources);
@@ -131,7 +133,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
         d->book().draw_on(e->setup_.tracing);
 
     if (auto loaded = e->load_models(); !loaded) return tl::unexpected(std::move(loaded.error()));
-    auto joined = flow::make_flow({e->equipped_, e->setup_.merge_sources, o, e->metrics_,
+    auto joined = flow::make_flow({e->equipped_, *e->with_->routes, e->setup_.merge_sources, o, e->metrics_,
                                    [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); },
                                    [self = e.get()](const std::string& line) {
                                        if (self->setup_.note) self->setup_.note(line);

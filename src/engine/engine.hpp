@@ -28,8 +28,10 @@ namespace faceflow {
 // What an engine computes with. Who needs the devices before the engine is there, such as a source that decodes on one, makes
 // it first and keeps it for as long.
 struct equipment {
-    std::vector<std::unique_ptr<device>> devices;  // one at least; source number modulo their count is the source's
+    std::vector<std::unique_ptr<device>> devices;  // one at least
     std::vector<std::string> notes;                // why `auto` is not what one might expect
+    // Of sources to these devices; null: the engine makes its own.
+    std::unique_ptr<flow::source_routes> routes = nullptr;
 
     // Opens what the options name. Errors of open_devices; errc::unavailable when models cannot run there.
     [[nodiscard]] static result<std::shared_ptr<equipment>> open(const options& o);
@@ -60,7 +62,8 @@ public:
     // of a source only grow, since frames are found again by them: errc::invalid_argument for one that came before.
     [[nodiscard]] result<std::size_t> submit(host_frame f);
     [[nodiscard]] result<void> health() const { return flow_->health(); }
-    void begin_source(std::uint32_t source) { flow_->begin_source(source); }
+    // `load`: see flow::load_of; 0 where not known: that of the first frame. A source that the equipment's routes know stays there.
+    void begin_source(std::uint32_t source, std::uint64_t load = 0) { flow_->begin_source(source, load); }
     void end_source(std::uint32_t source) { flow_->end_source(source); }
     void hurry() { flow_->hurry(); }
     void drain() { flow_->drain(); }

@@ -15,10 +15,9 @@
 #include "core/thread.hpp"
 #include "engine/engine.hpp"
 #include "engine/few_notes.hpp"
+#include "engine/open_sources.hpp"
 #include "engine/outputs.hpp"
 #include "engine/summary.hpp"
-#include "media/decoder_share.hpp"
-#include "media/device_frames.hpp"
 #include "media/source.hpp"
 #include "telemetry/nvml.hpp"
 
@@ -85,89 +84,16 @@ private:
         return {};
     }
 
-    // Whether sources decode on their device.
-    result<bool> decodes_on_device() const {
-        if (request_.decode == "cpu") return false;
-        const device_kind kind = equipment_->devices.front()->kind();
-        const bool asked = request_.decode == "gpu";
-        if (!asked && request_.decode != "auto") {
-            return fail(errc::invalid_argument,
-                        fmt::format("unknown place to decode '{}'; there are: auto, gpu, cpu", request_.decode));
-        }
-        const auto unless = [&](bool fits, std::string_view why) -> result<bool> {
-            if (fits) return true;
-            return asked ? fail(errc::invalid_argument, fmt::format("--decode gpu {}", why)) : result<bool>(false);
-        };
-        if (auto r = unless(kind != device_kind::cpu, "needs a device with a decoder: cuda, or emulated"); !r || !*r)
-            return r;
-        if (auto r =
-                unless(flow::pools_of(request_.chosen.flow) == 1, "is for flows in one process: fused and threaded");
-            !r || !*r)
-            return r;
-        return asked || kind == device_kind::cuda;
-    }
-
-    using open_result = result<std::unique_ptr<media::source>>;
-
     result<void> open_sources() {
-        const auto on_device = decodes_on_device();
-        if (!on_device) return tl::unexpected(on_device.error());
-        const auto groups = media::group_inputs(request_.inputs);
-        std::vector<open_result> all(groups.size());
-        for (std::size_t i = 0; *on_device && i < equipment_->devices.size(); ++i) {
-            slots_.push_back(media::device_frames::make_store(*equipment_->devices[i]));
-            if (request_.decode == "auto") shares_.push_back(std::make_unique<media::decoder_share>(request_.note));
-        }
-        for (open_result& none : all)
-            none = fail(errc::interrupted, "the input was not opened");
-        const auto open_one = [&](std::size_t i) {
-            media::source_options o = request_.reading;
-            o.number = static_cast<std::uint32_t>(i);
-            const std::size_t device = i % equipment_->devices.size();
-            if (*on_device) {
-                o.decode_on = equipment_->devices[device].get();
-                o.device_slots = slots_[device];
-            }
-            if (!shares_.empty()) o.share = shares_[device].get();
-            o.only_on_device = request_.decode == "gpu";
-            o.stop = halt_.get_token();
-            o.note = request_.note;
-            all[i] = media::open_source(groups[i], o);
-            return all[i].has_value();
-        };
-        open_side_by_side(groups.size(), *on_device, open_one);
-        for (open_result& opened : all) {
-            if (!opened) return tl::unexpected(media::as_input_error(std::move(opened.error())));
-            live_ = live_ || (*opened)->info().live;
-            for (const auto& note : (*opened)->info().notes)
+        auto all = source_opening(request_, *equipment_, halt_.get_token()).open(decoding_);
+        if (!all) return tl::unexpected(std::move(all.error()));
+        for (auto& opened : *all) {
+            live_ = live_ || opened->info().live;
+            for (const auto& note : opened->info().notes)
                 request_.note(note);
-            sources_.push_back({std::move(*opened), {}, {}});
+            sources_.push_back({std::move(opened), {}, {}});
         }
         return {};
-    }
-
-    // Up to the first that fails. A GPU takes a tenth of a second to make a decoder, and makes several at once; others are opened one
-    // after the other.
-    static void open_side_by_side(std::size_t count, bool on_device, const std::function<bool(std::size_t)>& open_one) {
-        constexpr std::size_t most_openers = 8;
-        std::atomic<std::size_t> next{0};
-        std::atomic<bool> failed{false};
-        const auto work = [&] {
-            for (std::size_t i = next++; i < count && !failed; i = next++) {
-                if (!open_one(i)) failed = true;
-            }
-        };
-        std::vector<std::thread> openers;
-        const std::size_t helpers = on_device ? std::min(count, most_openers) - std::min<std::size_t>(count, 1) : 0;
-        openers.reserve(helpers);
-        for (std::size_t i = 0; i < helpers; ++i) {
-            auto started = start_thread("opening inputs", work, [](const error&) {});
-            if (!started) break;  // those that there are do it
-            openers.push_back(std::move(*started));
-        }
-        work();
-        for (auto& o : openers)
-            o.join();
     }
 
     result<void> open_outputs() {
@@ -214,7 +140,7 @@ private:
     // One that cannot be started ends all.
     result<void> start_captures() {
         for (std::size_t i = 0; i < sources_.size(); ++i)
-            engine_->begin_source(static_cast<std::uint32_t>(i));
+            engine_->begin_source(static_cast<std::uint32_t>(i), load_of(sources_[i].from->info()));
         for (auto& s : sources_) {
             const std::string doing = "reading " + s.from->info().input;
             {
@@ -420,9 +346,7 @@ private:
     std::stop_source halt_;
 
     std::shared_ptr<equipment> equipment_;  // before all that holds frames on its devices
-    // By device, where sources decode there; no shares where each source has what it wants.
-    std::vector<std::shared_ptr<frame_store>> slots_;
-    std::vector<std::unique_ptr<media::decoder_share>> shares_;
+    device_decoding decoding_;              // what sources use
     std::vector<opened_source> sources_;
     std::unique_ptr<outputs> outputs_;
     bool live_ = false;

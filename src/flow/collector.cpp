@@ -2,7 +2,7 @@
 
 namespace faceflow::flow {
 
-collector::collector(outcome_handler handler, std::function<void()> unit_done, thread_failed failed)
+collector::collector(outcome_handler handler, std::function<void(std::size_t)> unit_done, thread_failed failed)
     : handler_(std::move(handler)),
       unit_done_(std::move(unit_done)),
       failed_(std::move(failed)) {}
@@ -24,11 +24,12 @@ collector::~collector() {
     if (thread_.joinable()) thread_.join();
 }
 
-void collector::put(std::uint32_t line_number, std::uint64_t ticket, std::vector<outcome> outcomes) {
+void collector::put(std::uint32_t line_number, std::uint64_t ticket, std::size_t device,
+                    std::vector<outcome> outcomes) {
     {
         const std::lock_guard lock(mutex_);
         line& l = lines_[line_number];
-        l.early.emplace(ticket, std::move(outcomes));
+        l.early.emplace(ticket, unit{device, std::move(outcomes)});
         for (auto at = l.early.begin(); at != l.early.end() && at->first == l.next; at = l.early.begin()) {
             in_order_.push_back(std::move(at->second));
             l.early.erase(at);
@@ -43,15 +44,15 @@ void collector::hand_on() {
     for (;;) {
         some_.wait(lock, [&] { return stopping_ || !in_order_.empty(); });
         if (in_order_.empty()) return;
-        std::vector<outcome> outcomes = std::move(in_order_.front());
+        unit next = std::move(in_order_.front());
         in_order_.pop_front();
         lock.unlock();
-        for (outcome& o : outcomes) {
+        for (outcome& o : next.outcomes) {
             if (auto handled = caught("handling a frame's result", [&] { handler_(std::move(o)); }); !handled)
                 failed_(std::move(handled.error()));
         }
-        outcomes.clear();  // frames go back before more are let in
-        unit_done_();
+        next.outcomes.clear();  // frames go back before more are let in
+        unit_done_(next.device);
         lock.lock();
     }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -18,31 +19,36 @@ namespace faceflow::flow {
 // Thread-safe. Tickets count up from 0 within a line (see work_unit) without gaps; each must be put once.
 class collector {
 public:
-    // `unit_done` is called after the last outcome of each ticket was handled; `failed` when the handler has thrown over one, which
+    // `unit_done` is called with the unit's device after the last outcome of each ticket was handled; `failed` when the handler has thrown over one, which
     // counts as handled.
-    collector(outcome_handler handler, std::function<void()> unit_done, thread_failed failed);
+    collector(outcome_handler handler, std::function<void(std::size_t device)> unit_done, thread_failed failed);
     // Begins to hand on. Errors of start_thread. Once.
     [[nodiscard]] result<void> start();
     // Handles what is in order, forgets the rest.
     ~collector();
     collector(const collector&) = delete;
 
-    void put(std::uint32_t line_number, std::uint64_t ticket, std::vector<outcome> outcomes);
+    // The outcomes of a unit that was worked on by that device.
+    void put(std::uint32_t line_number, std::uint64_t ticket, std::size_t device, std::vector<outcome> outcomes);
 
 private:
+    struct unit {
+        std::size_t device = 0;
+        std::vector<outcome> outcomes;
+    };
     struct line {
         std::uint64_t next = 0;
-        std::map<std::uint64_t, std::vector<outcome>> early;
+        std::map<std::uint64_t, unit> early;
     };
     void hand_on();
 
     const outcome_handler handler_;
-    const std::function<void()> unit_done_;
+    const std::function<void(std::size_t)> unit_done_;
     const thread_failed failed_;
     std::mutex mutex_;
     std::condition_variable some_;
     std::map<std::uint32_t, line> lines_;
-    std::deque<std::vector<outcome>> in_order_;
+    std::deque<unit> in_order_;
     bool stopping_ = false;
     std::thread thread_;
 };

@@ -14,6 +14,7 @@
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 #include "flow/models.hpp"
+#include "flow/source_routes.hpp"
 #include "frame/frame_cache.hpp"
 #include "frame/host_frame.hpp"
 #include "telemetry/metrics.hpp"
@@ -38,8 +39,9 @@ public:
     // dropped ("overtaken") and has no outcome. Any thread, but one per source. Returns how many were pushed out.
     virtual std::size_t submit(host_frame f) = 0;
 
-    // Frames of this source are going to come. Needed before the first only when sources are merged.
-    virtual void begin_source(std::uint32_t source) = 0;
+    // Frames of this source are going to come. Needed before the first only when sources are merged. `load`: see load_of; 0 where not
+    // known.
+    virtual void begin_source(std::uint32_t source, std::uint64_t load) = 0;
     // No more frames of this source will come.
     virtual void end_source(std::uint32_t source) = 0;
 
@@ -69,8 +71,9 @@ struct equipped_device {
 };
 
 struct flow_parts {
-    std::span<const equipped_device> devices;  // sources are spread over them: source number modulo their count
-    bool merged = false;  // recorded: outcomes of all sources in one order, by time, the same in every run
+    std::span<const equipped_device> devices;
+    source_routes& routes;  // of sources to these devices; outlives the flow
+    bool merged = false;    // recorded: outcomes of all sources in one order, by time, the same in every run
     const options& chosen;
     metrics& counters;
     outcome_handler handler;

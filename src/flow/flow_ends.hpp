@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <utility>
 
 #include "flow/collector.hpp"
@@ -19,7 +21,7 @@ public:
         metrics_.dropped.add("overtaken", overtaken);
         return overtaken;
     }
-    void begin_source(std::uint32_t source) override { intake_.begin_source(source); }
+    void begin_source(std::uint32_t source, std::uint64_t load) override { intake_.begin_source(source, load); }
     void end_source(std::uint32_t source) override { intake_.end_source(source); }
     void hurry() override { intake_.hurry(); }
     void drain() override { intake_.wait_idle(); }
@@ -42,16 +44,20 @@ private:
     result<void> lost_;
 
 protected:
-    flow_ends(const flow_parts& parts, std::size_t units_in_flight, std::size_t waiting_frames = 0)
+    // `units_in_flight`: of each device. `lanes`: of each, that live sources keep to.
+    flow_ends(const flow_parts& parts, std::size_t units_in_flight, std::size_t waiting_frames = 0,
+              std::size_t lanes = 1)
         : metrics_(parts.counters),
           detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
-          intake_(options_for(parts, units_in_flight, waiting_frames)),
+          intake_(options_for(parts, units_in_flight, waiting_frames), parts.routes),
           collector_(
               [this, handler = parts.handler](outcome&& o) {
                   notice(o);
                   handler(std::move(o));
               },
-              [this] { intake_.done(); }, [this](error e) { give_up(std::move(e)); }) {}
+              [this](std::size_t device) { intake_.done(device); }, [this](error e) { give_up(std::move(e)); }) {
+        parts.routes.share_among(lanes);
+    }
 
     // For threads of the flow that cannot go on: frames in work have no outcome any more, and nobody waits for them.
     [[nodiscard]] thread_failed stops_flow() {
@@ -82,7 +88,16 @@ private:
         i.unit_frames = o.pacing == pacing::recorded ? i.detect_every : 1;
         i.units_in_flight = units_in_flight;
         i.waiting_frames = waiting_frames;
+        i.lies_on = [devices = parts.devices](const host_frame& f) { return device_of(f, devices); };
         return i;
+    }
+    static std::optional<std::size_t> device_of(const host_frame& f, std::span<const equipped_device> devices) {
+        if (f.on_device == nullptr || f.on_device->stored == nullptr) return std::nullopt;
+        const device* const owner = &f.on_device->stored->slot.source()->owner();
+        const auto at =
+            std::find_if(devices.begin(), devices.end(), [&](const equipped_device& d) { return d.on == owner; });
+        if (at == devices.end()) return std::nullopt;
+        return static_cast<std::size_t>(at - devices.begin());
     }
 };
 

@@ -22,13 +22,12 @@ public:
         }
         f->threads_.reserve(f->lanes_.size());  // a thread that has no place there could not be joined
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
-            // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it. Either way it
-            // is one of the source's device, since the devices' number divides that of the lanes.
-            const std::size_t part = f->live_ ? i : i % f->lines_.size(),
-                              parts_in_all = f->live_ ? f->lanes_.size() : f->lines_.size();
+            // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it.
+            taker by{i % f->lines_.size()};
+            if (f->live_) by.lane = i / f->lines_.size();
             auto started = start_thread(
-                "lane " + std::to_string(i) + " of the flow",
-                [self = f.get(), i, part, parts_in_all] { self->work(i, part, parts_in_all); }, f->stops_flow());
+                "lane " + std::to_string(i) + " of the flow", [self = f.get(), i, by] { self->work(i, by); },
+                f->stops_flow());
             if (!started) return tl::unexpected(std::move(started.error()));
             f->threads_.push_back(std::move(*started));
         }
@@ -54,8 +53,9 @@ private:
     fused_flow(const flow_parts& parts, std::size_t lanes_per_device, const pass_shape& shape)
         // What waits fills a pass of every lane, while it is not one frame alone.
         : flow_ends(
-              parts, 2 * lanes_per_device * parts.devices.size() * static_cast<std::size_t>(shape.frames),
-              shape.frames > 1 ? lanes_per_device * parts.devices.size() * static_cast<std::size_t>(shape.frames) : 0),
+              parts, 2 * lanes_per_device * static_cast<std::size_t>(shape.frames),
+              shape.frames > 1 ? lanes_per_device * parts.devices.size() * static_cast<std::size_t>(shape.frames) : 0,
+              lanes_per_device),
           live_(parts.chosen.pacing == pacing::live),
           pass_frames_(static_cast<std::size_t>(shape.frames)),
           patience_(live_ ? static_cast<std::int64_t>(parts.chosen.batch_deadline_ms * 1e6) : 0) {
@@ -64,9 +64,9 @@ private:
                 std::make_unique<device_line>(d, parts, 4 * lanes_per_device * pass_frames_, shape.mesh_faces));
     }
 
-    void work(std::size_t index, std::size_t part, std::size_t parts) {
+    void work(std::size_t index, taker by) {
         for (;;) {
-            auto units = intake_.take(part, parts, pass_frames_, patience_);
+            auto units = intake_.take(by, pass_frames_, patience_);
             if (units.empty()) return;
             std::vector<std::vector<outcome>> outcomes(units.size());
             for (std::size_t u = 0; u < units.size(); ++u)
@@ -74,7 +74,7 @@ private:
             auto passed = caught("working on frames", [&] { through(*lanes_[index], units, outcomes); });
             if (!passed) fail_the_rest(units, outcomes, passed.error());
             for (std::size_t u = 0; u < units.size(); ++u)
-                collector_.put(units[u].line, units[u].ticket, std::move(outcomes[u]));
+                collector_.put(units[u].line, units[u].ticket, by.device, std::move(outcomes[u]));
         }
     }
 

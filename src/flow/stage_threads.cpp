@@ -4,19 +4,18 @@
 
 namespace faceflow::flow {
 
-stage_threads::stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from,
+stage_threads::stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t number, intake& from,
                              collector& to)
     : line_(d, parts, 3 * places, mesh_batch),
-      part_(part),
-      parts_(parts.devices.size()),
+      device_number_(number),
       detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
       intake_(from),
       collector_(to) {}
 
 result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_device& d, const flow_parts& parts,
-                                                             std::size_t part, intake& from, collector& to,
+                                                             std::size_t number, intake& from, collector& to,
                                                              thread_failed failed) {
-    std::unique_ptr<stage_threads> s(new stage_threads(d, parts, part, from, to));
+    std::unique_ptr<stage_threads> s(new stage_threads(d, parts, number, from, to));
     if (auto r = s->prepare(); !r) return tl::unexpected(std::move(r.error()));
     if (auto r = s->start(std::move(failed)); !r) return tl::unexpected(std::move(r.error()));
     return s;
@@ -69,10 +68,10 @@ stage_threads::~stage_threads() {
 }
 
 void stage_threads::capture(stage_pipeline<job>::edge& to) {
-    for (auto taken = intake_.take(part_, parts_); !taken.empty(); taken = intake_.take(part_, parts_)) {
+    for (auto taken = intake_.take({device_number_}); !taken.empty(); taken = intake_.take({device_number_})) {
         work_unit* unit = &taken.front();
-        auto outcomes =
-            std::make_shared<unit_outcomes>(unit_outcomes{unit->line, unit->ticket, unit->frames.size(), {}});
+        auto outcomes = std::make_shared<unit_outcomes>(
+            unit_outcomes{unit->line, unit->ticket, unit->device, unit->frames.size(), {}});
         for (std::size_t i = 0; i < unit->frames.size(); ++i) {
             auto j = std::make_unique<job>();
             j->unit = outcomes;
@@ -246,7 +245,7 @@ result<source_line*> stage_threads::line_of(std::uint32_t source) {
 void stage_threads::hand_on(job& j, result<frame_faces> faces) {
     unit_outcomes& u = *j.unit;
     u.done.push_back({std::move(j.from), std::move(faces)});
-    if (u.done.size() == u.frames) collector_.put(u.line, u.ticket, std::move(u.done));
+    if (u.done.size() == u.frames) collector_.put(u.line, u.ticket, u.device, std::move(u.done));
 }
 
 }  // namespace faceflow::flow

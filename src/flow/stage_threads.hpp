@@ -28,7 +28,7 @@ struct source_line {
 struct unit_outcomes {
     std::uint32_t line = 0;
     std::uint64_t ticket = 0;
-    std::size_t frames = 0;
+    std::size_t device = 0, frames = 0;
     std::vector<outcome> done;
 };
 
@@ -60,8 +60,9 @@ public:
     // Frames in work at once.
     static constexpr std::size_t places = 4;
 
+    // `number`: of the device among the flow's.
     [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const equipped_device& d,
-                                                                       const flow_parts& parts, std::size_t part,
+                                                                       const flow_parts& parts, std::size_t number,
                                                                        intake& from, collector& to,
                                                                        thread_failed failed);
     // The intake must be closed.
@@ -70,7 +71,7 @@ public:
     [[nodiscard]] frame_cache_counts cache() const { return line_.frames.counts(); }
 
 private:
-    stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to);
+    stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t number, intake& from, collector& to);
     [[nodiscard]] result<void> prepare();
     [[nodiscard]] result<void> start(thread_failed failed);
 
@@ -89,7 +90,7 @@ private:
     void hand_on(job& j, result<frame_faces> faces);
 
     device_line line_;
-    const std::size_t part_, parts_, detect_every_;
+    const std::size_t device_number_, detect_every_;
     intake& intake_;
     collector& collector_;
     std::vector<std::unique_ptr<work_place>> all_places_;

@@ -33,9 +33,8 @@ public:
     }
 
 private:
-    // Live: a frame in each of two stages at most, so that none waits long. Recorded: one in every stage and more waiting.
-    explicit threaded_flow(const flow_parts& parts)
-        : flow_ends(parts, (parts.chosen.pacing == pacing::live ? 2 : 6) * parts.devices.size()) {}
+    // Of each device. Live: a frame in each of two stages at most, so that none waits long. Recorded: one in every stage and more waiting.
+    explicit threaded_flow(const flow_parts& parts) : flow_ends(parts, parts.chosen.pacing == pacing::live ? 2 : 6) {}
 
     std::vector<std::unique_ptr<stage_threads>> devices_;
 };

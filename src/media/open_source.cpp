@@ -12,6 +12,7 @@
 #include "media/pacer.hpp"
 #include "media/picture_file.hpp"
 #include "media/sources.hpp"
+#include "media/stream_facts.hpp"
 
 namespace faceflow::media {
 
@@ -133,6 +134,19 @@ std::vector<input_group> group_inputs(const std::vector<std::string>& inputs) {
         pictures = picture;
     }
     return groups;
+}
+
+std::optional<source_info> look_at(const input_group& inputs, const source_options& options) {
+    const auto path =
+        inputs.size() == 1 && inputs.front() != "-" ? local_path(inputs.front()) : result<std::string>("");
+    struct stat about {};
+    if (!path || ::stat(path->c_str(), &about) != 0 || !S_ISREG(about.st_mode) || is_picture(*path))
+        return std::nullopt;
+    prepare_libav();
+    io_guard guard(options.stop);
+    const auto opened = open_demuxer(*path, source_kind::file, options, guard);
+    if (!opened) return std::nullopt;
+    return describe(*opened, *path, source_kind::file, options);
 }
 
 result<std::unique_ptr<source>> open_source(const std::string& input, const source_options& options) {

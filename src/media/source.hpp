@@ -129,4 +129,7 @@ using input_group = std::vector<std::string>;
 // The same as above of a group's one input; its pictures come in the order given, and are opened one after the other.
 [[nodiscard]] result<std::unique_ptr<source>> open_source(const input_group& inputs, const source_options& options);
 
+// What a local file says of its video, while no decoder is opened: nullopt of every other input, and of one that cannot be read.
+[[nodiscard]] std::optional<source_info> look_at(const input_group& inputs, const source_options& options);
+
 }  // namespace faceflow::media

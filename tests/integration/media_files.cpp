@@ -38,6 +38,19 @@ TEST(media_file, gives_every_frame_once_in_order) {
     EXPECT_FALSE(*after);
 }
 
+TEST(media_file, says_what_it_holds_without_being_opened) {
+    const auto stated = look_at({plain_video()}, {});
+    ASSERT_TRUE(stated);
+    EXPECT_EQ(stated->width, 160);
+    EXPECT_EQ(stated->height, 120);
+    EXPECT_DOUBLE_EQ(stated->frames_per_second, 25);
+    const std::string picture = (std::filesystem::path(FACEFLOW_TEST_DATA) / "goldens/crop0.png").string();
+    for (const input_group& other : {input_group{"-"}, input_group{"no/such/file.mp4"}, input_group{"/dev/null"},
+                                     input_group{"rtsp://localhost:1/x"}, input_group{picture},
+                                     input_group{plain_video(), plain_video()}, input_group{__FILE__}})
+        EXPECT_FALSE(look_at(other, {})) << other.front();
+}
+
 TEST(media_file, frames_outlive_their_source) {
     auto opened = open_or_fail(plain_video());
     ASSERT_TRUE(opened);

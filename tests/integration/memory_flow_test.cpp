@@ -36,26 +36,37 @@ TEST_P(memory_flow, a_frame_goes_up_once_and_only_results_come_down) {
         EXPECT_EQ(f.faces.size(), 4u);
 }
 
-TEST_P(memory_flow, each_live_source_goes_to_the_device_that_its_number_says_whatever_the_lanes) {
+TEST_P(memory_flow, live_sources_of_equal_load_take_turns_over_devices_whatever_the_lanes) {
     chosen.pacing = pacing::live;
     chosen.device = "emulated:2";
     chosen.lanes = 2;
+    std::atomic<std::size_t> found{0};
+    auto made =
+        face_engine::create({chosen, [&](const host_frame&, const result<frame_faces>& r) { found += r ? 1 : 0; }});
+    ASSERT_OK(made);
+    const auto up = [&](std::size_t device) {
+        return (*made)->devices()[device]->book().transfers(direction::host_to_device).count;
+    };
     for (const std::uint32_t source : {0u, 1u, 2u, 3u}) {
-        std::size_t found = 0;
-        auto made =
-            face_engine::create({chosen, [&](const host_frame&, const result<frame_faces>& r) { found += r ? 1 : 0; }});
-        ASSERT_OK(made);
         host_frame f = frames.front();
         f.id.source = source;
-        (*made)->begin_source(source);
         ASSERT_OK((*made)->submit(f));
-        (*made)->end_source(source);
         (*made)->drain();
-        EXPECT_EQ(found, 1u);
-        for (std::size_t d = 0; d < 2; ++d)
-            EXPECT_EQ((*made)->devices()[d]->book().transfers(direction::host_to_device).count,
-                      source % 2 == d ? 1u : 0u);
+        EXPECT_EQ(found, source + 1);
+        EXPECT_EQ(up(0), source / 2 + 1);
+        EXPECT_EQ(up(1), (source + 1) / 2);
     }
+    // The first device has room when its sources end.
+    (*made)->end_source(0);
+    (*made)->end_source(2);
+    for (const std::uint32_t source : {4u, 5u}) {
+        host_frame f = frames.front();
+        f.id.source = source;
+        ASSERT_OK((*made)->submit(f));
+    }
+    (*made)->drain();
+    EXPECT_EQ(up(0), 4u);
+    EXPECT_EQ(up(1), 2u);
 }
 
 TEST_P(memory_flow, without_the_cache_the_region_stage_uploads_the_frame_again) {

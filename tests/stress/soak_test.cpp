@@ -106,7 +106,8 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
     {
         frame_store store(
             on, {.time_to_live = std::chrono::milliseconds(5), .cache_bytes = cached, .uploads_in_flight = 4 * lanes});
-        intake in({.unit_frames = 1, .units_in_flight = 2 * lanes});
+        source_routes routes(1);
+        intake in({.unit_frames = 1, .units_in_flight = 2 * lanes}, routes);
         collector out(
             [&](outcome&& o) {
                 auto& before = last.try_emplace(o.frame.id.source, -1).first->second;
@@ -118,19 +119,19 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
                 }
                 if (delivered + shed == total / 2) after_warm_up = on.pool().peak_bytes();
             },
-            [&] { in.done(); }, [](const error& e) { ADD_FAILURE() << e.message; });
+            [&](std::size_t device) { in.done(device); }, [](const error& e) { ADD_FAILURE() << e.message; });
         ASSERT_OK(out.start());
         std::vector<std::unique_ptr<pretend_lane>> workers;
         std::vector<std::thread> threads;
         for (std::size_t i = 0; i < lanes; ++i) {
             workers.push_back(std::make_unique<pretend_lane>(on, store, static_cast<std::uint32_t>(i)));
             threads.emplace_back([&, lane = workers.back().get()] {
-                for (auto units = in.take(0, 1); !units.empty(); units = in.take(0, 1)) {
+                for (auto units = in.take({0}); !units.empty(); units = in.take({0})) {
                     work_unit& unit = units.front();
                     std::vector<outcome> done;
                     auto faces = lane->pass(unit.frames.front());
                     done.push_back({std::move(unit.frames.front()), std::move(faces)});
-                    out.put(unit.line, unit.ticket, std::move(done));
+                    out.put(unit.line, unit.ticket, unit.device, std::move(done));
                 }
             });
         }

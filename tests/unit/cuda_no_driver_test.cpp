@@ -17,8 +17,8 @@ using testing::HasSubstr;
 using test::mib;
 
 TEST(cuda_names, that_make_no_sense_are_refused_before_a_driver_is_asked) {
-    for (const char* name :
-         {"cuda:", "cuda:x", "cuda:-1", "cuda:0,", "cuda:,0", "cuda:0;1", "cuda:0,0", "cuda:1 ", "cuda:99999999999"}) {
+    for (const char* name : {"cuda:", "cuda:x", "cuda:-1", "cuda:0,", "cuda:,0", "cuda:0;1", "cuda:0,0", "cuda:1 ",
+                             "cuda:99999999999", "cuda:all,0", "cuda:0,all", "cuda:ALL"}) {
         const auto opened = open_devices({name, mib, "none"});
         ASSERT_FALSE(opened) << name;
         EXPECT_EQ(opened.error().code, errc::invalid_argument) << name;
@@ -34,7 +34,7 @@ TEST(cuda_names, auto_is_the_cpu) {
 }
 
 TEST(cuda_without_a_driver, is_unavailable_and_says_why_and_what_to_do) {
-    for (const char* name : {"cuda", "cuda:0", "cuda:1,0"}) {
+    for (const char* name : {"cuda", "cuda:0", "cuda:1,0", "cuda:all"}) {
         const auto opened = open_devices({name, mib, "none"});
         if (opened) GTEST_SKIP() << "there is a CUDA device: " << opened->front()->description();
         EXPECT_EQ(opened.error().code, errc::unavailable);

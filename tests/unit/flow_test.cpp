@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <map>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -18,27 +20,38 @@ host_frame frame_of(std::uint32_t source, std::uint64_t sequence) {
     return f;
 }
 
+struct own_routes {
+    explicit own_routes(std::size_t devices) : routes(devices) {}
+    source_routes routes;
+};
+
+struct routed_intake : own_routes, intake {
+    explicit routed_intake(intake_options o, std::size_t devices = 1)
+        : own_routes(devices),
+          intake(std::move(o), routes) {}
+};
+
 TEST(intake, live_keeps_only_the_newest_frame_of_each_source) {
-    intake in({.pacing = pacing::live});
+    routed_intake in({.pacing = pacing::live});
     EXPECT_EQ(in.put(frame_of(0, 0)), 0u);
     EXPECT_EQ(in.put(frame_of(1, 0)), 0u);
     EXPECT_EQ(in.put(frame_of(0, 1)), 1u);
     std::vector<frame_id> taken;
     for (int i = 0; i < 2; ++i)
-        taken.push_back(in.take(0, 1).at(0).frames.front().id);
+        taken.push_back(in.take({0}).at(0).frames.front().id);
     std::sort(taken.begin(), taken.end());
     EXPECT_EQ(taken, (std::vector<frame_id>{{0, 1}, {1, 0}}));
 }
 
 TEST(intake, recorded_waits_for_room_and_keeps_everything) {
-    intake in({.unit_frames = 1, .units_in_flight = 100});
+    routed_intake in({.unit_frames = 1, .units_in_flight = 100});
     std::thread producer([&] {
         for (std::uint64_t i = 0; i < 50; ++i)
             in.put(frame_of(0, i));
         in.end_source(0);
     });
     for (std::uint64_t i = 0; i < 50; ++i) {
-        const auto units = in.take(0, 2);
+        const auto units = in.take({0});
         ASSERT_EQ(units.size(), 1u);
         const work_unit* unit = &units.front();
         EXPECT_EQ(unit->ticket, i);
@@ -48,47 +61,47 @@ TEST(intake, recorded_waits_for_room_and_keeps_everything) {
 }
 
 TEST(intake, skipped_detections_travel_with_the_detection_before_them) {
-    intake in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
+    routed_intake in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
-    const work_unit first = in.take(0, 1).at(0);
+    const work_unit first = in.take({0}).at(0);
     EXPECT_EQ(first.frames.size(), 3u);
     EXPECT_TRUE(first.detect_first);
     in.end_source(0);
-    EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 1u);
+    EXPECT_EQ(in.take({0}).at(0).frames.size(), 1u);
 }
 
 TEST(intake, after_a_unit_that_was_cut_short_the_next_begins_with_a_detection) {
-    intake in({.unit_frames = 5, .detect_every = 5, .units_in_flight = 100});
+    routed_intake in({.unit_frames = 5, .detect_every = 5, .units_in_flight = 100});
     for (std::uint64_t i = 0; i < 3; ++i)
         in.put(frame_of(0, i));
     std::thread waiter([&] { in.wait_idle(); });
-    EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 3u);
-    in.done();
+    EXPECT_EQ(in.take({0}).at(0).frames.size(), 3u);
+    in.done(0);
     waiter.join();
     for (std::uint64_t i = 3; i < 8; ++i)
         in.put(frame_of(0, i));
-    const work_unit next = in.take(0, 1).at(0);
+    const work_unit next = in.take({0}).at(0);
     EXPECT_EQ(next.frames.size(), 5u);
     EXPECT_TRUE(next.detect_first);
 }
 
 TEST(intake, in_a_hurry_what_waits_goes_and_what_comes_later_waits_for_its_unit) {
-    intake in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
+    routed_intake in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
     in.hurry();
-    EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 3u);
+    EXPECT_EQ(in.take({0}).at(0).frames.size(), 3u);
     in.hurry();  // nothing: results come anyway
-    in.done();
+    in.done(0);
     in.hurry();
-    EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 1u);
+    EXPECT_EQ(in.take({0}).at(0).frames.size(), 1u);
     in.put(frame_of(0, 4));
     in.put(frame_of(0, 5));
     in.hurry();  // nothing, again
     std::atomic<bool> taken{false};
     std::thread lane([&] {
-        EXPECT_EQ(in.take(0, 1).at(0).frames.size(), 3u);
+        EXPECT_EQ(in.take({0}).at(0).frames.size(), 3u);
         taken = true;
     });
     std::this_thread::sleep_for(std::chrono::milliseconds(30));
@@ -98,7 +111,7 @@ TEST(intake, in_a_hurry_what_waits_goes_and_what_comes_later_waits_for_its_unit)
 }
 
 TEST(intake, what_an_overtaken_frame_held_is_let_go_of_outside_of_its_lock) {
-    intake in({.pacing = pacing::live});
+    routed_intake in({.pacing = pacing::live});
     host_frame first = frame_of(0, 0);
     bool gone = false;
     first.owner = std::shared_ptr<const void>(&in, [&](const void*) {
@@ -112,7 +125,7 @@ TEST(intake, what_an_overtaken_frame_held_is_let_go_of_outside_of_its_lock) {
 
 TEST(intake, merged_sources_come_in_the_order_of_time) {
     for (unsigned seed = 0; seed < 5; ++seed) {
-        intake in({.unit_frames = 1, .merged = true, .units_in_flight = 100});
+        routed_intake in({.unit_frames = 1, .merged = true, .units_in_flight = 100});
         for (std::uint32_t s = 0; s < 3; ++s)
             in.begin_source(s);
         std::vector<std::thread> producers;
@@ -128,7 +141,7 @@ TEST(intake, merged_sources_come_in_the_order_of_time) {
         }
         std::int64_t last = -1;
         for (std::uint64_t i = 0; i < 60; ++i) {
-            const work_unit unit = in.take(0, 1).at(0);
+            const work_unit unit = in.take({0}).at(0);
             EXPECT_EQ(unit.ticket, i);
             EXPECT_GT(unit.frames.front().pts_ns, last);
             last = unit.frames.front().pts_ns;
@@ -139,13 +152,13 @@ TEST(intake, merged_sources_come_in_the_order_of_time) {
 }
 
 TEST(intake, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longer_than_its_patience) {
-    intake in({.pacing = pacing::live, .units_in_flight = 100});
+    routed_intake in({.pacing = pacing::live, .units_in_flight = 100});
     for (std::uint32_t s = 0; s < 3; ++s)
         in.put(frame_of(s, 0));
-    auto all = in.take(0, 1, 8, std::chrono::hours(1));
+    auto all = in.take({0}, 8, std::chrono::hours(1));
     ASSERT_EQ(all.size(), 3u) << "every source is in it: there is nothing to wait for";
     in.put(frame_of(1, 1));
-    const auto late = in.take(0, 1, 8, std::chrono::milliseconds(5));
+    const auto late = in.take({0}, 8, std::chrono::milliseconds(5));
     ASSERT_EQ(late.size(), 1u);
     EXPECT_EQ(late[0].source, 1u);
 
@@ -155,15 +168,15 @@ TEST(intake, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longer_tha
         in.put(frame_of(2, 1));
         in.end_source(1);
     });
-    EXPECT_EQ(in.take(0, 1, 8, std::chrono::hours(1)).size(), 2u);
+    EXPECT_EQ(in.take({0}, 8, std::chrono::hours(1)).size(), 2u);
     other.join();
 }
 
 TEST(intake, a_recorded_batch_takes_what_is_there) {
-    intake in({.unit_frames = 2, .detect_every = 2, .units_in_flight = 100});
+    routed_intake in({.unit_frames = 2, .detect_every = 2, .units_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
-    const auto units = in.take(0, 1, 8);
+    const auto units = in.take({0}, 8);
     ASSERT_EQ(units.size(), 2u);
     EXPECT_EQ(units[0].frames.front().id.sequence, 0u);
     EXPECT_EQ(units[1].frames.front().id.sequence, 2u);
@@ -171,29 +184,190 @@ TEST(intake, a_recorded_batch_takes_what_is_there) {
 }
 
 TEST(intake, bounds_what_is_taken_and_not_done) {
-    intake in({.unit_frames = 8, .units_in_flight = 1});
+    routed_intake in({.unit_frames = 8, .units_in_flight = 1});
     in.put(frame_of(0, 0));
     in.end_source(0);
     in.put(frame_of(1, 0));
     in.end_source(1);
-    ASSERT_EQ(in.take(0, 2).size(), 1u);
+    ASSERT_EQ(in.take({0}).size(), 1u);
     std::atomic<bool> taken{false};
     std::thread other([&] {
-        in.take(1, 2);
+        in.take({0});
         taken = true;
     });
     std::this_thread::sleep_for(std::chrono::milliseconds(30));
     EXPECT_FALSE(taken);
-    in.done();
+    in.done(0);
     other.join();
     EXPECT_TRUE(taken);
+}
+
+std::vector<std::uint32_t> sources_of(const std::vector<work_unit>& units) {
+    std::vector<std::uint32_t> sources;
+    sources.reserve(units.size());
+    for (const work_unit& u : units)
+        sources.push_back(u.source);
+    return sources;
+}
+
+// Several sources of equal loads with `each` frames of each.
+void fill(intake& in, std::uint32_t sources, std::uint64_t each) {
+    for (std::uint32_t s = 0; s < sources; ++s)
+        in.begin_source(s, 1000);
+    for (std::uint64_t i = 0; i < each; ++i) {
+        for (std::uint32_t s = 0; s < sources; ++s)
+            in.put(frame_of(s, i));
+    }
+}
+
+TEST(intake, a_merged_pass_is_filled_past_the_frames_of_another_device) {
+    routed_intake in({.merged = true, .units_in_flight = 16, .waiting_frames = 100}, 2);
+    fill(in, 8, 3);
+    const auto first = in.take({0}, 4), second = in.take({1}, 4), third = in.take({0}, 4);
+    EXPECT_EQ(sources_of(first), (std::vector<std::uint32_t>{0, 2, 4, 6}));
+    EXPECT_EQ(sources_of(second), (std::vector<std::uint32_t>{1, 3, 5, 7}));
+    EXPECT_EQ(sources_of(third), (std::vector<std::uint32_t>{0, 2, 4, 6}));
+    for (std::size_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(first[i].ticket, 2 * i);
+        EXPECT_EQ(second[i].ticket, 2 * i + 1);
+        EXPECT_EQ(third[i].ticket, 8 + 2 * i);
+    }
+}
+
+TEST(intake, merged_lanes_of_several_devices_take_everything_once_with_tickets_in_the_order_of_time) {
+    constexpr std::uint64_t frames = 60;
+    for (unsigned seed = 0; seed < 10; ++seed) {
+        routed_intake in({.merged = true, .units_in_flight = 1 + seed % 4, .waiting_frames = 2 * (seed % 3)}, 3);
+        std::mutex mutex;
+        std::map<std::uint64_t, std::int64_t> times;  // by ticket
+        std::vector<std::thread> threads;
+        for (std::uint32_t s = 0; s < 7; ++s)
+            in.begin_source(s, 100 + s);
+        for (std::size_t lane = 0; lane < 6; ++lane) {
+            threads.emplace_back([&, device = lane % 3] {
+                for (auto units = in.take({device}, 4); !units.empty(); units = in.take({device}, 4)) {
+                    for (const work_unit& u : units) {
+                        {
+                            const std::lock_guard lock(mutex);
+                            EXPECT_TRUE(times.emplace(u.ticket, u.frames.front().pts_ns).second);
+                        }
+                        EXPECT_EQ(u.device, device);
+                        in.done(device);
+                    }
+                }
+            });
+        }
+        std::vector<std::thread> cameras;
+        for (std::uint32_t s = 0; s < 7; ++s) {
+            cameras.emplace_back([&in, s, seed] {
+                std::mt19937 random(seed * 10 + s);
+                for (std::uint64_t i = 0; i < frames; ++i) {
+                    if (random() % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(random() % 200));
+                    in.put(frame_of(s, i));
+                }
+                in.end_source(s);
+            });
+        }
+        for (auto& c : cameras)
+            c.join();
+        in.wait_idle();
+        in.close();
+        for (auto& t : threads)
+            t.join();
+        ASSERT_EQ(times.size(), 7 * frames);
+        EXPECT_EQ(times.rbegin()->first, 7 * frames - 1);
+        EXPECT_TRUE(std::is_sorted(times.begin(), times.end(),
+                                   [](const auto& a, const auto& b) { return a.second < b.second; }));
+    }
+}
+
+TEST(intake, merged_a_device_that_is_held_up_leaves_the_other_its_share_of_what_is_in_flight) {
+    for (const std::size_t held : {0u, 1u}) {
+        routed_intake in({.merged = true, .units_in_flight = 4, .waiting_frames = 100}, 2);
+        fill(in, 2, 20);
+        const std::size_t other = 1 - held;
+        EXPECT_EQ(in.take({other}, 16).size(), 4u) << "of eight in order, every second one";
+        EXPECT_EQ(in.take({held}, 16).size(), 4u);
+        in.done(0);
+        in.done(1);
+        EXPECT_EQ(in.take({other}, 16).size(), 1u) << "as the oldest are done";
+    }
+}
+
+TEST(intake, a_device_that_is_held_up_leaves_the_other_all_that_is_its_own) {
+    for (const auto pace : {pacing::recorded, pacing::live}) {
+        for (const std::size_t held : {0u, 1u}) {
+            routed_intake in({.pacing = pace, .units_in_flight = 2, .waiting_frames = 100}, 2);
+            const std::size_t other = 1 - held;
+            fill(in, 4, pace == pacing::live ? 1 : 12);
+            EXPECT_EQ(in.take({held}, 16).size(), 2u) << "and nobody works on them";
+            for (std::uint64_t i = 1; i <= 12; ++i) {
+                const auto units = in.take({other}, 2);
+                ASSERT_EQ(units.size(), 2u);
+                for (const work_unit& u : units) {
+                    EXPECT_EQ(u.device, other);
+                    in.done(u.device);
+                    if (pace == pacing::live) in.put(frame_of(u.source, i));
+                }
+            }
+        }
+    }
+}
+
+TEST(intake, live_sources_keep_to_lanes_that_share_their_load) {
+    routed_intake in({.pacing = pacing::live, .units_in_flight = 100}, 2);
+    in.routes.share_among(2);
+    fill(in, 8, 1);
+    EXPECT_EQ(sources_of(in.take({0, 0}, 8)), (std::vector<std::uint32_t>{0, 4}));
+    EXPECT_EQ(sources_of(in.take({0, 1}, 8)), (std::vector<std::uint32_t>{2, 6}));
+    EXPECT_EQ(sources_of(in.take({1, 0}, 8)), (std::vector<std::uint32_t>{1, 5}));
+    EXPECT_EQ(sources_of(in.take({1, 1}, 8)), (std::vector<std::uint32_t>{3, 7}));
+}
+
+TEST(intake, a_source_goes_to_the_device_that_its_frames_lie_on) {
+    routed_intake in({.units_in_flight = 100,
+                      .lies_on = [](const host_frame& f) -> std::optional<std::size_t> {
+                          if (f.id.source == 7) return 1;
+                          return std::nullopt;
+                      }},
+                     2);
+    in.begin_source(3, 10);
+    in.begin_source(4, 1000);
+    in.begin_source(7, 10);  // to the first device, by its load
+    in.put(frame_of(7, 0));
+    EXPECT_EQ(sources_of(in.take({1})), (std::vector<std::uint32_t>{7}));
+    EXPECT_EQ(in.routes.load(0), 10u);
+    EXPECT_EQ(in.routes.load(1), 1010u);
+}
+
+TEST(intake, what_has_ended_makes_room_once_its_frames_are_taken_and_begins_anew_where_it_comes_back) {
+    routed_intake in({.pacing = pacing::live, .detect_every = 4, .units_in_flight = 100}, 2);
+    in.begin_source(0, 1000);
+    in.begin_source(1, 10);
+    for (std::uint64_t i = 0; i < 2; ++i) {
+        in.put(frame_of(0, i));
+        EXPECT_EQ(in.take({0}).at(0).detect_first, i == 0);
+    }
+    in.put(frame_of(0, 2));
+    in.end_source(0);
+    EXPECT_EQ(in.routes.load(0), 1000u) << "its last frame waits";
+    EXPECT_EQ(in.take({0}).at(0).source, 0u);
+    EXPECT_EQ(in.routes.load(0), 0u);
+    in.begin_source(2, 500);
+    EXPECT_EQ(in.routes.load(0), 500u);
+    in.begin_source(0, 1000);
+    in.put(frame_of(0, 3));
+    const auto back = in.take({1});
+    EXPECT_EQ(sources_of(back), (std::vector<std::uint32_t>{0}));
+    EXPECT_TRUE(back.at(0).detect_first) << "its last faces lie elsewhere";
 }
 
 TEST(collector, hands_outcomes_on_in_the_order_of_their_tickets) {
     std::vector<std::uint64_t> seen;
     int units = 0;
     {
-        collector c([&](outcome&& o) { seen.push_back(o.frame.id.sequence); }, [&] { ++units; },
+        collector c([&](outcome&& o) { seen.push_back(o.frame.id.sequence); },
+                    [&](std::size_t device) { units += device == 3 ? 1 : 0; },
                     [](const error& e) { ADD_FAILURE() << e.message; });
         ASSERT_TRUE(c.start());
         std::vector<std::uint64_t> tickets(200);
@@ -207,7 +381,7 @@ TEST(collector, hands_outcomes_on_in_the_order_of_their_tickets) {
                 for (std::size_t i = lane; i < tickets.size(); i += 4) {
                     std::vector<outcome> o;
                     o.push_back({frame_of(0, tickets[i]), frame_faces{}});
-                    c.put(0, tickets[i], std::move(o));
+                    c.put(0, tickets[i], 3, std::move(o));
                 }
             });
         }

@@ -14,12 +14,13 @@ public:
         const equipped_device&, const flow_parts&, std::size_t, intake&, collector&, thread_failed)>;
 
     explicit process_flow(const flow_parts& parts)
-        : flow_ends(parts, (parts.chosen.pacing == pacing::live ? 2 : 6) * parts.devices.size()),
+        : flow_ends(parts, parts.chosen.pacing == pacing::live ? 2 : 6),
           chosen_(heeded(parts.chosen)) {}
     ~process_flow() override { intake_.close(); }
 
     result<void> open(const flow_parts& parts, const line_maker& make) {
-        const flow_parts ours{parts.devices, parts.merged, chosen_, parts.counters, parts.handler, parts.note};
+        const flow_parts ours{parts.devices,  parts.routes,  parts.merged, chosen_,
+                              parts.counters, parts.handler, parts.note};
         if (auto r = collector_.start(); !r) return r;
         for (std::size_t i = 0; i < parts.devices.size(); ++i) {
             auto line = make(parts.devices[i], ours, i, intake_, collector_, stops_flow());
@@ -83,9 +84,9 @@ result<std::unique_ptr<flow>> make(const flow_parts& parts, const process_flow::
 }  // namespace
 
 result<std::unique_ptr<flow>> make_inline_flow(const flow_parts& parts, inline_traits how) {
-    return make(parts, [how](const equipped_device& d, const flow_parts& ours, std::size_t part, intake& from,
+    return make(parts, [how](const equipped_device& d, const flow_parts& ours, std::size_t number, intake& from,
                              collector& to, thread_failed failed) {
-        return make_inline_line(d, ours, how, part, from, to, std::move(failed));
+        return make_inline_line(d, ours, how, number, from, to, std::move(failed));
     });
 }
 

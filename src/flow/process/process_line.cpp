@@ -16,14 +16,13 @@ std::unique_ptr<slice_book> drawn_by(const flow_parts& parts, const equipped_dev
 
 }  // namespace
 
-process_line::process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from,
+process_line::process_line(const equipped_device& d, const flow_parts& parts, std::size_t number, intake& from,
                            collector& to, thread_failed failed)
     : device_(*d.on),
       options_(parts.chosen),
       metrics_(parts.counters),
       note_(parts.note),
-      part_(part),
-      parts_(parts.devices.size()),
+      device_number_(number),
       detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
       intake_(from),
       collector_(to),
@@ -147,9 +146,10 @@ result<ipc::child_process> process_line::spawn(const stage_setup::starter& start
 
 void process_line::capture(stage_pipeline<process_job>::edge& to,
                            const std::function<result<void>(process_job&)>& begin) {
-    for (auto taken = intake_.take(part_, parts_); !taken.empty(); taken = intake_.take(part_, parts_)) {
+    for (auto taken = intake_.take({device_number_}); !taken.empty(); taken = intake_.take({device_number_})) {
         work_unit& unit = taken.front();
-        auto outcomes = std::make_shared<unit_outcomes>(unit_outcomes{unit.line, unit.ticket, unit.frames.size(), {}});
+        auto outcomes =
+            std::make_shared<unit_outcomes>(unit_outcomes{unit.line, unit.ticket, unit.device, unit.frames.size(), {}});
         for (std::size_t i = 0; i < unit.frames.size(); ++i) {
             auto j = std::make_unique<process_job>();
             j->unit = outcomes;
@@ -229,7 +229,7 @@ void process_line::hand_on(process_job& job) {
     unit_outcomes& u = *job.unit;
     u.done.push_back({std::move(job.from),
                       job.failed ? std::move(job.faces) : result<frame_faces>(tl::unexpected(job.failed.error()))});
-    if (u.done.size() == u.frames) collector_.put(u.line, u.ticket, std::move(u.done));
+    if (u.done.size() == u.frames) collector_.put(u.line, u.ticket, u.device, std::move(u.done));
 }
 
 void process_line::settle_accounts() {

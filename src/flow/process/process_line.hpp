@@ -76,7 +76,8 @@ public:
     void settle_accounts();
 
 protected:
-    process_line(const equipped_device& d, const flow_parts& parts, std::size_t part, intake& from, collector& to,
+    // `number`: of the device among the flow's.
+    process_line(const equipped_device& d, const flow_parts& parts, std::size_t number, intake& from, collector& to,
                  thread_failed failed);
 
     // A stage process of this line, looked after from its start on. `pages`: what goes with its greeting.
@@ -119,7 +120,7 @@ private:
     const options& options_;
     metrics& metrics_;
     const std::function<void(const std::string&)> note_;
-    const std::size_t part_, parts_, detect_every_;
+    const std::size_t device_number_, detect_every_;
     intake& intake_;
     collector& collector_;
     const thread_failed failed_;
@@ -147,11 +148,11 @@ private:
 // copied: a process each for detect, region and landmark; frames as 8-bit BGR and crops through sockets, pageable
 // memory, a face at a time. cached: detect and region share a process and its frame cache; frames as they are, crops batched.
 [[nodiscard]] result<std::unique_ptr<process_line>> make_inline_line(const equipped_device& d, const flow_parts& parts,
-                                                                     inline_traits how, std::size_t part, intake& from,
-                                                                     collector& to, thread_failed failed);
+                                                                     inline_traits how, std::size_t number,
+                                                                     intake& from, collector& to, thread_failed failed);
 // shared: a process each; frames, faces, crops and results stay in memory that all of them map.
 [[nodiscard]] result<std::unique_ptr<process_line>> make_shared_line(const equipped_device& d, const flow_parts& parts,
-                                                                     std::size_t part, intake& from, collector& to,
+                                                                     std::size_t number, intake& from, collector& to,
                                                                      thread_failed failed);
 
 }  // namespace faceflow::flow

@@ -1,0 +1,121 @@
+#include "engine/open_sources.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include "core/thread.hpp"
+#include "media/device_frames.hpp"
+
+namespace faceflow {
+namespace {
+
+// Calls `open_one` for each number below `count`, up to the first that gives false. On a GPU several side by side, of which each may
+// wait for its decoder.
+void open_side_by_side(std::size_t count, bool on_device, const std::function<bool(std::size_t)>& open_one) {
+    constexpr std::size_t most_openers = 8;
+    std::atomic<std::size_t> next{0};
+    std::atomic<bool> failed{false};
+    const auto work = [&] {
+        for (std::size_t i = next++; i < count && !failed; i = next++) {
+            if (!open_one(i)) failed = true;
+        }
+    };
+    std::vector<std::thread> openers;
+    const std::size_t helpers = on_device ? std::min(count, most_openers) - std::min<std::size_t>(count, 1) : 0;
+    openers.reserve(helpers);
+    for (std::size_t i = 0; i < helpers; ++i) {
+        auto started = start_thread("opening inputs", work, [](const error&) {});
+        if (!started) break;  // those that there are do it
+        openers.push_back(std::move(*started));
+    }
+    work();
+    for (auto& o : openers)
+        o.join();
+}
+
+}  // namespace
+
+std::uint64_t load_of(const media::source_info& info) noexcept {
+    return flow::load_of(info.width, info.height, info.frames_per_second);
+}
+
+result<bool> source_opening::decodes_on_device() const {
+    if (request_.decode == "cpu") return false;
+    const device_kind kind = on_.devices.front()->kind();
+    const bool asked = request_.decode == "gpu";
+    if (!asked && request_.decode != "auto") {
+        return fail(errc::invalid_argument,
+                    fmt::format("unknown place to decode '{}'; there are: auto, gpu, cpu", request_.decode));
+    }
+    const auto unless = [&](bool fits, std::string_view why) -> result<bool> {
+        if (fits) return true;
+        return asked ? fail(errc::invalid_argument, fmt::format("--decode gpu {}", why)) : result<bool>(false);
+    };
+    if (auto r = unless(kind != device_kind::cpu, "needs a device with a decoder: cuda, or emulated"); !r || !*r)
+        return r;
+    if (auto r = unless(flow::pools_of(request_.chosen.flow) == 1, "is for flows in one process: fused and threaded");
+        !r || !*r)
+        return r;
+    return asked || kind == device_kind::cuda;
+}
+
+// Where a source's frames are decoded they are computed, so its device is chosen before it is opened.
+std::vector<std::size_t> source_opening::choose_devices(const std::vector<media::input_group>& groups) {
+    std::vector<std::uint64_t> loads(groups.size(), flow::load_of(0, 0, 0));
+    const auto look_at_one = [&](std::size_t i) {
+        media::source_options o = request_.reading;
+        o.stop = stop_;
+        if (const auto stated = media::look_at(groups[i], o)) loads[i] = load_of(*stated);
+        return true;
+    };
+    if (on_.devices.size() > 1) open_side_by_side(groups.size(), true, look_at_one);
+    std::vector<std::size_t> chosen;
+    for (std::size_t i = 0; i < groups.size(); ++i)
+        chosen.push_back(on_.routes->begin(static_cast<std::uint32_t>(i), loads[i]).device);
+    return chosen;
+}
+
+source_opening::opened source_opening::open_one(std::size_t number, const media::input_group& group, std::size_t device,
+                                                const device_decoding& decoding) const {
+    media::source_options o = request_.reading;
+    o.number = static_cast<std::uint32_t>(number);
+    if (!decoding.slots.empty()) {
+        o.decode_on = on_.devices[device].get();
+        o.device_slots = decoding.slots[device];
+    }
+    if (!decoding.shares.empty()) o.share = decoding.shares[device].get();
+    o.only_on_device = request_.decode == "gpu";
+    o.stop = stop_;
+    o.note = request_.note;
+    return media::open_source(group, o);
+}
+
+result<std::vector<std::unique_ptr<media::source>>> source_opening::open(device_decoding& decoding) {
+    const auto on_device = decodes_on_device();
+    if (!on_device) return tl::unexpected(on_device.error());
+    const auto groups = media::group_inputs(request_.inputs);
+    const auto devices = *on_device ? choose_devices(groups) : std::vector<std::size_t>(groups.size());
+    for (std::size_t i = 0; *on_device && i < on_.devices.size(); ++i) {
+        decoding.slots.push_back(media::device_frames::make_store(*on_.devices[i]));
+        if (request_.decode == "auto") decoding.shares.push_back(std::make_unique<media::decoder_share>(request_.note));
+    }
+    std::vector<opened> all(groups.size());
+    for (opened& none : all)
+        none = fail(errc::interrupted, "the input was not opened");
+    open_side_by_side(groups.size(), *on_device, [&](std::size_t i) {
+        all[i] = open_one(i, groups[i], devices[i], decoding);
+        return all[i].has_value();
+    });
+    std::vector<std::unique_ptr<media::source>> sources;
+    for (opened& one : all) {
+        if (!one) return tl::unexpected(media::as_input_error(std::move(one.error())));
+        sources.push_back(std::move(*one));
+    }
+    return sources;
+}
+
+}  // namespace faceflow

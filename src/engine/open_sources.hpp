@@ -1,0 +1,53 @@
+// A run's inputs opened: which of them decode on which device, and several at once where that is a GPU.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "engine/run.hpp"
+#include "faceflow/result.hpp"
+#include "frame/frame_store.hpp"
+#include "media/decoder_share.hpp"
+#include "media/source.hpp"
+
+namespace faceflow {
+
+// What sources that decode on devices have in common, by device; outlives them. Empty where they decode on the CPU; no shares where
+// each source has of its device's decoder what it wants.
+struct device_decoding {
+    std::vector<std::shared_ptr<frame_store>> slots;
+    std::vector<std::unique_ptr<media::decoder_share>> shares;
+};
+
+// See flow::load_of.
+[[nodiscard]] std::uint64_t load_of(const media::source_info& info) noexcept;
+
+// All of what it is given outlives it.
+class source_opening {
+public:
+    source_opening(const run_request& request, equipment& on, std::stop_token stop)
+        : request_(request),
+          on_(on),
+          stop_(std::move(stop)) {}
+
+    // By number. The error of the first that cannot be opened; errc::invalid_argument for a place to decode that cannot be.
+    [[nodiscard]] result<std::vector<std::unique_ptr<media::source>>> open(device_decoding& decoding);
+
+private:
+    using opened = result<std::unique_ptr<media::source>>;
+
+    [[nodiscard]] result<bool> decodes_on_device() const;
+    [[nodiscard]] std::vector<std::size_t> choose_devices(const std::vector<media::input_group>& groups);
+    [[nodiscard]] opened open_one(std::size_t number, const media::input_group& group, std::size_t device,
+                                  const device_decoding& decoding) const;
+
+    const run_request& request_;
+    equipment& on_;
+    const std::stop_token stop_;
+};
+
+}  // namespace faceflow
