@@ -73,7 +73,7 @@ void decoder_share::work(const std::stop_token& stop) {
     while (changed_.wait(lock, stop, [this] { return !queue_.empty(); })) {
         member& m = *queue_.front();
         queue_.pop_front();
-        if (!has_room()) {
+        if (!m.counted_ && !has_room()) {
             m.making_ = member::making::none;
             continue;
         }
@@ -110,7 +110,7 @@ bool decoder_share::member::wants_device() const {
 
 void decoder_share::member::prepare(maker make) {
     const std::lock_guard lock(of_.mutex_);
-    if (making_ != making::none || on_device_ || !of_.has_room()) return;
+    if (making_ != making::none || on_device_ || !(counted_ || of_.has_room())) return;
     of_.queue_.push_back(this);
     if (!of_.start_worker()) {
         of_.queue_.pop_back();
