@@ -1,0 +1,132 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "inference/cpu/prepared_network.hpp"
+
+namespace faceflow::inference::cpu {
+namespace {
+
+std::size_t filled_up(std::size_t floats) {
+    return (floats + channel_step - 1) / channel_step * channel_step;
+}
+
+// Of the plan's vectors, those that a head fills cell by cell are so many cells long: the map whose cells they are, or -1.
+std::vector<tensor_index> maps_of_vectors(const plan& p) {
+    std::vector<tensor_index> maps(p.vectors.size(), -1);
+    for (const plan_step& s : p.steps) {
+        if (const auto* head = std::get_if<plan_head>(&s))
+            for (const plan_head::part& part : head->parts)
+                maps[static_cast<std::size_t>(part.y)] = head->x;
+    }
+    return maps;
+}
+
+}  // namespace
+
+result<memory_layout> memory_layout::make(const prepared_network& of, std::int32_t height, std::int32_t width,
+                                          std::int32_t most, maps how) {
+    const plan_input& in = of.of().input;
+    const bool fits = in.height > 0 ? height == in.height && width == in.width
+                                    : height > 0 && width > 0 && height % in.multiple == 0 && width % in.multiple == 0;
+    if (!fits || most < 1) {
+        return fail(errc::invalid_argument,
+                    fmt::format("{} pictures of {} x {} for a network that takes {}", most, width, height,
+                                in.height > 0 ? fmt::format("{} x {}", in.width, in.height)
+                                              : fmt::format("multiples of {}", in.multiple)));
+    }
+    memory_layout made;
+    made.input_ = {height, width};
+    made.most_ = most;
+    if (!made.measure(of)) {
+        return fail(errc::invalid_argument, fmt::format("{} pictures of {} x {} are too much for one go; take fewer "
+                                                        "at a time",
+                                                        most, width, height));
+    }
+    made.place_maps(of, how);
+    return made;
+}
+
+// Vectors and zeros first, then maps. False where that is too much to count.
+bool memory_layout::measure(const prepared_network& of) {
+    constexpr std::int64_t most_floats = std::int64_t{1} << 31;
+    const plan& p = of.of();
+    bool small = std::int64_t{3} * input_.height * input_.width < most_floats;
+    std::int64_t longest_row = 0;
+    for (const plan_map& m : of.maps()) {
+        const plan::extent e = p.size_of(m, input_.height, input_.width);
+        const std::int32_t stored = stored_channels(m.channels);
+        const std::int64_t row = std::int64_t{e.width} * stored;
+        small = small && row * e.height < most_floats;
+        longest_row = std::max(longest_row, row);
+        sizes_.push_back({nullptr, e, m.channels, stored});
+        maps_.push_back({0, static_cast<std::size_t>(row) * static_cast<std::size_t>(e.height), 0, 0});
+    }
+    zeros_ = 0;
+    floats_ = filled_up(static_cast<std::size_t>(longest_row));
+    const std::vector<tensor_index> cells = maps_of_vectors(p);
+    for (std::size_t i = 0; i < p.vectors.size(); ++i) {
+        std::int64_t length = p.vectors[i].length;
+        if (cells[i] >= 0) {
+            const plan::extent e = sizes_[static_cast<std::size_t>(cells[i])].size;
+            length *= std::int64_t{e.height} * e.width;
+        }
+        small = small && length < most_floats;
+        lengths_.push_back(static_cast<std::int32_t>(length));
+        vectors_.push_back(floats_);
+        floats_ += filled_up(static_cast<std::size_t>(length) * static_cast<std::size_t>(most_));
+    }
+    return small;
+}
+
+// First fit, in the order of their beginnings.
+void memory_layout::place_maps(const prepared_network& of, maps how) {
+    const auto end = static_cast<std::int32_t>(of.steps().size());
+    for (area& a : maps_)
+        a.first = end;
+    for (std::int32_t i = 0; i < end; ++i) {
+        const packed_step& s = *of.steps()[static_cast<std::size_t>(i)];
+        for (const auto* list : {&s.maps_written, &s.maps_read}) {
+            for (const tensor_index m : *list) {
+                area& a = maps_[static_cast<std::size_t>(m)];
+                a.first = std::min(a.first, i);
+                a.last = how == maps::kept ? end : i;
+            }
+        }
+    }
+    std::vector<area*> order;
+    for (area& a : maps_)
+        order.push_back(&a);
+    std::stable_sort(order.begin(), order.end(), [](const area* a, const area* b) { return a->first < b->first; });
+    const std::size_t begin = floats_;
+    std::vector<const area*> placed;
+    for (area* a : order) {
+        std::vector<std::pair<std::size_t, std::size_t>> busy;
+        for (const area* other : placed)
+            if (other->last >= a->first) busy.emplace_back(other->at, other->at + other->floats);
+        std::sort(busy.begin(), busy.end());
+        a->at = begin;
+        for (const auto& [from, to] : busy) {
+            if (from >= a->at + a->floats) break;
+            a->at = std::max(a->at, to);
+        }
+        floats_ = std::max(floats_, a->at + a->floats);
+        placed.push_back(a);
+    }
+}
+
+tensor_places memory_layout::in(float* memory, const float* input) const {
+    tensor_places places;
+    places.maps = sizes_;
+    for (std::size_t i = 0; i < maps_.size(); ++i)
+        places.maps[i].data = memory + maps_[i].at;
+    for (std::size_t i = 0; i < vectors_.size(); ++i)
+        places.vectors.push_back({memory + vectors_[i], lengths_[i]});
+    places.input = input;
+    places.input_size = input_;
+    places.zeros = memory + zeros_;
+    return places;
+}
+
+}  // namespace faceflow::inference::cpu

@@ -1,0 +1,85 @@
+#include "inference/cpu/prepared_network.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace faceflow::inference::cpu {
+namespace {
+
+// A step, and those that follow and can go with it; moves `at` behind the last.
+std::unique_ptr<packed_step> pack_convolution(const packing& with, const plan_convolution& c, std::size_t& at) {
+    const std::vector<plan_step>& steps = with.of.steps;
+    ++at;
+    if (!fits_winograd(c)) return c.kernel == 3 || c.x < 0 ? pack_direct(with, c) : pack_pointwise(with, c);
+    std::vector<const plan_convolution*> together{&c};
+    for (; at < steps.size(); ++at) {
+        const auto* const next = std::get_if<plan_convolution>(&steps[at]);
+        if (next == nullptr || next->x != c.x || !fits_winograd(*next)) break;
+        together.push_back(next);
+    }
+    return pack_winograd(with, together);
+}
+
+}  // namespace
+
+std::shared_ptr<const prepared_network> prepared_network::make(plan of, const kernel_set& kernels) {
+    std::shared_ptr<prepared_network> made(new prepared_network(std::move(of), kernels));
+    made->pack();
+    return made;
+}
+
+prepared_network::prepared_network(plan of, const kernel_set& kernels)
+    : of_(std::move(of)),
+      kernels_(kernels),
+      maps_(of_.maps) {}
+
+// The input as a map, with a step that fills it before the first that asks.
+tensor_index prepared_network::input_map(const packing& with) {
+    if (input_map_ >= 0) return input_map_;
+    input_map_ = static_cast<tensor_index>(maps_.size());
+    const plan_input& in = of_.input;
+    maps_.push_back({"", 3, in.height > 0 ? 0 : 1, in.height, in.width});
+    steps_.push_back(pack_input(with, input_map_));
+    return input_map_;
+}
+
+void prepared_network::pack() {
+    const packing with{of_, kernels_, weights_};
+    for (std::size_t at = 0; at < of_.steps.size();) {
+        const auto first = static_cast<std::int32_t>(at);
+        const plan_step& s = of_.steps[at];
+        if (const auto* c = std::get_if<plan_convolution>(&s)) {
+            plan_convolution own = *c;
+            if (c->x < 0 && (c->depthwise || c->pool_first)) own.x = input_map(with);
+            steps_.push_back(pack_convolution(with, own.x == c->x ? *c : own, at));
+        } else {
+            ++at;
+            if (const auto* h = std::get_if<plan_head>(&s)) steps_.push_back(pack_head(with, *h));
+            if (const auto* d = std::get_if<plan_dense>(&s)) steps_.push_back(pack_dense(with, *d));
+            if (const auto* a = std::get_if<plan_attention>(&s)) steps_.push_back(pack_attention(with, *a));
+            if (const auto* l = std::get_if<plan_landmarks>(&s)) steps_.push_back(pack_landmarks(with, *l));
+        }
+        steps_.back()->first_step = first;
+        steps_.back()->last_step = static_cast<std::int32_t>(at) - 1;
+    }
+    // Their numbers are packed; the plan's shape is still asked for.
+    std::exchange(of_.weights, {});
+}
+
+prepared_binding::prepared_binding(std::shared_ptr<const prepared_network> of, const memory_layout& layout,
+                                   float* memory, const float* input)
+    : of_(std::move(of)),
+      places_(layout.in(memory, input)) {
+    for (const auto& s : of_->steps()) {
+        steps_.push_back(s->bind(places_, of_->weights()));
+        scratch_ = std::max(scratch_, steps_.back()->scratch());
+    }
+}
+
+void prepared_binding::run(std::int32_t first, std::int32_t n, float* scratch) const {
+    for (std::int32_t i = first; i < first + n; ++i)
+        for (const auto& s : steps_)
+            s->run(i, 0, s->parts(), scratch);
+}
+
+}  // namespace faceflow::inference::cpu
