@@ -74,18 +74,23 @@ protected:
         compare(s, n, r);
     }
 
-    // Three pictures at once, and each by itself, in other memory, with its steps' parts from the last to the first.
+    // Three pictures at once; each by itself, its steps' parts from the last to the first; with maps that are whole.
     static void expect_same_bits(const subject& s) {
         if (missing(s)) GTEST_SKIP() << s.model << " is absent: run tools/setup.sh";
-        host_network three(plan_of(s), s.height, s.width, 3), one(plan_of(s), s.height, s.width, 1);
+        host_network three(plan_of(s), s.height, s.width, 3), one(plan_of(s), s.height, s.width, 1),
+            whole(plan_of(s), s.height, s.width, 1, host_network::maps::kept);
         for (int i = 0; i < 3; ++i)
             show(three, i, crop(i, s.height, s.width));
         three.run(0, 3);
         for (int i = 0; i < 3; ++i) {
             show(one, 0, crop(i, s.height, s.width));
             one.run_backwards(0);
-            for (int v = 0; v < static_cast<int>(one.plan().vectors.size()); ++v)
+            show(whole, 0, crop(i, s.height, s.width));
+            whole.run(0, 1);
+            for (int v = 0; v < static_cast<int>(one.plan().vectors.size()); ++v) {
                 EXPECT_EQ(one.vector(v, 0), three.vector(v, i)) << "picture " << i << ", vector " << v;
+                EXPECT_EQ(one.vector(v, 0), whole.vector(v, 0)) << "picture " << i << ", vector " << v;
+            }
         }
     }
 };
@@ -111,6 +116,7 @@ TEST_P(cpu_networks, blazeface_is_the_same_in_any_batch) {
 }
 TEST_P(cpu_networks, retinaface_is_the_same_in_any_batch) {
     expect_same_bits(retinaface_subject());
+    expect_same_bits(retinaface_subject(352, 608));
 }
 
 TEST_P(cpu_networks, landmarks_are_within_a_thousandth_of_a_pixel) {

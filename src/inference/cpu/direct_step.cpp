@@ -17,8 +17,9 @@ struct direct {
 constexpr std::int32_t most_kernel = 3;
 // Of a part: those that it shares with the next are laid out twice.
 constexpr std::int32_t rows_at_once = 8;
+constexpr float not_laid = -most_kernel - 1;
 
-class bound_direct final : public bound_step {
+class bound_direct final : public row_step {
 public:
     bound_direct(const direct& d, const tensor_places& places, const weight_store& weights)
         : d_(d),
@@ -38,40 +39,50 @@ public:
             product_.segments = d.c.kernel;
             product_.length = d.c.kernel * d.c.inputs;
         }
-        rows_ = std::min(rows_at_once, y_.size.height);
     }
 
-    std::int32_t parts() const override { return (y_.size.height + rows_ - 1) / rows_; }
+    std::int32_t parts() const override { return (y_.size.height + rows_at_once - 1) / rows_at_once; }
+    // Which rows are laid out, those rows, and what is joined.
     std::size_t scratch() const override {
-        return static_cast<std::size_t>(d_.c.kernel) * row_floats() + joined_.scratch(1);
+        return channel_step + static_cast<std::size_t>(d_.c.kernel) * row_floats() + joined_.scratch(1);
     }
 
     void run(std::int32_t picture, std::int32_t from, std::int32_t to, float* scratch) const override {
+        begin(scratch);
+        const std::int32_t end = std::min(to * rows_at_once, y_.size.height);
+        for (std::int32_t y = from * rows_at_once; y < end; ++y)
+            run_row(picture, y, scratch);
+    }
+
+    std::int32_t rows() const override { return y_.size.height; }
+    span needs(std::int32_t y) const override {
+        const std::int32_t first = y * d_.c.stride - d_.c.pad;
+        return {std::max(first, 0), std::min(first + d_.c.kernel, x_size_.height)};
+    }
+    void begin(float* scratch) const override { std::fill_n(scratch, most_kernel, not_laid); }
+
+    void run_row(std::int32_t picture, std::int32_t y, float* scratch) const override {
         const std::int32_t kernel = d_.c.kernel;
-        // Row r lies in slot r % kernel.
-        std::int32_t laid[most_kernel];
-        std::fill(laid, laid + most_kernel, -most_kernel);
+        float* const rows = scratch + channel_step;
         product now = product_;
-        const std::int32_t end = std::min(to * rows_, y_.size.height);
-        for (std::int32_t y = from * rows_; y < end; ++y) {
-            const float* inputs[most_kernel * most_kernel];
-            for (std::int32_t k = 0; k < kernel; ++k) {
-                const std::int32_t r = y * d_.c.stride - d_.c.pad + k, slot = (r + kernel) % kernel;
-                float* const row = scratch + static_cast<std::size_t>(slot) * row_floats();
-                if (laid[slot] != r) lay_out(picture, r, row);
-                laid[slot] = r;
-                if (now.segments == kernel) {
-                    inputs[k] = row;
-                } else {
-                    for (std::int32_t kx = 0; kx < kernel; ++kx)
-                        inputs[k * kernel + kx] = row + kx * step_;
-                }
+        const float* inputs[most_kernel * most_kernel];
+        for (std::int32_t k = 0; k < kernel; ++k) {
+            // Row r lies in slot r % kernel; its number, which a float holds, tells.
+            const std::int32_t r = y * d_.c.stride - d_.c.pad + k, slot = (r + kernel) % kernel;
+            float* const row = rows + static_cast<std::size_t>(slot) * row_floats();
+            if (scratch[slot] != static_cast<float>(r)) lay_out(picture, r, row);
+            scratch[slot] = static_cast<float>(r);
+            if (now.segments == kernel) {
+                inputs[k] = row;
+            } else {
+                for (std::int32_t kx = 0; kx < kernel; ++kx)
+                    inputs[k * kernel + kx] = row + kx * step_;
             }
-            now.inputs = inputs;
-            now.joined = joined_.rows(y, 1, scratch + static_cast<std::size_t>(kernel) * row_floats());
-            now.out = y_.row(y) + d_.c.into;
-            d_.kernels.multiply(now);
         }
+        now.inputs = inputs;
+        now.joined = joined_.rows(y, 1, rows + static_cast<std::size_t>(kernel) * row_floats());
+        now.out = y_.row(y) + d_.c.into;
+        d_.kernels.multiply(now);
     }
 
     step_cost cost() const override {
@@ -112,7 +123,6 @@ private:
     const joined_rows joined_;
     product product_;
     std::int32_t width_ = 0;  // pixels of a row that is laid out
-    std::int32_t rows_ = 1;
 };
 
 class packed_direct final : public packed_step {
@@ -121,6 +131,8 @@ public:
         if (d_.c.x >= 0) maps_read = {d_.c.x};
         if (d_.c.joined >= 0) maps_read.push_back(d_.c.joined);
         maps_written = {d_.c.y};
+        by_rows = true;
+        rows_from = d_.c.x;
     }
     std::unique_ptr<bound_step> bind(const tensor_places& places, const weight_store& weights) const override {
         return std::make_unique<bound_direct>(d_, places, weights);

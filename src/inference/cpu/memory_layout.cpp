@@ -8,6 +8,9 @@
 namespace faceflow::inference::cpu {
 namespace {
 
+constexpr std::size_t least_streamed = 384 * 1024;  // bytes
+constexpr std::int32_t most_streamed = 8;           // maps in a row
+
 std::size_t filled_up(std::size_t floats) {
     return (floats + channel_step - 1) / channel_step * channel_step;
 }
@@ -44,6 +47,7 @@ result<memory_layout> memory_layout::make(const prepared_network& of, std::int32
                                                         "at a time",
                                                         most, width, height));
     }
+    if (how == maps::shared) made.choose_streams(of);
     made.place_maps(of, how);
     return made;
 }
@@ -60,7 +64,7 @@ bool memory_layout::measure(const prepared_network& of) {
         const std::int64_t row = std::int64_t{e.width} * stored;
         small = small && row * e.height < most_floats;
         longest_row = std::max(longest_row, row);
-        sizes_.push_back({nullptr, e, m.channels, stored});
+        sizes_.push_back({nullptr, e, m.channels, stored, e.height});
         maps_.push_back({0, static_cast<std::size_t>(row) * static_cast<std::size_t>(e.height), 0, 0});
     }
     zeros_ = 0;
@@ -80,18 +84,42 @@ bool memory_layout::measure(const prepared_network& of) {
     return small;
 }
 
+// Maps that would leave the second cache before they are read.
+void memory_layout::choose_streams(const prepared_network& of) {
+    std::int32_t links = 0, last = -1;
+    for (std::size_t i = 0; i < sizes_.size(); ++i) {
+        const std::int32_t step = of.streams(static_cast<tensor_index>(i));
+        tensor_places::map_place& m = sizes_[i];
+        if (step < 0 || maps_[i].floats * sizeof(float) < least_streamed || m.size.height < 2 * streamed_rows) continue;
+        links = step == last + 1 ? links + 1 : 1;
+        last = step;
+        if (links >= most_streamed) {
+            links = 0;
+            continue;
+        }
+        m.kept = streamed_rows;
+        maps_[i].floats = static_cast<std::size_t>(m.row_step()) * streamed_rows;
+    }
+}
+
 // First fit, in the order of their beginnings.
 void memory_layout::place_maps(const prepared_network& of, maps how) {
     const auto end = static_cast<std::int32_t>(of.steps().size());
     for (area& a : maps_)
         a.first = end;
-    for (std::int32_t i = 0; i < end; ++i) {
-        const packed_step& s = *of.steps()[static_cast<std::size_t>(i)];
+    // Steps that pass rows on run at the same time.
+    std::vector<std::int32_t> begins(of.steps().size()), ends(of.steps().size());
+    for (std::size_t i = 0; i < begins.size(); ++i)
+        begins[i] = i > 0 && passes_on(of, i - 1) ? begins[i - 1] : static_cast<std::int32_t>(i);
+    for (std::size_t i = ends.size(); i-- > 0;)
+        ends[i] = passes_on(of, i) ? ends[i + 1] : static_cast<std::int32_t>(i);
+    for (std::size_t i = 0; i < begins.size(); ++i) {
+        const packed_step& s = *of.steps()[i];
         for (const auto* list : {&s.maps_written, &s.maps_read}) {
             for (const tensor_index m : *list) {
                 area& a = maps_[static_cast<std::size_t>(m)];
-                a.first = std::min(a.first, i);
-                a.last = how == maps::kept ? end : i;
+                a.first = std::min(a.first, begins[i]);
+                a.last = how == maps::kept ? end : ends[i];
             }
         }
     }
@@ -114,6 +142,11 @@ void memory_layout::place_maps(const prepared_network& of, maps how) {
         floats_ = std::max(floats_, a->at + a->floats);
         placed.push_back(a);
     }
+}
+
+bool memory_layout::passes_on(const prepared_network& of, std::size_t step) const {
+    const packed_step& s = *of.steps()[step];
+    return s.by_rows && !sizes_[static_cast<std::size_t>(s.maps_written.front())].whole();
 }
 
 tensor_places memory_layout::in(float* memory, const float* input) const {

@@ -17,7 +17,7 @@ struct pointwise {
     kernel_set kernels;
 };
 
-class bound_pointwise final : public bound_step {
+class bound_pointwise final : public row_step {
 public:
     bound_pointwise(const pointwise& p, const tensor_places& places, const weight_store& weights)
         : p_(p),
@@ -39,7 +39,7 @@ public:
         product_.stored = channels_to_store(y_, p.c.into, p.c.outputs);
         const std::int32_t width = y_.size.width, row_bytes = width * x_.stored * 4;
         rows_ = std::max({1, buffer_bytes / row_bytes, (least_pixels + width - 1) / width});
-        rows_ = std::min(rows_, y_.size.height);
+        rows_ = x_.whole() && y_.whole() ? std::min(rows_, y_.size.height) : 1;
     }
 
     std::int32_t parts() const override { return (y_.size.height + rows_ - 1) / rows_; }
@@ -47,19 +47,21 @@ public:
     std::size_t scratch() const override { return made() + joined_.scratch(rows_); }
 
     void run(std::int32_t /*picture*/, std::int32_t from, std::int32_t to, float* scratch) const override {
-        const bool makes = p_.c.depthwise || p_.c.pool_first;
-        product now = product_;
-        for (std::int32_t i = from; i < to; ++i) {
-            const std::int32_t y = i * rows_, rows = std::min(rows_, y_.size.height - y);
-            if (makes) make(y, rows, scratch);
-            const float* const inputs = makes ? scratch : x_.row(y);
-            now.inputs = &inputs;
-            now.joined = joined_.rows(y, rows, scratch + made());
-            now.pixels = rows * y_.size.width;
-            now.out = y_.row(y) + p_.c.into;
-            p_.kernels.multiply(now);
-        }
+        for (std::int32_t i = from; i < to; ++i)
+            run_rows(i * rows_, std::min(rows_, y_.size.height - i * rows_), scratch);
     }
+
+    std::int32_t rows() const override { return y_.size.height; }
+    span needs(std::int32_t y) const override {
+        if (p_.c.pool_first) return {2 * y, 2 * y + 2};
+        if (!p_.c.depthwise) return {y, y + 1};
+        const std::int32_t first = y * p_.c.stride - p_.c.pad;
+        // What is joined may be the input.
+        const std::int32_t joined = p_.c.join == joining::pooled ? 2 * y + 2 : y + 1;
+        return {std::max(first, 0), std::min(std::max(first + 3, joined), x_.size.height)};
+    }
+    void begin(float* /*scratch*/) const override {}
+    void run_row(std::int32_t /*picture*/, std::int32_t y, float* scratch) const override { run_rows(y, 1, scratch); }
 
     step_cost cost() const override {
         const double pixels = double{1} * y_.size.height * y_.size.width, depthwise = p_.c.depthwise ? 9 : 0;
@@ -68,6 +70,18 @@ public:
     }
 
 private:
+    void run_rows(std::int32_t y, std::int32_t rows, float* scratch) const {
+        const bool makes = p_.c.depthwise || p_.c.pool_first;
+        if (makes) make(y, rows, scratch);
+        const float* const inputs = makes ? scratch : x_.row(y);
+        product now = product_;
+        now.inputs = &inputs;
+        now.joined = joined_.rows(y, rows, scratch + made());
+        now.pixels = rows * y_.size.width;
+        now.out = y_.row(y) + p_.c.into;
+        p_.kernels.multiply(now);
+    }
+
     // Floats of the rows that are made for the product.
     [[nodiscard]] std::size_t made() const {
         if (!p_.c.depthwise && !p_.c.pool_first) return 0;
@@ -107,6 +121,8 @@ public:
         maps_read = {p_.c.x};
         if (p_.c.joined >= 0) maps_read.push_back(p_.c.joined);
         maps_written = {p_.c.y};
+        by_rows = true;
+        rows_from = p_.c.x;
     }
     std::unique_ptr<bound_step> bind(const tensor_places& places, const weight_store& weights) const override {
         return std::make_unique<bound_pointwise>(p_, places, weights);

@@ -1,6 +1,7 @@
 #include "inference/cpu/prepared_network.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace faceflow::inference::cpu {
@@ -25,6 +26,7 @@ std::unique_ptr<packed_step> pack_convolution(const packing& with, const plan_co
 std::shared_ptr<const prepared_network> prepared_network::make(plan of, const kernel_set& kernels) {
     std::shared_ptr<prepared_network> made(new prepared_network(std::move(of), kernels));
     made->pack();
+    made->find_streams();
     return made;
 }
 
@@ -66,13 +68,38 @@ void prepared_network::pack() {
     std::exchange(of_.weights, {});
 }
 
+void prepared_network::find_streams() {
+    std::vector<std::int32_t> writers(maps_.size()), readers(maps_.size());
+    for (const auto& s : steps_) {
+        for (const tensor_index m : s->maps_written)
+            ++writers[static_cast<std::size_t>(m)];
+        for (const tensor_index m : std::set<tensor_index>(s->maps_read.begin(), s->maps_read.end()))
+            ++readers[static_cast<std::size_t>(m)];
+    }
+    streams_.assign(maps_.size(), -1);
+    for (std::size_t i = 0; i + 1 < steps_.size(); ++i) {
+        const packed_step &s = *steps_[i], &next = *steps_[i + 1];
+        if (!s.by_rows || !next.by_rows || next.rows_from != s.maps_written.front()) continue;
+        const auto m = static_cast<std::size_t>(next.rows_from);
+        if (writers[m] == 1 && readers[m] == 1) streams_[m] = static_cast<std::int32_t>(i);
+    }
+}
+
 prepared_binding::prepared_binding(std::shared_ptr<const prepared_network> of, const memory_layout& layout,
                                    float* memory, const float* input)
     : of_(std::move(of)),
       places_(layout.in(memory, input)) {
+    std::vector<std::unique_ptr<row_step>> links;
     for (const auto& s : of_->steps()) {
-        steps_.push_back(s->bind(places_, of_->weights()));
-        scratch_ = std::max(scratch_, steps_.back()->scratch());
+        auto bound = s->bind(places_, of_->weights());
+        const bool passes_on = s->by_rows && !places_.map(s->maps_written.front()).whole();
+        if (passes_on || !links.empty()) {
+            links.emplace_back(static_cast<row_step*>(bound.release()));
+            if (passes_on) continue;
+            bound = stream_rows(std::exchange(links, {}));
+        }
+        scratch_ = std::max(scratch_, bound->scratch());
+        steps_.push_back(std::move(bound));
     }
 }
 

@@ -26,10 +26,13 @@ public:
     [[nodiscard]] const std::vector<std::unique_ptr<packed_step>>& steps() const noexcept { return steps_; }
     // The plan's maps, and behind them those that only this engine has.
     [[nodiscard]] const std::vector<plan_map>& maps() const noexcept { return maps_; }
+    // The step that makes a map row by row for the next step alone, which takes it so; -1 where there is none.
+    [[nodiscard]] std::int32_t streams(tensor_index map) const { return streams_[static_cast<std::size_t>(map)]; }
 
 private:
     prepared_network(plan of, const kernel_set& kernels);
     void pack();
+    void find_streams();
     [[nodiscard]] tensor_index input_map(const packing& with);
 
     plan of_;
@@ -38,13 +41,15 @@ private:
     std::vector<plan_map> maps_;
     std::vector<std::unique_ptr<packed_step>> steps_;
     tensor_index input_map_ = -1;
+    std::vector<std::int32_t> streams_;  // by map
 };
 
-// Where the tensors of up to `most` pictures of one size lie in one piece of memory: maps, which share memory where one is no longer
-// needed when the other begins; vectors of each picture, which stay; zeros.
+// Where the tensors of up to `most` pictures of one size lie in one piece of memory: maps, of which large ones that one step makes for the
+// next are some rows, and which share memory where one is no longer needed when the other begins; vectors of each picture, which stay; zeros.
 class memory_layout {
 public:
-    enum class maps : std::uint8_t { shared, kept };  // kept: each has memory of its own, for tests
+    // kept: all of each, in memory of its own, for tests.
+    enum class maps : std::uint8_t { shared, kept };
 
     // errc::invalid_argument for a size that the network does not take.
     [[nodiscard]] static result<memory_layout> make(const prepared_network& of, std::int32_t height, std::int32_t width,
@@ -62,6 +67,8 @@ private:
         std::int32_t first = 0, last = 0;  // steps that need it
     };
     [[nodiscard]] bool measure(const prepared_network& of);
+    void choose_streams(const prepared_network& of);
+    [[nodiscard]] bool passes_on(const prepared_network& of, std::size_t step) const;
     void place_maps(const prepared_network& of, maps how);
 
     plan::extent input_;

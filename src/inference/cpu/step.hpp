@@ -20,8 +20,10 @@ struct tensor_places {
         float* data = nullptr;
         plan::extent size;
         std::int32_t channels = 0, stored = 0;
+        std::int32_t kept = 0;  // rows that there is memory for: all, or the last few
 
-        [[nodiscard]] float* row(std::int32_t y) const { return data + std::ptrdiff_t{y} * size.width * stored; }
+        [[nodiscard]] bool whole() const { return kept == size.height; }
+        [[nodiscard]] float* row(std::int32_t y) const { return data + (y % kept) * row_step(); }
         [[nodiscard]] std::ptrdiff_t row_step() const { return std::ptrdiff_t{size.width} * stored; }
     };
     struct vector_place {
@@ -62,6 +64,27 @@ public:
     [[nodiscard]] virtual step_cost cost() const = 0;
 };
 
+// A step that makes its output row by row, from rows of its input. A row needs no other row of the output.
+class row_step : public bound_step {
+public:
+    struct span {
+        std::int32_t from = 0, to = 0;
+    };
+    [[nodiscard]] virtual std::int32_t rows() const = 0;
+    // Rows of the input that output row `y` needs, of those that there are; neither end falls as y grows.
+    [[nodiscard]] virtual span needs(std::int32_t y) const = 0;
+    // To be called before the first run_row on that scratch memory, and before the next picture's.
+    virtual void begin(float* scratch) const = 0;
+    // Rows come in order; what lies in `scratch` stays for the next.
+    virtual void run_row(std::int32_t picture, std::int32_t y, float* scratch) const = 0;
+};
+
+// Row steps of which each reads what the one before makes, as one: rows are made as they are needed, so that of the maps between
+// them a few are enough (map_place::kept), which stay in the first caches.
+[[nodiscard]] std::unique_ptr<bound_step> stream_rows(std::vector<std::unique_ptr<row_step>> links);
+// Rows that such a map needs, whatever kernels and strides.
+constexpr std::int32_t streamed_rows = 4;
+
 // A step, or some of the plan's in one go, with its weights packed.
 class packed_step {
 public:
@@ -72,6 +95,9 @@ public:
 
     std::int32_t first_step = 0, last_step = 0;  // of the plan
     std::vector<tensor_index> maps_read, maps_written;
+    // What it binds is a row_step, whose rows come from map `rows_from`; -1: from the input.
+    bool by_rows = false;
+    tensor_index rows_from = -1;
 };
 
 // What packing takes.
