@@ -50,7 +50,14 @@ public:
           layout_(*inference::cpu::memory_layout::make(*network_, height, width, most, how)),
           memory_(layout_.bytes() / sizeof(float)),
           steps_(network_, layout_, memory_.data(), input_.data()),
-          scratch_(std::max<std::size_t>(steps_.scratch(), 1)) {}
+          scratch_(std::max<std::size_t>(steps_.scratch(), 1)) {
+        // What no step has written is no number: whoever takes it shows.
+        std::fill_n(memory_.data(), memory_.size(), std::numeric_limits<float>::quiet_NaN());
+        std::ptrdiff_t longest = 0;
+        for (const auto& m : steps_.places().maps)
+            longest = std::max(longest, m.row_step());
+        std::fill_n(memory_.data() + (steps_.places().zeros - memory_.data()), longest, 0.0f);
+    }
 
     [[nodiscard]] const inference::plan& plan() const { return network_->of(); }
     [[nodiscard]] const inference::cpu::prepared_network& network() const { return *network_; }

@@ -8,7 +8,7 @@
 namespace faceflow::inference::cpu {
 namespace {
 
-constexpr std::size_t least_streamed = 384 * 1024;  // bytes
+constexpr std::size_t least_streamed = 768 * 1024;  // bytes
 constexpr std::int32_t most_streamed = 8;           // maps in a row
 
 std::size_t filled_up(std::size_t floats) {
