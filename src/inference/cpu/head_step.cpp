@@ -61,11 +61,7 @@ private:
                 std::copy_n(from + i * step, part.channels, to + std::ptrdiff_t{first + i} * part.channels);
             return;
         }
-        for (std::int32_t c = 0; c < part.channels; ++c) {
-            float* const plane = to + std::ptrdiff_t{c} * cells_ + first;
-            for (std::int32_t i = 0; i < cells; ++i)
-                plane[i] = from[i * step + c];
-        }
+        h_.kernels.separate(from, step, cells, part.channels, to + first, cells_);
         if (!part.pairs) return;
         const std::ptrdiff_t half_way = std::ptrdiff_t{part.channels / 2} * cells_;
         for (std::int32_t c = 0; c < part.channels / 2; ++c) {

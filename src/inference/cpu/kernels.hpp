@@ -107,6 +107,9 @@ struct kernel_set {
     void (*winograd_in)(const winograd_patch&) = nullptr;
     void (*winograd_out)(const winograd_result&) = nullptr;
     void (*mix)(const mixed_pixel&) = nullptr;
+    // Channels to planes: out[c * plane + x] = in[x * step + c].
+    void (*separate)(const float* in, std::ptrdiff_t step, std::int32_t pixels, std::int32_t channels, float* out,
+                     std::ptrdiff_t plane) = nullptr;
     // (a, b) becomes their softmax, number by number.
     void (*softmax)(float* a, float* b, std::int32_t count) = nullptr;
 };

@@ -25,6 +25,41 @@ void mix(const mixed_pixel& m) {
     }
 }
 
+// Four pixels' next four channels.
+HWY_INLINE void planes_of_four(const float* in, std::ptrdiff_t step, float* out, std::ptrdiff_t plane) {
+#if HWY_TARGET == HWY_SCALAR
+    for (int i = 0; i < 4; ++i)
+        for (int c = 0; c < 4; ++c)
+            out[c * plane + i] = in[i * step + c];
+#else
+    const hn::CappedTag<float, 4> four;
+    const auto a = hn::LoadU(four, in), b = hn::LoadU(four, in + step), c = hn::LoadU(four, in + 2 * step),
+               d = hn::LoadU(four, in + 3 * step);
+    const auto even = hn::InterleaveLower(four, a, c), odd = hn::InterleaveLower(four, b, d);
+    const auto even_2 = hn::InterleaveUpper(four, a, c), odd_2 = hn::InterleaveUpper(four, b, d);
+    hn::StoreU(hn::InterleaveLower(four, even, odd), four, out);
+    hn::StoreU(hn::InterleaveUpper(four, even, odd), four, out + plane);
+    hn::StoreU(hn::InterleaveLower(four, even_2, odd_2), four, out + 2 * plane);
+    hn::StoreU(hn::InterleaveUpper(four, even_2, odd_2), four, out + 3 * plane);
+#endif
+}
+
+void separate(const float* in, std::ptrdiff_t step, std::int32_t pixels, std::int32_t channels, float* out,
+              std::ptrdiff_t plane) {
+    std::int32_t c = 0;
+    for (; c + 4 <= channels; c += 4) {
+        std::ptrdiff_t i = 0;
+        for (; i + 4 <= pixels; i += 4)
+            planes_of_four(in + i * step + c, step, out + c * plane + i, plane);
+        for (; i < pixels; ++i)
+            for (int k = c; k < c + 4; ++k)
+                out[k * plane + i] = in[i * step + k];
+    }
+    for (; c < channels; ++c)
+        for (std::ptrdiff_t i = 0; i < pixels; ++i)
+            out[c * plane + i] = in[i * step + c];
+}
+
 // 1 / (1 + e^x); beyond +-80 it is 0 or 1 all the same.
 HWY_INLINE vf share_against(vf x) {
     const vf far = hn::Set(df, 80.0f), one = hn::Set(df, 1.0f);
@@ -56,6 +91,7 @@ void softmax(float* a, float* b, std::int32_t count) {
 
 void fill(kernel_set& set) {
     set.mix = &mix;
+    set.separate = &separate;
     set.softmax = &softmax;
 }
 

@@ -26,10 +26,11 @@ constexpr int registers = 16, widest_block = 2;
 #endif
 constexpr int most_vectors = 4;
 constexpr int most_pixels(int vectors) {
+    if (sanitized) return 2;
     return vectors == 1 ? 12 : (registers - 1 - vectors) / vectors;
 }
-// Of few inputs a tile is short, so that its end and the next one's beginning overlap.
-constexpr int short_product = 32;
+// Of few inputs and outputs a tile is short, so that its end and the beginning of the next overlap.
+constexpr int short_product = 32, short_tile = 6;
 
 constexpr int group = 4;  // pixels that one pointer serves
 
@@ -71,15 +72,17 @@ HWY_INLINE void add_inputs(const product& p, const float* w, std::ptrdiff_t firs
         for (int g = 0; g < (M + group - 1) / group; ++g)
             a[g] = p.inputs[s] + (first + g * group) * pixel;
         int k = p.length;
-        for (; k >= 4; k -= 4) {
-            step<M, N>(a, pixel, 0, w, sum);
-            step<M, N>(a, pixel, 1, w + N * lanes, sum);
-            step<M, N>(a, pixel, 2, w + 2 * N * lanes, sum);
-            step<M, N>(a, pixel, 3, w + 3 * N * lanes, sum);
-            w += 4 * N * lanes;
-            FACEFLOW_UNROLL
-            for (int g = 0; g < (M + group - 1) / group; ++g)
-                a[g] += 4;
+        if constexpr (!sanitized) {
+            for (; k >= 4; k -= 4) {
+                step<M, N>(a, pixel, 0, w, sum);
+                step<M, N>(a, pixel, 1, w + N * lanes, sum);
+                step<M, N>(a, pixel, 2, w + 2 * N * lanes, sum);
+                step<M, N>(a, pixel, 3, w + 3 * N * lanes, sum);
+                w += 4 * N * lanes;
+                FACEFLOW_UNROLL
+                for (int g = 0; g < (M + group - 1) / group; ++g)
+                    a[g] += 4;
+            }
         }
         for (; k > 0; --k) {
             step<M, N>(a, pixel, 0, w, sum);
@@ -174,7 +177,7 @@ constexpr auto tiles = tiles_of<N>(std::make_index_sequence<most_pixels(N)>());
 template <int N>
 void multiply_block(const product& p, const float* w, int channel) {
     int most = most_pixels(N);
-    if (p.segments * p.length <= short_product) most = std::min(most, 6);
+    if (N == 1 && p.segments * p.length <= short_product) most = std::min(most, short_tile);
     const int count = (p.pixels + most - 1) / most, small = p.pixels / count, larger = p.pixels % count;
     std::ptrdiff_t at = 0;
     for (int i = 0; i < count; ++i) {

@@ -8,7 +8,7 @@ namespace faceflow::inference::cpu {
 namespace {
 
 // Of a part: those at its beginning need rows that the part before has made as well.
-constexpr std::int32_t rows_at_once = 8;
+constexpr std::int32_t rows_of_part = 8;
 constexpr std::size_t most_links = 16;
 
 class row_stream final : public bound_step {
@@ -20,13 +20,13 @@ public:
         }
     }
 
-    std::int32_t parts() const override { return (links_.back()->rows() + rows_at_once - 1) / rows_at_once; }
+    std::int32_t parts() const override { return (links_.back()->rows() + rows_of_part - 1) / rows_of_part; }
     std::size_t scratch() const override { return scratch_; }
 
     void run(std::int32_t picture, std::int32_t from, std::int32_t to, float* scratch) const override {
-        const std::int32_t end = std::min(to * rows_at_once, links_.back()->rows());
+        const std::int32_t end = std::min(to * rows_of_part, links_.back()->rows());
         std::int32_t next[most_links];
-        std::int32_t first = from * rows_at_once;
+        std::int32_t first = from * rows_of_part;
         for (std::size_t i = links_.size(); i-- > 0;) {
             next[i] = first;
             first = links_[i]->needs(first).from;
