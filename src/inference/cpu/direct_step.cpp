@@ -127,7 +127,7 @@ private:
 
 class packed_direct final : public packed_step {
 public:
-    explicit packed_direct(direct d) : d_(std::move(d)) {
+    explicit packed_direct(const direct& d) : d_(d) {
         if (d_.c.x >= 0) maps_read = {d_.c.x};
         if (d_.c.joined >= 0) maps_read.push_back(d_.c.joined);
         maps_written = {d_.c.y};

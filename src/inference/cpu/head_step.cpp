@@ -26,7 +26,7 @@ public:
     }
 
     std::int32_t parts() const override { return (cells_ + at_once - 1) / at_once; }
-    std::size_t scratch() const override { return static_cast<std::size_t>(at_once * product_.stored); }
+    std::size_t scratch() const override { return std::size_t{at_once} * static_cast<std::size_t>(product_.stored); }
 
     void run(std::int32_t picture, std::int32_t from, std::int32_t to, float* scratch) const override {
         product now = product_;

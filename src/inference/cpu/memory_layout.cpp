@@ -56,7 +56,8 @@ result<memory_layout> memory_layout::make(const prepared_network& of, std::int32
 bool memory_layout::measure(const prepared_network& of) {
     constexpr std::int64_t most_floats = std::int64_t{1} << 31;
     const plan& p = of.of();
-    bool small = std::int64_t{3} * input_.height * input_.width < most_floats;
+    if (std::int64_t{3} * input_.height * input_.width >= most_floats) return false;
+    bool small = true;
     std::int64_t longest_row = 0;
     for (const plan_map& m : of.maps()) {
         const plan::extent e = p.size_of(m, input_.height, input_.width);

@@ -37,7 +37,7 @@ packed_product pack_product(weight_store& to, const plain_product& from, std::in
     packed.widest = widest;
     packed.act = from.act;
     const std::int32_t vectors = (from.outputs + lanes - 1) / lanes, inputs = from.segments * from.length;
-    const auto filled_up = static_cast<std::size_t>(vectors * lanes);
+    const auto filled_up = static_cast<std::size_t>(vectors) * static_cast<std::size_t>(lanes);
     const auto there = to.add(filled_up * static_cast<std::size_t>(inputs));
     packed.weights = there.offset;
     auto next = there.at.begin();
@@ -74,7 +74,7 @@ plain_product product_of(const plan& p, const plan_convolution& c) {
 
 packed_depthwise pack_depthwise(weight_store& to, const plan& p, const plan_convolution& c) {
     const std::int32_t stored = stored_channels(c.inputs);
-    const auto there = to.add(static_cast<std::size_t>(9 * stored));
+    const auto there = to.add(std::size_t{9} * static_cast<std::size_t>(stored));
     const auto weights = p.at(c.depthwise_weights);
     for (std::int32_t i = 0; i < 9; ++i)
         std::copy_n(weights.begin() + i * c.inputs, c.inputs, there.at.begin() + i * stored);

@@ -37,8 +37,10 @@ public:
         product_.input_step = x_.stored;
         product_.out_step = y_.stored;
         product_.stored = channels_to_store(y_, p.c.into, p.c.outputs);
-        const std::int32_t width = y_.size.width, row_bytes = width * x_.stored * 4;
-        rows_ = std::max({1, buffer_bytes / row_bytes, (least_pixels + width - 1) / width});
+        const std::int32_t width = y_.size.width;
+        const std::int64_t rows = buffer_bytes / (std::int64_t{4} * width * x_.stored);
+        rows_ =
+            std::max(static_cast<std::int32_t>(std::max<std::int64_t>(rows, 1)), (least_pixels + width - 1) / width);
         rows_ = x_.whole() && y_.whole() ? std::min(rows_, y_.size.height) : 1;
     }
 
@@ -117,7 +119,7 @@ private:
 
 class packed_pointwise final : public packed_step {
 public:
-    explicit packed_pointwise(pointwise p) : p_(std::move(p)) {
+    explicit packed_pointwise(const pointwise& p) : p_(p) {
         maps_read = {p_.c.x};
         if (p_.c.joined >= 0) maps_read.push_back(p_.c.joined);
         maps_written = {p_.c.y};

@@ -7,15 +7,19 @@
 namespace faceflow::inference::cpu {
 namespace {
 
+constexpr std::int32_t most_together = 256;  // outputs
+
 // A step, and those that follow and can go with it; moves `at` behind the last.
 std::unique_ptr<packed_step> pack_convolution(const packing& with, const plan_convolution& c, std::size_t& at) {
     const std::vector<plan_step>& steps = with.of.steps;
     ++at;
     if (!fits_winograd(c)) return c.kernel == 3 || c.x < 0 ? pack_direct(with, c) : pack_pointwise(with, c);
     std::vector<const plan_convolution*> together{&c};
-    for (; at < steps.size(); ++at) {
+    for (std::int32_t outputs = c.outputs; at < steps.size(); ++at) {
         const auto* const next = std::get_if<plan_convolution>(&steps[at]);
         if (next == nullptr || next->x != c.x || !fits_winograd(*next)) break;
+        outputs += next->outputs;
+        if (outputs > most_together) break;
         together.push_back(next);
     }
     return pack_winograd(with, together);

@@ -38,8 +38,8 @@ public:
           zeros_(places.zeros),
           columns_((x_.size.width + side - 1) / side),
           tiles_(columns_ * ((x_.size.height + side - 1) / side)) {
-        const std::int32_t each = planes * 4 * (x_.stored + w.outputs);
-        const std::int32_t most = std::clamp(plane_bytes / each, 1, most_tiles);
+        const std::int64_t each = std::int64_t{4} * planes * (x_.stored + w.outputs);
+        const auto most = static_cast<std::int32_t>(std::clamp<std::int64_t>(plane_bytes / each, 1, most_tiles));
         parts_ = (tiles_ + most - 1) / most;
         at_once_ = (tiles_ + parts_ - 1) / parts_;
         for (const packed_product& p : w.of) {
@@ -63,8 +63,8 @@ public:
 
     std::int32_t parts() const override { return parts_; }
     std::size_t scratch() const override {
-        return static_cast<std::size_t>(planes) *
-               static_cast<std::size_t>(at_once_ * (x_.stored + w_.outputs) + x_.stored);
+        const auto tiles = static_cast<std::size_t>(at_once_), channels = static_cast<std::size_t>(x_.stored);
+        return planes * (tiles * (channels + static_cast<std::size_t>(w_.outputs)) + channels);
     }
 
     void run(std::int32_t /*picture*/, std::int32_t from, std::int32_t to, float* scratch) const override {
