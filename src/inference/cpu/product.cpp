@@ -99,7 +99,7 @@ HWY_INLINE void add_joined(const product& p, std::ptrdiff_t first, int channel, 
     FACEFLOW_UNROLL
     for (int n = 0; n < N; ++n) {
         const int c = channel + n * lanes, left = p.joined.channels - c;
-        if (left <= 0) break;
+        if (left <= 0) continue;
         const float* const from = p.joined.data + first * p.joined.step + c;
         if (left >= lanes) {
             FACEFLOW_UNROLL
@@ -139,7 +139,7 @@ HWY_INLINE void store(const product& p, std::ptrdiff_t first, int channel, const
     FACEFLOW_UNROLL
     for (int n = 0; n < N; ++n) {
         const int c = channel + n * lanes, left = p.stored - c;
-        if (left <= 0) break;
+        if (left <= 0) continue;
         float* const to = p.out + first * p.out_step + c;
         if (left >= lanes) {
             FACEFLOW_UNROLL

@@ -90,12 +90,12 @@ void winograd_out(const winograd_result& r) {
         const int left = r.stored - c;
         FACEFLOW_UNROLL
         for (int y = 0; y < 4; ++y) {
-            if (y >= r.height) break;
+            if (y >= r.height) continue;
             vf o[4];
             transform_out(rows[y], o);
             FACEFLOW_UNROLL
             for (int x = 0; x < 4; ++x) {
-                if (x >= r.width) break;
+                if (x >= r.width) continue;
                 const vf v = activate(r, hn::Add(o[x], bias), c);
                 float* const to = r.out + y * r.row_step + x * r.step + c;
                 if (left >= lanes) {
