@@ -14,7 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 using inference::binding_request;
 using inference::bound_network;
-using inference::network;
 
 class cpu_bindings : public testing::TestWithParam<std::string> {
 protected:
@@ -68,7 +67,7 @@ protected:
     const std::vector<inference::network_output> outputs_ = flow::mesh_outputs();
     std::unique_ptr<device> on_;
     std::unique_ptr<stream> stream_;
-    std::shared_ptr<network> mesh_network_;
+    std::shared_ptr<inference::network> mesh_network_;
 };
 
 TEST_P(cpu_bindings, run_some_of_their_pictures_and_leave_the_others) {
