@@ -19,7 +19,6 @@ using test::host_network;
 using test::instruction_sets;
 using test::mesh_subject;
 using test::missing;
-using test::plan_of;
 using test::relative_error;
 using test::retinaface_subject;
 using test::subject;
@@ -65,7 +64,7 @@ protected:
 
     static void run_and_compare(const subject& s) {
         if (missing(s)) GTEST_SKIP() << s.model << " is absent: run tools/setup.sh";
-        host_network n(plan_of(s), s.height, s.width, 1, host_network::maps::kept);
+        host_network n(test::plan_of(s), s.height, s.width, 1, host_network::maps::kept);
         const std::vector<float> rgb = crop(0, s.height, s.width);
         show(n, 0, rgb);
         n.run(0, 1);
@@ -77,8 +76,8 @@ protected:
     // Three pictures at once; each by itself, its steps' parts from the last to the first; with maps that are whole.
     static void expect_same_bits(const subject& s) {
         if (missing(s)) GTEST_SKIP() << s.model << " is absent: run tools/setup.sh";
-        host_network three(plan_of(s), s.height, s.width, 3), one(plan_of(s), s.height, s.width, 1),
-            whole(plan_of(s), s.height, s.width, 1, host_network::maps::kept);
+        host_network three(test::plan_of(s), s.height, s.width, 3), one(test::plan_of(s), s.height, s.width, 1),
+            whole(test::plan_of(s), s.height, s.width, 1, host_network::maps::kept);
         for (int i = 0; i < 3; ++i)
             show(three, i, crop(i, s.height, s.width));
         three.run(0, 3);
@@ -122,7 +121,7 @@ TEST_P(cpu_networks, retinaface_is_the_same_in_any_batch) {
 TEST_P(cpu_networks, landmarks_are_within_a_thousandth_of_a_pixel) {
     const subject s = mesh_subject();
     if (missing(s)) GTEST_SKIP() << s.model << " is absent: run tools/setup.sh";
-    host_network n(plan_of(s), s.height, s.width, 1);
+    host_network n(test::plan_of(s), s.height, s.width, 1);
     graph_reference r(s);
     double worst = 0, worst_depth = 0;
     for (int i = 0; i < 3; ++i) {
