@@ -214,8 +214,9 @@ void add(const subject& s) {
         ->UseManualTime()
         ->Unit(benchmark::kMicrosecond);
     const auto own = std::make_shared<own_network>(s);
-    for (std::size_t i = 0; i < own->network().steps().size(); ++i) {
-        const auto& step = *own->network().steps()[i];
+    // Steps that pass rows on to each other are one layer, by the name of the last's map.
+    for (std::size_t i = 0; i < own->binding().steps().size(); ++i) {
+        const auto& step = *own->network().steps()[own->binding().last_of(i)];
         const std::string map = step.maps_written.empty()
                                     ? std::string("numbers")
                                     : own->network().maps()[static_cast<std::size_t>(step.maps_written.front())].name;

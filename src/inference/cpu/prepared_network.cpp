@@ -94,7 +94,8 @@ prepared_binding::prepared_binding(std::shared_ptr<const prepared_network> of, c
     : of_(std::move(of)),
       places_(layout.in(memory, input)) {
     std::vector<std::unique_ptr<row_step>> links;
-    for (const auto& s : of_->steps()) {
+    for (std::size_t i = 0; i < of_->steps().size(); ++i) {
+        const auto& s = of_->steps()[i];
         auto bound = s->bind(places_, of_->weights());
         const bool passes_on = s->by_rows && !places_.map(s->maps_written.front()).whole();
         if (passes_on || !links.empty()) {
@@ -104,6 +105,7 @@ prepared_binding::prepared_binding(std::shared_ptr<const prepared_network> of, c
         }
         scratch_ = std::max(scratch_, bound->scratch());
         steps_.push_back(std::move(bound));
+        last_of_.push_back(i);
     }
 }
 

@@ -96,11 +96,14 @@ public:
 
     [[nodiscard]] const tensor_places& places() const noexcept { return places_; }
     [[nodiscard]] const std::vector<std::unique_ptr<bound_step>>& steps() const noexcept { return steps_; }
+    // Which of the network's steps is the last that steps()[i] does.
+    [[nodiscard]] std::size_t last_of(std::size_t i) const { return last_of_[i]; }
 
 private:
     const std::shared_ptr<const prepared_network> of_;
     const tensor_places places_;
     std::vector<std::unique_ptr<bound_step>> steps_;
+    std::vector<std::size_t> last_of_;
     std::size_t scratch_ = 0;
 };
 

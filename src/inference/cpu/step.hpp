@@ -48,7 +48,7 @@ struct tensor_places {
 // What a step cannot do without, for one picture.
 struct step_cost {
     double operations = 0;  // multiplications and additions, two to a weight
-    double bytes = 0;       // of tensors and weights, each once
+    double bytes = 0;       // of tensors and weights, each once where it is read and where it is written
 };
 
 // A step with its addresses. Its work has parts that touch different outputs: they may run in any order, or at the same time with
