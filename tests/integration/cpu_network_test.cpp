@@ -143,6 +143,28 @@ TEST_P(cpu_networks, landmarks_are_within_a_thousandth_of_a_pixel) {
     EXPECT_LE(worst_depth, 1e-3);
 }
 
+// Sums in the same order, each product and addition rounded once.
+TEST(cpu_instruction_sets, that_fuse_multiplications_and_additions_compute_the_same_bytes) {
+    const auto sets = instruction_sets();
+    const auto has = [&](std::int64_t one) { return std::find(sets.begin(), sets.end(), one) != sets.end(); };
+    if (!has(HWY_AVX2) || !has(HWY_AVX3)) GTEST_SKIP() << "this machine has not both AVX2 and AVX-512";
+    for (const subject& s : {mesh_subject(), blazeface_subject(), retinaface_subject()}) {
+        if (missing(s)) continue;
+        std::vector<std::vector<float>> results[2];
+        const std::vector<float> rgb = crop(0, s.height, s.width);
+        for (const bool wide : {false, true}) {
+            hwy::SetSupportedTargetsForTest(wide ? HWY_AVX3 : HWY_AVX2);
+            host_network n(test::plan_of(s), s.height, s.width, 1);
+            n.set_input(0, rgb);
+            n.run(0, 1);
+            for (int v = 0; v < static_cast<int>(n.plan().vectors.size()); ++v)
+                results[wide ? 1 : 0].push_back(n.vector(v, 0));
+        }
+        hwy::SetSupportedTargetsForTest(0);
+        EXPECT_EQ(results[0], results[1]) << s.name;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(kernels, cpu_networks, testing::ValuesIn(instruction_sets()),
                          [](const auto& i) { return std::string(hwy::TargetName(i.param)); });
 
