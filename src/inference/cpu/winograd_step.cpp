@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int32_t side = 4, patch = 6, planes = patch * patch;
 // Planes on both sides of the products stay in the second cache, beside some of the weights.
-constexpr std::int32_t plane_bytes = 400 * 1024, most_tiles = 48;
+constexpr std::int32_t plane_bytes = 448 * 1024, most_tiles = 48;
 // Fewer channels than these leave vectors, or the way there and back, for nothing.
 constexpr std::int32_t least_channels = 16;
 
