@@ -3,7 +3,7 @@
 #
 #   bench/run.sh [--no-tools | PART...]
 #
-# Parts, all unless some are named: end_to_end kernels memory compare recovery tools handoff. The last two install other tools through
+# Parts, all unless some are named: end_to_end kernels cpu_engine memory compare recovery tools handoff. The last two install other tools through
 # apt; --no-tools leaves both out. compare also draws docs/images/compare.svg.
 #
 # BUILD names the build folder (build/release); what is not built there yet is built. RESULTS names another folder for all of
@@ -14,10 +14,10 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 build=${BUILD:-build/release}
 results=bench/results
-all=(end_to_end kernels memory compare recovery tools handoff)
+all=(end_to_end kernels cpu_engine memory compare recovery tools handoff)
 parts=("$@")
 ((${#parts[@]})) || parts=("${all[@]}")
-[[ ${parts[0]} != --no-tools ]] || parts=(end_to_end kernels memory compare recovery "${parts[@]:1}")
+[[ ${parts[0]} != --no-tools ]] || parts=(end_to_end kernels cpu_engine memory compare recovery "${parts[@]:1}")
 for part in "${parts[@]}"; do
     [[ " ${all[*]} " == *" $part "* ]] || { echo "bench: unknown part $part; there are: ${all[*]}" >&2; exit 2; }
 done
@@ -27,7 +27,7 @@ if [[ ! -e $build/CMakeCache.txt ]]; then
     [[ $build == build/release ]] || { echo "bench: $build is not configured" >&2; exit 1; }
     cmake --preset release
 fi
-cmake --build "$build" --target faceflow_bench_end_to_end faceflow_bench_kernels faceflow_bench_memory faceflow_bench_recovery faceflow_cli -j"$(nproc)"
+cmake --build "$build" --target faceflow_bench_cpu_engine faceflow_bench_end_to_end faceflow_bench_kernels faceflow_bench_memory faceflow_bench_recovery faceflow_cli -j"$(nproc)"
 
 end_to_end() {
     echo "bench: a whole run and its parts"
@@ -44,6 +44,11 @@ benchmark() {
 kernels() {
     echo "bench: kernels"
     benchmark faceflow_bench_kernels kernels
+}
+
+cpu_engine() {
+    echo "bench: the CPU's own kernels beside ONNX Runtime"
+    "$build/faceflow_bench_cpu_engine" --benchmark_min_time=1 | tee "$results/cpu_engine.txt"
 }
 
 memory() {

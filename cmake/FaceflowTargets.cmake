@@ -34,6 +34,10 @@ function(faceflow_add_library)
     # For the one file that needs it: a compiler cache then serves every checkout.
     set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/catalogue.cpp
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    # Highway includes these again for every instruction set: none shares a compilation with another.
+    foreach(kernels numbers product rows winograd)
+        set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/cpu/${kernels}.cpp PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
+    endforeach()
     # What dlsym finds there is called by types of our own for another's structs.
     set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/telemetry/nvml.cpp
                  APPEND PROPERTY COMPILE_OPTIONS $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function>)

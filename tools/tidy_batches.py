@@ -12,7 +12,8 @@ import re
 import shlex
 import sys
 
-MAIN = re.compile(r"^int main\(", re.MULTILINE)
+# Sources of which no two are in one program: those with a main, and those that Highway includes for every instruction set.
+ALONE = re.compile(r"^int main\(|^#define HWY_TARGET_INCLUDE", re.MULTILINE)
 DROPPED = {"-o": 2, "-c": 2, "-MT": 2, "-MF": 2, "-MD": 1}  # of a command, with how many words
 
 
@@ -31,13 +32,13 @@ def flags_of(command):
 
 def main(commands, folder, size):
     wanted = {pathlib.Path(line.strip()).resolve() for line in sys.stdin}
-    alike = {}  # (folder of the compiler, flags, the program of a source with a main) -> sources
+    alike = {}  # (folder of the compiler, flags, a source that is alone) -> sources
     for entry in json.loads(pathlib.Path(commands).read_text()):
         source = pathlib.Path(entry["file"]).resolve()
         if source in wanted:  # once, though several targets may have it
             wanted.remove(source)
-            program = source if MAIN.search(source.read_text()) else None  # two of them are in no one program
-            alike.setdefault((entry["directory"], flags_of(entry["command"]), program), []).append(source)
+            alone = source if ALONE.search(source.read_text()) else None
+            alike.setdefault((entry["directory"], flags_of(entry["command"]), alone), []).append(source)
     folder = pathlib.Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     entries = []

@@ -46,7 +46,8 @@ struct options {
     std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes
 
     // What runs models on CUDA devices: native (faceflow's own kernels, which need the driver alone), or ONNX Runtime with its CUDA
-    // (cuda) or TensorRT (tensorrt) provider, where those are installed. auto: native, but cuda for fp32 and tf32.
+    // (cuda) or TensorRT (tensorrt) provider, where those are installed. auto: native, but cuda for fp32 and tf32. On CPUs: native
+    // (faceflow's own kernels, in fp32), or else ONNX Runtime, which auto is.
     std::string inference = "auto";
     // Of models on CUDA devices. fp16: products of halves with sums in single precision, on tensor cores (native), or what TensorRT
     // makes of it; fp32; tf32: products with 10 bits behind the point. auto: fp16 for native, else fp32.

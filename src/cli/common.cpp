@@ -114,13 +114,15 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->type_name("BYTES")
         ->capture_default_str()
         ->group(engine);
-    one_of(*app.add_option(
-                   "--inference", o.inference,
-                   "what runs models on CUDA: kernels of faceflow's own (native), or ONNX Runtime with its CUDA or "
-                   "TensorRT provider, where those are installed; auto: native, but for fp32 and tf32")
-                ->capture_default_str()
-                ->group(engine),
-           {"auto", "native", "cuda", "tensorrt"});
+    one_of(
+        *app.add_option(
+                "--inference", o.inference,
+                "what runs models on CUDA: kernels of faceflow's own (native), or ONNX Runtime with its CUDA or "
+                "TensorRT provider, where those are installed; auto: native, but for fp32 and tf32. On the CPU native "
+                "is faceflow's own kernels, and auto ONNX Runtime")
+             ->capture_default_str()
+             ->group(engine),
+        {"auto", "native", "cuda", "tensorrt"});
     one_of(
         *app.add_option("--precision", o.precision,
                         "what models compute in on CUDA; auto: fp16 with sums in fp32 (native), else fp32; TensorRT's "

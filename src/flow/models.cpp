@@ -88,8 +88,7 @@ result<std::shared_ptr<inference::network>> load(const found_model& model, const
                                                  const inference::picture_form& form, const shape& input,
                                                  const std::vector<network_output>& outputs) {
     const options& o = with.chosen;
-    if (!with.on.computes_on_host() && o.inference == "native")
-        return inference::make_native_network(with.on, model.file.path, model.file.sha256);
+    if (o.inference == "native") return inference::make_native_network(with.on, model.file.path, model.file.sha256);
     auto runtime = with.runtime();
     if (!runtime) return tl::unexpected(std::move(runtime.error()));
     if (!with.on.computes_on_host()) {
@@ -141,6 +140,16 @@ result<void> load_mesh(model_set& m, const loading& with) {
     return {};
 }
 
+// auto stays as it is, and is ONNX Runtime.
+result<void> choose_on_host(options& o) {
+    if (o.inference != "native") return {};
+    if (o.precision == "auto") o.precision = "fp32";
+    if (o.precision == "fp32") return {};
+    return fail(errc::invalid_argument,
+                fmt::format("faceflow's own kernels for CPUs compute in fp32: --precision {} is for CUDA devices",
+                            o.precision));
+}
+
 }  // namespace
 
 std::vector<network_output> mesh_outputs() {
@@ -149,7 +158,7 @@ std::vector<network_output> mesh_outputs() {
 
 inference::picture_form crop_form(const options& chosen) noexcept {
     inference::picture_form form;
-    if (chosen.inference == "native") form.format = vision::tensor_format::packed_half;
+    if (chosen.inference == "native" && chosen.precision == "fp16") form.format = vision::tensor_format::packed_half;
     return form;
 }
 
@@ -220,7 +229,7 @@ result<model_set> load_models(const options& o, const inference::model_store& st
 }
 
 result<void> choose_inference(options& o, bool on_host) {
-    if (on_host) return {};
+    if (on_host) return choose_on_host(o);
     const bool single = o.precision == "fp32" || o.precision == "tf32";
     if (o.inference == "auto") o.inference = single ? "cuda" : "native";
     if (o.inference == "native" && single) {

@@ -44,7 +44,7 @@ struct model_set {
 // Of the attention mesh.
 [[nodiscard]] std::vector<inference::network_output> mesh_outputs();
 
-// How the mesh model wants its crops, wherever they are made.
+// How the mesh model wants its crops, wherever they are made; after choose_inference.
 [[nodiscard]] inference::picture_form crop_form(const options& chosen) noexcept;
 
 // Which of the two a process needs.
@@ -55,14 +55,14 @@ struct model_parts {
 // ONNX Runtime, started when it is first asked for: kernels of our own need none.
 using runtime_maker = std::function<result<std::shared_ptr<inference::runtime>>()>;
 
-// Loads what the options ask for, for `on`, and checks that shapes are those of the models that faceflow can decode. On a CUDA
-// device options::inference says who runs them, and is not "auto" (choose_inference).
+// Loads what the options ask for, for `on`, and checks that shapes are those of the models that faceflow can decode.
+// options::inference says who runs them: on a CUDA device it is not "auto" (choose_inference), on a host it is native or ONNX Runtime.
 [[nodiscard]] result<model_set> load_models(const options& o, const inference::model_store& store, device& on,
                                             const runtime_maker& runtime, inference::threading how,
                                             model_parts parts = {});
 
-// Unless models run on a host, puts who is to run them in place of "auto", and what they compute in. errc::invalid_argument where the
-// two do not go together.
+// Puts who is to run models in place of "auto", and what they compute in; on a host, where auto is ONNX Runtime in fp32, for "native"
+// alone. errc::invalid_argument where the two do not go together.
 [[nodiscard]] result<void> choose_inference(options& o, bool on_host);
 
 }  // namespace faceflow::flow

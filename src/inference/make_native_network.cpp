@@ -1,17 +1,19 @@
 #include "inference/network.hpp"
+
+#include "inference/cpu/cpu_network.hpp"
 #ifdef FACEFLOW_CUDA
 #include "inference/cuda/native_network.hpp"
 #endif
 
 namespace faceflow::inference {
 
-result<std::shared_ptr<network>> make_native_network([[maybe_unused]] device& on,
-                                                     [[maybe_unused]] const std::filesystem::path& model,
-                                                     [[maybe_unused]] std::string_view model_sha256) {
+result<std::shared_ptr<network>> make_native_network(device& on, const std::filesystem::path& model,
+                                                     std::string_view model_sha256) {
+    if (on.computes_on_host()) return make_cpu_network(model, model_sha256);
 #ifdef FACEFLOW_CUDA
     if (on.kind() == device_kind::cuda) return make_cuda_network(on, model, model_sha256);
 #endif
-    return fail(errc::unsupported, "faceflow's own kernels are for CUDA devices");
+    return fail(errc::unsupported, "this build has no kernels for a CUDA device");
 }
 
 }  // namespace faceflow::inference

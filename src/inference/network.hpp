@@ -70,8 +70,9 @@ public:
     [[nodiscard]] virtual std::vector<std::filesystem::path> engine_folders() const { return {}; }
 };
 
-// The network on kernels of our own, by the plan beside the model, with its weights in the memory of a CUDA device. Waits until
-// they are there. errc::unsupported where that cannot be: no plan, a step that no kernel fits, a build without CUDA.
+// The network on kernels of our own, by the plan beside the model. Its weights lie in the memory of a CUDA device, which is waited for,
+// or where kernels are host functions in that of the process. errc::unsupported where that cannot be: no plan, a step that no
+// kernel fits, a build without CUDA.
 [[nodiscard]] result<std::shared_ptr<network>> make_native_network(device& on, const std::filesystem::path& model,
                                                                    std::string_view model_sha256);
 

@@ -90,6 +90,7 @@ public:
     }
 
     inference::plan& made() { return made_; }
+    [[nodiscard]] const inference::plan& made() const { return made_; }
 
 private:
     inference::plan made_;

@@ -127,12 +127,22 @@ struct inference_choice {
     bool operator==(const inference_choice&) const = default;
 };
 
-result<inference_choice> chosen_on_gpu(const inference_choice& wanted) {
+result<inference_choice> chosen(const inference_choice& wanted, bool on_host) {
     options o;
     o.inference = wanted.inference;
     o.precision = wanted.precision;
-    if (auto r = flow::choose_inference(o, false); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = flow::choose_inference(o, on_host); !r) return tl::unexpected(std::move(r.error()));
     return inference_choice{o.inference, o.precision};
+}
+result<inference_choice> chosen_on_gpu(const inference_choice& wanted) {
+    return chosen(wanted, false);
+}
+
+TEST(inference_choice, on_a_host_is_onnx_runtime_unless_kernels_of_our_own_are_asked_for) {
+    EXPECT_EQ(chosen({"auto", "auto"}, true).value(), (inference_choice{"auto", "auto"}));
+    EXPECT_EQ(chosen({"native", "auto"}, true).value(), (inference_choice{"native", "fp32"}));
+    for (const char* precision : {"fp16", "tf32"})
+        EXPECT_EQ(chosen({"native", precision}, true).error().code, errc::invalid_argument) << precision;
 }
 
 TEST(inference_choice, on_a_gpu_is_kernels_of_our_own_unless_single_precision_is_asked_for) {

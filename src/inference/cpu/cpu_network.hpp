@@ -1,0 +1,22 @@
+// A network of our own kernels on the CPU (prepared_network.hpp), as flows use it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include "device/device.hpp"
+#include "faceflow/result.hpp"
+#include "inference/network.hpp"
+#include "inference/plan.hpp"
+
+namespace faceflow::inference {
+
+// By the plan beside the model; for devices whose kernels are host functions. Weights are the host's memory, what a binding needs comes
+// from the device's pool. errc::unsupported without a plan; errc::corrupt.
+[[nodiscard]] result<std::shared_ptr<network>> make_cpu_network(const std::filesystem::path& model,
+                                                                std::string_view model_sha256);
+// By a plan that parse_plan has checked.
+[[nodiscard]] std::shared_ptr<network> make_cpu_network(plan of);
+
+}  // namespace faceflow::inference

@@ -1,0 +1,13 @@
+// Each file of kernels puts its own into a set, for the best instruction set that this CPU has.
+#pragma once
+
+#include "inference/cpu/kernels.hpp"
+
+namespace faceflow::inference::cpu {
+
+void add_product(kernel_set& to);
+void add_rows(kernel_set& to);
+void add_winograd(kernel_set& to);
+void add_numbers(kernel_set& to);
+
+}  // namespace faceflow::inference::cpu

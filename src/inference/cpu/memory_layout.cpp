@@ -1,0 +1,166 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "inference/cpu/prepared_network.hpp"
+
+namespace faceflow::inference::cpu {
+namespace {
+
+constexpr std::size_t least_streamed = 768 * 1024;  // bytes
+constexpr std::int32_t most_streamed = 8;           // maps in a row
+
+std::size_t filled_up(std::size_t floats) {
+    return (floats + channel_step - 1) / channel_step * channel_step;
+}
+
+// Of the plan's vectors, those that a head fills cell by cell are so many cells long: the map whose cells they are, or -1.
+std::vector<tensor_index> maps_of_vectors(const plan& p) {
+    std::vector<tensor_index> maps(p.vectors.size(), -1);
+    for (const plan_step& s : p.steps) {
+        if (const auto* head = std::get_if<plan_head>(&s))
+            for (const plan_head::part& part : head->parts)
+                maps[static_cast<std::size_t>(part.y)] = head->x;
+    }
+    return maps;
+}
+
+}  // namespace
+
+result<memory_layout> memory_layout::make(const prepared_network& of, std::int32_t height, std::int32_t width,
+                                          std::int32_t most, maps how) {
+    const plan_input& in = of.of().input;
+    const bool fits = in.height > 0 ? height == in.height && width == in.width
+                                    : height > 0 && width > 0 && height % in.multiple == 0 && width % in.multiple == 0;
+    if (!fits || most < 1) {
+        return fail(errc::invalid_argument,
+                    fmt::format("{} pictures of {} x {} for a network that takes {}", most, width, height,
+                                in.height > 0 ? fmt::format("{} x {}", in.width, in.height)
+                                              : fmt::format("multiples of {}", in.multiple)));
+    }
+    memory_layout made;
+    made.input_ = {height, width};
+    made.most_ = most;
+    if (!made.measure(of)) {
+        return fail(errc::invalid_argument, fmt::format("{} pictures of {} x {} are too much for one go; take fewer "
+                                                        "at a time",
+                                                        most, width, height));
+    }
+    if (how == maps::shared) made.choose_streams(of);
+    made.place_maps(of, how);
+    return made;
+}
+
+// Vectors and zeros first, then maps. False where that is too much to count.
+bool memory_layout::measure(const prepared_network& of) {
+    constexpr std::int64_t most_floats = std::int64_t{1} << 31;
+    const plan& p = of.of();
+    if (std::int64_t{3} * input_.height * input_.width >= most_floats) return false;
+    bool small = true;
+    std::int64_t longest_row = 0;
+    for (const plan_map& m : of.maps()) {
+        const plan::extent e = p.size_of(m, input_.height, input_.width);
+        const std::int32_t stored = stored_channels(m.channels);
+        const std::int64_t row = std::int64_t{e.width} * stored;
+        small = small && row * e.height < most_floats;
+        longest_row = std::max(longest_row, row);
+        sizes_.push_back({nullptr, e, m.channels, stored, e.height});
+        maps_.push_back({0, static_cast<std::size_t>(row) * static_cast<std::size_t>(e.height), 0, 0});
+    }
+    zeros_ = 0;
+    floats_ = filled_up(static_cast<std::size_t>(longest_row));
+    const std::vector<tensor_index> cells = maps_of_vectors(p);
+    for (std::size_t i = 0; i < p.vectors.size(); ++i) {
+        std::int64_t length = p.vectors[i].length;
+        if (cells[i] >= 0) {
+            const plan::extent e = sizes_[static_cast<std::size_t>(cells[i])].size;
+            length *= std::int64_t{e.height} * e.width;
+        }
+        small = small && length < most_floats;
+        lengths_.push_back(static_cast<std::int32_t>(length));
+        vectors_.push_back(floats_);
+        floats_ += filled_up(static_cast<std::size_t>(length) * static_cast<std::size_t>(most_));
+    }
+    return small;
+}
+
+// Maps that would leave the second cache before they are read.
+void memory_layout::choose_streams(const prepared_network& of) {
+    std::int32_t links = 0, last = -1;
+    for (std::size_t i = 0; i < sizes_.size(); ++i) {
+        const std::int32_t step = of.streams(static_cast<tensor_index>(i));
+        tensor_places::map_place& m = sizes_[i];
+        if (step < 0 || maps_[i].floats * sizeof(float) < least_streamed || m.size.height < 2 * streamed_rows) continue;
+        links = step == last + 1 ? links + 1 : 1;
+        last = step;
+        if (links >= most_streamed) {
+            links = 0;
+            continue;
+        }
+        m.kept = streamed_rows;
+        maps_[i].floats = static_cast<std::size_t>(m.row_step()) * streamed_rows;
+    }
+}
+
+// First fit, in the order of their beginnings.
+void memory_layout::place_maps(const prepared_network& of, maps how) {
+    const auto end = static_cast<std::int32_t>(of.steps().size());
+    for (area& a : maps_)
+        a.first = end;
+    // Steps that pass rows on run at the same time.
+    std::vector<std::int32_t> begins(of.steps().size()), ends(of.steps().size());
+    for (std::size_t i = 0; i < begins.size(); ++i)
+        begins[i] = i > 0 && passes_on(of, i - 1) ? begins[i - 1] : static_cast<std::int32_t>(i);
+    for (std::size_t i = ends.size(); i-- > 0;)
+        ends[i] = passes_on(of, i) ? ends[i + 1] : static_cast<std::int32_t>(i);
+    for (std::size_t i = 0; i < begins.size(); ++i) {
+        const packed_step& s = *of.steps()[i];
+        for (const auto* list : {&s.maps_written, &s.maps_read}) {
+            for (const tensor_index m : *list) {
+                area& a = maps_[static_cast<std::size_t>(m)];
+                a.first = std::min(a.first, begins[i]);
+                a.last = how == maps::kept ? end : ends[i];
+            }
+        }
+    }
+    std::vector<area*> order;
+    for (area& a : maps_)
+        order.push_back(&a);
+    std::stable_sort(order.begin(), order.end(), [](const area* a, const area* b) { return a->first < b->first; });
+    const std::size_t begin = floats_;
+    std::vector<const area*> placed;
+    for (area* a : order) {
+        std::vector<std::pair<std::size_t, std::size_t>> busy;
+        for (const area* other : placed)
+            if (other->last >= a->first) busy.emplace_back(other->at, other->at + other->floats);
+        std::sort(busy.begin(), busy.end());
+        a->at = begin;
+        for (const auto& [from, to] : busy) {
+            if (from >= a->at + a->floats) break;
+            a->at = std::max(a->at, to);
+        }
+        floats_ = std::max(floats_, a->at + a->floats);
+        placed.push_back(a);
+    }
+}
+
+bool memory_layout::passes_on(const prepared_network& of, std::size_t step) const {
+    const packed_step& s = *of.steps()[step];
+    return s.by_rows && !sizes_[static_cast<std::size_t>(s.maps_written.front())].whole();
+}
+
+tensor_places memory_layout::in(float* memory, const float* input) const {
+    tensor_places places;
+    places.maps = sizes_;
+    for (std::size_t i = 0; i < maps_.size(); ++i)
+        places.maps[i].data = memory + maps_[i].at;
+    for (std::size_t i = 0; i < vectors_.size(); ++i)
+        places.vectors.push_back({memory + vectors_[i], lengths_[i]});
+    places.input = input;
+    places.input_size = input_;
+    places.zeros = memory + zeros_;
+    return places;
+}
+
+}  // namespace faceflow::inference::cpu

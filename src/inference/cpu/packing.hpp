@@ -1,0 +1,70 @@
+// Weights of a plan in the order in which kernels take them.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "inference/cpu/kernels.hpp"
+#include "inference/plan.hpp"
+
+namespace faceflow::inference::cpu {
+
+// Floats on lines of the cache, of which a step keeps where its own begin: the addresses are there once all are added.
+class weight_store {
+public:
+    // So many zeros, to be filled in; `at` is good until the next call.
+    struct place {
+        std::size_t offset;
+        std::span<float> at;
+    };
+    [[nodiscard]] place add(std::size_t count);
+    [[nodiscard]] std::size_t add(std::span<const float> values);
+    [[nodiscard]] const float* at(std::size_t offset) const { return floats() + offset; }
+    [[nodiscard]] std::size_t bytes() const { return lines_.size() * sizeof(line); }
+
+private:
+    struct alignas(64) line {
+        float values[channel_step] = {};
+    };
+    static_assert(sizeof(line) == channel_step * sizeof(float));
+    [[nodiscard]] const float* floats() const { return reinterpret_cast<const float*>(lines_.data()); }
+    std::vector<line> lines_;
+};
+
+// Where the numbers of a product lie in a store, and how many they are.
+struct packed_product {
+    std::size_t weights = 0, bias = 0, slopes = 0;
+    std::int32_t segments = 1, length = 0, outputs = 0, widest = 1;
+    activation_kind act = activation_kind::none;
+
+    // With its numbers, but neither inputs nor outputs.
+    [[nodiscard]] product in(const weight_store& from) const;
+};
+
+struct plain_product {
+    std::span<const float> weights;  // [segments * length][outputs]
+    std::span<const float> bias;     // [outputs]; empty: none
+    std::span<const float> slopes;   // [outputs], with prelu
+    activation_kind act = activation_kind::none;
+    std::int32_t segments = 1, length = 0, outputs = 0;
+};
+
+// In blocks of `widest` vectors of `lanes` (block_vectors()): for each block its outputs of each input. Outputs that fill up the
+// last vector have weights of zero, and no bias.
+[[nodiscard]] packed_product pack_product(weight_store& to, const plain_product& from, std::int32_t lanes,
+                                          std::int32_t widest);
+
+[[nodiscard]] plain_product product_of(const plan& p, const plan_convolution& c);
+
+// A depthwise 3 x 3 with its channels filled up: [9][stored] and [stored].
+struct packed_depthwise {
+    std::size_t weights = 0, bias = 0;
+};
+[[nodiscard]] packed_depthwise pack_depthwise(weight_store& to, const plan& p, const plan_convolution& c);
+
+// The 36 matrices G g G' of a dense 3 x 3 [3][3][inputs][outputs] for Winograd's F(4 x 4, 3 x 3): [36][inputs][outputs].
+[[nodiscard]] std::vector<float> winograd_weights(std::span<const float> weights, std::int32_t inputs,
+                                                  std::int32_t outputs);
+
+}  // namespace faceflow::inference::cpu

@@ -1,0 +1,110 @@
+// A network of kernels on the CPU: what a plan says, in single precision.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "faceflow/result.hpp"
+#include "inference/cpu/step.hpp"
+#include "inference/plan.hpp"
+
+namespace faceflow::inference::cpu {
+
+// A plan with its weights packed for an instruction set; for any number of bindings, of any size. Does not change: any thread.
+class prepared_network {
+public:
+    // A plan that parse_plan has checked.
+    [[nodiscard]] static std::shared_ptr<const prepared_network> make(plan of,
+                                                                      const kernel_set& kernels = best_kernels());
+
+    [[nodiscard]] const plan& of() const noexcept { return of_; }
+    [[nodiscard]] const kernel_set& kernels() const noexcept { return kernels_; }
+    [[nodiscard]] const weight_store& weights() const noexcept { return weights_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<packed_step>>& steps() const noexcept { return steps_; }
+    // The plan's maps, and behind them those that only this engine has.
+    [[nodiscard]] const std::vector<plan_map>& maps() const noexcept { return maps_; }
+    // The step that makes a map row by row for the next step alone, which takes it so; -1 where there is none.
+    [[nodiscard]] std::int32_t streams(tensor_index map) const { return streams_[static_cast<std::size_t>(map)]; }
+
+private:
+    prepared_network(plan of, const kernel_set& kernels);
+    void pack();
+    void find_streams();
+    [[nodiscard]] tensor_index input_map(const packing& with);
+
+    plan of_;
+    kernel_set kernels_;
+    weight_store weights_;
+    std::vector<plan_map> maps_;
+    std::vector<std::unique_ptr<packed_step>> steps_;
+    tensor_index input_map_ = -1;
+    std::vector<std::int32_t> streams_;  // by map
+};
+
+// Where the tensors of up to `most` pictures of one size lie in one piece of memory: maps, of which large ones that one step makes for the
+// next are some rows, and which share memory where one is no longer needed when the other begins; vectors of each picture, which stay; zeros.
+class memory_layout {
+public:
+    // kept: all of each, in memory of its own, for tests.
+    enum class maps : std::uint8_t { shared, kept };
+
+    // errc::invalid_argument for a size that the network does not take.
+    [[nodiscard]] static result<memory_layout> make(const prepared_network& of, std::int32_t height, std::int32_t width,
+                                                    std::int32_t most, maps how = maps::shared);
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return floats_ * sizeof(float); }
+    // With `memory` of bytes() bytes, at a multiple of 64, and pictures at `input`.
+    [[nodiscard]] tensor_places in(float* memory, const float* input) const;
+    // Numbers of a vector for each picture.
+    [[nodiscard]] std::int32_t length(tensor_index vector) const { return lengths_[static_cast<std::size_t>(vector)]; }
+
+private:
+    struct area {
+        std::size_t at = 0, floats = 0;
+        std::int32_t first = 0, last = 0;  // steps that need it
+    };
+    [[nodiscard]] bool measure(const prepared_network& of);
+    void choose_streams(const prepared_network& of);
+    [[nodiscard]] bool passes_on(const prepared_network& of, std::size_t step) const;
+    void place_maps(const prepared_network& of, maps how);
+
+    plan::extent input_;
+    std::int32_t most_ = 1;
+    std::vector<tensor_places::map_place> sizes_;
+    std::vector<std::int32_t> lengths_;
+    std::vector<area> maps_;
+    std::vector<std::size_t> vectors_;  // where each begins
+    std::size_t zeros_ = 0, floats_ = 0;
+};
+
+// A network's steps bound to memory. One thread at a time.
+class prepared_binding {
+public:
+    // `memory`: as the layout asks, with zeros in it before the first run; `input`: [pictures][3][height][width]. They outlive this.
+    prepared_binding(std::shared_ptr<const prepared_network> of, const memory_layout& layout, float* memory,
+                     const float* input);
+    prepared_binding(const prepared_binding&) = delete;
+
+    // Floats of scratch memory that run() takes.
+    [[nodiscard]] std::size_t scratch() const noexcept { return scratch_; }
+    // All steps for pictures `first` to `first` + `n` - 1, one after the other. What a picture comes to depends on no other. Does not
+    // allocate.
+    void run(std::int32_t first, std::int32_t n, float* scratch) const;
+
+    [[nodiscard]] const tensor_places& places() const noexcept { return places_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<bound_step>>& steps() const noexcept { return steps_; }
+    // Which of the network's steps is the last that steps()[i] does.
+    [[nodiscard]] std::size_t last_of(std::size_t i) const { return last_of_[i]; }
+
+private:
+    const std::shared_ptr<const prepared_network> of_;
+    const tensor_places places_;
+    std::vector<std::unique_ptr<bound_step>> steps_;
+    std::vector<std::size_t> last_of_;
+    std::size_t scratch_ = 0;
+};
+
+}  // namespace faceflow::inference::cpu
