@@ -117,12 +117,12 @@ void add_engine_options(CLI::App& app, engine_options& into) {
     one_of(
         *app.add_option(
                 "--inference", o.inference,
-                "what runs models on CUDA: kernels of faceflow's own (native), or ONNX Runtime with its CUDA or "
-                "TensorRT provider, where those are installed; auto: native, but for fp32 and tf32. On the CPU native "
-                "is faceflow's own kernels, and auto ONNX Runtime")
+                "what runs models: kernels of faceflow's own (native), or ONNX Runtime, on CUDA with its CUDA or "
+                "TensorRT provider, where those are installed; auto: native, but on CUDA cuda for fp32 and tf32, and "
+                "ONNX Runtime for a model without a plan")
              ->capture_default_str()
              ->group(engine),
-        {"auto", "native", "cuda", "tensorrt"});
+        {"auto", "native", "onnxruntime", "cuda", "tensorrt"});
     one_of(
         *app.add_option("--precision", o.precision,
                         "what models compute in on CUDA; auto: fp16 with sums in fp32 (native), else fp32; TensorRT's "

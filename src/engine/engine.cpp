@@ -79,9 +79,11 @@ result<void> check(const options& o) {
     if (auto r = between("batch_frames", o.batch_frames, 0, vision::max_pass_frames); !r) return r;
     if (auto r = between("lanes", o.lanes, 0, 16); !r) return r;
     if (auto r = between("batch_deadline_ms", o.batch_deadline_ms, 0.0, 1000.0); !r) return r;
-    if (o.inference != "auto" && o.inference != "native" && o.inference != "cuda" && o.inference != "tensorrt") {
+    if (o.inference != "auto" && o.inference != "native" && o.inference != "onnxruntime" && o.inference != "cuda" &&
+        o.inference != "tensorrt") {
         return fail(errc::invalid_argument,
-                    fmt::format("unknown inference '{}'; there are: auto, native, cuda, tensorrt", o.inference));
+                    fmt::format("unknown inference '{}'; there are: auto, native, onnxruntime, cuda, tensorrt",
+                                o.inference));
     }
     if (o.precision != "auto" && o.precision != "fp32" && o.precision != "tf32" && o.precision != "fp16") {
         return fail(errc::invalid_argument,
@@ -151,8 +153,9 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
 // Kernels of our own where they can run the models, unless others are asked for; else ONNX Runtime's.
 result<void> face_engine::load_models() {
     options& o = setup_.chosen;
-    const bool any = o.inference == "auto" && o.precision == "auto";
-    if (auto r = flow::choose_inference(o, devices().front()->computes_on_host()); !r) return r;
+    const bool on_host = devices().front()->computes_on_host();
+    const bool any = o.inference == "auto" && (on_host || o.precision == "auto");
+    if (auto r = flow::choose_inference(o, on_host); !r) return r;
     auto store = inference::model_store::open(o.models);
     if (!store) return tl::unexpected(std::move(store.error()));
     const auto how =
@@ -177,7 +180,7 @@ result<void> face_engine::load_models() {
     const bool otherwise = any && o.inference == "native" && !loaded && loaded.error().code == errc::unsupported;
     if (!otherwise) return loaded;
     notes_.push_back("models run on ONNX Runtime: " + loaded.error().message);
-    o.inference = "cuda";
+    o.inference = on_host ? "onnxruntime" : "cuda";
     o.precision = "fp32";
     return load_for_all();
 }

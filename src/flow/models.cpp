@@ -140,14 +140,15 @@ result<void> load_mesh(model_set& m, const loading& with) {
     return {};
 }
 
-// auto stays as it is, and is ONNX Runtime.
 result<void> choose_on_host(options& o) {
-    if (o.inference != "native") return {};
-    if (o.precision == "auto") o.precision = "fp32";
-    if (o.precision == "fp32") return {};
-    return fail(errc::invalid_argument,
-                fmt::format("faceflow's own kernels for CPUs compute in fp32: --precision {} is for CUDA devices",
-                            o.precision));
+    if (o.inference == "native" && o.precision != "auto" && o.precision != "fp32") {
+        return fail(errc::invalid_argument,
+                    fmt::format("faceflow's own kernels for CPUs compute in fp32: --precision {} is for CUDA devices",
+                                o.precision));
+    }
+    o.inference = o.inference == "auto" || o.inference == "native" ? "native" : "onnxruntime";
+    o.precision = "fp32";
+    return {};
 }
 
 }  // namespace
@@ -231,6 +232,7 @@ result<model_set> load_models(const options& o, const inference::model_store& st
 result<void> choose_inference(options& o, bool on_host) {
     if (on_host) return choose_on_host(o);
     const bool single = o.precision == "fp32" || o.precision == "tf32";
+    if (o.inference == "onnxruntime") o.inference = "cuda";
     if (o.inference == "auto") o.inference = single ? "cuda" : "native";
     if (o.inference == "native" && single) {
         return fail(errc::invalid_argument,

@@ -20,7 +20,7 @@ protected:
 };
 
 TEST_F(cpu_native_flow, finds_what_onnx_runtime_finds) {
-    const auto own = run_on("cpu", "fused", "native"), reference = run_on("cpu", "fused", "auto");
+    const auto own = run_on("cpu", "fused", "native"), reference = run_on("cpu", "fused", "onnxruntime");
     EXPECT_EQ(own.inference, "native");
     EXPECT_EQ(reference.inference, "auto");
     ASSERT_EQ(own.faces.size(), frames.size());
@@ -30,7 +30,7 @@ TEST_F(cpu_native_flow, finds_what_onnx_runtime_finds) {
 
 TEST_F(cpu_native_flow, is_the_same_with_blazeface) {
     chosen.detector = detector::blazeface;
-    const auto own = run_on("cpu", "fused", "native"), reference = run_on("cpu", "fused", "auto");
+    const auto own = run_on("cpu", "fused", "native"), reference = run_on("cpu", "fused", "onnxruntime");
     EXPECT_LE(farthest(own.faces, reference.faces), 0.01f);
 }
 
