@@ -7,15 +7,16 @@
 #include <thread>
 #include <utility>
 
+#include "core/processors.hpp"
 #include "core/thread.hpp"
 #include "media/device_frames.hpp"
 
 namespace faceflow {
 namespace {
 
-// Calls `open_one` for each number below `count`, up to the first that gives false. On a GPU several side by side, of which each may
-// wait for its decoder.
-void open_side_by_side(std::size_t count, bool on_device, const std::function<bool(std::size_t)>& open_one) {
+// Calls `open_one` for each number below `count`, up to the first that gives false; several side by side, of which each may wait for a
+// disk, a network or a GPU's decoder.
+void open_side_by_side(std::size_t count, const std::function<bool(std::size_t)>& open_one) {
     constexpr std::size_t most_openers = 8;
     std::atomic<std::size_t> next{0};
     std::atomic<bool> failed{false};
@@ -25,7 +26,7 @@ void open_side_by_side(std::size_t count, bool on_device, const std::function<bo
         }
     };
     std::vector<std::thread> openers;
-    const std::size_t helpers = on_device ? std::min(count, most_openers) - std::min<std::size_t>(count, 1) : 0;
+    const std::size_t helpers = std::min(count, most_openers) - std::min<std::size_t>(count, 1);
     openers.reserve(helpers);
     for (std::size_t i = 0; i < helpers; ++i) {
         auto started = start_thread("opening inputs", work, [](const error&) {});
@@ -35,6 +36,12 @@ void open_side_by_side(std::size_t count, bool on_device, const std::function<bo
     work();
     for (auto& o : openers)
         o.join();
+}
+
+// Two for each processor in all, so that many sources do not make hundreds of threads; 0, FFmpeg's choice, for one source.
+int threads_of_decoder(std::size_t sources) {
+    if (sources <= 1) return 0;
+    return std::max(1, static_cast<int>(2 * static_cast<std::size_t>(usable_processors()) / sources));
 }
 
 }  // namespace
@@ -72,17 +79,19 @@ std::vector<std::size_t> source_opening::choose_devices(const std::vector<media:
         if (const auto stated = media::look_at(groups[i], o)) loads[i] = load_of(*stated);
         return true;
     };
-    if (on_.devices.size() > 1) open_side_by_side(groups.size(), true, look_at_one);
+    if (on_.devices.size() > 1) open_side_by_side(groups.size(), look_at_one);
     std::vector<std::size_t> chosen;
     for (std::size_t i = 0; i < groups.size(); ++i)
         chosen.push_back(on_.routes->begin(static_cast<std::uint32_t>(i), loads[i]).device);
     return chosen;
 }
 
-source_opening::opened source_opening::open_one(std::size_t number, const media::input_group& group, std::size_t device,
+source_opening::opened source_opening::open_one(std::size_t number, std::size_t sources,
+                                                const media::input_group& group, std::size_t device,
                                                 const device_decoding& decoding) const {
     media::source_options o = request_.reading;
     o.number = static_cast<std::uint32_t>(number);
+    if (o.decode_threads == 0) o.decode_threads = threads_of_decoder(sources);
     if (!decoding.slots.empty()) {
         o.decode_on = on_.devices[device].get();
         o.device_slots = decoding.slots[device];
@@ -106,8 +115,8 @@ result<std::vector<std::unique_ptr<media::source>>> source_opening::open(device_
     std::vector<opened> all(groups.size());
     for (opened& none : all)
         none = fail(errc::interrupted, "the input was not opened");
-    open_side_by_side(groups.size(), *on_device, [&](std::size_t i) {
-        all[i] = open_one(i, groups[i], devices[i], decoding);
+    open_side_by_side(groups.size(), [&](std::size_t i) {
+        all[i] = open_one(i, groups.size(), groups[i], devices[i], decoding);
         return all[i].has_value();
     });
     std::vector<std::unique_ptr<media::source>> sources;

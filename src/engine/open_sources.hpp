@@ -1,4 +1,4 @@
-// A run's inputs opened: which of them decode on which device, and several at once where that is a GPU.
+// A run's inputs opened: which of them decode on which device, and several at once.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +42,8 @@ private:
 
     [[nodiscard]] result<bool> decodes_on_device() const;
     [[nodiscard]] std::vector<std::size_t> choose_devices(const std::vector<media::input_group>& groups);
-    [[nodiscard]] opened open_one(std::size_t number, const media::input_group& group, std::size_t device,
-                                  const device_decoding& decoding) const;
+    [[nodiscard]] opened open_one(std::size_t number, std::size_t sources, const media::input_group& group,
+                                  std::size_t device, const device_decoding& decoding) const;
 
     const run_request& request_;
     equipment& on_;

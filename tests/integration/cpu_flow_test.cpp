@@ -22,7 +22,7 @@ protected:
 TEST_F(cpu_native_flow, finds_what_onnx_runtime_finds) {
     const auto own = run_on("cpu", "fused", "native"), reference = run_on("cpu", "fused", "onnxruntime");
     EXPECT_EQ(own.inference, "native");
-    EXPECT_EQ(reference.inference, "auto");
+    EXPECT_EQ(reference.inference, "onnxruntime");
     ASSERT_EQ(own.faces.size(), frames.size());
     EXPECT_LE(farthest(own.faces, reference.faces), 0.01f);
     EXPECT_TRUE(own.errors.empty());
@@ -54,6 +54,24 @@ TEST_F(cpu_native_flow, computes_the_same_numbers_with_any_number_of_threads) {
     const auto two = run_on("cpu", "fused", "native");
     chosen.threads = 1;
     EXPECT_TRUE(same(run_on("cpu", "fused", "native").faces, two.faces));
+}
+
+TEST_F(cpu_native_flow, without_a_plan_models_run_on_onnx_runtime) {
+    const test::temporary_folder models;
+    for (const char* file : {"catalogue.toml", "face_landmark_with_attention.onnx", "face_detection_full_range.onnx"})
+        std::filesystem::create_symlink(test::checkout() / "models" / file, models / file);
+    chosen.device = "cpu";
+    chosen.detector = detector::blazeface;
+    chosen.models = models.path();
+    const auto made = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
+    ASSERT_OK(made);
+    EXPECT_EQ((*made)->chosen().inference, "onnxruntime");
+    ASSERT_EQ((*made)->notes().size(), 1u);
+    EXPECT_NE((*made)->notes().front().find("there is no plan"), std::string::npos) << (*made)->notes().front();
+    chosen.inference = "native";
+    const auto refused = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::unsupported);
 }
 
 TEST_F(cpu_native_flow, says_that_it_computes_in_single_precision_alone) {

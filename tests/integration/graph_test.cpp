@@ -138,9 +138,12 @@ result<inference_choice> chosen_on_gpu(const inference_choice& wanted) {
     return chosen(wanted, false);
 }
 
-TEST(inference_choice, on_a_host_is_onnx_runtime_unless_kernels_of_our_own_are_asked_for) {
-    EXPECT_EQ(chosen({"auto", "auto"}, true).value(), (inference_choice{"auto", "auto"}));
-    EXPECT_EQ(chosen({"native", "auto"}, true).value(), (inference_choice{"native", "fp32"}));
+TEST(inference_choice, on_a_host_is_kernels_of_our_own_unless_onnx_runtime_is_asked_for) {
+    for (const char* precision : {"auto", "fp32"}) {
+        EXPECT_EQ(chosen({"auto", precision}, true).value(), (inference_choice{"native", "fp32"}));
+        EXPECT_EQ(chosen({"native", precision}, true).value(), (inference_choice{"native", "fp32"}));
+        EXPECT_EQ(chosen({"onnxruntime", precision}, true).value(), (inference_choice{"onnxruntime", "fp32"}));
+    }
     for (const char* precision : {"fp16", "tf32"})
         EXPECT_EQ(chosen({"native", precision}, true).error().code, errc::invalid_argument) << precision;
 }
@@ -150,6 +153,7 @@ TEST(inference_choice, on_a_gpu_is_kernels_of_our_own_unless_single_precision_is
     EXPECT_EQ(chosen_on_gpu({"auto", "fp16"}).value(), (inference_choice{"native", "fp16"}));
     EXPECT_EQ(chosen_on_gpu({"auto", "fp32"}).value(), (inference_choice{"cuda", "fp32"}));
     EXPECT_EQ(chosen_on_gpu({"auto", "tf32"}).value(), (inference_choice{"cuda", "tf32"}));
+    EXPECT_EQ(chosen_on_gpu({"onnxruntime", "auto"}).value(), (inference_choice{"cuda", "fp32"}));
     EXPECT_EQ(chosen_on_gpu({"tensorrt", "auto"}).value(), (inference_choice{"tensorrt", "fp32"}));
     EXPECT_EQ(chosen_on_gpu({"tensorrt", "fp16"}).value(), (inference_choice{"tensorrt", "fp16"}));
 }
