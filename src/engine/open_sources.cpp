@@ -119,6 +119,10 @@ result<std::vector<std::unique_ptr<media::source>>> source_opening::open(device_
         all[i] = open_one(i, groups.size(), groups[i], devices[i], decoding);
         return all[i].has_value();
     });
+    // Before those that were not opened because of it.
+    const auto failed =
+        std::ranges::find_if(all, [](const opened& one) { return !one && one.error().code != errc::interrupted; });
+    if (failed != all.end()) return tl::unexpected(media::as_input_error(std::move(failed->error())));
     std::vector<std::unique_ptr<media::source>> sources;
     for (opened& one : all) {
         if (!one) return tl::unexpected(media::as_input_error(std::move(one.error())));
