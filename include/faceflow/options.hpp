@@ -62,7 +62,7 @@ struct options {
     double cache_ttl = 0.5;  // seconds
     // fused: frames of all sources that go through the device together, 1..16, or 0: 16 on CUDA, fewer when live sources are, else 1;
     // how long a live pass waits for more, although the device could begin; and how many passes are in work side by side on each
-    // device, 1..16, or 0: on CUDA 2, or live one for 48 sources, 6 at most; on a CPU 1 when live, else one for each thread.
+    // device, 1..16, or 0: on CUDA 2, or live one for 48 sources, 6 at most; on a CPU one for each thread, but live no more than sources.
     std::int32_t batch_frames = 0;
     double batch_deadline_ms = 0;
     std::int32_t lanes = 0;

@@ -14,6 +14,7 @@ namespace faceflow {
 namespace {
 
 constexpr auto shortest = std::chrono::milliseconds(200);
+constexpr auto longest = std::chrono::seconds(10);  // what was before that says nothing of now
 
 std::chrono::nanoseconds own_time() {
     timespec t{};
@@ -44,7 +45,8 @@ std::optional<double> processor_load::since_last() {
     if (!now) return std::nullopt;
     if (last_ && now->at - last_->at < shortest) return std::nullopt;
     const auto before = std::exchange(last_, now);
-    if (!before || now->all <= before->all || now->busy < before->busy) return std::nullopt;
+    if (!before || now->at - before->at > longest || now->all <= before->all || now->busy < before->busy)
+        return std::nullopt;
     const double machine = static_cast<double>(now->busy - before->busy) / static_cast<double>(now->all - before->all);
     const std::chrono::duration<double> passed = now->at - before->at;
     const std::chrono::duration<double> own = now->own - before->own;

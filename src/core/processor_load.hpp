@@ -16,7 +16,7 @@ public:
 
     // The part (0..1) of the time of all processors since the call before that was used: of the machine's by anybody (/proc/stat,
     // proc(5)), or, where that is more, of those that this process may use by itself. nullopt from the first call, from one
-    // within 200 ms of the last that gave something, and where the system does not say.
+    // within 200 ms or after 10 s of the one before, and where the system does not say.
     [[nodiscard]] std::optional<double> since_last();
 
 private:

@@ -81,9 +81,9 @@ result<void> check(const options& o) {
     if (auto r = between("batch_deadline_ms", o.batch_deadline_ms, 0.0, 1000.0); !r) return r;
     if (o.inference != "auto" && o.inference != "native" && o.inference != "onnxruntime" && o.inference != "cuda" &&
         o.inference != "tensorrt") {
-        return fail(errc::invalid_argument,
-                    fmt::format("unknown inference '{}'; there are: auto, native, onnxruntime, cuda, tensorrt",
-                                o.inference));
+        return fail(
+            errc::invalid_argument,
+            fmt::format("unknown inference '{}'; there are: auto, native, onnxruntime, cuda, tensorrt", o.inference));
     }
     if (o.precision != "auto" && o.precision != "fp32" && o.precision != "tf32" && o.precision != "fp16") {
         return fail(errc::invalid_argument,
@@ -100,7 +100,11 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
     const bool live = o.pacing == pacing::live;
     std::size_t lanes = 1, frames = 1;
     if (on_host) {
-        if (!live) lanes = std::max<std::size_t>(1, static_cast<std::size_t>(o.threads) / devices);
+        const std::size_t threads = std::max<std::size_t>(1, static_cast<std::size_t>(o.threads) / devices);
+        // ONNX Runtime spreads a live frame over the threads by itself; kernels of our own have one for each lane.
+        const bool spread = o.inference != "auto" && o.inference != "native";
+        const std::size_t here = sources > 0 ? (sources + devices - 1) / devices : usual_lanes;
+        if (!live || !spread) lanes = live ? std::min(here, threads) : threads;
     } else {
         lanes = usual_lanes;
         frames = most_frames;

@@ -25,17 +25,21 @@ void open_side_by_side(std::size_t count, const std::function<bool(std::size_t)>
             if (!open_one(i)) failed = true;
         }
     };
-    std::vector<std::thread> openers;
+    struct joined {
+        std::vector<std::thread> threads;
+        ~joined() {
+            for (auto& t : threads)
+                t.join();
+        }
+    } openers;
     const std::size_t helpers = std::min(count, most_openers) - std::min<std::size_t>(count, 1);
-    openers.reserve(helpers);
+    openers.threads.reserve(helpers);
     for (std::size_t i = 0; i < helpers; ++i) {
         auto started = start_thread("opening inputs", work, [](const error&) {});
         if (!started) break;  // those that there are do it
-        openers.push_back(std::move(*started));
+        openers.threads.push_back(std::move(*started));
     }
     work();
-    for (auto& o : openers)
-        o.join();
 }
 
 // Two for each processor in all, so that many sources do not make hundreds of threads; 0, FFmpeg's choice, for one source.
@@ -76,7 +80,10 @@ std::vector<std::size_t> source_opening::choose_devices(const std::vector<media:
     const auto look_at_one = [&](std::size_t i) {
         media::source_options o = request_.reading;
         o.stop = stop_;
-        if (const auto stated = media::look_at(groups[i], o)) loads[i] = load_of(*stated);
+        // One that cannot be looked at counts as usual.
+        [[maybe_unused]] const auto looked = caught("looking at an input", [&] {
+            if (const auto stated = media::look_at(groups[i], o)) loads[i] = load_of(*stated);
+        });
         return true;
     };
     if (on_.devices.size() > 1) open_side_by_side(groups.size(), look_at_one);
@@ -116,7 +123,8 @@ result<std::vector<std::unique_ptr<media::source>>> source_opening::open(device_
     for (opened& none : all)
         none = fail(errc::interrupted, "the input was not opened");
     open_side_by_side(groups.size(), [&](std::size_t i) {
-        all[i] = open_one(i, groups.size(), groups[i], devices[i], decoding);
+        all[i] = caught_result("opening an input",
+                               [&] { return open_one(i, groups.size(), groups[i], devices[i], decoding); });
         return all[i].has_value();
     });
     // Before those that were not opened because of it.

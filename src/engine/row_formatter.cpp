@@ -73,7 +73,8 @@ void row_formatter::finish(std::uint64_t ticket, result<rows> made) {
         if (!next) break;
         result<rows> taken = *std::exchange(next, std::nullopt);
         lock.unlock();
-        take_(std::move(taken));
+        // Else whoever comes next would wait for ever.
+        [[maybe_unused]] const auto thrown = caught("writing rows", [&] { take_(std::move(taken)); });
         lock.lock();
         ++to_take_;
         taken_.notify_all();

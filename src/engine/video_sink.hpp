@@ -143,7 +143,7 @@ private:
     std::optional<error> failed_;
     std::uint64_t frames_ = 0;
     std::optional<downloader> down_;  // touched by the sink's thread alone
-    bounded_queue<item> items_{8, queue_policy::block};
+    bounded_queue<item> items_{3, queue_policy::block};
     std::thread thread_;
 };
 

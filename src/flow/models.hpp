@@ -61,7 +61,7 @@ using runtime_maker = std::function<result<std::shared_ptr<inference::runtime>>(
                                             const runtime_maker& runtime, inference::threading how,
                                             model_parts parts = {});
 
-// Puts who is to run models in place of "auto", and what they compute in; on a host, where auto is ONNX Runtime in fp32, for "native"
+// Puts who is to run models in place of "auto", and what they compute in; on a host fp32
 // alone. errc::invalid_argument where the two do not go together.
 [[nodiscard]] result<void> choose_inference(options& o, bool on_host);
 

@@ -73,8 +73,11 @@ void packer::pack(const image& from, std::byte* to) {
     if (idle == 0) add_helper();
     const std::size_t helpers = std::min(std::max<std::size_t>(idle, 1), bands - 1);
     const auto all = std::make_shared<job>(from, to, static_cast<std::int32_t>(bands));
-    for (std::size_t i = 0; i < helpers; ++i)
-        waiting_.push(all);
+    // What a helper has begun with it must end before the pictures may go.
+    [[maybe_unused]] const auto given = caught("packing frames", [&] {
+        for (std::size_t i = 0; i < helpers; ++i)
+            waiting_.push(all);
+    });
     all->work();
     all->wait();
 }

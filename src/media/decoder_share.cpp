@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t most_workers = 1;
 constexpr auto judged_over = std::chrono::seconds(1), between_leavings = std::chrono::seconds(1),
                settled_after = std::chrono::seconds(3);
+// Streams without entry packets never leave; and what once did not keep up may have been a stall.
+constexpr auto longest_leaving = std::chrono::seconds(10), room_for_one_more_after = std::chrono::seconds(60);
 // Of all processors' time: what is to be left for one more source, and for the rest of the machine.
 constexpr double busy_enough = 0.7;
 // Of the time between frames. Decoders that are asked for all of it fall behind; frames that come at once from all cameras wait for
@@ -28,7 +30,9 @@ decoder_share::decoder_share(std::function<void(const std::string&)> note, std::
                              load of_processors)
     : note_(std::move(note)),
       of_processors_(std::move(of_processors)),
-      most_(most) {}
+      most_(most) {
+    workers_.reserve(most_workers);  // a thread that has no place there could not be joined
+}
 
 decoder_share::load decoder_share::load_of_machine() {
     return [meter = std::make_shared<processor_load>()] { return meter->since_last(); };
@@ -56,7 +60,7 @@ void decoder_share::count(member& m, bool counted) {
 }
 
 void decoder_share::end_leaving(member& m) {
-    if (std::exchange(m.leaving_, false)) --leaving_;
+    if (std::exchange(m.leaving_, false)) std::erase(leaving_members_, &m);
 }
 
 // Without a thread, decoders stay where they are.
@@ -108,17 +112,18 @@ bool decoder_share::member::wants_device() const {
     return !refused_ && !leaving_ && (counted_ || of_.has_room());
 }
 
-void decoder_share::member::prepare(maker make) {
+bool decoder_share::member::prepare(maker make) {
     const std::lock_guard lock(of_.mutex_);
-    if (making_ != making::none || on_device_ || !(counted_ || of_.has_room())) return;
+    if (making_ != making::none || on_device_ || !(counted_ || of_.has_room())) return false;
     of_.queue_.push_back(this);
     if (!of_.start_worker()) {
         of_.queue_.pop_back();
-        return;
+        return false;
     }
     make_ = std::move(make);
     making_ = making::waits;
     of_.changed_.notify_all();
+    return true;
 }
 
 std::optional<result<decoder>> decoder_share::member::take_prepared() {
@@ -149,10 +154,37 @@ void decoder_share::member::refuse(const std::string& why) {
     if (first) of_.note_("decoding on the CPU what the device does not decode: " + why);
 }
 
+void decoder_share::member::give_up_place() {
+    const std::lock_guard lock(of_.mutex_);
+    if (!on_device_) of_.count(*this, false);
+}
+
+void decoder_share::give_up_on_those_that_stay(clock::time_point now) {
+    for (std::size_t i = leaving_members_.size(); i-- > 0;) {
+        member& m = *leaving_members_[i];
+        if (now - m.leaving_since_ < longest_leaving) continue;
+        m.stays_ = true;
+        end_leaving(m);
+    }
+}
+
+// A device that nobody found full for a while may take one more.
+void decoder_share::note_judged(bool full, clock::time_point now) {
+    if (full) {
+        last_full_ = now;
+        return;
+    }
+    const bool may_grow = most_ && last_full_ && counted_ >= *most_;
+    if (!may_grow || now - *last_full_ < room_for_one_more_after) return;
+    ++*most_;
+    last_full_ = now;
+}
+
 bool decoder_share::may_leave(clock::time_point now) const {
     if (last_came_ && now - *last_came_ < settled_after) return false;
     if (last_left_ && now - *last_left_ < between_leavings) return false;
-    return processors_busy_ < busy_enough && leaving_ < std::max<std::size_t>(1, counted_ / members_for_each_leaving);
+    return processors_busy_ < busy_enough &&
+           leaving_members_.size() < std::max<std::size_t>(1, counted_ / members_for_each_leaving);
 }
 
 void decoder_share::member::took(clock::duration decoding, clock::duration between_frames, clock::time_point now) {
@@ -160,17 +192,21 @@ void decoder_share::member::took(clock::duration decoding, clock::duration betwe
     passed_ += between_frames;
     if (passed_ < judged_over) return;
     const bool full = std::chrono::duration<double>(decoding_) >= full_from * std::chrono::duration<double>(passed_);
+    const bool again = std::exchange(was_full_, full) && full;
     decoding_ = passed_ = clock::duration(0);
-    if (!full) return;
     std::optional<std::size_t> told;
     {
         const std::lock_guard lock(of_.mutex_);
+        of_.note_judged(full, now);
+        if (!again) return;
+        of_.give_up_on_those_that_stay(now);
         if (const auto busy = of_.of_processors_()) of_.processors_busy_ = *busy;
-        if (!on_device_ || leaving_ || !of_.may_leave(now)) return;
+        if (!on_device_ || leaving_ || stays_ || !of_.may_leave(now)) return;
+        of_.leaving_members_.push_back(this);
         leaving_ = true;
-        ++of_.leaving_;
+        leaving_since_ = now;
         of_.last_left_ = now;
-        of_.most_ = std::max<std::size_t>(1, of_.counted_ - of_.leaving_);
+        of_.most_ = std::max<std::size_t>(1, of_.counted_ - of_.leaving_members_.size());
         if (!std::exchange(of_.told_full_, true)) told = of_.counted_;
     }
     if (told) {

@@ -11,7 +11,7 @@ namespace faceflow::media {
 namespace {
 
 constexpr int most_bad_reads_in_a_row = 64;
-constexpr auto longest_wait_for_room = std::chrono::seconds(1);
+constexpr auto longest_wait_for_room = std::chrono::seconds(10);
 constexpr std::chrono::milliseconds longest_silence_of_playlists{30'000};  // segments of 10 s, asked for three times
 // libav asks for the next segment without a pause, and never sees that a manifest became static: opening it anew does.
 constexpr std::chrono::milliseconds longest_silence_of_dash{10'000};
@@ -103,6 +103,7 @@ result<std::optional<read_frame>> demux_source::next() {
     if (ended_) return std::optional<read_frame>();
     auto frame = read();
     if (!frame && frame.error().code != errc::corrupt) failed_ = frame.error();
+    if (failed_ || ended_) decoder_.leave_device();
     return frame;
 }
 
@@ -125,8 +126,8 @@ result<std::optional<read_frame>> demux_source::read() {
         const std::int64_t shown = pts_ns + half_a_microsecond;
         if (options_.start_seconds && shown < seconds_to_ns(*options_.start_seconds)) continue;
         if (options_.end_seconds && shown >= seconds_to_ns(*options_.end_seconds)) break;
+        const bool may_go_on = opened_ && decoder_.layout_on_device(**frame) != AV_PIX_FMT_NONE;
         auto given = finish_frame(std::move(*frame), pts_ns);
-        const bool may_go_on = decoder_.has_device() && opened_;
         if (given || !may_go_on || given.error().code != errc::out_of_memory) return given;
         survived_.add("device_memory");  // load shed: what is on its way gives room again
         ++sequence_;
@@ -176,8 +177,8 @@ result<read_frame> demux_source::keep_on_device(frame_ptr frame, AVPixelFormat l
     auto kept = keep();
     // A recorded frame can wait until those before it have left the device.
     const auto until = steady::now() + longest_wait_for_room;
-    while (!kept && kept.error().code == errc::out_of_memory && !demuxer_.live && !guard_.interrupted() && opened_ &&
-           steady::now() < until) {
+    while (!kept && kept.error().code == errc::out_of_memory && frame != nullptr && !demuxer_.live &&
+           !guard_.interrupted() && opened_ && steady::now() < until) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         kept = keep();
     }

@@ -170,6 +170,7 @@ result<void> demux_source::reconnect() {
     if (!std::exchange(lost_, true) && !demuxer_.playlist) tell("was lost (" + last_error + "); looking for it");
     // A camera lets nobody in, and keeps its name, while its old descriptor is open; and some have room for one session.
     guard_.arm(options_.read_timeout);
+    decoder_.leave_device();
     const bool playlist = demuxer_.playlist;
     demuxer_.format.reset();
     demuxer_.io.reset();

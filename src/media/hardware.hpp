@@ -23,6 +23,9 @@ public:
     // has its format and size. The frame is kept until that is done, so that the decoder does not write over it: a few
     // frames at most, then the oldest is waited for (a host sync of stage capture).
     [[nodiscard]] virtual result<void> copy(frame_ptr decoded, const image& facts, std::byte* slot) = 0;
+
+    // Lets go of frames that were kept, once they are copied: those of a codec context that is closed.
+    virtual void forget() {}
 };
 
 // `by` is a stream of the device, and outlives it. On cuda NVDEC, through FFmpeg's; on emulated devices a model of one: FFmpeg's

@@ -1,6 +1,7 @@
 #include "media/source_decoder.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "media/entry_packet.hpp"
@@ -8,7 +9,8 @@
 namespace faceflow::media {
 namespace {
 
-constexpr int usual_frames_per_second = 25;
+constexpr double usual_frames_per_second = 25;
+constexpr double most_frames_per_second = 240;  // that is believed; beyond, a time base was taken for one
 // On the CPU, of a live source that shares a device's decoder with many others.
 constexpr int threads_beside_device = 2;
 
@@ -49,7 +51,9 @@ result<void> source_decoder::open_device() {
 
 result<void> source_decoder::open(const demuxer& from) {
     if (auto ready = open_device(); !ready) return ready;
+    member_.reset();   // what it prepared was of the stream before
     decoder_.reset();  // before another that uses the same hardware
+    if (hardware_ != nullptr) hardware_->forget();
     going_to_device_.reset();
     ++streams_;
     stream_.parameters = copy_of(*from.video->codecpar);
@@ -57,11 +61,12 @@ result<void> source_decoder::open(const demuxer& from) {
     stream_.time_base = from.video->time_base;
     stream_.live = from.live;
     const AVRational rate = from.video->avg_frame_rate;
-    const double a_second = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : usual_frames_per_second;
+    const double stated = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
+    const double a_second = stated >= 1 && stated <= most_frames_per_second ? stated : usual_frames_per_second;
     stream_.between_frames = std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(1 / a_second));
     const bool shares = hardware_ != nullptr && options_.share != nullptr && (from.live || options_.realtime) &&
                         has_entry_packets(stream_.parameters->codec_id);
-    if (shares && member_ == nullptr) member_ = options_.share->join();
+    if (shares) member_ = options_.share->join();
     const bool there = hardware_ != nullptr && (member_ == nullptr || member_->on_device());
     auto made = make(there ? hardware_.get() : nullptr);
     if (!made) return tl::unexpected(std::move(made.error()));
@@ -99,7 +104,9 @@ void source_decoder::see(const AVPacket& packet) {
     if (going_to_device_ == there) {
         member_->moved(there);
         going_to_device_.reset();
+        if (!there) hardware_->forget();
     }
+    note_parameters(packet);
     if (going_to_device_ || member_->wants_device() == there) return;
     if (!is_entry(*stream_.parameters, packet)) return;
     if (there)
@@ -110,21 +117,43 @@ void source_decoder::see(const AVPacket& packet) {
 
 void source_decoder::go_to_device(const AVPacket& entry) {
     if (auto prepared = member_->take_prepared()) {
-        if (!*prepared) return member_->refuse(prepared->error().message);
         if (prepared_for_ != streams_) return;
+        if (!*prepared && prepared->error().code == errc::unsupported)
+            return member_->refuse(prepared->error().message);
+        if (!*prepared) return member_->give_up_place();
         decoder_->hand_over(std::move(**prepared));
         going_to_device_ = true;
         return;
     }
     const std::shared_ptr<AVPacket> first(av_packet_clone(&entry), libav_deleter{});
     if (first == nullptr) return;  // the next will do
-    prepared_for_ = streams_;
-    member_->prepare([first, on = hardware_.get(), of = stream_]() -> result<decoder> {
+    const bool asked = member_->prepare([first, on = hardware_.get(), of = stream_]() -> result<decoder> {
         auto made = decoder::open(*of.parameters, of.time_base, 1, of.live, on);
         if (!made) return made;
         if (auto warm = made->warm_up(*first); !warm) return tl::unexpected(std::move(warm.error()));
         return made;
     });
+    if (asked) prepared_for_ = streams_;
+}
+
+// Parameter sets that changed on the way reach the decoder at work with the packet; one that takes over is made with them.
+void source_decoder::note_parameters(const AVPacket& packet) {
+    std::size_t bytes = 0;
+    const std::uint8_t* const changed = av_packet_get_side_data(&packet, AV_PKT_DATA_NEW_EXTRADATA, &bytes);
+    constexpr std::size_t most_bytes = std::size_t{1} << 20;
+    if (changed == nullptr || bytes == 0 || bytes > most_bytes) return;
+    AVCodecParameters* const copy = avcodec_parameters_alloc();
+    if (copy == nullptr) return;
+    const std::shared_ptr<AVCodecParameters> owned(copy, [](AVCodecParameters* p) { avcodec_parameters_free(&p); });
+    if (avcodec_parameters_copy(copy, stream_.parameters.get()) < 0) return;
+    auto* const extradata = static_cast<std::uint8_t*>(av_mallocz(bytes + AV_INPUT_BUFFER_PADDING_SIZE));
+    if (extradata == nullptr) return;
+    std::memcpy(extradata, changed, bytes);
+    av_freep(static_cast<void*>(&copy->extradata));
+    copy->extradata = extradata;
+    copy->extradata_size = static_cast<int>(bytes);
+    stream_.parameters = owned;
+    ++streams_;
 }
 
 void source_decoder::go_to_cpu() {

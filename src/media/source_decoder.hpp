@@ -26,16 +26,18 @@ public:
 
     // See decoder.
     [[nodiscard]] result<frame_ptr> next(const packet_source& packets);
-    [[nodiscard]] int ended_with() const noexcept { return decoder_->ended_with(); }
+    [[nodiscard]] int ended_with() const noexcept { return decoder_ ? decoder_->ended_with() : AVERROR_EOF; }
     [[nodiscard]] std::uint64_t take_corrupt() noexcept { return decoder_->take_corrupt(); }
     void flush() noexcept { decoder_->flush(); }
+    // Its frames are over, or lost for now: its place on the device is another's.
+    void leave_device() noexcept { member_.reset(); }
 
     // Whether frames are to stay on a device at all, where that decodes them.
     [[nodiscard]] bool has_device() const noexcept { return hardware_ != nullptr; }
     // How the pixels of the frame that came last lie on the device; AV_PIX_FMT_NONE when they lie in host memory.
     [[nodiscard]] AVPixelFormat layout_on_device(const AVFrame& decoded) const noexcept;
     // Keeps that frame there. A live one is decoded when this returns: if it were handed on before, it would hold up all
-    // that a pass takes along with it. errc::out_of_memory: `decoded` is still there, and may be kept later.
+    // that a pass takes along with it. errc::out_of_memory: where `decoded` is still there, it may be kept later.
     [[nodiscard]] result<std::shared_ptr<const frame>> keep(frame_ptr& decoded, const image& facts, const frame_id& id);
 
 private:
@@ -44,6 +46,7 @@ private:
     [[nodiscard]] result<void> open_device();
     [[nodiscard]] result<decoder> make(const hardware* on) const;
     void see(const AVPacket& packet);
+    void note_parameters(const AVPacket& packet);
     void go_to_device(const AVPacket& entry);
     void go_to_cpu();
 

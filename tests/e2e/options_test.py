@@ -82,7 +82,7 @@ class Help(Case):
                     self.assertNotIn(noise, text)
                 self.assertLessEqual(max(map(len, text.splitlines())), 100)
         text = faceflow("run", "--help").stdout
-        for shown in ("--cache on|off", "--[no-]video", "--inference auto|native|cuda|tensorrt", "-o, --out DIR"):
+        for shown in ("--cache on|off", "--[no-]video", "--inference auto|native|onnxruntime|cuda|tensorrt", "-o, --out DIR"):
             self.assertIn(shown, text)
         done = faceflow("run", "x.mp4", "--cache", "maybe")
         self.assertEqual(done.returncode, 2)

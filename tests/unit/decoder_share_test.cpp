@@ -41,8 +41,9 @@ protected:
             m->took(each, between_frames, now_);
         now_ += 1s;
     }
+    // Twice as many as rounds: a device is full that was so twice in a row.
     void pass_seconds(std::vector<member>& all, clock::duration each, int rounds = 1) {
-        for (int round = 0; round < rounds; ++round)
+        for (int round = 0; round < 2 * rounds; ++round)
             for (auto& m : all)
                 pass_a_second(m, each);
     }
@@ -108,9 +109,51 @@ TEST_F(sharing, a_device_that_makes_a_decoder_is_not_judged) {
     auto all = join(3);
     all.push_back(share_.join(now_));
     for (auto& m : all)
-        for (int i = 0; i < 25; ++i)
+        for (int i = 0; i < 50; ++i)
             m->took(between_frames, between_frames, now_);
     EXPECT_EQ(wanting(all), 4u);
+}
+
+TEST_F(sharing, one_second_of_a_device_that_stalls_makes_nobody_leave) {
+    auto all = join(4);
+    for (int round = 0; round < 3; ++round) {
+        for (auto& m : all)
+            pass_a_second(m, 2 * between_frames);
+        for (auto& m : all)
+            pass_a_second(m, between_frames / 4);
+    }
+    EXPECT_EQ(wanting(all), 4u);
+}
+
+TEST_F(sharing, a_source_that_no_entry_packet_lets_go_is_given_up_and_another_is_told) {
+    auto all = join(4);
+    pass_seconds(all, between_frames);
+    EXPECT_EQ(wanting(all), 3u);
+    now_ += 11s;
+    pass_seconds(all, between_frames);
+    EXPECT_EQ(wanting(all), 3u) << "another one in its place";
+    EXPECT_TRUE(std::ranges::all_of(all, [](const member& m) { return m->on_device(); }));
+}
+
+TEST_F(sharing, a_device_that_keeps_up_for_a_while_takes_one_more) {
+    auto all = join(4);
+    pass_seconds(all, between_frames);
+    all.front()->moved(false);
+    EXPECT_FALSE(all.front()->wants_device());
+    now_ += 61s;
+    pass_seconds(all, between_frames / 4);
+    EXPECT_TRUE(all.front()->wants_device());
+}
+
+TEST_F(sharing, who_gets_no_decoder_gives_its_place_up_and_may_ask_again) {
+    auto all = join(4);
+    pass_seconds(all, between_frames);
+    all.front()->moved(false);
+    all.pop_back();
+    EXPECT_FALSE(made_for(all.front(), none));
+    all.front()->give_up_place();
+    EXPECT_TRUE(all.front()->wants_device());
+    EXPECT_TRUE(share_.join(now_)->on_device());
 }
 
 TEST_F(sharing, when_a_source_of_a_full_device_ends_another_comes_back) {

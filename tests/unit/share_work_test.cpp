@@ -39,10 +39,23 @@ TEST(share_work, on_a_gpu_recorded_and_unknown_sources_get_two_lanes_and_the_lar
     EXPECT_EQ(of(pacing::live, false, 1, 0), (shares{2, 16}));
 }
 
-TEST(share_work, on_a_host_each_core_has_a_pass_or_all_share_one_that_is_live) {
+TEST(share_work, on_a_host_each_core_has_a_pass_while_there_are_sources) {
     EXPECT_EQ(of(pacing::recorded, true, 1, 1), (shares{8, 1}));
     EXPECT_EQ(of(pacing::recorded, true, 3, 7), (shares{2, 1}));
-    EXPECT_EQ(of(pacing::live, true, 1, 20), (shares{1, 1}));
+    EXPECT_EQ(of(pacing::live, true, 1, 1), (shares{1, 1}));
+    EXPECT_EQ(of(pacing::live, true, 1, 3), (shares{3, 1}));
+    EXPECT_EQ(of(pacing::live, true, 1, 20), (shares{8, 1}));
+    EXPECT_EQ(of(pacing::live, true, 2, 20), (shares{4, 1}));
+    EXPECT_EQ(of(pacing::live, true, 1, 0), (shares{2, 1})) << "how many are to come is not known";
+}
+
+TEST(share_work, on_a_host_onnx_runtime_spreads_a_live_frame_over_all_cores_by_itself) {
+    options o;
+    o.pacing = pacing::live;
+    o.inference = "onnxruntime";
+    o.threads = 8;
+    share_work(o, true, 1, 20);
+    EXPECT_EQ(o.lanes, 1);
 }
 
 TEST(share_work, leaves_what_was_chosen) {

@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "inference/cpu/prepared_network.hpp"
 
@@ -26,33 +30,40 @@ tensor_index find_vector(const plan& p, std::string_view name) {
     return at == p.vectors.end() ? -1 : static_cast<tensor_index>(at - p.vectors.begin());
 }
 
+// What layers leave to each other; only host functions touch it.
+struct freed {
+    void operator()(float* memory) const noexcept { std::free(memory); }
+};
+using host_floats = std::unique_ptr<float[], freed>;
+
+result<host_floats> zeros(std::size_t bytes) {
+    constexpr std::size_t line = 64;
+    const std::size_t whole = (std::max<std::size_t>(bytes, 1) + line - 1) / line * line;
+    host_floats made(static_cast<float*>(std::aligned_alloc(line, whole)));
+    if (made == nullptr) return fail(errc::out_of_memory, fmt::format("no memory for a model: {} bytes", whole));
+    std::memset(made.get(), 0, whole);
+    return made;
+}
+
 class bound_cpu final : public bound_network {
 public:
     static result<std::unique_ptr<bound_network>> create(const std::shared_ptr<const prepared_network>& of, stream& on,
                                                          const binding_request& wanted) {
         auto layout = memory_layout::make(*of, wanted.height, wanted.width, wanted.most);
         if (!layout) return tl::unexpected(std::move(layout.error()));
-        for (const network_output& o : wanted.outputs) {
-            const tensor_index i = find_vector(of->of(), o.name);
-            const std::int64_t length = i < 0 ? 0 : layout->length(i);
-            if (length == o.length()) continue;
-            return fail(errc::corrupt, fmt::format("the model's plan gives {} numbers as {}, where {} are wanted",
-                                                   length, o.name, o.length()));
-        }
-        capped_resource& pool = on.owner().pool();
-        device_buffer own_input;
-        if (wanted.input == nullptr) {
-            const auto pixels = static_cast<std::size_t>(wanted.most) * static_cast<std::size_t>(wanted.height) *
-                                static_cast<std::size_t>(wanted.width);
-            auto memory = device_buffer::allocate(pool, pixels * 3 * sizeof(float));
-            if (!memory) return tl::unexpected(std::move(memory.error()));
-            own_input = std::move(*memory);
-        }
-        auto memory = device_buffer::allocate(pool, layout->bytes());
+        device& device = on.owner();
+        std::unique_ptr<bound_cpu> b(new bound_cpu(of, device));
+        if (auto there = b->take_input(wanted); !there) return tl::unexpected(std::move(there.error()));
+        auto memory = zeros(layout->bytes());
         if (!memory) return tl::unexpected(std::move(memory.error()));
-        std::unique_ptr<bound_cpu> b(
-            new bound_cpu(of, *layout, on, wanted.input, std::move(own_input), std::move(*memory)));
-        auto scratch = device_buffer::allocate(pool, std::max<std::size_t>(b->steps_.scratch(), 1) * sizeof(float));
+        b->memory_ = std::move(*memory);
+        auto places = layout->in(b->memory_.get(), floats_at(device, b->input_));
+        for (const network_output& o : wanted.outputs) {
+            auto placed = b->take_output(o, *layout, wanted.most, places);
+            if (!placed) return tl::unexpected(std::move(placed.error()));
+        }
+        b->steps_.emplace(of, std::move(places));
+        auto scratch = zeros(b->steps_->scratch() * sizeof(float));
         if (!scratch) return tl::unexpected(std::move(scratch.error()));
         b->scratch_ = std::move(*scratch);
         return b;
@@ -61,11 +72,8 @@ public:
     std::byte* input() const noexcept override { return input_; }
 
     const float* output(std::string_view name) const noexcept override {
-        const tensor_index i = find_vector(of_->of(), name);
-        if (i < 0) return nullptr;
-        // Places are where host functions find them, and this is a device's address.
-        const auto* const at = reinterpret_cast<const std::byte*>(steps_.places().vector(i).data);
-        return reinterpret_cast<const float*>(memory_.data() + (at - device_.kernel_address(memory_.data())));
+        const auto at = std::find_if(outputs_.begin(), outputs_.end(), [&](const auto& o) { return o.first == name; });
+        return at == outputs_.end() ? nullptr : at->second.template as<float>();
     }
 
     void add_run(stream& on, std::int32_t first, std::int32_t n) override {
@@ -73,29 +81,49 @@ public:
     }
 
     result<void> run(std::int32_t first, std::int32_t n) override {
-        // Here, and not when it is bound: a device's memory may be for tasks alone.
-        if (!std::exchange(cleared_, true)) std::memset(device_.kernel_address(memory_.data()), 0, memory_.bytes());
-        steps_.run(first, n, floats_at(device_, scratch_.data()));
+        steps_->run(first, n, scratch_.get());
         return {};
     }
 
 private:
-    bound_cpu(const std::shared_ptr<const prepared_network>& of, const memory_layout& layout, stream& on,
-              std::byte* input, device_buffer own_input, device_buffer memory)
-        : of_(of),
-          device_(on.owner()),
-          own_input_(std::move(own_input)),
-          memory_(std::move(memory)),
-          input_(input != nullptr ? input : own_input_.data()),
-          steps_(of, layout, floats_at(device_, memory_.data()), floats_at(device_, input_)) {}
+    bound_cpu(const std::shared_ptr<const prepared_network>& of, device& on) : of_(of), device_(on) {}
+
+    result<void> take_input(const binding_request& wanted) {
+        input_ = wanted.input;
+        if (input_ != nullptr) return {};
+        const auto pixels = static_cast<std::size_t>(wanted.most) * static_cast<std::size_t>(wanted.height) *
+                            static_cast<std::size_t>(wanted.width);
+        auto memory = device_buffer::allocate(device_.pool(), pixels * 3 * sizeof(float));
+        if (!memory) return tl::unexpected(std::move(memory.error()));
+        own_input_ = std::move(*memory);
+        input_ = own_input_.data();
+        return {};
+    }
+
+    // Others than layers read it, so it lies on the device.
+    result<void> take_output(const network_output& o, const memory_layout& layout, std::int32_t most,
+                             cpu::tensor_places& places) {
+        const tensor_index i = find_vector(of_->of(), o.name);
+        const std::int64_t length = i < 0 ? 0 : layout.length(i);
+        if (length != o.length()) {
+            return fail(errc::corrupt, fmt::format("the model's plan gives {} numbers as {}, where {} are wanted",
+                                                   length, o.name, o.length()));
+        }
+        const std::size_t floats = static_cast<std::size_t>(length) * static_cast<std::size_t>(most);
+        auto memory = device_buffer::allocate(device_.pool(), floats * sizeof(float));
+        if (!memory) return tl::unexpected(std::move(memory.error()));
+        places.vectors[static_cast<std::size_t>(i)].data = floats_at(device_, memory->data());
+        outputs_.emplace_back(o.name, std::move(*memory));
+        return {};
+    }
 
     const std::shared_ptr<const prepared_network> of_;
     device& device_;
-    const device_buffer own_input_, memory_;
-    std::byte* const input_;
-    const prepared_binding steps_;
-    device_buffer scratch_;
-    bool cleared_ = false;
+    device_buffer own_input_;
+    std::byte* input_ = nullptr;
+    std::vector<std::pair<std::string, device_buffer>> outputs_;
+    host_floats memory_, scratch_;
+    std::optional<prepared_binding> steps_;
 };
 
 class cpu_network final : public network {

@@ -89,10 +89,9 @@ void prepared_network::find_streams() {
     }
 }
 
-prepared_binding::prepared_binding(std::shared_ptr<const prepared_network> of, const memory_layout& layout,
-                                   float* memory, const float* input)
+prepared_binding::prepared_binding(std::shared_ptr<const prepared_network> of, tensor_places places)
     : of_(std::move(of)),
-      places_(layout.in(memory, input)) {
+      places_(std::move(places)) {
     std::vector<std::unique_ptr<row_step>> links;
     for (std::size_t i = 0; i < of_->steps().size(); ++i) {
         const auto& s = of_->steps()[i];

@@ -85,7 +85,10 @@ class prepared_binding {
 public:
     // `memory`: as the layout asks, with zeros in it before the first run; `input`: [pictures][3][height][width]. They outlive this.
     prepared_binding(std::shared_ptr<const prepared_network> of, const memory_layout& layout, float* memory,
-                     const float* input);
+                     const float* input)
+        : prepared_binding(std::move(of), layout.in(memory, input)) {}
+    // With some of the vectors elsewhere.
+    prepared_binding(std::shared_ptr<const prepared_network> of, tensor_places places);
     prepared_binding(const prepared_binding&) = delete;
 
     // Floats of scratch memory that run() takes.

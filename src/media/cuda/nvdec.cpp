@@ -73,6 +73,7 @@ public:
     }
 
     result<void> copy(frame_ptr decoded, const image& facts, std::byte* slot) override;
+    void forget() override;
 
 private:
     struct held {
@@ -97,6 +98,13 @@ result<std::unique_ptr<event>> nvdec::take_event() {
     }
     if (spare != nullptr) return spare;
     return by_.owner().make_event();
+}
+
+void nvdec::forget() {
+    // A wait that fails leaves nothing better to do than to go on.
+    for (const held& h : held_)
+        [[maybe_unused]] const auto ignored = wait_until_done(by_.owner(), *h.copied, {stage::capture, {}});
+    held_.clear();
 }
 
 result<void> nvdec::copy(frame_ptr decoded, const image& facts, std::byte* slot) {
