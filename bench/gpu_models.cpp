@@ -112,6 +112,10 @@ std::vector<model_row> model_rows(bed& b) {
     for (const std::string& by : runners(b)) {
         options chosen;
         chosen.inference = by;
+        if (auto r = flow::choose_inference(chosen, host); !r) {
+            fmt::print(stderr, "gpu: models by {}: {}\n", by, r.error().message);
+            continue;
+        }
         const auto models = flow::load_models(chosen, store, b.on(), runtime, inference::threading::shared);
         if (!models) {
             fmt::print(stderr, "gpu: models by {}: {}\n", by, models.error().message);

@@ -102,7 +102,9 @@ result<std::unique_ptr<model_bench>> model_bench::create() {
     if (!devices) return tl::unexpected(std::move(devices.error()));
     s->cpu = std::move(devices->front());
     const auto runtime = [] { return inference::runtime::create({static_cast<int>(cores())}); };
-    auto models = flow::load_models(options{}, *store, *s->cpu, runtime, inference::threading::caller);
+    options chosen;
+    if (auto r = flow::choose_inference(chosen, true); !r) return tl::unexpected(std::move(r.error()));
+    auto models = flow::load_models(chosen, *store, *s->cpu, runtime, inference::threading::caller);
     if (!models) return tl::unexpected(std::move(models.error()));
     s->models = std::move(*models);
     s->lanes.resize(cores());

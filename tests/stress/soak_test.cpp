@@ -156,8 +156,8 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
     EXPECT_GT(delivered, total * 9 / 10);
     EXPECT_EQ(out_of_order, 0u);
     EXPECT_LE(on.pool().peak_bytes(), cap) << "the cap was passed";
-    // How many frames of which size are in work at once is chance: a slab more is no growth, a slab per frame would be many.
-    EXPECT_LE(on.pool().peak_bytes(), after_warm_up + after_warm_up / 4) << "memory grew after the warm-up";
+    // How many frames of which size are in work at once is chance: a slab or two more are no growth, a slab per frame would be many.
+    EXPECT_LE(on.pool().peak_bytes(), after_warm_up + after_warm_up / 2) << "memory grew after the warm-up";
     EXPECT_EQ(on.pool().used_bytes(), 0u) << "a lease or a slab is left";
 }
 

@@ -81,6 +81,11 @@ public:
     }
 
     result<void> run(std::int32_t first, std::int32_t n) override {
+        // Here, and not when it is bound: a device's memory may be for tasks alone.
+        if (!std::exchange(cleared_, true)) {
+            for (const auto& [name, memory] : outputs_)
+                std::memset(device_.kernel_address(memory.data()), 0, memory.bytes());
+        }
         steps_->run(first, n, scratch_.get());
         return {};
     }
@@ -124,6 +129,7 @@ private:
     std::vector<std::pair<std::string, device_buffer>> outputs_;
     host_floats memory_, scratch_;
     std::optional<prepared_binding> steps_;
+    bool cleared_ = false;
 };
 
 class cpu_network final : public network {
