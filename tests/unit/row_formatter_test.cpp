@@ -98,9 +98,9 @@ TEST(row_formatter, a_caller_that_has_time_makes_rows_itself) {
             return row_formatter::rows{std::string("row")};
         },
         [](const result<row_formatter::rows>&) {});
-    for (std::uint64_t i = 0; i < 30; ++i) {
+    for (std::uint64_t i = 0; i < 20; ++i) {
         formatter.put(numbered(i), input);
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     formatter.drain();
     EXPECT_EQ(threads, std::set{std::this_thread::get_id()});
