@@ -41,9 +41,7 @@ result<void> demux_source::open() {
     if (demuxer_.live) return {};
     // Behind what the first of joined recordings states, only reading tells where.
     if (auto gone = start > 0 && !behind_end ? go_to_start() : result<void>(); !gone) return gone;
-    // A device makes one decoder after the other: what comes at its own pace does not wait for those of all.
-    opened_ = options_.realtime && options_.decode_on != nullptr;
-    return opened_ ? result<void>() : look_ahead();
+    return look_ahead();
 }
 
 // Where the clock does not run evenly up to there, nothing but decoding all of it gives the same times.

@@ -116,8 +116,7 @@ public:
 
 // Opens any INPUT of the command line: a path, a folder or glob of pictures, /dev/videoN, rtsp://, http(s)://, "-"
 // for standard input. Files, pictures and standard input have their first frame decoded, so that what cannot be used
-// fails here; not so with `realtime` where a device decodes. Pictures of a folder or glob come in natural order (2 before 10),
-// 1/25 s apart in time.
+// fails here. Pictures of a folder or glob come in natural order (2 before 10), 1/25 s apart in time.
 [[nodiscard]] result<std::unique_ptr<source>> open_source(const std::string& input, const source_options& options);
 
 // INPUTs that are one source together.
