@@ -347,4 +347,26 @@ result<plan> load_plan(const fs::path& model, std::string_view model_sha256) {
     return p;
 }
 
+std::vector<tensor_index> plan::maps_of_vectors() const {
+    std::vector<tensor_index> of(vectors.size(), -1);
+    for (const plan_step& s : steps) {
+        const auto* head = std::get_if<plan_head>(&s);
+        if (head == nullptr) continue;
+        for (const plan_head::part& part : head->parts)
+            of[static_cast<std::size_t>(part.y)] = head->x;
+    }
+    return of;
+}
+
+result<void> plan::check_input(std::int32_t input_height, std::int32_t input_width, std::int32_t pictures) const {
+    const bool fits = input.height > 0 ? input_height == input.height && input_width == input.width
+                                       : input_height > 0 && input_width > 0 && input_height % input.multiple == 0 &&
+                                             input_width % input.multiple == 0;
+    if (fits && pictures >= 1) return {};
+    return fail(errc::invalid_argument,
+                fmt::format("{} pictures of {} x {} for a network that takes {}", pictures, input_width, input_height,
+                            input.height > 0 ? fmt::format("{} x {}", input.width, input.height)
+                                             : fmt::format("multiples of {}", input.multiple)));
+}
+
 }  // namespace faceflow::inference

@@ -157,6 +157,11 @@ struct plan {
         std::int32_t height = 0, width = 0;
     };
     [[nodiscard]] extent size_of(const plan_map& m, std::int32_t input_height, std::int32_t input_width) const;
+    // Of the vectors, those that a head fills cell by cell are so many cells long: the map whose cells they are, or -1.
+    [[nodiscard]] std::vector<tensor_index> maps_of_vectors() const;
+    // errc::invalid_argument for pictures that the network does not take.
+    [[nodiscard]] result<void> check_input(std::int32_t input_height, std::int32_t input_width,
+                                           std::int32_t pictures) const;
 };
 
 // Reads a plan and checks all of it: indices, channels, slices, sizes that fit each other. Safe on any bytes. errc::corrupt says

@@ -15,30 +15,11 @@ std::size_t filled_up(std::size_t floats) {
     return (floats + channel_step - 1) / channel_step * channel_step;
 }
 
-// Of the plan's vectors, those that a head fills cell by cell are so many cells long: the map whose cells they are, or -1.
-std::vector<tensor_index> maps_of_vectors(const plan& p) {
-    std::vector<tensor_index> maps(p.vectors.size(), -1);
-    for (const plan_step& s : p.steps) {
-        if (const auto* head = std::get_if<plan_head>(&s))
-            for (const plan_head::part& part : head->parts)
-                maps[static_cast<std::size_t>(part.y)] = head->x;
-    }
-    return maps;
-}
-
 }  // namespace
 
 result<memory_layout> memory_layout::make(const prepared_network& of, std::int32_t height, std::int32_t width,
                                           std::int32_t most, maps how) {
-    const plan_input& in = of.of().input;
-    const bool fits = in.height > 0 ? height == in.height && width == in.width
-                                    : height > 0 && width > 0 && height % in.multiple == 0 && width % in.multiple == 0;
-    if (!fits || most < 1) {
-        return fail(errc::invalid_argument,
-                    fmt::format("{} pictures of {} x {} for a network that takes {}", most, width, height,
-                                in.height > 0 ? fmt::format("{} x {}", in.width, in.height)
-                                              : fmt::format("multiples of {}", in.multiple)));
-    }
+    if (auto fits = of.of().check_input(height, width, most); !fits) return tl::unexpected(std::move(fits.error()));
     memory_layout made;
     made.input_ = {height, width};
     made.most_ = most;
@@ -70,7 +51,7 @@ bool memory_layout::measure(const prepared_network& of) {
     }
     zeros_ = 0;
     floats_ = filled_up(static_cast<std::size_t>(longest_row));
-    const std::vector<tensor_index> cells = maps_of_vectors(p);
+    const std::vector<tensor_index> cells = p.maps_of_vectors();
     for (std::size_t i = 0; i < p.vectors.size(); ++i) {
         std::int64_t length = p.vectors[i].length;
         if (cells[i] >= 0) {

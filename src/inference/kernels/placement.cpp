@@ -15,18 +15,6 @@ std::size_t aligned(std::size_t bytes) {
     return (bytes + tensor_alignment - 1) / tensor_alignment * tensor_alignment;
 }
 
-// Of the plan's vectors, those that a head fills cell by cell are so many cells long: the map whose cells they are, or -1.
-std::vector<tensor_index> maps_of_vectors(const plan& p) {
-    std::vector<tensor_index> maps(p.vectors.size(), -1);
-    for (const plan_step& s : p.steps) {
-        const auto* head = std::get_if<plan_head>(&s);
-        if (head == nullptr) continue;
-        for (const plan_head::part& part : head->parts)
-            maps[static_cast<std::size_t>(part.y)] = head->x;
-    }
-    return maps;
-}
-
 }  // namespace
 
 plan::extent tensor_placement::size(tensor_index i) const {
@@ -35,15 +23,7 @@ plan::extent tensor_placement::size(tensor_index i) const {
 
 result<tensor_placement> tensor_placement::make(const network& of, std::int32_t height, std::int32_t width,
                                                 std::int32_t most, bool keep, input lies) {
-    const plan_input& in = of.of.input;
-    const bool fits = in.height > 0 ? height == in.height && width == in.width
-                                    : height > 0 && width > 0 && height % in.multiple == 0 && width % in.multiple == 0;
-    if (!fits || most < 1) {
-        return fail(errc::invalid_argument,
-                    fmt::format("{} pictures of {} x {} for a network that takes {}", most, width, height,
-                                in.height > 0 ? fmt::format("{} x {}", in.width, in.height)
-                                              : fmt::format("multiples of {}", in.multiple)));
-    }
+    if (auto fits = of.of.check_input(height, width, most); !fits) return tl::unexpected(std::move(fits.error()));
     tensor_placement made;
     made.height_ = height;
     made.width_ = width;
@@ -69,7 +49,7 @@ result<void> tensor_placement::measure(const network& of) {
         maps_.push_back({nowhere, static_cast<std::size_t>(pixels(sizes_.back())) *
                                       static_cast<std::size_t>(stored_channels(m.channels)) * sizeof(half)});
     }
-    const std::vector<tensor_index> cells = maps_of_vectors(p);
+    const std::vector<tensor_index> cells = p.maps_of_vectors();
     for (std::size_t i = 0; i < p.vectors.size(); ++i) {
         std::int64_t length = p.vectors[i].length;
         if (cells[i] >= 0) {
