@@ -7,14 +7,14 @@
 #include <string>
 #include <utility>
 
-#include "device/device.hpp"
+#include "device_above.hpp"
 
 namespace faceflow::test {
 
 // Passes everything on to the device beneath. Between hold() and let_go() no task and no transfer of its streams goes on.
-class held_device final : public device {
+class held_device final : public device_above {
 public:
-    explicit held_device(std::unique_ptr<device> beneath) : beneath_(std::move(beneath)) {}
+    explicit held_device(std::unique_ptr<device> beneath) : device_above(std::move(beneath)) {}
     ~held_device() override { let_go(); }
 
     void hold() {
@@ -29,32 +29,11 @@ public:
         gate_->opened.notify_all();
     }
 
-    device_kind kind() const noexcept override { return beneath_->kind(); }
-    int index() const noexcept override { return beneath_->index(); }
-    const std::string& description() const noexcept override { return beneath_->description(); }
-    bool computes_on_host() const noexcept override { return beneath_->computes_on_host(); }
-    bool shares_host_memory() const noexcept override { return beneath_->shares_host_memory(); }
-    std::byte* kernel_address(std::byte* a) const noexcept override { return beneath_->kernel_address(a); }
     result<std::unique_ptr<stream>> make_stream(std::string label) override {
         auto made = beneath_->make_stream(std::move(label));
         if (!made) return tl::unexpected(std::move(made.error()));
         return std::make_unique<held_stream>(*this, std::move(*made));
     }
-    result<std::unique_ptr<event>> make_event() override { return beneath_->make_event(); }
-    capped_resource& pool() noexcept override { return beneath_->pool(); }
-    result<host_block> allocate_host(std::size_t bytes, bool pinned) override {
-        return beneath_->allocate_host(bytes, pinned);
-    }
-    void release_host(const host_block& block) noexcept override { beneath_->release_host(block); }
-    result<memory_export> export_memory(std::byte* memory, std::size_t bytes) override {
-        return beneath_->export_memory(memory, bytes);
-    }
-    result<std::unique_ptr<memory_import>> import_memory(const memory_export& from, access wanted) override {
-        return beneath_->import_memory(from, wanted);
-    }
-    result<void> register_words(std::span<std::byte> pages) override { return beneath_->register_words(pages); }
-    void unregister_words(std::span<std::byte> pages) noexcept override { beneath_->unregister_words(pages); }
-    ledger& book() noexcept override { return book_; }
 
 protected:
     void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override {
@@ -100,9 +79,7 @@ private:
         const std::unique_ptr<stream> beneath_;
     };
 
-    const std::unique_ptr<device> beneath_;
     const std::shared_ptr<gate> gate_ = std::make_shared<gate>();
-    ledger book_;
 };
 
 }  // namespace faceflow::test

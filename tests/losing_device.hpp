@@ -6,44 +6,23 @@
 #include <string>
 #include <utility>
 
-#include "device/device.hpp"
+#include "device_above.hpp"
 
 namespace faceflow::test {
 
 // Passes everything on to the device beneath until its streams have begun `tasks` tasks and transfers. From then on every one of
 // them, every transfer and every wait fails with errc::device_lost.
-class losing_device final : public device {
+class losing_device final : public device_above {
 public:
     static constexpr const char* message = "an illegal address; the device's context is lost";
 
-    losing_device(std::unique_ptr<device> beneath, int tasks) : beneath_(std::move(beneath)), left_(tasks) {}
+    losing_device(std::unique_ptr<device> beneath, int tasks) : device_above(std::move(beneath)), left_(tasks) {}
 
-    device_kind kind() const noexcept override { return beneath_->kind(); }
-    int index() const noexcept override { return beneath_->index(); }
-    const std::string& description() const noexcept override { return beneath_->description(); }
-    bool computes_on_host() const noexcept override { return beneath_->computes_on_host(); }
-    bool shares_host_memory() const noexcept override { return beneath_->shares_host_memory(); }
-    std::byte* kernel_address(std::byte* a) const noexcept override { return beneath_->kernel_address(a); }
     result<std::unique_ptr<stream>> make_stream(std::string label) override {
         auto made = beneath_->make_stream(std::move(label));
         if (!made) return tl::unexpected(std::move(made.error()));
         return std::make_unique<losing_stream>(*this, std::move(*made));
     }
-    result<std::unique_ptr<event>> make_event() override { return beneath_->make_event(); }
-    capped_resource& pool() noexcept override { return beneath_->pool(); }
-    result<host_block> allocate_host(std::size_t bytes, bool pinned) override {
-        return beneath_->allocate_host(bytes, pinned);
-    }
-    void release_host(const host_block& block) noexcept override { beneath_->release_host(block); }
-    result<memory_export> export_memory(std::byte* memory, std::size_t bytes) override {
-        return beneath_->export_memory(memory, bytes);
-    }
-    result<std::unique_ptr<memory_import>> import_memory(const memory_export& from, access wanted) override {
-        return beneath_->import_memory(from, wanted);
-    }
-    result<void> register_words(std::span<std::byte> pages) override { return beneath_->register_words(pages); }
-    void unregister_words(std::span<std::byte> pages) noexcept override { beneath_->unregister_words(pages); }
-    ledger& book() noexcept override { return book_; }
 
 protected:
     void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override {
@@ -86,9 +65,7 @@ private:
     // False once the device is lost.
     bool use_up() { return left_ > 0 && --left_ > 0; }
 
-    const std::unique_ptr<device> beneath_;
     std::atomic<int> left_;
-    ledger book_;
 };
 
 }  // namespace faceflow::test
