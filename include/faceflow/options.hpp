@@ -42,7 +42,7 @@ struct options {
     bool smooth = false;     // one-euro filter over landmarks, per track
     float focal_length = 0;  // pixels, for head distance; 0: a vertical field of view of 63 degrees
 
-    std::int32_t threads = 0;  // CPU threads for computing; 0: one per core. As many as half of it may pack frames for a GPU
+    std::int32_t threads = 0;  // CPU threads for computing; 0: one per core. Half as many may pack frames for a GPU
     std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes
 
     // What runs models: native (faceflow's own kernels, which on CUDA need the driver alone), or onnxruntime; on CUDA devices with
