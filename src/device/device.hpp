@@ -24,6 +24,7 @@ namespace faceflow {
 [[nodiscard]] std::string_view name(device_kind kind) noexcept;
 
 class device;
+class worker_pool;
 
 // A point in a stream's work. Reusable: each record replaces the one before. Thread-safe.
 class event {
@@ -137,6 +138,9 @@ public:
     [[nodiscard]] virtual bool shares_host_memory() const noexcept = 0;
     // The address at which a host function that runs as a kernel reaches `device_address`. Only where computes_on_host().
     [[nodiscard]] virtual std::byte* kernel_address(std::byte* device_address) const noexcept = 0;
+
+    // Threads that help host functions which run as kernels; null where kernels run elsewhere, or as they would elsewhere (emulated).
+    [[nodiscard]] virtual worker_pool* helpers() noexcept { return nullptr; }
 
     [[nodiscard]] virtual result<std::unique_ptr<stream>> make_stream(std::string label) = 0;
     [[nodiscard]] virtual result<std::unique_ptr<event>> make_event() = 0;

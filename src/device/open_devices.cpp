@@ -117,7 +117,7 @@ result<device_list> open_cuda(const device_request& wanted) {
 
 device_list open_cpu(const device_request& wanted) {
     device_list devices;
-    devices.push_back(make_cpu_device(wanted.memory_cap));
+    devices.push_back(make_cpu_device(wanted.memory_cap, wanted.threads));
     return devices;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ struct device_request {
     std::string name = "auto";                      // auto | cpu | emulated[:N] | cuda[:all|:I,J,...]
     std::size_t memory_cap = std::size_t{2} << 30;  // of each device's pool, bytes
     std::string link = "pcie4";                     // of emulated devices: none | pcie3 | pcie4 | pcie5
+    std::int32_t threads = 0;  // of the CPU that compute together; 0: as many as there are processors
 };
 
 inline constexpr std::size_t most_emulated_devices = 16;

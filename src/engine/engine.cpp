@@ -11,8 +11,12 @@
 namespace faceflow {
 namespace {
 
+std::int32_t threads_of(const options& o) {
+    return o.threads > 0 ? o.threads : usable_processors();
+}
+
 result<void> open_cpu_instead(const options& o, equipment& e, std::string note) {
-    auto cpu = open_devices({"cpu", o.device_memory, o.link});
+    auto cpu = open_devices({"cpu", o.device_memory, o.link, threads_of(o)});
     if (!cpu) return tl::unexpected(std::move(cpu.error()));
     e.devices = std::move(*cpu);
     if (!note.empty()) e.notes.push_back(std::move(note));
@@ -23,7 +27,8 @@ result<void> open_cpu_instead(const options& o, equipment& e, std::string note) 
 result<void> open_devices_for(const options& o, equipment& e) {
     const bool choose = o.device == "auto";
     // The cap is for all processes together.
-    auto devices = open_devices({choose ? "cuda" : o.device, o.device_memory / flow::pools_of(o.flow), o.link});
+    auto devices =
+        open_devices({choose ? "cuda" : o.device, o.device_memory / flow::pools_of(o.flow), o.link, threads_of(o)});
     if (!devices) {
         if (!choose || devices.error().code == errc::invalid_argument)
             return tl::unexpected(std::move(devices.error()));
@@ -33,10 +38,6 @@ result<void> open_devices_for(const options& o, equipment& e) {
     }
     e.devices = std::move(*devices);
     return {};
-}
-
-std::int32_t threads_of(const options& o) {
-    return o.threads > 0 ? o.threads : usable_processors();
 }
 
 }  // namespace

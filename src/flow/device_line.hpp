@@ -97,7 +97,7 @@ struct device_line {
         s.time_to_live = std::chrono::nanoseconds(static_cast<std::int64_t>(o.cache_ttl * 1e9));
         s.cache_bytes = o.cache_bytes;
         s.uploads_in_flight = uploads_in_flight;
-        s.packing_threads = static_cast<std::size_t>(o.threads) / 2;
+        s.packing_threads = 1 + o.threads / 2;
         // Live: about a frame's time, then it is better to take a later one.
         s.patience = o.pacing == pacing::live ? std::chrono::milliseconds(250) : std::chrono::seconds(2);
         return s;

@@ -88,7 +88,7 @@ result<std::shared_ptr<inference::network>> load(const found_model& model, const
                                                  const inference::picture_form& form, const shape& input,
                                                  const std::vector<network_output>& outputs) {
     const options& o = with.chosen;
-    if (o.inference == "native") return inference::make_native_network(with.on, model.file.path, model.file.sha256);
+    if (o.inference == "native") return inference::make_native_network(with.on, model.file.path, model.file.sha256, with.how);
     auto runtime = with.runtime();
     if (!runtime) return tl::unexpected(std::move(runtime.error()));
     if (!with.on.computes_on_host()) {

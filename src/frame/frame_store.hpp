@@ -29,8 +29,8 @@ struct frame_store_options {
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     // Staging blocks: one per thread that uploads, and as many transfers on their way.
     std::size_t uploads_in_flight = 4;
-    // That help those who upload to bring frames into staging memory.
-    std::size_t packing_threads = 0;
+    // That bring frames into staging memory at once, those who upload included.
+    std::int32_t packing_threads = 1;
     // How long `when_full::wait` waits.
     std::chrono::nanoseconds patience = std::chrono::milliseconds(250);
     // Frames live in slots also where host memory is device memory (one copy), so that other processes can map them.

@@ -10,6 +10,7 @@
 
 #include "device/device.hpp"
 #include "faceflow/result.hpp"
+#include "inference/threading.hpp"
 #include "vision/sampling.hpp"
 
 namespace faceflow::inference {
@@ -74,6 +75,6 @@ public:
 // or where kernels are host functions in that of the process. errc::unsupported where that cannot be: no plan, a step that no
 // kernel fits, a build without CUDA.
 [[nodiscard]] result<std::shared_ptr<network>> make_native_network(device& on, const std::filesystem::path& model,
-                                                                   std::string_view model_sha256);
+                                                                   std::string_view model_sha256, threading how);
 
 }  // namespace faceflow::inference

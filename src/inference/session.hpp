@@ -10,6 +10,7 @@
 
 #include "device/device.hpp"
 #include "faceflow/result.hpp"
+#include "inference/threading.hpp"
 
 namespace faceflow::inference {
 
@@ -38,12 +39,6 @@ private:
 // Whether models can run on CUDA devices here; loads ONNX Runtime's provider and the libraries it stands on. To be asked only
 // where there is a device. errc::unavailable: which library is missing, and how to get it.
 [[nodiscard]] result<void> check_cuda_provider(const runtime& on);
-
-// Where a model's nodes run their loops on a CPU.
-enum class threading : std::uint8_t {
-    caller,  // on the thread that calls run, alone: best when several frames are in work at once
-    shared,  // spread over the runtime's pool, which stops spinning after each run: best for one frame's latency
-};
 
 // The TensorRT that this machine has, as "10.13.3". errc::unavailable: what is missing, and what to do.
 [[nodiscard]] result<std::string> tensorrt_version();

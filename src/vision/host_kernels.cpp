@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/read_once.hpp"
+#include "core/worker_pool.hpp"
 #include "vision/block_kernels.hpp"
 #include "vision/kernels.hpp"
 #include "vision/sample.hpp"
@@ -16,20 +17,46 @@ bool near_a_picture(const region& r) {
     return std::all_of(std::begin(numbers), std::end(numbers), [](float x) { return x >= -most && x <= most; });
 }
 
-// Runs the block functions with a single thread, on the address at which a kernel reaches device memory.
+// Rows of a picture that are worth a thread's while: some 50 us.
+constexpr std::int32_t rows_of_part = 48;
+
+std::int32_t parts_of(const tensor_target& t) {
+    return (t.height + rows_of_part - 1) / rows_of_part;
+}
+
+// Calls work(i, first row, row behind the last) for the parts of `pictures` pictures, on as many threads as are idle.
+template <class Work>
+void in_parts(worker_pool* helpers, std::int32_t pictures, const tensor_target& of, const Work& work) {
+    const std::int32_t parts = parts_of(of);
+    const auto part = [&](std::int32_t i) {
+        const std::int32_t first = i % parts * rows_of_part;
+        work(i / parts, first, std::min(first + rows_of_part, of.height));
+    };
+    if (helpers != nullptr) return helpers->for_each(pictures * parts, part);
+    for (std::int32_t i = 0; i < pictures * parts; ++i)
+        part(i);
+}
+
+// Runs the block functions on the address at which a kernel reaches device memory: on the stream's thread, and what fills pictures
+// with the device's helpers.
 class host_kernels final : public kernels {
 public:
-    explicit host_kernels(device& on) : device_(on), anchor_count_(canonical_anchors(anchors_)) {}
+    explicit host_kernels(device& on)
+        : device_(on),
+          helpers_(on.helpers()),
+          anchor_count_(canonical_anchors(anchors_)) {}
 
     void letterbox(stream& on, std::span<const image> pictures, std::span<const faceflow::vision::letterbox> fits,
                    const tensor_target& target) override {
-        on.run([sources = sources_of(pictures), fits = std::vector(fits.begin(), fits.end()),
-                target = mapped(target)]() -> result<void> {
-            tensor_target one = target;
-            for (std::size_t i = 0; i < sources.size(); ++i) {
-                sample_letterbox(sources[i], fits[i], one);
-                one.data += target.bytes();
-            }
+        on.run([sources = sources_of(pictures), fits = std::vector(fits.begin(), fits.end()), target = mapped(target),
+                helpers = helpers_]() -> result<void> {
+            in_parts(helpers, static_cast<std::int32_t>(sources.size()), target,
+                     [&](std::int32_t picture, std::int32_t first, std::int32_t end) {
+                         const auto i = static_cast<std::size_t>(picture);
+                         tensor_target one = target;
+                         one.data += i * target.bytes();
+                         sample_letterbox(sources[i], fits[i], one, first, end);
+                     });
             return {};
         });
     }
@@ -53,20 +80,32 @@ public:
 
     void crop(stream& on, std::span<const image> pictures, const face_table& faces, std::int32_t first,
               const crop_target& target) override {
-        on.run([sources = sources_of(pictures), faces = mapped(faces), first, t = target,
-                data = mapped(target.data)]() -> result<void> {
-            tensor_target out = t.picture(data);
+        on.run([sources = sources_of(pictures), faces = mapped(faces), first, t = target, data = mapped(target.data),
+                helpers = helpers_]() -> result<void> {
+            const tensor_target out = t.picture(data);
             const std::int32_t n = std::min(faces_in(faces) - first, t.capacity);
+            struct place {
+                std::int32_t frame = 0;
+                affine frame_from_crop;
+            };
+            std::vector<place> places;
+            places.reserve(static_cast<std::size_t>(std::max(n, 0)));
             for (std::int32_t i = 0; i < n; ++i) {
                 // Where processes share the faces, their number may be another one by now, and they may be anything.
                 const face_place at = locate(faces, first + i);
                 if (at.frame < 0) break;
                 const region area = read_once(&faces.of[at.frame]->items()[at.item].area);
                 if (!near_a_picture(area)) return fail(errc::corrupt, "a face that is no place in a picture");
-                sample(sources[static_cast<std::size_t>(at.frame)], frame_from_region(area, static_cast<float>(t.size)),
-                       out);
-                out.data += out.bytes();
+                places.push_back({at.frame, frame_from_region(area, static_cast<float>(t.size))});
             }
+            in_parts(helpers, static_cast<std::int32_t>(places.size()), out,
+                     [&](std::int32_t picture, std::int32_t from, std::int32_t end) {
+                         const place& p = places[static_cast<std::size_t>(picture)];
+                         tensor_target one = out;
+                         one.data += static_cast<std::size_t>(picture) * out.bytes();
+                         sample(sources[static_cast<std::size_t>(p.frame)], p.frame_from_crop, one, from, end, 0,
+                                one.width);
+                     });
             return {};
         });
     }
@@ -130,6 +169,7 @@ private:
     }
 
     device& device_;
+    worker_pool* const helpers_;
     pose_anchor anchors_[max_pose_anchors];
     const std::int32_t anchor_count_;
 };

@@ -276,16 +276,14 @@ void sample_rows_scalar(const sampling_source& s, const affine& m, const tensor_
     }
 }
 
-void fill_padding(const tensor_target& t, const letterbox& l) {
+void fill_padding(const tensor_target& t, const letterbox& l, std::int32_t row_begin, std::int32_t row_end) {
     const std::ptrdiff_t area = static_cast<std::ptrdiff_t>(t.width) * t.height;
     for (int k = 0; k < 3; ++k) {
-        float* plane = t.floats() + k * area;
-        std::fill(plane, plane + static_cast<std::ptrdiff_t>(l.y_begin) * t.width, t.bias);
-        std::fill(plane + static_cast<std::ptrdiff_t>(l.y_end) * t.width, plane + area, t.bias);
-        for (std::int32_t v = l.y_begin; v < l.y_end && (l.x_begin > 0 || l.x_end < t.width); ++v) {
-            float* row = plane + static_cast<std::ptrdiff_t>(v) * t.width;
-            std::fill(row, row + l.x_begin, t.bias);
-            std::fill(row + l.x_end, row + t.width, t.bias);
+        for (std::int32_t v = row_begin; v < row_end; ++v) {
+            float* const row = t.floats() + k * area + static_cast<std::ptrdiff_t>(v) * t.width;
+            const bool within = v >= l.y_begin && v < l.y_end;
+            std::fill(row, row + (within ? l.x_begin : t.width), t.bias);
+            if (within) std::fill(row + l.x_end, row + t.width, t.bias);
         }
     }
 }
@@ -302,9 +300,11 @@ void sample(const sampling_source& source, const affine& frame_from_tensor, cons
     }
 }
 
-void sample_letterbox(const sampling_source& source, const letterbox& l, const tensor_target& target) {
-    fill_padding(target, l);
-    sample(source, frame_from_letterbox(l), target, l.y_begin, l.y_end, l.x_begin, l.x_end);
+void sample_letterbox(const sampling_source& source, const letterbox& l, const tensor_target& target,
+                      std::int32_t row_begin, std::int32_t row_end) {
+    fill_padding(target, l, row_begin, row_end);
+    const std::int32_t first = std::max(row_begin, l.y_begin), end = std::min(row_end, l.y_end);
+    if (first < end) sample(source, frame_from_letterbox(l), target, first, end, l.x_begin, l.x_end);
 }
 
 void sample_reference(const sampling_source& source, const affine& frame_from_tensor, const tensor_target& target) {

@@ -16,8 +16,12 @@ inline void sample(const sampling_source& source, const affine& frame_from_tenso
     sample(source, frame_from_tensor, target, 0, target.height, 0, target.width);
 }
 
-// The whole frame into `target` as `l` says; the padding becomes black.
-void sample_letterbox(const sampling_source& source, const letterbox& l, const tensor_target& target);
+// Rows [row_begin, row_end) of the whole frame in `target` as `l` says; the padding becomes black.
+void sample_letterbox(const sampling_source& source, const letterbox& l, const tensor_target& target,
+                      std::int32_t row_begin, std::int32_t row_end);
+inline void sample_letterbox(const sampling_source& source, const letterbox& l, const tensor_target& target) {
+    sample_letterbox(source, l, target, 0, target.height);
+}
 
 // The same by the scalar functions alone: the reference that the vectorised code and the CUDA kernels are held to.
 void sample_reference(const sampling_source& source, const affine& frame_from_tensor, const tensor_target& target);

@@ -1,12 +1,15 @@
 // The CPU's networks as flows bind them: memory out of a device's pool, device addresses, errors.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "device/cpu/cpu_device.hpp"
 #include "device/open_devices.hpp"
 #include "flow/models.hpp"
 #include "fused_testing.hpp"
 #include "helpers/host_network.hpp"
+#include "inference/cpu/cpu_network.hpp"
 
 namespace faceflow {
 namespace {
@@ -19,7 +22,8 @@ class cpu_bindings : public testing::TestWithParam<std::string> {
 protected:
     void SetUp() override {
         open(std::size_t{1} << 30);
-        auto made = inference::make_native_network(*on_, mesh_.model, inference::sha256_of(mesh_.model).value());
+        auto made = inference::make_native_network(*on_, mesh_.model, inference::sha256_of(mesh_.model).value(),
+                                                   inference::threading::caller);
         ASSERT_OK(made);
         mesh_network_ = *made;
     }
@@ -132,16 +136,59 @@ TEST_P(cpu_bindings, say_what_is_wrong) {
 TEST_P(cpu_bindings, need_a_plan_of_that_model) {
     const test::temporary_folder alone;
     fs::create_symlink(mesh_.model, alone / "mesh.onnx");
-    const auto missing = inference::make_native_network(*on_, alone / "mesh.onnx", "0");
+    const auto missing = inference::make_native_network(*on_, alone / "mesh.onnx", "0", inference::threading::caller);
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().code, errc::unsupported);
-    const auto other = inference::make_native_network(*on_, mesh_.model, std::string(64, '0'));
+    const auto other =
+        inference::make_native_network(*on_, mesh_.model, std::string(64, '0'), inference::threading::caller);
     ASSERT_FALSE(other);
     EXPECT_EQ(other.error().code, errc::corrupt);
 }
 
 INSTANTIATE_TEST_SUITE_P(devices, cpu_bindings, testing::Values("cpu", "emulated"),
                          [](const auto& i) { return i.param; });
+
+// All vectors of some pictures, one run each (`at_once` of 1) or some together, by so many threads.
+std::vector<float> outputs_by(std::int32_t threads, const test::subject& s, std::int32_t at_once) {
+    constexpr std::int32_t pictures = 5;
+    const auto on = make_cpu_device(std::size_t{1} << 30, threads);
+    const auto stream = std::move(on->make_stream("test").value());
+    const inference::plan p = test::plan_of(s);
+    const test::host_network sizes(p, s.height, s.width, 1);
+    std::vector<inference::network_output> outputs;
+    for (const auto& v : p.vectors)
+        outputs.push_back({v.name, {static_cast<std::int64_t>(sizes.vector(v.name, 0).size())}});
+    const auto network = inference::make_cpu_network(p, inference::threading::shared);
+    auto bound = network->bind(*stream, {.height = s.height, .width = s.width, .most = pictures, .outputs = outputs});
+    EXPECT_OK(bound);
+    auto* to = reinterpret_cast<float*>((*bound)->input());
+    for (int i = 0; i < pictures; ++i) {
+        const auto rgb = test::crop(i % 3, s.height, s.width);
+        for (std::size_t c = 0; c < 3; ++c)
+            for (std::size_t at = c; at < rgb.size(); at += 3)
+                *to++ = rgb[at];
+    }
+    std::vector<float> all;
+    for (int round = 0; round < 3; ++round) {
+        for (std::int32_t i = 0; i < pictures; i += at_once)
+            EXPECT_OK((*bound)->run(i, std::min(at_once, pictures - i)));
+        for (const auto& o : outputs) {
+            const float* const from = (*bound)->output(o.name);
+            all.insert(all.end(), from, from + o.length() * pictures);
+        }
+    }
+    return all;
+}
+
+// A picture whose steps are shared out, and pictures of which each is a thread's.
+TEST(cpu_workers, give_the_bytes_of_one_thread_whatever_their_number) {
+    for (const test::subject& s : {test::mesh_subject(), test::retinaface_subject()}) {
+        const auto alone = outputs_by(1, s, 1);
+        for (const std::int32_t threads : {2, 3, 16})
+            for (const std::int32_t at_once : {1, 2, 5})
+                EXPECT_EQ(outputs_by(threads, s, at_once), alone) << s.name << ", " << threads << " threads";
+    }
+}
 
 }  // namespace
 }  // namespace faceflow

@@ -171,7 +171,8 @@ TEST_F(cuda_flow_models, take_their_memory_from_the_pool_and_give_it_back) {
     const auto s = on->make_stream("test").value();
     const auto file = test::checkout() / "models" / (std::string(mesh) + ".onnx");
     {
-        const auto model = inference::make_native_network(*on, file, inference::sha256_of(file).value());
+        const auto model =
+            inference::make_native_network(*on, file, inference::sha256_of(file).value(), inference::threading::caller);
         ASSERT_OK(model);
         const std::size_t weights = on->pool().used_bytes();
         EXPECT_GT(weights, test::mib);

@@ -25,22 +25,22 @@ std::vector<std::byte> packed_by(packer& by, const image& picture) {
     return bytes;
 }
 
-TEST(packer, gives_the_bytes_of_one_thread_for_every_layout_and_any_number_of_helpers) {
-    for (const std::size_t helpers : {0u, 1u, 3u}) {
-        packer by(helpers);
+TEST(packer, gives_the_bytes_of_one_thread_for_every_layout_and_any_number_of_threads) {
+    for (const std::int32_t threads : {1, 2, 4}) {
+        packer by(threads);
         for (const auto format : {pixel_format::i420, pixel_format::nv12, pixel_format::bgr24, pixel_format::gray8,
                                   pixel_format::pal8, pixel_format::i444_10le}) {
             for (const auto& [w, h] : {std::pair{1, 1}, {33, 17}, {1283, 719}, {1920, 1080}}) {
                 const auto picture = test::random_picture(format, w, h, 7);
                 EXPECT_EQ(packed_by(by, picture.view), packed(picture.view))
-                    << name(format) << ' ' << w << 'x' << h << ", " << helpers << " helpers";
+                    << name(format) << ' ' << w << 'x' << h << ", " << threads << " threads";
             }
         }
     }
 }
 
 TEST(packer, follows_rows_that_are_padded_or_upside_down) {
-    packer by(2);
+    packer by(3);
     const std::int32_t width = 1000, height = 900;
     std::vector<std::uint8_t> rows(static_cast<std::size_t>(1024 * height));
     for (std::size_t i = 0; i < rows.size(); ++i)
@@ -58,7 +58,7 @@ TEST(packer, follows_rows_that_are_padded_or_upside_down) {
 }
 
 TEST(packer, serves_many_callers_at_once_each_with_its_own_picture) {
-    packer by(2);
+    packer by(3);
     std::vector<std::thread> callers;
     for (std::uint32_t c = 0; c < 4; ++c) {
         callers.emplace_back([&by, c] {
@@ -78,7 +78,7 @@ TEST(packer, brings_a_store_s_frames_to_the_device_whole) {
     device& on = *devices->front();
     auto up = *on.make_stream("up");
     const auto picture = test::random_picture(pixel_format::nv12, 1920, 1080, 3);
-    frame_store store(on, {.packing_threads = 3});
+    frame_store store(on, {.packing_threads = 4});
     for (std::uint64_t n = 0; n < 8; ++n) {
         host_frame from;
         from.id = {0, n};

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "core/processors.hpp"
+#include "core/worker_pool.hpp"
 #include "device/cpu/host_pool.hpp"
 
 namespace faceflow {
@@ -50,13 +52,14 @@ private:
 
 class cpu_device final : public device {
 public:
-    explicit cpu_device(std::size_t memory_cap) : pool_(memory_, memory_cap) {}
+    cpu_device(std::size_t memory_cap, std::int32_t threads) : pool_(memory_, memory_cap), helpers_(threads) {}
     device_kind kind() const noexcept override { return device_kind::cpu; }
     int index() const noexcept override { return 0; }
     const std::string& description() const noexcept override { return description_; }
     bool computes_on_host() const noexcept override { return true; }
     bool shares_host_memory() const noexcept override { return true; }
     std::byte* kernel_address(std::byte* device_address) const noexcept override { return device_address; }
+    worker_pool* helpers() noexcept override { return &helpers_; }
     result<std::unique_ptr<stream>> make_stream(std::string label) override {
         return std::make_unique<cpu_stream>(*this, std::move(label));
     }
@@ -99,12 +102,13 @@ private:
     host_pool memory_;
     capped_resource pool_;
     ledger book_;
+    worker_pool helpers_;
 };
 
 }  // namespace
 
-std::unique_ptr<device> make_cpu_device(std::size_t memory_cap) {
-    return std::make_unique<cpu_device>(memory_cap);
+std::unique_ptr<device> make_cpu_device(std::size_t memory_cap, std::int32_t threads) {
+    return std::make_unique<cpu_device>(memory_cap, threads > 0 ? threads : usable_processors());
 }
 
 }  // namespace faceflow

@@ -1,12 +1,14 @@
 // The CPU as a device: host memory is device memory, work runs at once on the calling thread.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "device/device.hpp"
 
 namespace faceflow {
 
-[[nodiscard]] std::unique_ptr<device> make_cpu_device(std::size_t memory_cap);
+// `threads` work at once on what streams run; 0: as many as the process may use processors.
+[[nodiscard]] std::unique_ptr<device> make_cpu_device(std::size_t memory_cap, std::int32_t threads = 0);
 
 }  // namespace faceflow

@@ -148,7 +148,7 @@ private:
     // It may not wait for so long that the watchdog takes it for hung.
     static frame_store_options store_options(const options& o) {
         auto s = device_line::store_options(o, 4);
-        s.packing_threads = 0;  // what arrives from a socket is in staging memory
+        s.packing_threads = 1;  // what arrives from a socket is in staging memory
         s.patience =
             std::min(s.patience, std::chrono::nanoseconds(static_cast<std::int64_t>(o.stage_timeout / 2 * 1e9)));
         return s;

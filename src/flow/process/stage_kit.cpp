@@ -18,7 +18,7 @@ result<std::unique_ptr<stage_kit>> stage_kit::create(const stage_hello& hello) {
 
 result<void> stage_kit::open() {
     const options& o = hello_.chosen;
-    auto devices = open_devices({o.device, o.device_memory, o.link});
+    auto devices = open_devices({o.device, o.device_memory, o.link, hello_.threads()});
     if (!devices) return tl::unexpected(std::move(devices.error()));
     const auto index = static_cast<std::size_t>(std::max(hello_.device_index, 0));
     if (index >= devices->size())

@@ -3,14 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/worker_pool.hpp"
 #include "inference/cpu/prepared_network.hpp"
+#include "inference/cpu/shared_run.hpp"
 
 namespace faceflow::inference {
 namespace {
@@ -18,6 +22,8 @@ namespace {
 using cpu::memory_layout;
 using cpu::prepared_binding;
 using cpu::prepared_network;
+using cpu::shared_run;
+using cpu::tensor_places;
 
 // A device's memory where host functions find it.
 float* floats_at(const device& on, std::byte* memory) {
@@ -45,35 +51,45 @@ result<host_floats> zeros(std::size_t bytes) {
     return made;
 }
 
+// More would get in each other's way: of a step's parts each has a few.
+constexpr std::int32_t most_workers = 8;
+
+// What a thread works in.
+struct worker_memory {
+    host_floats maps, scratch;
+    std::unique_ptr<prepared_binding> steps;  // on these maps
+};
+
 class bound_cpu final : public bound_network {
 public:
+    // With `helpers` they share a run.
     static result<std::unique_ptr<bound_network>> create(const std::shared_ptr<const prepared_network>& of, stream& on,
-                                                         const binding_request& wanted) {
+                                                         const binding_request& wanted, worker_pool* helpers) {
         auto layout = memory_layout::make(*of, wanted.height, wanted.width, wanted.most);
         if (!layout) return tl::unexpected(std::move(layout.error()));
         device& device = on.owner();
-        std::unique_ptr<bound_cpu> b(new bound_cpu(of, device));
+        std::unique_ptr<bound_cpu> b(new bound_cpu(of, device, helpers));
         if (auto there = b->take_input(wanted); !there) return tl::unexpected(std::move(there.error()));
-        auto memory = zeros(layout->bytes());
-        if (!memory) return tl::unexpected(std::move(memory.error()));
-        b->memory_ = std::move(*memory);
-        auto places = layout->in(b->memory_.get(), floats_at(device, b->input_));
         for (const network_output& o : wanted.outputs) {
-            auto placed = b->take_output(o, *layout, wanted.most, places);
+            auto placed = b->take_output(o, *layout, wanted.most);
             if (!placed) return tl::unexpected(std::move(placed.error()));
         }
-        b->steps_.emplace(of, std::move(places));
-        auto scratch = zeros(b->steps_->scratch() * sizeof(float));
-        if (!scratch) return tl::unexpected(std::move(scratch.error()));
-        b->scratch_ = std::move(*scratch);
+        const std::int32_t workers = helpers == nullptr ? 1 : std::min(helpers->processors(), most_workers);
+        b->workers_.resize(static_cast<std::size_t>(workers));
+        for (std::int32_t i = 0; i < workers; ++i) {
+            // Those that never have a picture of their own work on the maps of the first.
+            if (auto r = b->equip(b->workers_[static_cast<std::size_t>(i)], *layout, i < wanted.most); !r)
+                return tl::unexpected(std::move(r.error()));
+        }
+        b->together_.emplace(*b->workers_.front().steps, workers);
         return b;
     }
 
     std::byte* input() const noexcept override { return input_; }
 
     const float* output(std::string_view name) const noexcept override {
-        const auto at = std::find_if(outputs_.begin(), outputs_.end(), [&](const auto& o) { return o.first == name; });
-        return at == outputs_.end() ? nullptr : at->second.template as<float>();
+        const auto at = std::find_if(outputs_.begin(), outputs_.end(), [&](const auto& o) { return o.name == name; });
+        return at == outputs_.end() ? nullptr : at->memory.template as<float>();
     }
 
     void add_run(stream& on, std::int32_t first, std::int32_t n) override {
@@ -83,15 +99,61 @@ public:
     result<void> run(std::int32_t first, std::int32_t n) override {
         // Here, and not when it is bound: a device's memory may be for tasks alone.
         if (!std::exchange(cleared_, true)) {
-            for (const auto& [name, memory] : outputs_)
-                std::memset(device_.kernel_address(memory.data()), 0, memory.bytes());
+            for (const auto& o : outputs_)
+                std::memset(device_.kernel_address(o.memory.data()), 0, o.memory.bytes());
         }
-        steps_->run(first, n, scratch_.get());
+        const auto workers = static_cast<std::int32_t>(workers_.size());
+        if (workers == 1) {
+            workers_.front().steps->run(first, n, workers_.front().scratch.get());
+        } else if (n == 1) {
+            together_->begin(first);
+            helpers_->together(workers, [this](std::int32_t i) { together_->work(worker(i).scratch.get()); });
+        } else {
+            run_side_by_side(first, n);
+        }
         return {};
     }
 
 private:
-    bound_cpu(const std::shared_ptr<const prepared_network>& of, device& on) : of_(of), device_(on) {}
+    struct placed_output {
+        std::string name;
+        tensor_index vector = -1;
+        device_buffer memory;
+    };
+
+    bound_cpu(const std::shared_ptr<const prepared_network>& of, device& on, worker_pool* helpers)
+        : of_(of),
+          device_(on),
+          helpers_(helpers) {}
+
+    worker_memory& worker(std::int32_t i) { return workers_[static_cast<std::size_t>(i)]; }
+
+    // A picture is one thread's: there are as many as threads, or it takes too little time to be shared.
+    void run_side_by_side(std::int32_t first, std::int32_t n) {
+        std::atomic<std::int32_t> next{first};
+        const std::int32_t end = first + n;
+        helpers_->together(std::min(n, static_cast<std::int32_t>(workers_.size())), [&](std::int32_t i) {
+            worker_memory& own = worker(i);
+            for (auto at = next.fetch_add(1); at < end; at = next.fetch_add(1))
+                own.steps->run(at, 1, own.scratch.get());
+        });
+    }
+
+    result<void> equip(worker_memory& w, const memory_layout& layout, bool with_maps) {
+        if (with_maps) {
+            auto maps = zeros(layout.bytes());
+            if (!maps) return tl::unexpected(std::move(maps.error()));
+            w.maps = std::move(*maps);
+            tensor_places places = layout.in(w.maps.get(), floats_at(device_, input_));
+            for (const placed_output& o : outputs_)
+                places.vectors[static_cast<std::size_t>(o.vector)].data = floats_at(device_, o.memory.data());
+            w.steps = std::make_unique<prepared_binding>(of_, std::move(places));
+        }
+        auto scratch = zeros(workers_.front().steps->scratch() * sizeof(float));
+        if (!scratch) return tl::unexpected(std::move(scratch.error()));
+        w.scratch = std::move(*scratch);
+        return {};
+    }
 
     result<void> take_input(const binding_request& wanted) {
         input_ = wanted.input;
@@ -106,8 +168,7 @@ private:
     }
 
     // Others than layers read it, so it lies on the device.
-    result<void> take_output(const network_output& o, const memory_layout& layout, std::int32_t most,
-                             cpu::tensor_places& places) {
+    result<void> take_output(const network_output& o, const memory_layout& layout, std::int32_t most) {
         const tensor_index i = find_vector(of_->of(), o.name);
         const std::int64_t length = i < 0 ? 0 : layout.length(i);
         if (length != o.length()) {
@@ -117,24 +178,24 @@ private:
         const std::size_t floats = static_cast<std::size_t>(length) * static_cast<std::size_t>(most);
         auto memory = device_buffer::allocate(device_.pool(), floats * sizeof(float));
         if (!memory) return tl::unexpected(std::move(memory.error()));
-        places.vectors[static_cast<std::size_t>(i)].data = floats_at(device_, memory->data());
-        outputs_.emplace_back(o.name, std::move(*memory));
+        outputs_.push_back({o.name, i, std::move(*memory)});
         return {};
     }
 
     const std::shared_ptr<const prepared_network> of_;
     device& device_;
+    worker_pool* const helpers_;
     device_buffer own_input_;
     std::byte* input_ = nullptr;
-    std::vector<std::pair<std::string, device_buffer>> outputs_;
-    host_floats memory_, scratch_;
-    std::optional<prepared_binding> steps_;
+    std::vector<placed_output> outputs_;
+    std::vector<worker_memory> workers_;
+    std::optional<shared_run> together_;
     bool cleared_ = false;
 };
 
 class cpu_network final : public network {
 public:
-    explicit cpu_network(std::shared_ptr<const prepared_network> of) : of_(std::move(of)) {}
+    cpu_network(std::shared_ptr<const prepared_network> of, threading how) : of_(std::move(of)), how_(how) {}
 
     picture_form form() const noexcept override {
         const plan_input& in = of_->of().input;
@@ -142,26 +203,28 @@ public:
     }
 
     result<std::unique_ptr<bound_network>> bind(stream& on, const binding_request& wanted) override {
-        return bound_cpu::create(of_, on, wanted);
+        return bound_cpu::create(of_, on, wanted, how_ == threading::shared ? on.owner().helpers() : nullptr);
     }
 
 private:
     const std::shared_ptr<const prepared_network> of_;
+    const threading how_;
 };
 
 }  // namespace
 
-std::shared_ptr<network> make_cpu_network(plan of) {
-    return std::make_shared<cpu_network>(prepared_network::make(std::move(of)));
+std::shared_ptr<network> make_cpu_network(plan of, threading how) {
+    return std::make_shared<cpu_network>(prepared_network::make(std::move(of)), how);
 }
 
-result<std::shared_ptr<network>> make_cpu_network(const std::filesystem::path& model, std::string_view model_sha256) {
+result<std::shared_ptr<network>> make_cpu_network(const std::filesystem::path& model, std::string_view model_sha256,
+                                                  threading how) {
     auto read = load_plan(model, model_sha256);
     if (!read) {
         return fail(read.error().code == errc::not_found ? errc::unsupported : read.error().code,
                     std::move(read.error().message));
     }
-    return make_cpu_network(std::move(*read));
+    return make_cpu_network(std::move(*read), how);
 }
 
 }  // namespace faceflow::inference

@@ -13,10 +13,10 @@
 namespace faceflow::inference {
 
 // By the plan beside the model; for devices whose kernels are host functions. Weights are the host's memory, what a binding needs comes
-// from the device's pool. errc::unsupported without a plan; errc::corrupt.
+// from the device's pool, threads that share a run from device::helpers. errc::unsupported without a plan; errc::corrupt.
 [[nodiscard]] result<std::shared_ptr<network>> make_cpu_network(const std::filesystem::path& model,
-                                                                std::string_view model_sha256);
+                                                                std::string_view model_sha256, threading how);
 // By a plan that parse_plan has checked.
-[[nodiscard]] std::shared_ptr<network> make_cpu_network(plan of);
+[[nodiscard]] std::shared_ptr<network> make_cpu_network(plan of, threading how = threading::caller);
 
 }  // namespace faceflow::inference

@@ -1,0 +1,68 @@
+#include "inference/cpu/shared_run.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace faceflow::inference::cpu {
+namespace {
+
+// So many for each thread: the last ones end at about the same time, and few parts make what their neighbours have made as well.
+constexpr std::int32_t shares_of_thread = 3;
+
+inline void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// A part takes some microseconds. Who has to wait for longer may be in the way of the one that it waits for.
+template <class Done>
+void wait_for(const Done& done) {
+    constexpr int patience = 200;
+    for (int i = 0; !done(); ++i) {
+        if (i < patience) {
+            pause();
+        } else {
+            std::this_thread::yield();
+        }
+    }
+}
+
+}  // namespace
+
+shared_run::shared_run(const prepared_binding& of, std::int32_t threads)
+    : of_(of),
+      threads_(std::max(threads, 1)),
+      steps_(new progress[of.steps().size()]) {}
+
+void shared_run::begin(std::int32_t picture) {
+    picture_ = picture;
+    for (std::size_t i = 0; i < of_.steps().size(); ++i) {
+        steps_[i].next.store(0, std::memory_order_relaxed);
+        steps_[i].done.store(0, std::memory_order_relaxed);
+    }
+}
+
+void shared_run::work(float* scratch) const {
+    for (std::size_t i = 0; i < of_.steps().size(); ++i)
+        work(i, scratch);
+}
+
+void shared_run::work(std::size_t step, float* scratch) const {
+    const bound_step& s = *of_.steps()[step];
+    progress& p = steps_[step];
+    const std::int32_t parts = s.parts();
+    const std::int32_t share = std::max(1, parts / (shares_of_thread * threads_));
+    while (p.next.load(std::memory_order_relaxed) < parts) {
+        const std::int32_t from = p.next.fetch_add(share, std::memory_order_relaxed);
+        if (from >= parts) break;
+        const std::int32_t to = std::min(from + share, parts);
+        s.run(picture_, from, to, scratch);
+        p.done.fetch_add(to - from, std::memory_order_release);
+    }
+    wait_for([&] { return p.done.load(std::memory_order_acquire) == parts; });
+}
+
+}  // namespace faceflow::inference::cpu
