@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <random>
 
 #include "fused_testing.hpp"
 #include "helpers/host_network.hpp"
@@ -22,6 +23,8 @@ using test::missing;
 using test::relative_error;
 using test::retinaface_subject;
 using test::subject;
+
+const std::int64_t best_set = instruction_sets().front();
 
 class cpu_networks : public testing::TestWithParam<std::int64_t> {
 protected:
@@ -118,29 +121,67 @@ TEST_P(cpu_networks, retinaface_is_the_same_in_any_batch) {
     expect_same_bits(retinaface_subject(352, 608));
 }
 
+// How far the landmarks of two meshes lie apart at most, in pixels of the crop.
+struct mesh_distance {
+    double across = 0, depth = 0;
+
+    void add(const std::vector<float>& own, const std::vector<float>& wanted) {
+        ASSERT_EQ(own.size(), wanted.size());
+        ASSERT_FALSE(own.empty());
+        for (std::size_t k = 0; k < own.size(); k += 3) {
+            across = std::max(across, static_cast<double>(std::hypot(own[k] - wanted[k], own[k + 1] - wanted[k + 1])));
+            depth = std::max(depth, std::abs(static_cast<double>(own[k + 2]) - wanted[k + 2]));
+        }
+    }
+};
+
+// A golden's crop as a tracker's error, a turned head and a closer camera would give it.
+std::vector<float> shaken(const std::vector<float>& rgb, std::mt19937& random) {
+    constexpr std::int32_t side = 192;
+    std::vector<std::uint8_t> bytes(rgb.size());
+    std::transform(rgb.begin(), rgb.end(), bytes.begin(),
+                   [](float v) { return static_cast<std::uint8_t>(std::lround(255 * v)); });
+    image picture;
+    picture.format = pixel_format::rgb24;
+    picture.width = picture.height = side;
+    picture.planes[0] = {bytes.data(), std::ptrdiff_t{3} * side};
+    const auto between = [&](float low, float high) {
+        return low + (high - low) * static_cast<float>(random()) / static_cast<float>(std::mt19937::max());
+    };
+    const float angle = between(-0.6f, 0.6f), scale = between(0.7f, 1.3f), c = scale * std::cos(angle),
+                s = scale * std::sin(angle), middle = side / 2.0f;
+    const vision::affine from_crop{c, -s, middle * (1 - c + s) + between(-20, 20),
+                                   s, c,  middle * (1 - c - s) + between(-20, 20)};
+    std::vector<float> planar(rgb.size()), out(rgb.size());
+    vision::sample(vision::make_sampling_source(picture), from_crop, vision::planes(planar.data(), side, side));
+    const std::size_t pixels = out.size() / 3;
+    for (std::size_t i = 0; i < out.size(); ++i)
+        out[i] = planar[i % 3 * pixels + i / 3];
+    return out;
+}
+
 TEST_P(cpu_networks, landmarks_are_within_a_thousandth_of_a_pixel) {
     const subject s = mesh_subject();
     if (missing(s)) GTEST_SKIP() << s.model << " is absent: run tools/setup.sh";
     host_network n(test::plan_of(s), s.height, s.width, 1);
     graph_reference r(s);
-    double worst = 0, worst_depth = 0;
-    for (int i = 0; i < 3; ++i) {
-        const std::vector<float> rgb = crop(i, s.height, s.width);
+    std::mt19937 random(16);
+    mesh_distance off;
+    const std::vector<float> goldens[] = {crop(0, s.height, s.width), crop(1, s.height, s.width),
+                                          crop(2, s.height, s.width)};
+    const int crops = !FACEFLOW_SANITIZED && GetParam() == best_set ? 1000 : 20;
+    for (int i = 0; i < crops; ++i) {
+        const std::vector<float>& golden = goldens[i % 3];
+        const std::vector<float> rgb = i < 3 ? golden : shaken(golden, random);
         show(n, 0, rgb);
         n.run(0, 1);
         r.run(rgb);
-        const std::vector<float> own = n.vector("landmarks", 0), wanted = r.vector("landmarks");
-        ASSERT_EQ(own.size(), wanted.size());
-        ASSERT_FALSE(own.empty());
-        for (std::size_t k = 0; k < own.size(); k += 3) {
-            worst = std::max(worst, static_cast<double>(std::hypot(own[k] - wanted[k], own[k + 1] - wanted[k + 1])));
-            worst_depth = std::max(worst_depth, std::abs(static_cast<double>(own[k + 2]) - wanted[k + 2]));
-        }
+        off.add(n.vector("landmarks", 0), r.vector("landmarks"));
     }
-    std::printf("landmarks, %s: off by %.1e px at most, in depth by %.1e\n",
-                std::string(n.network().kernels().target).c_str(), worst, worst_depth);
-    EXPECT_LE(worst, 1e-3);
-    EXPECT_LE(worst_depth, 1e-3);
+    std::printf("landmarks of %d crops, %s: off by %.1e px at most, in depth by %.1e\n", crops,
+                std::string(n.network().kernels().target).c_str(), off.across, off.depth);
+    EXPECT_LE(off.across, 1e-3);
+    EXPECT_LE(off.depth, 1e-3);
 }
 
 // Sums in the same order, each product and addition rounded once.
