@@ -35,7 +35,7 @@ function(faceflow_add_library)
     set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/catalogue.cpp
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     # Highway includes these again for every instruction set: none shares a compilation with another.
-    foreach(kernels numbers product rows winograd)
+    foreach(kernels numbers product product_bf16 rows winograd)
         set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/cpu/${kernels}.cpp PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
         # Loops of arithmetic on memory that is one thread's: watched, they would take most of the time of that build's tests.
         if(FACEFLOW_SANITIZE STREQUAL "thread")

@@ -43,8 +43,8 @@ public:
 
     // Of a size that the network takes.
     host_network(inference::plan of, std::int32_t height, std::int32_t width, std::int32_t most,
-                 maps how = maps::shared)
-        : network_(inference::cpu::prepared_network::make(std::move(of))),
+                 maps how = maps::shared, inference::host_precision in_what = inference::host_precision::fp32)
+        : network_(inference::cpu::prepared_network::make(std::move(of), in_what)),
           pixels_(static_cast<std::size_t>(height) * static_cast<std::size_t>(width)),
           input_(3 * pixels_ * static_cast<std::size_t>(most)),
           layout_(*inference::cpu::memory_layout::make(*network_, height, width, most, how)),

@@ -6,6 +6,7 @@
 namespace faceflow::inference::cpu {
 
 void add_product(kernel_set& to);
+void add_product_bf16(kernel_set& to);
 void add_rows(kernel_set& to);
 void add_winograd(kernel_set& to);
 void add_numbers(kernel_set& to);

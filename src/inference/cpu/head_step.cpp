@@ -89,10 +89,12 @@ public:
         : d_(d),
           x_(places.map(d.d.x)),
           y_(places.vector(d.d.y)),
+          rounds_(d.of.in_what == host_precision::bf16),
           product_(d.of.in(weights)) {
         // Pixels lie apart where channels fill up.
-        for (std::int32_t i = 0; i < product_.segments; ++i)
-            inputs_.push_back(x_.data + std::ptrdiff_t{i} * x_.stored);
+        if (!rounds_)
+            for (std::int32_t i = 0; i < product_.segments; ++i)
+                inputs_.push_back(x_.data + std::ptrdiff_t{i} * x_.stored);
         if (x_.stored == x_.channels) {
             product_.length *= product_.segments;
             product_.segments = 1;
@@ -102,20 +104,29 @@ public:
         product_.stored = d.d.outputs;
     }
     std::int32_t parts() const override { return 1; }
-    void run(std::int32_t picture, std::int32_t /*from*/, std::int32_t /*to*/, float* /*scratch*/) const override {
+    std::size_t scratch() const override {
+        return rounds_ ? static_cast<std::size_t>(stored_channels(d_.d.inputs)) / 2 : 0;
+    }
+    void run(std::int32_t picture, std::int32_t /*from*/, std::int32_t /*to*/, float* scratch) const override {
         product now = product_;
+        const float* const rounded = scratch;
+        if (rounds_) {
+            d_.kernels.round(x_.data, d_.d.inputs, scratch);
+            now.inputs = &rounded;
+        }
         now.out = y_.of(picture);
-        d_.kernels.multiply(now);
+        d_.of.kernel_of(d_.kernels)(now);
     }
     step_cost cost() const override {
         const double weights = double{1} * d_.d.inputs * d_.d.outputs;
-        return {2 * weights, bytes_of(x_) + 4.0 * d_.d.outputs + 4 * weights};
+        return {2 * weights, bytes_of(x_) + 4.0 * d_.d.outputs + d_.of.bytes_of_weight() * weights};
     }
 
 private:
     const dense& d_;
     const tensor_places::map_place x_;
     const tensor_places::vector_place y_;
+    const bool rounds_;
     product product_;
     std::vector<const float*> inputs_;
 };
@@ -147,6 +158,7 @@ private:
 std::unique_ptr<packed_step> pack_head(const packing& with, const plan_head& h) {
     const plain_product from{
         with.of.at(h.weights), with.of.at(h.bias), {}, activation_kind::none, 1, h.inputs, h.outputs};
+    // In single precision whatever else is in: nothing behind it makes up for what is rounded, and it is a fortieth of a detector.
     const auto of = pack_product(with.to, from, with.kernels.lanes, with.kernels.widest);
     return std::make_unique<packed_head>(head{h, of, with.kernels});
 }
@@ -157,7 +169,9 @@ std::unique_ptr<packed_step> pack_dense(const packing& with, const plan_dense& d
                              d.inputs / channels,   channels,           d.outputs};
     // One pixel's sums are few, and only as many at once hide each other's delay.
     constexpr std::int32_t widest = 4;
-    const auto of = pack_product(with.to, from, with.kernels.lanes, widest);
+    // As pairs the whole map is one run of inputs, which it is where no channels fill up.
+    const auto in_what = channels % channel_step == 0 ? with.in_what : host_precision::fp32;
+    const auto of = pack_product(with.to, from, with.kernels.lanes, widest, in_what);
     return std::make_unique<packed_dense>(dense{d, of, with.kernels});
 }
 

@@ -26,7 +26,8 @@ struct joined_pixels {
 };
 
 // out[i][c] = act(bias[c] + the sum of inputs[s][i][k] * weights[s][k][c] over s and k, in their order), and what is joined.
-// `weights`, `bias` and `slopes` as packing.hpp lays them out.
+// `weights`, `bias` and `slopes` as packing.hpp lays them out. With bfloat16s an input is a pair of them, the first in the lower half of
+// its float's bits: `length` and `input_step` count pairs.
 struct product {
     const float* const* inputs = nullptr;   // [segments]: the first pixel's
     std::int32_t segments = 1, length = 0;  // length: inputs of a pixel in each segment
@@ -93,6 +94,11 @@ struct kernel_set {
     std::int32_t widest = 1;  // vectors of a block whose sums its registers hold for enough pixels
 
     void (*multiply)(const product&) = nullptr;
+    void (*multiply_bf16)(const product&) = nullptr;
+    // `count` floats, a multiple of channel_step, to half as many pairs of bfloat16s, to nearest, ties to even; `out` may be `in`.
+    void (*round)(const float* in, std::ptrdiff_t count, float* out) = nullptr;
+    // The CPU has instructions for these two; without, they take longer than multiply does.
+    bool has_bf16 = false;
     void (*depthwise)(const depthwise_row&) = nullptr;
     // out[x] = the largest of pixels 2 x and 2 x + 1 of both rows.
     void (*pool)(const float* upper, const float* lower, std::int32_t pixels, std::int32_t channels,

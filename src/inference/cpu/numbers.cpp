@@ -112,6 +112,7 @@ void add_numbers(kernel_set& to) {
 kernel_set best_kernels() {
     kernel_set all;
     add_product(all);
+    add_product_bf16(all);
     add_rows(all);
     add_winograd(all);
     add_numbers(all);

@@ -1,8 +1,18 @@
 #include "inference/cpu/packing.hpp"
 
 #include <algorithm>
+#include <bit>
+
+#include "core/bfloat16.hpp"
 
 namespace faceflow::inference::cpu {
+namespace {
+
+float pair_of(float first, float second) {
+    return std::bit_cast<float>(std::uint32_t{bfloat16_bits(first)} | std::uint32_t{bfloat16_bits(second)} << 16);
+}
+
+}  // namespace
 
 weight_store::place weight_store::add(std::size_t count) {
     const std::size_t before = lines_.size();
@@ -29,14 +39,17 @@ product packed_product::in(const weight_store& from) const {
     return p;
 }
 
-packed_product pack_product(weight_store& to, const plain_product& from, std::int32_t lanes, std::int32_t widest) {
+packed_product pack_product(weight_store& to, const plain_product& from, std::int32_t lanes, std::int32_t widest,
+                            host_precision in_what) {
+    const std::int32_t together = in_what == host_precision::bf16 ? 2 : 1;  // inputs in the place of a float
     packed_product packed;
     packed.segments = from.segments;
-    packed.length = from.length;
+    packed.length = from.length / together;
     packed.outputs = from.outputs;
     packed.widest = widest;
     packed.act = from.act;
-    const std::int32_t vectors = (from.outputs + lanes - 1) / lanes, inputs = from.segments * from.length;
+    packed.in_what = in_what;
+    const std::int32_t vectors = (from.outputs + lanes - 1) / lanes, inputs = packed.segments * packed.length;
     const auto filled_up = static_cast<std::size_t>(vectors) * static_cast<std::size_t>(lanes);
     const auto there = to.add(filled_up * static_cast<std::size_t>(inputs));
     packed.weights = there.offset;
@@ -44,8 +57,14 @@ packed_product pack_product(weight_store& to, const plain_product& from, std::in
     for (std::int32_t b = 0, first = 0; b < block_count(vectors, widest); ++b) {
         const std::int32_t width = block_vectors(vectors, widest, b) * lanes;
         const std::int32_t real = std::min(width, from.outputs - first);
-        for (std::int32_t k = 0; k < inputs; ++k, next += width)
-            std::copy_n(from.weights.begin() + std::ptrdiff_t{k} * from.outputs + first, real, next);
+        for (std::int32_t k = 0; k < inputs; ++k, next += width) {
+            const auto row = from.weights.begin() + std::ptrdiff_t{k} * together * from.outputs + first;
+            if (together == 1) {
+                std::copy_n(row, real, next);
+            } else {
+                std::transform(row, row + real, row + from.outputs, next, pair_of);
+            }
+        }
         first += width;
     }
     const auto fill_up = [&](std::span<const float> values) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "inference/cpu/kernels.hpp"
+#include "inference/host_precision.hpp"
 #include "inference/plan.hpp"
 
 namespace faceflow::inference::cpu {
@@ -37,7 +38,13 @@ struct packed_product {
     std::size_t weights = 0, bias = 0, slopes = 0;
     std::int32_t segments = 1, length = 0, outputs = 0, widest = 1;
     activation_kind act = activation_kind::none;
+    host_precision in_what = host_precision::fp32;
 
+    // The kernel that it is packed for.
+    [[nodiscard]] auto kernel_of(const kernel_set& kernels) const {
+        return in_what == host_precision::bf16 ? kernels.multiply_bf16 : kernels.multiply;
+    }
+    [[nodiscard]] std::int32_t bytes_of_weight() const { return in_what == host_precision::bf16 ? 2 : 4; }
     // With its numbers, but neither inputs nor outputs.
     [[nodiscard]] product in(const weight_store& from) const;
 };
@@ -51,9 +58,10 @@ struct plain_product {
 };
 
 // In blocks of `widest` vectors of `lanes` (block_vectors()): for each block its outputs of each input. Outputs that fill up the
-// last vector have weights of zero, and no bias.
+// last vector have weights of zero, and no bias. As bfloat16s, which take an even `length`: the weights of inputs 2 k and 2 k + 1 to
+// an output in the place of a float.
 [[nodiscard]] packed_product pack_product(weight_store& to, const plain_product& from, std::int32_t lanes,
-                                          std::int32_t widest);
+                                          std::int32_t widest, host_precision in_what = host_precision::fp32);
 
 [[nodiscard]] plain_product product_of(const plan& p, const plan_convolution& c);
 

@@ -9,6 +9,8 @@ namespace {
 
 // A part is as many rows as leave their buffer in the first cache, but enough pixels for the weights to be worth loading.
 constexpr std::int32_t buffer_bytes = 20 * 1024, least_pixels = 24;
+// Inputs of a product in bfloat16s whose map is not in such a buffer.
+constexpr std::int32_t least_rounded_alone = 32;
 
 struct pointwise {
     plan_convolution c;
@@ -25,6 +27,8 @@ public:
           y_(places.map(p.c.y)),
           zeros_(places.zeros),
           joined_(p.c, places, p.kernels),
+          makes_(p.c.depthwise || p.c.pool_first),
+          rounds_(p.of.in_what == host_precision::bf16),
           product_(p.of.in(weights)) {
         depthwise_.width = x_.size.width;
         depthwise_.stride = p.c.stride;
@@ -34,7 +38,7 @@ public:
         depthwise_.bias = weights.at(p.before.bias);
         depthwise_.relu = p.c.depthwise_relu;
         depthwise_.outputs = y_.size.width;
-        product_.input_step = x_.stored;
+        product_.input_step = rounds_ ? x_.stored / 2 : x_.stored;
         product_.out_step = y_.stored;
         product_.stored = channels_to_store(y_, p.c.into, p.c.outputs);
         const std::int32_t width = y_.size.width;
@@ -67,28 +71,32 @@ public:
 
     step_cost cost() const override {
         const double pixels = double{1} * y_.size.height * y_.size.width, depthwise = p_.c.depthwise ? 9 : 0;
-        const double weights = (depthwise + p_.c.outputs) * p_.c.inputs;
-        return {2 * pixels * weights, bytes_of(x_) + 4 * pixels * p_.c.outputs + joined_.bytes() + 4 * weights};
+        const double taps = depthwise * p_.c.inputs, weights = double{1} * p_.c.outputs * p_.c.inputs;
+        return {2 * pixels * (taps + weights), bytes_of(x_) + 4 * pixels * p_.c.outputs + joined_.bytes() + 4 * taps +
+                                                   p_.of.bytes_of_weight() * weights};
     }
 
 private:
     void run_rows(std::int32_t y, std::int32_t rows, float* scratch) const {
-        const bool makes = p_.c.depthwise || p_.c.pool_first;
-        if (makes) make(y, rows, scratch);
-        const float* const inputs = makes ? scratch : x_.row(y);
+        if (makes_) make(y, rows, scratch);
+        const float* inputs = makes_ ? scratch : x_.row(y);
+        if (rounds_) {
+            p_.kernels.round(inputs, std::ptrdiff_t{rows} * y_.size.width * x_.stored, scratch);
+            inputs = scratch;
+        }
         product now = product_;
         now.inputs = &inputs;
         now.joined = joined_.rows(y, rows, scratch + made());
         now.pixels = rows * y_.size.width;
         now.out = y_.row(y) + p_.c.into;
-        p_.kernels.multiply(now);
+        p_.of.kernel_of(p_.kernels)(now);
     }
 
-    // Floats of the rows that are made for the product.
+    // Floats of the rows that are made for the product, or rounded.
     [[nodiscard]] std::size_t made() const {
-        if (!p_.c.depthwise && !p_.c.pool_first) return 0;
-        return static_cast<std::size_t>(rows_) * static_cast<std::size_t>(y_.size.width) *
-               static_cast<std::size_t>(x_.stored);
+        const auto floats = static_cast<std::size_t>(rows_) * static_cast<std::size_t>(y_.size.width) *
+                            static_cast<std::size_t>(x_.stored);
+        return makes_ ? floats : rounds_ ? floats / 2 : 0;
     }
 
     void make(std::int32_t y, std::int32_t rows, float* to) const {
@@ -112,6 +120,7 @@ private:
     const tensor_places::map_place x_, y_;
     const float* const zeros_;
     const joined_rows joined_;
+    const bool makes_, rounds_;
     product product_;
     depthwise_row depthwise_;
     std::int32_t rows_ = 1;
@@ -134,10 +143,18 @@ private:
     const pointwise p_;
 };
 
+host_precision precision_of(const packing& with, const plan_convolution& c) {
+    // bfloat16s go in pairs. And a map that is rounded for few sums gains little: RetinaFace's first, which all that follows comes
+    // from, would add as much to its boxes' errors as all others do together.
+    const bool worth = c.depthwise || c.pool_first || c.inputs >= least_rounded_alone;
+    return c.inputs % 2 == 0 && worth ? with.in_what : host_precision::fp32;
+}
+
 }  // namespace
 
 std::unique_ptr<packed_step> pack_pointwise(const packing& with, const plan_convolution& c) {
-    const auto of = pack_product(with.to, product_of(with.of, c), with.kernels.lanes, with.kernels.widest);
+    const auto of =
+        pack_product(with.to, product_of(with.of, c), with.kernels.lanes, with.kernels.widest, precision_of(with, c));
     const auto before = c.depthwise ? pack_depthwise(with.to, with.of, c) : packed_depthwise{};
     return std::make_unique<packed_pointwise>(pointwise{c, of, before, with.kernels});
 }

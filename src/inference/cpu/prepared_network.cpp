@@ -27,9 +27,10 @@ std::unique_ptr<packed_step> pack_convolution(const packing& with, const plan_co
 
 }  // namespace
 
-std::shared_ptr<const prepared_network> prepared_network::make(plan of, const kernel_set& kernels) {
+std::shared_ptr<const prepared_network> prepared_network::make(plan of, host_precision in_what,
+                                                               const kernel_set& kernels) {
     std::shared_ptr<prepared_network> made(new prepared_network(std::move(of), kernels));
-    made->pack();
+    made->pack(in_what);
     made->find_streams();
     return made;
 }
@@ -49,8 +50,8 @@ tensor_index prepared_network::input_map(const packing& with) {
     return input_map_;
 }
 
-void prepared_network::pack() {
-    const packing with{of_, kernels_, weights_};
+void prepared_network::pack(host_precision in_what) {
+    const packing with{of_, kernels_, weights_, in_what};
     for (std::size_t at = 0; at < of_.steps.size();) {
         const auto first = static_cast<std::int32_t>(at);
         const plan_step& s = of_.steps[at];

@@ -1,4 +1,4 @@
-// A network of kernels on the CPU: what a plan says, in single precision.
+// A network of kernels on the CPU: what a plan says, in single precision, or with products of bfloat16s.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,7 @@ class prepared_network {
 public:
     // A plan that parse_plan has checked.
     [[nodiscard]] static std::shared_ptr<const prepared_network> make(plan of,
+                                                                      host_precision in_what = host_precision::fp32,
                                                                       const kernel_set& kernels = best_kernels());
 
     [[nodiscard]] const plan& of() const noexcept { return of_; }
@@ -31,7 +32,7 @@ public:
 
 private:
     prepared_network(plan of, const kernel_set& kernels);
-    void pack();
+    void pack(host_precision in_what);
     void find_streams();
     [[nodiscard]] tensor_index input_map(const packing& with);
 

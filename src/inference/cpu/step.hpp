@@ -105,6 +105,7 @@ struct packing {
     const plan& of;
     const kernel_set& kernels;
     weight_store& to;
+    host_precision in_what = host_precision::fp32;
 };
 
 // Each for a convolution that it fits.
