@@ -1,5 +1,6 @@
-// The CPU's own kernels: each network beside ONNX Runtime, the two by turns in one run; and each layer beside the multiply-adds
-// and the bytes that it cannot do without. One thread; models that are not there are left out.
+// The CPU's own kernels: each network beside ONNX Runtime, by turns in one run, and in bf16 beside both, where the CPU has
+// instructions for it; and each layer beside the multiply-adds and the bytes that it cannot do without. One thread; models that are
+// not there are left out.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <time.h>
@@ -24,6 +25,7 @@
 namespace {
 
 using namespace faceflow;
+using inference::host_precision;
 using inference::cpu::bound_step;
 using inference::cpu::memory_layout;
 using inference::cpu::prepared_binding;
@@ -82,8 +84,8 @@ inference::plan plan_of(const subject& s) {
 
 class own_network {
 public:
-    explicit own_network(const subject& s)
-        : network_(prepared_network::make(plan_of(s))),
+    explicit own_network(const subject& s, host_precision in_what = host_precision::fp32)
+        : network_(prepared_network::make(plan_of(s), in_what)),
           input_(pixels(s)),
           layout_(value_or_throw(memory_layout::make(*network_, s.height, s.width, 1))),
           memory_(layout_.bytes() / sizeof(float)),
@@ -164,8 +166,8 @@ double median(std::vector<double>& values) {
     return *middle;
 }
 
-// What it does of what the machine can at best: all multiply-adds count that the plain convolutions would take, so that Winograd's
-// way may pass 1.
+// What it does of what the machine can at best in single precision: all multiply-adds count that the plain convolutions would take,
+// so that Winograd's way, and bf16, may pass 1.
 void report(benchmark::State& state, const step_cost& cost) {
     const auto n = static_cast<double>(state.iterations());
     state.counters["FLOPs"] = cost.operations;
@@ -174,6 +176,15 @@ void report(benchmark::State& state, const step_cost& cost) {
         benchmark::Counter(n * cost.operations / limits().flops_per_second, benchmark::Counter::kIsRate);
     state.counters["of_memcpy"] =
         benchmark::Counter(n * cost.bytes / limits().copy_bytes_per_second, benchmark::Counter::kIsRate);
+}
+
+step_cost cost_of(const own_network& own) {
+    step_cost all;
+    for (const auto& step : own.binding().steps()) {
+        all.operations += step->cost().operations;
+        all.bytes += step->cost().bytes;
+    }
+    return all;
 }
 
 // Its time is that of our own.
@@ -186,18 +197,35 @@ void beside_onnx_runtime(benchmark::State& state, const subject& s) {
         own_times.push_back(cpu_seconds([&] { own.run(); }));
         state.SetIterationTime(own_times.back());
     }
-    step_cost all;
-    for (const auto& step : own.binding().steps()) {
-        all.operations += step->cost().operations;
-        all.bytes += step->cost().bytes;
-    }
-    report(state, all);
+    report(state, cost_of(own));
     const double own_median = median(own_times), other_median = median(other_times);
     state.counters["own_us"] = own_median * 1e6;
     state.counters["onnx_runtime_us"] = other_median * 1e6;
     state.counters["times_as_fast"] = other_median / own_median;
     state.counters["MB"] = static_cast<double>(own.bytes()) / 1e6;
     state.SetLabel(std::string(own.network().kernels().target));
+}
+
+// Its time is that in bf16.
+void bf16_beside_both(benchmark::State& state, const subject& s) {
+    own_network rounded(s, host_precision::bf16), exact(s);
+    onnx_network other(s);
+    std::vector<double> rounded_times, exact_times, other_times;
+    for (auto _ : state) {
+        other_times.push_back(cpu_seconds([&] { other.run(); }));
+        exact_times.push_back(cpu_seconds([&] { exact.run(); }));
+        rounded_times.push_back(cpu_seconds([&] { rounded.run(); }));
+        state.SetIterationTime(rounded_times.back());
+    }
+    report(state, cost_of(rounded));
+    const double in_bf16 = median(rounded_times), in_fp32 = median(exact_times), of_other = median(other_times);
+    state.counters["own_us"] = in_bf16 * 1e6;
+    state.counters["fp32_us"] = in_fp32 * 1e6;
+    state.counters["onnx_runtime_us"] = of_other * 1e6;
+    state.counters["times_as_fast_as_fp32"] = in_fp32 / in_bf16;
+    state.counters["times_as_fast"] = of_other / in_bf16;
+    state.counters["MB"] = static_cast<double>(rounded.bytes()) / 1e6;
+    state.SetLabel(std::string(rounded.network().kernels().target) + ", bf16");
 }
 
 void layer(benchmark::State& state, own_network& of, std::size_t step) {
@@ -208,22 +236,31 @@ void layer(benchmark::State& state, own_network& of, std::size_t step) {
     report(state, of.binding().steps()[step]->cost());
 }
 
-void add(const subject& s) {
-    if (!std::filesystem::exists(s.model)) return;
-    benchmark::RegisterBenchmark(("network/" + s.name).c_str(), beside_onnx_runtime, s)
-        ->UseManualTime()
-        ->Unit(benchmark::kMicrosecond);
-    const auto own = std::make_shared<own_network>(s);
+void add_layers(const subject& s, host_precision in_what) {
+    const auto own = std::make_shared<own_network>(s, in_what);
+    const char* const suffix = in_what == host_precision::bf16 ? "/bf16" : "";
     // Steps that pass rows on to each other are one layer, by the name of the last's map.
     for (std::size_t i = 0; i < own->binding().steps().size(); ++i) {
         const auto& step = *own->network().steps()[own->binding().last_of(i)];
         const std::string map = step.maps_written.empty()
                                     ? std::string("numbers")
                                     : own->network().maps()[static_cast<std::size_t>(step.maps_written.front())].name;
-        benchmark::RegisterBenchmark(fmt::format("layer/{}/{:02}/{}", s.name, step.first_step, map).c_str(),
+        benchmark::RegisterBenchmark(fmt::format("layer/{}/{:02}/{}{}", s.name, step.first_step, map, suffix).c_str(),
                                      [own, i](benchmark::State& state) { layer(state, *own, i); })
             ->Unit(benchmark::kMicrosecond);
     }
+}
+
+void add(const subject& s, bool has_bf16) {
+    if (!std::filesystem::exists(s.model)) return;
+    const auto add_network = [&](const std::string& name, auto compare) {
+        benchmark::RegisterBenchmark(name.c_str(), compare, s)->UseManualTime()->Unit(benchmark::kMicrosecond);
+    };
+    add_network("network/" + s.name, beside_onnx_runtime);
+    add_layers(s, host_precision::fp32);
+    if (!has_bf16) return;
+    add_network("network/" + s.name + "/bf16", bf16_beside_both);
+    add_layers(s, host_precision::bf16);
 }
 
 }  // namespace
@@ -234,8 +271,10 @@ int main(int argc, char** argv) {
     benchmark::AddCustomContext("memcpy_one_core_gb_per_second",
                                 fmt::format("{}", limits().copy_bytes_per_second / 1e9));
     benchmark::AddCustomContext("gflops_one_core", fmt::format("{}", limits().flops_per_second / 1e9));
+    const bool has_bf16 = inference::cpu::best_kernels().has_bf16;
+    benchmark::AddCustomContext("bf16", has_bf16 ? "measured" : "not measured: this CPU has no AVX512_BF16");
     for (const subject& s : subjects())
-        add(s);
+        add(s, has_bf16);
     benchmark::RunSpecifiedBenchmarks();
     return 0;
 }
