@@ -49,8 +49,9 @@ struct options {
     // ONNX Runtime's CUDA (cuda, which onnxruntime is there) or TensorRT (tensorrt) provider, where those are installed. auto: native,
     // but on CUDA cuda for fp32 and tf32, and ONNX Runtime for a model without a plan.
     std::string inference = "auto";
-    // Of models on CUDA devices. fp16: products of halves with sums in single precision, on tensor cores (native), or what TensorRT
-    // makes of it; fp32; tf32: products with 10 bits behind the point. auto: fp16 for native, else fp32.
+    // Of models. On CUDA devices: fp16: products of halves with sums in single precision, on tensor cores (native), or what TensorRT
+    // makes of it; fp32; tf32: products with 10 bits behind the point. auto: fp16 for native, else fp32. On the CPU: fp32, which auto
+    // is; bf16: most products of bfloat16s with sums in single precision (native), where the CPU has AVX512_BF16.
     std::string precision = "auto";
     std::filesystem::path engines;  // folder of TensorRT's engines; empty: faceflow/engines in the user's cache
 

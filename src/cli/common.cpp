@@ -123,13 +123,14 @@ void add_engine_options(CLI::App& app, engine_options& into) {
              ->capture_default_str()
              ->group(engine),
         {"auto", "native", "onnxruntime", "cuda", "tensorrt"});
-    one_of(
-        *app.add_option("--precision", o.precision,
-                        "what models compute in on CUDA; auto: fp16 with sums in fp32 (native), else fp32; TensorRT's "
-                        "fp16 is held to fp32 by `faceflow models build-engines`")
-             ->capture_default_str()
-             ->group(engine),
-        {"auto", "fp32", "tf32", "fp16"});
+    one_of(*app.add_option(
+                   "--precision", o.precision,
+                   "what models compute in; auto: fp32, on CUDA fp16 with sums in fp32 (native); bf16: on CPUs with "
+                   "AVX512_BF16, most products of bfloat16s with sums in fp32 (native); TensorRT's fp16 is held "
+                   "to fp32 by `faceflow models build-engines`")
+                ->capture_default_str()
+                ->group(engine),
+           {"auto", "fp32", "tf32", "fp16", "bf16"});
     app.add_option("--engines", into.engines,
                    "folder of TensorRT's engines; default: faceflow/engines in your cache folder")
         ->type_name("DIR")

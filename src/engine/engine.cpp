@@ -86,9 +86,10 @@ result<void> check(const options& o) {
             errc::invalid_argument,
             fmt::format("unknown inference '{}'; there are: auto, native, onnxruntime, cuda, tensorrt", o.inference));
     }
-    if (o.precision != "auto" && o.precision != "fp32" && o.precision != "tf32" && o.precision != "fp16") {
+    if (o.precision != "auto" && o.precision != "fp32" && o.precision != "tf32" && o.precision != "fp16" &&
+        o.precision != "bf16") {
         return fail(errc::invalid_argument,
-                    fmt::format("unknown precision '{}'; there are: auto, fp32, tf32, fp16", o.precision));
+                    fmt::format("unknown precision '{}'; there are: auto, fp32, tf32, fp16, bf16", o.precision));
     }
     if (auto r = between("stage_restarts", o.stage_restarts, 0, 1000000); !r) return r;
     if (auto r = between("stage_timeout", o.stage_timeout, 0.05, 3600.0); !r) return r;
@@ -159,7 +160,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
 result<void> face_engine::load_models() {
     options& o = setup_.chosen;
     const bool on_host = devices().front()->computes_on_host();
-    const bool any = o.inference == "auto" && (on_host || o.precision == "auto");
+    const bool any = o.inference == "auto" && (on_host ? o.precision != "bf16" : o.precision == "auto");
     if (auto r = flow::choose_inference(o, on_host); !r) return r;
     auto store = inference::model_store::open(o.models);
     if (!store) return tl::unexpected(std::move(store.error()));

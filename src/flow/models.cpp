@@ -88,7 +88,10 @@ result<std::shared_ptr<inference::network>> load(const found_model& model, const
                                                  const inference::picture_form& form, const shape& input,
                                                  const std::vector<network_output>& outputs) {
     const options& o = with.chosen;
-    if (o.inference == "native") return inference::make_native_network(with.on, model.file.path, model.file.sha256, with.how);
+    if (o.inference == "native") {
+        const auto on_host = o.precision == "bf16" ? inference::host_precision::bf16 : inference::host_precision::fp32;
+        return inference::make_native_network(with.on, model.file.path, model.file.sha256, with.how, on_host);
+    }
     auto runtime = with.runtime();
     if (!runtime) return tl::unexpected(std::move(runtime.error()));
     if (!with.on.computes_on_host()) {
@@ -141,13 +144,22 @@ result<void> load_mesh(model_set& m, const loading& with) {
 }
 
 result<void> choose_on_host(options& o) {
-    if (o.inference == "native" && o.precision != "auto" && o.precision != "fp32") {
+    const bool own = o.inference == "auto" || o.inference == "native";
+    if (o.precision == "bf16" && !own) {
         return fail(errc::invalid_argument,
-                    fmt::format("faceflow's own kernels for CPUs compute in fp32: --precision {} is for CUDA devices",
+                    "ONNX Runtime computes in fp32 on CPUs: --precision bf16 is for --inference native");
+    }
+    if (o.inference == "native" && o.precision != "auto" && o.precision != "fp32" && o.precision != "bf16") {
+        return fail(errc::invalid_argument,
+                    fmt::format("faceflow's own kernels for CPUs compute in fp32 or bf16: --precision {} is for CUDA "
+                                "devices",
                                 o.precision));
     }
-    o.inference = o.inference == "auto" || o.inference == "native" ? "native" : "onnxruntime";
-    o.precision = "fp32";
+    if (o.precision == "bf16") {
+        if (auto r = inference::check_host_precision(inference::host_precision::bf16); !r) return r;
+    }
+    o.inference = own ? "native" : "onnxruntime";
+    if (o.precision != "bf16") o.precision = "fp32";
     return {};
 }
 
@@ -231,6 +243,10 @@ result<model_set> load_models(const options& o, const inference::model_store& st
 
 result<void> choose_inference(options& o, bool on_host) {
     if (on_host) return choose_on_host(o);
+    if (o.precision == "bf16") {
+        return fail(errc::invalid_argument,
+                    "on CUDA devices models compute in fp16, fp32 or tf32: --precision bf16 is for --device cpu");
+    }
     const bool single = o.precision == "fp32" || o.precision == "tf32";
     if (o.inference == "onnxruntime") o.inference = "cuda";
     if (o.inference == "auto") o.inference = single ? "cuda" : "native";

@@ -61,8 +61,8 @@ using runtime_maker = std::function<result<std::shared_ptr<inference::runtime>>(
                                             const runtime_maker& runtime, inference::threading how,
                                             model_parts parts = {});
 
-// Puts who is to run models in place of "auto", and what they compute in; on a host fp32
-// alone. errc::invalid_argument where the two do not go together.
+// Puts who is to run models in place of "auto", and what they compute in; on a host fp32, or bf16 where that is asked
+// for. errc::invalid_argument where the two do not go together; errc::unsupported where the CPU has no bf16.
 [[nodiscard]] result<void> choose_inference(options& o, bool on_host);
 
 }  // namespace faceflow::flow

@@ -8,9 +8,9 @@
 namespace faceflow::inference {
 
 result<std::shared_ptr<network>> make_native_network(device& on, const std::filesystem::path& model,
-                                                     std::string_view model_sha256,
-                                                     [[maybe_unused]] threading how) {
-    if (on.computes_on_host()) return make_cpu_network(model, model_sha256, how);
+                                                     std::string_view model_sha256, [[maybe_unused]] threading how,
+                                                     [[maybe_unused]] host_precision on_host) {
+    if (on.computes_on_host()) return make_cpu_network(model, model_sha256, how, on_host);
 #ifdef FACEFLOW_CUDA
     if (on.kind() == device_kind::cuda) return make_cuda_network(on, model, model_sha256);
 #endif

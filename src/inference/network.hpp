@@ -10,6 +10,7 @@
 
 #include "device/device.hpp"
 #include "faceflow/result.hpp"
+#include "inference/host_precision.hpp"
 #include "inference/threading.hpp"
 #include "vision/sampling.hpp"
 
@@ -73,8 +74,9 @@ public:
 
 // The network on kernels of our own, by the plan beside the model. Its weights lie in the memory of a CUDA device, which is waited for,
 // or where kernels are host functions in that of the process. errc::unsupported where that cannot be: no plan, a step that no
-// kernel fits, a build without CUDA.
+// kernel fits, a build without CUDA. `on_host`: what host functions compute in, which this CPU can (check_host_precision).
 [[nodiscard]] result<std::shared_ptr<network>> make_native_network(device& on, const std::filesystem::path& model,
-                                                                   std::string_view model_sha256, threading how);
+                                                                   std::string_view model_sha256, threading how,
+                                                                   host_precision on_host = host_precision::fp32);
 
 }  // namespace faceflow::inference

@@ -4,10 +4,12 @@
     run_test.py FACEFLOW [unittest options]
 """
 import json
+import os
+import pathlib
 import subprocess
 import unittest
 
-from support import CHECK, DEMO, SCHEMAS, Case, ffmpeg
+from support import CHECK, DEMO, SCHEMAS, Case, faceflow, ffmpeg
 
 
 @unittest.skipUnless(DEMO.exists(), "assets/demo.mp4 is missing; tools/setup.sh makes it")
@@ -69,6 +71,28 @@ class DemoClip(Case):
     def test_summary_as_json(self):
         done = self.run_ok(DEMO, "--no-video", "--limit", 3, "--json", "--detector", "blazeface")
         self.assertEqual(json.loads(done.stdout)["frames"], 3)
+
+    def test_summary_says_what_models_computed_in(self):
+        run = (DEMO, "--no-video", "--limit", 2, "--detector", "blazeface", "--device", "cpu")
+        self.run_ok(*run)
+        self.assertEqual(self.summary()["precision"], "fp32")
+        # Elsewhere than on CPUs with instructions for it, too.
+        config = self.dir / "faceflow.toml"
+        config.write_text('precision = "bf16"\n')
+        for flow in ("fused", "shared"):
+            self.run_ok(*run, "--flow", flow, "--config", config, env={**os.environ, "FACEFLOW_BF16": "any"})
+            self.assertEqual(self.summary()["precision"], "bf16")
+            self.assertEqual([len(x["faces"]) for x in self.lines()], [4, 4])
+
+    def test_bf16_runs_where_the_cpu_has_it_and_is_refused_elsewhere(self):
+        environment = {k: v for k, v in os.environ.items() if k != "FACEFLOW_BF16"}
+        able = "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
+        done = faceflow("run", DEMO, "--no-video", "--limit", 1, "--device", "cpu", "--precision", "bf16", "--out", self.dir / "out",
+                        env=environment)
+        self.assertEqual(done.returncode == 0, able, done.stderr)
+        if not able:
+            self.assertIn("AVX512_BF16", done.stderr)
+            self.assertIn("fp32", done.stderr)
 
     def test_configuration_file_and_command_line_which_wins(self):
         config = self.dir / "faceflow.toml"

@@ -74,7 +74,7 @@ TEST_F(cpu_native_flow, without_a_plan_models_run_on_onnx_runtime) {
     EXPECT_EQ(refused.error().code, errc::unsupported);
 }
 
-TEST_F(cpu_native_flow, says_that_it_computes_in_single_precision_alone) {
+TEST_F(cpu_native_flow, refuses_a_precision_that_is_for_cuda) {
     chosen.device = "cpu";
     chosen.inference = "native";
     chosen.precision = "fp16";

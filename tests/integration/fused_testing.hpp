@@ -54,7 +54,20 @@ inline subject retinaface_subject(std::int32_t height = 96, std::int32_t width =
             {0, 255}};
 }
 
-// One of the crops of the goldens as colours of 0..1, by the product's own decoding; in the middle of a frame of that size.
+// What the product samples from a picture, as colours of 0..1: rows, columns, colours.
+inline std::vector<float> sampled(const image& picture, const vision::affine& to_frame, std::int32_t height,
+                                  std::int32_t width) {
+    std::vector<float> planar(static_cast<std::size_t>(3 * height * width));
+    vision::sample(vision::make_sampling_source(picture), to_frame, vision::planes(planar.data(), width, height));
+    std::vector<float> rgb(planar.size());
+    const std::size_t pixels = planar.size() / 3;
+    for (std::size_t i = 0; i < pixels; ++i)
+        for (std::size_t c = 0; c < 3; ++c)
+            rgb[i * 3 + c] = planar[c * pixels + i];
+    return rgb;
+}
+
+// One of the crops of the goldens, by the product's own decoding; in the middle of a frame of that size.
 inline std::vector<float> crop(int number, std::int32_t height, std::int32_t width) {
     auto source = media::open_source(
         (std::filesystem::path(FACEFLOW_TEST_DATA) / "goldens" / ("crop" + std::to_string(number) + ".png")).string(),
@@ -66,15 +79,7 @@ inline std::vector<float> crop(int number, std::int32_t height, std::int32_t wid
     // Frame pixels from tensor pixels: the crop's height fills the frame's.
     const float scale = static_cast<float>(picture.height) / static_cast<float>(height);
     const float left = (static_cast<float>(picture.width) - scale * static_cast<float>(width)) / 2;
-    const vision::affine to_frame{scale, 0, left, 0, scale, 0};
-    std::vector<float> planar(static_cast<std::size_t>(3 * height * width));
-    vision::sample(vision::make_sampling_source(picture), to_frame, vision::planes(planar.data(), width, height));
-    std::vector<float> rgb(planar.size());
-    const std::size_t pixels = planar.size() / 3;
-    for (std::size_t i = 0; i < pixels; ++i)
-        for (std::size_t c = 0; c < 3; ++c)
-            rgb[i * 3 + c] = planar[c * pixels + i];
-    return rgb;
+    return sampled(picture, {scale, 0, left, 0, scale, 0}, height, width);
 }
 
 // What the graph makes of a picture.

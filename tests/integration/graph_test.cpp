@@ -146,6 +146,17 @@ TEST(inference_choice, on_a_host_is_kernels_of_our_own_unless_onnx_runtime_is_as
     }
     for (const char* precision : {"fp16", "tf32"})
         EXPECT_EQ(chosen({"native", precision}, true).error().code, errc::invalid_argument) << precision;
+    EXPECT_EQ(chosen({"onnxruntime", "bf16"}, true).error().code, errc::invalid_argument);
+    const bool able = inference::check_host_precision(inference::host_precision::bf16).has_value();
+    for (const char* own : {"auto", "native"}) {
+        const auto bf16 = chosen({own, "bf16"}, true);
+        ASSERT_EQ(bf16.has_value(), able);
+        if (able) {
+            EXPECT_EQ(*bf16, (inference_choice{"native", "bf16"}));
+        } else {
+            EXPECT_EQ(bf16.error().code, errc::unsupported);
+        }
+    }
 }
 
 TEST(inference_choice, on_a_gpu_is_kernels_of_our_own_unless_single_precision_is_asked_for) {
@@ -165,6 +176,8 @@ TEST(inference_choice, refuses_a_precision_that_it_has_not) {
         EXPECT_EQ(refused.error().code, errc::invalid_argument);
         EXPECT_NE(refused.error().message.find("--inference"), std::string::npos) << refused.error().message;
     }
+    for (const char* runs : {"auto", "native", "cuda", "tensorrt"})
+        EXPECT_EQ(chosen_on_gpu({runs, "bf16"}).error().code, errc::invalid_argument) << runs;
 }
 
 }  // namespace

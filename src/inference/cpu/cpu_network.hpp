@@ -7,6 +7,7 @@
 
 #include "device/device.hpp"
 #include "faceflow/result.hpp"
+#include "inference/host_precision.hpp"
 #include "inference/network.hpp"
 #include "inference/plan.hpp"
 
@@ -15,8 +16,10 @@ namespace faceflow::inference {
 // By the plan beside the model; for devices whose kernels are host functions. Weights are the host's memory, what a binding needs comes
 // from the device's pool, threads that share a run from device::helpers. errc::unsupported without a plan; errc::corrupt.
 [[nodiscard]] result<std::shared_ptr<network>> make_cpu_network(const std::filesystem::path& model,
-                                                                std::string_view model_sha256, threading how);
+                                                                std::string_view model_sha256, threading how,
+                                                                host_precision in_what = host_precision::fp32);
 // By a plan that parse_plan has checked.
-[[nodiscard]] std::shared_ptr<network> make_cpu_network(plan of, threading how = threading::caller);
+[[nodiscard]] std::shared_ptr<network> make_cpu_network(plan of, threading how = threading::caller,
+                                                        host_precision in_what = host_precision::fp32);
 
 }  // namespace faceflow::inference
