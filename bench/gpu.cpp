@@ -277,7 +277,7 @@ int main(int argc, char** argv) {
         for (auto& more : decisions(b))
             r.kernels.push_back(std::move(more));
         if (!a.no_models) {
-            r.matrix_flops = matrix_rate(b);  // 0 where the library is not there
+            r.matrix_flops = matrix_rate(b);
             r.models = model_rows(b);
         }
     }

@@ -43,12 +43,11 @@ std::string product_model(std::int64_t side) {
     return field(1, std::int64_t{8}) + field(7, graph) + field(8, field(2, std::int64_t{13}));
 }
 
-std::shared_ptr<inference::session> session_of(bed& b, const std::string& model) {
+std::shared_ptr<inference::session> session_of(bed& b, inference::runtime& on, const std::string& model) {
     const auto file = std::filesystem::temp_directory_path() / fmt::format("faceflow-product-{}.onnx", ::getpid());
     std::ofstream(file, std::ios::binary) << model;
     auto loaded =
-        inference::session::load(value_or_exit(inference::runtime::create({})), file, inference::threading::shared,
-                                 {.home = b.on().computes_on_host() ? nullptr : &b.work_stream()});
+        on.load(file, inference::threading::shared, {.home = b.on().computes_on_host() ? nullptr : &b.work_stream()});
     std::filesystem::remove(file);
     return value_or_exit(std::move(loaded));
 }
@@ -75,19 +74,17 @@ model_row measured(bed& b, std::string name, inference::bound_network& model, st
 
 // Who runs the models, as --inference names it; those that cannot are left out.
 std::vector<std::string> runners(bed& b) {
-    return b.on().computes_on_host() ? std::vector<std::string>{"cpu"} : std::vector<std::string>{"native", "cuda"};
+    return {"native", b.on().computes_on_host() ? "onnxruntime" : "cuda"};
 }
 
 }  // namespace
 
 double matrix_rate(bed& b) {
-    if (!b.on().computes_on_host()) {
-        const auto runtime = inference::runtime::create({});
-        if (!runtime || !inference::check_cuda_provider(**runtime)) return 0;
-    }
+    const auto runtime = inference::runtime::create({});
+    if (!runtime || (!b.on().computes_on_host() && !(*runtime)->check_cuda())) return 0;
     const std::int64_t side = b.on().computes_on_host() ? host_matrix : gpu_matrix;
     const auto bytes = static_cast<std::size_t>(side * side) * sizeof(float);
-    const auto model = session_of(b, product_model(side));
+    const auto model = session_of(b, **runtime, product_model(side));
     const auto at = [&](std::byte* memory) {
         return reinterpret_cast<float*>(b.on().computes_on_host() ? b.on().kernel_address(memory) : memory);
     };
@@ -98,8 +95,8 @@ double matrix_rate(bed& b) {
         x = static_cast<float>(random() % 2001) / 1000.0f - 1;
     const inference::bound_tensor x{"x", at(b.upload(noise.data(), bytes)), {side, side}},
         y{"y", at(b.memory(bytes)), {side, side}};
-    auto product = value_or_exit(inference::binding::create(model, {&x, 1}, {&y, 1}));
-    const double us = b.measure([&](std::size_t) { b.work_stream().enqueue([&] { return product.run(); }); });
+    auto product = value_or_exit(model->bind({&x, 1}, {&y, 1}));
+    const double us = b.measure([&](std::size_t) { b.work_stream().enqueue([&] { return product->run(); }); });
     return 2.0 * static_cast<double>(side * side * side) / us * 1e6;
 }
 

@@ -19,7 +19,7 @@ struct model_row {
     [[nodiscard]] double us() const { return graph_us > 0 ? graph_us : by_kernel_us; }
 };
 
-// FLOP/s of a large product of matrices, by the library that runs the models and at the same precision.
+// FLOP/s of a large product of matrices, by ONNX Runtime in fp32; 0 where that is not there.
 [[nodiscard]] double matrix_rate(bed& b);
 
 // Both models, on the batches that passes use.

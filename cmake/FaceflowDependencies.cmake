@@ -1,4 +1,4 @@
-# What faceflow builds upon. Everything comes from Debian packages, but for ONNX Runtime (FindOnnxRuntime.cmake).
+# What faceflow builds upon. Everything comes from Debian packages.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET
@@ -16,4 +16,3 @@ find_library(OPENCV_IMGPROC opencv_imgproc REQUIRED)
 add_library(opencv_imgproc_only INTERFACE)
 target_include_directories(opencv_imgproc_only SYSTEM INTERFACE ${OPENCV_INCLUDE_DIR})
 target_link_libraries(opencv_imgproc_only INTERFACE ${OPENCV_IMGPROC} ${OPENCV_CORE})
-find_package(OnnxRuntime REQUIRED)

@@ -11,10 +11,12 @@ configure_file(cmake/faceflow-client.pc.in ${CMAKE_BINARY_DIR}/faceflow-client.p
 install(FILES ${CMAKE_BINARY_DIR}/faceflow-client.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES examples/python/faceflow_client.py DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/python)
 
-# An ONNX Runtime that is not the system's own travels along, under the name that the loader asks for.
-get_filename_component(_ort_real ${OnnxRuntime_LIBRARY} REALPATH)
-if(NOT _ort_real MATCHES "^/(usr/)?lib")
-    install(FILES ${_ort_real} DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME libonnxruntime.so.1)
+# An ONNX Runtime that is not the system's own travels along, under the name that the loader is asked for.
+if(OnnxRuntime_FOUND)
+    get_filename_component(_ort_real ${OnnxRuntime_LIBRARY} REALPATH)
+endif()
+if(OnnxRuntime_FOUND AND NOT _ort_real MATCHES "^/(usr/)?lib")
+    install(FILES ${_ort_real} DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME ${_ort_soname})
     # Its providers for GPUs, which it looks for beside itself.
     get_filename_component(_ort_folder ${_ort_real} DIRECTORY)
     file(GLOB _ort_providers ${_ort_folder}/libonnxruntime_providers_*.so)

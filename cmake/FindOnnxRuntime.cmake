@@ -1,7 +1,8 @@
-# Finds ONNX Runtime and defines OnnxRuntime::OnnxRuntime. In this order, so that one a user already has wins:
+# Finds ONNX Runtime: OnnxRuntime_LIBRARY, OnnxRuntime_INCLUDE_DIR, OnnxRuntime_VERSION. In this order, so that one a user already
+# has wins:
 #   1. ONNXRUNTIME_ROOT (cache variable or environment): an unpacked official release or a build tree's install
 #   2. a system one: its CMake package, else headers and library on the default paths
-#   3. the one that tools/setup.sh staged from npm: with CUDA (assets/onnxruntime-gpu, from GPU=1) when the CUDA device is
+#   3. the one that `make setup ONNXRUNTIME=1` staged from npm: with CUDA (assets/onnxruntime-gpu, from GPU=1) when the CUDA device is
 #      built, else the one for CPUs (assets/onnxruntime)
 if(NOT ONNXRUNTIME_ROOT AND DEFINED ENV{ONNXRUNTIME_ROOT})
     set(ONNXRUNTIME_ROOT $ENV{ONNXRUNTIME_ROOT})
@@ -12,10 +13,15 @@ set(_ort_staged ${_ort_assets}/onnxruntime/lib)
 if(FACEFLOW_CUDA AND EXISTS ${_ort_assets}/onnxruntime-gpu/lib/libonnxruntime.so)
     set(_ort_staged ${_ort_assets}/onnxruntime-gpu/lib)
 endif()
-# What was staged when the build was last configured may have been the other one.
+# What was staged when the build was last configured may have been the other one, or be gone.
 if(OnnxRuntime_LIBRARY MATCHES "^${_ort_assets}" AND NOT OnnxRuntime_LIBRARY MATCHES "^${_ort_staged}/")
     unset(OnnxRuntime_LIBRARY CACHE)
 endif()
+foreach(_ort_found OnnxRuntime_LIBRARY OnnxRuntime_INCLUDE_DIR)
+    if(NOT EXISTS "${${_ort_found}}")
+        unset(${_ort_found} CACHE)
+    endif()
+endforeach()
 set(_ort_header_dirs include include/onnxruntime include/onnxruntime/core/session)
 
 if(ONNXRUNTIME_ROOT)
@@ -48,12 +54,4 @@ endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(OnnxRuntime
     REQUIRED_VARS OnnxRuntime_LIBRARY OnnxRuntime_INCLUDE_DIR VERSION_VAR OnnxRuntime_VERSION
-    REASON_FAILURE_MESSAGE "run tools/setup.sh, or set ONNXRUNTIME_ROOT to an unpacked release")
-
-if(OnnxRuntime_FOUND AND NOT TARGET OnnxRuntime::OnnxRuntime)
-    add_library(OnnxRuntime::OnnxRuntime SHARED IMPORTED)
-    set_target_properties(OnnxRuntime::OnnxRuntime PROPERTIES
-        IMPORTED_LOCATION ${OnnxRuntime_LIBRARY}
-        INTERFACE_INCLUDE_DIRECTORIES ${OnnxRuntime_INCLUDE_DIR}
-        INTERFACE_SYSTEM_INCLUDE_DIRECTORIES ${OnnxRuntime_INCLUDE_DIR})
-endif()
+    REASON_FAILURE_MESSAGE "`make setup ONNXRUNTIME=1` fetches it, or set ONNXRUNTIME_ROOT to an unpacked release")

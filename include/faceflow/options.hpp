@@ -45,9 +45,9 @@ struct options {
     std::int32_t threads = 0;  // CPU threads for computing; 0: one per core. Half as many may pack frames for a GPU
     std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes
 
-    // What runs models: native (faceflow's own kernels, which on CUDA need the driver alone), or onnxruntime; on CUDA devices with
-    // ONNX Runtime's CUDA (cuda, which onnxruntime is there) or TensorRT (tensorrt) provider, where those are installed. auto: native,
-    // but on CUDA cuda for fp32 and tf32, and ONNX Runtime for a model without a plan.
+    // What runs models: native (faceflow's own kernels, which on CUDA need the driver alone), or onnxruntime, where the build has that; on
+    // CUDA devices with ONNX Runtime's CUDA (cuda, which onnxruntime is there) or TensorRT (tensorrt) provider, where those are
+    // installed. auto: native, but on CUDA cuda for fp32 and tf32, and ONNX Runtime for a model without a plan.
     std::string inference = "auto";
     // Of models. On CUDA devices: fp16: products of halves with sums in single precision, on tensor cores (native), or what TensorRT
     // makes of it; fp32; tf32: products with 10 bits behind the point. auto: fp16 for native, else fp32. On the CPU: fp32, which auto

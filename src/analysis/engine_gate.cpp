@@ -13,11 +13,25 @@
 #include "analysis/trial.hpp"
 #include "engine/engine.hpp"
 #include "frame/layout.hpp"
+#include "inference/session.hpp"
 
 namespace faceflow::analysis {
 namespace {
 
 using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
+
+// Before anyone waits for minutes.
+result<void> check_tensorrt(options chosen) {
+    chosen.inference = "auto";  // which is for any device
+    const auto with = equipment::open(chosen);
+    if (!with) return tl::unexpected(with.error());
+    if (const auto kind = (*with)->devices.front()->kind(); kind != device_kind::cuda) {
+        return fail(errc::unavailable,
+                    fmt::format("TensorRT's engines are for CUDA devices, and this run is on {}", name(kind)));
+    }
+    const auto runtime = inference::runtime::create({chosen.threads});
+    return runtime.and_then([](const auto& on) { return on->check_tensorrt(); });
+}
 
 // Engines are built when the models are loaded; those of a part of a model whose inputs have sizes that TensorRT learns later, in
 // its first run, which a grey frame is for.
@@ -29,10 +43,6 @@ result<std::vector<std::filesystem::path>> build(const options& chosen) {
                                            if (!found) ran = tl::unexpected(found.error());
                                        }});
     if (!engine) return tl::unexpected(std::move(engine.error()));
-    if (const auto kind = (*engine)->devices().front()->kind(); kind != device_kind::cuda) {
-        return fail(errc::unavailable,
-                    fmt::format("TensorRT's engines are for CUDA devices, and this run is on {}", name(kind)));
-    }
     host_frame grey;
     grey.picture.format = pixel_format::gray8;
     grey.picture.width = 640;
@@ -75,6 +85,7 @@ result<gate_report> build_engines(const gate_request& wanted, const std::atomic<
         return fail(errc::invalid_argument,
                     "engines in fp16 are checked before they are used: give a clip with faces by --check");
     }
+    if (auto r = check_tensorrt(chosen); !r) return tl::unexpected(std::move(r.error()));
     clip shown;
     if (!wanted.input.empty()) {
         auto decoded = decode({wanted.input, wanted.limit, 0, most_decoded_bytes}, stop, [](std::uint64_t) {});

@@ -114,15 +114,15 @@ void add_engine_options(CLI::App& app, engine_options& into) {
         ->type_name("BYTES")
         ->capture_default_str()
         ->group(engine);
-    one_of(
-        *app.add_option(
-                "--inference", o.inference,
-                "what runs models: kernels of faceflow's own (native), or ONNX Runtime, on CUDA with its CUDA or "
-                "TensorRT provider, where those are installed; auto: native, but on CUDA cuda for fp32 and tf32, and "
-                "ONNX Runtime for a model without a plan")
-             ->capture_default_str()
-             ->group(engine),
-        {"auto", "native", "onnxruntime", "cuda", "tensorrt"});
+    one_of(*app.add_option("--inference", o.inference,
+                           "what runs models: kernels of faceflow's own (native), or ONNX Runtime, where the build has "
+                           "it; on CUDA "
+                           "with its CUDA or TensorRT provider, where those are installed; auto: native, but on CUDA "
+                           "cuda for fp32 and tf32, and "
+                           "ONNX Runtime for a model without a plan")
+                ->capture_default_str()
+                ->group(engine),
+           {"auto", "native", "onnxruntime", "cuda", "tensorrt"});
     one_of(*app.add_option(
                    "--precision", o.precision,
                    "what models compute in; auto: fp32, on CUDA fp16 with sums in fp32 (native); bf16: on CPUs with "

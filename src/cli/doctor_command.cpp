@@ -78,14 +78,18 @@ void check_cuda(findings& f) {
         f.ok("device cuda:all", fmt::format("{}; sources are spread over them by their load", fmt::join(names, ", ")));
     }
     const auto runtime = inference::runtime::create({1});
-    const auto usable = runtime ? inference::check_cuda_provider(**runtime) : tl::unexpected(runtime.error());
+    const auto usable = runtime ? (*runtime)->check_cuda() : tl::unexpected(runtime.error());
     if (!usable)
         f.note("inference cuda", usable.error().message + "; --inference native, the default, needs none of it");
 }
 
 void check_inference(findings& f, const std::string& folder) {
-    f.ok("onnx runtime", fmt::format("{}, providers: {}", inference::runtime_version(),
-                                     fmt::join(inference::runtime_providers(), ", ")));
+    if (const auto found = inference::find_runtime(); found) {
+        f.ok("onnx runtime", fmt::format("{} in {}, providers: {}", found->version, found->folder.string(),
+                                         fmt::join(found->providers, ", ")));
+    } else {
+        f.note("onnx runtime", found.error().message + "; --inference native, the default, needs none of it");
+    }
     auto store = inference::model_store::open(folder);
     if (!store) {
         f.bad("models", store.error().message);

@@ -8,10 +8,8 @@
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
 #include "cli/output.hpp"
-#include "engine/engine.hpp"
 #include "inference/catalogue.hpp"
 #include "inference/plan.hpp"
-#include "inference/session.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -39,7 +37,7 @@ bool verify_plan(const inference::model_entry& e, const std::filesystem::path& m
         return true;
     }
     if (plan.error().code == errc::not_found) {
-        say("no plan", e.id, "a GPU would run this model on ONNX Runtime");
+        say("no plan", e.id, "only ONNX Runtime can run this model");
         return true;
     }
     say("CHANGED", e.id, plan.error().message);
@@ -77,23 +75,10 @@ struct models_arguments {
     CLI::App *list = nullptr, *verify = nullptr, *build = nullptr;
 };
 
-// Before anyone is told to wait for minutes.
-result<void> check_tensorrt(const faceflow::options& chosen) {
-    const auto with = equipment::open(chosen);
-    if (!with) return tl::unexpected(with.error());
-    if (const auto kind = (*with)->devices.front()->kind(); kind != device_kind::cuda) {
-        return fail(errc::unavailable,
-                    fmt::format("TensorRT's engines are for CUDA devices, and this run is on {}", name(kind)));
-    }
-    const auto runtime = inference::runtime::create({chosen.threads});
-    return runtime.and_then([](const auto& on) { return inference::check_tensorrt(*on); });
-}
-
 int build_engines(const models_arguments& a, const given& options) {
     analysis::gate_request wanted = a.gate;
     auto chosen = a.engine.resolve();
     if (!chosen) return report(chosen.error(), options);
-    if (auto r = check_tensorrt(*chosen); !r) return report(r.error(), options);
     wanted.chosen = std::move(*chosen);
     const auto done =
         analysis::build_engines(wanted, stop_on_signals(), [](const std::string& line) { to_stderr("{}\n", line); });

@@ -40,13 +40,34 @@ result<void> open_devices_for(const options& o, equipment& e) {
     return {};
 }
 
+// That ONNX Runtime is there, where it is to run the models.
+result<void> check_runtime(const options& o) {
+    if (o.inference == "auto" || o.inference == "native") return {};
+    const auto found = inference::find_runtime();
+    if (found) return {};
+    const bool any_precision = o.precision == "auto";
+    return fail(found.error().code,
+                fmt::format("--inference {}{}: {}; or take --inference native{}", o.inference,
+                            any_precision ? "" : " in --precision " + o.precision, found.error().message,
+                            any_precision ? ", the default" : ", which has a precision of its own"));
+}
+
+// All that can be said of who runs the models before these are loaded.
+result<void> check_inference(options o, bool on_host) {
+    if (auto r = flow::choose_inference(o, on_host); !r) return r;
+    return check_runtime(o);
+}
+
 }  // namespace
 
 result<std::shared_ptr<equipment>> equipment::open(const options& o) {
     if (auto r = check(o); !r) return tl::unexpected(std::move(r.error()));
     if (auto r = flow::check_flow(o.flow); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = check_runtime(o); !r) return tl::unexpected(std::move(r.error()));
     auto e = std::make_shared<equipment>();
     if (auto opened = open_devices_for(o, *e); !opened) return tl::unexpected(std::move(opened.error()));
+    if (auto r = check_inference(o, e->devices.front()->computes_on_host()); !r)
+        return tl::unexpected(std::move(r.error()));
     e->routes = std::make_unique<flow::source_routes>(e->devices.size());
     return e;
 }
@@ -185,6 +206,10 @@ result<void> face_engine::load_models() {
     auto loaded = load_for_all();
     const bool otherwise = any && o.inference == "native" && !loaded && loaded.error().code == errc::unsupported;
     if (!otherwise) return loaded;
+    if (const auto found = inference::find_runtime(); !found) {
+        return fail(loaded.error().code, fmt::format("{}; nor can ONNX Runtime run the model: {}",
+                                                     loaded.error().message, found.error().message));
+    }
     notes_.push_back("models run on ONNX Runtime: " + loaded.error().message);
     o.inference = on_host ? "onnxruntime" : "cuda";
     o.precision = "fp32";

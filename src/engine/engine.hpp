@@ -33,7 +33,8 @@ struct equipment {
     // Of sources to these devices; null: the engine makes its own.
     std::unique_ptr<flow::source_routes> routes = nullptr;
 
-    // Opens what the options name. Errors of open_devices; errc::unavailable when models cannot run there.
+    // Opens what the options name. Errors of open_devices; errc::unavailable, before a device is opened, when it is ONNX Runtime that is
+    // to run the models and there is none; errc::invalid_argument when what is to run them is not for such a device.
     [[nodiscard]] static result<std::shared_ptr<equipment>> open(const options& o);
 };
 

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include "inference/onnx_network.hpp"
+#include "inference/session.hpp"
 
 namespace faceflow::flow {
 namespace {
@@ -95,17 +95,15 @@ result<std::shared_ptr<inference::network>> load(const found_model& model, const
     auto runtime = with.runtime();
     if (!runtime) return tl::unexpected(std::move(runtime.error()));
     if (!with.on.computes_on_host()) {
-        if (auto usable = inference::check_cuda_provider(**runtime); !usable)
-            return tl::unexpected(std::move(usable.error()));
-        return inference::make_cuda_onnx_network(
-            *runtime, model.file, form,
-            {o.inference == "tensorrt", o.precision == "fp16", o.precision == "tf32",
-             o.engines.empty() ? usual_engine_folder() : o.engines});
+        if (auto usable = (*runtime)->check_cuda(); !usable) return tl::unexpected(std::move(usable.error()));
+        return (*runtime)->cuda_network(model.file, form,
+                                        {o.inference == "tensorrt", o.precision == "fp16", o.precision == "tf32",
+                                         o.engines.empty() ? usual_engine_folder() : o.engines});
     }
-    auto session = inference::session::load(*runtime, model.file.path, with.how);
+    auto session = (*runtime)->load(model.file.path, with.how);
     if (!session) return tl::unexpected(std::move(session.error()));
     if (auto r = check_outputs(**session, model.entry, input, outputs); !r) return tl::unexpected(std::move(r.error()));
-    return inference::make_host_network(std::move(*session), form);
+    return (*runtime)->host_network(std::move(*session), form);
 }
 
 result<void> load_detector(model_set& m, const loading& with) {
@@ -144,8 +142,14 @@ result<void> load_mesh(model_set& m, const loading& with) {
 }
 
 result<void> choose_on_host(options& o) {
-    const bool own = o.inference == "auto" || o.inference == "native";
-    if (o.precision == "bf16" && !own) {
+    if (o.inference == "cuda" || o.inference == "tensorrt") {
+        return fail(
+            errc::invalid_argument,
+            fmt::format("--inference {} is for CUDA devices, and this run computes on the CPU: take native (the "
+                        "default) or onnxruntime",
+                        o.inference));
+    }
+    if (o.precision == "bf16" && o.inference == "onnxruntime") {
         return fail(errc::invalid_argument,
                     "ONNX Runtime computes in fp32 on CPUs: --precision bf16 is for --inference native");
     }
@@ -158,7 +162,7 @@ result<void> choose_on_host(options& o) {
     if (o.precision == "bf16") {
         if (auto r = inference::check_host_precision(inference::host_precision::bf16); !r) return r;
     }
-    o.inference = own ? "native" : "onnxruntime";
+    if (o.inference == "auto") o.inference = "native";
     if (o.precision != "bf16") o.precision = "fp32";
     return {};
 }

@@ -1,13 +1,16 @@
 // The models on the CPU's own kernels, in flows: what ONNX Runtime finds, and the same numbers wherever they are computed.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "flow_testing.hpp"
+#include "onnxruntime_testing.hpp"
 
 namespace faceflow {
 namespace {
 
 using test::farthest;
 using test::same;
+using testing::AllOf;
+using testing::HasSubstr;
 
 class cpu_native_flow : public test::flow_test {
 protected:
@@ -20,6 +23,7 @@ protected:
 };
 
 TEST_F(cpu_native_flow, finds_what_onnx_runtime_finds) {
+    SKIP_WITHOUT_ONNXRUNTIME();
     const auto own = run_on("cpu", "fused", "native"), reference = run_on("cpu", "fused", "onnxruntime");
     EXPECT_EQ(own.inference, "native");
     EXPECT_EQ(reference.inference, "onnxruntime");
@@ -29,6 +33,7 @@ TEST_F(cpu_native_flow, finds_what_onnx_runtime_finds) {
 }
 
 TEST_F(cpu_native_flow, is_the_same_with_blazeface) {
+    SKIP_WITHOUT_ONNXRUNTIME();
     chosen.detector = detector::blazeface;
     const auto own = run_on("cpu", "fused", "native"), reference = run_on("cpu", "fused", "onnxruntime");
     EXPECT_LE(farthest(own.faces, reference.faces), 0.01f);
@@ -56,22 +61,74 @@ TEST_F(cpu_native_flow, computes_the_same_numbers_with_any_number_of_threads) {
     EXPECT_TRUE(same(run_on("cpu", "fused", "native").faces, two.faces));
 }
 
-TEST_F(cpu_native_flow, without_a_plan_models_run_on_onnx_runtime) {
-    const test::temporary_folder models;
-    for (const char* file : {"catalogue.toml", "face_landmark_with_attention.onnx", "face_detection_full_range.onnx"})
-        std::filesystem::create_symlink(test::checkout() / "models" / file, models / file);
-    chosen.device = "cpu";
-    chosen.detector = detector::blazeface;
-    chosen.models = models.path();
-    const auto made = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
+// A folder with the models, but not their plans.
+class models_without_plans : public testing::Test {
+protected:
+    models_without_plans() {
+        for (const char* file :
+             {"catalogue.toml", "face_landmark_with_attention.onnx", "face_detection_full_range.onnx"})
+            std::filesystem::create_symlink(test::checkout() / "models" / file, folder_ / file);
+    }
+    result<std::unique_ptr<face_engine>> run_by(const std::string& inference) const {
+        options chosen;
+        chosen.device = "cpu";
+        chosen.detector = detector::blazeface;
+        chosen.models = folder_.path();
+        chosen.inference = inference;
+        return face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
+    }
+    const test::temporary_folder folder_;
+};
+
+TEST_F(models_without_plans, run_on_onnx_runtime) {
+    SKIP_WITHOUT_ONNXRUNTIME();
+    const auto made = run_by("auto");
     ASSERT_OK(made);
     EXPECT_EQ((*made)->chosen().inference, "onnxruntime");
     ASSERT_EQ((*made)->notes().size(), 1u);
-    EXPECT_NE((*made)->notes().front().find("there is no plan"), std::string::npos) << (*made)->notes().front();
-    chosen.inference = "native";
-    const auto refused = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
+    EXPECT_THAT((*made)->notes().front(), HasSubstr("there is no plan"));
+}
+
+TEST_F(models_without_plans, cannot_run_where_there_is_no_onnx_runtime_and_it_is_said_how_to_make_plans) {
+    if (test::without_onnxruntime().empty()) GTEST_SKIP() << "this build has ONNX Runtime";
+    const auto made = run_by("auto");
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, errc::unsupported);
+    EXPECT_THAT(made.error().message, AllOf(HasSubstr("there is no plan"), HasSubstr("tools/make_plan.py"),
+                                            HasSubstr("this build has no ONNX Runtime")));
+}
+
+TEST_F(models_without_plans, cannot_run_on_kernels_of_our_own) {
+    const auto refused = run_by("native");
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, errc::unsupported);
+}
+
+TEST(runners_of_models, that_are_not_for_the_cpu_are_refused_and_those_that_are_are_named) {
+    for (const char* inference : {"cuda", "tensorrt"}) {
+        options chosen;
+        chosen.device = "cpu";
+        chosen.inference = inference;
+        const auto opened = equipment::open(chosen);
+        ASSERT_FALSE(opened) << inference;
+        if (!test::without_onnxruntime().empty()) continue;  // that is said first
+        EXPECT_EQ(opened.error().code, errc::invalid_argument);
+        EXPECT_THAT(opened.error().message, AllOf(HasSubstr(inference), HasSubstr("native"), HasSubstr("onnxruntime")));
+    }
+}
+
+TEST(runners_of_models, of_onnx_runtime_are_refused_before_a_device_is_opened_where_there_is_none) {
+    if (test::without_onnxruntime().empty()) GTEST_SKIP() << "this build has ONNX Runtime";
+    for (const char* inference : {"onnxruntime", "cuda", "tensorrt"}) {
+        options chosen;
+        chosen.device = "no such device";
+        chosen.inference = inference;
+        const auto opened = equipment::open(chosen);
+        ASSERT_FALSE(opened) << inference;
+        EXPECT_EQ(opened.error().code, errc::unavailable);
+        EXPECT_THAT(opened.error().message, AllOf(HasSubstr(inference), HasSubstr("this build has no ONNX Runtime"),
+                                                  HasSubstr("ONNXRUNTIME=1"), HasSubstr("--inference native")));
+    }
 }
 
 TEST_F(cpu_native_flow, refuses_a_precision_that_is_for_cuda) {

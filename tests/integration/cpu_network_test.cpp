@@ -66,6 +66,7 @@ protected:
     }
 
     static void run_and_compare(const subject& s) {
+        SKIP_WITHOUT_ONNXRUNTIME();
         if (missing(s)) GTEST_SKIP() << s.model << " is absent: run tools/setup.sh";
         host_network n(test::plan_of(s), s.height, s.width, 1, host_network::maps::kept);
         const std::vector<float> rgb = crop(0, s.height, s.width);
@@ -161,6 +162,7 @@ std::vector<float> shaken(const std::vector<float>& rgb, std::mt19937& random) {
 }
 
 TEST_P(cpu_networks, landmarks_are_within_a_thousandth_of_a_pixel) {
+    SKIP_WITHOUT_ONNXRUNTIME();
     const subject s = mesh_subject();
     if (missing(s)) GTEST_SKIP() << s.model << " is absent: run tools/setup.sh";
     host_network n(test::plan_of(s), s.height, s.width, 1);

@@ -102,6 +102,7 @@ protected:
     }
 
     static void run_and_compare(const subject& s, const card& c) {
+        SKIP_WITHOUT_ONNXRUNTIME();
         if (missing(s)) GTEST_SKIP() << s.model << " is absent: run tools/setup.sh";
         emulated_network n = emulated(s, 1, c);
         const std::vector<float> rgb = crop(0, s.height, s.width);
@@ -193,6 +194,7 @@ TEST_P(fused_networks, retinaface_is_the_same_in_any_batch) {
 
 TEST_P(fused_networks, landmarks_are_within_a_fifth_of_a_pixel) {
     SKIP_REPETITION();
+    SKIP_WITHOUT_ONNXRUNTIME();
     const subject s = mesh_subject();
     emulated_network n = emulated(s, 1, on(), false);
     test::graph_reference r(s);

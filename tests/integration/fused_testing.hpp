@@ -15,6 +15,7 @@
 #include "inference/plan.hpp"
 #include "inference/session.hpp"
 #include "media/source.hpp"
+#include "onnxruntime_testing.hpp"
 #include "support.hpp"
 #include "vision/sample.hpp"
 
@@ -88,7 +89,7 @@ public:
     explicit graph_reference(const subject& s) : subject_(s) {
         auto runtime = inference::runtime::create({1});
         EXPECT_OK(runtime);
-        auto session = inference::session::load(*runtime, s.all_outputs, inference::threading::caller);
+        auto session = (*runtime)->load(s.all_outputs, inference::threading::caller);
         EXPECT_OK(session);
         session_ = *session;
         auto shapes = session_->output_shapes({1, 3, s.height, s.width});
@@ -119,9 +120,9 @@ public:
         }
         const inference::bound_tensor input{
             session_->inputs().front().name, planar.data(), {1, 3, subject_.height, subject_.width}};
-        auto bound = inference::binding::create(session_, {&input, 1}, outputs);
+        auto bound = session_->bind({&input, 1}, outputs);
         EXPECT_OK(bound);
-        EXPECT_OK(bound->run());
+        EXPECT_OK((*bound)->run());
     }
 
     const tensor* find(const std::string& name) const {

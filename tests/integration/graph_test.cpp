@@ -1,6 +1,7 @@
 // Passes as graphs: one launch in place of the work piece by piece, with the same faces and the same books.
 #include "flow_testing.hpp"
-#include "inference/onnx_network.hpp"
+#include "inference/session.hpp"
+#include "onnxruntime_testing.hpp"
 
 namespace faceflow {
 namespace {
@@ -47,10 +48,11 @@ TEST_F(pass_graph_test, leave_out_results_in_pageable_memory_and_count_them_all_
     EXPECT_EQ(with.notes.size(), 0u);
 }
 
-// A network on the host, bound to memory of the emulated device.
+// A network on ONNX Runtime, bound to memory of the emulated device.
 class bound_network_test : public testing::Test {
 protected:
     void SetUp() override {
+        SKIP_WITHOUT_ONNXRUNTIME();
         device_ = std::move(open_devices({"emulated", std::size_t{64} << 20, "none"}).value().front());
         stream_ = device_->make_stream("test").value();
         done_ = device_->make_event().value();
@@ -58,6 +60,7 @@ protected:
         ASSERT_OK(store);
         options chosen;
         chosen.detector = detector::blazeface;
+        chosen.inference = "onnxruntime";
         const auto runtime = [] { return inference::runtime::create({1}); };
         auto models = flow::load_models(chosen, *store, *device_, runtime, inference::threading::caller, {true, false});
         ASSERT_OK(models);
@@ -146,6 +149,8 @@ TEST(inference_choice, on_a_host_is_kernels_of_our_own_unless_onnx_runtime_is_as
     }
     for (const char* precision : {"fp16", "tf32"})
         EXPECT_EQ(chosen({"native", precision}, true).error().code, errc::invalid_argument) << precision;
+    for (const char* of_cards : {"cuda", "tensorrt"})
+        EXPECT_EQ(chosen({of_cards, "auto"}, true).error().code, errc::invalid_argument) << of_cards;
     EXPECT_EQ(chosen({"onnxruntime", "bf16"}, true).error().code, errc::invalid_argument);
     const bool able = inference::check_host_precision(inference::host_precision::bf16).has_value();
     for (const char* own : {"auto", "native"}) {

@@ -57,6 +57,7 @@ protected:
 
     // Three pictures at once beside the graph; each by itself and from a CUDA graph to the same bits.
     void run(const test::subject& s) {
+        SKIP_WITHOUT_ONNXRUNTIME();
         if (test::missing(s)) GTEST_SKIP() << s.model << " is absent: run tools/setup.sh";
         const inference::plan p = test::plan_of(s);
         auto network = fused_network::load(p, *stream_);

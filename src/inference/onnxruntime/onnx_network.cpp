@@ -1,15 +1,15 @@
-#include "inference/onnx_network.hpp"
+#include "inference/onnxruntime/onnx_network.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <mutex>
-#include <numeric>
 #include <optional>
 #include <utility>
+
+#include "inference/onnxruntime/tensorrt_provider.hpp"
 
 namespace faceflow::inference {
 namespace {
@@ -90,7 +90,7 @@ private:
 
     result<binding*> binding_of(std::int32_t first, std::int32_t n) {
         auto at = bindings_.find({first, n});
-        if (at != bindings_.end()) return &at->second;
+        if (at != bindings_.end()) return at->second.get();
         const auto skipped = static_cast<std::size_t>(first);
         const bound_tensor in = tensor(of_->inputs().front().name, input_ + skipped * picture_bytes(),
                                        {n, colours, wanted_.height, wanted_.width});
@@ -102,10 +102,10 @@ private:
             out.push_back(tensor(
                 o.name, outputs_[i].data() + skipped * static_cast<std::size_t>(o.length()) * sizeof(float), shape));
         }
-        auto made = binding::create(of_, {&in, 1}, out);
+        auto made = of_->bind({&in, 1}, out);
         if (!made) return tl::unexpected(std::move(made.error()));
         at = bindings_.emplace(std::pair{first, n}, std::move(*made)).first;
-        return &at->second;
+        return at->second.get();
     }
 
     const std::shared_ptr<session> of_;
@@ -114,7 +114,7 @@ private:
     std::byte* input_;
     device_buffer own_input_;
     std::vector<device_buffer> outputs_;
-    std::map<std::pair<std::int32_t, std::int32_t>, binding> bindings_;  // by first and count
+    std::map<std::pair<std::int32_t, std::int32_t>, std::unique_ptr<binding>> bindings_;  // by first and count
 };
 
 class host_network final : public network {
@@ -147,8 +147,8 @@ public:
             if (!made) return tl::unexpected(std::move(made.error()));
             plan = std::move(*made);
         }
-        auto of = session::load(runtime_, model_.path, threading::caller,
-                                {.home = &on, .by_tensorrt = plan ? &*plan : nullptr, .tf32 = how_.tf32});
+        auto of = runtime_->load(model_.path, threading::caller,
+                                 {.home = &on, .by_tensorrt = plan ? &*plan : nullptr, .tf32 = how_.tf32});
         if (!of) return tl::unexpected(std::move(of.error()));
         remember((*of)->strays(), plan ? plan->folder : std::filesystem::path());
         return bound_session::create(std::move(*of), on.owner(), wanted);
@@ -167,7 +167,7 @@ public:
 private:
     // For one picture, for a usual batch, for the largest.
     result<tensorrt_plan> plan_for(const device& on, const binding_request& wanted) const {
-        if (auto usable = check_tensorrt(*runtime_); !usable) return tl::unexpected(std::move(usable.error()));
+        if (auto usable = runtime_->check_tensorrt(); !usable) return tl::unexpected(std::move(usable.error()));
         const auto version = tensorrt_version();
         if (!version) return tl::unexpected(version.error());
         constexpr std::int32_t usual = 4;
@@ -203,10 +203,6 @@ private:
 };
 
 }  // namespace
-
-std::int64_t network_output::length() const {
-    return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
-}
 
 std::shared_ptr<network> make_host_network(std::shared_ptr<session> of, const picture_form& form) {
     return std::make_shared<host_network>(std::move(of), form);

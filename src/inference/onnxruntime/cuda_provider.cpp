@@ -1,6 +1,5 @@
-#include "inference/cuda_provider.hpp"
+#include "inference/onnxruntime/cuda_provider.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <onnxruntime_session_options_config_keys.h>
 
@@ -9,19 +8,12 @@
 #include <string>
 #include <unordered_map>
 
+#include "inference/onnxruntime/library.hpp"
+
 namespace faceflow::inference {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Where ONNX Runtime looks for its providers: beside itself.
-fs::path library_folder() {
-    Dl_info found{};
-    if (dladdr(reinterpret_cast<const void*>(&OrtGetApiBase), &found) == 0 || found.dli_fname == nullptr) return {};
-    std::error_code ec;
-    const fs::path real = fs::weakly_canonical(found.dli_fname, ec);
-    return (ec ? fs::path(found.dli_fname) : real).parent_path();
-}
 
 tl::unexpected<error> no_cuda(const std::string& what) {
     return fail(errc::unavailable, "models cannot run on CUDA: " + what);

@@ -1,4 +1,4 @@
-#include "inference/session_memory.hpp"
+#include "inference/onnxruntime/session_memory.hpp"
 
 #include <fmt/format.h>
 #include <onnxruntime_cxx_api.h>
@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "inference/telemetry.hpp"
+#include "inference/onnxruntime/library.hpp"
 
 namespace faceflow::inference {
 namespace {
@@ -174,7 +174,7 @@ environment_allocators::~environment_allocators() {
 result<std::shared_ptr<environment_allocators>> environment_allocators::get() {
     const std::lock_guard lock(shared_mutex);
     if (auto there = shared.lock()) return there;
-    switch_telemetry_off();
+    if (auto opened = open_library(); !opened) return tl::unexpected(std::move(opened.error()));
     try {
         std::shared_ptr<environment_allocators> made(new environment_allocators(std::make_unique<impl>()));
         shared = made;

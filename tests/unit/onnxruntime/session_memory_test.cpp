@@ -1,4 +1,4 @@
-#include "inference/session_memory.hpp"
+#include "inference/onnxruntime/session_memory.hpp"
 
 #include <gmock/gmock.h>
 #include <onnxruntime_cxx_api.h>

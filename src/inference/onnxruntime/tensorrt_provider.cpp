@@ -1,4 +1,4 @@
-#include "inference/tensorrt_provider.hpp"
+#include "inference/onnxruntime/tensorrt_provider.hpp"
 
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -7,7 +7,7 @@
 #include <array>
 #include <filesystem>
 
-#include "inference/cuda_provider.hpp"
+#include "inference/onnxruntime/cuda_provider.hpp"
 
 namespace faceflow::inference {
 namespace {
@@ -40,7 +40,7 @@ result<std::string> tensorrt_version() {
     return fmt::format("{}.{}.{}", number / 10000, number / 100 % 100, number % 100);
 }
 
-result<void> check_tensorrt(const runtime&) {
+result<void> load_tensorrt_provider() {
     const auto providers = Ort::GetAvailableProviders();
     if (std::find(providers.begin(), providers.end(), tensorrt_provider_name) == providers.end())
         return no_tensorrt("this ONNX Runtime has no TensorRT provider (`make setup GPU=1` fetches one that has)");

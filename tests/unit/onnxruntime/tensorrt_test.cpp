@@ -1,11 +1,10 @@
 // TensorRT where it is not: what is said, and what does not depend on it.
-#include "inference/tensorrt_provider.hpp"
+#include "inference/onnxruntime/tensorrt_provider.hpp"
 
 #include <gmock/gmock.h>
 
 #include <set>
 
-#include "analysis/engine_gate.hpp"
 #include "inference/session.hpp"
 #include "support.hpp"
 
@@ -22,7 +21,7 @@ TEST(tensorrt, that_is_missing_is_unavailable_and_says_what_to_do) {
     EXPECT_THAT(version.error().message, AllOf(HasSubstr("libnvinfer"), HasSubstr("install TensorRT")));
     auto runtime = runtime::create({1});
     ASSERT_OK(runtime);
-    const auto usable = check_tensorrt(**runtime);
+    const auto usable = (*runtime)->check_tensorrt();
     ASSERT_FALSE(usable);
     EXPECT_EQ(usable.error().code, errc::unavailable);
 }
@@ -58,27 +57,6 @@ TEST(tensorrt_plans, give_the_providers_options_by_its_own_names) {
     EXPECT_EQ(options.at("trt_profile_min_shapes"), "data:1x3x384x640");
     EXPECT_EQ(options.at("trt_profile_opt_shapes"), "data:4x3x384x640");
     EXPECT_EQ(options.at("trt_profile_max_shapes"), "data:16x3x384x640");
-}
-
-TEST(engine_gate, does_not_let_fp16_by_without_a_clip) {
-    analysis::gate_request wanted;
-    wanted.chosen.device = "cuda";
-    wanted.chosen.precision = "fp16";
-    const std::atomic<bool> stop{false};
-    const auto built = analysis::build_engines(wanted, stop, [](const std::string&) {});
-    ASSERT_FALSE(built);
-    EXPECT_EQ(built.error().code, errc::invalid_argument);
-    EXPECT_THAT(built.error().message, HasSubstr("--check"));
-}
-
-TEST(engine_gate, is_for_cuda_devices) {
-    analysis::gate_request wanted;
-    wanted.chosen.device = "cpu";
-    wanted.chosen.detector = detector::blazeface;
-    const std::atomic<bool> stop{false};
-    const auto built = analysis::build_engines(wanted, stop, [](const std::string&) {});
-    ASSERT_FALSE(built);
-    EXPECT_EQ(built.error().code, errc::unavailable);
 }
 
 }  // namespace

@@ -1,0 +1,17 @@
+// Networks on ONNX Runtime's sessions. For src/inference/onnxruntime alone.
+#pragma once
+
+#include <memory>
+
+#include "inference/session.hpp"
+
+namespace faceflow::inference {
+
+// runtime::host_network.
+[[nodiscard]] std::shared_ptr<network> make_host_network(std::shared_ptr<session> of, const picture_form& form);
+
+// runtime::cuda_network.
+[[nodiscard]] std::shared_ptr<network> make_cuda_onnx_network(std::shared_ptr<runtime> on, const onnx_file& model,
+                                                              const picture_form& form, const cuda_choice& how);
+
+}  // namespace faceflow::inference

@@ -1,0 +1,13 @@
+// For make_runtime.cpp: ONNX Runtime, where the build has it.
+#pragma once
+
+#include "inference/session.hpp"
+
+namespace faceflow::inference {
+
+// runtime::create.
+[[nodiscard]] result<std::shared_ptr<runtime>> start_onnxruntime(const runtime_options& options);
+// find_runtime.
+[[nodiscard]] result<found_runtime> find_onnxruntime();
+
+}  // namespace faceflow::inference
