@@ -72,7 +72,7 @@ struct range {
         return at >= from && at < to;
     }
 };
-range program, runtime;  // ONNX Runtime, which does not survive a file of /proc or /sys that cannot be read
+range program;
 
 int raw_open(const char* file, int flags) {
     return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, file, flags | O_CLOEXEC, 0666));
@@ -88,17 +88,14 @@ void raw_line(const char* file, const char* first, const char* second) {
 }
 
 // The first object is the program.
-int take_ranges(dl_phdr_info* about, std::size_t, void*) {
-    range* const to = program.to == 0                                              ? &program
-                      : std::strstr(about->dlpi_name, "libonnxruntime") != nullptr ? &runtime
-                                                                                   : nullptr;
-    for (int i = 0; to != nullptr && i < about->dlpi_phnum; ++i) {
+int take_program(dl_phdr_info* about, std::size_t, void*) {
+    for (int i = 0; i < about->dlpi_phnum; ++i) {
         const auto& part = about->dlpi_phdr[i];
         if (part.p_type != PT_LOAD || (part.p_flags & PF_X) == 0) continue;
         const auto begin = about->dlpi_addr + part.p_vaddr;
-        *to = {about->dlpi_addr, begin, begin + part.p_memsz};
+        program = {about->dlpi_addr, begin, begin + part.p_memsz};
     }
-    return 0;
+    return 1;
 }
 
 void tell_where() {
@@ -133,7 +130,7 @@ void prepare() {
     if (const char* file = std::getenv("FAULTS_COUNT")) count_in(file);
     hit_file = std::getenv("FAULTS_HIT");
     watch_file = std::getenv("FAULTS_WATCH");
-    dl_iterate_phdr(take_ranges, nullptr);
+    dl_iterate_phdr(take_program, nullptr);
     if (const char* failure = std::getenv("FAULTS_FAIL")) {
         for (int c = 0; c < call_count; ++c) {
             const std::size_t length = std::strlen(names[c]);
@@ -177,9 +174,9 @@ void watch_open(const char* path, int flags) {
     if (ready && watch_file != nullptr && writes) raw_line(watch_file, "write", path);
 }
 
-int open_at(int folder, const char* path, int flags, mode_t mode, const void* caller) {
+int open_at(int folder, const char* path, int flags, mode_t mode) {
     watch_open(path, flags);
-    if (!runtime.has(caller) && fails(call_open)) return -1;
+    if (fails(call_open)) return -1;
     return static_cast<int>(::syscall(SYS_openat, folder, path, flags, mode));
 }
 
@@ -200,31 +197,31 @@ int __libc_start_main(main_function main, int argc, char** argv, main_function i
     return real(counted_main, argc, argv, init, fini, loader_fini, stack_end);
 }
 
-#define OPEN_LIKE(name)                                                           \
-    int name(const char* path, int flags, ...) {                                  \
-        va_list more;                                                             \
-        va_start(more, flags);                                                    \
-        const mode_t mode = mode_of(flags, more);                                 \
-        va_end(more);                                                             \
-        return open_at(AT_FDCWD, path, flags, mode, __builtin_return_address(0)); \
+#define OPEN_LIKE(name)                              \
+    int name(const char* path, int flags, ...) {     \
+        va_list more;                                \
+        va_start(more, flags);                       \
+        const mode_t mode = mode_of(flags, more);    \
+        va_end(more);                                \
+        return open_at(AT_FDCWD, path, flags, mode); \
     }
 OPEN_LIKE(open)
 OPEN_LIKE(open64)
 
-#define OPENAT_LIKE(name)                                                       \
-    int name(int folder, const char* path, int flags, ...) {                    \
-        va_list more;                                                           \
-        va_start(more, flags);                                                  \
-        const mode_t mode = mode_of(flags, more);                               \
-        va_end(more);                                                           \
-        return open_at(folder, path, flags, mode, __builtin_return_address(0)); \
+#define OPENAT_LIKE(name)                                    \
+    int name(int folder, const char* path, int flags, ...) { \
+        va_list more;                                        \
+        va_start(more, flags);                               \
+        const mode_t mode = mode_of(flags, more);            \
+        va_end(more);                                        \
+        return open_at(folder, path, flags, mode);           \
     }
 OPENAT_LIKE(openat)
 OPENAT_LIKE(openat64)
 
 FILE* fopen(const char* path, const char* mode) {
     if (mode[0] != 'r' || std::strchr(mode, '+') != nullptr) watch_open(path, O_WRONLY);
-    if (!runtime.has(__builtin_return_address(0)) && fails(call_open)) return nullptr;
+    if (fails(call_open)) return nullptr;
     static auto* const real = next<FILE*(const char*, const char*)>("fopen");
     return real(path, mode);
 }
@@ -233,7 +230,7 @@ FILE* fopen64(const char* path, const char* mode) {
 }
 
 ssize_t read(int fd, void* to, std::size_t bytes) {
-    return !runtime.has(__builtin_return_address(0)) && fails(call_read) ? -1 : ::syscall(SYS_read, fd, to, bytes);
+    return fails(call_read) ? -1 : ::syscall(SYS_read, fd, to, bytes);
 }
 ssize_t pread(int fd, void* to, std::size_t bytes, off_t at) {
     return fails(call_read) ? -1 : ::syscall(SYS_pread64, fd, to, bytes, at);
