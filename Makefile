@@ -3,6 +3,8 @@ PRESET ?= release
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
 GPU    ?= 0
+# What compares with ONNX Runtime asks for it; nothing else needs it.
+ONNXRUNTIME ?= $(if $(filter test bench coverage,$(MAKECMDGOALS)),1,0)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test bench coverage lint clean install
@@ -10,8 +12,8 @@ GPU    ?= 0
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-setup: ## install what the build needs and fetch models and the demo clip (GPU=1: and the CUDA provider of ONNX Runtime, a reference)
-	@GPU=$(GPU) tools/setup.sh
+setup: ## install what the build needs and fetch models and the demo clip (ONNXRUNTIME=1: and ONNX Runtime; GPU=1: with its CUDA provider)
+	@GPU=$(GPU) ONNXRUNTIME=$(ONNXRUNTIME) tools/setup.sh
 
 build: setup ## build into build/release (PRESET=debug, asan, tsan or cuda for others)
 	cmake --preset $(PRESET)

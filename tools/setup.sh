@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Brings a fresh Debian machine to where `make build` works: system packages, and under assets/ the ONNX Runtime, the
-# fetched model and the demo clip. Run it as often as you like; a step whose inputs have not changed is skipped.
-# With GPU=1 also the ONNX Runtime that computes on NVIDIA GPUs (a few hundred MB to fetch, 275 MB on disk); a build with CUDA uses
-# it once it is there.
+# Brings a fresh Debian machine to where `make build` works: system packages, and under assets/ the fetched model and the demo clip.
+# Run it as often as you like; a step whose inputs have not changed is skipped.
+# With ONNXRUNTIME=1 also ONNX Runtime, a reference that tests compare with (28 MB on disk), and with GPU=1 besides that the one that
+# computes on NVIDIA GPUs (a few hundred MB to fetch, 275 MB on disk): what is built after that has it.
 set -Eeuo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -90,9 +90,18 @@ install_npm_packages() {
     done_with npm "$k"
 }
 
+# npm_packages OF: into $fetched, which is empty before, what tools/OF/package-lock.json names.
+fetched=$assets/.npm
+npm_packages() {
+    rm -rf "$fetched"
+    mkdir -p "$fetched"
+    cp "tools/$1/package.json" "tools/$1/package-lock.json" "$fetched/"
+    (cd "$fetched" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || fail "npm ci failed"
+}
+
 stage_onnxruntime() {
-    local package=node_modules/com.github.asus4.onnxruntime target=$assets/onnxruntime k
-    k=$(key package-lock.json "${BASH_SOURCE[0]}")
+    local package=$fetched/node_modules/com.github.asus4.onnxruntime target=$assets/onnxruntime k
+    k=$(key tools/onnxruntime/package-lock.json "${BASH_SOURCE[0]}")
     fresh onnxruntime "$k" "$target/lib/libonnxruntime.so" && return
     begin "ONNX Runtime"
     local machine
@@ -102,6 +111,7 @@ stage_onnxruntime() {
         done_with onnxruntime "$k"
         return
     fi
+    npm_packages onnxruntime
     # The Linux library comes without headers; those of the iOS framework are the same release's, word for word.
     local headers="$package/Plugins/iOS~/onnxruntime.xcframework/ios-arm64/onnxruntime.framework/Headers"
     local libraries=$package/Plugins/Linux/x64 beside=$target.partial soname
@@ -114,7 +124,7 @@ stage_onnxruntime() {
     install -m 755 "$libraries/libonnxruntime.so" "$beside/lib/$soname"
     ln -s "$soname" "$beside/lib/libonnxruntime.so"
     install -m 755 "$libraries/libonnxruntime_providers_shared.so" "$beside/lib/"
-    rm -rf "$target"
+    rm -rf "$target" "$fetched"
     mv "$beside" "$target"
     done_with onnxruntime "$k"
     [[ -z ${ONNXRUNTIME_ROOT:-} ]] || echo "setup: ONNXRUNTIME_ROOT is set, so the build uses that one instead"
@@ -128,11 +138,10 @@ stage_onnxruntime_gpu() {
     fresh onnxruntime-gpu "$k" "$target/lib/libonnxruntime_providers_cuda.so" && return
     begin "ONNX Runtime for GPUs"
     [[ $(uname -m) == x86_64 ]] || fail "the npm packages have none for $(uname -m); set ONNXRUNTIME_ROOT"
-    local fetched=$assets/.npm-gpu beside=$target.partial
-    rm -rf "$fetched" "$beside"
-    mkdir -p "$fetched" "$beside/lib"
-    cp tools/gpu/package.json tools/gpu/package-lock.json "$fetched/"
-    (cd "$fetched" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || fail "npm ci failed"
+    npm_packages gpu
+    local beside=$target.partial
+    rm -rf "$beside"
+    mkdir -p "$beside/lib"
     local providers=$fetched/node_modules/com.github.asus4.onnxruntime.linux-x64-gpu
     cp "$providers/LICENSE" "$assets/onnxruntime/ThirdPartyNotices.txt" "$beside/"
     install -m 755 "$fetched/node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1" "$beside/lib/"
@@ -171,7 +180,7 @@ make_demo_clip() {
 mkdir -p "$stamps"
 install_packages
 install_npm_packages
-stage_onnxruntime
+[[ ${ONNXRUNTIME:-0} == 0 && ${GPU:-0} == 0 ]] || stage_onnxruntime
 [[ ${GPU:-0} == 0 ]] || stage_onnxruntime_gpu
 prepare_retinaface
 make_demo_clip
