@@ -51,23 +51,23 @@ endif()
 
 # Only sources in folders named cuda see CUDA's headers; users of the library need neither headers nor libraries.
 function(faceflow_use_cuda target)
-    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/cuda/*.cpp)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/cuda/*.cpp)
     list(TRANSFORM CUDAToolkit_INCLUDE_DIRS PREPEND "-isystem" OUTPUT_VARIABLE includes)
     set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${includes}")
-    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/open_devices.cpp ${CMAKE_SOURCE_DIR}/src/device/gpu_facts.cpp
-                 ${CMAKE_SOURCE_DIR}/src/vision/make_kernels.cpp ${CMAKE_SOURCE_DIR}/src/media/hardware.cpp
-                 ${CMAKE_SOURCE_DIR}/src/inference/make_native_network.cpp
+    set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/device/open_devices.cpp ${PROJECT_SOURCE_DIR}/src/device/gpu_facts.cpp
+                 ${PROJECT_SOURCE_DIR}/src/vision/make_kernels.cpp ${PROJECT_SOURCE_DIR}/src/media/hardware.cpp
+                 ${PROJECT_SOURCE_DIR}/src/inference/make_native_network.cpp
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA)
     # To tell a card that has no kernels here before one is launched.
     list(JOIN FACEFLOW_CUDA_ARCHITECTURES "," cards)
-    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/device/cuda/cuda_probe.cpp
+    set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/device/cuda/cuda_probe.cpp
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA_ARCHITECTURES="${cards}")
 
     # Ranges for Nsight: header-only, and silent where no profiler is attached.
-    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/device/work_note.cpp PROPERTIES
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/src/device/work_note.cpp PROPERTIES
         COMPILE_OPTIONS "${includes}" COMPILE_DEFINITIONS FACEFLOW_NVTX)
 
-    file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/cuda/*.cu)
+    file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/cuda/*.cu)
     target_sources(${target} PRIVATE ${kernels})
     # -fmad=false: see launch.cu. The relaxed rule lets kernels index a std::array.
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false --expt-relaxed-constexpr

@@ -1,4 +1,6 @@
 # What faceflow builds upon. Everything comes from Debian packages.
+# A project that faceflow is a part of sees what its targets are linked to.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET

@@ -7,8 +7,8 @@ install(TARGETS faceflow_stage DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/faceflow)
 
 file(RELATIVE_PATH FACEFLOW_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" FACEFLOW_PC_TO_PREFIX "${FACEFLOW_PC_TO_PREFIX}")
-configure_file(cmake/faceflow-client.pc.in ${CMAKE_BINARY_DIR}/faceflow-client.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/faceflow-client.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(cmake/faceflow-client.pc.in ${PROJECT_BINARY_DIR}/faceflow-client.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/faceflow-client.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES examples/python/faceflow_client.py DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/python)
 
 # An ONNX Runtime that is not the system's own travels along, under the name that the loader is asked for.
@@ -37,7 +37,7 @@ foreach(page "manual:faceflow.1:man/man1" "completion bash:faceflow:bash-complet
     list(GET page 1 file)
     list(GET page 2 folder)
     separate_arguments(arguments)
-    set(made ${CMAKE_BINARY_DIR}/share/${folder}/${file})
+    set(made ${PROJECT_BINARY_DIR}/share/${folder}/${file})
     cmake_path(GET made PARENT_PATH made_folder)
     add_custom_command(OUTPUT ${made} COMMAND ${CMAKE_COMMAND} -E make_directory ${made_folder}
                        COMMAND faceflow_cli ${arguments} > ${made} DEPENDS faceflow_cli VERBATIM)
@@ -47,8 +47,8 @@ endforeach()
 add_custom_target(faceflow_pages ALL DEPENDS ${pages})
 
 install(EXPORT faceflow-targets NAMESPACE faceflow:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/faceflow)
-configure_package_config_file(cmake/faceflow-config.cmake.in ${CMAKE_BINARY_DIR}/faceflow-config.cmake
+configure_package_config_file(cmake/faceflow-config.cmake.in ${PROJECT_BINARY_DIR}/faceflow-config.cmake
     INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/faceflow)
-write_basic_package_version_file(${CMAKE_BINARY_DIR}/faceflow-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/faceflow-config.cmake ${CMAKE_BINARY_DIR}/faceflow-config-version.cmake
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/faceflow-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/faceflow-config.cmake ${PROJECT_BINARY_DIR}/faceflow-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/faceflow)

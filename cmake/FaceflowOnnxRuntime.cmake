@@ -32,9 +32,9 @@ endif()
 
 # Only sources in folders named onnxruntime see its headers, and only one other knows whether there is one.
 function(faceflow_use_onnxruntime)
-    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/inference/onnxruntime/*.cpp)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/inference/onnxruntime/*.cpp)
     set_property(SOURCE ${sources} APPEND PROPERTY COMPILE_OPTIONS ${FACEFLOW_ONNXRUNTIME_OPTIONS})
-    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/make_runtime.cpp APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_ONNXRUNTIME)
-    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/onnxruntime/library.cpp APPEND PROPERTY COMPILE_DEFINITIONS
+    set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/inference/make_runtime.cpp APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_ONNXRUNTIME)
+    set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/inference/onnxruntime/library.cpp APPEND PROPERTY COMPILE_DEFINITIONS
         FACEFLOW_ONNXRUNTIME_SONAME="${_ort_soname}" FACEFLOW_ONNXRUNTIME_LIBRARY="${OnnxRuntime_LIBRARY}")
 endfunction()

@@ -18,11 +18,17 @@ endif()
 # nvcc has options of its own (FaceflowCuda.cmake).
 target_compile_options(faceflow_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${_faceflow_options}>")
 
+# What was compiled for another version cannot run with this one: below 1.0 each minor version breaks.
+set(faceflow_soversion ${PROJECT_VERSION_MAJOR})
+if(PROJECT_VERSION_MAJOR EQUAL 0)
+    set(faceflow_soversion 0.${PROJECT_VERSION_MINOR})
+endif()
+
 # All of src/ but the command-line tool, twice: faceflow_core is static and shows everything, for the tool and the tests;
 # faceflow is the shared library that users link, which shows the public API alone. Layers are kept apart by
 # tools/check_layers.py.
 function(faceflow_add_library)
-    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.cpp)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cpp)
     list(FILTER sources EXCLUDE REGEX "/src/cli/")
     if(NOT FACEFLOW_CUDA)
         list(FILTER sources EXCLUDE REGEX "/src/[a-z]+/cuda/")
@@ -31,23 +37,22 @@ function(faceflow_add_library)
         list(FILTER sources EXCLUDE REGEX "/src/inference/onnxruntime/")
     endif()
     add_library(faceflow_core STATIC ${sources})
-    target_include_directories(faceflow_core PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+    target_include_directories(faceflow_core PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
     target_compile_features(faceflow_core PUBLIC cxx_std_20)
-    target_compile_definitions(faceflow_core PRIVATE FACEFLOW_VERSION="${PROJECT_VERSION}")
     # For the one file that needs it: a compiler cache then serves every checkout.
-    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/catalogue.cpp
-                 APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/inference/catalogue.cpp
+                 APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     # Highway includes these again for every instruction set: none shares a compilation with another.
     foreach(kernels numbers product product_bf16 rows winograd)
-        set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/cpu/${kernels}.cpp PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
+        set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/inference/cpu/${kernels}.cpp PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
         # Loops of arithmetic on memory that is one thread's: watched, they would take most of the time of that build's tests.
         if(FACEFLOW_SANITIZE STREQUAL "thread")
-            set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/inference/cpu/${kernels}.cpp
+            set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/inference/cpu/${kernels}.cpp
                          APPEND PROPERTY COMPILE_OPTIONS -fno-sanitize=thread -O2)
         endif()
     endforeach()
     # What dlsym finds there is called by types of our own for another's structs.
-    set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/telemetry/nvml.cpp
+    set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/telemetry/nvml.cpp
                  APPEND PROPERTY COMPILE_OPTIONS $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function>)
     target_link_libraries(faceflow_core PRIVATE faceflow_flags PUBLIC tl::expected PkgConfig::FFMPEG PkgConfig::HIGHWAY fmt::fmt
         nlohmann_json::nlohmann_json opencv_imgproc_only tomlplusplus::tomlplusplus
@@ -60,13 +65,13 @@ function(faceflow_add_library)
         faceflow_use_onnxruntime()
     endif()
 
-    set(exports ${CMAKE_SOURCE_DIR}/cmake/exports.map)
-    add_library(faceflow SHARED ${CMAKE_SOURCE_DIR}/cmake/empty.cpp)
+    set(exports ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+    add_library(faceflow SHARED ${PROJECT_SOURCE_DIR}/cmake/empty.cpp)
     add_library(faceflow::faceflow ALIAS faceflow)
-    set_target_properties(faceflow PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+    set_target_properties(faceflow PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${faceflow_soversion}
         INSTALL_RPATH "$ORIGIN" LINK_DEPENDS ${exports})
     target_include_directories(faceflow INTERFACE
-        $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
     target_compile_features(faceflow INTERFACE cxx_std_20)
     target_link_libraries(faceflow INTERFACE tl::expected
         PRIVATE $<BUILD_INTERFACE:faceflow_flags> $<BUILD_INTERFACE:$<LINK_LIBRARY:WHOLE_ARCHIVE,faceflow_core>>)
@@ -77,14 +82,14 @@ endfunction()
 function(faceflow_add_client_library)
     set(sources core/names core/printable core/sealed_memory core/timeline frame/layout frame/picture_facts ipc/channel ipc/control_page
         ipc/listener ipc/message ipc/share_page ipc/share_protocol client/anticipation client/connection client/client_c)
-    list(TRANSFORM sources REPLACE "(.+)" "${CMAKE_SOURCE_DIR}/src/\\1.cpp")
-    set(exports ${CMAKE_SOURCE_DIR}/cmake/client_exports.map)
+    list(TRANSFORM sources REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/\\1.cpp")
+    set(exports ${PROJECT_SOURCE_DIR}/cmake/client_exports.map)
     add_library(faceflow_client SHARED ${sources})
     add_library(faceflow::client ALIAS faceflow_client)
     set_target_properties(faceflow_client PROPERTIES OUTPUT_NAME faceflow-client EXPORT_NAME client
-        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${exports})
-    target_include_directories(faceflow_client PRIVATE ${CMAKE_SOURCE_DIR}/src
-        INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}> PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
+        VERSION ${PROJECT_VERSION} SOVERSION ${faceflow_soversion} LINK_DEPENDS ${exports})
+    target_include_directories(faceflow_client PRIVATE ${PROJECT_SOURCE_DIR}/src
+        INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}> PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
     target_link_libraries(faceflow_client PRIVATE
         $<BUILD_INTERFACE:faceflow_flags> $<BUILD_INTERFACE:tl::expected> $<BUILD_INTERFACE:fmt::fmt-header-only>)
     # clang's sanitizers are linked into programs, and a library leaves them undefined.

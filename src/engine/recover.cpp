@@ -16,6 +16,7 @@
 #include "core/part_file.hpp"
 #include "engine/leftovers.hpp"
 #include "engine/summary.hpp"
+#include "faceflow/version.h"
 #include "media/remux.hpp"
 
 namespace faceflow {

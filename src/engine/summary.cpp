@@ -1,4 +1,5 @@
 #include "engine/summary.hpp"
+#include "faceflow/version.h"
 
 #include <array>
 #include <cmath>

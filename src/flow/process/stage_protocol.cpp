@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/printable.hpp"
+#include "faceflow/version.h"
 
 namespace faceflow::flow {
 namespace {

@@ -1,0 +1,17 @@
+/* The version of these headers. While it begins with 0, a minor version may break what was compiled for another; the libraries' names
+ * say which (libfaceflow.so.0.2). C, for client.h, too. */
+#ifndef FACEFLOW_VERSION_H
+#define FACEFLOW_VERSION_H
+
+#define FACEFLOW_VERSION_MAJOR 0
+#define FACEFLOW_VERSION_MINOR 2
+#define FACEFLOW_VERSION_PATCH 0
+
+#define FACEFLOW_STRINGIFY_2(x) #x
+#define FACEFLOW_STRINGIFY(x) FACEFLOW_STRINGIFY_2(x)
+/* "0.2.0" */
+#define FACEFLOW_VERSION                       \
+    FACEFLOW_STRINGIFY(FACEFLOW_VERSION_MAJOR) \
+    "." FACEFLOW_STRINGIFY(FACEFLOW_VERSION_MINOR) "." FACEFLOW_STRINGIFY(FACEFLOW_VERSION_PATCH)
+
+#endif
