@@ -16,54 +16,55 @@ struct frame_id {
 };
 
 // Memory layouts that faceflow samples in place. Planar names list the planes in order; `le` formats hold
-// little-endian 16-bit samples with the value in the low bits (p010/p012: in the high bits).
+// little-endian 16-bit samples with the value in the low bits (p010/p012: in the high bits). Numbers cross to other processes and
+// programs: a new format takes the next one, none is used again.
 enum class pixel_format : std::uint8_t {
-    none,
-    gray8,
-    gray10le,
-    gray12le,
-    gray16le,
-    nv12,  // Y, then interleaved UV at half size
-    nv21,  // Y, then interleaved VU
-    nv16,  // 4:2:2 with interleaved UV
-    i420,
-    i422,
-    i440,
-    i444,
-    i411,
-    i420_10le,
-    i422_10le,
-    i444_10le,
-    i420_12le,
-    i422_12le,
-    i444_12le,
-    p010le,
-    p012le,
-    yuyv422,
-    uyvy422,
-    rgb24,
-    bgr24,
-    rgba32,  // bytes R G B A; alpha is ignored
-    bgra32,
-    argb32,
-    abgr32,
-    gbrp,  // planes G, B, R
-    gbrp10le,
-    pal8,  // plane 0: indices; plane 1: 256 entries of bytes B G R A
+    none = 0,
+    gray8 = 1,
+    gray10le = 2,
+    gray12le = 3,
+    gray16le = 4,
+    nv12 = 5,  // Y, then interleaved UV at half size
+    nv21 = 6,  // Y, then interleaved VU
+    nv16 = 7,  // 4:2:2 with interleaved UV
+    i420 = 8,
+    i422 = 9,
+    i440 = 10,
+    i444 = 11,
+    i411 = 12,
+    i420_10le = 13,
+    i422_10le = 14,
+    i444_10le = 15,
+    i420_12le = 16,
+    i422_12le = 17,
+    i444_12le = 18,
+    p010le = 19,
+    p012le = 20,
+    yuyv422 = 21,
+    uyvy422 = 22,
+    rgb24 = 23,
+    bgr24 = 24,
+    rgba32 = 25,  // bytes R G B A; alpha is ignored
+    bgra32 = 26,
+    argb32 = 27,
+    abgr32 = 28,
+    gbrp = 29,  // planes G, B, R
+    gbrp10le = 30,
+    pal8 = 31,  // plane 0: indices; plane 1: 256 entries of bytes B G R A
 };
 
 [[nodiscard]] std::string_view name(pixel_format format) noexcept;
 
-enum class colour_matrix : std::uint8_t { rgb, bt601, bt709, bt2020 };
-enum class colour_range : std::uint8_t { limited, full };
+enum class colour_matrix : std::uint8_t { rgb = 0, bt601 = 1, bt709 = 2, bt2020 = 3 };
+enum class colour_range : std::uint8_t { limited = 0, full = 1 };
 // How values stand for light: a curve of standard dynamic range, or one of HDR (SMPTE ST 2084; ARIB STD-B67). Models see the values as
 // they are.
-enum class colour_transfer : std::uint8_t { sdr, pq, hlg };
+enum class colour_transfer : std::uint8_t { sdr = 0, pq = 1, hlg = 2 };
 // Where a subsampled chroma sample sits horizontally: with the left luma sample (MPEG-2, H.264) or between two (JPEG).
-enum class chroma_site : std::uint8_t { left, centre };
+enum class chroma_site : std::uint8_t { left = 0, centre = 1 };
 
 // Clockwise turn that makes a stored picture upright.
-enum class rotation : std::uint8_t { none, cw90, cw180, cw270 };
+enum class rotation : std::uint8_t { none = 0, cw90 = 1, cw180 = 2, cw270 = 3 };
 
 struct plane {
     const std::uint8_t* data = nullptr;
