@@ -22,8 +22,8 @@ struct percentiles_ms {
 inline constexpr double unbatched_tolerance_px =
     1e-3;                                        // ONNX Runtime adds up a batch in another order than a single face
 inline constexpr double gpu_tolerance_px = 0.5;  // and a GPU's libraries choose other kernels for other batches
-// A flow that converts pixels (`copied`: to 8-bit BGR) has the same tracks, and of so many faces no landmark further than this
-// at the scale of the mesh model's input. The rest are faces for which the detector chose another anchor of the same score.
+// A flow that converts pixels (`copied`: to 8-bit BGR) has the same tracks, and of so many faces, or of all but one where there are
+// few, no landmark further than this at the scale of the mesh model's input. The rest are faces for which the detector chose another anchor of the same score.
 inline constexpr double converted_tolerance_model_px = 1, converted_share = 0.95;
 
 // Of all devices together. `host_to_device` and so on are transfers; a device that shares the host's memory has none.
