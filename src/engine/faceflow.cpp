@@ -9,6 +9,9 @@
 #include <mutex>
 #include <thread>
 
+#include <fmt/format.h>
+
+#include "core/thread.hpp"
 #include "engine/engine.hpp"
 
 namespace faceflow {
@@ -19,6 +22,7 @@ std::string version() {
 
 namespace {
 constexpr std::size_t most_waiting_results = 256;
+constexpr std::size_t most_notes = 100;
 constexpr std::chrono::milliseconds patience_with_pushers{50};
 
 // The memory behind a picture that was pushed. Whether push took the picture is known only when it returns, and the engine may be
@@ -51,11 +55,24 @@ struct engine::impl {
     std::size_t pushed_without_result = 0;  // pull mode: neither waiting nor handed over
     std::thread::id pushed_by;              // the last frame
     std::map<std::uint32_t, frame_id> next_ids;
+    std::mutex notes_mutex;
+    std::vector<std::string> notes;  // that came after those of the beginning
+    tally callback_errors;
     std::unique_ptr<face_engine> core;  // last: its threads use all of the above
+
+    ~impl() {
+        if (core) core->drain();
+    }
+
+    void note(std::string text) {
+        const std::lock_guard lock(notes_mutex);
+        if (notes.size() < most_notes) notes.push_back(std::move(text));
+    }
 
     void hand_over(result<frame_faces> r) {
         if (on_faces) {
-            on_faces(std::move(r));
+            const auto called = caught("handing over a result", [&] { on_faces(std::move(r)); });
+            if (!called && callback_errors.add("callback")) note("the callback threw: " + called.error().message);
             return;
         }
         {
@@ -70,16 +87,14 @@ struct engine::impl {
 engine::engine(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
 engine::engine(engine&&) noexcept = default;
 engine& engine::operator=(engine&&) noexcept = default;
-engine::~engine() {
-    if (impl_ && impl_->core) impl_->core->drain();
-}
+engine::~engine() = default;
 
 result<engine> engine::create(const options& chosen, callback on_faces) {
     auto i = std::make_unique<impl>();
     i->on_faces = std::move(on_faces);
     auto core = face_engine::create(
         {chosen, [self = i.get()](const host_frame&, result<frame_faces> faces) { self->hand_over(std::move(faces)); },
-         false});
+         false, nullptr, [self = i.get()](const std::string& text) { self->note(text); }});
     if (!core) return tl::unexpected(std::move(core.error()));
     i->core = std::move(*core);
     return engine(std::move(i));
@@ -143,6 +158,29 @@ result<std::optional<frame_faces>> engine::next() {
 
 void engine::finish() {
     impl_->core->drain();
+}
+
+engine_info engine::info() const {
+    const options& o = impl_->core->chosen();
+    engine_info i{{}, o.flow, o.inference, o.precision, impl_->core->notes()};
+    for (const auto& d : impl_->core->devices()) {
+        const std::string_view kind = name(d->kind());
+        i.devices.push_back(d->kind() == device_kind::cpu ? std::string(kind) : fmt::format("{}:{}", kind, d->index()));
+    }
+    const std::lock_guard lock(impl_->notes_mutex);
+    for (const auto& note : impl_->notes) {
+        if (i.notes.size() >= most_notes) break;
+        i.notes.push_back(note);
+    }
+    return i;
+}
+
+engine_counts engine::counts() const {
+    const metrics& m = impl_->core->counters();
+    engine_counts c{m.frames, m.faces, m.dropped.snapshot(), m.errors.snapshot()};
+    for (const auto& [reason, n] : impl_->callback_errors.snapshot())
+        c.errors[reason] += n;
+    return c;
 }
 
 }  // namespace faceflow

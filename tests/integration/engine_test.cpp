@@ -247,6 +247,78 @@ TEST(engine_models, a_broken_model_file_is_an_error_that_names_it) {
     EXPECT_NE(r.error().message.find("[1, 478, 3]"), std::string::npos) << r.error().message;
 }
 
+image grey_picture(const std::vector<std::uint8_t>& pixels) {
+    image p{.format = pixel_format::gray8, .width = 640, .height = 360};
+    p.planes[0] = {pixels.data(), 640};
+    return p;
+}
+
+TEST(engine_facts, say_what_became_of_each_auto) {
+    options o = blazeface();
+    o.device = "cpu";
+    auto made = engine::create(o);
+    ASSERT_OK(made);
+    const engine_info i = made->info();
+    EXPECT_EQ(i.devices, std::vector<std::string>{"cpu"});
+    EXPECT_EQ(i.flow, "fused");
+    EXPECT_EQ(i.inference, "native");
+    EXPECT_EQ(i.precision, "fp32");
+    EXPECT_EQ(i.notes, std::vector<std::string>{});
+    o.device = "emulated:2";
+    made = engine::create(o);
+    ASSERT_OK(made);
+    EXPECT_EQ(made->info().devices, (std::vector<std::string>{"emulated:0", "emulated:1"}));
+}
+
+TEST(engine_facts, count_results_and_what_had_none) {
+    const std::vector<std::uint8_t> pixels(std::size_t{640} * 360, 128);
+    options o = blazeface();
+    o.pacing = pacing::live;
+    auto made = engine::create(o);
+    ASSERT_OK(made);
+    for (int i = 0; i < 40; ++i)
+        ASSERT_OK(made->push(grey_picture(pixels), i));
+    made->finish();
+    const engine_counts c = made->counts();
+    const auto overtaken = c.dropped.find("overtaken");
+    EXPECT_EQ(c.frames + (overtaken == c.dropped.end() ? 0 : overtaken->second), 40u);
+    EXPECT_GE(c.frames, 1u);
+    EXPECT_EQ(c.faces, 0u);
+    EXPECT_TRUE(c.errors.empty());
+}
+
+TEST(engine_callbacks, that_throw_are_counted_and_the_engine_goes_on) {
+    const std::vector<std::uint8_t> pixels(std::size_t{640} * 360, 128);
+    int called = 0;
+    auto made = engine::create(blazeface(), [&](const result<frame_faces>&) {
+        if (++called != 3) throw std::runtime_error("no more room on the tape");
+    });
+    ASSERT_OK(made);
+    for (int i = 0; i < 4; ++i)
+        ASSERT_OK(made->push(grey_picture(pixels), i));
+    made->finish();
+    EXPECT_EQ(called, 4);
+    EXPECT_EQ(made->counts().errors.at("callback"), 3u);
+    ASSERT_EQ(made->info().notes.size(), 1u);
+    EXPECT_NE(made->info().notes.front().find("no more room on the tape"), std::string::npos);
+}
+
+TEST(engines, that_another_is_assigned_to_finish_what_was_pushed) {
+    const std::vector<std::uint8_t> pixels(std::size_t{640} * 360, 128);
+    std::atomic<int> first{0}, second{0};
+    auto one = engine::create(blazeface(), [&](const result<frame_faces>&) { ++first; });
+    auto other = engine::create(blazeface(), [&](const result<frame_faces>&) { ++second; });
+    ASSERT_OK(one);
+    ASSERT_OK(other);
+    for (int i = 0; i < 5; ++i)
+        ASSERT_OK(one->push(grey_picture(pixels), i));
+    *one = std::move(*other);
+    EXPECT_EQ(first, 5);
+    ASSERT_OK(one->push(grey_picture(pixels), 0));
+    one->finish();
+    EXPECT_EQ(second, 1);
+}
+
 TEST(engine_pictures, sizes_from_1x1_to_8k_give_results_or_clear_errors) {
     auto made = engine::create(blazeface());
     ASSERT_OK(made);
