@@ -4,8 +4,9 @@
  *     if (ff_client_connect(c, NULL, NULL) != FF_OK) return fprintf(stderr, "%s\n", ff_last_error(c)), 1;
  *     ff_frame *f;
  *     while (ff_next(c, 1000, &f) >= 0) {
+ *         ff_plane luma;
  *         if (f == NULL) continue;
- *         ... ff_frame_get_plane(f, 0, &plane) ...
+ *         if (ff_frame_get_plane(f, 0, &luma, sizeof luma) == FF_OK) printf("%d x %d\n", luma.width, luma.height);
  *         ff_frame_release(f);
  *     }
  *     ff_client_close(c);

@@ -197,19 +197,6 @@ class Share(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stdout), (2, ""))
                 self.assertIn("usage: ", done.stderr)
 
-    def test_the_snippets_of_the_readme_run_as_they_stand(self):
-        section = re.search(r"^## From other programs$(.*?)^## ", (ROOT / "README.md").read_text(), re.S | re.M)[1]
-        c, python = (re.search(rf"```{language}\n(.*?)```", section, re.S)[1] for language in ("c", "python"))
-        (self.dir / "program.c").write_text(c)
-        self.run_ok("cc", "-Wall", "-Werror", "-I", ROOT / "include", self.dir / "program.c", "-L", BUILD, f"-Wl,-rpath,{BUILD}",
-                    "-lfaceflow-client", "-o", self.dir / "program")  # fmt: skip
-        env = {**os.environ, "XDG_RUNTIME_DIR": str(self.dir), "PYTHONPATH": str(ROOT / "examples" / "python")}
-        for command in ([self.dir / "program"], ["/usr/bin/python3", "-c", python]):
-            self.share("--once-connected", "--limit", 3, env=env, socket=False)
-            said = self.run_ok(*command, env=env)
-            self.assertGreaterEqual(len(said.splitlines()), 1, said)
-            self.assertIn(str(WIDTH), said)
-
     def test_the_client_library_needs_only_the_runtimes(self):
         needed = self.run_ok("objdump", "-p", BUILD / "libfaceflow-client.so")
         libraries = {line.split()[1].split(".so")[0] for line in needed.splitlines() if "NEEDED" in line}
