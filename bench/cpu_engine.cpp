@@ -1,12 +1,13 @@
 // The CPU's own kernels: each network beside ONNX Runtime, by turns in one run, and in bf16 beside both, where the CPU has
-// instructions for it; and each layer beside the multiply-adds and the bytes that it cannot do without. One thread; models that are
-// not there are left out.
+// instructions for it; and each layer beside the multiply-adds and the bytes that it cannot do without. One thread, but
+// for `threads/`, where several share a picture; models that are not there are left out.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <time.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -17,8 +18,11 @@
 #include <utility>
 #include <vector>
 
+#include "core/processors.hpp"
+#include "core/worker_pool.hpp"
 #include "inference/catalogue.hpp"
 #include "inference/cpu/prepared_network.hpp"
+#include "inference/cpu/shared_run.hpp"
 #include "inference/session.hpp"
 #include "machine.hpp"
 
@@ -211,23 +215,54 @@ void beside_onnx_runtime(benchmark::State& state, const subject& s) {
 // Its time is that in bf16.
 void bf16_beside_both(benchmark::State& state, const subject& s) {
     own_network rounded(s, host_precision::bf16), exact(s);
-    onnx_network other(s);
+    const auto other = inference::find_runtime() ? std::make_unique<onnx_network>(s) : nullptr;
     std::vector<double> rounded_times, exact_times, other_times;
     for (auto _ : state) {
-        other_times.push_back(cpu_seconds([&] { other.run(); }));
+        if (other != nullptr) other_times.push_back(cpu_seconds([&] { other->run(); }));
         exact_times.push_back(cpu_seconds([&] { exact.run(); }));
         rounded_times.push_back(cpu_seconds([&] { rounded.run(); }));
         state.SetIterationTime(rounded_times.back());
     }
     report(state, cost_of(rounded));
-    const double in_bf16 = median(rounded_times), in_fp32 = median(exact_times), of_other = median(other_times);
+    const double in_bf16 = median(rounded_times), in_fp32 = median(exact_times);
     state.counters["own_us"] = in_bf16 * 1e6;
     state.counters["fp32_us"] = in_fp32 * 1e6;
-    state.counters["onnx_runtime_us"] = of_other * 1e6;
     state.counters["times_as_fast_as_fp32"] = in_fp32 / in_bf16;
-    state.counters["times_as_fast"] = of_other / in_bf16;
+    if (other != nullptr) {
+        const double of_other = median(other_times);
+        state.counters["onnx_runtime_us"] = of_other * 1e6;
+        state.counters["times_as_fast"] = of_other / in_bf16;
+    }
     state.counters["MB"] = static_cast<double>(rounded.bytes()) / 1e6;
     state.SetLabel(std::string(rounded.network().kernels().target) + ", bf16");
+}
+
+// One picture by several threads, by the clock; beside one thread's time in the same run.
+void by_threads(benchmark::State& state, const subject& s, std::int32_t threads) {
+    own_network own(s);
+    worker_pool pool(threads);
+    constexpr std::size_t line = 16;
+    const std::size_t each = (own.binding().scratch() + line - 1) / line * line;
+    const floats scratch(each * static_cast<std::size_t>(threads));
+    inference::cpu::shared_run together(own.binding(), threads);
+    std::vector<double> alone_times, times;
+    const auto seconds = [](auto work) {
+        const auto begin = std::chrono::steady_clock::now();
+        work();
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    };
+    for (auto _ : state) {
+        alone_times.push_back(seconds([&] { own.run(); }));
+        times.push_back(seconds([&] {
+            together.begin(0);
+            pool.together(threads,
+                          [&](std::int32_t i) { together.work(scratch.data() + static_cast<std::size_t>(i) * each); });
+        }));
+        state.SetIterationTime(times.back());
+    }
+    const double alone = median(alone_times), shared = median(times);
+    state.counters["us"] = shared * 1e6;
+    state.counters["of_one_thread"] = shared / alone;
 }
 
 void layer(benchmark::State& state, own_network& of, std::size_t step) {
@@ -260,6 +295,10 @@ void add(const subject& s, bool has_bf16) {
     };
     add_network("network/" + s.name, beside_onnx_runtime);
     add_layers(s, host_precision::fp32);
+    for (std::int32_t threads = 1; threads <= usable_processors(); threads *= 2) {
+        add_network(fmt::format("threads/{}/{}", s.name, threads),
+                    [threads](benchmark::State& state, const subject& of) { by_threads(state, of, threads); });
+    }
     if (!has_bf16) return;
     add_network("network/" + s.name + "/bf16", bf16_beside_both);
     add_layers(s, host_precision::bf16);
