@@ -21,7 +21,7 @@ more; copy what is to stay. The memory is the server's and read-only: to write t
 Leases stay with the process that connected: a child that is forked (multiprocessing's "fork", a DataLoader's workers) gives none
 back when its copies of frames are collected, and cannot take frames from its parent's connection. Connect in the child.
 
-The library is found as libfaceflow-client.so.0 where the loader looks, or where FACEFLOW_CLIENT says.
+The library is found as libfaceflow-client.so.0.2 where the loader looks, or where FACEFLOW_CLIENT says.
 """
 
 import ctypes
@@ -45,7 +45,7 @@ class _Info(ctypes.Structure):
 
 
 def _load():
-    library = ctypes.CDLL(os.environ.get("FACEFLOW_CLIENT", "libfaceflow-client.so.0"))
+    library = ctypes.CDLL(os.environ.get("FACEFLOW_CLIENT", "libfaceflow-client.so.0.2"))
     handle, status = ctypes.c_void_p, ctypes.c_int
     for name, result, arguments in (
         ("ff_client_new", handle, []),

@@ -50,4 +50,4 @@ output=$("$work/recorder" "$work/none.y4m" "$work/nobody.sock" 2>&1) && exit 1
 grep -q 'no process listens' <<<"$output" || { echo "the recorder says: $output" >&2; exit 1; }
 XDG_RUNTIME_DIR=$work "$work/program/build/viewer" >/dev/null 2>"$work/said" && exit 1
 grep -q 'no process listens' "$work/said" || { echo "the viewer says: $(<"$work/said")" >&2; exit 1; }
-FACEFLOW_CLIENT=$library/libfaceflow-client.so PYTHONPATH=$prefix/share/faceflow/python /usr/bin/python3 -c 'import faceflow_client; faceflow_client._load()'
+LD_LIBRARY_PATH=$library PYTHONPATH=$prefix/share/faceflow/python /usr/bin/python3 -c 'import faceflow_client; faceflow_client._load()'

@@ -34,8 +34,8 @@ protected:
 TEST_F(stage_program, is_found_where_it_is_built_and_where_it_is_installed) {
     const auto built = put("build/faceflow-stage"), installed = put("usr/libexec/faceflow/faceflow-stage");
     EXPECT_EQ(found_by("build/faceflow").value(), built);
-    for (const char* program : {"usr/bin/faceflow", "usr/lib/libfaceflow.so.0",
-                                "usr/lib/x86_64-linux-gnu/libfaceflow.so.0", "usr/lib64/libfaceflow.so.0"})
+    for (const char* program : {"usr/bin/faceflow", "usr/lib/libfaceflow.so.0.2",
+                                "usr/lib/x86_64-linux-gnu/libfaceflow.so.0.2", "usr/lib64/libfaceflow.so.0.2"})
         EXPECT_EQ(found_by(program).value(), installed) << program;
 }
 
