@@ -58,7 +58,7 @@ result<std::vector<planned_row>> plan_rows(const compare_request& request) {
 // A device on which frames move, instead of `auto`.
 result<std::string> device_for(const options& o) {
     if (o.device != "auto") return o.device;
-    const auto best = equipment::open(o);
+    const auto best = runtime_context::open(o);
     if (!best) return tl::unexpected(best.error());
     const device& on = *(*best)->devices.front();
     return std::string(name(on.shares_host_memory() ? device_kind::emulated : on.kind()));

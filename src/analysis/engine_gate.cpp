@@ -23,7 +23,7 @@ using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
 // Before anyone waits for minutes.
 result<void> check_tensorrt(options chosen) {
     chosen.inference = "auto";  // which is for any device
-    const auto with = equipment::open(chosen);
+    const auto with = runtime_context::open(chosen);
     if (!with) return tl::unexpected(with.error());
     if (const auto kind = (*with)->devices.front()->kind(); kind != device_kind::cuda) {
         return fail(errc::unavailable,

@@ -92,7 +92,7 @@ void note_switches(plan_result& p) {
     const plan_request& r = p.asked;
     plan_request all = r;
     all.cache = all.batch = all.pinned = true;
-    const plan_request has = heeded(all);
+    const plan_request has = effective_options(all);
     const struct {
         bool asked, there;
         std::string_view name, what;
@@ -116,7 +116,7 @@ result<plan_result> plan(const plan_request& request) {
 
     plan_result p;
     p.asked = request;
-    const plan_request chosen = heeded(request);
+    const plan_request chosen = effective_options(request);
     const planned_moves moves = moves_of(chosen);
     note_switches(p);
     plan_transfers(p, moves);
@@ -125,13 +125,13 @@ result<plan_result> plan(const plan_request& request) {
     return p;
 }
 
-plan_request heeded(plan_request r) {
+plan_request effective_options(plan_request r) {
     options o;
     o.flow = r.flow;
     o.cache = r.cache;
     o.batch = r.batch;
     o.pinned = r.pinned;
-    o = flow::heeded(o);
+    o = flow::effective_options(o);
     r.cache = o.cache;
     r.batch = o.batch;
     r.pinned = o.pinned;

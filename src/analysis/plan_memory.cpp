@@ -78,16 +78,18 @@ std::vector<planned_pool> in_process(const plan_request& r, std::vector<std::str
 }
 
 std::vector<planned_pool> in_stages(const plan_request& r, std::vector<std::string>& notes) {
-    const flow::parcel_layout layout = parcel_of(r);
-    const std::uint64_t parcel = counted(layout.bytes());
-    const planned_pool landmark = stage_pool(
-        stage_role::landmark, 0, parcel + mesh_outputs_bytes(layout.at_once) + counted(shape_of(r).results_bytes()));
+    const flow::transfer_buffer_layout layout = transfer_buffer_of(r);
+    const std::uint64_t transfer_buffer = counted(layout.bytes());
+    const planned_pool landmark =
+        stage_pool(stage_role::landmark, 0,
+                   transfer_buffer + mesh_outputs_bytes(layout.at_once) + counted(shape_of(r).results_bytes()));
     if (flow::kind_of(r.flow) == flow_kind::cached) {
-        return {stage_pool(stage_role::detect_region, kept_frames_bytes(r, 1, notes), parcel + detector_bytes(r)),
-                landmark};
+        return {
+            stage_pool(stage_role::detect_region, kept_frames_bytes(r, 1, notes), transfer_buffer + detector_bytes(r)),
+            landmark};
     }
-    return {stage_pool(stage_role::detect, slots_bytes(r, 1), parcel + detector_bytes(r)),
-            stage_pool(stage_role::region, r.faces > 0 ? slots_bytes(r, 1) : 0, parcel), landmark};
+    return {stage_pool(stage_role::detect, slots_bytes(r, 1), transfer_buffer + detector_bytes(r)),
+            stage_pool(stage_role::region, r.faces > 0 ? slots_bytes(r, 1) : 0, transfer_buffer), landmark};
 }
 
 std::vector<planned_pool> in_shared_memory(const plan_request& r) {

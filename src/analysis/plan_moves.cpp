@@ -22,7 +22,7 @@ std::uint64_t crops(std::int32_t n) {
 
 class mover {
 public:
-    explicit mover(const plan_request& r) : r_(r), parcel_(parcel_of(r)) {}
+    explicit mover(const plan_request& r) : r_(r), buffer_(transfer_buffer_of(r)) {}
 
     planned_moves in_process() {
         // A frame in work is held, whatever the cache has let go of.
@@ -41,7 +41,7 @@ public:
     // Three processes: each is sent what it works on, and each face goes by itself. Without faces the last two are not asked.
     planned_moves copied() {
         up(moved_frame_bytes(r_));
-        down_and_wait(parcel_.crops_at);
+        down_and_wait(buffer_.crops_at);
         if (r_.faces == 0) return p_;
         up(moved_frame_bytes(r_));
         up(vision::detection_set::bytes(faces()));
@@ -55,7 +55,7 @@ public:
         up(moved_frame_bytes(r_), r_.cache ? 1 : 2);
         if (r_.cache) p_.cache_hit_rate = stays_cached(r_) ? 1 : 0;
         if (!r_.batch) {
-            down_and_wait(parcel_.crops_at);
+            down_and_wait(buffer_.crops_at);
             if (r_.faces == 0) return p_;
             down_and_wait(crops(1), r_.faces);
             landmarks_one_by_one();
@@ -90,16 +90,16 @@ private:
 
     // In goes of as many crops as go together; the first brings the faces, and guesses how many crops from the frame before.
     void crops_down_in_batches() {
-        const std::int32_t at_once = parcel_.at_once, guess = std::clamp(r_.faces, 1, at_once);
-        down_and_wait(parcel_.crop_at(guess));
+        const std::int32_t at_once = buffer_.at_once, guess = std::clamp(r_.faces, 1, at_once);
+        down_and_wait(buffer_.crop_at(guess));
         for (std::int32_t from = at_once; from < r_.faces; from += at_once)
             down_and_wait(crops(std::min(at_once, r_.faces - from)));
         if (guess > 1) p_.first = {1, 0, 1};
     }
 
     void landmarks_in_batches() {
-        const std::int32_t at_once = parcel_.at_once;
-        up(parcel_.crop_at(std::min(at_once, r_.faces)));
+        const std::int32_t at_once = buffer_.at_once;
+        up(buffer_.crop_at(std::min(at_once, r_.faces)));
         for (std::int32_t from = at_once; from < r_.faces; from += at_once) {
             ++p_.syncs;  // until the memory that the last batch came through is free
             up(crops(std::min(at_once, r_.faces - from)));
@@ -110,7 +110,7 @@ private:
 
     // The faces with the first crop, the header with the first record.
     void landmarks_one_by_one() {
-        up(parcel_.crop_at(1));
+        up(buffer_.crop_at(1));
         down_and_wait(pass_results::bytes(1, 1));
         if (r_.faces == 1) return;
         up(crops(1), r_.faces - 1);
@@ -118,7 +118,7 @@ private:
     }
 
     const plan_request& r_;
-    const flow::parcel_layout parcel_;
+    const flow::transfer_buffer_layout buffer_;
     planned_moves p_;
 };
 
@@ -149,8 +149,8 @@ bool stays_cached(const plan_request& r) {
     return r.cache && r.cache_ttl > 0 && moved_frame_bytes(r) <= r.cache_bytes;
 }
 
-flow::parcel_layout parcel_of(const plan_request& r) {
-    return flow::parcel_layout::of({1, r.max_faces}, r.batch);
+flow::transfer_buffer_layout transfer_buffer_of(const plan_request& r) {
+    return flow::transfer_buffer_layout::of({1, r.max_faces}, r.batch);
 }
 
 }  // namespace faceflow::analysis

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "analysis/plan.hpp"
-#include "flow/process/parcel_layout.hpp"
+#include "flow/process/transfer_buffer_layout.hpp"
 
 namespace faceflow::analysis {
 
@@ -31,6 +31,6 @@ struct planned_moves {
 [[nodiscard]] std::uint64_t moved_frame_bytes(const plan_request& r);
 // Whether a frame is still in the frame cache when a later stage asks for it.
 [[nodiscard]] bool stays_cached(const plan_request& r);
-[[nodiscard]] flow::parcel_layout parcel_of(const plan_request& r);
+[[nodiscard]] flow::transfer_buffer_layout transfer_buffer_of(const plan_request& r);
 
 }  // namespace faceflow::analysis

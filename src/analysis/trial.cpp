@@ -286,7 +286,7 @@ result<std::vector<double>> trial::one_by_one(const progress_of& on_progress,
 result<double> measure_link(const options& chosen, const compare_row& row) {
     auto devices = open_devices({chosen.device, chosen.device_memory, chosen.link});
     if (!devices) return tl::unexpected(std::move(devices.error()));
-    const bool pinned = flow::heeded(chosen).pinned;
+    const bool pinned = flow::effective_options(chosen).pinned;
     const struct {
         direction way;
         double count, bytes;

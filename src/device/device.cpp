@@ -108,7 +108,7 @@ void stream::begin_span() {
     });
 }
 
-void stream::end_span(told_span told) {
+void stream::end_span(span_callback told) {
     run([this, told = std::move(told)]() -> result<void> {
         told(span_began_, std::chrono::steady_clock::now());
         return {};

@@ -16,7 +16,7 @@
 #include "device/ledger.hpp"
 #include "device/memory.hpp"
 #include "device/sharing.hpp"
-#include "device/witness.hpp"
+#include "device/transfer_counter.hpp"
 #include "faceflow/result.hpp"
 
 namespace faceflow {
@@ -83,10 +83,10 @@ public:
     // Times the work that is added between the two calls, as the device runs it: `told` is called once both ends are
     // known, from the work itself where kernels are host functions, else by a later begin_span or synchronise, and never for
     // work that was skipped. One span at a time; by the thread that adds the work. Does not synchronise.
-    using told_span =
+    using span_callback =
         std::function<void(std::chrono::steady_clock::time_point begin, std::chrono::steady_clock::time_point end)>;
     virtual void begin_span();
-    virtual void end_span(told_span told);
+    virtual void end_span(span_callback told);
 
     // What libraries know the stream by (a cudaStream_t); null where kernels are host functions.
     [[nodiscard]] virtual void* handle() const noexcept { return nullptr; }
@@ -171,7 +171,9 @@ public:
     [[nodiscard]] virtual ledger& book() noexcept = 0;
     // Somebody who counts from now on what crosses, without the ledger: on cuda the driver (CUPTI; earlier work is waited for),
     // on emulated the copy engines. Null where nothing crosses. errc::unavailable when nobody can be had, with what is missing.
-    [[nodiscard]] virtual result<std::unique_ptr<witness>> make_witness() { return std::unique_ptr<witness>(); }
+    [[nodiscard]] virtual result<std::unique_ptr<transfer_counter>> make_transfer_counter() {
+        return std::unique_ptr<transfer_counter>();
+    }
 
 protected:
     friend result<void> transfer(stream&, direction, std::byte*, const host_block&, std::size_t, const tag&);

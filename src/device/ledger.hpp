@@ -1,5 +1,5 @@
 // The ledger: every crossing between host and device memory, every time the host waited for a device, and what a modelled link
-// asks for the crossings.
+// asks for the totals.
 #pragma once
 
 #include <array>

@@ -4,14 +4,15 @@
 
 namespace faceflow {
 
-crossings totals_of(const ledger& book) {
+transfer_totals totals_of(const ledger& book) {
     const auto up = book.transfers(direction::host_to_device), down = book.transfers(direction::device_to_host);
     return {{up.count, up.bytes}, {down.count, down.bytes}, book.syncs(), 0};
 }
 
 std::vector<std::string> ledger_check::differences() const {
     std::vector<std::string> all;
-    const auto compare = [&](const char* way, const crossings::moved& ours, const crossings::moved& theirs) {
+    const auto compare = [&](const char* way, const transfer_totals::moved& ours,
+                             const transfer_totals::moved& theirs) {
         if (ours == theirs) return;
         all.push_back(fmt::format("the ledger has {} transfers of {} bytes {}, {} counted {} of {} bytes", ours.count,
                                   ours.bytes, way, by, theirs.count, theirs.bytes));

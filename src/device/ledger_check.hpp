@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "device/ledger.hpp"
-#include "device/witness.hpp"
+#include "device/transfer_counter.hpp"
 
 namespace faceflow {
 
 struct ledger_check {
     std::string by;  // who counted
-    crossings ledger, device;
+    transfer_totals ledger, device;
 
     [[nodiscard]] bool agrees() const noexcept { return ledger == device; }
     // A sentence for each figure that differs; none when the two agree.
@@ -25,6 +25,6 @@ struct ledger_check {
 };
 
 // The totals of a ledger.
-[[nodiscard]] crossings totals_of(const ledger& book);
+[[nodiscard]] transfer_totals totals_of(const ledger& book);
 
 }  // namespace faceflow

@@ -36,7 +36,7 @@ void capped_resource::deallocate(std::byte* memory, std::size_t bytes) noexcept 
 void capped_resource::ask_for_room(std::size_t bytes) noexcept {
     const std::lock_guard lock(holders_mutex_);
     for (memory_holder* h : holders_)
-        h->give_way(bytes);
+        h->evict(bytes);
 }
 
 void capped_resource::add(memory_holder& h) {

@@ -28,7 +28,7 @@ class memory_holder {
 public:
     virtual ~memory_holder() = default;
     // Lets go of `bytes` or more, as far as there are; what the device still uses comes free later. Any thread.
-    virtual void give_way(std::size_t bytes) noexcept = 0;
+    virtual void evict(std::size_t bytes) noexcept = 0;
 };
 
 // Refuses what would pass a cap, and remembers the peak. Sizes are counted as rounded up to the alignment.
@@ -39,7 +39,7 @@ public:
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes) override;
     void deallocate(std::byte* memory, std::size_t bytes) noexcept override;
 
-    // Asks all who hold memory to give way, for one who was refused. Not from give_way.
+    // Asks all who hold memory to give way, for one who was refused. Not from evict.
     void ask_for_room(std::size_t bytes) noexcept;
     // From add to remove, `h` is asked. remove waits for an asking that goes on.
     void add(memory_holder& h);

@@ -88,7 +88,7 @@ result<std::vector<int>> cuda_indices(const parsed_name& name) {
 result<device_list> open_cuda(const device_request& wanted) {
     auto indices = cuda_indices(parse(wanted.name));
     if (!indices) return tl::unexpected(indices.error());
-    const auto count = device_count(ask_cuda());  // CUDA_VISIBLE_DEVICES has been heeded
+    const auto count = device_count(ask_cuda());  // CUDA_VISIBLE_DEVICES has been applied
     if (!count) return tl::unexpected(count.error());
     if (indices->empty()) {
         indices->resize(static_cast<std::size_t>(*count));

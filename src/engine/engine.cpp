@@ -15,7 +15,7 @@ std::int32_t threads_of(const options& o) {
     return o.threads > 0 ? o.threads : usable_processors();
 }
 
-result<void> open_cpu_instead(const options& o, equipment& e, std::string note) {
+result<void> open_cpu_instead(const options& o, runtime_context& e, std::string note) {
     auto cpu = open_devices({"cpu", o.device_memory, o.link, threads_of(o)});
     if (!cpu) return tl::unexpected(std::move(cpu.error()));
     e.devices = std::move(*cpu);
@@ -24,7 +24,7 @@ result<void> open_cpu_instead(const options& o, equipment& e, std::string note) 
 }
 
 // `auto` is CUDA device 0 where there is one, else the CPU.
-result<void> open_devices_for(const options& o, equipment& e) {
+result<void> open_devices_for(const options& o, runtime_context& e) {
     const bool choose = o.device == "auto";
     // The cap is for all processes together.
     auto devices =
@@ -60,11 +60,11 @@ result<void> check_inference(options o, bool on_host) {
 
 }  // namespace
 
-result<std::shared_ptr<equipment>> equipment::open(const options& o) {
+result<std::shared_ptr<runtime_context>> runtime_context::open(const options& o) {
     if (auto r = check(o); !r) return tl::unexpected(std::move(r.error()));
     if (auto r = flow::check_flow(o.flow); !r) return tl::unexpected(std::move(r.error()));
     if (auto r = check_runtime(o); !r) return tl::unexpected(std::move(r.error()));
-    auto e = std::make_shared<equipment>();
+    auto e = std::make_shared<runtime_context>();
     if (auto opened = open_devices_for(o, *e); !opened) return tl::unexpected(std::move(opened.error()));
     if (auto r = check_inference(o, e->devices.front()->computes_on_host()); !r)
         return tl::unexpected(std::move(r.error()));
@@ -150,7 +150,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
 
     e->with_ = std::move(e->setup_.with);
     if (e->with_ == nullptr) {
-        auto opened = equipment::open(o);
+        auto opened = runtime_context::open(o);
         if (!opened) return tl::unexpected(std::move(opened.error()));
         e->with_ = std::move(*opened);
     }
@@ -162,7 +162,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
         d->book().draw_on(e->setup_.tracing);
 
     if (auto loaded = e->load_models(); !loaded) return tl::unexpected(std::move(loaded.error()));
-    auto joined = flow::make_flow({e->equipped_, *e->with_->routes, e->setup_.merge_sources, o, e->metrics_,
+    auto joined = flow::make_flow({e->device_contexts_, *e->with_->routes, e->setup_.merge_sources, o, e->metrics_,
                                    [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); },
                                    [self = e.get()](const std::string& line) {
                                        if (self->setup_.note) self->setup_.note(line);
@@ -172,7 +172,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     for (auto& note : e->models().notes())
         e->notes_.push_back(std::move(note));
     if (o.verify_ledger) {
-        if (auto r = e->call_witnesses(); !r) return tl::unexpected(std::move(r.error()));
+        if (auto r = e->start_counters(); !r) return tl::unexpected(std::move(r.error()));
     }
     return e;
 }
@@ -195,11 +195,11 @@ result<void> face_engine::load_models() {
         return made;
     };
     const auto load_for_all = [&]() -> result<void> {
-        equipped_.clear();
+        device_contexts_.clear();
         for (const auto& d : devices()) {
             auto models = flow::load_models(o, *store, *d, runtime, how);
             if (!models) return tl::unexpected(std::move(models.error()));
-            equipped_.push_back({d.get(), std::move(*models)});
+            device_contexts_.push_back({d.get(), std::move(*models)});
         }
         return {};
     };
@@ -216,25 +216,25 @@ result<void> face_engine::load_models() {
     return load_for_all();
 }
 
-result<void> face_engine::call_witnesses() {
+result<void> face_engine::start_counters() {
     for (const auto& d : devices()) {
-        auto made = d->make_witness();
+        auto made = d->make_transfer_counter();
         if (!made) return tl::unexpected(std::move(made.error()));
         if (*made == nullptr) continue;
-        witnesses_.push_back(std::move(*made));
+        counters_.push_back(std::move(*made));
         booked_before_ += totals_of(d->book());
     }
-    if (witnesses_.empty())
+    if (counters_.empty())
         notes_.emplace_back("--verify-ledger: on the CPU nothing crosses, so there is nothing to verify");
     return {};
 }
 
 std::optional<ledger_check> face_engine::check_ledger() const {
-    if (witnesses_.empty()) return std::nullopt;
+    if (counters_.empty()) return std::nullopt;
     ledger_check c;
-    c.by = witnesses_.front()->by();
-    c.device = flow_->crossed_elsewhere();
-    for (const auto& w : witnesses_)
+    c.by = counters_.front()->by();
+    c.device = flow_->transferred_elsewhere();
+    for (const auto& w : counters_)
         c.device += w->seen();
     for (const auto& d : devices())
         c.ledger += totals_of(d->book());

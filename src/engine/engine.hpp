@@ -27,7 +27,7 @@ namespace faceflow {
 
 // What an engine computes with. Who needs the devices before the engine is there, such as a source that decodes on one, makes
 // it first and keeps it for as long.
-struct equipment {
+struct runtime_context {
     std::vector<std::unique_ptr<device>> devices;  // one at least
     std::vector<std::string> notes;                // why `auto` is not what one might expect
     // Of sources to these devices; null: the engine makes its own.
@@ -35,7 +35,7 @@ struct equipment {
 
     // Opens what the options name. Errors of open_devices; errc::unavailable, before a device is opened, when it is ONNX Runtime that is
     // to run the models and there is none; errc::invalid_argument when what is to run them is not for such a device.
-    [[nodiscard]] static result<std::shared_ptr<equipment>> open(const options& o);
+    [[nodiscard]] static result<std::shared_ptr<runtime_context>> open(const options& o);
 };
 
 class face_engine {
@@ -49,10 +49,10 @@ public:
         bool merge_sources = false;  // recorded: results of all sources in one order, the same in every run
         trace* tracing = nullptr;    // draws stages and transfers, when given; outlives the engine
         std::function<void(const std::string&)> note =
-            {};                                     // lines for the user, such as of a process that was restarted
-        std::shared_ptr<equipment> with = nullptr;  // opened for these options; null: the engine opens its own
-        std::size_t sources = 0;                    // that are to come; 0: unknown. More or fewer may come
-        std::vector<frame_shape> shapes = {};       // of their frames, as far as they are known
+            {};                                           // lines for the user, such as of a process that was restarted
+        std::shared_ptr<runtime_context> with = nullptr;  // opened for these options; null: the engine opens its own
+        std::size_t sources = 0;                          // that are to come; 0: unknown. More or fewer may come
+        std::vector<frame_shape> shapes = {};             // of their frames, as far as they are known
     };
 
     [[nodiscard]] static result<std::unique_ptr<face_engine>> create(setup s);
@@ -63,16 +63,16 @@ public:
     // of a source only grow, since frames are found again by them: errc::invalid_argument for one that came before.
     [[nodiscard]] result<std::size_t> submit(host_frame f);
     [[nodiscard]] result<void> health() const { return flow_->health(); }
-    // `load`: see flow::load_of; 0 where not known: that of the first frame. A source that the equipment's routes know stays there.
+    // `load`: see flow::load_of; 0 where not known: that of the first frame. A source that the runtime context's routes know stays there.
     void begin_source(std::uint32_t source, std::uint64_t load = 0) { flow_->begin_source(source, load); }
     void end_source(std::uint32_t source) { flow_->end_source(source); }
-    void hurry() { flow_->hurry(); }
+    void flush() { flow_->flush(); }
     void drain() { flow_->drain(); }
 
     [[nodiscard]] const options& chosen() const noexcept { return setup_.chosen; }
     [[nodiscard]] metrics& counters() noexcept { return metrics_; }
     [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return with_->devices; }
-    [[nodiscard]] const flow::model_set& models() const noexcept { return equipped_.front().models; }
+    [[nodiscard]] const flow::model_set& models() const noexcept { return device_contexts_.front().models; }
     // What a person should know of how it runs, a sentence each: a GPU that is there and not used, and why.
     [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
     // Of TensorRT's engines that this process runs; empty without.
@@ -98,7 +98,7 @@ private:
 
     explicit face_engine(setup s) : setup_(std::move(s)) {}
     [[nodiscard]] result<void> load_models();
-    [[nodiscard]] result<void> call_witnesses();
+    [[nodiscard]] result<void> start_counters();
     void handle(flow::outcome&& o);
     void count_failure(const error& e);
     [[nodiscard]] result<void> admit(const frame_id& id);
@@ -108,12 +108,12 @@ private:
     std::vector<std::string> notes_;
     mutable std::mutex gates_mutex_;
     std::map<std::uint32_t, sequence_gate> gates_;  // by source
-    std::shared_ptr<equipment> with_;
-    std::vector<flow::equipped_device> equipped_;
-    std::vector<std::unique_ptr<witness>> witnesses_;  // of the devices that have one
-    crossings booked_before_;                          // in their ledgers, when the witnesses were called
-    std::map<std::uint32_t, per_source> sources_;      // touched by the flow's handler thread alone
-    std::unique_ptr<flow::flow> flow_;                 // last: its threads use all of the above
+    std::shared_ptr<runtime_context> with_;
+    std::vector<flow::device_context> device_contexts_;
+    std::vector<std::unique_ptr<transfer_counter>> counters_;  // of the devices that have one
+    transfer_totals booked_before_;                // in their ledgers, when the transfer counters were called
+    std::map<std::uint32_t, per_source> sources_;  // touched by the flow's handler thread alone
+    std::unique_ptr<flow::flow> flow_;             // last: its threads use all of the above
 };
 
 // Refuses values outside their ranges, naming the option.

@@ -146,7 +146,7 @@ result<std::optional<frame_faces>> engine::next() {
     for (auto patience = alone ? std::chrono::milliseconds(0) : patience_with_pushers;
          !impl_->changed.wait_for(lock, patience, there); patience = between_looks) {
         lock.unlock();
-        impl_->core->hurry();
+        impl_->core->flush();
         lock.lock();
     }
     if (impl_->waiting.empty()) return std::nullopt;

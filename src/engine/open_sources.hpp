@@ -29,7 +29,7 @@ struct device_decoding {
 // All of what it is given outlives it.
 class source_opening {
 public:
-    source_opening(const run_request& request, equipment& on, std::stop_token stop)
+    source_opening(const run_request& request, runtime_context& on, std::stop_token stop)
         : request_(request),
           on_(on),
           stop_(std::move(stop)) {}
@@ -46,7 +46,7 @@ private:
                                   std::size_t device, const device_decoding& decoding) const;
 
     const run_request& request_;
-    equipment& on_;
+    runtime_context& on_;
     const std::stop_token stop_;
 };
 

@@ -43,17 +43,17 @@ void row_formatter::add_helper() {
 
 void row_formatter::help() {
     while (auto next = waiting_.pop())
-        finish(next->ticket, format(next->of.faces, *next->of.input));
+        finish(next->index, format(next->of.faces, *next->of.input));
 }
 
 // False where all have enough to do.
-bool row_formatter::give_to_helper(std::uint64_t ticket, const frame_faces& faces,
+bool row_formatter::give_to_helper(std::uint64_t index, const frame_faces& faces,
                                    const std::shared_ptr<const std::string>& input) {
     if (helpers_.size() < most_helpers_ && waiting_.size() >= helpers_.size()) add_helper();
     if (helpers_.empty()) return false;
     bool given = false;
     const auto tried = caught("writing rows", [&] {
-        given = waiting_.push({ticket, {faces, input}}) == push_outcome::queued;
+        given = waiting_.push({index, {faces, input}}) == push_outcome::queued;
     });
     return tried && given;
 }
@@ -63,9 +63,9 @@ result<row_formatter::rows> row_formatter::format(const frame_faces& faces, cons
 }
 
 // Whoever has made what is to be taken next takes that, and all that is there behind it.
-void row_formatter::finish(std::uint64_t ticket, result<rows> made) {
+void row_formatter::finish(std::uint64_t index, result<rows> made) {
     std::unique_lock lock(mutex_);
-    made_[ticket % made_.size()].emplace(std::move(made));
+    made_[index % made_.size()].emplace(std::move(made));
     if (taking_) return;
     taking_ = true;
     for (;;) {
@@ -85,19 +85,19 @@ void row_formatter::finish(std::uint64_t ticket, result<rows> made) {
 void row_formatter::put(const frame_faces& faces, const std::shared_ptr<const std::string>& input) {
     {
         std::unique_lock lock(mutex_);
-        taken_.wait(lock, [&] { return next_ticket_ - to_take_ < made_.size(); });
+        taken_.wait(lock, [&] { return next_index_ - to_take_ < made_.size(); });
     }
     const auto begun = clock::now();
-    const std::uint64_t ticket = next_ticket_++;
-    if (is_behind(begun) && give_to_helper(ticket, faces, input)) return;
+    const std::uint64_t index = next_index_++;
+    if (is_behind(begun) && give_to_helper(index, faces, input)) return;
     auto made = format(faces, *input);
     cost_ = clock::now() - begun;
-    finish(ticket, std::move(made));
+    finish(index, std::move(made));
 }
 
 void row_formatter::drain() {
     std::unique_lock lock(mutex_);
-    taken_.wait(lock, [&] { return to_take_ == next_ticket_; });
+    taken_.wait(lock, [&] { return to_take_ == next_index_; });
 }
 
 }  // namespace faceflow

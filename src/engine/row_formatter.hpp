@@ -45,17 +45,17 @@ public:
 private:
     using clock = std::chrono::steady_clock;
     struct job {
-        std::uint64_t ticket = 0;
+        std::uint64_t index = 0;
         frame of;
     };
 
     [[nodiscard]] bool is_behind(clock::time_point now);
     void add_helper();
     void help();
-    [[nodiscard]] bool give_to_helper(std::uint64_t ticket, const frame_faces& faces,
+    [[nodiscard]] bool give_to_helper(std::uint64_t index, const frame_faces& faces,
                                       const std::shared_ptr<const std::string>& input);
     [[nodiscard]] result<rows> format(const frame_faces& faces, const std::string& input) const;
-    void finish(std::uint64_t ticket, result<rows> made);
+    void finish(std::uint64_t index, result<rows> made);
 
     const std::size_t most_helpers_;
     const make_rows make_;
@@ -64,11 +64,11 @@ private:
     clock::time_point last_put_;
     clock::duration between_puts_ = std::chrono::milliseconds(100);  // a running mean
     clock::duration cost_{0};                                        // of the last frame that the caller wrote
-    std::uint64_t next_ticket_ = 0;
+    std::uint64_t next_index_ = 0;
 
     std::mutex mutex_;
     std::condition_variable taken_;
-    std::vector<std::optional<result<rows>>> made_;  // by ticket, modulo its size: those that are not yet taken
+    std::vector<std::optional<result<rows>>> made_;  // by index, modulo its size: those that are not yet taken
     std::uint64_t to_take_ = 0;
     bool taking_ = false;
     bounded_queue<job> waiting_;

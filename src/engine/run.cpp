@@ -43,9 +43,9 @@ public:
 
     result<run_report> run() {
         if (auto r = watch_stop(); !r) return tl::unexpected(std::move(r.error()));
-        auto equipped = equipment::open(request_.chosen);
+        auto equipped = runtime_context::open(request_.chosen);
         if (!equipped) return tl::unexpected(std::move(equipped.error()));
-        equipment_ = std::move(*equipped);
+        context_ = std::move(*equipped);
         if (auto r = open_sources(); !r) return tl::unexpected(std::move(r.error()));
         if (auto r = open_outputs(); !r) return tl::unexpected(std::move(r.error()));
         if (auto r = open_engine(); !r) {
@@ -85,7 +85,7 @@ private:
     }
 
     result<void> open_sources() {
-        auto all = source_opening(request_, *equipment_, halt_.get_token()).open(decoding_);
+        auto all = source_opening(request_, *context_, halt_.get_token()).open(decoding_);
         if (!all) return tl::unexpected(std::move(all.error()));
         for (auto& opened : *all) {
             live_ = live_ || opened->info().live;
@@ -112,7 +112,7 @@ private:
         if (live_) chosen.pacing = pacing::live;
         auto engine = face_engine::create(
             {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true,
-             tracing_.get(), request_.note, equipment_, sources_.size(), shapes()});
+             tracing_.get(), request_.note, context_, sources_.size(), shapes()});
         if (!engine) return tl::unexpected(std::move(engine.error()));
         engine_ = std::move(*engine);
         report_.warnings = engine_->notes();
@@ -345,8 +345,8 @@ private:
 
     std::stop_source halt_;
 
-    std::shared_ptr<equipment> equipment_;  // before all that holds frames on its devices
-    device_decoding decoding_;              // what sources use
+    std::shared_ptr<runtime_context> context_;  // before all that holds frames on its devices
+    device_decoding decoding_;                  // what sources use
     std::vector<opened_source> sources_;
     std::unique_ptr<outputs> outputs_;
     bool live_ = false;

@@ -43,7 +43,7 @@ constexpr std::array gpu_keys{gpu_key{gpu_figure::busy, "busy_percent"},
                               gpu_key{gpu_figure::power, "power_w"}};
 
 json check_object(const ledger_check& c) {
-    const auto moved = [](const crossings::moved& m) { return json{{"count", m.count}, {"bytes", m.bytes}}; };
+    const auto moved = [](const transfer_totals::moved& m) { return json{{"count", m.count}, {"bytes", m.bytes}}; };
     return {{"by", c.by},
             {"agrees", c.agrees()},
             {"host_to_device", {{"ledger", moved(c.ledger.up)}, {"device", moved(c.device.up)}}},

@@ -79,7 +79,7 @@ struct device_line {
     face_room room;  // of all passes: what one of them learns, the next one knows
 
     // `at_once`: faces of one go.
-    device_line(const equipped_device& d, const flow_parts& parts, std::size_t uploads_in_flight, std::int32_t at_once)
+    device_line(const device_context& d, const flow_parts& parts, std::size_t uploads_in_flight, std::int32_t at_once)
         : work(*d.on, d.models, parts.chosen, parts.counters),
           frames(*d.on, store_options(parts.chosen, uploads_in_flight)),
           room(*d.on, at_once),

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "device/witness.hpp"
+#include "device/transfer_counter.hpp"
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
@@ -46,7 +46,7 @@ public:
     virtual void end_source(std::uint32_t source) = 0;
 
     // Somebody wants faces now: where nothing is in work, recorded frames that wait for others to travel with go as they are.
-    virtual void hurry() = 0;
+    virtual void flush() = 0;
     // Waits until no frame that was taken on is without its outcome handled: those of submits beside it, too.
     virtual void drain() = 0;
 
@@ -61,17 +61,17 @@ public:
     // Leases that those processes hold for frames in work, as they last told. After drain, of all that was done.
     [[nodiscard]] virtual std::size_t leases_elsewhere() const { return 0; }
     // With verify_ledger: what the devices of those processes counted themselves.
-    [[nodiscard]] virtual crossings crossed_elsewhere() const { return {}; }
+    [[nodiscard]] virtual transfer_totals transferred_elsewhere() const { return {}; }
 };
 
 // A device with the models loaded for it.
-struct equipped_device {
+struct device_context {
     device* on = nullptr;
     model_set models;
 };
 
 struct flow_parts {
-    std::span<const equipped_device> devices;
+    std::span<const device_context> devices;
     source_routes& routes;  // of sources to these devices; outlives the flow
     bool merged = false;    // recorded: outcomes of all sources in one order, by time, the same in every run
     const options& chosen;
@@ -95,7 +95,7 @@ enum class flow_kind : std::uint8_t { fused, threaded, shared, cached, copied };
 [[nodiscard]] bool converts_pixels(std::string_view wanted) noexcept;
 
 // `o` with those of cache, batch and pinned off that its flow has not: `copied` has none of them, `shared` no cache.
-[[nodiscard]] options heeded(options o) noexcept;
+[[nodiscard]] options effective_options(options o) noexcept;
 
 // The flow that `options::flow` names.
 [[nodiscard]] result<std::unique_ptr<flow>> make_flow(const flow_parts& parts);

@@ -1,4 +1,4 @@
-// The two ends that every flow has: frames wait at the intake, outcomes leave through the collector in order.
+// The two ends that every flow has: frames wait at the input queue, outcomes leave through the reorder buffer in order.
 #pragma once
 
 #include <algorithm>
@@ -7,24 +7,24 @@
 #include <span>
 #include <utility>
 
-#include "flow/collector.hpp"
 #include "flow/flow.hpp"
-#include "flow/intake.hpp"
+#include "flow/input_queue.hpp"
+#include "flow/reorder_buffer.hpp"
 
 namespace faceflow::flow {
 
-// A flow derives from it and moves units from one end to the other; its destructor closes the intake and ends its threads.
+// A flow derives from it and moves groups from one end to the other; its destructor closes the input queue and ends its threads.
 class flow_ends : public flow {
 public:
     std::size_t submit(host_frame f) override {
-        const std::size_t overtaken = intake_.put(std::move(f)).value_or(0);
+        const std::size_t overtaken = inputs_.put(std::move(f)).value_or(0);
         metrics_.dropped.add("overtaken", overtaken);
         return overtaken;
     }
-    void begin_source(std::uint32_t source, std::uint64_t load) override { intake_.begin_source(source, load); }
-    void end_source(std::uint32_t source) override { intake_.end_source(source); }
-    void hurry() override { intake_.hurry(); }
-    void drain() override { intake_.wait_idle(); }
+    void begin_source(std::uint32_t source, std::uint64_t load) override { inputs_.begin_source(source, load); }
+    void end_source(std::uint32_t source) override { inputs_.end_source(source); }
+    void flush() override { inputs_.flush(); }
+    void drain() override { inputs_.wait_idle(); }
 
     // A device that is lost is lost for the process, and with it the flow; so is a thread that has ended with an exception.
     result<void> health() const override {
@@ -40,7 +40,7 @@ private:
         const std::lock_guard lock(lost_mutex_);
         if (lost_) lost_ = tl::unexpected(std::move(why));
     }
-    mutable std::mutex lost_mutex_;  // these before the collector, whose thread uses them
+    mutable std::mutex lost_mutex_;  // these before the reorder buffer, whose thread uses them
     result<void> lost_;
 
 protected:
@@ -49,13 +49,13 @@ protected:
               std::size_t lanes = 1)
         : metrics_(parts.counters),
           detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
-          intake_(options_for(parts, units_in_flight, waiting_frames), parts.routes),
-          collector_(
+          inputs_(options_for(parts, units_in_flight, waiting_frames), parts.routes),
+          reorder_(
               [this, handler = parts.handler](outcome&& o) {
                   notice(o);
                   handler(std::move(o));
               },
-              [this](std::size_t device) { intake_.done(device); }, [this](error e) { give_up(std::move(e)); }) {
+              [this](std::size_t device) { inputs_.done(device); }, [this](error e) { give_up(std::move(e)); }) {
         parts.routes.share_among(lanes);
     }
 
@@ -63,25 +63,25 @@ protected:
     [[nodiscard]] thread_failed stops_flow() {
         return [this](error e) {
             give_up(std::move(e));
-            intake_.close();
+            inputs_.close();
         };
     }
 
-    // Frame `i` of a unit is detected in, or starts from the one before.
-    [[nodiscard]] bool detects(const work_unit& unit, std::size_t i) const {
-        return i == 0 ? unit.detect_first : i % detect_every_ == 0;
+    // Frame `i` of a group is detected in, or starts from the one before.
+    [[nodiscard]] bool detects(const frame_group& group, std::size_t i) const {
+        return i == 0 ? group.detect_first : i % detect_every_ == 0;
     }
 
     metrics& metrics_;
     const std::size_t detect_every_;
-    intake intake_;
-    collector collector_;
+    input_queue inputs_;
+    reorder_buffer reorder_;
 
 private:
-    static intake_options options_for(const flow_parts& parts, std::size_t units_in_flight,
-                                      std::size_t waiting_frames) {
+    static input_queue_options options_for(const flow_parts& parts, std::size_t units_in_flight,
+                                           std::size_t waiting_frames) {
         const options& o = parts.chosen;
-        intake_options i;
+        input_queue_options i;
         i.merged = parts.merged && o.pacing == pacing::recorded;
         i.pacing = o.pacing;
         i.detect_every = static_cast<std::size_t>(o.detect_every);
@@ -91,11 +91,11 @@ private:
         i.lies_on = [devices = parts.devices](const host_frame& f) { return device_of(f, devices); };
         return i;
     }
-    static std::optional<std::size_t> device_of(const host_frame& f, std::span<const equipped_device> devices) {
+    static std::optional<std::size_t> device_of(const host_frame& f, std::span<const device_context> devices) {
         if (f.on_device == nullptr || f.on_device->stored == nullptr) return std::nullopt;
         const device* const owner = &f.on_device->stored->slot.source()->owner();
         const auto at =
-            std::find_if(devices.begin(), devices.end(), [&](const equipped_device& d) { return d.on == owner; });
+            std::find_if(devices.begin(), devices.end(), [&](const device_context& d) { return d.on == owner; });
         if (at == devices.end()) return std::nullopt;
         return static_cast<std::size_t>(at - devices.begin());
     }

@@ -14,7 +14,7 @@ public:
     static result<std::unique_ptr<flow>> create(const flow_parts& parts, std::size_t lanes_per_device,
                                                 const pass_shape& shape) {
         auto f = std::unique_ptr<fused_flow>(new fused_flow(parts, lanes_per_device, shape));
-        if (auto r = f->collector_.start(); !r) return tl::unexpected(std::move(r.error()));
+        if (auto r = f->reorder_.start(); !r) return tl::unexpected(std::move(r.error()));
         for (std::size_t i = 0; i < f->lines_.size() * lanes_per_device; ++i) {
             auto l = lane::create(*f->lines_[i % f->lines_.size()], "lane " + std::to_string(i), shape);
             if (!l) return tl::unexpected(std::move(l.error()));
@@ -35,7 +35,7 @@ public:
     }
 
     ~fused_flow() override {
-        intake_.close();
+        inputs_.close();
         for (auto& t : threads_)
             t.join();
         for (auto& line : lines_)
@@ -66,44 +66,44 @@ private:
 
     void work(std::size_t index, taker by) {
         for (;;) {
-            auto units = intake_.take(by, pass_frames_, patience_);
-            if (units.empty()) return;
-            std::vector<std::vector<outcome>> outcomes(units.size());
-            for (std::size_t u = 0; u < units.size(); ++u)
-                outcomes[u].reserve(units[u].frames.size());
-            auto passed = caught("working on frames", [&] { through(*lanes_[index], units, outcomes); });
-            if (!passed) fail_the_rest(units, outcomes, passed.error());
-            for (std::size_t u = 0; u < units.size(); ++u)
-                collector_.put(units[u].line, units[u].ticket, by.device, std::move(outcomes[u]));
+            auto groups = inputs_.take(by, pass_frames_, patience_);
+            if (groups.empty()) return;
+            std::vector<std::vector<outcome>> outcomes(groups.size());
+            for (std::size_t u = 0; u < groups.size(); ++u)
+                outcomes[u].reserve(groups[u].frames.size());
+            auto passed = caught("working on frames", [&] { through(*lanes_[index], groups, outcomes); });
+            if (!passed) fail_the_rest(groups, outcomes, passed.error());
+            for (std::size_t u = 0; u < groups.size(); ++u)
+                reorder_.put(groups[u].line, groups[u].index, by.device, std::move(outcomes[u]));
         }
     }
 
     // Every frame that was taken on has an outcome.
-    static void fail_the_rest(std::vector<work_unit>& units, std::vector<std::vector<outcome>>& outcomes,
+    static void fail_the_rest(std::vector<frame_group>& groups, std::vector<std::vector<outcome>>& outcomes,
                               const error& why) {
-        for (std::size_t u = 0; u < units.size(); ++u) {
-            for (std::size_t at = outcomes[u].size(); at < units[u].frames.size(); ++at)
-                outcomes[u].push_back({std::move(units[u].frames[at]), tl::unexpected(why)});
+        for (std::size_t u = 0; u < groups.size(); ++u) {
+            for (std::size_t at = outcomes[u].size(); at < groups[u].frames.size(); ++at)
+                outcomes[u].push_back({std::move(groups[u].frames[at]), tl::unexpected(why)});
         }
     }
 
-    // The units side by side: a pass takes the next frame of each. `outcomes`: one list for each, with room for all its frames.
-    void through(lane& l, std::vector<work_unit>& units, std::vector<std::vector<outcome>>& outcomes) const {
+    // The groups side by side: a pass takes the next frame of each. `outcomes`: one list for each, with room for all its frames.
+    void through(lane& l, std::vector<frame_group>& groups, std::vector<std::vector<outcome>>& outcomes) const {
         for (std::size_t at = 0;; ++at) {
             std::vector<lane::item> items;
-            std::vector<std::size_t> of_unit;
-            for (std::size_t u = 0; u < units.size(); ++u) {
-                const work_unit& unit = units[u];
-                if (at >= unit.frames.size()) continue;
-                // A recorded unit begins with a detection: what it starts from is its own, wherever its source is.
-                const auto follows = live_ ? unit.source : static_cast<std::uint32_t>(u);
-                items.push_back({&unit.frames[at], detects(unit, at), follows, {}});
-                of_unit.push_back(u);
+            std::vector<std::size_t> of_group;
+            for (std::size_t u = 0; u < groups.size(); ++u) {
+                const frame_group& group = groups[u];
+                if (at >= group.frames.size()) continue;
+                // A recorded group begins with a detection: what it starts from is its own, wherever its source is.
+                const auto follows = live_ ? group.source : static_cast<std::uint32_t>(u);
+                items.push_back({&group.frames[at], detects(group, at), follows, {}});
+                of_group.push_back(u);
             }
             if (items.empty()) return;
             l.pass(items);
             for (std::size_t i = 0; i < items.size(); ++i)
-                outcomes[of_unit[i]].push_back({std::move(units[of_unit[i]].frames[at]), std::move(items[i].faces)});
+                outcomes[of_group[i]].push_back({std::move(groups[of_group[i]].frames[at]), std::move(items[i].faces)});
         }
     }
 

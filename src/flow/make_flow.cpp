@@ -71,7 +71,7 @@ bool converts_pixels(std::string_view wanted) noexcept {
     return f != nullptr && f->converts;
 }
 
-options heeded(options o) noexcept {
+options effective_options(options o) noexcept {
     if (const known_flow* const f = find_flow(o.flow)) {
         o.cache = o.cache && f->cache;
         o.batch = o.batch && f->batch;

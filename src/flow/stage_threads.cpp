@@ -4,16 +4,16 @@
 
 namespace faceflow::flow {
 
-stage_threads::stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t number, intake& from,
-                             collector& to)
+stage_threads::stage_threads(const device_context& d, const flow_parts& parts, std::size_t number, input_queue& from,
+                             reorder_buffer& to)
     : line_(d, parts, 3 * places, mesh_batch),
       device_number_(number),
       detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
-      intake_(from),
-      collector_(to) {}
+      inputs_(from),
+      reorder_(to) {}
 
-result<std::unique_ptr<stage_threads>> stage_threads::create(const equipped_device& d, const flow_parts& parts,
-                                                             std::size_t number, intake& from, collector& to,
+result<std::unique_ptr<stage_threads>> stage_threads::create(const device_context& d, const flow_parts& parts,
+                                                             std::size_t number, input_queue& from, reorder_buffer& to,
                                                              thread_failed failed) {
     std::unique_ptr<stage_threads> s(new stage_threads(d, parts, number, from, to));
     if (auto r = s->prepare(); !r) return tl::unexpected(std::move(r.error()));
@@ -68,15 +68,15 @@ stage_threads::~stage_threads() {
 }
 
 void stage_threads::capture(stage_pipeline<job>::edge& to) {
-    for (auto taken = intake_.take({device_number_}); !taken.empty(); taken = intake_.take({device_number_})) {
-        work_unit* unit = &taken.front();
-        auto outcomes = std::make_shared<unit_outcomes>(
-            unit_outcomes{unit->line, unit->ticket, unit->device, unit->frames.size(), {}});
-        for (std::size_t i = 0; i < unit->frames.size(); ++i) {
+    for (auto taken = inputs_.take({device_number_}); !taken.empty(); taken = inputs_.take({device_number_})) {
+        frame_group* group = &taken.front();
+        auto outcomes = std::make_shared<group_outcomes>(
+            group_outcomes{group->line, group->index, group->device, group->frames.size(), {}});
+        for (std::size_t i = 0; i < group->frames.size(); ++i) {
             auto j = std::make_unique<job>();
-            j->unit = outcomes;
-            j->from = std::move(unit->frames[i]);
-            j->detect = i == 0 ? unit->detect_first : i % detect_every_ == 0;
+            j->group = outcomes;
+            j->from = std::move(group->frames[i]);
+            j->detect = i == 0 ? group->detect_first : i % detect_every_ == 0;
             if (auto begun = caught("taking a frame on", [&] { j->failed = begin_capture(*j); }); !begun)
                 j->failed = std::move(begun);
             to.push(std::move(j));
@@ -187,7 +187,7 @@ void stage_threads::landmark(job& j) {
     }
     // Work of this frame on the other streams came before the landmarks': the place is free once those are read.
     if (j.place != nullptr) free_places_.push(j.place);
-    hand_on(j, std::move(faces));
+    deliver(j, std::move(faces));
 }
 
 result<frame_faces> stage_threads::finish(job& j) {
@@ -242,10 +242,10 @@ result<source_line*> stage_threads::line_of(std::uint32_t source) {
     return &at->second;
 }
 
-void stage_threads::hand_on(job& j, result<frame_faces> faces) {
-    unit_outcomes& u = *j.unit;
+void stage_threads::deliver(job& j, result<frame_faces> faces) {
+    group_outcomes& u = *j.group;
     u.done.push_back({std::move(j.from), std::move(faces)});
-    if (u.done.size() == u.frames) collector_.put(u.line, u.ticket, u.device, std::move(u.done));
+    if (u.done.size() == u.frames) reorder_.put(u.line, u.index, u.device, std::move(u.done));
 }
 
 }  // namespace faceflow::flow

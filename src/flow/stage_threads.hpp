@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "core/queue.hpp"
-#include "flow/collector.hpp"
 #include "flow/device_line.hpp"
-#include "flow/intake.hpp"
+#include "flow/input_queue.hpp"
+#include "flow/reorder_buffer.hpp"
 #include "flow/result_reader.hpp"
 #include "flow/stage_pipeline.hpp"
 
@@ -24,10 +24,10 @@ struct source_line {
     std::uint64_t begun = 0, added = 0;  // frames whose detection was asked for; whose landmark work is on the stream
 };
 
-// The outcomes of a unit in the making; the last of its frames hands them on.
-struct unit_outcomes {
+// The outcomes of a group in the making; the last of its frames hands them on.
+struct group_outcomes {
     std::uint32_t line = 0;
-    std::uint64_t ticket = 0;
+    std::uint64_t index = 0;
     std::size_t device = 0, frames = 0;
     std::vector<outcome> done;
 };
@@ -44,7 +44,7 @@ struct work_place {
 };
 
 struct job {
-    std::shared_ptr<unit_outcomes> unit;
+    std::shared_ptr<group_outcomes> group;
     host_frame from;
     bool detect = true;
     frame on_device;
@@ -61,17 +61,17 @@ public:
     static constexpr std::size_t places = 4;
 
     // `number`: of the device among the flow's.
-    [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const equipped_device& d,
-                                                                       const flow_parts& parts, std::size_t number,
-                                                                       intake& from, collector& to,
-                                                                       thread_failed failed);
-    // The intake must be closed.
+    [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const device_context& d, const flow_parts& parts,
+                                                                       std::size_t number, input_queue& from,
+                                                                       reorder_buffer& to, thread_failed failed);
+    // The input queue must be closed.
     ~stage_threads();
 
     [[nodiscard]] frame_cache_counts cache() const { return line_.frames.counts(); }
 
 private:
-    stage_threads(const equipped_device& d, const flow_parts& parts, std::size_t number, intake& from, collector& to);
+    stage_threads(const device_context& d, const flow_parts& parts, std::size_t number, input_queue& from,
+                  reorder_buffer& to);
     [[nodiscard]] result<void> prepare();
     [[nodiscard]] result<void> start(thread_failed failed);
 
@@ -87,12 +87,12 @@ private:
     [[nodiscard]] result<void> came_through(const job& j);
     [[nodiscard]] static vision::face_table table_of(const work_place& place);
     [[nodiscard]] result<source_line*> line_of(std::uint32_t source);
-    void hand_on(job& j, result<frame_faces> faces);
+    void deliver(job& j, result<frame_faces> faces);
 
     device_line line_;
     const std::size_t device_number_, detect_every_;
-    intake& intake_;
-    collector& collector_;
+    input_queue& inputs_;
+    reorder_buffer& reorder_;
     std::vector<std::unique_ptr<work_place>> all_places_;
     bounded_queue<work_place*> free_places_{places, queue_policy::block};
     std::unique_ptr<result_reader> reader_;

@@ -10,12 +10,11 @@ class threaded_flow final : public flow_ends {
 public:
     static result<std::unique_ptr<flow>> create(const flow_parts& parts) {
         auto f = std::unique_ptr<threaded_flow>(new threaded_flow(parts));
-        if (auto r = f->collector_.start(); !r) return tl::unexpected(std::move(r.error()));
+        if (auto r = f->reorder_.start(); !r) return tl::unexpected(std::move(r.error()));
         for (std::size_t i = 0; i < parts.devices.size(); ++i) {
-            auto threads =
-                stage_threads::create(parts.devices[i], parts, i, f->intake_, f->collector_, f->stops_flow());
+            auto threads = stage_threads::create(parts.devices[i], parts, i, f->inputs_, f->reorder_, f->stops_flow());
             if (!threads) {
-                f->intake_.close();
+                f->inputs_.close();
                 return tl::unexpected(std::move(threads.error()));
             }
             f->devices_.push_back(std::move(*threads));
@@ -23,7 +22,7 @@ public:
         return f;
     }
 
-    ~threaded_flow() override { intake_.close(); }
+    ~threaded_flow() override { inputs_.close(); }
 
     frame_cache_counts cache() const override {
         frame_cache_counts sum;

@@ -110,7 +110,7 @@ private:
         std::shared_ptr<staging_ring> staging;
     };
 
-    void give_way(std::size_t bytes) noexcept override { cache_.evict(bytes); }
+    void evict(std::size_t bytes) noexcept override { cache_.evict(bytes); }
     [[nodiscard]] result<lease> take_slot(std::size_t bytes, when_full how);
     [[nodiscard]] result<lease> take_free_slot(std::size_t bytes);
     [[nodiscard]] result<void> require_shareable(const slab& s);

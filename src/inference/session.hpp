@@ -66,7 +66,7 @@ public:
 
     // On a device: the nodes that run on the CPU all the same, as "name (operator)", each at the price of transfers and waits
     // that no ledger sees. Empty where all is as it should be, and on the CPU.
-    [[nodiscard]] virtual const std::vector<std::string>& strays() const noexcept = 0;
+    [[nodiscard]] virtual const std::vector<std::string>& cpu_fallback_nodes() const noexcept = 0;
     // On a device: what it has taken of the pool so far.
     [[nodiscard]] virtual std::size_t device_bytes() const = 0;
 

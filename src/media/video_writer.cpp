@@ -67,7 +67,7 @@ private:
     std::optional<error> failed_;
 };
 
-// Everything after the first failure would only bury it.
+// Everything after the first failure would only hide it.
 tl::unexpected<error> mp4_writer::failure(int code) {
     failed_ = error{code == AVERROR(ENOMEM) ? errc::out_of_memory : errc::io,
                     "writing " + options_.path.string() + " failed: " + libav_message(code) +

@@ -109,7 +109,7 @@ TEST(runners_of_models, that_are_not_for_the_cpu_are_refused_and_those_that_are_
         options chosen;
         chosen.device = "cpu";
         chosen.inference = inference;
-        const auto opened = equipment::open(chosen);
+        const auto opened = runtime_context::open(chosen);
         ASSERT_FALSE(opened) << inference;
         if (!test::without_onnxruntime().empty()) continue;  // that is said first
         EXPECT_EQ(opened.error().code, errc::invalid_argument);
@@ -123,7 +123,7 @@ TEST(runners_of_models, of_onnx_runtime_are_refused_before_a_device_is_opened_wh
         options chosen;
         chosen.device = "no such device";
         chosen.inference = inference;
-        const auto opened = equipment::open(chosen);
+        const auto opened = runtime_context::open(chosen);
         ASSERT_FALSE(opened) << inference;
         EXPECT_EQ(opened.error().code, errc::unavailable);
         EXPECT_THAT(opened.error().message, AllOf(HasSubstr(inference), HasSubstr("this build has no ONNX Runtime"),

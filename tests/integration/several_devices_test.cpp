@@ -25,7 +25,7 @@ protected:
     }
 
     std::unique_ptr<face_engine> engine_on_held_devices(bool merged) {
-        auto with = std::make_shared<equipment>();
+        auto with = std::make_shared<runtime_context>();
         for (int i = 0; i < 2; ++i) {
             auto beneath = emulated_device::create(i, chosen.device_memory, *find_link(chosen.link));
             EXPECT_OK(beneath);
@@ -153,7 +153,7 @@ INSTANTIATE_TEST_SUITE_P(flows, several_devices, testing::Values("fused", "threa
 class several_devices_fused : public test::flow_test {};
 
 // Two devices did half of what one does when a lane stopped at the first frame of the other's sources: every pass was of one frame.
-// How full a pass is, is chance here; tests of the intake have no chance in them.
+// How full a pass is, is chance here; tests of the input queue have no chance in them.
 TEST_F(several_devices_fused, go_through_several_frames_in_a_pass_as_one_alone_does) {
     chosen.lanes = 1;
     chosen.batch_frames = 4;

@@ -39,7 +39,7 @@ TEST_P(process_kills, every_frame_has_a_result_or_a_reason_and_every_lease_comes
     std::uint64_t results = 0, lost = 0, others = 0;
     std::map<std::uint32_t, std::int64_t> last;
     std::uint64_t out_of_order = 0;
-    auto with = equipment::open(chosen);  // outlives the engine, to be looked at afterwards
+    auto with = runtime_context::open(chosen);  // outlives the engine, to be looked at afterwards
     ASSERT_OK(with);
     capped_resource& pool = (*with)->devices.front()->pool();
     auto made = face_engine::create({chosen,

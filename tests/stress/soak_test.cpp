@@ -1,4 +1,4 @@
-// A long run through the real intake, frame store, streams, result reader and collector of an emulated device, with random
+// A long run through the real input queue, frame store, streams, result reader and reorder buffer of an emulated device, with random
 // delays and sizes in place of models: memory stays flat, every lease comes home, nothing passes out of order.
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "device/open_devices.hpp"
-#include "flow/collector.hpp"
-#include "flow/intake.hpp"
+#include "flow/input_queue.hpp"
+#include "flow/reorder_buffer.hpp"
 #include "flow/result_reader.hpp"
 #include "frame/frame_store.hpp"
 #include "frame/layout.hpp"
@@ -120,8 +120,8 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
         frame_store store(
             on, {.time_to_live = std::chrono::milliseconds(5), .cache_bytes = cached, .uploads_in_flight = 4 * lanes});
         source_routes routes(1);
-        intake in({.unit_frames = 1, .units_in_flight = 2 * lanes}, routes);
-        collector out(
+        input_queue in({.unit_frames = 1, .units_in_flight = 2 * lanes}, routes);
+        reorder_buffer out(
             [&](outcome&& o) {
                 auto& before = last.try_emplace(o.frame.id.source, -1).first->second;
                 if (static_cast<std::int64_t>(o.frame.id.sequence) <= before) ++out_of_order;
@@ -139,12 +139,12 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
         for (std::size_t i = 0; i < lanes; ++i) {
             workers.push_back(std::make_unique<pretend_lane>(on, store, static_cast<std::uint32_t>(i)));
             threads.emplace_back([&, lane = workers.back().get()] {
-                for (auto units = in.take({0}); !units.empty(); units = in.take({0})) {
-                    work_unit& unit = units.front();
+                for (auto groups = in.take({0}); !groups.empty(); groups = in.take({0})) {
+                    frame_group& group = groups.front();
                     std::vector<outcome> done;
-                    auto faces = lane->pass(unit.frames.front());
-                    done.push_back({std::move(unit.frames.front()), std::move(faces)});
-                    out.put(unit.line, unit.ticket, unit.device, std::move(done));
+                    auto faces = lane->pass(group.frames.front());
+                    done.push_back({std::move(group.frames.front()), std::move(faces)});
+                    out.put(group.line, group.index, group.device, std::move(done));
                 }
             });
         }

@@ -6,9 +6,9 @@
 #include <thread>
 
 #include "device/open_devices.hpp"
-#include "flow/collector.hpp"
 #include "flow/device_line.hpp"
-#include "flow/intake.hpp"
+#include "flow/input_queue.hpp"
+#include "flow/reorder_buffer.hpp"
 
 namespace faceflow::flow {
 namespace {
@@ -25,14 +25,14 @@ struct own_routes {
     source_routes routes;
 };
 
-struct routed_intake : own_routes, intake {
-    explicit routed_intake(intake_options o, std::size_t devices = 1)
+struct routed_input_queue : own_routes, input_queue {
+    explicit routed_input_queue(input_queue_options o, std::size_t devices = 1)
         : own_routes(devices),
-          intake(std::move(o), routes) {}
+          input_queue(std::move(o), routes) {}
 };
 
-TEST(intake, live_keeps_only_the_newest_frame_of_each_source) {
-    routed_intake in({.pacing = pacing::live});
+TEST(input_queue, live_keeps_only_the_newest_frame_of_each_source) {
+    routed_input_queue in({.pacing = pacing::live});
     EXPECT_EQ(in.put(frame_of(0, 0)), 0u);
     EXPECT_EQ(in.put(frame_of(1, 0)), 0u);
     EXPECT_EQ(in.put(frame_of(0, 1)), 1u);
@@ -43,36 +43,36 @@ TEST(intake, live_keeps_only_the_newest_frame_of_each_source) {
     EXPECT_EQ(taken, (std::vector<frame_id>{{0, 1}, {1, 0}}));
 }
 
-TEST(intake, recorded_waits_for_room_and_keeps_everything) {
-    routed_intake in({.unit_frames = 1, .units_in_flight = 100});
+TEST(input_queue, recorded_waits_for_room_and_keeps_everything) {
+    routed_input_queue in({.unit_frames = 1, .units_in_flight = 100});
     std::thread producer([&] {
         for (std::uint64_t i = 0; i < 50; ++i)
             in.put(frame_of(0, i));
         in.end_source(0);
     });
     for (std::uint64_t i = 0; i < 50; ++i) {
-        const auto units = in.take({0});
-        ASSERT_EQ(units.size(), 1u);
-        const work_unit* unit = &units.front();
-        EXPECT_EQ(unit->ticket, i);
-        EXPECT_EQ(unit->frames.front().id.sequence, i);
+        const auto groups = in.take({0});
+        ASSERT_EQ(groups.size(), 1u);
+        const frame_group* group = &groups.front();
+        EXPECT_EQ(group->index, i);
+        EXPECT_EQ(group->frames.front().id.sequence, i);
     }
     producer.join();
 }
 
-TEST(intake, skipped_detections_travel_with_the_detection_before_them) {
-    routed_intake in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
+TEST(input_queue, skipped_detections_travel_with_the_detection_before_them) {
+    routed_input_queue in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
-    const work_unit first = in.take({0}).at(0);
+    const frame_group first = in.take({0}).at(0);
     EXPECT_EQ(first.frames.size(), 3u);
     EXPECT_TRUE(first.detect_first);
     in.end_source(0);
     EXPECT_EQ(in.take({0}).at(0).frames.size(), 1u);
 }
 
-TEST(intake, after_a_unit_that_was_cut_short_the_next_begins_with_a_detection) {
-    routed_intake in({.unit_frames = 5, .detect_every = 5, .units_in_flight = 100});
+TEST(input_queue, after_a_unit_that_was_cut_short_the_next_begins_with_a_detection) {
+    routed_input_queue in({.unit_frames = 5, .detect_every = 5, .units_in_flight = 100});
     for (std::uint64_t i = 0; i < 3; ++i)
         in.put(frame_of(0, i));
     std::thread waiter([&] { in.wait_idle(); });
@@ -81,24 +81,24 @@ TEST(intake, after_a_unit_that_was_cut_short_the_next_begins_with_a_detection) {
     waiter.join();
     for (std::uint64_t i = 3; i < 8; ++i)
         in.put(frame_of(0, i));
-    const work_unit next = in.take({0}).at(0);
+    const frame_group next = in.take({0}).at(0);
     EXPECT_EQ(next.frames.size(), 5u);
     EXPECT_TRUE(next.detect_first);
 }
 
-TEST(intake, in_a_hurry_what_waits_goes_and_what_comes_later_waits_for_its_unit) {
-    routed_intake in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
+TEST(input_queue, in_a_hurry_what_waits_goes_and_what_comes_later_waits_for_its_unit) {
+    routed_input_queue in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
-    in.hurry();
+    in.flush();
     EXPECT_EQ(in.take({0}).at(0).frames.size(), 3u);
-    in.hurry();  // nothing: results come anyway
+    in.flush();  // nothing: results come anyway
     in.done(0);
-    in.hurry();
+    in.flush();
     EXPECT_EQ(in.take({0}).at(0).frames.size(), 1u);
     in.put(frame_of(0, 4));
     in.put(frame_of(0, 5));
-    in.hurry();  // nothing, again
+    in.flush();  // nothing, again
     std::atomic<bool> taken{false};
     std::thread lane([&] {
         EXPECT_EQ(in.take({0}).at(0).frames.size(), 3u);
@@ -110,8 +110,8 @@ TEST(intake, in_a_hurry_what_waits_goes_and_what_comes_later_waits_for_its_unit)
     lane.join();
 }
 
-TEST(intake, what_an_overtaken_frame_held_is_let_go_of_outside_of_its_lock) {
-    routed_intake in({.pacing = pacing::live});
+TEST(input_queue, what_an_overtaken_frame_held_is_let_go_of_outside_of_its_lock) {
+    routed_input_queue in({.pacing = pacing::live});
     host_frame first = frame_of(0, 0);
     bool gone = false;
     first.owner = std::shared_ptr<const void>(&in, [&](const void*) {
@@ -123,9 +123,9 @@ TEST(intake, what_an_overtaken_frame_held_is_let_go_of_outside_of_its_lock) {
     EXPECT_TRUE(gone);
 }
 
-TEST(intake, merged_sources_come_in_the_order_of_time) {
+TEST(input_queue, merged_sources_come_in_the_order_of_time) {
     for (unsigned seed = 0; seed < 5; ++seed) {
-        routed_intake in({.unit_frames = 1, .merged = true, .units_in_flight = 100});
+        routed_input_queue in({.unit_frames = 1, .merged = true, .units_in_flight = 100});
         for (std::uint32_t s = 0; s < 3; ++s)
             in.begin_source(s);
         std::vector<std::thread> producers;
@@ -141,18 +141,18 @@ TEST(intake, merged_sources_come_in_the_order_of_time) {
         }
         std::int64_t last = -1;
         for (std::uint64_t i = 0; i < 60; ++i) {
-            const work_unit unit = in.take({0}).at(0);
-            EXPECT_EQ(unit.ticket, i);
-            EXPECT_GT(unit.frames.front().pts_ns, last);
-            last = unit.frames.front().pts_ns;
+            const frame_group group = in.take({0}).at(0);
+            EXPECT_EQ(group.index, i);
+            EXPECT_GT(group.frames.front().pts_ns, last);
+            last = group.frames.front().pts_ns;
         }
         for (auto& p : producers)
             p.join();
     }
 }
 
-TEST(intake, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longer_than_its_patience) {
-    routed_intake in({.pacing = pacing::live, .units_in_flight = 100});
+TEST(input_queue, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longer_than_its_patience) {
+    routed_input_queue in({.pacing = pacing::live, .units_in_flight = 100});
     for (std::uint32_t s = 0; s < 3; ++s)
         in.put(frame_of(s, 0));
     auto all = in.take({0}, 8, std::chrono::hours(1));
@@ -172,19 +172,19 @@ TEST(intake, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longer_tha
     other.join();
 }
 
-TEST(intake, a_recorded_batch_takes_what_is_there) {
-    routed_intake in({.unit_frames = 2, .detect_every = 2, .units_in_flight = 100});
+TEST(input_queue, a_recorded_batch_takes_what_is_there) {
+    routed_input_queue in({.unit_frames = 2, .detect_every = 2, .units_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
-    const auto units = in.take({0}, 8);
-    ASSERT_EQ(units.size(), 2u);
-    EXPECT_EQ(units[0].frames.front().id.sequence, 0u);
-    EXPECT_EQ(units[1].frames.front().id.sequence, 2u);
-    EXPECT_EQ(units[1].ticket, 1u);
+    const auto groups = in.take({0}, 8);
+    ASSERT_EQ(groups.size(), 2u);
+    EXPECT_EQ(groups[0].frames.front().id.sequence, 0u);
+    EXPECT_EQ(groups[1].frames.front().id.sequence, 2u);
+    EXPECT_EQ(groups[1].index, 1u);
 }
 
-TEST(intake, bounds_what_is_taken_and_not_done) {
-    routed_intake in({.unit_frames = 8, .units_in_flight = 1});
+TEST(input_queue, bounds_what_is_taken_and_not_done) {
+    routed_input_queue in({.unit_frames = 8, .units_in_flight = 1});
     in.put(frame_of(0, 0));
     in.end_source(0);
     in.put(frame_of(1, 0));
@@ -202,16 +202,16 @@ TEST(intake, bounds_what_is_taken_and_not_done) {
     EXPECT_TRUE(taken);
 }
 
-std::vector<std::uint32_t> sources_of(const std::vector<work_unit>& units) {
+std::vector<std::uint32_t> sources_of(const std::vector<frame_group>& groups) {
     std::vector<std::uint32_t> sources;
-    sources.reserve(units.size());
-    for (const work_unit& u : units)
+    sources.reserve(groups.size());
+    for (const frame_group& u : groups)
         sources.push_back(u.source);
     return sources;
 }
 
 // Several sources of equal loads with `each` frames of each.
-void fill(intake& in, std::uint32_t sources, std::uint64_t each) {
+void fill(input_queue& in, std::uint32_t sources, std::uint64_t each) {
     for (std::uint32_t s = 0; s < sources; ++s)
         in.begin_source(s, 1000);
     for (std::uint64_t i = 0; i < each; ++i) {
@@ -220,36 +220,36 @@ void fill(intake& in, std::uint32_t sources, std::uint64_t each) {
     }
 }
 
-TEST(intake, a_merged_pass_is_filled_past_the_frames_of_another_device) {
-    routed_intake in({.merged = true, .units_in_flight = 16, .waiting_frames = 100}, 2);
+TEST(input_queue, a_merged_pass_is_filled_past_the_frames_of_another_device) {
+    routed_input_queue in({.merged = true, .units_in_flight = 16, .waiting_frames = 100}, 2);
     fill(in, 8, 3);
     const auto first = in.take({0}, 4), second = in.take({1}, 4), third = in.take({0}, 4);
     EXPECT_EQ(sources_of(first), (std::vector<std::uint32_t>{0, 2, 4, 6}));
     EXPECT_EQ(sources_of(second), (std::vector<std::uint32_t>{1, 3, 5, 7}));
     EXPECT_EQ(sources_of(third), (std::vector<std::uint32_t>{0, 2, 4, 6}));
     for (std::size_t i = 0; i < 4; ++i) {
-        EXPECT_EQ(first[i].ticket, 2 * i);
-        EXPECT_EQ(second[i].ticket, 2 * i + 1);
-        EXPECT_EQ(third[i].ticket, 8 + 2 * i);
+        EXPECT_EQ(first[i].index, 2 * i);
+        EXPECT_EQ(second[i].index, 2 * i + 1);
+        EXPECT_EQ(third[i].index, 8 + 2 * i);
     }
 }
 
-TEST(intake, merged_lanes_of_several_devices_take_everything_once_with_tickets_in_the_order_of_time) {
+TEST(input_queue, merged_lanes_of_several_devices_take_everything_once_with_indices_in_the_order_of_time) {
     constexpr std::uint64_t frames = 60;
     for (unsigned seed = 0; seed < 10; ++seed) {
-        routed_intake in({.merged = true, .units_in_flight = 1 + seed % 4, .waiting_frames = 2 * (seed % 3)}, 3);
+        routed_input_queue in({.merged = true, .units_in_flight = 1 + seed % 4, .waiting_frames = 2 * (seed % 3)}, 3);
         std::mutex mutex;
-        std::map<std::uint64_t, std::int64_t> times;  // by ticket
+        std::map<std::uint64_t, std::int64_t> times;  // by index
         std::vector<std::thread> threads;
         for (std::uint32_t s = 0; s < 7; ++s)
             in.begin_source(s, 100 + s);
         for (std::size_t lane = 0; lane < 6; ++lane) {
             threads.emplace_back([&, device = lane % 3] {
-                for (auto units = in.take({device}, 4); !units.empty(); units = in.take({device}, 4)) {
-                    for (const work_unit& u : units) {
+                for (auto groups = in.take({device}, 4); !groups.empty(); groups = in.take({device}, 4)) {
+                    for (const frame_group& u : groups) {
                         {
                             const std::lock_guard lock(mutex);
-                            EXPECT_TRUE(times.emplace(u.ticket, u.frames.front().pts_ns).second);
+                            EXPECT_TRUE(times.emplace(u.index, u.frames.front().pts_ns).second);
                         }
                         EXPECT_EQ(u.device, device);
                         in.done(device);
@@ -281,9 +281,9 @@ TEST(intake, merged_lanes_of_several_devices_take_everything_once_with_tickets_i
     }
 }
 
-TEST(intake, merged_a_device_that_is_held_up_leaves_the_other_its_share_of_what_is_in_flight) {
+TEST(input_queue, merged_a_device_that_is_held_up_leaves_the_other_its_share_of_what_is_in_flight) {
     for (const std::size_t held : {0u, 1u}) {
-        routed_intake in({.merged = true, .units_in_flight = 4, .waiting_frames = 100}, 2);
+        routed_input_queue in({.merged = true, .units_in_flight = 4, .waiting_frames = 100}, 2);
         fill(in, 2, 20);
         const std::size_t other = 1 - held;
         EXPECT_EQ(in.take({other}, 16).size(), 4u) << "of eight in order, every second one";
@@ -294,17 +294,17 @@ TEST(intake, merged_a_device_that_is_held_up_leaves_the_other_its_share_of_what_
     }
 }
 
-TEST(intake, a_device_that_is_held_up_leaves_the_other_all_that_is_its_own) {
+TEST(input_queue, a_device_that_is_held_up_leaves_the_other_all_that_is_its_own) {
     for (const auto pace : {pacing::recorded, pacing::live}) {
         for (const std::size_t held : {0u, 1u}) {
-            routed_intake in({.pacing = pace, .units_in_flight = 2, .waiting_frames = 100}, 2);
+            routed_input_queue in({.pacing = pace, .units_in_flight = 2, .waiting_frames = 100}, 2);
             const std::size_t other = 1 - held;
             fill(in, 4, pace == pacing::live ? 1 : 12);
             EXPECT_EQ(in.take({held}, 16).size(), 2u) << "and nobody works on them";
             for (std::uint64_t i = 1; i <= 12; ++i) {
-                const auto units = in.take({other}, 2);
-                ASSERT_EQ(units.size(), 2u);
-                for (const work_unit& u : units) {
+                const auto groups = in.take({other}, 2);
+                ASSERT_EQ(groups.size(), 2u);
+                for (const frame_group& u : groups) {
                     EXPECT_EQ(u.device, other);
                     in.done(u.device);
                     if (pace == pacing::live) in.put(frame_of(u.source, i));
@@ -314,8 +314,8 @@ TEST(intake, a_device_that_is_held_up_leaves_the_other_all_that_is_its_own) {
     }
 }
 
-TEST(intake, live_sources_keep_to_lanes_that_share_their_load) {
-    routed_intake in({.pacing = pacing::live, .units_in_flight = 100}, 2);
+TEST(input_queue, live_sources_keep_to_lanes_that_share_their_load) {
+    routed_input_queue in({.pacing = pacing::live, .units_in_flight = 100}, 2);
     in.routes.share_among(2);
     fill(in, 8, 1);
     EXPECT_EQ(sources_of(in.take({0, 0}, 8)), (std::vector<std::uint32_t>{0, 4}));
@@ -324,13 +324,13 @@ TEST(intake, live_sources_keep_to_lanes_that_share_their_load) {
     EXPECT_EQ(sources_of(in.take({1, 1}, 8)), (std::vector<std::uint32_t>{3, 7}));
 }
 
-TEST(intake, a_source_goes_to_the_device_that_its_frames_lie_on) {
-    routed_intake in({.units_in_flight = 100,
-                      .lies_on = [](const host_frame& f) -> std::optional<std::size_t> {
-                          if (f.id.source == 7) return 1;
-                          return std::nullopt;
-                      }},
-                     2);
+TEST(input_queue, a_source_goes_to_the_device_that_its_frames_lie_on) {
+    routed_input_queue in({.units_in_flight = 100,
+                           .lies_on = [](const host_frame& f) -> std::optional<std::size_t> {
+                               if (f.id.source == 7) return 1;
+                               return std::nullopt;
+                           }},
+                          2);
     in.begin_source(3, 10);
     in.begin_source(4, 1000);
     in.begin_source(7, 10);  // to the first device, by its load
@@ -340,8 +340,8 @@ TEST(intake, a_source_goes_to_the_device_that_its_frames_lie_on) {
     EXPECT_EQ(in.routes.load(1), 1010u);
 }
 
-TEST(intake, what_has_ended_makes_room_once_its_frames_are_taken_and_begins_anew_where_it_comes_back) {
-    routed_intake in({.pacing = pacing::live, .detect_every = 4, .units_in_flight = 100}, 2);
+TEST(input_queue, what_has_ended_makes_room_once_its_frames_are_taken_and_begins_anew_where_it_comes_back) {
+    routed_input_queue in({.pacing = pacing::live, .detect_every = 4, .units_in_flight = 100}, 2);
     in.begin_source(0, 1000);
     in.begin_source(1, 10);
     for (std::uint64_t i = 0; i < 2; ++i) {
@@ -362,26 +362,26 @@ TEST(intake, what_has_ended_makes_room_once_its_frames_are_taken_and_begins_anew
     EXPECT_TRUE(back.at(0).detect_first) << "its last faces lie elsewhere";
 }
 
-TEST(collector, hands_outcomes_on_in_the_order_of_their_tickets) {
+TEST(reorder_buffer, hands_outcomes_on_in_the_order_of_their_indices) {
     std::vector<std::uint64_t> seen;
-    int units = 0;
+    int groups = 0;
     {
-        collector c([&](outcome&& o) { seen.push_back(o.frame.id.sequence); },
-                    [&](std::size_t device) { units += device == 3 ? 1 : 0; },
-                    [](const error& e) { ADD_FAILURE() << e.message; });
+        reorder_buffer c([&](outcome&& o) { seen.push_back(o.frame.id.sequence); },
+                         [&](std::size_t device) { groups += device == 3 ? 1 : 0; },
+                         [](const error& e) { ADD_FAILURE() << e.message; });
         ASSERT_TRUE(c.start());
-        std::vector<std::uint64_t> tickets(200);
-        for (std::uint64_t i = 0; i < tickets.size(); ++i)
-            tickets[i] = i;
+        std::vector<std::uint64_t> indices(200);
+        for (std::uint64_t i = 0; i < indices.size(); ++i)
+            indices[i] = i;
         std::mt19937 random(3);
-        std::shuffle(tickets.begin(), tickets.end(), random);
+        std::shuffle(indices.begin(), indices.end(), random);
         std::vector<std::thread> lanes;
         for (std::size_t lane = 0; lane < 4; ++lane) {
             lanes.emplace_back([&, lane] {
-                for (std::size_t i = lane; i < tickets.size(); i += 4) {
+                for (std::size_t i = lane; i < indices.size(); i += 4) {
                     std::vector<outcome> o;
-                    o.push_back({frame_of(0, tickets[i]), frame_faces{}});
-                    c.put(0, tickets[i], 3, std::move(o));
+                    o.push_back({frame_of(0, indices[i]), frame_faces{}});
+                    c.put(0, indices[i], 3, std::move(o));
                 }
             });
         }
@@ -389,7 +389,7 @@ TEST(collector, hands_outcomes_on_in_the_order_of_their_tickets) {
             l.join();
     }
     ASSERT_EQ(seen.size(), 200u);
-    EXPECT_EQ(units, 200);
+    EXPECT_EQ(groups, 200);
     EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
 }
 

@@ -36,16 +36,16 @@ protected:
 
 TEST_F(witness_test, counts_what_the_copy_engines_moved_since_it_was_made) {
     move(3, true);
-    const auto w = on->make_witness().value();
-    EXPECT_EQ(w->seen(), crossings{});
+    const auto w = on->make_transfer_counter().value();
+    EXPECT_EQ(w->seen(), transfer_totals{});
     move(4, true);
-    EXPECT_EQ(w->seen(), (crossings{{2, 2002}, {2, 2004}, 1, 0}));
+    EXPECT_EQ(w->seen(), (transfer_totals{{2, 2002}, {2, 2004}, 1, 0}));
     move(4, false);
-    EXPECT_EQ(w->seen(), (crossings{{4, 4004}, {4, 4008}, 4, 0})) << "two pageable downloads wait for themselves";
+    EXPECT_EQ(w->seen(), (transfer_totals{{4, 4004}, {4, 4008}, 4, 0})) << "two pageable downloads wait for themselves";
 }
 
 TEST_F(witness_test, agrees_with_a_ledger_that_is_right) {
-    const auto w = on->make_witness().value();
+    const auto w = on->make_transfer_counter().value();
     move(7, true);
     move(6, false);
     const ledger_check c{std::string(w->by()), totals_of(on->book()), w->seen()};
@@ -54,7 +54,7 @@ TEST_F(witness_test, agrees_with_a_ledger_that_is_right) {
 }
 
 TEST_F(witness_test, finds_what_a_ledger_has_too_much_and_too_little) {
-    const auto w = on->make_witness().value();
+    const auto w = on->make_transfer_counter().value();
     move(5, true);
     // As a stage would that enters what it does not move, and waits for what it does not enter.
     on->book().record_transfer(direction::host_to_device, 77, true, {});
@@ -67,7 +67,7 @@ TEST_F(witness_test, finds_what_a_ledger_has_too_much_and_too_little) {
 }
 
 TEST_F(witness_test, finds_a_transfer_that_was_entered_and_skipped) {
-    const auto w = on->make_witness().value();
+    const auto w = on->make_transfer_counter().value();
     const auto s = on->make_stream("test").value();
     const auto done = on->make_event().value();
     const auto memory = device_buffer::allocate(on->pool(), 4096).value();
@@ -80,9 +80,9 @@ TEST_F(witness_test, finds_a_transfer_that_was_entered_and_skipped) {
     EXPECT_THAT(c.differences(), ElementsAre(HasSubstr("counted 0 of 0 bytes")));
 }
 
-TEST(witness, is_nobody_where_nothing_crosses) {
+TEST(transfer_counter, is_nobody_where_nothing_crosses) {
     const auto cpu = std::move(open_devices({"cpu", mib, "none"}).value().front());
-    const auto w = cpu->make_witness();
+    const auto w = cpu->make_transfer_counter();
     ASSERT_OK(w);
     EXPECT_EQ(*w, nullptr);
 }

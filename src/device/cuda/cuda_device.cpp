@@ -13,7 +13,7 @@
 #include "device/cuda/cuda_pool.hpp"
 #include "device/cuda/cuda_stream.hpp"
 #include "device/cuda/cuda_words.hpp"
-#include "device/cuda/cupti_witness.hpp"
+#include "device/cuda/cupti_counter.hpp"
 
 namespace faceflow {
 namespace {
@@ -87,7 +87,9 @@ public:
     }
     result<void> register_words(std::span<std::byte> pages) override { return words_.add(pages); }
     void unregister_words(std::span<std::byte> pages) noexcept override { words_.remove(pages); }
-    result<std::unique_ptr<witness>> make_witness() override { return make_cupti_witness(index_, *memory_); }
+    result<std::unique_ptr<transfer_counter>> make_transfer_counter() override {
+        return make_cupti_counter(index_, *memory_);
+    }
 
 protected:
     void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;

@@ -60,7 +60,7 @@ void cuda_spans::begin() {
     if (!record(open_.begin, stream_)) drop();
 }
 
-void cuda_spans::end(stream::told_span told) {
+void cuda_spans::end(stream::span_callback told) {
     const pair ended = std::exchange(open_, {});
     if (ended.begin == nullptr) return;
     const bool recorded = record(ended.end, stream_);
@@ -85,7 +85,7 @@ cuda_spans::pair cuda_spans::end_captured() {
     return record(ended.end, stream_, cudaEventRecordExternal) ? ended : pair{};
 }
 
-void cuda_spans::expect(const pair& of_graph, stream::told_span told) {
+void cuda_spans::expect(const pair& of_graph, stream::span_callback told) {
     if (of_graph.begin == nullptr) return;
     const std::lock_guard lock(mutex_);
     if (waiting_.size() < most_waiting) waiting_.push_back({of_graph, std::move(told), true});

@@ -25,13 +25,13 @@ public:
     };
 
     void begin();
-    void end(stream::told_span told);
+    void end(stream::span_callback told);
     // While the stream captures: the events become nodes of the graph, which records them at each launch. They stay these spans'
     // until close. A pair without events where timing failed.
     void begin_captured();
     [[nodiscard]] pair end_captured();
     // What a launch that was just added times: once both ends are known, the last launch's.
-    void expect(const pair& of_graph, stream::told_span told);
+    void expect(const pair& of_graph, stream::span_callback told);
     // No end will come for what was begun.
     void drop();
     void tell_finished();
@@ -41,7 +41,7 @@ public:
 private:
     struct waiting {
         pair events;
-        stream::told_span told;
+        stream::span_callback told;
         bool of_graph = false;
     };
     // Spans that wait to be told at most; with more, the next are not timed.

@@ -193,7 +193,7 @@ void cuda_stream::begin_span() {
     if (!failed()) spans_.begin();
 }
 
-void cuda_stream::end_span(told_span told) {
+void cuda_stream::end_span(span_callback told) {
     if (relaunching()) return relaunched_->told.push_back(std::move(told));
     const current_device scope(owner_.index());
     if (capturing_) {

@@ -64,7 +64,7 @@ public:
     [[nodiscard]] bool capturing() const noexcept override { return capturing_; }
     [[nodiscard]] bool relaunching() const noexcept override { return relaunched_ != nullptr; }
     void begin_span() override;
-    void end_span(told_span told) override;
+    void end_span(span_callback told) override;
     [[nodiscard]] void* handle() const noexcept override { return stream_; }
     void record(event& e) override;
     void wait(const event& e) override;
@@ -91,7 +91,7 @@ private:
     struct relaunch {
         const cuda_graph& of;
         std::size_t nodes = 0;
-        std::vector<told_span> told = {};
+        std::vector<span_callback> told = {};
     };
 
     cuda_stream(device& owner, const cuda_words& words, std::string label, cudaStream_t made)

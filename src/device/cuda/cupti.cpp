@@ -155,12 +155,12 @@ result<std::uint32_t> cupti::id_of(CUcontext context) const {
     return id;
 }
 
-crossings cupti::seen(std::uint32_t device, std::uint32_t context) {
+transfer_totals cupti::seen(std::uint32_t device, std::uint32_t context) {
     const bool flushed = call_->flush(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED) == CUPTI_SUCCESS;
     count_dropped();
     const std::lock_guard lock(mutex_);
     if (!flushed) ++lost_;
-    crossings c;
+    transfer_totals c;
     if (const auto at = by_device_.find(device); at != by_device_.end()) c = at->second;
     if (const auto at = syncs_by_context_.find(context); at != syncs_by_context_.end()) c.syncs = at->second;
     c.unknown += lost_;
@@ -193,7 +193,7 @@ void cupti::read(std::uint8_t* buffer, std::size_t bytes) {
     while (call_->next(buffer, bytes, &record) == CUPTI_SUCCESS) {
         if (record->kind == CUPTI_ACTIVITY_KIND_MEMCPY) {
             const auto& copy = *reinterpret_cast<const copy_record*>(record);
-            crossings& of = by_device_[copy.deviceId];
+            transfer_totals& of = by_device_[copy.deviceId];
             if (copy.copyKind == CUPTI_ACTIVITY_MEMCPY_KIND_HTOD) {
                 of.up = {of.up.count + 1, of.up.bytes + copy.bytes};
             } else if (copy.copyKind == CUPTI_ACTIVITY_MEMCPY_KIND_DTOH) {

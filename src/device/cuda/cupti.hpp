@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "device/witness.hpp"
+#include "device/transfer_counter.hpp"
 #include "faceflow/result.hpp"
 
 namespace faceflow {
@@ -39,7 +39,7 @@ public:
     [[nodiscard]] result<std::uint32_t> id_of(CUcontext context) const;
     // Of a device and its context, so far. What the device has not done yet is not in it. Records that CUPTI had no room for are
     // unknown to every device.
-    [[nodiscard]] crossings seen(std::uint32_t device, std::uint32_t context);
+    [[nodiscard]] transfer_totals seen(std::uint32_t device, std::uint32_t context);
 
 private:
     struct functions;
@@ -59,7 +59,7 @@ private:
     const std::unique_ptr<functions> call_;
     bool recording_ = false;
     std::mutex mutex_;
-    std::map<std::uint32_t, crossings> by_device_;
+    std::map<std::uint32_t, transfer_totals> by_device_;
     std::map<std::uint32_t, std::uint64_t> syncs_by_context_;
     std::map<std::uint32_t, std::uint32_t>
         waits_;                      // by number of call, with their contexts; what the call is, is not known yet

@@ -32,7 +32,7 @@ void copy_engine::copy(std::byte* to, const std::byte* from, std::size_t bytes, 
     turn_.notify_all();
 }
 
-crossings::moved copy_engine::moved() const {
+transfer_totals::moved copy_engine::moved() const {
     const std::lock_guard lock(mutex_);
     return moved_;
 }

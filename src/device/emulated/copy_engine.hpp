@@ -9,7 +9,7 @@
 #include <mutex>
 #include <vector>
 
-#include "device/witness.hpp"
+#include "device/transfer_counter.hpp"
 
 namespace faceflow {
 
@@ -25,13 +25,13 @@ public:
     void copy(std::byte* to, const std::byte* from, std::size_t bytes, std::int64_t nanoseconds);
 
     // Copies done so far.
-    [[nodiscard]] crossings::moved moved() const;
+    [[nodiscard]] transfer_totals::moved moved() const;
 
 private:
     mutable std::mutex mutex_;
     std::condition_variable turn_;
     std::uint64_t next_ticket_ = 0, serving_ = 0;
-    crossings::moved moved_;
+    transfer_totals::moved moved_;
 };
 
 // Host buffers that pageable copies pass through, kept for the next one: a fresh buffer would cost more in page faults than

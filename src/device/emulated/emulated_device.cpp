@@ -151,25 +151,25 @@ result<void> emulated_device::wait_on_host(event& e) {
 
 namespace {
 
-class engine_witness final : public witness {
+class copy_engine_counter final : public transfer_counter {
 public:
-    explicit engine_witness(const emulated_device& of) : of_(of), before_(of.crossed()) {}
+    explicit copy_engine_counter(const emulated_device& of) : of_(of), before_(of.crossed()) {}
     std::string_view by() const noexcept override { return "the copy engines"; }
-    crossings seen() override { return of_.crossed().since(before_); }
+    transfer_totals seen() override { return of_.crossed().since(before_); }
 
 private:
     const emulated_device& of_;
-    const crossings before_;
+    const transfer_totals before_;
 };
 
 }  // namespace
 
-crossings emulated_device::crossed() const {
+transfer_totals emulated_device::crossed() const {
     return {up_.moved(), down_.moved(), waits_.load(std::memory_order_relaxed), 0};
 }
 
-result<std::unique_ptr<witness>> emulated_device::make_witness() {
-    return std::make_unique<engine_witness>(*this);
+result<std::unique_ptr<transfer_counter>> emulated_device::make_transfer_counter() {
+    return std::make_unique<copy_engine_counter>(*this);
 }
 
 }  // namespace faceflow

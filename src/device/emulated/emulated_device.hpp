@@ -50,8 +50,8 @@ public:
     void unregister_words(std::span<std::byte>) noexcept override {}
 
     // What the copy engines have moved, and how often a host thread was held up, since the device was made.
-    [[nodiscard]] crossings crossed() const;
-    [[nodiscard]] result<std::unique_ptr<witness>> make_witness() override;
+    [[nodiscard]] transfer_totals crossed() const;
+    [[nodiscard]] result<std::unique_ptr<transfer_counter>> make_transfer_counter() override;
 
 protected:
     void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;

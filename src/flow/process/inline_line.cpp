@@ -15,8 +15,8 @@ namespace {
 
 class inline_line final : public process_line {
 public:
-    inline_line(const equipped_device& d, const flow_parts& parts, inline_traits how, std::size_t number, intake& from,
-                collector& to, thread_failed failed)
+    inline_line(const device_context& d, const flow_parts& parts, inline_traits how, std::size_t number,
+                input_queue& from, reorder_buffer& to, thread_failed failed)
         : process_line(d, parts, number, from, to, std::move(failed)),
           how_(how) {}
 
@@ -181,9 +181,9 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<process_line>> make_inline_line(const equipped_device& d, const flow_parts& parts,
-                                                       inline_traits how, std::size_t number, intake& from,
-                                                       collector& to, thread_failed failed) {
+result<std::unique_ptr<process_line>> make_inline_line(const device_context& d, const flow_parts& parts,
+                                                       inline_traits how, std::size_t number, input_queue& from,
+                                                       reorder_buffer& to, thread_failed failed) {
     auto line = std::make_unique<inline_line>(d, parts, how, number, from, to, std::move(failed));
     if (auto r = line->open(); !r) return tl::unexpected(std::move(r.error()));
     return line;

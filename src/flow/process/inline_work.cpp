@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "flow/device_line.hpp"
-#include "flow/process/parcel_layout.hpp"
-#include "flow/process/stage_work.hpp"
+#include "flow/process/stage_executor.hpp"
+#include "flow/process/transfer_buffer_layout.hpp"
 #include "frame/layout.hpp"
 #include "vision/mesh.hpp"
 
@@ -16,13 +16,13 @@ namespace faceflow::flow {
 namespace {
 
 // Device memory with its mirror on the host: the faces of a frame, and as many crops as go across together.
-class parcel {
+class transfer_buffer {
 public:
-    static result<parcel> create(stage_kit& kit) {
-        parcel p;
-        p.layout_ = parcel_layout::of(kit.shape(), kit.chosen().batch);
-        p.form_ = crop_form(kit.chosen());
-        auto memory = mirrored_memory::create(kit.on(), p.layout_.bytes(), kit.chosen().pinned);
+    static result<transfer_buffer> create(stage_context& context) {
+        transfer_buffer p;
+        p.layout_ = transfer_buffer_layout::of(context.shape(), context.chosen().batch);
+        p.form_ = crop_form(context.chosen());
+        auto memory = mirrored_memory::create(context.on(), p.layout_.bytes(), context.chosen().pinned);
         if (!memory) return tl::unexpected(std::move(memory.error()));
         p.memory_ = std::move(*memory);
         return p;
@@ -69,7 +69,7 @@ private:
     std::size_t set_bytes() const { return vision::detection_set::bytes(static_cast<std::size_t>(host_set().count)); }
 
     mirrored_memory memory_;
-    parcel_layout layout_;
+    transfer_buffer_layout layout_;
     inference::picture_form form_;
 };
 
@@ -77,7 +77,7 @@ std::span<const std::byte> bytes_of(const vision::detection_set& set) {
     return std::as_bytes(std::span(set.items(), static_cast<std::size_t>(set.count)));
 }
 
-class inline_work : public stage_work {
+class inline_work : public stage_executor {
 public:
     result<void> map(const slab_facts&, unique_fd) override {
         return fail(errc::unsupported, "this stage is sent its frames; it maps no memory");
@@ -88,11 +88,11 @@ public:
 // detect, region, or both in one process around the frame cache: what `role` says.
 class picture_work final : public inline_work {
 public:
-    picture_work(stage_kit& kit, parcel p, std::optional<detector_memory> d)
-        : kit_(kit),
-          parcel_(std::move(p)),
+    picture_work(stage_context& context, transfer_buffer p, std::optional<detector_memory> d)
+        : context_(context),
+          buffer_(std::move(p)),
           detector_(std::move(d)),
-          frames_(kit.on(), store_options(kit.chosen())) {}
+          frames_(context.on(), store_options(context.chosen())) {}
 
     result<std::span<std::byte>> expect(const stage_call& call, std::size_t bytes) override {
         const auto picture = picture_of(call.picture);
@@ -114,28 +114,28 @@ public:
     }
 
     result<stage_answer> perform(const stage_call& call, std::span<const vision::detection> faces) override {
-        const bool detects = kit_.asked().role != stage_role::region && call.detect != 0;
-        const bool crops = kit_.asked().role != stage_role::detect;
+        const bool detects = context_.asked().role != stage_role::region && call.detect != 0;
+        const bool crops = context_.asked().role != stage_role::detect;
         const tag t = tag_of(call, detects ? stage::detect : stage::region);
         auto f = upload(t);
         if (!f) return tl::unexpected(std::move(f.error()));
         if (detects) {
-            kit_.work().detect(kit_.work_stream(), *detector_, {&*f, 1}, parcel_.table());
+            context_.work().detect(context_.work_stream(), *detector_, {&*f, 1}, buffer_.table());
         } else {
-            parcel_.put(faces);
-            if (auto r = parcel_.faces_up(kit_.work_stream(), t); !r) return tl::unexpected(std::move(r.error()));
+            buffer_.put(faces);
+            if (auto r = buffer_.faces_up(context_.work_stream(), t); !r) return tl::unexpected(std::move(r.error()));
         }
         if (!crops) {
-            if (auto r = parcel_.faces_down(kit_.work_stream(), t); !r) return tl::unexpected(std::move(r.error()));
+            if (auto r = buffer_.faces_down(context_.work_stream(), t); !r) return tl::unexpected(std::move(r.error()));
             if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
             return answer(call, {});
         }
         // Where both stages share the process, the region stage asks the cache for the frame by its id.
-        if (kit_.asked().role == stage_role::detect_region) {
+        if (context_.asked().role == stage_role::detect_region) {
             f = find_again(std::move(*f));
             if (!f) return tl::unexpected(std::move(f.error()));
         }
-        auto cropped = kit_.chosen().batch ? crop_in_batches(call, *f, !detects) : crop_one_by_one(call, *f);
+        auto cropped = context_.chosen().batch ? crop_in_batches(call, *f, !detects) : crop_one_by_one(call, *f);
         if (!cropped) return tl::unexpected(std::move(cropped.error()));
         return answer(call, *cropped);
     }
@@ -156,21 +156,21 @@ private:
 
     // With the cache off the frame goes up for each of the two stages, as the analysis found it: its bytes are kept.
     bool uploads_again() const {
-        return kit_.asked().role == stage_role::detect_region && !kit_.chosen().cache &&
-               !kit_.on().shares_host_memory();
+        return context_.asked().role == stage_role::detect_region && !context_.chosen().cache &&
+               !context_.on().shares_host_memory();
     }
 
     result<frame> upload(const tag& t) {
-        if (uploads_again()) return frames_.upload(kit_.work_stream(), kept(t.frame), t.at, when_full::wait);
+        if (uploads_again()) return frames_.upload(context_.work_stream(), kept(t.frame), t.at, when_full::wait);
         if (!arriving_) return fail(errc::corrupt, "a frame without pixels");
-        return frames_.upload(kit_.work_stream(), std::exchange(arriving_, std::nullopt).value(), t.frame, t.at,
+        return frames_.upload(context_.work_stream(), std::exchange(arriving_, std::nullopt).value(), t.frame, t.at,
                               when_full::wait);
     }
 
     result<frame> find_again(frame f) {
-        if (uploads_again()) return frames_.upload(kit_.work_stream(), kept(f.id), stage::region, when_full::wait);
+        if (uploads_again()) return frames_.upload(context_.work_stream(), kept(f.id), stage::region, when_full::wait);
         const image& p = f.picture;
-        if (auto cached = frames_.find(kit_.work_stream(), {f.id, p.width, p.height, p.format}))
+        if (auto cached = frames_.find(context_.work_stream(), {f.id, p.width, p.height, p.format}))
             return std::move(*cached);
         return f;  // expired since: it is still held here
     }
@@ -184,74 +184,74 @@ private:
 
     // The host's view is complete: pageable downloads have waited for themselves already.
     result<void> finished(const tag& t) {
-        if (kit_.on().shares_host_memory() || kit_.chosen().pinned) return kit_.wait(t);
-        return kit_.work_stream().take_error();
+        if (context_.on().shares_host_memory() || context_.chosen().pinned) return context_.wait(t);
+        return context_.work_stream().take_error();
     }
 
     // The first batch comes down with the faces, for as many of them as the last frame had.
     result<std::span<const std::byte>> crop_in_batches(const stage_call& call, const frame& f, bool known) {
-        stream& s = kit_.work_stream();
+        stream& s = context_.work_stream();
         const tag t = tag_of(call, stage::region);
-        const vision::face_table table = parcel_.table();
-        const std::int32_t at_once = parcel_.at_once();
-        kit_.work().region(s, {&f, 1}, table, 0, parcel_.crops(), at_once);
-        const std::int32_t guess = std::min(known ? parcel_.host_set().count : guess_, at_once);
-        if (auto r = parcel_.all_down(s, guess, t); !r) return tl::unexpected(std::move(r.error()));
+        const vision::face_table table = buffer_.table();
+        const std::int32_t at_once = buffer_.at_once();
+        context_.work().region(s, {&f, 1}, table, 0, buffer_.crops(), at_once);
+        const std::int32_t guess = std::min(known ? buffer_.host_set().count : guess_, at_once);
+        if (auto r = buffer_.all_down(s, guess, t); !r) return tl::unexpected(std::move(r.error()));
         if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
-        const std::int32_t count = parcel_.host_set().count;
+        const std::int32_t count = buffer_.host_set().count;
         if (const std::int32_t here = std::min(count, at_once); here > guess) {
-            if (auto r = parcel_.crops_down(s, guess, here, t); !r) return tl::unexpected(std::move(r.error()));
+            if (auto r = buffer_.crops_down(s, guess, here, t); !r) return tl::unexpected(std::move(r.error()));
             if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
         }
         guess_ = std::max(count, 1);
-        const auto crops_in = [&](std::int32_t n) { return static_cast<std::size_t>(n) * parcel_.crop_bytes(); };
-        if (count <= at_once) return std::span<const std::byte>(parcel_.host_crops(), crops_in(count));
+        const auto crops_in = [&](std::int32_t n) { return static_cast<std::size_t>(n) * buffer_.crop_bytes(); };
+        if (count <= at_once) return std::span<const std::byte>(buffer_.host_crops(), crops_in(count));
 
         out_.resize(crops_in(count));
-        std::memcpy(out_.data(), parcel_.host_crops(), crops_in(at_once));
+        std::memcpy(out_.data(), buffer_.host_crops(), crops_in(at_once));
         for (std::int32_t first = at_once; first < count; first += at_once) {
             const std::int32_t n = std::min(at_once, count - first);
-            kit_.work().region(s, {&f, 1}, table, first, parcel_.crops(), at_once);
-            if (auto r = parcel_.crops_down(s, 0, n, t); !r) return tl::unexpected(std::move(r.error()));
+            context_.work().region(s, {&f, 1}, table, first, buffer_.crops(), at_once);
+            if (auto r = buffer_.crops_down(s, 0, n, t); !r) return tl::unexpected(std::move(r.error()));
             if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
-            std::memcpy(out_.data() + crops_in(first), parcel_.host_crops(), crops_in(n));
-            kit_.beat();
+            std::memcpy(out_.data() + crops_in(first), buffer_.host_crops(), crops_in(n));
+            context_.beat();
         }
         return std::span<const std::byte>(out_);
     }
 
     result<std::span<const std::byte>> crop_one_by_one(const stage_call& call, const frame& f) {
-        stream& s = kit_.work_stream();
+        stream& s = context_.work_stream();
         const tag t = tag_of(call, stage::region);
-        if (kit_.asked().role == stage_role::detect_region && call.detect != 0) {
-            if (auto r = parcel_.faces_down(s, t); !r) return tl::unexpected(std::move(r.error()));
+        if (context_.asked().role == stage_role::detect_region && call.detect != 0) {
+            if (auto r = buffer_.faces_down(s, t); !r) return tl::unexpected(std::move(r.error()));
             if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
         }
-        const std::int32_t count = parcel_.host_set().count;
-        out_.resize(static_cast<std::size_t>(count) * parcel_.crop_bytes());
+        const std::int32_t count = buffer_.host_set().count;
+        out_.resize(static_cast<std::size_t>(count) * buffer_.crop_bytes());
         for (std::int32_t i = 0; i < count; ++i) {
-            kit_.work().region(s, {&f, 1}, parcel_.table(), i, parcel_.crops(), 1);
-            if (auto r = parcel_.crops_down(s, 0, 1, t); !r) return tl::unexpected(std::move(r.error()));
+            context_.work().region(s, {&f, 1}, buffer_.table(), i, buffer_.crops(), 1);
+            if (auto r = buffer_.crops_down(s, 0, 1, t); !r) return tl::unexpected(std::move(r.error()));
             if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
-            std::memcpy(out_.data() + static_cast<std::size_t>(i) * parcel_.crop_bytes(), parcel_.host_crops(),
-                        parcel_.crop_bytes());
-            kit_.beat();
+            std::memcpy(out_.data() + static_cast<std::size_t>(i) * buffer_.crop_bytes(), buffer_.host_crops(),
+                        buffer_.crop_bytes());
+            context_.beat();
         }
         return std::span<const std::byte>(out_);
     }
 
     stage_answer answer(const stage_call& call, std::span<const std::byte> crops) const {
         stage_answer a;
-        const vision::detection_set& set = parcel_.host_set();
+        const vision::detection_set& set = buffer_.host_set();
         a.reply.serial = call.serial;
         a.reply.detections = static_cast<std::uint32_t>(set.count);
-        a.reply.crops = static_cast<std::uint32_t>(crops.size() / parcel_.crop_bytes());
+        a.reply.crops = static_cast<std::uint32_t>(crops.size() / buffer_.crop_bytes());
         a.payload = {bytes_of(set), crops};
         return a;
     }
 
-    stage_kit& kit_;
-    parcel parcel_;
+    stage_context& context_;
+    transfer_buffer buffer_;
     std::optional<detector_memory> detector_;
     frame_store frames_;
     std::optional<arrival> arriving_;
@@ -264,32 +264,32 @@ private:
 // landmark: faces and crops in, records out.
 class crop_work final : public inline_work {
 public:
-    crop_work(stage_kit& kit, parcel p, mesh_memory m, mirrored_memory results)
-        : kit_(kit),
-          parcel_(std::move(p)),
+    crop_work(stage_context& context, transfer_buffer p, mesh_memory m, mirrored_memory results)
+        : context_(context),
+          buffer_(std::move(p)),
           mesh_(std::move(m)),
           results_(std::move(results)) {}
 
     // As many crops as go up together are received where they go up from.
     result<std::span<std::byte>> expect(const stage_call& call, std::size_t bytes) override {
-        if (call.crops != call.detections || bytes != call.crops * parcel_.crop_bytes())
+        if (call.crops != call.detections || bytes != call.crops * buffer_.crop_bytes())
             return fail(errc::corrupt, fmt::format("{} bytes of crops for {} faces", bytes, call.detections));
-        direct_ = static_cast<std::int32_t>(call.crops) <= parcel_.at_once();
-        if (direct_) return std::span(parcel_.host_crops(), bytes);
+        direct_ = static_cast<std::int32_t>(call.crops) <= buffer_.at_once();
+        if (direct_) return std::span(buffer_.host_crops(), bytes);
         crops_.resize(bytes);
         return std::span(crops_);
     }
 
     result<stage_answer> perform(const stage_call& call, std::span<const vision::detection> faces) override {
-        parcel_.put(faces);
+        buffer_.put(faces);
         const auto count = static_cast<std::int32_t>(faces.size());
-        const std::int32_t at_once = parcel_.at_once();
+        const std::int32_t at_once = buffer_.at_once();
         frame f{{call.source, call.sequence}, {}, nullptr, nullptr};
         if (auto picture = picture_of(call.picture)) f.picture = *picture;
         for (std::int32_t first = 0; first < count; first += at_once) {
             if (auto r = mesh(f, first, std::min(at_once, count - first), count); !r)
                 return tl::unexpected(std::move(r.error()));
-            kit_.beat();
+            context_.beat();
         }
         if (auto r = bring_down(f, count); !r) return tl::unexpected(std::move(r.error()));
         // Of records that came down one by one, the header that came with the first knows only that one.
@@ -305,60 +305,60 @@ private:
     vision::pass_results results() const { return {reinterpret_cast<vision::result_header*>(results_.on_device()), 1}; }
 
     result<void> mesh(const frame& f, std::int32_t first, std::int32_t n, std::int32_t count) {
-        stream& s = kit_.work_stream();
+        stream& s = context_.work_stream();
         const tag t{stage::landmark, f.id};
         if (!direct_)
-            std::memcpy(parcel_.host_crops(), crops_.data() + static_cast<std::size_t>(first) * parcel_.crop_bytes(),
-                        static_cast<std::size_t>(n) * parcel_.crop_bytes());
-        auto moved = first == 0 ? parcel_.all_up(s, n, t) : parcel_.crops_up(s, n, t);
+            std::memcpy(buffer_.host_crops(), crops_.data() + static_cast<std::size_t>(first) * buffer_.crop_bytes(),
+                        static_cast<std::size_t>(n) * buffer_.crop_bytes());
+        auto moved = first == 0 ? buffer_.all_up(s, n, t) : buffer_.crops_up(s, n, t);
         if (!moved) return moved;
-        kit_.work().landmark(s, mesh_, {&f, 1}, parcel_.table(), first, n, results());
-        if (kit_.chosen().batch) {
+        context_.work().landmark(s, mesh_, {&f, 1}, buffer_.table(), first, n, results());
+        if (context_.chosen().batch) {
             // The next batch is received into the memory that this one is moved from.
-            return first + n < count ? kit_.wait(t) : result<void>{};
+            return first + n < count ? context_.wait(t) : result<void>{};
         }
         // One face at a time, its record too.
         const std::size_t from = first == 0 ? 0 : vision::pass_results::bytes(1, first);
         if (auto r = results_.down(s, from, vision::pass_results::bytes(1, first + 1) - from, t); !r) return r;
-        return kit_.chosen().pinned || kit_.on().shares_host_memory() ? kit_.wait(t) : s.take_error();
+        return context_.chosen().pinned || context_.on().shares_host_memory() ? context_.wait(t) : s.take_error();
     }
 
     result<void> bring_down(const frame& f, std::int32_t count) {
-        if (!kit_.chosen().batch || count == 0) return {};
+        if (!context_.chosen().batch || count == 0) return {};
         const tag t{stage::landmark, f.id};
-        if (auto r = results_.down(kit_.work_stream(), 0, vision::pass_results::bytes(1, count), t); !r) return r;
-        return kit_.wait(t);
+        if (auto r = results_.down(context_.work_stream(), 0, vision::pass_results::bytes(1, count), t); !r) return r;
+        return context_.wait(t);
     }
 
-    stage_kit& kit_;
-    parcel parcel_;
+    stage_context& context_;
+    transfer_buffer buffer_;
     mesh_memory mesh_;
     mirrored_memory results_;
     std::vector<std::byte> crops_;
     bool direct_ = false;
 };
 
-result<std::unique_ptr<stage_work>> make_crop_work(stage_kit& kit, parcel p) {
-    auto mesh = mesh_memory::create(kit.work_stream(), kit.models(), p.at_once(), p.crops().data);
+result<std::unique_ptr<stage_executor>> make_crop_work(stage_context& context, transfer_buffer p) {
+    auto mesh = mesh_memory::create(context.work_stream(), context.models(), p.at_once(), p.crops().data);
     if (!mesh) return tl::unexpected(std::move(mesh.error()));
-    auto results = mirrored_memory::create(kit.on(), kit.shape().results_bytes(), kit.chosen().pinned);
+    auto results = mirrored_memory::create(context.on(), context.shape().results_bytes(), context.chosen().pinned);
     if (!results) return tl::unexpected(std::move(results.error()));
-    return std::make_unique<crop_work>(kit, std::move(p), std::move(*mesh), std::move(*results));
+    return std::make_unique<crop_work>(context, std::move(p), std::move(*mesh), std::move(*results));
 }
 
 }  // namespace
 
-result<std::unique_ptr<stage_work>> make_inline_work(stage_kit& kit) {
-    auto p = parcel::create(kit);
+result<std::unique_ptr<stage_executor>> make_inline_work(stage_context& context) {
+    auto p = transfer_buffer::create(context);
     if (!p) return tl::unexpected(std::move(p.error()));
-    if (kit.asked().role == stage_role::landmark) return make_crop_work(kit, std::move(*p));
+    if (context.asked().role == stage_role::landmark) return make_crop_work(context, std::move(*p));
     std::optional<detector_memory> detector;
-    if (kit.asked().role != stage_role::region) {
-        auto made = detector_memory::create(kit.work_stream(), kit.models(), 1);
+    if (context.asked().role != stage_role::region) {
+        auto made = detector_memory::create(context.work_stream(), context.models(), 1);
         if (!made) return tl::unexpected(std::move(made.error()));
         detector = std::move(*made);
     }
-    return std::make_unique<picture_work>(kit, std::move(*p), std::move(detector));
+    return std::make_unique<picture_work>(context, std::move(*p), std::move(detector));
 }
 
 }  // namespace faceflow::flow

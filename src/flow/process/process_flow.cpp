@@ -11,21 +11,21 @@ namespace {
 class process_flow final : public flow_ends {
 public:
     using line_maker = std::function<result<std::unique_ptr<process_line>>(
-        const equipped_device&, const flow_parts&, std::size_t, intake&, collector&, thread_failed)>;
+        const device_context&, const flow_parts&, std::size_t, input_queue&, reorder_buffer&, thread_failed)>;
 
     explicit process_flow(const flow_parts& parts)
         : flow_ends(parts, parts.chosen.pacing == pacing::live ? 2 : 6),
-          chosen_(heeded(parts.chosen)) {}
-    ~process_flow() override { intake_.close(); }
+          chosen_(effective_options(parts.chosen)) {}
+    ~process_flow() override { inputs_.close(); }
 
     result<void> open(const flow_parts& parts, const line_maker& make) {
         const flow_parts ours{parts.devices,  parts.routes,  parts.merged, chosen_,
                               parts.counters, parts.handler, parts.note};
-        if (auto r = collector_.start(); !r) return r;
+        if (auto r = reorder_.start(); !r) return r;
         for (std::size_t i = 0; i < parts.devices.size(); ++i) {
-            auto line = make(parts.devices[i], ours, i, intake_, collector_, stops_flow());
+            auto line = make(parts.devices[i], ours, i, inputs_, reorder_, stops_flow());
             if (!line) {
-                intake_.close();
+                inputs_.close();
                 return tl::unexpected(std::move(line.error()));
             }
             lines_.push_back(std::move(*line));
@@ -51,8 +51,8 @@ public:
         }
         return {};
     }
-    crossings crossed_elsewhere() const override {
-        crossings sum;
+    transfer_totals transferred_elsewhere() const override {
+        transfer_totals sum;
         for (const auto& l : lines_)
             sum += l->crossed();
         return sum;
@@ -84,8 +84,8 @@ result<std::unique_ptr<flow>> make(const flow_parts& parts, const process_flow::
 }  // namespace
 
 result<std::unique_ptr<flow>> make_inline_flow(const flow_parts& parts, inline_traits how) {
-    return make(parts, [how](const equipped_device& d, const flow_parts& ours, std::size_t number, intake& from,
-                             collector& to, thread_failed failed) {
+    return make(parts, [how](const device_context& d, const flow_parts& ours, std::size_t number, input_queue& from,
+                             reorder_buffer& to, thread_failed failed) {
         return make_inline_line(d, ours, how, number, from, to, std::move(failed));
     });
 }

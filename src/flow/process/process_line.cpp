@@ -7,7 +7,7 @@
 namespace faceflow::flow {
 namespace {
 
-std::unique_ptr<slice_book> drawn_by(const flow_parts& parts, const equipped_device& d) {
+std::unique_ptr<slice_book> drawn_by(const flow_parts& parts, const device_context& d) {
     if (parts.counters.tracing == nullptr) return nullptr;
     const bool alone = parts.devices.size() == 1;
     return std::make_unique<slice_book>(*parts.counters.tracing,
@@ -16,16 +16,16 @@ std::unique_ptr<slice_book> drawn_by(const flow_parts& parts, const equipped_dev
 
 }  // namespace
 
-process_line::process_line(const equipped_device& d, const flow_parts& parts, std::size_t number, intake& from,
-                           collector& to, thread_failed failed)
+process_line::process_line(const device_context& d, const flow_parts& parts, std::size_t number, input_queue& from,
+                           reorder_buffer& to, thread_failed failed)
     : device_(*d.on),
       options_(parts.chosen),
       metrics_(parts.counters),
       note_(parts.note),
       device_number_(number),
       detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
-      intake_(from),
-      collector_(to),
+      inputs_(from),
+      reorder_(to),
       failed_(std::move(failed)),
       drawn_(drawn_by(parts, d)) {}
 
@@ -78,7 +78,7 @@ result<std::shared_ptr<stage_process>> process_line::start_stage(stage_role role
 
 result<void> process_line::run(std::function<result<void>(process_job&)> begin,
                                std::vector<stage_pipeline<process_job>::step> steps) {
-    steps.emplace_back([this](process_job& j) { hand_on(j); });
+    steps.emplace_back([this](process_job& j) { deliver(j); });
     return pipeline_.start([this, begin = std::move(begin)](auto& to) { capture(to, begin); }, std::move(steps),
                            failed_);
 }
@@ -124,7 +124,7 @@ void process_line::watch(const std::stop_token& stop) {
         if (known)
             static_cast<void>(caught("looking after stage processes", [&] {
                 for (std::size_t i = 0; i < processes.size(); ++i) {
-                    processes[i]->look_after(
+                    processes[i]->check_health(
                         [&](std::uint32_t place, std::uint64_t serial) { return !ready || ready(i, place, serial); });
                 }
             }));
@@ -146,15 +146,15 @@ result<ipc::child_process> process_line::spawn(const stage_setup::starter& start
 
 void process_line::capture(stage_pipeline<process_job>::edge& to,
                            const std::function<result<void>(process_job&)>& begin) {
-    for (auto taken = intake_.take({device_number_}); !taken.empty(); taken = intake_.take({device_number_})) {
-        work_unit& unit = taken.front();
-        auto outcomes =
-            std::make_shared<unit_outcomes>(unit_outcomes{unit.line, unit.ticket, unit.device, unit.frames.size(), {}});
-        for (std::size_t i = 0; i < unit.frames.size(); ++i) {
+    for (auto taken = inputs_.take({device_number_}); !taken.empty(); taken = inputs_.take({device_number_})) {
+        frame_group& group = taken.front();
+        auto outcomes = std::make_shared<group_outcomes>(
+            group_outcomes{group.line, group.index, group.device, group.frames.size(), {}});
+        for (std::size_t i = 0; i < group.frames.size(); ++i) {
             auto j = std::make_unique<process_job>();
-            j->unit = outcomes;
-            j->from = std::move(unit.frames[i]);
-            j->detect = i == 0 ? unit.detect_first : i % detect_every_ == 0;
+            j->group = outcomes;
+            j->from = std::move(group.frames[i]);
+            j->detect = i == 0 ? group.detect_first : i % detect_every_ == 0;
             {
                 const std::lock_guard lock(mutex_);
                 j->source = &sources_[j->from.id.source];
@@ -218,7 +218,7 @@ void process_line::await_turn(process_job& job) {
     job.detect = !job.source->known;
 }
 
-void process_line::hand_on(process_job& job) {
+void process_line::deliver(process_job& job) {
     if (drawn_ != nullptr) drawn_->end(job.from.id);
     {
         const std::lock_guard lock(mutex_);
@@ -226,10 +226,10 @@ void process_line::hand_on(process_job& job) {
         job.source->known = job.failed.has_value();
     }
     finished_.notify_all();
-    unit_outcomes& u = *job.unit;
+    group_outcomes& u = *job.group;
     u.done.push_back({std::move(job.from),
                       job.failed ? std::move(job.faces) : result<frame_faces>(tl::unexpected(job.failed.error()))});
-    if (u.done.size() == u.frames) collector_.put(u.line, u.ticket, u.device, std::move(u.done));
+    if (u.done.size() == u.frames) reorder_.put(u.line, u.index, u.device, std::move(u.done));
 }
 
 void process_line::settle_accounts() {
@@ -245,7 +245,7 @@ frame_cache_counts process_line::cache() const {
     return cache_;
 }
 
-crossings process_line::crossed() const {
+transfer_totals process_line::crossed() const {
     const std::lock_guard lock(mutex_);
     return crossed_;
 }

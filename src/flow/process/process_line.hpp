@@ -1,5 +1,5 @@
-// What the process flows have in common for each device: jobs that go from the intake through stage processes to the
-// collector, and somebody who looks after the processes.
+// What the process flows have in common for each device: jobs that go from the input queue through stage processes to the
+// reorder buffer, and somebody who looks after the processes.
 #pragma once
 
 #include <condition_variable>
@@ -11,13 +11,13 @@
 #include <thread>
 #include <vector>
 
-#include "flow/collector.hpp"
 #include "flow/device_line.hpp"
 #include "flow/flow.hpp"
-#include "flow/intake.hpp"
+#include "flow/input_queue.hpp"
 #include "flow/process/process_flow.hpp"
 #include "flow/process/stage_process.hpp"
 #include "flow/process/stage_slices.hpp"
+#include "flow/reorder_buffer.hpp"
 #include "flow/stage_pipeline.hpp"
 #include "flow/stage_threads.hpp"
 
@@ -35,7 +35,7 @@ struct followed_source {
 
 // One frame in work.
 struct process_job {
-    std::shared_ptr<unit_outcomes> unit;
+    std::shared_ptr<group_outcomes> group;
     host_frame from;
     bool detect = true;
     std::uint64_t number = 0;  // within its source on this line, from 1
@@ -71,14 +71,14 @@ public:
     [[nodiscard]] std::size_t peak_bytes() const;
     [[nodiscard]] std::size_t leases() const;
     // What the devices of stage processes counted themselves.
-    [[nodiscard]] crossings crossed() const;
+    [[nodiscard]] transfer_totals crossed() const;
     // Has stage processes tell what they have not told yet. When no frame is in work.
     void settle_accounts();
 
 protected:
     // `number`: of the device among the flow's.
-    process_line(const equipped_device& d, const flow_parts& parts, std::size_t number, intake& from, collector& to,
-                 thread_failed failed);
+    process_line(const device_context& d, const flow_parts& parts, std::size_t number, input_queue& from,
+                 reorder_buffer& to, thread_failed failed);
 
     // A stage process of this line, looked after from its start on. `pages`: what goes with its greeting.
     [[nodiscard]] result<std::shared_ptr<stage_process>> start_stage(stage_role role, std::uint32_t places,
@@ -88,10 +88,10 @@ protected:
     // Errors of start_thread.
     [[nodiscard]] result<void> run(std::function<result<void>(process_job&)> begin,
                                    std::vector<stage_pipeline<process_job>::step> steps);
-    // To be called by the destructor of who called run, once the intake is closed.
+    // To be called by the destructor of who called run, once the input queue is closed.
     void stop();
 
-    // How the watchdog tells waiting from hanging (see stage_process::look_after); processes are counted in the order in
+    // How the watchdog tells waiting from hanging (see stage_process::check_health); processes are counted in the order in
     // which they were started. Before run.
     using has_inputs = std::function<bool(std::size_t process, std::uint32_t place, std::uint64_t serial)>;
     void judge_by(has_inputs ready);
@@ -102,7 +102,7 @@ protected:
     // Waits until the frame before of the same source is through, when this one starts from it.
     void await_turn(process_job& job);
     // The last step of every job.
-    void hand_on(process_job& job);
+    void deliver(process_job& job);
 
     [[nodiscard]] const options& chosen() const noexcept { return options_; }
     [[nodiscard]] pass_shape shape() const { return {1, options_.max_faces, mesh_batch, crop_form(options_).format}; }
@@ -121,8 +121,8 @@ private:
     metrics& metrics_;
     const std::function<void(const std::string&)> note_;
     const std::size_t device_number_, detect_every_;
-    intake& intake_;
-    collector& collector_;
+    input_queue& inputs_;
+    reorder_buffer& reorder_;
     const thread_failed failed_;
     std::uint64_t serial_ = 0;
     std::unique_ptr<slice_book> drawn_;  // null without a trace
@@ -131,7 +131,7 @@ private:
     std::condition_variable finished_;
     std::map<std::uint32_t, followed_source> sources_;
     frame_cache_counts cache_;
-    crossings crossed_;
+    transfer_totals crossed_;
     std::vector<std::shared_ptr<stage_process>> processes_;
     has_inputs ready_;
 
@@ -147,12 +147,13 @@ private:
 
 // copied: a process each for detect, region and landmark; frames as 8-bit BGR and crops through sockets, pageable
 // memory, a face at a time. cached: detect and region share a process and its frame cache; frames as they are, crops batched.
-[[nodiscard]] result<std::unique_ptr<process_line>> make_inline_line(const equipped_device& d, const flow_parts& parts,
+[[nodiscard]] result<std::unique_ptr<process_line>> make_inline_line(const device_context& d, const flow_parts& parts,
                                                                      inline_traits how, std::size_t number,
-                                                                     intake& from, collector& to, thread_failed failed);
-// shared: a process each; frames, faces, crops and results stay in memory that all of them map.
-[[nodiscard]] result<std::unique_ptr<process_line>> make_shared_line(const equipped_device& d, const flow_parts& parts,
-                                                                     std::size_t number, intake& from, collector& to,
+                                                                     input_queue& from, reorder_buffer& to,
                                                                      thread_failed failed);
+// shared: a process each; frames, faces, crops and results stay in memory that all of them map.
+[[nodiscard]] result<std::unique_ptr<process_line>> make_shared_line(const device_context& d, const flow_parts& parts,
+                                                                     std::size_t number, input_queue& from,
+                                                                     reorder_buffer& to, thread_failed failed);
 
 }  // namespace faceflow::flow

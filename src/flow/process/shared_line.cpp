@@ -17,8 +17,8 @@ constexpr std::size_t detect_at = 0, region_at = 1, landmark_at = 2;
 
 class shared_line final : public process_line {
 public:
-    shared_line(const equipped_device& d, const flow_parts& parts, std::size_t number, intake& from, collector& to,
-                thread_failed failed)
+    shared_line(const device_context& d, const flow_parts& parts, std::size_t number, input_queue& from,
+                reorder_buffer& to, thread_failed failed)
         : process_line(d, parts, number, from, to, std::move(failed)),
           layout_(place_layout::of(shape())),
           slabs_(*d.on),
@@ -248,8 +248,8 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<process_line>> make_shared_line(const equipped_device& d, const flow_parts& parts,
-                                                       std::size_t number, intake& from, collector& to,
+result<std::unique_ptr<process_line>> make_shared_line(const device_context& d, const flow_parts& parts,
+                                                       std::size_t number, input_queue& from, reorder_buffer& to,
                                                        thread_failed failed) {
     auto line = std::make_unique<shared_line>(d, parts, number, from, to, std::move(failed));
     if (auto r = line->open(); !r) return tl::unexpected(std::move(r.error()));

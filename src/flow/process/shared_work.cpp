@@ -26,18 +26,18 @@ struct mapped_place {
     std::uint64_t last_serial = 0;
 };
 
-class shared_work final : public stage_work {
+class shared_work final : public stage_executor {
 public:
-    shared_work(stage_kit& kit, shared_pages& pages, std::optional<detector_memory> detector)
-        : kit_(kit),
+    shared_work(stage_context& context, shared_pages& pages, std::optional<detector_memory> detector)
+        : context_(context),
           pages_(pages),
-          layout_(place_layout::of(kit.shape())),
+          layout_(place_layout::of(context.shape())),
           detector_(std::move(detector)) {}
 
     result<void> map(const slab_facts& facts, unique_fd memory) override {
         if (facts.slots == 0 || facts.slot_bytes == 0 || facts.slot_bytes > facts.where.bytes / facts.slots)
             return fail(errc::corrupt, fmt::format("slab {} does not hold its {} slots", facts.number, facts.slots));
-        auto mapped = kit_.on().import_memory({facts.where, std::move(memory)}, access::read_write);
+        auto mapped = context_.on().import_memory({facts.where, std::move(memory)}, access::read_write);
         if (!mapped) return tl::unexpected(std::move(mapped.error()));
         // All that lies in slots begins where the pool of its owner would let it begin.
         constexpr std::uint64_t step = capped_resource::alignment;
@@ -50,7 +50,7 @@ public:
 
     void unmap(std::uint32_t number) override {
         if (const auto at = slabs_.find(number); at != slabs_.end()) {
-            (void)kit_.wait({stage::capture, {}});  // its last readers
+            (void)context_.wait({stage::capture, {}});  // its last readers
             slabs_.erase(at);
         }
     }
@@ -68,7 +68,7 @@ public:
         if (!followed) return tl::unexpected(std::move(followed.error()));
         if (call.from_followed != 0 && *followed == nullptr)
             return fail(errc::corrupt, "a call starts from faces that the frame before left nowhere");
-        stream& s = kit_.work_stream();
+        stream& s = context_.work_stream();
         // What went wrong on the stream was an earlier frame's; its owner has seen that it was not done. Unless nothing can come
         // after it.
         if (auto before = s.take_error(); !before && before.error().code == errc::device_lost)
@@ -78,12 +78,12 @@ public:
         table.frames = 1;
         table.of[0] = call.from_followed != 0 ? *followed
                                               : reinterpret_cast<vision::detection_set*>((*place)->at + layout_.faces);
-        const work_note note({stage_of(kit_.asked().role), f->id});
+        const work_note note({stage_of(context_.asked().role), f->id});
         wait_for_earlier(call);
         if (auto r = add(call, **place, *f, table, *followed); !r) return tl::unexpected(std::move(r.error()));
         finish(call);
         // What a GPU did not take is known at once.
-        if (!kit_.on().computes_on_host()) {
+        if (!context_.on().computes_on_host()) {
             if (auto r = s.take_error(); !r) return tl::unexpected(std::move(r.error()));
         }
 
@@ -111,7 +111,7 @@ private:
         }
         std::uint64_t& newest = at->second.generations[name.slot];
         if (name.generation == 0 || name.generation < newest) {
-            kit_.count_stale();
+            context_.count_stale();
             return fail(errc::corrupt,
                         fmt::format("a call about generation {} of slot {} of slab {} came after one about {}: it is a "
                                     "stale one",
@@ -122,14 +122,14 @@ private:
     }
 
     result<mapped_place*> place_of(const stage_call& call) {
-        if (call.place >= kit_.asked().places)
+        if (call.place >= context_.asked().places)
             return fail(errc::corrupt, fmt::format("there is no place {}", call.place));
         auto at = slot_at(call.memory, layout_.bytes);
         if (!at) return tl::unexpected(std::move(at.error()));
         mapped_place& p = places_[call.place];
         // A message about a use that is over: the serials of a place only grow.
         if (call.serial <= p.last_serial) {
-            kit_.count_stale();
+            context_.count_stale();
             return fail(errc::corrupt, fmt::format("call {} for place {} came after call {}: it is a stale one",
                                                    call.serial, call.place, p.last_serial));
         }
@@ -138,9 +138,9 @@ private:
             p.at = *at;
             p.mesh.reset();
         }
-        if (kit_.asked().role == stage_role::landmark && !p.mesh) {
-            auto mesh =
-                mesh_memory::create(kit_.work_stream(), kit_.models(), kit_.shape().mesh_faces, p.at + layout_.crops);
+        if (context_.asked().role == stage_role::landmark && !p.mesh) {
+            auto mesh = mesh_memory::create(context_.work_stream(), context_.models(), context_.shape().mesh_faces,
+                                            p.at + layout_.crops);
             if (!mesh) return tl::unexpected(std::move(mesh.error()));
             p.mesh = std::move(*mesh);
         }
@@ -157,22 +157,23 @@ private:
 
     result<vision::detection_set*> followed_of(const stage_call& call) {
         if (call.followed.slab == no_slab) return nullptr;
-        auto at = slot_at(call.followed, kit_.shape().set_bytes());
+        auto at = slot_at(call.followed, context_.shape().set_bytes());
         if (!at) return tl::unexpected(std::move(at.error()));
         return reinterpret_cast<vision::detection_set*>(*at);
     }
 
     void wait_for_earlier(const stage_call& call) {
         if (call.first > 0) return;  // a second go: all of it is there
-        stream& s = kit_.work_stream();
+        stream& s = context_.work_stream();
         const auto wait = [&](shared_page before, std::uint32_t place, std::uint64_t serial) {
             s.wait(pages_.of(before)[page_words::passed(place)], serial);
         };
-        switch (kit_.asked().role) {
+        switch (context_.asked().role) {
             case stage_role::region:
                 if (call.from_followed != 0) {
                     wait(shared_page::capture, call.place, call.serial);
-                    wait(shared_page::landmark, std::min(call.wait_place, kit_.asked().places - 1), call.wait_serial);
+                    wait(shared_page::landmark, std::min(call.wait_place, context_.asked().places - 1),
+                         call.wait_serial);
                 } else {
                     wait(shared_page::detect, call.place, call.serial);
                 }
@@ -184,18 +185,18 @@ private:
 
     result<void> add(const stage_call& call, mapped_place& place, const frame& f, const vision::face_table& table,
                      vision::detection_set* followed) {
-        stream& s = kit_.work_stream();
-        const stages& work = kit_.work();
-        const std::int32_t at_once = kit_.shape().mesh_faces;
-        const vision::crop_target crops = crops_at(place.at + layout_.crops, at_once, crop_form(kit_.chosen()));
-        switch (kit_.asked().role) {
+        stream& s = context_.work_stream();
+        const stages& work = context_.work();
+        const std::int32_t at_once = context_.shape().mesh_faces;
+        const vision::crop_target crops = crops_at(place.at + layout_.crops, at_once, crop_form(context_.chosen()));
+        switch (context_.asked().role) {
             case stage_role::detect: work.detect(s, *detector_, {&f, 1}, table); return {};
             case stage_role::region: work.region(s, {&f, 1}, table, 0, crops, at_once); return {};
             case stage_role::landmark: break;
             default: return fail(errc::internal, "no such stage on shared memory");
         }
         const vision::pass_results results{reinterpret_cast<vision::result_header*>(place.at + layout_.results), 1};
-        const std::int32_t room = std::clamp(call.room, 1, kit_.chosen().max_faces + at_once - 1);
+        const std::int32_t room = std::clamp(call.room, 1, context_.chosen().max_faces + at_once - 1);
         for (std::int32_t first = std::max(call.first, 0); first < room; first += at_once) {
             // The crops of one batch are there; those of further ones this stage makes by itself, one after the other.
             if (first > 0) work.region(s, {&f, 1}, table, first, crops, at_once);
@@ -208,21 +209,21 @@ private:
 
     // A frame may have a thousand faces, and the one before it none.
     void beat_behind(stream& s) const {
-        if (!kit_.on().computes_on_host()) return;
-        s.run([&kit = kit_]() -> result<void> {
-            kit.beat();
+        if (!context_.on().computes_on_host()) return;
+        s.run([&context = context_]() -> result<void> {
+            context.beat();
             return {};
         });
     }
 
     // Both words, the second only if all was done; a beat for the watchdog.
     void finish(const stage_call& call) {
-        stream& s = kit_.work_stream();
+        stream& s = context_.work_stream();
         timeline& done = pages_.mine()[page_words::done(call.place)];
-        if (kit_.on().computes_on_host()) {
-            s.run([&done, &kit = kit_, serial = call.serial]() -> result<void> {
+        if (context_.on().computes_on_host()) {
+            s.run([&done, &context = context_, serial = call.serial]() -> result<void> {
                 raise(done, serial);
-                kit.beat();
+                context.beat();
                 return {};
             });
         } else {
@@ -235,7 +236,7 @@ private:
         s.signal(pages_.mine()[page_words::passed(call.place)], call.serial);
     }
 
-    stage_kit& kit_;
+    stage_context& context_;
     shared_pages& pages_;
     const place_layout layout_;
     std::optional<detector_memory> detector_;
@@ -245,14 +246,14 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<stage_work>> make_shared_work(stage_kit& kit, shared_pages& pages) {
+result<std::unique_ptr<stage_executor>> make_shared_work(stage_context& context, shared_pages& pages) {
     std::optional<detector_memory> detector;
-    if (kit.asked().role == stage_role::detect) {
-        auto made = detector_memory::create(kit.work_stream(), kit.models(), 1);
+    if (context.asked().role == stage_role::detect) {
+        auto made = detector_memory::create(context.work_stream(), context.models(), 1);
         if (!made) return tl::unexpected(std::move(made.error()));
         detector = std::move(*made);
     }
-    return std::make_unique<shared_work>(kit, pages, std::move(detector));
+    return std::make_unique<shared_work>(context, pages, std::move(detector));
 }
 
 }  // namespace faceflow::flow

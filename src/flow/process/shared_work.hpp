@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "flow/process/stage_work.hpp"
+#include "flow/process/stage_executor.hpp"
 #include "ipc/control_page.hpp"
 
 namespace faceflow::flow {
@@ -24,6 +24,6 @@ struct shared_pages {
 };
 
 // Stages that work in place in the memory of the owner: flow `shared`. `pages` outlive the work.
-[[nodiscard]] result<std::unique_ptr<stage_work>> make_shared_work(stage_kit& kit, shared_pages& pages);
+[[nodiscard]] result<std::unique_ptr<stage_executor>> make_shared_work(stage_context& context, shared_pages& pages);
 
 }  // namespace faceflow::flow

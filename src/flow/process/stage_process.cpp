@@ -56,7 +56,7 @@ result<void> stage_process::open() {
     if (!r) return r;
     r = greet();
     budget_.enter(r.has_value());
-    for (; !r; r = revive()) {
+    for (; !r; r = restart()) {
         bool died = false;
         {
             const std::lock_guard lock(state_);
@@ -65,7 +65,7 @@ result<void> stage_process::open() {
             died = dead_ || child_->wait_for(clock::now() + std::chrono::seconds(closed ? 5 : 0)).has_value();
         }
         if (!died || !health()) return r;  // it refused, or has died too often
-        bury(r.error().message);
+        reap(r.error().message);
     }
     return {};
 }
@@ -133,7 +133,7 @@ result<ipc::message> stage_process::await_answer(const ipc::channel::payload_pla
 }
 
 // Under `calls_`, once the process is known to be dead.
-result<void> stage_process::revive() {
+result<void> stage_process::restart() {
     if (auto r = budget_.spend(clock::now(), title(), last_end_); !r) {
         const std::lock_guard lock(state_);
         health_ = r;
@@ -144,7 +144,7 @@ result<void> stage_process::revive() {
     auto r = launch();
     if (r) r = greet();
     budget_.enter(r.has_value());
-    if (!r) bury("did not start again: " + r.error().message);
+    if (!r) reap("did not start again: " + r.error().message);
     return r;
 }
 
@@ -172,7 +172,7 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
     }
     if (dead) {
         // Often: one of the restarts that the budget allows; the frame waits for it.
-        for (auto r = revive(); !r; r = revive()) {
+        for (auto r = restart(); !r; r = restart()) {
             if (!health()) return tl::unexpected(r.error());
         }
     }
@@ -190,7 +190,7 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
     const std::string text = printable({reinterpret_cast<const char*>(answer->payload.data()), answer->payload.size()});
     if (code != errc::device_lost) return fail(code, fmt::format("{}: {}", title(), text));
     // It is about to end by itself. What it lost is its own context, not this process's.
-    bury(text, true);
+    reap(text, true);
     return fail(errc::lost, fmt::format("{} ended with the frame in work: {}", title(), text));
 }
 
@@ -255,7 +255,7 @@ void stage_process::settle_accounts() {
             return receive_reply();
         }();
         if (!answer) {
-            bury(answer.error().message);
+            reap(answer.error().message);
             return;
         }
         enter(*answer);
@@ -265,14 +265,14 @@ void stage_process::settle_accounts() {
 
 // The channel has broken over a call.
 tl::unexpected<error> stage_process::lost(const error& why) {
-    bury(why.message);
+    reap(why.message);
     const std::lock_guard lock(state_);
     return fail(errc::lost, fmt::format("{} ended with the frame in work: {}", title(), last_end_));
 }
 
 // Makes sure that the process is dead, and takes back what it held: whoever waits for its work goes on, and sees that it was
 // not done. Thread-safe.
-void stage_process::bury(const std::string& how, bool told) {
+void stage_process::reap(const std::string& how, bool told) {
     const std::lock_guard lock(state_);
     // Also of a call that began when it was dead already.
     const auto take_back = [&] {
@@ -292,7 +292,7 @@ void stage_process::bury(const std::string& how, bool told) {
     take_back();
 }
 
-void stage_process::look_after(const std::function<bool(std::uint32_t place, std::uint64_t serial)>& ready) {
+void stage_process::check_health(const std::function<bool(std::uint32_t place, std::uint64_t serial)>& ready) {
     bool gone = false, hung = false;
     {
         const std::lock_guard lock(state_);
@@ -304,7 +304,7 @@ void stage_process::look_after(const std::function<bool(std::uint32_t place, std
             child_->kill();
         }
     }
-    if (gone || hung) bury("it ended");
+    if (gone || hung) reap("it ended");
 }
 
 // Whether it hangs over work that it has; then `hung_` says how.

@@ -66,7 +66,7 @@ public:
 
     // Called now and then from one thread: notices a death between calls, ends a process that hangs. `ready` tells whether a
     // call with that place and serial has all that it waits for: without it, waiting is no hanging.
-    void look_after(const std::function<bool(std::uint32_t place, std::uint64_t serial)>& ready);
+    void check_health(const std::function<bool(std::uint32_t place, std::uint64_t serial)>& ready);
 
     // After the device has passed its work on the call: whether that was done.
     [[nodiscard]] bool done(std::uint32_t place, std::uint64_t serial) const;
@@ -83,7 +83,7 @@ private:
     [[nodiscard]] result<void> launch();
     [[nodiscard]] result<void> greet();
     [[nodiscard]] result<ipc::message> await_answer(const ipc::channel::payload_place& place);
-    [[nodiscard]] result<void> revive();
+    [[nodiscard]] result<void> restart();
     [[nodiscard]] result<void> share_slabs();
     [[nodiscard]] result<stage_response> exchange(const stage_call& call, std::span<const vision::detection> faces,
                                                   std::span<const std::span<const std::byte>> payload);
@@ -91,7 +91,7 @@ private:
     void enter(const stage_response& answer);
     [[nodiscard]] tl::unexpected<error> lost(const error& why);
     // `told`: it said itself what ended it.
-    void bury(const std::string& how, bool told = false);
+    void reap(const std::string& how, bool told = false);
     [[nodiscard]] bool hangs(const std::function<bool(std::uint32_t, std::uint64_t)>& ready);
     [[nodiscard]] std::string title() const;
 
@@ -99,11 +99,11 @@ private:
     std::mutex calls_;  // held over a call; the process is replaced under it
     std::optional<ipc::channel> channel_;
     exported_slabs::told slabs_told_;
-    watchdog watchdog_;  // look_after's own
+    watchdog watchdog_;  // check_health's own
     ipc::restart_budget budget_;
     std::string last_end_;
 
-    mutable std::mutex state_;  // of what look_after touches beside a call
+    mutable std::mutex state_;  // of what check_health touches beside a call
     std::optional<ipc::child_process> child_;
     bool dead_ = true;
     std::string hung_;  // how, when it was ended for that

@@ -91,7 +91,7 @@ struct stage_counters {
     std::uint64_t peak_bytes = 0;                                        // of its device pool, ever
     std::uint64_t stale = 0;   // calls about a use that was over, which it refused
     std::uint64_t leases = 0;  // now, those of its frame cache left out
-    crossings seen;            // with verify_ledger: what the device itself counted
+    transfer_totals seen;      // with verify_ledger: what the device itself counted
 };
 
 // What a stage process did on one frame, or moved for it, in nanoseconds of the clock that all processes share. Only told where

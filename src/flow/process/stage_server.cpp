@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "flow/process/shared_work.hpp"
-#include "flow/process/stage_work.hpp"
+#include "flow/process/stage_executor.hpp"
 #include "ipc/channel.hpp"
 #include "ipc/control_page.hpp"
 
@@ -38,7 +38,7 @@ public:
             (void)tell(r.error(), 0);
             return r;
         }
-        const std::string ready = to_json(kit_->asked());
+        const std::string ready = to_json(context_->asked());
         return channel_.send(static_cast<std::uint16_t>(stage_message::ready), bytes_of(ready), {}, {}, ipc::forever);
     }
 
@@ -62,28 +62,28 @@ private:
             return fail(errc::corrupt, "the owner did not greet first");
         auto asked = read_hello({reinterpret_cast<const char*>(hello.body.data()), hello.body.size()});
         if (!asked) return tl::unexpected(std::move(asked.error()));
-        auto kit = stage_kit::create(*asked);
-        if (!kit) return tl::unexpected(std::move(kit.error()));
-        kit_ = std::move(*kit);
+        auto context = stage_context::create(*asked);
+        if (!context) return tl::unexpected(std::move(context.error()));
+        context_ = std::move(*context);
         auto work = asked->places == 0 ? open_inline(hello) : open_shared(hello);
         if (!work) return tl::unexpected(std::move(work.error()));
         work_ = std::move(*work);
-        return kit_->open_books();
+        return context_->open_books();
     }
 
-    result<std::unique_ptr<stage_work>> open_inline(ipc::message& hello) {
+    result<std::unique_ptr<stage_executor>> open_inline(ipc::message& hello) {
         if (auto r = open_pages(hello, 1, 1); !r) return tl::unexpected(std::move(r.error()));
-        return make_inline_work(*kit_);
+        return make_inline_work(*context_);
     }
 
-    result<std::unique_ptr<stage_work>> open_shared(ipc::message& hello) {
-        const stage_role role = kit_->asked().role;
+    result<std::unique_ptr<stage_executor>> open_shared(ipc::message& hello) {
+        const stage_role role = context_->asked().role;
         pages_.own = role == stage_role::detect   ? shared_page::detect
                      : role == stage_role::region ? shared_page::region
                                                   : shared_page::landmark;
-        if (auto r = open_pages(hello, shared_page_count, page_words::count(kit_->asked().places)); !r)
+        if (auto r = open_pages(hello, shared_page_count, page_words::count(context_->asked().places)); !r)
             return tl::unexpected(std::move(r.error()));
-        return make_shared_work(*kit_, pages_);
+        return make_shared_work(*context_, pages_);
     }
 
     // Only the stage's own page is for it to write; a GPU knows no pages that it may only read.
@@ -94,18 +94,18 @@ private:
         }
         if (count == 1) pages_.own = shared_page::capture;
         for (std::size_t i = 0; i < count; ++i) {
-            const bool writes = i == static_cast<std::size_t>(pages_.own) || !kit_->on().computes_on_host();
+            const bool writes = i == static_cast<std::size_t>(pages_.own) || !context_->on().computes_on_host();
             auto page = ipc::control_page::open(std::move(hello.descriptors[i]), words,
                                                 writes ? access::read_write : access::read_only);
             if (!page) return tl::unexpected(std::move(page.error()));
-            if (auto r = kit_->on().register_words(page->pages()); !r) return r;
+            if (auto r = context_->on().register_words(page->pages()); !r) return r;
             pages_.all.push_back(std::move(*page));
         }
-        kit_->beat_on(pages_.mine()[page_words::beat]);
+        context_->beat_on(pages_.mine()[page_words::beat]);
         return {};
     }
 
-    void beat() const { kit_->beat(); }
+    void beat() const { context_->beat(); }
 
     // Where a payload goes. One that the stage refuses is still received, so that the next message is found.
     result<std::span<std::byte>> target_of(const ipc::message& head) {
@@ -147,7 +147,7 @@ private:
         if (!call) return tell(call.error(), 0);
         if (!payload_refused_) return tell(payload_refused_.error(), call->serial);
         const auto rest = std::span(m.body).subspan(sizeof(stage_call));
-        if (call->detections > static_cast<std::uint32_t>(kit_->chosen().max_faces) ||
+        if (call->detections > static_cast<std::uint32_t>(context_->chosen().max_faces) ||
             rest.size() != call->detections * sizeof(vision::detection)) {
             return tell({errc::corrupt,
                          fmt::format("{} bytes follow a call with {} detections", rest.size(), call->detections)},
@@ -160,14 +160,14 @@ private:
         if (!answer) return tell(answer.error(), call->serial);
         // In shared memory the work goes on: what is not done yet is told later.
         beat();
-        return reply(answer->reply, answer->payload, kit_->asked().places == 0);
+        return reply(answer->reply, answer->payload, context_->asked().places == 0);
     }
 
     // With what was counted and done since the last one; `all`: that is waited for.
     result<void> reply(stage_reply& r, std::span<const std::span<const std::byte>> payload, bool all) {
-        const auto slices = kit_->take_slices(all);
+        const auto slices = context_->take_slices(all);
         r.slices = static_cast<std::uint32_t>(slices.size());
-        r.counters = kit_->take_counters(work_->cache());
+        r.counters = context_->take_counters(work_->cache());
         std::vector<std::byte> body(sizeof r + std::span(slices).size_bytes());
         std::memcpy(body.data(), &r, sizeof r);
         if (!slices.empty()) std::memcpy(body.data() + sizeof r, slices.data(), std::span(slices).size_bytes());
@@ -180,7 +180,7 @@ private:
         reply.serial = serial;
         reply.status = 1 + static_cast<std::uint32_t>(e.code);
         const std::array<std::span<const std::byte>, 1> text{bytes_of(e.message)};
-        auto told = kit_ != nullptr && work_ != nullptr
+        auto told = context_ != nullptr && work_ != nullptr
                         ? this->reply(reply, text, false)
                         : channel_.send_parts(static_cast<std::uint16_t>(stage_message::reply),
                                               std::as_bytes(std::span(&reply, 1)), text, {}, ipc::forever);
@@ -189,12 +189,12 @@ private:
     }
 
     ipc::channel channel_;
-    std::unique_ptr<stage_kit> kit_;
+    std::unique_ptr<stage_context> context_;
     shared_pages pages_;  // one alone where nothing is shared
     std::vector<vision::detection> faces_;
     std::vector<std::byte> refused_;
     result<void> payload_refused_;
-    std::unique_ptr<stage_work> work_;  // before what it works on
+    std::unique_ptr<stage_executor> work_;  // before what it works on
 };
 
 }  // namespace

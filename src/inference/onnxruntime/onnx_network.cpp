@@ -150,13 +150,13 @@ public:
         auto of = runtime_->load(model_.path, threading::caller,
                                  {.home = &on, .by_tensorrt = plan ? &*plan : nullptr, .tf32 = how_.tf32});
         if (!of) return tl::unexpected(std::move(of.error()));
-        remember((*of)->strays(), plan ? plan->folder : std::filesystem::path());
+        remember((*of)->cpu_fallback_nodes(), plan ? plan->folder : std::filesystem::path());
         return bound_session::create(std::move(*of), on.owner(), wanted);
     }
 
     std::vector<std::string> notes() const override {
         const std::lock_guard lock(mutex_);
-        return strays_.empty() ? std::vector<std::string>{} : std::vector{strays_};
+        return cpu_fallback_nodes_.empty() ? std::vector<std::string>{} : std::vector{cpu_fallback_nodes_};
     }
 
     std::vector<std::filesystem::path> engine_folders() const override {
@@ -183,11 +183,12 @@ private:
         return p;
     }
 
-    void remember(const std::vector<std::string>& strays, const std::filesystem::path& folder) {
+    void remember(const std::vector<std::string>& cpu_fallback_nodes, const std::filesystem::path& folder) {
         const std::lock_guard lock(mutex_);
-        if (!strays.empty()) {
-            strays_ = fmt::format("{}: {} nodes run on the CPU, with transfers that are not counted: {}",
-                                  model_.path.filename().string(), strays.size(), fmt::join(strays, ", "));
+        if (!cpu_fallback_nodes.empty()) {
+            cpu_fallback_nodes_ = fmt::format("{}: {} nodes run on the CPU, with transfers that are not counted: {}",
+                                              model_.path.filename().string(), cpu_fallback_nodes.size(),
+                                              fmt::join(cpu_fallback_nodes, ", "));
         }
         if (!folder.empty() && std::find(folders_.begin(), folders_.end(), folder) == folders_.end())
             folders_.push_back(folder);
@@ -198,7 +199,7 @@ private:
     const picture_form form_;
     const cuda_choice how_;
     mutable std::mutex mutex_;
-    std::string strays_;
+    std::string cpu_fallback_nodes_;
     std::vector<std::filesystem::path> folders_;
 };
 

@@ -57,14 +57,14 @@ bool is_lost(const stream& home) {
     return !probe && probe.error().code == errc::device_lost;
 }
 
-std::vector<std::string> strays_of(const Ort::Session& ort) {
-    std::vector<std::string> strays;
+std::vector<std::string> cpu_fallback_nodes_of(const Ort::Session& ort) {
+    std::vector<std::string> cpu_fallback_nodes;
     for (const auto& part : ort.GetEpGraphAssignmentInfo()) {
         if (part.GetEpName() == cuda_provider_name || part.GetEpName() == tensorrt_provider_name) continue;
         for (const auto& node : part.GetNodes())
-            strays.push_back(fmt::format("{} ({})", node.GetName(), node.GetOperatorType()));
+            cpu_fallback_nodes.push_back(fmt::format("{} ({})", node.GetName(), node.GetOperatorType()));
     }
-    return strays;
+    return cpu_fallback_nodes;
 }
 
 class onnx_session final : public session, public std::enable_shared_from_this<onnx_session> {
@@ -76,7 +76,7 @@ public:
 
     const std::vector<tensor_info>& inputs() const noexcept override { return inputs_; }
     const std::vector<tensor_info>& outputs() const noexcept override { return outputs_; }
-    const std::vector<std::string>& strays() const noexcept override { return strays_; }
+    const std::vector<std::string>& cpu_fallback_nodes() const noexcept override { return cpu_fallback_nodes_; }
     std::size_t device_bytes() const override { return memory_ == nullptr ? 0 : memory_->bytes(); }
 
     result<std::vector<std::vector<std::int64_t>>> output_shapes(const std::vector<std::int64_t>& input) const override;
@@ -103,7 +103,7 @@ private:
     std::atomic<const void*> last_{nullptr};  // the binding whose run was the last one, unless that was waited for
     std::string model_;
     std::vector<tensor_info> inputs_, outputs_;
-    std::vector<std::string> strays_;
+    std::vector<std::string> cpu_fallback_nodes_;
     // Goes first: it gives its memory back. A run is not const in ONNX Runtime's interface.
     mutable Ort::Session ort_{nullptr};
 };
@@ -146,7 +146,7 @@ result<void> onnx_session::open(std::shared_ptr<const runtime> on, const Ort::En
     on_ = std::move(on);
     model_ = model.filename().string();
     describe();
-    if (on_device) strays_ = strays_of(ort_);
+    if (on_device) cpu_fallback_nodes_ = cpu_fallback_nodes_of(ort_);
     return {};
 }
 

@@ -42,7 +42,7 @@ protected:
 TEST_F(cupti_records, are_counted_by_device_direction_and_context) {
     const auto c = cupti::open(fake);
     ASSERT_OK(c);
-    EXPECT_EQ((*c)->seen(0, 7), crossings{});
+    EXPECT_EQ((*c)->seen(0, 7), transfer_totals{});
     copy_(CUPTI_ACTIVITY_MEMCPY_KIND_HTOD, 3'110'400, 0);
     copy_(CUPTI_ACTIVITY_MEMCPY_KIND_HTOD, 100, 0);
     copy_(CUPTI_ACTIVITY_MEMCPY_KIND_DTOH, 47'152, 0);
@@ -58,10 +58,10 @@ TEST_F(cupti_records, are_counted_by_device_direction_and_context) {
     sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_SYNCHRONIZE, 7, 2);
     sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_WAIT_EVENT, 7, 3);
     sync_(CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_CONTEXT_SYNCHRONIZE, 8, 4);
-    EXPECT_EQ((*c)->seen(0, 7), (crossings{{2, 3'110'500}, {1, 47'152}, 2, 0}));
-    EXPECT_EQ((*c)->seen(1, 8), (crossings{{1, 9}, {0, 0}, 1, 0}));
+    EXPECT_EQ((*c)->seen(0, 7), (transfer_totals{{2, 3'110'500}, {1, 47'152}, 2, 0}));
+    EXPECT_EQ((*c)->seen(1, 8), (transfer_totals{{1, 9}, {0, 0}, 1, 0}));
     copy_(CUPTI_ACTIVITY_MEMCPY_KIND_DTOH, 1, 0);
-    EXPECT_EQ((*c)->seen(0, 7), (crossings{{2, 3'110'500}, {2, 47'153}, 2, 0})) << "so far";
+    EXPECT_EQ((*c)->seen(0, 7), (transfer_totals{{2, 3'110'500}, {2, 47'153}, 2, 0})) << "so far";
 }
 
 TEST_F(cupti_records, of_questions_and_of_what_libraries_ask_of_the_driver_are_no_waits) {
@@ -88,7 +88,7 @@ TEST_F(cupti_records, come_in_as_many_buffers_as_it_takes) {
     set_(0, 400, CUPTI_SUCCESS);
     for (int i = 0; i < 50; ++i)
         copy_(CUPTI_ACTIVITY_MEMCPY_KIND_HTOD, 10, 0);
-    EXPECT_EQ((*c)->seen(0, 0).up, (crossings::moved{50, 500}));
+    EXPECT_EQ((*c)->seen(0, 0).up, (transfer_totals::moved{50, 500}));
 }
 
 TEST_F(cupti_records, that_were_dropped_or_make_no_sense_are_told_of) {

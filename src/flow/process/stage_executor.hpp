@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/unique_fd.hpp"
-#include "flow/process/stage_kit.hpp"
+#include "flow/process/stage_context.hpp"
 #include "flow/process/stage_protocol.hpp"
 #include "frame/frame_cache.hpp"
 
@@ -18,9 +18,9 @@ struct stage_answer {
     std::vector<std::span<const std::byte>> payload;
 };
 
-class stage_work {
+class stage_executor {
 public:
-    virtual ~stage_work() = default;
+    virtual ~stage_executor() = default;
 
     // Memory that the owner shares from now on, or no longer.
     [[nodiscard]] virtual result<void> map(const slab_facts& facts, unique_fd memory) = 0;
@@ -36,6 +36,6 @@ public:
 };
 
 // Stages that are sent pixels and crops and send back what they made of them: flows `copied` and `cached`.
-[[nodiscard]] result<std::unique_ptr<stage_work>> make_inline_work(stage_kit& kit);
+[[nodiscard]] result<std::unique_ptr<stage_executor>> make_inline_work(stage_context& context);
 
 }  // namespace faceflow::flow

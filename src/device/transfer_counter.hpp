@@ -1,4 +1,4 @@
-// What crossed between host and device memory as somebody else than the ledger counted it, to hold the ledger against.
+// What crossed between host and device memory, counted by somebody else than the ledger, which is held to it.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace faceflow {
 
-struct crossings {
+struct transfer_totals {
     struct moved {
         std::uint64_t count = 0, bytes = 0;
         friend bool operator==(const moved&, const moved&) = default;
@@ -18,7 +18,7 @@ struct crossings {
     std::uint64_t syncs = 0;    // times that a host thread waited for the device
     std::uint64_t unknown = 0;  // what was seen but could not be counted: the others are too low by so many
 
-    crossings& operator+=(const crossings& o) {
+    transfer_totals& operator+=(const transfer_totals& o) {
         up = {up.count + o.up.count, up.bytes + o.up.bytes};
         down = {down.count + o.down.count, down.bytes + o.down.bytes};
         syncs += o.syncs;
@@ -26,27 +26,27 @@ struct crossings {
         return *this;
     }
     // What came since `earlier` counts of the same kind.
-    [[nodiscard]] crossings since(const crossings& earlier) const {
+    [[nodiscard]] transfer_totals since(const transfer_totals& earlier) const {
         return {{up.count - earlier.up.count, up.bytes - earlier.up.bytes},
                 {down.count - earlier.down.count, down.bytes - earlier.down.bytes},
                 syncs - earlier.syncs,
                 unknown - earlier.unknown};
     }
-    friend bool operator==(const crossings&, const crossings&) = default;
+    friend bool operator==(const transfer_totals&, const transfer_totals&) = default;
 };
 
-// Counts one device's crossings from its making on; the device outlives it. Made by device::make_witness.
-class witness {
+// Counts one device's transfers from its making on; the device outlives it. Made by device::make_transfer_counter.
+class transfer_counter {
 public:
-    witness() = default;
-    virtual ~witness() = default;
-    witness(const witness&) = delete;
-    witness& operator=(const witness&) = delete;
+    transfer_counter() = default;
+    virtual ~transfer_counter() = default;
+    transfer_counter(const transfer_counter&) = delete;
+    transfer_counter& operator=(const transfer_counter&) = delete;
 
     // Who counts, to be named beside the figures.
     [[nodiscard]] virtual std::string_view by() const noexcept = 0;
     // So far. What is to be in it has been waited for. Does not wait for the device.
-    [[nodiscard]] virtual crossings seen() = 0;
+    [[nodiscard]] virtual transfer_totals seen() = 0;
 };
 
 }  // namespace faceflow

@@ -16,31 +16,31 @@
 
 namespace faceflow::flow {
 
-// Thread-safe. Tickets count up from 0 within a line (see work_unit) without gaps; each must be put once.
-class collector {
+// Thread-safe. Indices count up from 0 within a line (see frame_group) without gaps; each must be put once.
+class reorder_buffer {
 public:
-    // `unit_done` is called with the unit's device after the last outcome of each ticket was handled; `failed` when the handler has thrown over one, which
+    // `group_done` is called with the group's device after the last outcome of each index was handled; `failed` when the handler has thrown over one, which
     // counts as handled.
-    collector(outcome_handler handler, std::function<void(std::size_t device)> unit_done, thread_failed failed);
+    reorder_buffer(outcome_handler handler, std::function<void(std::size_t device)> group_done, thread_failed failed);
     // Begins to hand on. Errors of start_thread. Once.
     [[nodiscard]] result<void> start();
     // Handles what is in order, forgets the rest.
-    ~collector();
-    collector(const collector&) = delete;
+    ~reorder_buffer();
+    reorder_buffer(const reorder_buffer&) = delete;
 
-    // The outcomes of a unit that was worked on by that device.
-    void put(std::uint32_t line_number, std::uint64_t ticket, std::size_t device, std::vector<outcome> outcomes);
+    // The outcomes of a group that was worked on by that device.
+    void put(std::uint32_t line_number, std::uint64_t index, std::size_t device, std::vector<outcome> outcomes);
 
 private:
-    struct unit {
+    struct group {
         std::size_t device = 0;
         std::vector<outcome> outcomes;
     };
     struct line {
         std::uint64_t next = 0;
-        std::map<std::uint64_t, unit> early;
+        std::map<std::uint64_t, group> early;
     };
-    void hand_on();
+    void deliver();
 
     const outcome_handler handler_;
     const std::function<void(std::size_t)> unit_done_;
@@ -48,7 +48,7 @@ private:
     std::mutex mutex_;
     std::condition_variable some_;
     std::map<std::uint32_t, line> lines_;
-    std::deque<unit> in_order_;
+    std::deque<group> in_order_;
     bool stopping_ = false;
     std::thread thread_;
 };

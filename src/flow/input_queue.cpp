@@ -1,10 +1,10 @@
-#include "flow/intake.hpp"
+#include "flow/input_queue.hpp"
 
 #include <algorithm>
 
 namespace faceflow::flow {
 
-std::optional<std::size_t> intake::put(host_frame frame) {
+std::optional<std::size_t> input_queue::put(host_frame frame) {
     // Goes after the lock: with a frame ends what its owner holds, by code of the user's.
     std::vector<host_frame> overtaken;
     const std::uint32_t source = frame.id.source;
@@ -31,7 +31,7 @@ std::optional<std::size_t> intake::put(host_frame frame) {
 }
 
 // One that comes back, or moves, has no faces to follow where it goes.
-void intake::settle_route(std::uint32_t source, edge& e, const host_frame* first) {
+void input_queue::settle_route(std::uint32_t source, edge& e, const host_frame* first) {
     const auto on = first != nullptr ? options_.lies_on(*first) : std::nullopt;
     if (e.to && (!on || *on == e.to->device)) return;
     if (e.load == 0 && first != nullptr) e.load = load_of(first->picture.width, first->picture.height, 0);
@@ -39,13 +39,13 @@ void intake::settle_route(std::uint32_t source, edge& e, const host_frame* first
     e.taken_frames = 0;
 }
 
-void intake::leave_route(std::uint32_t source, edge& e) {
+void input_queue::leave_route(std::uint32_t source, edge& e) {
     routes_.end(source);
     e.to.reset();
     e.load = 0;
 }
 
-void intake::end_source(std::uint32_t source) {
+void input_queue::end_source(std::uint32_t source) {
     const std::lock_guard lock(mutex_);
     edge& e = edges_[source];
     e.ended = true;
@@ -53,7 +53,7 @@ void intake::end_source(std::uint32_t source) {
     wake_takers();
 }
 
-void intake::begin_source(std::uint32_t source, std::uint64_t load) {
+void input_queue::begin_source(std::uint32_t source, std::uint64_t load) {
     const std::lock_guard lock(mutex_);
     edge& e = edges_[source];
     e.ended = false;
@@ -66,38 +66,38 @@ void intake::begin_source(std::uint32_t source, std::uint64_t load) {
     }
 }
 
-work_unit intake::cut(std::uint32_t source, edge& e) {
-    work_unit unit;
-    unit.line = options_.merged ? 0 : source;
-    unit.source = source;
-    unit.device = e.to->device;
-    unit.ticket = options_.merged ? merged_ticket_++ : e.next_ticket++;
-    unit.detect_first = e.taken_frames % options_.detect_every == 0;
+frame_group input_queue::cut(std::uint32_t source, edge& e) {
+    frame_group group;
+    group.line = options_.merged ? 0 : source;
+    group.source = source;
+    group.device = e.to->device;
+    group.index = options_.merged ? merged_index_++ : e.next_index++;
+    group.detect_first = e.taken_frames % options_.detect_every == 0;
     const std::size_t n = options_.pacing == pacing::live ? 1 : std::min(options_.unit_frames, e.waiting.size());
     for (std::size_t i = 0; i < n; ++i) {
-        unit.frames.push_back(std::move(e.waiting.front()));
+        group.frames.push_back(std::move(e.waiting.front()));
         e.waiting.pop_front();
     }
-    // A recorded unit that was cut short is over: the next one begins with a detection of its own.
+    // A recorded group that was cut short is over: the next one begins with a detection of its own.
     e.taken_frames += options_.pacing == pacing::live ? n : options_.unit_frames;
     e.in_a_hurry -= std::min(e.in_a_hurry, n);
-    ++devices_[unit.device].in_flight;
+    ++devices_[group.device].in_flight;
     ++in_flight_;
     if (e.ended && e.waiting.empty()) leave_route(source, e);
     room_.notify_all();
-    return unit;
+    return group;
 }
 
-bool intake::room_in_flight(std::size_t device) const {
+bool input_queue::room_in_flight(std::size_t device) const {
     return options_.merged ? in_flight_ < options_.units_in_flight * devices_.size()
                            : devices_[device].in_flight < options_.units_in_flight;
 }
 
 // From the source whose turn it is, then around.
-intake::edges::iterator intake::next_in_turn(taker by, const std::vector<work_unit>& but) {
+input_queue::edges::iterator input_queue::next_in_turn(taker by, const std::vector<frame_group>& but) {
     const auto taken = [&](std::uint32_t source) {
         return options_.pacing == pacing::live &&
-               std::any_of(but.begin(), but.end(), [&](const work_unit& u) { return u.source == source; });
+               std::any_of(but.begin(), but.end(), [&](const frame_group& u) { return u.source == source; });
     };
     auto at = edges_.lower_bound(devices_[by.device].turns[by.lane.value_or(0)]);
     for (std::size_t i = 0; i < edges_.size(); ++i, ++at) {
@@ -107,7 +107,7 @@ intake::edges::iterator intake::next_in_turn(taker by, const std::vector<work_un
     return edges_.end();
 }
 
-std::size_t intake::capacity() const {
+std::size_t input_queue::capacity() const {
     if (options_.pacing == pacing::live) return 1;
     const auto going_on = std::count_if(edges_.begin(), edges_.end(), [](const auto& e) { return !e.second.ended; });
     const auto sources = static_cast<std::size_t>(std::max<std::ptrdiff_t>(going_on, 1));
@@ -115,7 +115,7 @@ std::size_t intake::capacity() const {
 }
 
 // The earliest frame of all sources, once each that goes on has shown its next.
-intake::edges::iterator intake::next_in_time() {
+input_queue::edges::iterator input_queue::next_in_time() {
     auto earliest = edges_.end();
     for (auto at = edges_.begin(); at != edges_.end(); ++at) {
         const edge& e = at->second;
@@ -127,7 +127,7 @@ intake::edges::iterator intake::next_in_time() {
     return earliest;
 }
 
-std::optional<work_unit> intake::cut_for(taker by, const std::vector<work_unit>& but) {
+std::optional<frame_group> input_queue::cut_for(taker by, const std::vector<frame_group>& but) {
     if (!room_in_flight(by.device)) return std::nullopt;
     const auto at = next_in_turn(by, but);
     if (at == edges_.end()) return std::nullopt;
@@ -135,55 +135,55 @@ std::optional<work_unit> intake::cut_for(taker by, const std::vector<work_unit>&
     return cut(at->first, at->second);
 }
 
-// Tickets follow time, so units are cut in that order, whoever they are for. A lane that stopped at the first of another device
+// Indices follow time, so groups are cut in that order, whoever they are for. A lane that stopped at the first of another device
 // would hardly ever fill a pass: sources of different devices take turns in time.
-std::optional<work_unit> intake::cut_in_time_for(std::size_t device) {
+std::optional<frame_group> input_queue::cut_in_time_for(std::size_t device) {
     auto& aside = devices_[device].set_aside;
     while (aside.empty()) {
         if (!room_in_flight(device)) return std::nullopt;
         const auto at = next_in_time();
         if (at == edges_.end()) return std::nullopt;
-        work_unit unit = cut(at->first, at->second);
-        if (unit.device == device) return unit;
-        device_share& other = devices_[unit.device];
-        other.set_aside.push_back(std::move(unit));
+        frame_group group = cut(at->first, at->second);
+        if (group.device == device) return group;
+        device_share& other = devices_[group.device];
+        other.set_aside.push_back(std::move(group));
         other.work.notify_all();
     }
-    work_unit unit = std::move(aside.front());
+    frame_group group = std::move(aside.front());
     aside.pop_front();
-    return unit;
+    return group;
 }
 
-bool intake::take_one(taker by, std::vector<work_unit>& into) {
+bool input_queue::take_one(taker by, std::vector<frame_group>& into) {
     if (closed_) return false;
-    auto unit = options_.merged ? cut_in_time_for(by.device) : cut_for(by, into);
-    if (unit) into.push_back(std::move(*unit));
-    return unit.has_value();
+    auto group = options_.merged ? cut_in_time_for(by.device) : cut_for(by, into);
+    if (group) into.push_back(std::move(*group));
+    return group.has_value();
 }
 
 // Whether a source that goes on is not among the `taken` yet.
-bool intake::more_to_come(taker by, std::size_t taken) const {
+bool input_queue::more_to_come(taker by, std::size_t taken) const {
     return static_cast<std::size_t>(std::count_if(edges_.begin(), edges_.end(), [&](const auto& e) {
                return goes_to(e.second, by) && !e.second.ended;
            })) > taken;
 }
 
-std::vector<work_unit> intake::take(taker by, std::size_t at_most, std::chrono::nanoseconds patience) {
-    std::vector<work_unit> units;
+std::vector<frame_group> input_queue::take(taker by, std::size_t at_most, std::chrono::nanoseconds patience) {
+    std::vector<frame_group> groups;
     std::unique_lock lock(mutex_);
     device_share& here = devices_[by.device];
-    while (!closed_ && !take_one(by, units))
+    while (!closed_ && !take_one(by, groups))
         here.work.wait(lock);
     const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (!closed_ && !units.empty() && units.size() < at_most) {
-        if (take_one(by, units)) continue;
-        if (patience.count() == 0 || draining_ > 0 || !more_to_come(by, units.size())) break;
+    while (!closed_ && !groups.empty() && groups.size() < at_most) {
+        if (take_one(by, groups)) continue;
+        if (patience.count() == 0 || draining_ > 0 || !more_to_come(by, groups.size())) break;
         if (here.work.wait_until(lock, deadline) == std::cv_status::timeout) break;
     }
-    return units;
+    return groups;
 }
 
-void intake::done(std::size_t device) {
+void input_queue::done(std::size_t device) {
     const std::lock_guard lock(mutex_);
     --devices_[device].in_flight;
     --in_flight_;
@@ -195,12 +195,12 @@ void intake::done(std::size_t device) {
     idle_.notify_all();
 }
 
-void intake::wake_takers() {
+void input_queue::wake_takers() {
     for (device_share& d : devices_)
         d.work.notify_all();
 }
 
-void intake::hurry() {
+void input_queue::flush() {
     const std::lock_guard lock(mutex_);
     // Else there will be results without it, and which frames travel together would depend on time.
     const bool comes_anyway =
@@ -211,7 +211,7 @@ void intake::hurry() {
     wake_takers();
 }
 
-void intake::wait_idle() {
+void input_queue::wait_idle() {
     std::unique_lock lock(mutex_);
     ++draining_;
     wake_takers();
@@ -222,7 +222,7 @@ void intake::wait_idle() {
     --draining_;
 }
 
-void intake::close() {
+void input_queue::close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     wake_takers();

@@ -1,4 +1,4 @@
-#include "device/cuda/cupti_witness.hpp"
+#include "device/cuda/cupti_counter.hpp"
 
 #include <utility>
 
@@ -11,9 +11,9 @@
 namespace faceflow {
 namespace {
 
-class cupti_witness final : public witness {
+class cupti_counter final : public transfer_counter {
 public:
-    cupti_witness(std::shared_ptr<cupti> recorder, std::uint32_t device, std::uint32_t context, const cuda_pool& pool)
+    cupti_counter(std::shared_ptr<cupti> recorder, std::uint32_t device, std::uint32_t context, const cuda_pool& pool)
         : recorder_(std::move(recorder)),
           device_(device),
           context_(context),
@@ -21,11 +21,11 @@ public:
           before_(now()) {}
 
     std::string_view by() const noexcept override { return "CUPTI"; }
-    crossings seen() override { return now().since(before_); }
+    transfer_totals seen() override { return now().since(before_); }
 
 private:
-    crossings now() const {
-        crossings c = recorder_->seen(device_, context_);
+    transfer_totals now() const {
+        transfer_totals c = recorder_->seen(device_, context_);
         c.syncs -= pool_.waits();  // may wrap around; the difference of two is right
         return c;
     }
@@ -33,12 +33,12 @@ private:
     const std::shared_ptr<cupti> recorder_;
     const std::uint32_t device_, context_;
     const cuda_pool& pool_;
-    const crossings before_;
+    const transfer_totals before_;
 };
 
 }  // namespace
 
-result<std::unique_ptr<witness>> make_cupti_witness(int index, const cuda_pool& pool) {
+result<std::unique_ptr<transfer_counter>> make_cupti_counter(int index, const cuda_pool& pool) {
     const current_device scope(index);
     if (auto idle = checked(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); !idle)
         return tl::unexpected(std::move(idle.error()));
@@ -48,7 +48,7 @@ result<std::unique_ptr<witness>> make_cupti_witness(int index, const cuda_pool& 
     if (!recorder) return tl::unexpected(std::move(recorder.error()));
     const auto id = (*recorder)->id_of(*context);
     if (!id) return tl::unexpected(id.error());
-    return std::make_unique<cupti_witness>(std::move(*recorder), static_cast<std::uint32_t>(index), *id, pool);
+    return std::make_unique<cupti_counter>(std::move(*recorder), static_cast<std::uint32_t>(index), *id, pool);
 }
 
 }  // namespace faceflow
@@ -57,7 +57,7 @@ result<std::unique_ptr<witness>> make_cupti_witness(int index, const cuda_pool& 
 
 namespace faceflow {
 
-result<std::unique_ptr<witness>> make_cupti_witness(int, const cuda_pool&) {
+result<std::unique_ptr<transfer_counter>> make_cupti_counter(int, const cuda_pool&) {
     return fail(
         errc::unavailable,
         "this program was built without the headers of CUPTI (cupti.h), which counts what crosses on CUDA: install "

@@ -18,26 +18,27 @@
 namespace faceflow::flow {
 
 // Frames that one lane works on in a row, the first of them with a detection when `detect_first` says so.
-struct work_unit {
-    std::uint32_t line = 0;  // the order that the ticket belongs to: the source's own, or 0 when sources are merged
+struct frame_group {
+    std::uint32_t line = 0;  // the order that the index belongs to: the source's own, or 0 when sources are merged
     std::uint32_t source = 0;
-    std::size_t device = 0;    // that its source is on
-    std::uint64_t ticket = 0;  // counts up within its line, without gaps
+    std::size_t device = 0;   // that its source is on
+    std::uint64_t index = 0;  // counts up within its line, without gaps
     bool detect_first = true;
     std::vector<host_frame> frames;
 };
 
-struct intake_options {
+struct input_queue_options {
     faceflow::pacing pacing = faceflow::pacing::recorded;
     // Recorded: detect_every frames travel together, since all but the first start from the one before. Fewer where the source
     // has ended, or somebody waits for them.
     std::size_t unit_frames = 1;
     std::size_t detect_every = 1;
-    bool merged = false;  // recorded: units of all sources in one order, by time and then source, the same in every run
+    bool merged =
+        false;  // recorded: groups of all sources in one order, by time and then source, the same in every run
     // Of each device, cut and not yet done: bounds what waits for a slow lane. One device cannot use up what is another's, unless
     // sources are merged: results then wait for those before them, and what is in flight is bounded for all devices together.
     std::size_t units_in_flight = 4;
-    // Recorded: frames that may wait in all, shared out among the sources that go on; at least two units of each.
+    // Recorded: frames that may wait in all, shared out among the sources that go on; at least two groups of each.
     std::size_t waiting_frames = 0;
     // The device that a frame lies on already, if it does: then its source goes there.
     std::function<std::optional<std::size_t>(const host_frame&)> lies_on = [](const host_frame&) {
@@ -45,7 +46,7 @@ struct intake_options {
     };
 };
 
-// Who takes units: of one device, all sources there or those of one lane.
+// Who takes groups: of one device, all sources there or those of one lane.
 struct taker {
     std::size_t device = 0;
     std::optional<std::size_t> lane = std::nullopt;
@@ -53,15 +54,15 @@ struct taker {
 
 // Thread-safe. Recorded: put waits for room. Live: put keeps the newest frame. A lane that starts from a source's last
 // result must be the only one that takes from it: see `taker`.
-class intake {
+class input_queue {
 public:
     // `routes` outlives it. A source goes to its route with its first frame, or before where its load is known.
-    intake(intake_options options, source_routes& routes)
+    input_queue(input_queue_options options, source_routes& routes)
         : options_(std::move(options)),
           routes_(routes),
           devices_(routes.devices()) {}
 
-    // A merged intake waits for every source that has begun and not ended. `load`: see load_of; 0 where not known: that of
+    // A merged input queue waits for every source that has begun and not ended. `load`: see load_of; 0 where not known: that of
     // its first frame.
     void begin_source(std::uint32_t source, std::uint64_t load = 0);
     // The number of frames that made room for this one (0 or 1), or nullopt when closed.
@@ -69,23 +70,23 @@ public:
     // Its place is free for others once its last frame was taken.
     void end_source(std::uint32_t source);
 
-    // Waits for work of the taker's sources; nothing when closed. Up to `at_most` units that are there; when there are fewer, waits
-    // up to `patience` more for those of other sources. Live: one of each source at most. Merged: units of other devices that come
+    // Waits for work of the taker's sources; nothing when closed. Up to `at_most` groups that are there; when there are fewer, waits
+    // up to `patience` more for those of other sources. Live: one of each source at most. Merged: groups of other devices that come
     // before in the order are set aside for those.
-    std::vector<work_unit> take(taker by, std::size_t at_most = 1,
-                                std::chrono::nanoseconds patience = std::chrono::nanoseconds(0));
-    // The outcomes of one unit of that device have been handled.
+    std::vector<frame_group> take(taker by, std::size_t at_most = 1,
+                                  std::chrono::nanoseconds patience = std::chrono::nanoseconds(0));
+    // The outcomes of one group of that device have been handled.
     void done(std::size_t device);
-    // Where nothing is in work and no unit is full, what waits goes as it is: somebody waits for the results.
-    void hurry();
-    // Waits until nothing that was put is without its outcome; what is put meanwhile goes in units as it comes.
+    // Where nothing is in work and no group is full, what waits goes as it is: somebody waits for the results.
+    void flush();
+    // Waits until nothing that was put is without its outcome; what is put meanwhile goes in groups as it comes.
     void wait_idle();
     void close();
 
 private:
     struct edge {
         std::deque<host_frame> waiting;
-        std::uint64_t next_ticket = 0, taken_frames = 0;
+        std::uint64_t next_index = 0, taken_frames = 0;
         std::size_t in_a_hurry = 0;  // of those that wait, the oldest
         bool ended = false;
         std::uint64_t load = 0;
@@ -94,7 +95,7 @@ private:
     using edges = std::map<std::uint32_t, edge>;
     struct device_share {
         std::condition_variable work;
-        std::deque<work_unit> set_aside;  // merged: whose place in the order is settled, for its lanes to take
+        std::deque<frame_group> set_aside;  // merged: whose place in the order is settled, for its lanes to take
         std::size_t in_flight = 0;
         std::map<std::size_t, std::uint32_t> turns;  // by lane, the source to look at first: round robin
     };
@@ -112,22 +113,22 @@ private:
         return e.to && e.to->device == by.device && (!by.lane || e.to->lane == *by.lane);
     }
     [[nodiscard]] bool room_in_flight(std::size_t device) const;
-    edges::iterator next_in_turn(taker by, const std::vector<work_unit>& but);
+    edges::iterator next_in_turn(taker by, const std::vector<frame_group>& but);
     edges::iterator next_in_time();
-    std::optional<work_unit> cut_for(taker by, const std::vector<work_unit>& but);
-    std::optional<work_unit> cut_in_time_for(std::size_t device);
-    bool take_one(taker by, std::vector<work_unit>& into);
+    std::optional<frame_group> cut_for(taker by, const std::vector<frame_group>& but);
+    std::optional<frame_group> cut_in_time_for(std::size_t device);
+    bool take_one(taker by, std::vector<frame_group>& into);
     [[nodiscard]] bool more_to_come(taker by, std::size_t taken) const;
-    work_unit cut(std::uint32_t source, edge& e);
+    frame_group cut(std::uint32_t source, edge& e);
     void wake_takers();
 
-    const intake_options options_;
+    const input_queue_options options_;
     source_routes& routes_;
     std::mutex mutex_;
     std::condition_variable room_, idle_;
     std::vector<device_share> devices_;
     edges edges_;
-    std::uint64_t merged_ticket_ = 0;
+    std::uint64_t merged_index_ = 0;
     std::size_t in_flight_ = 0;  // of all devices
     int draining_ = 0;           // who waits for it to be idle
     bool closed_ = false;

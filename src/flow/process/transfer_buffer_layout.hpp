@@ -10,12 +10,12 @@
 namespace faceflow::flow {
 
 // Offsets and sizes in bytes, the same on both sides.
-struct parcel_layout {
+struct transfer_buffer_layout {
     std::int32_t at_once = 1;  // crops that there is room for: as many go across together
     std::size_t crops_at = 0;  // the faces come first
     std::size_t crop_bytes = 0;
 
-    [[nodiscard]] static parcel_layout of(const pass_shape& shape, bool batch) {
+    [[nodiscard]] static transfer_buffer_layout of(const pass_shape& shape, bool batch) {
         return {batch ? shape.mesh_faces : 1, capped_resource::counted(shape.set_bytes()),
                 mesh_memory::crops_bytes(1, shape.crops)};
     }

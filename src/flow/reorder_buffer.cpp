@@ -1,21 +1,22 @@
-#include "flow/collector.hpp"
+#include "flow/reorder_buffer.hpp"
 
 namespace faceflow::flow {
 
-collector::collector(outcome_handler handler, std::function<void(std::size_t)> unit_done, thread_failed failed)
+reorder_buffer::reorder_buffer(outcome_handler handler, std::function<void(std::size_t)> group_done,
+                               thread_failed failed)
     : handler_(std::move(handler)),
-      unit_done_(std::move(unit_done)),
+      unit_done_(std::move(group_done)),
       failed_(std::move(failed)) {}
 
-result<void> collector::start() {
+result<void> reorder_buffer::start() {
     auto started = start_thread(
-        "handing results on", [this] { hand_on(); }, failed_);
+        "handing results on", [this] { deliver(); }, failed_);
     if (!started) return tl::unexpected(std::move(started.error()));
     thread_ = std::move(*started);
     return {};
 }
 
-collector::~collector() {
+reorder_buffer::~reorder_buffer() {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
@@ -24,12 +25,12 @@ collector::~collector() {
     if (thread_.joinable()) thread_.join();
 }
 
-void collector::put(std::uint32_t line_number, std::uint64_t ticket, std::size_t device,
-                    std::vector<outcome> outcomes) {
+void reorder_buffer::put(std::uint32_t line_number, std::uint64_t index, std::size_t device,
+                         std::vector<outcome> outcomes) {
     {
         const std::lock_guard lock(mutex_);
         line& l = lines_[line_number];
-        l.early.emplace(ticket, unit{device, std::move(outcomes)});
+        l.early.emplace(index, group{device, std::move(outcomes)});
         for (auto at = l.early.begin(); at != l.early.end() && at->first == l.next; at = l.early.begin()) {
             in_order_.push_back(std::move(at->second));
             l.early.erase(at);
@@ -39,12 +40,12 @@ void collector::put(std::uint32_t line_number, std::uint64_t ticket, std::size_t
     some_.notify_one();
 }
 
-void collector::hand_on() {
+void reorder_buffer::deliver() {
     std::unique_lock lock(mutex_);
     for (;;) {
         some_.wait(lock, [&] { return stopping_ || !in_order_.empty(); });
         if (in_order_.empty()) return;
-        unit next = std::move(in_order_.front());
+        group next = std::move(in_order_.front());
         in_order_.pop_front();
         lock.unlock();
         for (outcome& o : next.outcomes) {

@@ -1,4 +1,4 @@
-#include "flow/process/stage_kit.hpp"
+#include "flow/process/stage_context.hpp"
 
 #include <fmt/format.h>
 
@@ -10,13 +10,13 @@
 
 namespace faceflow::flow {
 
-result<std::unique_ptr<stage_kit>> stage_kit::create(const stage_hello& hello) {
-    std::unique_ptr<stage_kit> kit(new stage_kit(hello));
-    if (auto r = kit->open(); !r) return tl::unexpected(std::move(r.error()));
-    return kit;
+result<std::unique_ptr<stage_context>> stage_context::create(const stage_hello& hello) {
+    std::unique_ptr<stage_context> context(new stage_context(hello));
+    if (auto r = context->open(); !r) return tl::unexpected(std::move(r.error()));
+    return context;
 }
 
-result<void> stage_kit::open() {
+result<void> stage_context::open() {
     const options& o = hello_.chosen;
     auto devices = open_devices({o.device, o.device_memory, o.link, hello_.threads()});
     if (!devices) return tl::unexpected(std::move(devices.error()));
@@ -51,23 +51,23 @@ result<void> stage_kit::open() {
     return {};
 }
 
-result<void> stage_kit::wait(const tag& t) {
+result<void> stage_context::wait(const tag& t) {
     return synchronise(*stream_, *done_, t);
 }
 
-result<void> stage_kit::open_books() {
+result<void> stage_context::open_books() {
     static_cast<void>(take_slices(true));
     if (slices_ != nullptr) slices_->forget();
     if (hello_.chosen.verify_ledger) {
-        auto made = device_->make_witness();
+        auto made = device_->make_transfer_counter();
         if (!made) return tl::unexpected(std::move(made.error()));
-        witness_ = std::move(*made);
+        counter_ = std::move(*made);
     }
     static_cast<void>(take_counters({}));
     return {};
 }
 
-std::vector<stage_slice> stage_kit::take_slices(bool all) {
+std::vector<stage_slice> stage_context::take_slices(bool all) {
     if (slices_ == nullptr) return {};
     if (all) {
         stream_->record(*done_);
@@ -78,7 +78,7 @@ std::vector<stage_slice> stage_kit::take_slices(bool all) {
     return slices_->take();
 }
 
-stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
+stage_counters stage_context::take_counters(const frame_cache_counts& cache) {
     stage_counters now;
     const ledger& book = device_->book();
     for (const direction d : {direction::host_to_device, direction::device_to_host})
@@ -100,7 +100,7 @@ stage_counters stage_kit::take_counters(const frame_cache_counts& cache) {
     now.peak_bytes = device_->pool().peak_bytes();
     now.leases = device_->pool().slots_in_use() - std::min(device_->pool().slots_in_use(), cache.frames);
     now.stale = stale_;
-    if (witness_ != nullptr) now.seen = witness_->seen();
+    if (counter_ != nullptr) now.seen = counter_->seen();
 
     stage_counters since = now;
     for (std::size_t d = 0; d < 2; ++d)

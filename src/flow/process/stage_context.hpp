@@ -17,9 +17,9 @@
 
 namespace faceflow::flow {
 
-class stage_kit {
+class stage_context {
 public:
-    [[nodiscard]] static result<std::unique_ptr<stage_kit>> create(const stage_hello& hello);
+    [[nodiscard]] static result<std::unique_ptr<stage_context>> create(const stage_hello& hello);
 
     [[nodiscard]] const stage_hello& asked() const noexcept { return hello_; }
     [[nodiscard]] const options& chosen() const noexcept { return hello_.chosen; }
@@ -34,7 +34,7 @@ public:
     [[nodiscard]] result<void> wait(const tag& t);
 
     // What is counted from here on is of frames; before, it was of setting up. With verify_ledger it needs who counts beside the
-    // ledger: errors of device::make_witness.
+    // ledger: errors of device::make_transfer_counter.
     [[nodiscard]] result<void> open_books();
     // What was counted since the last call.
     [[nodiscard]] stage_counters take_counters(const frame_cache_counts& cache);
@@ -50,7 +50,7 @@ public:
     [[nodiscard]] std::vector<stage_slice> take_slices(bool all);
 
 private:
-    explicit stage_kit(stage_hello hello) : hello_(std::move(hello)) {}
+    explicit stage_context(stage_hello hello) : hello_(std::move(hello)) {}
     [[nodiscard]] result<void> open();
 
     stage_hello hello_;
@@ -61,7 +61,7 @@ private:
     model_set models_;  // on a GPU they belong to the stream
     std::unique_ptr<stages> stages_;
     std::unique_ptr<event> done_;
-    std::unique_ptr<witness> witness_;  // null without verify_ledger, and where nothing crosses
+    std::unique_ptr<transfer_counter> counter_;  // null without verify_ledger, and where nothing crosses
     stage_counters told_;
     timeline* beat_ = nullptr;
     std::uint64_t stale_ = 0;

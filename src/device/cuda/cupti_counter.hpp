@@ -1,0 +1,15 @@
+// The driver's count of what one device moves. For src/device/cuda alone.
+#pragma once
+
+#include <memory>
+
+#include "device/cuda/cuda_pool.hpp"
+#include "device/transfer_counter.hpp"
+
+namespace faceflow {
+
+// See device::make_transfer_counter. Waits for all work of device `index` first, so that none of it is counted. Waits of `pool`, the
+// device's, are left out. Errors of cupti::open, and those of the device.
+[[nodiscard]] result<std::unique_ptr<transfer_counter>> make_cupti_counter(int index, const cuda_pool& pool);
+
+}  // namespace faceflow
