@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Thin names for what one does often; the work is in tools/, CMakePresets.json and bench/.
 PRESET ?= release
 PREFIX ?= /usr/local

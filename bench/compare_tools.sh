@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The speed of faceflow beside other face tools that Debian and npm can install: same clip, same machine, one run.
 #
 #   bench/compare_tools.sh [FRAMES]     the first FRAMES (150) of assets/demo.mp4

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What each stage must at least read, write and compute for one frame, declared rather than measured: its floor on a
 // machine follows from it.
 #pragma once

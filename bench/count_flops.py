@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Counts what a run of each model costs: multiply-adds, bytes of weights and of tensors, from the ONNX graphs alone.
 
     bench/count_flops.py [--json]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CPU's own kernels: each network beside ONNX Runtime, by turns in one run, and in bf16 beside both, where the CPU has
 // instructions for it; and each layer beside the multiply-adds and the bytes that it cannot do without. One thread, but
 // for `threads/`, where several share a picture; models that are not there are left out.

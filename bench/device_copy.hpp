@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies inside a device's memory: what a kernel that only moves bytes could reach at best.
 #pragma once
 

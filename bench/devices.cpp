@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One device beside several: recorded clips through a whole run on each --device in turns. With a second device that helps, frames a
 // second grow; frames a pass say whether its lanes get full passes. bench/README.md explains each figure.
 #include <fmt/format.h>

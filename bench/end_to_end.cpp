@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A whole run beside its parts: decoding alone, the models alone, and everything, in one process and in turns, so that
 // their ratio holds on a machine whose speed wanders. bench/README.md explains each figure.
 #include <fmt/format.h>

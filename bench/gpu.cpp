@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stages' kernels and models on a device beside what it can copy and multiply: time of a launch, bytes and operations that it
 // must at least take (costs.hpp), and the share of the device's own rates that this comes to. Device and links are measured in the
 // same run. Frames take turns, so that they come from memory and not from a cache.

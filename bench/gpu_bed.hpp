@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A device with a stream to measure on, and memory that lasts as long.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The models on a device, beside what it can multiply.
 #pragma once
 

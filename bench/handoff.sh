@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # How long a frame takes from one process to another, and how many pass in a second: faceflow's shared slots beside other ways.
 #
 #   bench/handoff.sh [ROUNDS]     in each of 3 rounds every way has its turn; a round takes some two minutes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts of a frame's way, one at a time. Each declares the bytes that it must read and write; `of_memcpy` is that rate
 // over the rate of a memcpy on one core of this machine, where memory could be the limit.
 #include <benchmark/benchmark.h>

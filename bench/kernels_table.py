@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Google Benchmark's JSON as a table of medians; the JSON is cut down to those and rid of the machine's name."""
 import json
 import pathlib

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this machine can do at best, measured beside everything else, so that figures can be read as shares of a limit.
 #pragma once
 

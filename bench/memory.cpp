@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the memory flow itself costs: the frame cache under contention, the ledger, a hop through a stream, and copies of a
 // 1080p frame on each device beside memcpy.
 #include <benchmark/benchmark.h>

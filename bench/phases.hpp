@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What end_to_end measures: decoding alone, the models alone, and the whole of it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long a run of several processes is without results when a stage process dies, hangs or runs out of memory: a camera at a
 // steady rate, its pictures decoded beforehand, and the gaps between results, before and after. bench/README.md explains each figure.
 #include <fmt/format.h>

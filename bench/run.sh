@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Measures everything into bench/results/: the whole run, its parts, the flows, and other tools beside it.
 #
 #   bench/run.sh [--no-tools | PART...]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many live cameras a device holds: cameras at a steady rate, more of them step by step, until the 95th percentile of
 // the time from capture to result passes a limit or frames are dropped. With --search their number is doubled until then and the
 // limit is bisected. Pictures are decoded beforehand and come from memory, so that it is the device that is measured.

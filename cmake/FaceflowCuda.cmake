@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # CUDA is used where a toolkit (nvcc, its headers and the static runtime) is found: FACEFLOW_CUDA says so, and may be set
 # either way. The static runtime opens the driver's libcuda.so.1 when a device is first asked for, so that a program built with
 # CUDA starts on a machine that has none.

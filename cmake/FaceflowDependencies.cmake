@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What faceflow builds upon. Everything comes from Debian packages.
 # A project that faceflow is a part of sees what its targets are linked to.
 set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)

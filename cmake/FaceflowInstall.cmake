@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A relocatable prefix: the tool, the library with its headers and CMake package, models, manual and completions.
 include(CMakePackageConfigHelpers)
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # ONNX Runtime is a reference beside faceflow's own kernels: FACEFLOW_ONNXRUNTIME says whether it is built in. Programs open its library
 # when they are first asked for it, and are not linked to it.
 set(FACEFLOW_ONNXRUNTIME AUTO CACHE STRING "Build ONNX Runtime in as a reference: AUTO (where it is found), ON or OFF")

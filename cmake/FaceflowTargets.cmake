@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Compiler settings shared by every target, and the library itself.
 add_library(faceflow_flags INTERFACE)
 set(_faceflow_options

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Finds ONNX Runtime: OnnxRuntime_LIBRARY, OnnxRuntime_INCLUDE_DIR, OnnxRuntime_VERSION. In this order, so that one a user already
 # has wins:
 #   1. ONNXRUNTIME_ROOT (cache variable or environment): an unpacked official release or a build tree's install

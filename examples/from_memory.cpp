@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Faces from a program's own memory: reads a binary PPM picture (P6) and prints where its faces are.
 //
 //     ffmpeg -i portrait.jpg -frames:v 1 portrait.ppm && ./faceflow_example_from_memory portrait.ppm

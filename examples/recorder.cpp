@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records a `faceflow share` as raw video: Y4M for I420 (any player and ffmpeg read it), else the bare planes of each frame.
 //
 //     ./faceflow_example_recorder clip.y4m [SOCKET] [FPS]

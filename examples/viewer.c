@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A viewer for a terminal: the luma of a `faceflow share`, two rows of pixels a line.
  *
  *     faceflow share clip.mp4 --loop & ./faceflow_example_viewer [SOCKET]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What devices of tests have in common that change one thing of another device.
 #pragma once
 

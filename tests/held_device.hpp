@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A device that can be held up, as one that is slow or busy with another program's work.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Limits of this process, for as long as an object of these lives.
 #pragma once
 

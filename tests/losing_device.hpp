@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A device that fails for good after some work, as a GPU's context does after an illegal access.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // While it lives, this process cannot make a thread: the stack that each would get is larger than all addresses there are. The
 // system refuses with EAGAIN, as it does at a limit of processes, which does not hold root.
 #pragma once

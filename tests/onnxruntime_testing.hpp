@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests that look at ONNX Runtime beside faceflow's own kernels.
 #pragma once
 

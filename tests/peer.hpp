@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A second process for tests: tests/helpers/ipc_peer.cpp, with a channel to it.
 #pragma once
 

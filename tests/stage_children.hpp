@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stage processes that a process has started, as /proc shows them.
 #pragma once
 

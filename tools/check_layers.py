@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Fails on an include that points the wrong way through the layers of src/.
 
     tools/check_layers.py [ROOT]

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Converts MediaPipe's face models from the npm packages to ONNX.
 
     tools/convert_mediapipe.py                    writes all three to models/

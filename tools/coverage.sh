@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds with coverage counters, runs the tests that look at the library from within, and prints for each layer which part of its lines
 # and branches they reach. build/coverage/coverage.json has it by file.
 set -euo pipefail

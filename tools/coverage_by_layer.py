@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Prints line and branch coverage of each layer from gcovr's JSON summary.
 
     coverage_by_layer.py SUMMARY.json

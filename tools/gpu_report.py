@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs what a card should do, one step after the other, and writes what was expected and what was seen.
 
     tools/gpu_report.py --build DIR [--device cuda|emulated|cpu] [--out DIR] [--clip FILE] [--minutes N] [--only STEP ...] [--quick]

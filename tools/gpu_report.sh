@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The one command for the first card: builds with CUDA, runs the tests that need a device, compares the flows, measures kernels
 # and how many cameras the card holds, and writes one report. No network, no root, some twenty minutes beside the build.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Formatting, layers and clang-tidy. clang-tidy needs the compile commands of a release build, and looks again only at
 # files that changed since they last passed (any changed header counts for all).
 set -euo pipefail

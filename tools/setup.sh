@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Brings a fresh Debian machine to where `make build` works: system packages, and under assets/ the fetched model and the demo clip.
 # Run it as often as you like; a step whose inputs have not changed is skipped.
 # With ONNXRUNTIME=1 also ONNX Runtime, a reference that tests compare with (28 MB on disk), and with GPU=1 besides that the one that

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Puts sources that are compiled alike into batches for clang-tidy, which otherwise spends nine tenths of its time on the same headers.
 
     tidy_batches.py COMPILE_COMMANDS FOLDER SIZE <SOURCES     a path in a line

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs the tests of a release build again and again on a machine that is busy with something else: four times as many busy processes as
 # it has processors, until the last round is over.
 #

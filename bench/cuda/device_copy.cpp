@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cuda/device_copy.hpp"
 
 #include "device/cuda/cuda_stream.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Those who include this need no CUDA header.
 #pragma once
 

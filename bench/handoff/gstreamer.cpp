@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // GStreamer: appsrc ! shmsink in one process, shmsrc ! appsink in the other. Frames are written straight into shmsink's memory,
 // whose allocator it offers to who asks; without that it would copy each frame once more.
 #include <gst/app/gstappsink.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Eclipse iceoryx: chunks loaned from shared memory, written in place, waited for by a WaitSet. Needs iox-roudi to run; a
 // publisher waits for its subscriber when that one's queue is full.
 #include <iceoryx_posh/popo/untyped_publisher.hpp>

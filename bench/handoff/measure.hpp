@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two processes and a way to hand frames from one to the other: how long a frame takes, and how many pass in a second. What
 // differs between tools is a sender and a receiver; the rest is here, so that all do the same work around them. C++17, no
 // dependencies: every tool's program includes it.

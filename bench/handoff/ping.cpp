@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The floor: shared memory written in place, and the barest way of waking the process that waits for it.
 //   ping futex|socket ...   (then as in measure.hpp)
 #include <linux/futex.h>

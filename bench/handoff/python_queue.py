@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Python's multiprocessing.Queue with numpy arrays: put on one side, get on the other. Arguments and output as in measure.hpp.
 
 Each frame is a new array, for put() returns before its thread has pickled it; pickling, the pipe and unpickling copy it.

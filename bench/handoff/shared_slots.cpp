@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // faceflow's own: frames published by the server of `faceflow share`, taken through faceflow-client.
 //   shared_slots [anticipating] ...   (then as in measure.hpp); anticipating: the client is awake when a frame is due
 #include <cstdio>

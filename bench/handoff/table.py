@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Puts the runs of handoff.sh side by side.
 
     table.py RUNS.jsonl RESULTS_FOLDER

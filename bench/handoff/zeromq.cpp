@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ZeroMQ: PUSH to PULL over ipc://, two messages under way at most. The frame is written into the message; the kernel copies it
 // into the socket and out again.
 #include <zmq.h>

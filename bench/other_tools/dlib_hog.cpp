@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // dlib's HOG face detector (faces from 80 px on) and, when a model is given, its 68 landmarks of each face.
 //   dlib_hog WIDTH HEIGHT [shape_predictor_68_face_landmarks.dat] < gray frames
 #include <dlib/array2d.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """MediaPipe's own face mesh (npm @mediapipe/face_mesh: wasm and WebGL) in a headless Chromium.
 
     mediapipe.py CLIP FRAMES WIDTH HEIGHT PACKAGE > boxes.jsonl

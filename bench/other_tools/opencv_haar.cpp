@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // OpenCV's Haar cascade with the parameters of its own samples, on all cores.
 //   opencv_haar WIDTH HEIGHT CASCADE.xml < gray frames
 #include <opencv2/imgproc.hpp>

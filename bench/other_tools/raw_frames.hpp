@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Raw 8-bit gray frames from standard input, and what a tool found in them as JSON lines on standard output.
 #pragma once
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Puts what the tools found side by side: compare_tools.sh calls it with the folder of their outputs.
 
     score.py FOLDER RESULTS_FOLDER CLIP WIDTH HEIGHT

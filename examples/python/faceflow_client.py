@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames of a `faceflow share` as arrays, in place: nothing is copied, and nothing but ctypes is needed.
 
     import numpy

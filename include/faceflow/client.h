@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Frames of a `faceflow share`, in place, for any program: C, and nothing behind it but the C and C++ runtimes.
  *
  *     ff_client *c = ff_client_new();

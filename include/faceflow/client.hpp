@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames of a `faceflow share`, from C++: owners around faceflow/client.h, which is the contract.
 //
 //     faceflow::client::connection share;

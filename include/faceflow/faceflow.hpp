@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // faceflow from C++: pictures in from your own memory, faces out by callback or by asking.
 //
 //     auto engine = faceflow::engine::create({}).value();

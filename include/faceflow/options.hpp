@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that can be chosen about an engine. The command line and configuration files set the same fields.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Errors are values. Every call that runs per frame or touches the outside returns result<T>.
 #pragma once
 

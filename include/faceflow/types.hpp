@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The values that cross faceflow's public boundary: pictures in, faces out. Plain data, no ownership.
 #pragma once
 

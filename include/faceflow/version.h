@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The version of these headers. While it begins with 0, a minor version may break what was compiled for another; the libraries' names
  * say which (libfaceflow.so.0.2). C, for client.h, too. */
 #ifndef FACEFLOW_VERSION_H

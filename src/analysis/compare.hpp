@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs flows on the very same frames and measures how each moves them.
 #pragma once
 

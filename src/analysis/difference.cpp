@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What comparisons compute from results: differences between faces, quantiles of latencies.
 #include <algorithm>
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TensorRT's engines, built ahead of time and held to what ONNX Runtime's own kernels find.
 #pragma once
 

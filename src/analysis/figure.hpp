@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Figures of measurements as plain SVG: bar charts, two side by side, that follow the viewer's light or dark scheme.
 #pragma once
 

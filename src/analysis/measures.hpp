@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The figures of a comparison, each described once for all of its renderings.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a number of cameras would ask of a device and its link, computed without running anything.
 #pragma once
 

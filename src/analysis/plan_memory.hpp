@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What each process of a flow keeps in the device's memory.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a frame moves between host and device in each flow, transfer by transfer.
 #pragma once
 

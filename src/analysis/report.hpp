@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a comparison of flows measured, as a table, CSV, Markdown, JSON and a figure. The first row is what others are
 // measured against.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The figure of a comparison: four small bar charts, a bar per row.
 #include <fmt/format.h>
 

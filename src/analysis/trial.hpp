@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One row of a comparison: the runs that measure a flow.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Configuration files: TOML whose keys are the long options of `faceflow run`, without the dashes.
 #pragma once
 

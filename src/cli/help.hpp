@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How help looks: the same names for options in --help, in the manual and in completions, and examples of each command.
 #pragma once
 

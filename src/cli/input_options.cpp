@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How inputs are read.
 #include <fmt/format.h>
 

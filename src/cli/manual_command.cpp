@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shell completions and the manual page, written from the commands' own declarations so that they are never stale.
 #include <fmt/format.h>
 #include <fmt/ranges.h>

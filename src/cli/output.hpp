@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a command prints. A stream that cannot be written (closed, a full disk, a reader that left) throws nothing and stops nothing:
 // main tells of a standard output that was lost, and there is nobody to tell of a lost standard error.
 #pragma once

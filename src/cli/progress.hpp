@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The live line of a run, on a terminal's standard error.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // faceflow-stage: one stage of a flow of several processes. Started by the flow, of no use to anybody else.
 #include <charconv>
 #include <csignal>

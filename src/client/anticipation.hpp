@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // When the next frame is due, and how long a client may look for it: what lets one be awake when the frame comes.
 #pragma once
 

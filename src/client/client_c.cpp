@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C interface: include/faceflow/client.h.
 #include "faceflow/client.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The client's end of a share socket: maps what the server passes, claims what it announces, returns what is released.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The structs of DLPack 0.8 that a tensor is handed over by, as its specification lays them out.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tells a process from the children that it forks, without asking the system each time.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bfloat16, the upper half of a single-precision number, as bits.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers as text, for files with thousands of them a frame.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Half precision (IEEE 754 binary16) as bits, for memory that a GPU's tensor cores read. Host and device give the same bits.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Marks functions that run on the host and, when nvcc compiles them, in kernels too.
 #pragma once
 

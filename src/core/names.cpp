@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file of records (lines of text) that never loses what was written to it.
 #pragma once
 

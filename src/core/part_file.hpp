@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file that grows under a name of its own beside its target, and gets the target's name at the end.
 #pragma once
 

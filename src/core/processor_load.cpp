@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "core/processor_load.hpp"
 
 #include <ctime>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How busy the machine's processors are.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many threads can compute at once here: what a machine has is not what a process may use of it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bounded edge between two stages. Its policy says what a full queue does to the next item.
 #pragma once
 

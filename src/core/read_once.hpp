@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory that another process may be writing: copied once, and from then on only the copy is looked at.
 #pragma once
 

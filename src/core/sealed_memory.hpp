@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory without a name that processes share by descriptor: sealed at its size, so that nobody who maps it can be made to
 // fault, and gone with the last process that holds it, however that one ends.
 #pragma once

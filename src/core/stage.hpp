@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The six stages that a frame passes, whatever flow joins them.
 #pragma once
 

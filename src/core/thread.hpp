@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Threads whose failures are values: one that cannot be made, and an exception that leaves one.
 #pragma once
 

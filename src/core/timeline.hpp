@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A number that only grows, in memory that processes share: one side raises it, the other waits until it is high enough.
 #pragma once
 

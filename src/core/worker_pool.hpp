@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Threads that help with work that has parts: never more at once than there are processors for it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where stages compute. A device has one capped pool, streams that run work in order, events that order streams, and
 // one function through which every byte crosses between host and device memory.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is worth knowing of this machine's CUDA devices before a run: plain facts, and the sentences that follow from them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The ledger: every crossing between host and device memory, every time the host waited for a device, and what a modelled link
 // asks for the totals.
 #pragma once

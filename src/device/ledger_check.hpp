@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The ledger's totals beside those of the devices themselves.
 //
 // The window that both are of opens when an engine has been made: models are loaded and warmed up, that work has been waited for,

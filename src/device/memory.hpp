@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Device memory: the one capped pool of a device, and the buffers that come out of it.
 #pragma once
 

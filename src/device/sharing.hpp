@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Device memory in several processes at once: what one sends for another to reach an allocation in place.
 #pragma once
 

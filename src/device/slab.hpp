@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Equal slots cut from one pool allocation: where frames live on a device.
 #pragma once
 

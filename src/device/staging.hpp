@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Host memory that transfers start from or end in: blocks that go around.
 #pragma once
 

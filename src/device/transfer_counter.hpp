@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What crossed between host and device memory, counted by somebody else than the ledger, which is held to it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a thread is working on, for the one line that a crash leaves behind.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The size that RetinaFace sees frames in, where nobody has chosen one.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engine behind the public API, the command line and the service: devices, models, a flow, and a tracker per source.
 #pragma once
 

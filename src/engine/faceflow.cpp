@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The public engine: a thin layer over face_engine that hands results over by callback or by asking.
 #include "faceflow/faceflow.hpp"
 

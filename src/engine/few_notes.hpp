@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lines for people about things that may come by the thousand.
 #pragma once
 

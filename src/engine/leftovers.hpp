@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What runs that were killed left in a folder.
 #pragma once
 

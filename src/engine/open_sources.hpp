@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A run's inputs opened: which of them decode on which device, and several at once.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that a run writes. Each output stands alone: when one fails, what it has stays, and the others go on.
 #pragma once
 

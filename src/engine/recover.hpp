@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes of what a killed run left what the run would have written until then.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Turns frames into rows of text: on the thread that brings them, and where that falls behind, on others beside it.
 #pragma once
 

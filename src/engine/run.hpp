@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A whole run: sources through an engine into files.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "engine/summary.hpp"
 #include "faceflow/version.h"
 

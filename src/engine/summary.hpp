@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // summary.json: what a run was and what it measured. docs/schema/summary.schema.json holds its shape.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The annotated video, or the annotated pictures, of one source of a run.
 #pragma once
 

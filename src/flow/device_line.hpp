@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every flow has for each device that it computes on: its stages and its frames.
 #pragma once
 

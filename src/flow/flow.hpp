@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A way of joining the stages. Host frames go in, faces come out in order within each source.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The two ends that every flow has: frames wait at the input queue, outcomes leave through the reorder buffer in order.
 #pragma once
 

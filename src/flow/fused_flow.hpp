@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // fused: one pass per frame on one stream; the host waits once, at the end.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The way into a flow: frames of several sources wait here, each source on its own bounded edge, until a lane takes them.
 #pragma once
 

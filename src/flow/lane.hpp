@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A stream with a workspace: takes frames through all stages in passes, one pass after the other.
 #pragma once
 

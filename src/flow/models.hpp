@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The two models of a run, loaded once for each device and shared by all that work on it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "flow/reorder_buffer.hpp"
 
 namespace faceflow::flow {

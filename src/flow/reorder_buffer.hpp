@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Brings the outcomes of lanes that work side by side back into order and hands them on, on one thread.
 #pragma once
 

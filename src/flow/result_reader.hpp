@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Brings the results of a frame to the host: the only thing that comes back from a device.
 #pragma once
 

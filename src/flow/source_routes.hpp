@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where each source is worked on: the device that its frames go to, and there the lane that it keeps to.
 #pragma once
 

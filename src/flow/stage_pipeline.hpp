@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stages on a thread each, joined by bounded queues: a job goes through all of them, in order.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The four threads of one device in the threaded flow.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stages between capture and track, as work on a stream. A flow decides on which streams, threads and in which
 // processes they run, and where the memory between them lies.
 #pragma once

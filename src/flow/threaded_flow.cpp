@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "flow/threaded_flow.hpp"
 
 #include "flow/flow_ends.hpp"

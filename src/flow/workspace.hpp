@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The device memory that one pass needs, allocated once, with the models bound to it.
 #pragma once
 

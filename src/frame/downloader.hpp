@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames that lie on a device, in host memory: for those who need their pixels, such as who draws on them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A frame where a device can reach it.
 #pragma once
 

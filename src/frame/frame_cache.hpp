@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames that are on the device already, so that no stage uploads one again.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The frames of one device: brings them there once, keeps them by id for a while, and finds them again.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A frame as a source hands it out: in host memory, or where a device's own decoder left it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where each component of each pixel format lies in memory: the one table behind sampling, checking and uploading.
 #pragma once
 

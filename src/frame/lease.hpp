@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The handle that keeps a slot, and so a frame's bytes, alive.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packs large pictures by several threads at once: one core copies a 1080p frame in half a millisecond, in which a GPU could have
 // gone through one.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which models there are, where each comes from, and whether the file on this machine is the right one.
 #pragma once
 

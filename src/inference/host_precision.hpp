@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What kernels of our own on a CPU compute in.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model as a device runs it, whoever computes: ONNX Runtime on a CPU or a GPU, or kernels of our own.
 #pragma once
 

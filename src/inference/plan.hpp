@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A network as blocks that engines of our own run: what tools/make_plan.py finds in an ONNX graph. Norms, paddings and the scaling
 // of colours are folded into weights, activations and residuals into the block before them. A plan knows no device: weights are
 // floats in plain order, and each engine packs them as its kernels like them.

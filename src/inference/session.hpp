@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Models on ONNX Runtime, a reference beside kernels of our own: with every input and output preallocated and bound. A build may be
 // without it; runtime::create then says so, and is the only way to all else here.
 #pragma once

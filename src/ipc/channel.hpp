@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Messages between two processes over one Unix stream socket.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A process of ours: started with just the descriptors it is meant to have, watched, and never left behind.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The words that processes share beside their frames: timelines, each on a cache line of its own.
 #pragma once
 

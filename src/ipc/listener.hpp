@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where processes of one user find each other: a Unix socket with a name.
 #pragma once
 

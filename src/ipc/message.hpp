@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What goes through a channel: a fixed header, a small body, bulk bytes, and descriptors beside them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How often a process that keeps ending is started again.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The control page of a share client: the words of its leases, what was announced in them, and a bell.
 #pragma once
 

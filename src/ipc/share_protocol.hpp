@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `faceflow share` and its clients say to one another: plain structs of fixed layout in messages (message.hpp), and one
 // control page for each client. Nothing that arrives is trusted before the functions below have passed it.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A still picture with its faces drawn on it, and the bytes of the file that it becomes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sound of a source, packet by packet as it is, beside the frames that were drawn on.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers out of bytes that may lie: what is not there reads as nothing, never as what lies behind.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A frame as the encoder wants it: upright, I420, of one even size, and ours to draw on.
 #pragma once
 

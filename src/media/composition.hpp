@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // When the frames of an MP4 are shown, by the file's own table (`ctts`). libav ignores all of it where one offset takes more than 28 bits,
 // as beside a gap of hours.
 #pragma once

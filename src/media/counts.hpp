@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reasons and how often: what a source survived.
 #pragma once
 

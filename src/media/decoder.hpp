@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packets in, frames out: libavcodec's two queues behind one call.
 #pragma once
 

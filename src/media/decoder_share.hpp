@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How live sources share a device's decoder with the CPU. When frames come faster than the device decodes them, sources go over to the
 // CPU, one by one, while that has time; when others end, they come back.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From packets to frames.
 #include <algorithm>
 #include <cstring>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opening an input, getting to its start, and getting it back when it is lost.
 #include "media/demux_source.hpp"
 

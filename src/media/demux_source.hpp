@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files, cameras, streams and standard input: one container, one decoder, and what to do when either fails.
 #pragma once
 

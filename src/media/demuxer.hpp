@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An opened input: its container, and the video stream in it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a decoder leaves its frames when they are to stay on a device: a stream of the source's own, and slots that sources may share.
 #pragma once
 

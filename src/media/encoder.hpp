@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The video encoder of annotated.mp4.
 #pragma once
 

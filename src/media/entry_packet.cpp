@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "media/entry_packet.hpp"
 
 #include <optional>

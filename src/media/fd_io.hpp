@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libav reading from a file descriptor of ours: names mean nothing to it (a colon or a % in a path stays a colon and
 // a %), and a pipe that says nothing can be left.
 #pragma once

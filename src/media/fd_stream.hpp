@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libav reading or writing a regular file that is open already, from a place of its own in it.
 #pragma once
 

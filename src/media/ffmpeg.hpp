@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Owners for libav objects, and the translation of its error numbers. The only header that includes FFmpeg's.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // When each decoded frame of an input is shown.
 #pragma once
 

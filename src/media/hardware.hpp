@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The decoder that a device has of its own, beneath FFmpeg's.
 #pragma once
 

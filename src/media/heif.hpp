@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stills in the box format of HEIC and AVIF: what the file says of its picture beside the coded pixels.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures as a video of 25 frames a second, each decoded on its own.
 #include <cmath>
 #include <optional>

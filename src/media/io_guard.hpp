@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What lets one thread end another's blocked input: libav's interrupt callback, a deadline, and a sleep that wakes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pictures of a folder or pattern, as a person would count them.
 #pragma once
 

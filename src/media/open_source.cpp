@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From what the user wrote to the source that reads it.
 #include <sys/stat.h>
 #include <unistd.h>

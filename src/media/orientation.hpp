@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which way up a picture is, from the bytes of its file, where libavcodec does not pass that on.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What was found, drawn on a picture: boxes, track labels, mesh contours, irises, head pose.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "media/pacer.hpp"
 
 #include "media/io_guard.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // When recorded frames are due, so that they come as they once came from a camera.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The packets of one stream in their order, and the times of the frames that are still to come of them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Antialiased shapes on YUV planes: shapes go into a coverage mask, the mask into the planes. So one edge is as
 // smooth in chroma as in luma, and opacity is free.
 #pragma once

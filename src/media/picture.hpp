@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One still picture from one file.
 #pragma once
 

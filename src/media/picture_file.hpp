@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file that may be a picture: opened with care, and known by its content.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How large a coded picture says that it is, for those that are too large to be decoded.
 #pragma once
 

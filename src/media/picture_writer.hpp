@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Annotated pictures: each picture of a source, upright, in full resolution, with what was found drawn on it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From libav's frames to ours: layout, colour, rotation. Pixels stay where the decoder put them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a lost live input is sought again: after 250 ms, then twice that and so on up to 4 s, until its time is over.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a fragmented MP4, which reads whenever its writing stops, to an ordinary one with its index at the front.
 #pragma once
 

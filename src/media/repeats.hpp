@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packets that come a second time: libav's reader of live DASH begins its last segment anew when the manifest has grown.
 #pragma once
 

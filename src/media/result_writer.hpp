@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // faces.ndjson and faces.csv: what was found, as text. docs/output.md describes every field.
 #pragma once
 

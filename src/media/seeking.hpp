@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Getting to a later start of a recording without decoding all that lies before, and with the same frames and times.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where frames come from: files, cameras, streams, folders of pictures. One interface for all.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A source's decoder: on the CPU or on its device, and between them where a share of the device says so.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an opened video stream says about itself.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directories of a TIFF, which is also how EXIF is kept. Any bytes will do: directories that form a ring, lie outside or
 // overlap end the walk, and are no error.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Turns the timestamps of decoded frames into nanoseconds that only ever grow, one for every frame.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "media/to_bgr.hpp"
 
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A picture as 8-bit BGR, the way cameras are read in OpenCV programs.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "media/video_writer.hpp"
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // annotated.mp4: the upright frames with what was found drawn on them, and the source's audio.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "share/client_edge.hpp"
 
 #include <poll.h>

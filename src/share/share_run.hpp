@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `faceflow share`: sources read, paced and published until they end or somebody says stop.
 #pragma once
 

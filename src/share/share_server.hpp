@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames for other programs: each is put once into memory that clients have mapped, and announced to all of them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "share/slab_book.hpp"
 
 #include <fcntl.h>

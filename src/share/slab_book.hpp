@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The slabs that clients map: under numbers, as descriptors that they can only read by.
 #pragma once
 

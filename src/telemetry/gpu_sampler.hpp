@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What graphics cards say of themselves while a run goes on: figures of moments, and their mean and maximum in the end.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Latency histograms: lock-free to record, exact to 1/32 of a value.
 #pragma once
 

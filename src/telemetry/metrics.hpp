@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a run counts about itself.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NVML, NVIDIA's management library: what a card counts about itself. It comes with the driver and is opened at run time; nothing
 // links it and no header of it is needed.
 #pragma once

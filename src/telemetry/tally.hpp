@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts by reason: what was dropped, what failed, what was survived.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What happened when, for chrome://tracing and ui.perfetto.dev: spans, instants, and transfers as arrows between rows.
 #pragma once
 

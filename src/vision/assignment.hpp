@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who belongs to whom: the cheapest pairing of rows with columns.
 #pragma once
 

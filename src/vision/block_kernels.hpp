@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stages' work on a pass as a GPU does it: by blocks of threads, each of which finds its own share from its place in the
 // launch. Templates over the block, so that a kernel runs them with CUDA's threads, and a test with its own, thread by thread.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a detector's raw outputs to faces: decoding, non-maximum suppression, regions. Host/device functions over a block
 // of cooperating threads, so that nothing comes to the host between the detector and the landmark model.
 #pragma once

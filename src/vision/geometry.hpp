@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Places in a frame: affine maps, the letterbox, the region around a face. Host/device functions.
 //
 // Coordinates are continuous: (0, 0) is the outer corner of the top-left pixel, pixel i covers [i, i + 1].

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pixel and geometry work of the stages, as a device runs it. All pointers are device addresses; every call adds work
 // to a stream and returns at once: what it was given by value or as a span may go, what pointers point at must outlive that
 // work. A call works on a pass: up to max_pass_frames frames, of one source or several, together.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "vision/kernels.hpp"
 #ifdef FACEFLOW_CUDA
 #include "vision/cuda/cuda_kernels.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From the landmark model's outputs to a face in the frame: landmarks, presence, head pose, and the region in which the
 // same face is looked for in the next frame. Host/device functions.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Constant data of MediaPipe's face mesh. Everything here has static lifetime and is safe to read from any thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Kalman filter of one number that moves.
 #pragma once
 

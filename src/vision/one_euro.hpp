@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Landmarks without the jitter of the model.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Time as filters over frames need it: it always goes forward, whatever the timestamps do.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What lies in device memory between the stages, and what comes down at the end. Plain data of fixed layout.
 #pragma once
 

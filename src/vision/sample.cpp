@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Vectorised sampling. Highway compiles this file once per instruction set and picks one at run time.
 #include "vision/sample.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fills a model's input of planar floats from a picture: the CPU side of the sampling kernels.
 #pragma once
 

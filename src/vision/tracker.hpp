@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which face is which from frame to frame.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The order of streams, events, slots and staging blocks, seen through nothing but copies: the same on devices that run no
 // host functions. Where a test needs a stream to be busy, the copies on it take long enough to look.
 #include <vector>

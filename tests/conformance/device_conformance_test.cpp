@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every device promises: its pool, its transfers and ledger, its streams and events.
 #include <atomic>
 #include <chrono>

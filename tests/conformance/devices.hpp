@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The devices that every conformance test runs on, and what those tests share.
 #pragma once
 

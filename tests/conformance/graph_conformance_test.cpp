@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Graphs: what a stream captures, and what launching that does. The work is the stages' own kernels, which every device has.
 #include <algorithm>
 #include <atomic>

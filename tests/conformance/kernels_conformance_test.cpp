@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the kernels of every device compute: held to the scalar functions, whatever runs them.
 #include <cmath>
 #include <cstring>

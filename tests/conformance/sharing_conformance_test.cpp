@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every device promises about memory and streams of several processes. Only what needs no second process touches the
 // exporting device's own memory a second time: CUDA imports into other processes alone.
 #include <sys/mman.h>

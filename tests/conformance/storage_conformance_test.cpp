@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is built on every device: slabs, leases and staging rings, and all of it under many threads.
 #include <atomic>
 #include <chrono>

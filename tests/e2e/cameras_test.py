@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Cameras that speak RTSP, by GStreamer's server: they stall, jump in time, change their size, are lost and come back.
 
     cameras_test.py FACEFLOW [unittest options]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Commands that run no video: version, doctor, models, completion, manual.
 
     commands_test.py FACEFLOW [unittest options]

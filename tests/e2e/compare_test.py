@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What flows move, as `compare` and `plan`, traces and --verify-ledger tell a user.
 
     compare_test.py FACEFLOW [unittest options]

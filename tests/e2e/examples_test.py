@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What headers, README and docs show is what works: every example is compiled and run, every command is tried.
 
     examples_test.py BUILD_FOLDER [unittest options]

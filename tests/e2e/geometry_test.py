@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Shapes and directions: pixels that are not square, cameras that hang otherwise, portrait frames, crowds and close-ups, HDR."""
 import json
 import subprocess

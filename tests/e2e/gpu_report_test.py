@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The report of a card's first day, on devices that are there on every machine, and from a build that was carried elsewhere.
 
     gpu_report_test.py BUILD [unittest options]

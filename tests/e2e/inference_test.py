@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Who runs the models: kernels of faceflow's own without ONNX Runtime, and what is said where that is asked for. For builds with it and without.
 
     inference_test.py FACEFLOW [unittest options]

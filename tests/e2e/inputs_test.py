@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Inputs of `faceflow run`: files, folders and streams, whole and broken, and what it says of those it cannot take.
 
     inputs_test.py FACEFLOW [unittest options]

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs a build into a prefix, moves the prefix, and builds and runs a program outside of the tree against it.
 #   installed_package_test.sh BUILD_FOLDER
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Live playlists, downloads without a length, and passwords, over HTTP.
 
     live_test.py FACEFLOW [unittest options]

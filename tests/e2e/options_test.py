@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The command line itself: help, manual and completions, and options that make no sense.
 
     options_test.py FACEFLOW [unittest options]

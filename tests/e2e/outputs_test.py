@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Outputs of `faceflow run`: standard streams, full disks, interruption, the progress line.
 
     outputs_test.py FACEFLOW [unittest options]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Pictures through `faceflow run`: one, many, in folders and as arguments, and what is written of them.
 
     pictures_test.py FACEFLOW [unittest options]

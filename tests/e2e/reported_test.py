@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Inputs that people report to be trouble, where the folder with the recipes for them is: each row of its table about times and turns.
 
     reported_test.py FACEFLOW [unittest options]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What `faceflow run` finds in the demo clip and writes of it.
 
     run_test.py FACEFLOW [unittest options]

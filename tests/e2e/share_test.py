@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Shared frames as other programs meet them: Python arrays, the examples, the README's snippets, signals.
 
     share_test.py BUILD_FOLDER [unittest options]

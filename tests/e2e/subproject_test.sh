@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds and runs programs that have faceflow as a part of their own project: by add_subdirectory, and by FetchContent from a folder.
 # (find_package is installed_package_test.sh's.) What faceflow's own build has compiled comes from the compiler's cache; without one
 # that would take as long as that build, so nothing is tested.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tests of the command line share: the program, the demo clip and a folder for each test."""
 import json
 import os

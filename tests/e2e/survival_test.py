@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What was recorded survives: full disks, kills, hang-ups, inputs that are outputs, links that others planted.
 
     survival_test.py FACEFLOW [unittest options]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """When frames are shown, from the command line to the annotated video: joins, gaps of hours, sound, and recordings in real time.
 
     times_test.py FACEFLOW [unittest options]

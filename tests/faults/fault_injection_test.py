@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Lets one call after the other fail, in short runs of each command and flow, and looks at what comes of it: the right exit code, no
 crash, no hang, results that are whole or can be recovered, no process left.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A library for LD_PRELOAD that counts the calls by which a program gets at the system, lets one of them fail, or writes down what the
 // program opens and connects to. By the environment:
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes as a model catalogue: checked entries or an error, nothing else.
 #include <cstdint>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes as the head of a message, and through a channel: a message within the limits or an error, nothing else.
 #include <sys/socket.h>
 

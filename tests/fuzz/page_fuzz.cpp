@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A client of shared frames against a server that does whatever the fuzzer says: messages of any kind, with memory of any sort or
 // without, the client's page scribbled over meanwhile. The client gives frames that can be read to the last byte, or an error; it
 // neither faults nor waits longer than it was told to.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a picture's file says of itself beside its pixels: no bytes make the readers of it read outside, run on or overflow.
 #include <cstdint>
 #include <string>

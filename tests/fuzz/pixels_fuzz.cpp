@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures of any format, size, stride and place to sample: what `check` lets through is sampled without reading a byte
 // outside of it, by the vectorised code as by the scalar reference.
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes as a plan of a network: one whose slices, indices and sizes an engine can follow without a look, or an error.
 #include <cmath>
 #include <cstdint>

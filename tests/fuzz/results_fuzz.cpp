@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The results of a pass as they stand in memory that a stage process can write, while it writes: whatever lies there and however it
 // changes, faces_of gives faces near a picture or an error, and reads nothing beyond the room that there is.
 // The first byte says how many records there is room for, the second how many faces are asked after; then what lies there, and what is

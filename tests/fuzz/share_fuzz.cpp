@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes as a message of the share protocol, to either side: something that can be used safely or an error, nothing else.
 // The first byte is the kind, the second how many descriptors come along; the rest is the body.
 #include <cstdint>

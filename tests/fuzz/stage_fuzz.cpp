@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes from the owner of a stage process: the greeting as text, and after a good greeting messages of any kind, size and
 // order, with the memory of slabs or without, to a region stage of each flow. The stage answers or refuses; it does nothing else.
 // The first byte says which: 0 text of a greeting, 1 the stage of `copied`, 2 that of `shared`. Then a message follows the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any times that a file may state: those given grow, whatever comes, and nothing overflows. Each 9 bytes are a step: what to do,
 // and a number.
 #include <algorithm>

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes a model that also gives what lies between its layers: every map of its plan that is a tensor of its graph.
 
     tests/helpers/all_outputs.py MODEL.onnx MODEL.plan OUT.onnx

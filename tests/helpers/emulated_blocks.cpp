@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "helpers/emulated_kernels.hpp"
 
 namespace faceflow::emulation {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the launches of a network on the CPU.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A network on the emulation, every tensor of it in memory of its own.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An NVML without a card: what the real one exports, for tests that open it by path. Its cards are told apart by the bus in
 // their PCI bus id: 01 tells everything, 02 is in MIG mode, 03 supports no counter, and there are no others. Each reading of 01 is
 // one larger than the one before. FAKE_NVML_old: the library of an old driver, with the first forms of its functions, and

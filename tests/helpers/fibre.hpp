@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A stack of its own, to which control goes and from which it comes back.
 #pragma once
 

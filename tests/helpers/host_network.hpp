@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A network on the CPU's kernels, and everything that lies in its memory.
 #pragma once
 

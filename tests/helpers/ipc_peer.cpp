@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The other process of the tests of src/ipc and of shared device memory: a channel is its descriptor 3, and its first
 // argument says what to do.
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // faceflow on a device that is lost after a while: a whole run, or a stage process that flows start when FACEFLOW_STAGE names
 // this program. LOSE_AFTER: how many tasks of its streams a device survives.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plans with random weights, and what they compute, step by step in single precision.
 #pragma once
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """A camera that speaks RTSP, by GStreamer's server: plays H.264 streams in a loop, 25 frames a second, and does what standard input says.
 
     rtsp_camera.py STREAM.h264 [OTHER.h264 ...] [--user NAME --password PASSWORD]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs kernels of src/inference/kernels on the CPU: a fibre for each thread of a block, one block after the other. What threads of a
 // warp do together, and barriers, are meetings: a thread waits until all have come.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // faceflow-stage that fails as it is told. Flows start it when FACEFLOW_STAGE names it.
 //
 // SIGUSR1: it runs out of memory: from then on the kernel gives the process no more of it, and it allocates nothing from what it has.

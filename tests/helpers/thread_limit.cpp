@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Preloaded into a program: the FACEFLOW_THREAD_LIMIT threads that it makes first are the last that the system makes for it, as at a
 // limit of processes, which does not hold root. Other programs that it starts are left alone.
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole networks in bfloat16s on the CPU beside the same in single precision: the tolerances that docs/cpu.md states, on faces of a
 // clip and on the goldens' crops, in every instruction set of the machine.
 #include <gtest/gtest.h>

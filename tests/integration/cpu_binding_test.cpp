@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CPU's networks as flows bind them: memory out of a device's pool, device addresses, errors.
 #include <gtest/gtest.h>
 

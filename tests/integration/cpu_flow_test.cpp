@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The models on the CPU's own kernels, in flows: what ONNX Runtime finds, and the same numbers wherever they are computed.
 #include <gmock/gmock.h>
 

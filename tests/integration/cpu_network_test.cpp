@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole networks on the CPU's kernels: every tensor beside ONNX Runtime's.
 #include <gtest/gtest.h>
 #include <hwy/targets.h>

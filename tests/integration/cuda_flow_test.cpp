@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Faces on a CUDA device: those of the CPU, one upload a frame and one wait a pass. Skipped where there is no such device; what
 // is said then is tested everywhere.
 #include <gmock/gmock.h>

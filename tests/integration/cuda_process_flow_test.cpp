@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Flows of several processes on a CUDA device: the CPU's faces, what crosses, and a run that goes on when a process dies.
 #include <gmock/gmock.h>
 #include <signal.h>

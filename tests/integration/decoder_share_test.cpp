@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A source that begins on the CPU and goes over to its device's decoder: no frame is lost or changed on the way.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames that are decoded on the device: they never cross, and are the frames that cross otherwise.
 #include <gtest/gtest.h>
 

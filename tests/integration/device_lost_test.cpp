@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a device that fails for good costs: a run on it ends with one message; a stage process on it gives way to another.
 #include <sys/wait.h>
 

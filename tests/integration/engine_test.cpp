@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The public engine on real pictures, as a program that links the library sees it.
 #include <gtest/gtest.h>
 

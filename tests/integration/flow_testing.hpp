@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What tests of flows share: the demo clip through an engine, what was counted meanwhile, and whether faces are the same.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole networks on our own kernels, run by the emulation on the CPU: every tensor beside ONNX Runtime's in single precision.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Networks that our own kernels run, what they look at in tests, and what ONNX Runtime makes of it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Passes as graphs: one launch in place of the work piece by piece, with the same faces and the same books.
 #include "flow_testing.hpp"
 #include "inference/session.hpp"

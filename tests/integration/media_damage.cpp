@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Inputs that are missing, wrong or broken: each fails with its own words, or is survived and counted.
 #include <sys/stat.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files of every kind: what comes out of good ones.
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Inputs that come over the wire: downloads, endless streams, streams that break off, and being told to stop.
 #include <atomic>
 #include <csignal>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures that lie on their side, and say so: whatever their format, the upright picture comes out.
 #include "media_testing.hpp"
 

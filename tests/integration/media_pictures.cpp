@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures alone, in folders and by pattern.
 #include "media_testing.hpp"
 #include "picture_bytes.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Servers on the loopback that media tests read from, and lose.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Media made on the spot with FFmpeg's command-line tools, shared by the media tests.
 #pragma once
 

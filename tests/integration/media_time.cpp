@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // When frames are shown: joined recordings, clocks that jump, timestamps that are wrong, and starts in the middle.
 #include <gmock/gmock.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // annotated.mp4: that it decodes, keeps times, sound and size, and fails cleanly.
 #include "media/video_writer.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How frames move: exact counts of transfers, bytes and host syncs in the in-process flows, and the same faces in all of them.
 #include <gmock/gmock.h>
 

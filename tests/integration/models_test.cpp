@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The models as faceflow runs them, held to the outputs of the original runtimes (tests/data/goldens).
 #include <gtest/gtest.h>
 

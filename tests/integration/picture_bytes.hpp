@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures with what FFmpeg's encoders do not write: the bytes that say which way up they are.
 #pragma once
 

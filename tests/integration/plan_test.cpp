@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `faceflow plan` against what the ledgers of real runs hold: to the transfer, the byte and the modelled nanosecond.
 #include <cmath>
 #include <optional>

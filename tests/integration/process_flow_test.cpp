@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Flows of several processes: the same faces as in one, exact counts, and runs that go on when processes die.
 #include <dirent.h>
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The trace of flows of several processes: what stage processes did, when they did it, and what they moved.
 #include <algorithm>
 #include <map>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Several devices in one flow: each does its own work whatever the other does, by what gets through while one is held up.
 #include <chrono>
 #include <condition_variable>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Clients that are awake when a frame is due: they get what others get, and are nobody's loss. How often they are right in time is
 // bench/handoff.sh's to say.
 #include <poll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One client must not stop a share, and no server a client.
 #include <fcntl.h>
 #include <sys/mman.h>

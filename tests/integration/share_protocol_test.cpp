@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Clients and servers that do not keep to the protocol of shared frames.
 #include <sys/socket.h>
 

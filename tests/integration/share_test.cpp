@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames that other programs read in place: what they see, and that whatever they do is their own loss alone.
 #include <fcntl.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What tests of shared frames have in common: a server with its device, frames to publish, and clients.
 #pragma once
 

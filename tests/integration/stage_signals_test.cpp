@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What signals do to a flow of several processes: those that a terminal sends are for the owner alone, a pause of all of them is no
 // hang, and a stage process that does hang is found, however it does.
 #include <fcntl.h>

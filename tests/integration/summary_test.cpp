@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // summary.json with what only machines with cards have in it, held to its schema.
 #include "engine/summary.hpp"
 

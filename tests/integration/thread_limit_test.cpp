@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A thread that cannot be made, whichever it is: an error that says so, and nothing left behind or waited for.
 #include <fcntl.h>
 #include <gmock/gmock.h>

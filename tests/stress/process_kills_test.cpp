@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stage processes die at random, again and again, under load; afterwards every lease has come home. A hundred deaths a flow;
 // FACEFLOW_KILLS sets another number.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A long run through the real input queue, frame store, streams, result reader and reorder buffer of an emulated device, with random
 // delays and sizes in place of models: memory stays flat, every lease comes home, nothing passes out of order.
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Validates JSON files against a JSON Schema; .ndjson and .jsonl files line by line.
 
     check_schema.py SCHEMA FILE...

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Holds models/ to what tools/convert_mediapipe.py makes of the npm packages, and feeds the readers damaged files."""
 
 import pathlib

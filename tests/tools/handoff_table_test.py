@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The hand-off benchmark's table script: its JSON parses, ways that did not run are left out and named, ratios are against ours."""
 import json
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX graphs in plain numpy and double precision: each node by what its operator says, to hold other engines to."""
 
 import itertools

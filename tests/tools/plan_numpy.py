@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plans in plain numpy and double precision, for one picture: what src/inference/plan.hpp says, and nothing else."""
 
 import itertools

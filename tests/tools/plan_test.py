@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Holds the committed plans to what tools/make_plan.py makes of the models, and plans to what their graphs compute."""
 
 import pathlib

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // When a client looks for the next frame, by times that are given: nothing here sleeps.
 #include "client/anticipation.hpp"
 

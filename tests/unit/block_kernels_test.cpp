@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels of a GPU, run thread by thread: each body with several block sizes, against the functions of the CPU.
 #include <gtest/gtest.h>
 

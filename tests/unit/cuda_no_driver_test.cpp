@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is said where CUDA cannot be used, and that the rest goes on: most machines that build faceflow are such.
 #include <gmock/gmock.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who decodes on a device whose decoder is shared, and which packets a decoder can begin with.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What only the emulated device promises: unreadable memory, modelled links, separate devices, memory for other processes.
 #include "device/emulated/emulated_device.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TensorRT's engines where they cannot be built: what is said, before anyone waits for them.
 #include "analysis/engine_gate.hpp"
 

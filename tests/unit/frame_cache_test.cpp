@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The frame cache against a model that is slow and obvious, and under many threads.
 #include "frame/frame_cache.hpp"
 

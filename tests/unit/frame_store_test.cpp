@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "frame/frame_store.hpp"
 
 #include <gtest/gtest.h>

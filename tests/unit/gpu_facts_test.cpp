@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `faceflow doctor` says of CUDA devices, from facts that no machine here has.
 #include "device/gpu_facts.hpp"
 

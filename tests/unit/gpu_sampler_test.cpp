@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is told of graphics cards, without one: NVML is a library made for the test, opened as the real one is.
 #include "telemetry/gpu_sampler.hpp"
 

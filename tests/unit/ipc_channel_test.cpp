@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Messages between processes: whole, in order, bounded, and wrong ones told apart.
 #include "ipc/channel.hpp"
 

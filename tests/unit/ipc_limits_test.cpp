@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where processes meet when somebody is in the way or a limit is reached, and memory that comes from who knows where.
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Processes that are started, watched, killed and never left behind; how they find each other; the words that they share.
 #include <gmock/gmock.h>
 #include <sys/mman.h>

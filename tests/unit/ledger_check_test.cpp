@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The ledger against what devices count themselves.
 #include "device/ledger_check.hpp"
 

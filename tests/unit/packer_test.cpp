@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packing by several threads gives what packing by one gives.
 #include "frame/packer.hpp"
 

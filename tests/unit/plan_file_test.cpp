@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plans as files: what is read, and how anything that makes no sense is refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

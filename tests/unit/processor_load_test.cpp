@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How busy processors are, of what the system says.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The faces of results that another process may write.
 #include <gtest/gtest.h>
 #include <sys/wait.h>

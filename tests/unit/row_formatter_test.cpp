@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows come out in the order in which frames were put, however many threads make them.
 #include "engine/row_formatter.hpp"
 

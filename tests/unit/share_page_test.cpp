@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who is woken, who is left alone and who needs a message, in every order in which the two ends can come to it.
 #include "ipc/share_page.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is taken for a message of the share protocol, and what is not.
 #include <gmock/gmock.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many passes are in work side by side, and of how many frames, where nobody says.
 #include <gtest/gtest.h>
 

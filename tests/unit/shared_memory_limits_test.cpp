@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory that processes share: what becomes of it when there is no descriptor for it, and that nothing is kept of what has gone.
 #include <gmock/gmock.h>
 

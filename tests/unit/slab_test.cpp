@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Slots, generations and leases, apart from any device's timing.
 #include "device/slab.hpp"
 

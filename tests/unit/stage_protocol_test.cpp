@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a stage process makes of an owner that is another version, or sends what makes no sense.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What stage processes tell of their work, and what their owner believes of it.
 #include "flow/process/stage_slices.hpp"
 

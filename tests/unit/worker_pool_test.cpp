@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Helpers share work, never more of them than there are processors, and nobody waits for one that does not come.
 #include "core/worker_pool.hpp"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds the blocks of a network in its ONNX graph, and writes them as a plan: see src/inference/plan.hpp.
 
     graph        an ONNX graph to walk backwards, from a tensor to what makes it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The attention mesh: a base of 468 landmarks, squares of a map that are looked at again, and how both are joined."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions, each with what belongs to it, as steps of a plan.
 
 Everything works backwards: asked for a tensor, a builder finds the block that ends in it, asks for what that block

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The outputs of detectors: 1x1 convolutions of a map, all that look at the same one in one step."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A plan as bytes, laid out as src/inference/plan.hpp says."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An ONNX graph, walked backwards: from a tensor to the node that makes it."""
 
 import numpy as np

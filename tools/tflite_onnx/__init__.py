@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Converts MediaPipe's face models from TFLite to ONNX, exactly, with a dynamic batch.
 
     flatbuffer, flexbuffer   the two binary encodings that a TFLite file uses

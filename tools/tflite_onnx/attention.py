@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MediaPipe's custom operators of the attention mesh, and the refinement that its runtime does after the model.
 
 The model finds 468 points, then looks again at the lips and at each eye: it turns a box around those points upright,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads flatbuffer tables by field number. Every access is checked: a damaged file gives a ConversionError."""
 
 import struct

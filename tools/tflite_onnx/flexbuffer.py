@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads the flexbuffer maps in which custom operators keep their options: numbers and vectors of numbers."""
 
 from . import ConversionError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An ONNX graph under construction: names, nodes and constants."""
 
 import numpy as np

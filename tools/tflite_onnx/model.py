@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a TFLite file holds, as far as MediaPipe's face models need it."""
 
 from dataclasses import dataclass

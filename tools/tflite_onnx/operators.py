@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TFLite operators as ONNX nodes.
 
 Tensors of four dimensions (images) are held as NCHW, all others as TFLite has them. The batch dimension is dynamic

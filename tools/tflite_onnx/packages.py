@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds MediaPipe's files in the npm packages that package.json pins."""
 
 import json

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CPU as a device: host memory is device memory, work runs at once on the calling thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory of the CPU as a device. For src/device/cpu alone.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The driver's handle of the context that the runtime works in. For folders named cuda alone.
 #pragma once
 

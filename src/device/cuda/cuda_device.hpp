@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An NVIDIA GPU, through the CUDA runtime. Those who include this need no CUDA header.
 #pragma once
 

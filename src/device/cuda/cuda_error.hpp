@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CUDA's status codes as errors, and the current device of a thread. For src/device/cuda alone.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a CUDA stream has captured, made ready to be launched. For src/device/cuda alone.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Allocations of other processes' CUDA pools in this one. For src/device/cuda alone.
 #pragma once
 

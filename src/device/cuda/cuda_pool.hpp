@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory of a CUDA device: one stream-ordered pool that never grows past its cap. For src/device/cuda alone.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether the CUDA driver answers, and if not, why. Needs no driver, and no CUDA header from those who include it.
 #pragma once
 

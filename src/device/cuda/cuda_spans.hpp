@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long the work of a CUDA stream took, by pairs of events that have a clock. For src/device/cuda alone.
 #pragma once
 

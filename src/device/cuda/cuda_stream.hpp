@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Streams and events of a CUDA device, and the way to the handles beneath them. For src/device/cuda and kernels alone.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Timelines on a CUDA device: host memory that the GPU knows, and the driver's calls that store and await a value there.
 // For src/device/cuda alone.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #if __has_include(<cupti.h>)
 #include "device/cuda/cupti.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CUPTI: the driver's own record of copies and waits. Opened at run time; for src/device/cuda alone.
 #pragma once
 

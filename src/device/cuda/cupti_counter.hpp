@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The driver's count of what one device moves. For src/device/cuda alone.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory of an emulated device: addresses that the host cannot touch, and the bytes behind them.
 #pragma once
 

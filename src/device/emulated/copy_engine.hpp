@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One direction of an emulated device's copying hardware.
 #pragma once
 

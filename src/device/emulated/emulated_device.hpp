@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A GPU made of host memory: every flow, count and race of a discrete GPU, on a machine that has none.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "device/emulated/emulated_stream.hpp"
 
 #include <pthread.h>

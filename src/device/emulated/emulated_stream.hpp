@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Streams and events of an emulated device: a real queue with a thread, and marks that it passes.
 #pragma once
 

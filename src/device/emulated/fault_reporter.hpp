@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Turns a host access to the memory of an emulated device, which is a segmentation fault, into a line that says so.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The road between host and emulated device: what a copy over it would cost on real hardware.
 #pragma once
 

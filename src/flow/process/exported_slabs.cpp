@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "flow/process/exported_slabs.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The slabs whose slots other processes work in, under numbers that messages name them by.
 #pragma once
 

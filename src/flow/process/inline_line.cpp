@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // copied and cached: stage processes that are sent what they work on. The two ends, capture and sink, are in the
 // application's own process: frames and crops take as many hops as between five processes in a row, but for the crops of
 // `copied`, which pass through here on their way.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stages that are sent what they work on, and send back what they made of it. One class each; what `copied` and `cached`
 // have switched on or off (cache, batch, pinned) is all that tells them apart.
 #include <fmt/format.h>

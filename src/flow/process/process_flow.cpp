@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "flow/process/process_flow.hpp"
 
 #include <functional>

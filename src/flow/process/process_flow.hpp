@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The flows of several processes. The two ends, capture and sink, are in this one; what is between them runs in stage
 // processes, started with the flow and started again when they die. See process_line.hpp for what tells them apart.
 #pragma once

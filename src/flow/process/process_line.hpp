@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the process flows have in common for each device: jobs that go from the input queue through stage processes to the
 // reorder buffer, and somebody who looks after the processes.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // shared: a process each for detect, region and landmark, and the frame's bytes never move after the upload. This process owns
 // the memory and brings frames up and results down; the stages map it once and put their work on their own streams, one
 // behind the other by timelines. No host waits for a device until the results come down.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stages that work in memory which the owner shares: frames, faces, crops and results stay where they are. A call only puts
 // work on the stream, between the timelines of the stages before and its own, and is answered at once.
 #include <fmt/format.h>

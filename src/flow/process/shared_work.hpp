@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What stages of the flow `shared` have to go by besides their calls.
 #pragma once
 

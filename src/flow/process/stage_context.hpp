@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a stage process has to work with: a device, the models that its stage needs, and the stages on them.
 #pragma once
 

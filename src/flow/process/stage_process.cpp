@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "flow/process/stage_process.hpp"
 
 #include <fmt/format.h>

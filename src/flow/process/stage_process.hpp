@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The owner's end of one stage process: starts it, calls it, and starts it again when it has died.
 #pragma once
 

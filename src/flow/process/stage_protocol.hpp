@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the owner of a flow and its stage processes say to one another: plain structs of fixed layout, and JSON once at the
 // start. Nothing that arrives is trusted before check() has passed it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The life of a stage process: greets its owner, then works on one call after the other until the owner goes.
 #pragma once
 

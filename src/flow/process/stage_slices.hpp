@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What stage processes did when, for the trace of their owner: told with their replies, checked, and drawn there. Both ends
 // read one clock, CLOCK_MONOTONIC of their machine.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `copied` and `cached` move between host and device besides frames: the faces of a frame, and crops behind them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tells a stage process that hangs from one that has much to do, or hardly any of the machine to do it with.
 #pragma once
 

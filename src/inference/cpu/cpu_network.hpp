@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A network of our own kernels on the CPU (prepared_network.hpp), as flows use it.
 #pragma once
 

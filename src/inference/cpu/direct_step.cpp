@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Convolutions of the input, and 3 x 3 that are not worth Winograd's way: their rows are laid out with zeros around, where a pixel's
 // neighbours lie one behind the other.
 #include <algorithm>

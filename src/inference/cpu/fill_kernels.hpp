@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Each file of kernels puts its own into a set, for the best instruction set that this CPU has.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What becomes numbers: heads of detectors, and products of a whole map.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels of the CPU engine: functions on runs of pixels, compiled for each instruction set and chosen at run time. They know no
 // plan. Maps are rows, columns and channels of floats (NHWC); a pixel takes stored_channels() of them, so that whole vectors may be
 // read. What lies in the channels that fill up is any number, and no sum takes it.

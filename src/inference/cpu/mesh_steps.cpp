@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the attention mesh looks again, and what becomes of the points that it finds there; the formulas are those of plan_attention
 // and plan_landmarks.
 #include <algorithm>

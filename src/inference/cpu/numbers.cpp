@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What heads and the attention take beside products.
 #include "inference/cpu/fill_kernels.hpp"
 

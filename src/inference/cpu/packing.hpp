@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Weights of a plan in the order in which kernels take them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // 1 x 1 convolutions: a product of whole rows, which are the map's own, or are made in a buffer first.
 #include <algorithm>
 

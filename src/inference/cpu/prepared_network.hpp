@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A network of kernels on the CPU: what a plan says, in single precision, or with products of bfloat16s.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Products of floats, by the register tile.
 #include <algorithm>
 #include <array>

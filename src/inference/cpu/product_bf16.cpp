@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Products of bfloat16s with sums of floats, by the register tile. Two neighbouring inputs lie in the place of a float, and so do their
 // two weights: instructions of AVX512-BF16 multiply both at once. Other CPUs take the pairs apart, for tests.
 #include <algorithm>

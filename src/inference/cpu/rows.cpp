@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What becomes of rows of pixels before, or beside, a product.
 #include <algorithm>
 

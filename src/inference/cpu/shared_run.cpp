@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "inference/cpu/shared_run.hpp"
 
 #include <algorithm>

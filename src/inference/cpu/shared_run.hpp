@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One picture's steps by several threads at once.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The steps of a plan for the CPU: packed once a network, and bound to the memory of a binding.
 #pragma once
 

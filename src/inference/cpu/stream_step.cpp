@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Steps that pass rows on to each other.
 #include <algorithm>
 #include <utility>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Dense 3 x 3 convolutions of stride 1 by Winograd's F(4 x 4, 3 x 3): some tiles at a time go into 36 planes, each plane through a
 // product, and the results from there to their channels of the maps.
 #include <algorithm>

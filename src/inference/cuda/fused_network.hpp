@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A network of our own kernels on a CUDA device: what a plan says, in half precision with single-precision sums, on tensor
 // cores. Those who include this need no CUDA header.
 #pragma once

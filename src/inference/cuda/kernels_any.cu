@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "inference/cuda/kernel_table.cuh"
 
 namespace faceflow::inference::kernels {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Networks on kernels of our own, as the flows see them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Dense 3 x 3 convolutions of any number of channels: of the input, and of a map with stride 1.
 #pragma once
 

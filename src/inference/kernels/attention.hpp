@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the attention mesh looks again, and what becomes of the points that it finds there. All in float.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // [depthwise 3 x 3 ->] 1 x 1 of sizes that are known when it is compiled: what most of a network's time goes into.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finds kernels for the steps of a plan. Steps that one kernel does together are claimed first, by those who know its shape;
 // what is left goes to a kernel of the step's very size, or to one for any size. For src/inference/kernels alone.
 #pragma once

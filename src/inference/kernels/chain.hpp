@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A row of blocks in one kernel: a block of threads takes a picture (and, by its block_y(), a branch) through all of them, in shared
 // memory. For small maps, where a kernel for each would be too short. Maps have a border of zeros; the weights of the next block are on
 // their way while this one is worked on.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All of a small map times a matrix, for 16 pictures at a time.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arithmetic that the kernels share. Maps are halves, rows x columns x channels, with channels in multiples of 16; products take
 // 16 of them at a time on tensor cores, with sums in float.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Steps of detectors that run together: their beginning, and what they do alike at each level.
 #include <algorithm>
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Steps of the attention mesh that run together: stages, and chains of blocks of small maps.
 #include <algorithm>
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a detector gives of a map: a 1 x 1 convolution whose channels go to vectors of floats.
 #pragma once
 

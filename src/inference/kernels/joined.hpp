@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The map that a convolution adds to what it makes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Dense 3 x 3 convolutions of up to three maps in one launch: the levels of a detector's pyramid, each with weights of its own.
 // Stride 1, ReLU. The product's pixels are read where they lie, in a window in shared memory, once for each tap.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A plan as kernels: which of them run one behind the other, what weights they take, where the tensors between them lie. It knows
 // no device: addresses are numbers to it, and launches are run by who has the kernels (src/inference/cuda; tests: the emulation).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // simt.hpp for nvcc. What a card lacks has a detour here: Turing copies through registers and multiplies in two halves.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // simt.hpp without CUDA: what threads do together is done by an emulation, which is linked into tests alone
 // (tests/helpers/simt_emulation.hpp); arithmetic is done here, rounded as the cards round.
 #pragma once

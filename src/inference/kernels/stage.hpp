@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Three blocks of a network in one kernel, with the pixels around a tile that they need: two that add their own input, and one that
 // halves the size and adds the larger of each 2 x 2. In front of them, where the first convolution is part of it, that as well.
 //

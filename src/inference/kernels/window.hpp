@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pieces of the input in shared memory, and the 3 x 3 convolution of them: pixels are four halves, red, green, blue and one
 // without weight. A product takes 16 inputs at a time, which are four taps; the ninth tap stands with seven empty ones.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "inference/onnxruntime/cuda_provider.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ONNX Runtime's CUDA provider: whether it can be had, and how a session is put on a stream with it. For src/inference alone.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ONNX Runtime's library, which no program here is linked to: runs on kernels of our own start without its 28 MB.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Networks on ONNX Runtime's sessions. For src/inference/onnxruntime alone.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Device memory for ONNX Runtime: what a session asks for comes out of the device's pool, so that its cap means something.
 #pragma once
 

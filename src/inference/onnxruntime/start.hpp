@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For make_runtime.cpp: ONNX Runtime, where the build has it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The video decoder of an NVIDIA GPU. Those who include this need no CUDA header.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "vision/cuda/cuda_kernels.hpp"
 
 #include "device/cuda/cuda_stream.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels of a CUDA device. Those who include this need no CUDA header.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compiled without fused multiply-add, as the host code is: sums then round as they do there, and what still differs are the
 // functions of the mathematics library, by a last bit or two.
 #include "vision/cuda/launch.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stages' kernels, apart from those who include no CUDA language. Each adds one kernel to the stream, or nothing where there is
 // nothing to do and no graph to be part of. Addresses in a pass are device addresses.
 #pragma once

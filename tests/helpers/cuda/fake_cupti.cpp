@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A CUPTI without a driver: what the real one exports, for tests that open it by path. Records are those that a test puts in;
 // a flush hands them over in buffers that it asks for, as the real one does.
 #include <cupti.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole networks on our own kernels, on a card: what they give beside ONNX Runtime's on the CPU in single precision.
 #include <cstring>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How CUDA's codes become errors; needs no driver.
 #include "device/cuda/cuda_error.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The driver's records, without a driver: CUPTI is a library made for the test, opened as the real one is.
 #include "device/cuda/cupti.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Products of bfloat16s on the CPU, in every instruction set that this machine has: beside sums in double precision of operands that
 // are rounded here, by another way.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CPU's kernels in every instruction set that this machine has: what they make of plans of all shapes, beside sums in double
 // precision.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels of one size, and those that do several steps, at sizes that divide by nothing.
 #include <set>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plans on the emulation, held to what they compute step by step.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which kernels a plan becomes, where its tensors lie, and that neither shows in what comes out.
 #include <cstring>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The emulation notices what a card would hang on, or answer with what nobody wrote.
 #include <cmath>
 

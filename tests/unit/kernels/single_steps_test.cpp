@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Each kind of step by itself, on the kernels for any size.
 #include "kernel_testing.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "inference/onnxruntime/session_memory.hpp"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TensorRT where it is not: what is said, and what does not depend on it.
 #include "inference/onnxruntime/tensorrt_provider.hpp"
 
