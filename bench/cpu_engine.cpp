@@ -104,6 +104,11 @@ public:
     }
     [[nodiscard]] const prepared_network& network() const { return *network_; }
     [[nodiscard]] const prepared_binding& binding() const { return steps_; }
+    [[nodiscard]] const memory_layout& layout() const { return layout_; }
+    // Of another thread that shares a run.
+    [[nodiscard]] std::unique_ptr<prepared_binding> bind_beside(float* passing) const {
+        return std::make_unique<prepared_binding>(network_, layout_.beside(steps_.places(), passing));
+    }
     [[nodiscard]] std::size_t bytes() const { return layout_.bytes() + network_->weights().bytes(); }
     void run() { steps_.run(0, 1, scratch_.data()); }
     void run(std::size_t step) {
@@ -245,6 +250,12 @@ void by_threads(benchmark::State& state, const subject& s, std::int32_t threads)
     constexpr std::size_t line = 16;
     const std::size_t each = (own.binding().scratch() + line - 1) / line * line;
     const floats scratch(each * static_cast<std::size_t>(threads));
+    std::vector<std::unique_ptr<floats>> passing;
+    std::vector<std::unique_ptr<prepared_binding>> bindings;
+    for (std::int32_t i = 0; i < threads; ++i) {
+        passing.push_back(std::make_unique<floats>(own.layout().passing_bytes() / sizeof(float)));
+        bindings.push_back(own.bind_beside(passing.back()->data()));
+    }
     inference::cpu::shared_run together(own.binding(), threads);
     std::vector<double> alone_times, times;
     const auto seconds = [](auto work) {
@@ -256,8 +267,10 @@ void by_threads(benchmark::State& state, const subject& s, std::int32_t threads)
         alone_times.push_back(seconds([&] { own.run(); }));
         times.push_back(seconds([&] {
             together.begin(0);
-            pool.together(threads,
-                          [&](std::int32_t i) { together.work(scratch.data() + static_cast<std::size_t>(i) * each); });
+            pool.together(threads, [&](std::int32_t i) {
+                const auto at = static_cast<std::size_t>(i);
+                together.work(*bindings[at], scratch.data() + at * each);
+            });
         }));
         state.SetIterationTime(times.back());
     }

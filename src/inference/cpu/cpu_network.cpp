@@ -57,8 +57,9 @@ constexpr std::int32_t most_workers = 8;
 
 // What a thread works in.
 struct worker_memory {
-    host_floats maps, scratch;
-    std::unique_ptr<prepared_binding> steps;  // on these maps
+    host_floats maps, passing, scratch;
+    std::unique_ptr<prepared_binding> alone;   // for pictures of its own, on these maps; null where it has none
+    std::unique_ptr<prepared_binding> beside;  // for its part of the first worker's picture; null: that is the first
 };
 
 class bound_cpu final : public bound_network {
@@ -78,11 +79,9 @@ public:
         const std::int32_t workers = helpers == nullptr ? 1 : std::min(helpers->processors(), most_workers);
         b->workers_.resize(static_cast<std::size_t>(workers));
         for (std::int32_t i = 0; i < workers; ++i) {
-            // Those that never have a picture of their own work on the maps of the first.
-            if (auto r = b->equip(b->workers_[static_cast<std::size_t>(i)], *layout, i < wanted.most); !r)
-                return tl::unexpected(std::move(r.error()));
+            if (auto r = b->equip(i, *layout, wanted.most); !r) return tl::unexpected(std::move(r.error()));
         }
-        b->together_.emplace(*b->workers_.front().steps, workers);
+        b->together_.emplace(b->main_binding(), workers);
         return b;
     }
 
@@ -105,10 +104,13 @@ public:
         }
         const auto workers = static_cast<std::int32_t>(workers_.size());
         if (workers == 1) {
-            workers_.front().steps->run(first, n, workers_.front().scratch.get());
+            main_binding().run(first, n, workers_.front().scratch.get());
         } else if (n == 1) {
             together_->begin(first);
-            helpers_->together(workers, [this](std::int32_t i) { together_->work(worker(i).scratch.get()); });
+            helpers_->together(workers, [this](std::int32_t i) {
+                const worker_memory& own = worker(i);
+                together_->work(i == 0 ? main_binding() : *own.beside, own.scratch.get());
+            });
         } else {
             run_side_by_side(first, n);
         }
@@ -128,6 +130,7 @@ private:
           helpers_(helpers) {}
 
     worker_memory& worker(std::int32_t i) { return workers_[static_cast<std::size_t>(i)]; }
+    const prepared_binding& main_binding() const { return *workers_.front().alone; }
 
     // A picture is one thread's: there are as many as threads, or it takes too little time to be shared.
     void run_side_by_side(std::int32_t first, std::int32_t n) {
@@ -136,21 +139,28 @@ private:
         helpers_->together(std::min(n, static_cast<std::int32_t>(workers_.size())), [&](std::int32_t i) {
             worker_memory& own = worker(i);
             for (auto at = next.fetch_add(1); at < end; at = next.fetch_add(1))
-                own.steps->run(at, 1, own.scratch.get());
+                own.alone->run(at, 1, own.scratch.get());
         });
     }
 
-    result<void> equip(worker_memory& w, const memory_layout& layout, bool with_maps) {
-        if (with_maps) {
+    result<void> equip(std::int32_t i, const memory_layout& layout, std::int32_t most) {
+        worker_memory& w = worker(i);
+        if (i < most) {
             auto maps = zeros(layout.bytes());
             if (!maps) return tl::unexpected(std::move(maps.error()));
             w.maps = std::move(*maps);
             tensor_places places = layout.in(w.maps.get(), floats_at(device_, input_));
             for (const placed_output& o : outputs_)
                 places.vectors[static_cast<std::size_t>(o.vector)].data = floats_at(device_, o.memory.data());
-            w.steps = std::make_unique<prepared_binding>(of_, std::move(places));
+            w.alone = std::make_unique<prepared_binding>(of_, std::move(places));
         }
-        auto scratch = zeros(workers_.front().steps->scratch() * sizeof(float));
+        if (i > 0) {
+            auto passing = zeros(layout.passing_bytes());
+            if (!passing) return tl::unexpected(std::move(passing.error()));
+            w.passing = std::move(*passing);
+            w.beside = std::make_unique<prepared_binding>(of_, layout.beside(main_binding().places(), w.passing.get()));
+        }
+        auto scratch = zeros(main_binding().scratch() * sizeof(float));
         if (!scratch) return tl::unexpected(std::move(scratch.error()));
         w.scratch = std::move(*scratch);
         return {};

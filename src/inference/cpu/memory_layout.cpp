@@ -145,4 +145,29 @@ tensor_places memory_layout::in(float* memory, const float* input) const {
     return places;
 }
 
+namespace {
+
+std::size_t floats_of_kept_rows(const tensor_places::map_place& m) {
+    const auto floats = static_cast<std::size_t>(m.kept * m.row_step());
+    return (floats + channel_step - 1) / channel_step * channel_step;
+}
+
+}  // namespace
+
+std::size_t memory_layout::passing_bytes() const {
+    std::size_t floats = 0;
+    for (const auto& m : sizes_)
+        if (!m.whole()) floats += floats_of_kept_rows(m);
+    return floats * sizeof(float);
+}
+
+tensor_places memory_layout::beside(tensor_places of, float* memory) const {
+    for (auto& m : of.maps) {
+        if (m.whole()) continue;
+        m.data = memory;
+        memory += floats_of_kept_rows(m);
+    }
+    return of;
+}
+
 }  // namespace faceflow::inference::cpu

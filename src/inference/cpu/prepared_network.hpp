@@ -60,6 +60,10 @@ public:
     [[nodiscard]] std::size_t bytes() const noexcept { return floats_ * sizeof(float); }
     // With `memory` of bytes() bytes, at a multiple of 64, and pictures at `input`.
     [[nodiscard]] tensor_places in(float* memory, const float* input) const;
+    // For a thread that shares the run of a binding: `of` are that one's places, and so are its own, but maps of which only some rows are
+    // kept: those rows are of the parts that the thread works on, and lie in `memory` of passing_bytes() bytes, at a multiple of 64.
+    [[nodiscard]] std::size_t passing_bytes() const;
+    [[nodiscard]] tensor_places beside(tensor_places of, float* memory) const;
     // Numbers of a vector for each picture.
     [[nodiscard]] std::int32_t length(tensor_index vector) const { return lengths_[static_cast<std::size_t>(vector)]; }
 

@@ -72,7 +72,7 @@ void round(const float* in, std::ptrdiff_t count, float* out) {
 }  // namespace faceflow::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#if HWY_TARGET == HWY_AVX3
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 // Highway has no instruction set with these instructions: this part of AVX-512's is compiled for a CPU that has them as well.
 HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16")
 namespace faceflow::inference::cpu::HWY_NAMESPACE {
@@ -107,7 +107,7 @@ namespace faceflow::inference::cpu::HWY_NAMESPACE {
 void fill_product_bf16(kernel_set& set) {
     set.multiply_bf16 = &apart::multiply;
     set.round = &apart::round;
-#if HWY_TARGET == HWY_AVX3
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
     if (__builtin_cpu_supports("avx512bf16") == 0) return;
     set.multiply_bf16 = &at_once::multiply;
     set.round = &at_once::round;

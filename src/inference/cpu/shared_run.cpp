@@ -34,26 +34,24 @@ void wait_for(const Done& done) {
 }  // namespace
 
 shared_run::shared_run(const prepared_binding& of, std::int32_t threads)
-    : of_(of),
+    : count_(of.steps().size()),
       threads_(std::max(threads, 1)),
-      steps_(new progress[of.steps().size()]) {}
+      steps_(new progress[count_]) {}
 
 void shared_run::begin(std::int32_t picture) {
     picture_ = picture;
-    for (std::size_t i = 0; i < of_.steps().size(); ++i) {
+    for (std::size_t i = 0; i < count_; ++i) {
         steps_[i].next.store(0, std::memory_order_relaxed);
         steps_[i].done.store(0, std::memory_order_relaxed);
     }
 }
 
-void shared_run::work(float* scratch) const {
-    for (std::size_t i = 0; i < of_.steps().size(); ++i)
-        work(i, scratch);
+void shared_run::work(const prepared_binding& on, float* scratch) const {
+    for (std::size_t i = 0; i < count_; ++i)
+        work(*on.steps()[i], steps_[i], scratch);
 }
 
-void shared_run::work(std::size_t step, float* scratch) const {
-    const bound_step& s = *of_.steps()[step];
-    progress& p = steps_[step];
+void shared_run::work(const bound_step& s, progress& p, float* scratch) const {
     const std::int32_t parts = s.parts();
     const std::int32_t share = std::max(1, parts / (shares_of_thread * threads_));
     while (p.next.load(std::memory_order_relaxed) < parts) {
