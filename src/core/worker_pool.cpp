@@ -66,15 +66,16 @@ void worker_pool::withdraw(const region& r) {
 }
 
 void worker_pool::run(std::int32_t most, callback work) {
-    const std::int32_t busy = busy_.fetch_add(1, std::memory_order_relaxed) + 1;
-    const std::int32_t wanted = std::min(most - 1, processors_ - busy);
-    if (wanted <= 0) {
+    std::int32_t busy = busy_.load(std::memory_order_relaxed), wanted = 0;
+    do {
+        wanted = std::clamp(processors_ - busy - 1, 0, std::max(most - 1, 0));
+    } while (!busy_.compare_exchange_weak(busy, busy + 1 + wanted, std::memory_order_relaxed));
+    if (wanted == 0) {
         work.call(work.of, 0);
         busy_.fetch_sub(1, std::memory_order_relaxed);
         return;
     }
     region r{work, wanted};
-    busy_.fetch_add(wanted, std::memory_order_relaxed);
     {
         const std::lock_guard lock(mutex_);
         start_helpers(wanted);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that help with work that has parts: never more at once than there are processors for it.
+// Threads that help with work that has parts, while fewer work than there are processors.
 #pragma once
 
 #include <atomic>

@@ -29,9 +29,9 @@ public:
     }
     void leave() { --inside_; }
     [[nodiscard]] int most() const { return most_; }
-    // Until so many are in, or for a while.
+    // Until so many are in, or for a minute.
     void wait_for(int wanted) const {
-        for (int i = 0; i < 2000 && inside_ < wanted; ++i)
+        for (int i = 0; i < 60000 && inside_ < wanted; ++i)
             std::this_thread::sleep_for(1ms);
     }
 
@@ -76,26 +76,34 @@ TEST(worker_pool, asks_for_no_more_than_are_wanted) {
     EXPECT_EQ(all.most(), 2);
 }
 
-TEST(worker_pool, callers_count_so_that_no_more_threads_compute_than_there_are_processors) {
-    worker_pool pool(2);
-    crowd callers, all;
-    const auto call = [&] {
-        pool.together(8, [&](std::int32_t i) {
-            if (i == 0) {
+TEST(worker_pool, callers_count_so_that_no_helper_comes_where_every_processor_has_one) {
+    worker_pool pool(4);
+    crowd callers;
+    std::atomic<bool> over{false};
+    std::vector<std::thread> others;
+    for (int i = 0; i < 3; ++i) {
+        others.emplace_back([&] {
+            pool.together(1, [&](std::int32_t) {
                 callers.enter();
-                callers.wait_for(2);
-            }
-            all.enter();
-            std::this_thread::sleep_for(2ms);
-            all.leave();
+                while (!over)
+                    std::this_thread::sleep_for(1ms);
+            });
         });
-    };
-    // The first caller finds a processor idle, the second none.
-    std::thread other(call);
-    call();
-    other.join();
-    EXPECT_EQ(callers.most(), 2);
-    EXPECT_LE(all.most(), 3) << "one helper that was asked for while there was one caller";
+    }
+    callers.wait_for(3);
+    const auto self = std::this_thread::get_id();
+    for (int round = 0; round < 20; ++round)
+        pool.for_each(100, [&](std::int32_t) { EXPECT_EQ(std::this_thread::get_id(), self); });
+    over = true;
+    for (auto& t : others)
+        t.join();
+    // And comes again once they are gone.
+    crowd both;
+    pool.together(2, [&](std::int32_t) {
+        both.enter();
+        both.wait_for(2);
+    });
+    EXPECT_EQ(both.most(), 2);
 }
 
 TEST(worker_pool, a_call_within_a_call_ends) {
