@@ -159,12 +159,12 @@ private:
         }
         row.largest_difference_px = all.largest_px;
         row.faces_close = all.faces > 0 ? static_cast<double>(all.close) / static_cast<double>(all.faces) : 1;
-        row.faces_equal = all.equal || within_tolerance(row, all.faces - all.close);
+        row.faces_equal = all.equal || within_tolerance(row, all);
     }
 
-    static bool within_tolerance(const compare_row& row, std::size_t far) {
+    static bool within_tolerance(const compare_row& row, const difference& all) {
         if (row.largest_difference_px == infinity) return false;
-        if (flow::converts_pixels(row.flow)) return far <= 1 || row.faces_close >= converted_share;
+        if (flow::converts_pixels(row.flow)) return enough_are_close(all);
         if (row.device.starts_with(name(device_kind::cuda))) return row.largest_difference_px <= gpu_tolerance_px;
         return row.ablation == "batch" && row.largest_difference_px <= unbatched_tolerance_px;
     }

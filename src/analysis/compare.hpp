@@ -65,6 +65,9 @@ struct difference {
     double largest_px = 0;
     std::size_t faces = 0, close = 0;
 };
+
+// Whether a flow that converts pixels has the reference's faces (see converted_share).
+[[nodiscard]] bool enough_are_close(const difference& all) noexcept;
 [[nodiscard]] difference difference_between(const frame_faces& reference, const frame_faces& other);
 
 // Exact quantiles of measured latencies: the smallest value that at least the share q does not exceed. 0 of nothing.

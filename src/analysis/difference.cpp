@@ -76,6 +76,12 @@ difference difference_between(const frame_faces& reference, const frame_faces& o
     return d;
 }
 
+bool enough_are_close(const difference& all) noexcept {
+    const std::size_t far = all.faces - all.close;
+    if (far == 1 && all.faces >= converted_few) return true;
+    return static_cast<double>(all.close) >= converted_share * static_cast<double>(all.faces);
+}
+
 percentiles_ms percentiles_of(std::vector<double> milliseconds) {
     if (milliseconds.empty()) return {};
     std::sort(milliseconds.begin(), milliseconds.end());

@@ -26,6 +26,7 @@ inline constexpr double gpu_tolerance_px = 0.5;  // and a GPU's libraries choose
 // A flow that converts pixels (`copied`: to 8-bit BGR) has the same tracks, and of so many faces, or of all but one where there are
 // few, no landmark further than this at the scale of the mesh model's input. The rest are faces for which the detector chose another anchor of the same score.
 inline constexpr double converted_tolerance_model_px = 1, converted_share = 0.95;
+inline constexpr std::size_t converted_few = 8;  // of so many one may be
 
 // Of all devices together. `host_to_device` and so on are transfers; a device that shares the host's memory has none.
 struct compare_row {

@@ -297,6 +297,19 @@ TEST(difference, counts_faces_within_a_pixel_of_the_models_input) {
     EXPECT_EQ(d.close, 1u);
 }
 
+TEST(faces_of_converted_pixels, may_be_further_off_where_they_are_few_of_many_or_one_of_some) {
+    const auto close = [](std::size_t faces, std::size_t of_them) {
+        return enough_are_close({false, 5, faces, of_them});
+    };
+    EXPECT_TRUE(close(1000, 950));
+    EXPECT_FALSE(close(1000, 949));
+    EXPECT_TRUE(close(8, 7));
+    EXPECT_FALSE(close(7, 6)) << "one of a handful says that something is wrong";
+    EXPECT_FALSE(close(1, 0));
+    EXPECT_FALSE(close(16, 14));
+    EXPECT_TRUE(close(0, 0));
+}
+
 TEST(difference, sees_a_value_that_is_no_landmark) {
     auto other = two_faces();
     other.faces[0].pose.yaw = 1;
