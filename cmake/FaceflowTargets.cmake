@@ -46,7 +46,8 @@ function(faceflow_add_library)
     # Highway includes these again for every instruction set: none shares a compilation with another.
     foreach(kernels numbers product product_bf16 rows winograd)
         set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/inference/cpu/${kernels}.cpp PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
-        # Loops of arithmetic on memory that is one thread's: watched, they would take most of the time of that build's tests.
+        # Loops of arithmetic: watched, they would take most of the time of that build's tests. That threads which share a picture keep to
+        # their own rows, tests hold by the bytes that come out (cpu_workers).
         if(FACEFLOW_SANITIZE STREQUAL "thread")
             set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/inference/cpu/${kernels}.cpp
                          APPEND PROPERTY COMPILE_OPTIONS -fno-sanitize=thread -O2)

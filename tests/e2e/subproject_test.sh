@@ -26,6 +26,7 @@ cp "$source/examples/from_memory.cpp" "$work/part/main.cpp"
 cat >"$work/part/CMakeLists.txt" <<'EOF'
 cmake_minimum_required(VERSION 3.25)
 project(outside LANGUAGES C CXX)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
 add_subdirectory(${FACEFLOW_SOURCE} faceflow EXCLUDE_FROM_ALL)
 add_executable(outside main.cpp)
 target_link_libraries(outside PRIVATE faceflow::faceflow)
