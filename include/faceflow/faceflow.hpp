@@ -40,7 +40,7 @@ struct engine_counts {
     std::uint64_t frames = 0;  // that gave a result
     std::uint64_t faces = 0;   // in them
     // Frames that gave none, by the reasons that docs/output.md lists: on purpose ("overtaken", "device_memory", "stage_lost"), or by an
-    // error, which next() or the callback had in their place.
+    // error, which next() or the callback had in their place. And `callback`: results whose callback threw, which are in `frames`, too.
     std::map<std::string, std::uint64_t> dropped, errors;
 };
 

@@ -125,7 +125,7 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
     std::size_t lanes = 1, frames = 1;
     if (on_host) {
         const std::size_t threads = std::max<std::size_t>(1, static_cast<std::size_t>(o.threads) / devices);
-        // ONNX Runtime spreads a live frame over the threads by itself; kernels of our own have one for each lane.
+        // ONNX Runtime spreads a live frame over all threads by itself; kernels of our own take those that other lanes leave idle.
         const bool spread = o.inference != "auto" && o.inference != "native";
         const std::size_t here = std::max<std::size_t>(1, (sources + devices - 1) / devices);
         if (!live || !spread) lanes = live ? std::min(here, threads) : threads;
