@@ -13,6 +13,7 @@
 #include "flow_testing.hpp"
 #include "fused_testing.hpp"
 #include "helpers/host_network.hpp"
+#include "onnxruntime_testing.hpp"
 #include "vision/detect.hpp"
 
 namespace faceflow {
@@ -301,6 +302,7 @@ TEST_F(cpu_bf16_flow, is_no_other_precision_on_onnx_runtime_without_a_word) {
     const auto without_plans = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
     ASSERT_FALSE(without_plans);
     EXPECT_EQ(without_plans.error().code, errc::unsupported) << without_plans.error().message;
+    SKIP_WITHOUT_ONNXRUNTIME();
     chosen.models.clear();
     chosen.inference = "onnxruntime";
     const auto refused = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
