@@ -26,7 +26,7 @@ frame_cache_options cache_options(const frame_store_options& o) {
 frame_store::frame_store(device& on, const frame_store_options& chosen)
     : device_(on),
       options_(chosen),
-      packer_(chosen.packing_threads),
+      packer_(on.shares_host_memory() ? 1 : chosen.packing_threads),
       cache_(cache_options(chosen)) {
     if (!on.shares_host_memory() && chosen.cache) sweeper_ = std::make_unique<cache_sweeper>(cache_);
     if (chosen.cache) on.pool().add(*this);
