@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <thread>
 #include <utility>
 
 #include "core/processors.hpp"
 #include "core/thread.hpp"
+#include "core/worker_pool.hpp"
 #include "media/device_frames.hpp"
 
 namespace faceflow {
@@ -19,28 +19,11 @@ namespace {
 // disk, a network or a GPU's decoder.
 void open_side_by_side(std::size_t count, const std::function<bool(std::size_t)>& open_one) {
     constexpr std::size_t most_openers = 8;
-    std::atomic<std::size_t> next{0};
     std::atomic<bool> failed{false};
-    const auto work = [&] {
-        for (std::size_t i = next++; i < count && !failed; i = next++) {
-            if (!open_one(i)) failed = true;
-        }
-    };
-    struct joined {
-        std::vector<std::thread> threads;
-        ~joined() {
-            for (auto& t : threads)
-                t.join();
-        }
-    } openers;
-    const std::size_t helpers = std::min(count, most_openers) - std::min<std::size_t>(count, 1);
-    openers.threads.reserve(helpers);
-    for (std::size_t i = 0; i < helpers; ++i) {
-        auto started = start_thread("opening inputs", work, [](const error&) {});
-        if (!started) break;  // those that there are do it
-        openers.threads.push_back(std::move(*started));
-    }
-    work();
+    worker_pool openers(static_cast<std::int32_t>(std::min(count, most_openers)));
+    openers.for_each(static_cast<std::int32_t>(count), [&](std::int32_t i) {
+        if (!failed && !open_one(static_cast<std::size_t>(i))) failed = true;
+    });
 }
 
 // Two for each processor in all, so that many sources do not make hundreds of threads; 0, FFmpeg's choice, for one source.
