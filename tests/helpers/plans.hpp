@@ -99,6 +99,33 @@ private:
     std::mt19937 random_;
 };
 
+// Of 6 x 10 pixels: a map of a fixed size, and numbers of it by dense layers of few and of many outputs.
+inline plan_maker plan_of_dense_layers(std::int32_t channels) {
+    plan_maker p;
+    inference::plan& of = p.made();
+    of.input.height = 6;
+    of.input.width = 10;
+    inference::plan_convolution c;
+    c.y = p.map(channels, 0);
+    of.maps.back().height = 3;
+    of.maps.back().width = 5;
+    c.kernel = 3;
+    c.stride = 2;
+    c.pad = 1;
+    p.add(c);
+    for (const std::int32_t outputs : {1, 15, 70}) {
+        inference::plan_dense d;
+        d.x = c.y;
+        d.y = p.vector(outputs);
+        d.inputs = 15 * channels;
+        d.outputs = outputs;
+        d.weights = p.weights(std::int64_t{d.inputs} * outputs, d.inputs);
+        d.bias = p.weights(outputs, 25);
+        of.steps.emplace_back(d);
+    }
+    return p;
+}
+
 // Rows, columns, channels.
 struct plain_map {
     std::int32_t height = 0, width = 0, channels = 0;

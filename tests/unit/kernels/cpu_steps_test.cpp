@@ -311,29 +311,7 @@ TEST_P(cpu_steps, large_maps_pass_by_in_rows) {
 
 TEST_P(cpu_steps, maps_of_a_fixed_size_become_numbers) {
     for (const std::int32_t channels : {16, 19}) {
-        plan_maker p;
-        inference::plan& of = p.made();
-        of.input.height = 6;
-        of.input.width = 10;
-        plan_convolution c;
-        c.y = p.map(channels, 0);
-        of.maps.back().height = 3;
-        of.maps.back().width = 5;
-        c.kernel = 3;
-        c.stride = 2;
-        c.pad = 1;
-        p.add(c);
-        for (const std::int32_t outputs : {1, 15, 70}) {
-            inference::plan_dense d;
-            d.x = c.y;
-            d.y = p.vector(outputs);
-            d.inputs = 15 * channels;
-            d.outputs = outputs;
-            d.weights = p.weights(std::int64_t{d.inputs} * outputs, d.inputs);
-            d.bias = p.weights(outputs, 25);
-            of.steps.emplace_back(d);
-        }
-        ASSERT_NO_FATAL_FAILURE(expect_as_computed(p, 6, 10));
+        ASSERT_NO_FATAL_FAILURE(expect_as_computed(test::plan_of_dense_layers(channels), 6, 10));
     }
 }
 
