@@ -93,7 +93,7 @@ void note_switches(plan_result& p) {
     const plan_request& r = p.asked;
     plan_request all = r;
     all.cache = all.batch = all.pinned = true;
-    const plan_request has = effective_options(all);
+    const plan_request has = effective_request(all);
     const struct {
         bool asked, there;
         std::string_view name, what;
@@ -117,7 +117,7 @@ result<plan_result> plan(const plan_request& request) {
 
     plan_result p;
     p.asked = request;
-    const plan_request chosen = effective_options(request);
+    const plan_request chosen = effective_request(request);
     const planned_moves moves = moves_of(chosen);
     note_switches(p);
     plan_transfers(p, moves);
@@ -126,7 +126,7 @@ result<plan_result> plan(const plan_request& request) {
     return p;
 }
 
-plan_request effective_options(plan_request r) {
+plan_request effective_request(plan_request r) {
     options o;
     o.flow = r.flow;
     o.cache = r.cache;

@@ -22,7 +22,7 @@ struct plan_request {
     std::int32_t faces = 4;  // in each frame
     std::string link = "pcie4";
     std::string flow = "fused";                      // any of flow::flow_names()
-    bool cache = true, batch = true, pinned = true;  // one that the flow has not means nothing: see effective_options()
+    bool cache = true, batch = true, pinned = true;  // one that the flow has not means nothing: see effective_request()
     double cache_ttl = 0.5;                          // seconds
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::size_t device_memory = std::size_t{2} << 30;
@@ -69,7 +69,7 @@ struct plan_result {
 };
 
 // `r` with those of cache, batch and pinned off that its flow has not.
-[[nodiscard]] plan_request effective_options(plan_request r);
+[[nodiscard]] plan_request effective_request(plan_request r);
 
 // errc::invalid_argument for a link, flow, format or size that makes no sense, naming it.
 [[nodiscard]] result<plan_result> plan(const plan_request& request);

@@ -23,7 +23,7 @@ std::string switch_text(std::string_view name, bool on, bool there) {
 std::string switches_text(const plan_request& r) {
     plan_request all = r;
     all.cache = all.batch = all.pinned = true;
-    all = effective_options(all);
+    all = effective_request(all);
     return fmt::format("{}, {}, {}", switch_text("cache", r.cache, all.cache), switch_text("batch", r.batch, all.batch),
                        switch_text("pinned", r.pinned, all.pinned));
 }
@@ -92,7 +92,7 @@ std::string render_plan_json(const plan_result& p) {
     j["faces"] = r.faces;
     j["link"] = r.link;
     j["flow"] = r.flow;
-    const plan_request gone_by = effective_options(r);
+    const plan_request gone_by = effective_request(r);
     j["cache"] = gone_by.cache;
     j["batch"] = gone_by.batch;
     j["pinned"] = gone_by.pinned;

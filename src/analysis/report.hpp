@@ -24,9 +24,10 @@ inline constexpr double unbatched_tolerance_px =
     1e-3;                                        // ONNX Runtime adds up a batch in another order than a single face
 inline constexpr double gpu_tolerance_px = 0.5;  // and a GPU's libraries choose other kernels for other batches
 // A flow that converts pixels (`copied`: to 8-bit BGR) has the same tracks, and of so many faces, or of all but one where there are
-// few, no landmark further than this at the scale of the mesh model's input. The rest are faces for which the detector chose another anchor of the same score.
+// few, no landmark further than this at the scale of the mesh model's input. The rest are faces for which the detector chose another
+// anchor of the same score.
 inline constexpr double converted_tolerance_model_px = 1, converted_share = 0.95;
-inline constexpr std::size_t converted_few = 8;  // of so many one may be
+inline constexpr std::size_t converted_few = 8;  // of so many faces one may be further
 
 // Of all devices together. `host_to_device` and so on are transfers; a device that shares the host's memory has none.
 struct compare_row {

@@ -45,12 +45,12 @@ private:
     result<void> lost_;
 
 protected:
-    // `units_in_flight`: of each device. `lanes`: of each, that live sources keep to.
-    flow_ends(const flow_parts& parts, std::size_t units_in_flight, std::size_t waiting_frames = 0,
+    // `groups_in_flight`: of each device. `lanes`: of each, that live sources keep to.
+    flow_ends(const flow_parts& parts, std::size_t groups_in_flight, std::size_t waiting_frames = 0,
               std::size_t lanes = 1)
         : metrics_(parts.counters),
           detect_every_(static_cast<std::size_t>(parts.chosen.detect_every)),
-          inputs_(options_for(parts, units_in_flight, waiting_frames), parts.routes),
+          inputs_(options_for(parts, groups_in_flight, waiting_frames), parts.routes),
           reorder_(
               [this, handler = parts.handler](outcome&& o) {
                   notice(o);
@@ -79,7 +79,7 @@ protected:
     reorder_buffer reorder_;
 
 private:
-    static input_queue_options options_for(const flow_parts& parts, std::size_t units_in_flight,
+    static input_queue_options options_for(const flow_parts& parts, std::size_t groups_in_flight,
                                            std::size_t waiting_frames) {
         const options& o = parts.chosen;
         input_queue_options i;
@@ -87,7 +87,7 @@ private:
         i.pacing = o.pacing;
         i.detect_every = static_cast<std::size_t>(o.detect_every);
         i.unit_frames = o.pacing == pacing::recorded ? i.detect_every : 1;
-        i.units_in_flight = units_in_flight;
+        i.groups_in_flight = groups_in_flight;
         i.waiting_frames = waiting_frames;
         i.lies_on = [devices = parts.devices](const host_frame& f) { return device_of(f, devices); };
         return i;

@@ -90,8 +90,8 @@ frame_group input_queue::cut(std::uint32_t source, edge& e) {
 }
 
 bool input_queue::room_in_flight(std::size_t device) const {
-    return options_.merged ? in_flight_ < options_.units_in_flight * devices_.size()
-                           : devices_[device].in_flight < options_.units_in_flight;
+    return options_.merged ? in_flight_ < options_.groups_in_flight * devices_.size()
+                           : devices_[device].in_flight < options_.groups_in_flight;
 }
 
 // From the source whose turn it is, then around.

@@ -38,7 +38,7 @@ struct input_queue_options {
         false;  // recorded: groups of all sources in one order, by time and then source, the same in every run
     // Of each device, cut and not yet done: bounds what waits for a slow lane. One device cannot use up what is another's, unless
     // sources are merged: results then wait for those before them, and what is in flight is bounded for all devices together.
-    std::size_t units_in_flight = 4;
+    std::size_t groups_in_flight = 4;
     // Recorded: frames that may wait in all, shared out among the sources that go on; at least two groups of each.
     std::size_t waiting_frames = 0;
     // The device that a frame lies on already, if it does: then its source goes there.

@@ -45,7 +45,7 @@ TEST(input_queue, live_keeps_only_the_newest_frame_of_each_source) {
 }
 
 TEST(input_queue, recorded_waits_for_room_and_keeps_everything) {
-    routed_input_queue in({.unit_frames = 1, .units_in_flight = 100});
+    routed_input_queue in({.unit_frames = 1, .groups_in_flight = 100});
     std::thread producer([&] {
         for (std::uint64_t i = 0; i < 50; ++i)
             in.put(frame_of(0, i));
@@ -62,7 +62,7 @@ TEST(input_queue, recorded_waits_for_room_and_keeps_everything) {
 }
 
 TEST(input_queue, skipped_detections_travel_with_the_detection_before_them) {
-    routed_input_queue in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
+    routed_input_queue in({.unit_frames = 3, .detect_every = 3, .groups_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
     const frame_group first = in.take({0}).at(0);
@@ -73,7 +73,7 @@ TEST(input_queue, skipped_detections_travel_with_the_detection_before_them) {
 }
 
 TEST(input_queue, after_a_unit_that_was_cut_short_the_next_begins_with_a_detection) {
-    routed_input_queue in({.unit_frames = 5, .detect_every = 5, .units_in_flight = 100});
+    routed_input_queue in({.unit_frames = 5, .detect_every = 5, .groups_in_flight = 100});
     for (std::uint64_t i = 0; i < 3; ++i)
         in.put(frame_of(0, i));
     std::thread waiter([&] { in.wait_idle(); });
@@ -88,7 +88,7 @@ TEST(input_queue, after_a_unit_that_was_cut_short_the_next_begins_with_a_detecti
 }
 
 TEST(input_queue, in_a_hurry_what_waits_goes_and_what_comes_later_waits_for_its_unit) {
-    routed_input_queue in({.unit_frames = 3, .detect_every = 3, .units_in_flight = 100});
+    routed_input_queue in({.unit_frames = 3, .detect_every = 3, .groups_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
     in.flush();
@@ -126,7 +126,7 @@ TEST(input_queue, what_an_overtaken_frame_held_is_let_go_of_outside_of_its_lock)
 
 TEST(input_queue, merged_sources_come_in_the_order_of_time) {
     for (unsigned seed = 0; seed < 5; ++seed) {
-        routed_input_queue in({.unit_frames = 1, .merged = true, .units_in_flight = 100});
+        routed_input_queue in({.unit_frames = 1, .merged = true, .groups_in_flight = 100});
         for (std::uint32_t s = 0; s < 3; ++s)
             in.begin_source(s);
         std::vector<std::thread> producers;
@@ -153,7 +153,7 @@ TEST(input_queue, merged_sources_come_in_the_order_of_time) {
 }
 
 TEST(input_queue, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longer_than_its_patience) {
-    routed_input_queue in({.pacing = pacing::live, .units_in_flight = 100});
+    routed_input_queue in({.pacing = pacing::live, .groups_in_flight = 100});
     for (std::uint32_t s = 0; s < 3; ++s)
         in.put(frame_of(s, 0));
     auto all = in.take({0}, 8, std::chrono::hours(1));
@@ -174,7 +174,7 @@ TEST(input_queue, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longe
 }
 
 TEST(input_queue, a_recorded_batch_takes_what_is_there) {
-    routed_input_queue in({.unit_frames = 2, .detect_every = 2, .units_in_flight = 100});
+    routed_input_queue in({.unit_frames = 2, .detect_every = 2, .groups_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
     const auto groups = in.take({0}, 8);
@@ -185,7 +185,7 @@ TEST(input_queue, a_recorded_batch_takes_what_is_there) {
 }
 
 TEST(input_queue, bounds_what_is_taken_and_not_done) {
-    routed_input_queue in({.unit_frames = 8, .units_in_flight = 1});
+    routed_input_queue in({.unit_frames = 8, .groups_in_flight = 1});
     in.put(frame_of(0, 0));
     in.end_source(0);
     in.put(frame_of(1, 0));
@@ -222,7 +222,7 @@ void fill(input_queue& in, std::uint32_t sources, std::uint64_t each) {
 }
 
 TEST(input_queue, a_merged_pass_is_filled_past_the_frames_of_another_device) {
-    routed_input_queue in({.merged = true, .units_in_flight = 16, .waiting_frames = 100}, 2);
+    routed_input_queue in({.merged = true, .groups_in_flight = 16, .waiting_frames = 100}, 2);
     fill(in, 8, 3);
     const auto first = in.take({0}, 4), second = in.take({1}, 4), third = in.take({0}, 4);
     EXPECT_EQ(sources_of(first), (std::vector<std::uint32_t>{0, 2, 4, 6}));
@@ -238,7 +238,7 @@ TEST(input_queue, a_merged_pass_is_filled_past_the_frames_of_another_device) {
 TEST(input_queue, merged_lanes_of_several_devices_take_everything_once_with_indices_in_the_order_of_time) {
     constexpr std::uint64_t frames = 60;
     for (unsigned seed = 0; seed < 10; ++seed) {
-        routed_input_queue in({.merged = true, .units_in_flight = 1 + seed % 4, .waiting_frames = 2 * (seed % 3)}, 3);
+        routed_input_queue in({.merged = true, .groups_in_flight = 1 + seed % 4, .waiting_frames = 2 * (seed % 3)}, 3);
         std::mutex mutex;
         std::map<std::uint64_t, std::int64_t> times;  // by index
         std::vector<std::thread> threads;
@@ -284,7 +284,7 @@ TEST(input_queue, merged_lanes_of_several_devices_take_everything_once_with_indi
 
 TEST(input_queue, merged_a_device_that_is_held_up_leaves_the_other_its_share_of_what_is_in_flight) {
     for (const std::size_t held : {0u, 1u}) {
-        routed_input_queue in({.merged = true, .units_in_flight = 4, .waiting_frames = 100}, 2);
+        routed_input_queue in({.merged = true, .groups_in_flight = 4, .waiting_frames = 100}, 2);
         fill(in, 2, 20);
         const std::size_t other = 1 - held;
         EXPECT_EQ(in.take({other}, 16).size(), 4u) << "of eight in order, every second one";
@@ -298,7 +298,7 @@ TEST(input_queue, merged_a_device_that_is_held_up_leaves_the_other_its_share_of_
 TEST(input_queue, a_device_that_is_held_up_leaves_the_other_all_that_is_its_own) {
     for (const auto pace : {pacing::recorded, pacing::live}) {
         for (const std::size_t held : {0u, 1u}) {
-            routed_input_queue in({.pacing = pace, .units_in_flight = 2, .waiting_frames = 100}, 2);
+            routed_input_queue in({.pacing = pace, .groups_in_flight = 2, .waiting_frames = 100}, 2);
             const std::size_t other = 1 - held;
             fill(in, 4, pace == pacing::live ? 1 : 12);
             EXPECT_EQ(in.take({held}, 16).size(), 2u) << "and nobody works on them";
@@ -316,7 +316,7 @@ TEST(input_queue, a_device_that_is_held_up_leaves_the_other_all_that_is_its_own)
 }
 
 TEST(input_queue, live_sources_keep_to_lanes_that_share_their_load) {
-    routed_input_queue in({.pacing = pacing::live, .units_in_flight = 100}, 2);
+    routed_input_queue in({.pacing = pacing::live, .groups_in_flight = 100}, 2);
     in.routes.share_among(2);
     fill(in, 8, 1);
     EXPECT_EQ(sources_of(in.take({0, 0}, 8)), (std::vector<std::uint32_t>{0, 4}));
@@ -326,7 +326,7 @@ TEST(input_queue, live_sources_keep_to_lanes_that_share_their_load) {
 }
 
 TEST(input_queue, a_source_goes_to_the_device_that_its_frames_lie_on) {
-    routed_input_queue in({.units_in_flight = 100,
+    routed_input_queue in({.groups_in_flight = 100,
                            .lies_on = [](const host_frame& f) -> std::optional<std::size_t> {
                                if (f.id.source == 7) return 1;
                                return std::nullopt;
@@ -342,7 +342,7 @@ TEST(input_queue, a_source_goes_to_the_device_that_its_frames_lie_on) {
 }
 
 TEST(input_queue, what_has_ended_makes_room_once_its_frames_are_taken_and_begins_anew_where_it_comes_back) {
-    routed_input_queue in({.pacing = pacing::live, .detect_every = 4, .units_in_flight = 100}, 2);
+    routed_input_queue in({.pacing = pacing::live, .detect_every = 4, .groups_in_flight = 100}, 2);
     in.begin_source(0, 1000);
     in.begin_source(1, 10);
     for (std::uint64_t i = 0; i < 2; ++i) {

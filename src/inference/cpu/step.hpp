@@ -53,7 +53,8 @@ struct step_cost {
 };
 
 // A step with its addresses. Its work has parts that touch different outputs: they may run in any order, or at the same time with
-// scratch memory each and, of a row_step that passes rows on, memory for those rows; what they write depends on neither. Plain memory: no part allocates.
+// scratch memory each and, of a row_step that passes rows on, memory for those rows; what they write depends on neither.
+// Plain memory: no part allocates.
 class bound_step {
 public:
     virtual ~bound_step() = default;
