@@ -8,7 +8,7 @@
 #include <memory>
 #include <random>
 
-#include "flow/models.hpp"
+#include "flow/stages/models.hpp"
 #include "inference/catalogue.hpp"
 
 namespace faceflow::bench {

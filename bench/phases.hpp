@@ -9,7 +9,7 @@
 #include <string>
 
 #include "faceflow/result.hpp"
-#include "flow/models.hpp"
+#include "flow/stages/models.hpp"
 
 namespace faceflow::bench {
 

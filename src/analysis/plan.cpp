@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "analysis/plan_memory.hpp"
-#include "analysis/plan_moves.hpp"
 #include "core/nearest.hpp"
 #include "device/emulated/link.hpp"
 #include "flow/flow.hpp"
@@ -39,26 +37,26 @@ result<void> check(const plan_request& r) {
     return flow::check_flow(r.flow);
 }
 
-void plan_transfers(plan_result& p, const planned_moves& moves) {
-    for (const planned_move& m : moves.all) {
+void plan_transfers(plan_result& p, const flow::flow_plan& from) {
+    for (const flow::planned_move& m : from.moves) {
         const auto times = static_cast<double>(m.times);
         (m.up ? p.host_to_device_per_frame : p.device_to_host_per_frame) += times;
         (m.up ? p.host_to_device_bytes_per_frame : p.device_to_host_bytes_per_frame) +=
             times * static_cast<double>(m.bytes);
     }
-    p.syncs_per_frame = static_cast<double>(moves.syncs);
-    p.cache_hit_rate = moves.cache_hit_rate;
-    p.first_frame = moves.first;
-    if (moves.first.device_to_host > 0) {
+    p.syncs_per_frame = static_cast<double>(from.syncs);
+    p.cache_hit_rate = from.cache_hit_rate;
+    p.first_frame = from.first;
+    if (from.first.device_to_host > 0) {
         p.notes.emplace_back(
             "the first frame takes one more download: the flow does not know yet how many faces there are");
     }
 }
 
-void plan_link(plan_result& p, const link_model& link, const planned_moves& moves, bool pinned) {
+void plan_link(plan_result& p, const link_model& link, const flow::flow_plan& from, bool pinned) {
     const plan_request& r = p.asked;
     std::int64_t all_ns = 0, up_ns = 0, down_ns = 0;  // of these two, what keeps an engine busy
-    for (const planned_move& m : moves.all) {
+    for (const flow::planned_move& m : from.moves) {
         all_ns += m.times * link.copy_ns(m.up, m.bytes, pinned);
         (m.up ? up_ns : down_ns) += m.times * link.engine_ns(m.up, m.bytes);
     }
@@ -72,8 +70,9 @@ void plan_link(plan_result& p, const link_model& link, const planned_moves& move
         p.notes.push_back(fmt::format("the link carries {} of {} cameras", p.cameras_the_link_carries, r.cameras));
 }
 
-void plan_memory(plan_result& p, const plan_request& r) {
-    p.pools = pools_in(r, p.notes);
+void plan_memory(plan_result& p, plan_request r, flow::flow_plan& from) {
+    p.pools = std::move(from.pools);
+    p.notes.insert(p.notes.end(), from.notes.begin(), from.notes.end());
     p.pool_limit_bytes = r.device_memory / flow::pools_of(r.flow);
     for (const planned_pool& pool : p.pools) {
         p.frame_memory_bytes += pool.frame_bytes;
@@ -83,7 +82,8 @@ void plan_memory(plan_result& p, const plan_request& r) {
     p.device_memory_bytes = p.frame_memory_bytes + p.model_memory_bytes;
     if (!p.fits && r.cache)
         p.notes.emplace_back("cached frames give way when memory is short; --cache-ttl below 0.5 asks for less");
-    const auto least = least_pools_in(r);
+    r.cache_ttl = 0;
+    const auto least = flow::plan_flow(r).pools;
     if (std::any_of(least.begin(), least.end(), [&](const auto& l) { return l.bytes() > p.pool_limit_bytes; }))
         p.notes.emplace_back("even without cached frames this is more than the device's pool");
 }
@@ -104,7 +104,7 @@ void note_switches(plan_result& p) {
         if (!s.asked && !s.there)
             p.notes.push_back(fmt::format("{} has no {}: --{} off changes nothing", r.flow, s.what, s.name));
     }
-    if (!r.batch && has.batch && flow::kind_of(r.flow) != flow::flow_kind::cached)
+    if (!r.batch && has.batch && !flow::moves_crops(r.flow))
         p.notes.emplace_back("crops stay on the device: --batch off changes launches, and no transfer");
 }
 
@@ -118,11 +118,11 @@ result<plan_result> plan(const plan_request& request) {
     plan_result p;
     p.asked = request;
     const plan_request chosen = effective_request(request);
-    const planned_moves moves = moves_of(chosen);
+    flow::flow_plan from = flow::plan_flow(chosen);
     note_switches(p);
-    plan_transfers(p, moves);
-    plan_link(p, *link, moves, chosen.pinned);
-    plan_memory(p, chosen);
+    plan_transfers(p, from);
+    plan_link(p, *link, from, chosen.pinned);
+    plan_memory(p, chosen, from);
     return p;
 }
 

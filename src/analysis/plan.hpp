@@ -11,40 +11,13 @@
 
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
+#include "flow/flow_plan.hpp"
 
 namespace faceflow::analysis {
 
-struct plan_request {
-    std::int32_t cameras = 1;
-    std::int32_t width = 1920, height = 1080;  // stored picture
-    pixel_format format = pixel_format::i420;
-    double fps = 30;         // of each camera
-    std::int32_t faces = 4;  // in each frame
-    std::string link = "pcie4";
-    std::string flow = "fused";                      // any of flow::flow_names()
-    bool cache = true, batch = true, pinned = true;  // one that the flow has not means nothing: see effective_request()
-    double cache_ttl = 0.5;                          // seconds
-    std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
-    std::size_t device_memory = std::size_t{2} << 30;
-    std::int32_t detect_width = 640, detect_height = 384;
-    std::int32_t max_faces = 100;
-};
-
-// What the first frame takes besides, and any that has more faces than its flow makes room for, or in `cached` than the frame
-// before: of host->device nothing, ever.
-struct first_frame_extra {
-    std::int64_t device_to_host = 0;
-    std::uint64_t device_to_host_bytes = 0;
-    std::int64_t syncs = 0;
-};
-
-// Of one process; all count against one device's memory.
-struct planned_pool {
-    std::string process;
-    std::uint64_t frame_bytes = 0;  // slots: cached frames and those in work
-    std::uint64_t model_bytes = 0;  // inputs, outputs and results of the stages
-    [[nodiscard]] std::uint64_t bytes() const noexcept { return frame_bytes + model_bytes; }
-};
+using flow::first_frame_extra;
+using flow::plan_request;
+using flow::planned_pool;
 
 // Counts and bytes are those that a run on a device with memory of its own enters in its ledgers, all processes together,
 // exactly, for frames that have as many faces as the one before and are all detected in. Times are those of transfers alone;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "device/host_buffer.hpp"
 #include "device/open_devices.hpp"
 #include "engine/engine.hpp"
 #include "flow/flow.hpp"
@@ -151,22 +152,14 @@ public:
         auto memory = device_buffer::allocate(on.pool(), bytes);
         if (!memory) return tl::unexpected(std::move(memory.error()));
         p.memory_ = std::move(*memory);
-        auto host = on.allocate_host(bytes, pinned);
+        auto host = host_buffer::allocate(on, bytes, pinned);
         if (!host) return tl::unexpected(std::move(host.error()));
-        p.host_ = *host;
+        p.host_ = std::move(*host);
         return p;
     }
-    link_probe(link_probe&& o) noexcept
-        : device_(o.device_),
-          stream_(std::move(o.stream_)),
-          done_(std::move(o.done_)),
-          memory_(std::move(o.memory_)),
-          host_(std::exchange(o.host_, {})) {}
-    ~link_probe() {
-        if (host_.data != nullptr) device_.release_host(host_);
+    [[nodiscard]] result<double> transfer_ms(direction d) {
+        return host_.block().pinned ? in_a_row_ms(d) : one_by_one_ms(d);
     }
-
-    [[nodiscard]] result<double> transfer_ms(direction d) { return host_.pinned ? in_a_row_ms(d) : one_by_one_ms(d); }
 
 private:
     static constexpr int tries = 56;
@@ -198,13 +191,15 @@ private:
         return nothing ? std::max(*each - *nothing, 0.0) : nothing;
     }
 
-    result<void> move(direction d) { return transfer(*stream_, d, memory_.data(), host_, host_.bytes, t); }
+    result<void> move(direction d) {
+        return transfer(*stream_, d, memory_.data(), host_.block(), host_.block().bytes, t);
+    }
 
     device& device_;
     std::unique_ptr<stream> stream_;
     std::unique_ptr<event> done_;
     device_buffer memory_;
-    host_block host_;
+    host_buffer host_;
 };
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <exception>
 
 #include "device/emulated/fault_reporter.hpp"
-#include "flow/process/stage_server.hpp"
+#include "flow/multi_process/stage_server.hpp"
 #include "ipc/child_process.hpp"
 
 namespace {

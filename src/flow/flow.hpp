@@ -14,22 +14,15 @@
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
-#include "flow/models.hpp"
-#include "flow/source_routes.hpp"
+#include "flow/flow_plan.hpp"
+#include "flow/io/outcome.hpp"
+#include "flow/io/source_routes.hpp"
+#include "flow/stages/device_context.hpp"
 #include "frame/frame_cache.hpp"
 #include "frame/host_frame.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace faceflow::flow {
-
-// What became of one frame that was taken on.
-struct outcome {
-    host_frame frame;
-    result<frame_faces> faces;
-};
-
-// Called on one thread of the flow's own, in the order of sequence within a source; slowness here holds up the flow.
-using outcome_handler = std::function<void(outcome&&)>;
 
 class flow {
 public:
@@ -65,13 +58,7 @@ public:
     [[nodiscard]] virtual transfer_totals transferred_elsewhere() const { return {}; }
 };
 
-// A device with the models loaded for it.
-struct device_context {
-    device* on = nullptr;
-    model_set models;
-};
-
-struct flow_parts {
+struct flow_setup {
     std::span<const device_context> devices;
     source_routes& routes;  // of sources to these devices; outlives the flow
     bool merged = false;    // recorded: outcomes of all sources in one order, by time, the same in every run
@@ -81,16 +68,17 @@ struct flow_parts {
     std::function<void(const std::string&)> note = [](const std::string&) {};  // a line for the user; any thread
 };
 
-// What a name of a flow stands for.
-enum class flow_kind : std::uint8_t { fused, threaded, shared, cached, copied };
-
 [[nodiscard]] std::vector<std::string> flow_names();
-// Of a name that check_flow has passed; of others, fused.
-[[nodiscard]] flow_kind kind_of(std::string_view wanted) noexcept;
 // errc::invalid_argument with the names that there are.
 [[nodiscard]] result<void> check_flow(std::string_view wanted);
 // Processes that each have a pool on the device: the cap is divided by it.
 [[nodiscard]] std::size_t pools_of(std::string_view wanted) noexcept;
+
+// Whether crops go from process to process, so that batching them changes transfers.
+[[nodiscard]] bool moves_crops(std::string_view wanted) noexcept;
+
+// What the flow that `r.flow` names (and check_flow has passed) moves and holds.
+[[nodiscard]] flow_plan plan_flow(const plan_request& r);
 
 // Whether its stages see other pixels than those that came: `copied` goes through 8-bit BGR.
 [[nodiscard]] bool converts_pixels(std::string_view wanted) noexcept;
@@ -99,6 +87,6 @@ enum class flow_kind : std::uint8_t { fused, threaded, shared, cached, copied };
 [[nodiscard]] options effective_options(options o) noexcept;
 
 // The flow that `options::flow` names.
-[[nodiscard]] result<std::unique_ptr<flow>> make_flow(const flow_parts& parts);
+[[nodiscard]] result<std::unique_ptr<flow>> make_flow(const flow_setup& setup);
 
 }  // namespace faceflow::flow

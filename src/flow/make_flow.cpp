@@ -8,38 +8,49 @@
 
 #include "core/nearest.hpp"
 #include "flow/flow.hpp"
-#include "flow/fused_flow.hpp"
-#include "flow/process/process_flow.hpp"
-#include "flow/threaded_flow.hpp"
+#include "flow/in_process/fused_flow.hpp"
+#include "flow/in_process/in_process_plan.hpp"
+#include "flow/in_process/threaded_flow.hpp"
+#include "flow/multi_process/multi_process_plan.hpp"
+#include "flow/multi_process/process_flow.hpp"
 
 namespace faceflow::flow {
 namespace {
 
 struct known_flow {
     std::string_view name;
-    flow_kind kind;
-    result<std::unique_ptr<flow>> (*make)(const flow_parts& parts);
+    result<std::unique_ptr<flow>> (*make)(const flow_setup& setup);
+    flow_plan (*plan)(const plan_request& r);
     std::size_t pools;                               // processes with a pool on the device
     bool cache = true, batch = true, pinned = true;  // that it has
+    bool moves_crops = false;                        // from process to process
     bool converts = false;                           // pixels
 };
 
 // As the analysis found it: everything through sockets, pageable memory, a face at a time, each stage uploading what it needs.
-result<std::unique_ptr<flow>> make_copied_flow(const flow_parts& parts) {
-    return make_inline_flow(parts, {.to_bgr = true, .region_apart = true});
+result<std::unique_ptr<flow>> make_copied_flow(const flow_setup& setup) {
+    return make_message_flow(setup, {.to_bgr = true, .region_apart = true});
 }
 
 // As the analysis recommends: detect and region around one frame cache, crops batched and pinned.
-result<std::unique_ptr<flow>> make_cached_flow(const flow_parts& parts) {
-    return make_inline_flow(parts, {.to_bgr = false, .region_apart = false});
+result<std::unique_ptr<flow>> make_cached_flow(const flow_setup& setup) {
+    return make_message_flow(setup, {.to_bgr = false, .region_apart = false});
 }
 
 constexpr std::array<known_flow, 5> all_flows{
-    {{"fused", flow_kind::fused, make_fused_flow, 1},
-     {"threaded", flow_kind::threaded, make_threaded_flow, 1},
-     {"shared", flow_kind::shared, make_shared_flow, 4, false},
-     {"cached", flow_kind::cached, make_cached_flow, 3},
-     {"copied", flow_kind::copied, make_copied_flow, 4, false, false, false, true}}};
+    {{.name = "fused", .make = make_fused_flow, .plan = plan_fused, .pools = 1},
+     {.name = "threaded", .make = make_threaded_flow, .plan = plan_threaded, .pools = 1},
+     {.name = "shared", .make = make_shared_flow, .plan = plan_shared, .pools = 4, .cache = false},
+     {.name = "cached", .make = make_cached_flow, .plan = plan_cached, .pools = 3, .moves_crops = true},
+     {.name = "copied",
+      .make = make_copied_flow,
+      .plan = plan_copied,
+      .pools = 4,
+      .cache = false,
+      .batch = false,
+      .pinned = false,
+      .moves_crops = true,
+      .converts = true}}};
 
 const known_flow* find_flow(std::string_view wanted) noexcept {
     const auto* const at =
@@ -62,9 +73,14 @@ std::size_t pools_of(std::string_view wanted) noexcept {
     return f != nullptr ? f->pools : 1;
 }
 
-flow_kind kind_of(std::string_view wanted) noexcept {
+bool moves_crops(std::string_view wanted) noexcept {
     const known_flow* const f = find_flow(wanted);
-    return f != nullptr ? f->kind : flow_kind::fused;
+    return f != nullptr && f->moves_crops;
+}
+
+flow_plan plan_flow(const plan_request& r) {
+    const known_flow* const f = find_flow(r.flow);
+    return f != nullptr ? f->plan(r) : flow_plan{};
 }
 
 bool converts_pixels(std::string_view wanted) noexcept {
@@ -90,9 +106,9 @@ result<void> check_flow(std::string_view wanted) {
                             near.empty() ? "" : fmt::format("; did you mean {}?", near), fmt::join(known, ", ")));
 }
 
-result<std::unique_ptr<flow>> make_flow(const flow_parts& parts) {
-    if (auto r = check_flow(parts.chosen.flow); !r) return tl::unexpected(std::move(r.error()));
-    return find_flow(parts.chosen.flow)->make(parts);
+result<std::unique_ptr<flow>> make_flow(const flow_setup& setup) {
+    if (auto r = check_flow(setup.chosen.flow); !r) return tl::unexpected(std::move(r.error()));
+    return find_flow(setup.chosen.flow)->make(setup);
 }
 
 }  // namespace faceflow::flow

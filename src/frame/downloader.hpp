@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "device/device.hpp"
+#include "device/host_buffer.hpp"
 #include "faceflow/result.hpp"
 #include "frame/frame.hpp"
 
@@ -14,10 +15,7 @@ namespace faceflow {
 class downloader {
 public:
     // With a stream of its own. Errors of device::make_stream and make_event.
-    [[nodiscard]] static result<downloader> create(device& on);
-    downloader(downloader&& o) noexcept;
-    downloader& operator=(downloader&& o) noexcept;
-    ~downloader();
+    [[nodiscard]] static result<downloader> create(device& d);
 
     // The picture of a frame that lies on the device (frame::stored), in host memory that stays as it is until the next call. Waits
     // until it is there: one transfer and one host sync of stage `at`. Page-locked memory is made for the first frame, and
@@ -28,11 +26,11 @@ public:
 
 private:
     downloader(std::unique_ptr<stream> work, std::unique_ptr<event> done);
-    [[nodiscard]] result<void> make_room(std::size_t bytes);
+    [[nodiscard]] result<void> reserve(std::size_t bytes);
 
     std::unique_ptr<stream> work_;
     std::unique_ptr<event> done_;
-    host_block memory_;
+    host_buffer memory_;
 };
 
 }  // namespace faceflow

@@ -42,6 +42,19 @@ struct frame_cache_counts {
     std::uint64_t expirations = 0;                      // at the end of their time to live
     std::uint64_t refusals = 0;                         // larger than the whole cache
     std::size_t frames = 0, bytes = 0, peak_bytes = 0;  // held
+
+    // Of several caches together.
+    frame_cache_counts& operator+=(const frame_cache_counts& o) noexcept {
+        hits += o.hits;
+        misses += o.misses;
+        evictions += o.evictions;
+        expirations += o.expirations;
+        refusals += o.refusals;
+        frames += o.frames;
+        bytes += o.bytes;
+        peak_bytes += o.peak_bytes;
+        return *this;
+    }
 };
 
 // Holds a share of each frame's lease; what it lets go of is released outside its lock, and without a host wait. O(1) per

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "core/unique_fd.hpp"
-#include "flow/process/exported_slabs.hpp"
+#include "flow/multi_process/exported_slabs.hpp"
 #include "frame/lease.hpp"
 #include "ipc/share_protocol.hpp"
 

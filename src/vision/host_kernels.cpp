@@ -131,10 +131,10 @@ public:
         });
     }
 
-    void carry(stream& on, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
-               detection_set* faces) override {
+    void propagate(stream& on, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
+                   detection_set* faces) override {
         on.run([results = mapped(results), frame, min_presence, region_scale, faces = mapped(faces)]() -> result<void> {
-            carry_faces(serial_block{}, results, frame, min_presence, region_scale, faces);
+            propagate_faces(serial_block{}, results, frame, min_presence, region_scale, faces);
             return {};
         });
     }

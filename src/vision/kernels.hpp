@@ -55,8 +55,8 @@ public:
 
     // Faces of one frame of a pass -> where to look in the next of its source, if the detector skips that. Faces whose
     // presence was below `min_presence` are let go.
-    virtual void carry(stream& on, const pass_results& results, std::int32_t frame, float min_presence,
-                       float region_scale, detection_set* faces) = 0;
+    virtual void propagate(stream& on, const pass_results& results, std::int32_t frame, float min_presence,
+                           float region_scale, detection_set* faces) = 0;
 };
 
 // The device's own. It outlives them.

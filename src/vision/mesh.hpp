@@ -168,7 +168,7 @@ FACEFLOW_HD inline region region_of(const point3* landmarks, float region_scale)
 }
 
 // A detection carried from the region it was found in to a new one: moved, turned and scaled with it.
-FACEFLOW_HD inline detection carried(const detection& d, const region& to) {
+FACEFLOW_HD inline detection propagated(const detection& d, const region& to) {
     const region& from = d.area;
     const float k = from.size > 0 ? to.size / from.size : 1.0f;
     const float c = cosf(to.angle - from.angle) * k, s = sinf(to.angle - from.angle) * k;
@@ -241,8 +241,8 @@ FACEFLOW_HD inline void begin_results(const face_table& faces, std::int32_t firs
 // The faces of a frame that the detector skips: those of the frame before, each where its mesh was. By one block: the same
 // for any number of threads in it.
 template <class Block>
-FACEFLOW_HD void carry_faces(Block block, const pass_results& before, std::int32_t frame, float min_presence,
-                             float region_scale, detection_set* faces) {
+FACEFLOW_HD void propagate_faces(Block block, const pass_results& before, std::int32_t frame, float min_presence,
+                                 float region_scale, detection_set* faces) {
     const result_header& header = before.headers[frame];
     const face_record* records = before.records() + header.first;
     for (std::int32_t i = block.thread(); i < header.filled; i += block.threads()) {
@@ -250,7 +250,7 @@ FACEFLOW_HD void carry_faces(Block block, const pass_results& before, std::int32
         std::int32_t kept = 0;  // of those before it
         for (std::int32_t k = 0; k < i; ++k)
             kept += records[k].presence >= min_presence ? 1 : 0;
-        faces->items()[kept] = carried(records[i].found, region_of(records[i].landmarks, region_scale));
+        faces->items()[kept] = propagated(records[i].found, region_of(records[i].landmarks, region_scale));
     }
     if (block.thread() != 0) return;
     std::int32_t kept = 0;

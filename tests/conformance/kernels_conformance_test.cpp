@@ -265,10 +265,10 @@ TEST_P(kernels_conformance, finishes_records_and_carries_faces_as_one_host_threa
         expect_near(records[i].found, wanted[i].found, 0);
     }
     auto* next = upload(std::vector<vision::detection>{});
-    work_->carry(*stream_, results, 0, 0.5f, 1.5f, next);
+    work_->propagate(*stream_, results, 0, 0.5f, 1.5f, next);
     const auto carried = download(next);
     ASSERT_EQ(carried.size(), 1u) << "the other was no face";
-    expect_near(carried[0], vision::carried(wanted[0].found, vision::region_of(wanted[0].landmarks, 1.5f)), 0.01f);
+    expect_near(carried[0], vision::propagated(wanted[0].found, vision::region_of(wanted[0].landmarks, 1.5f)), 0.01f);
 }
 
 TEST_P(kernels_conformance, makes_no_transfer_and_no_host_sync_of_its_own) {

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "flow/stages.hpp"
+#include "flow/stages/stage_set.hpp"
 
 namespace {
 

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "core/sealed_memory.hpp"
-#include "flow/process/shared_work.hpp"
-#include "flow/process/stage_protocol.hpp"
-#include "flow/process/stage_server.hpp"
+#include "flow/multi_process/shared_executor.hpp"
+#include "flow/multi_process/stage_protocol.hpp"
+#include "flow/multi_process/stage_server.hpp"
 #include "ipc/channel.hpp"
 #include "ipc/control_page.hpp"
 
@@ -34,7 +34,7 @@ void as_greeting(std::string_view text) {
         if (hello.error().message.empty()) __builtin_trap();
         return;
     }
-    if (hello->places > most_places) __builtin_trap();
+    if (hello->places > max_in_flight) __builtin_trap();
     // What was understood is said again in the same words.
     const std::string again = to_json(*hello);
     const auto twice = read_hello(again);
@@ -68,7 +68,7 @@ stage_hello hello_of(bool shared) {
     h.chosen.device = "cpu";
     h.chosen.flow = shared ? "shared" : "copied";
     h.chosen.max_faces = 8;
-    h.places = shared ? shared_places : 0;
+    h.places = shared ? frames_in_flight : 0;
     return h;
 }
 
@@ -76,7 +76,8 @@ void send_all(ipc::channel& to, const stage_hello& hello, bytes_of_owner from) {
     std::vector<ipc::control_page> pages;
     std::vector<int> descriptors;
     for (std::size_t i = 0; i < (hello.places > 0 ? shared_page_count : 1); ++i) {
-        pages.push_back(ipc::control_page::create(std::max<std::size_t>(page_words::count(hello.places), 1)).value());
+        pages.push_back(
+            ipc::control_page::create(std::max<std::size_t>(page_semaphores::count(hello.places), 1)).value());
         // All that the stage may wait for is done.
         for (std::size_t w = 0; w < pages.back().words(); ++w)
             pages.back()[w].value = timeline_end;

@@ -15,7 +15,7 @@
 #include "device/emulated/emulated_device.hpp"
 #include "device/open_devices.hpp"
 #include "engine/run.hpp"
-#include "flow/process/stage_server.hpp"
+#include "flow/multi_process/stage_server.hpp"
 #include "ipc/child_process.hpp"
 #include "losing_device.hpp"
 

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "flow/process/stage_server.hpp"
+#include "flow/multi_process/stage_server.hpp"
 #include "ipc/child_process.hpp"
 
 namespace {

@@ -7,7 +7,7 @@
 
 #include "device/cpu/cpu_device.hpp"
 #include "device/open_devices.hpp"
-#include "flow/models.hpp"
+#include "flow/stages/models.hpp"
 #include "fused_testing.hpp"
 #include "helpers/host_network.hpp"
 #include "inference/cpu/cpu_network.hpp"

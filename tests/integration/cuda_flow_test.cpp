@@ -3,7 +3,7 @@
 // is said then is tested everywhere.
 #include <gmock/gmock.h>
 
-#include "flow/models.hpp"
+#include "flow/stages/models.hpp"
 #include "flow_testing.hpp"
 #include "inference/catalogue.hpp"
 #include "inference/network.hpp"

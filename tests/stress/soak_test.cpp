@@ -10,9 +10,9 @@
 #include <thread>
 
 #include "device/open_devices.hpp"
-#include "flow/input_queue.hpp"
-#include "flow/reorder_buffer.hpp"
-#include "flow/result_reader.hpp"
+#include "flow/io/input_queue.hpp"
+#include "flow/io/reorder_buffer.hpp"
+#include "flow/stages/result_reader.hpp"
 #include "frame/frame_store.hpp"
 #include "frame/layout.hpp"
 #include "support.hpp"

@@ -290,13 +290,13 @@ TEST(block_carry, keeps_the_order_of_faces_and_lets_those_go_that_are_none) {
     results.records()[0].presence = 0.1f;
     for (const int threads : {1, 2, 16}) {
         face_sets serial(1), got(1);
-        carry_faces(serial_block{}, results, 0, 0.5f, 1.5f, serial.table.of[0]);
-        run_block(threads, [&](block_thread t) { carry_faces(t, results, 0, 0.5f, 1.5f, got.table.of[0]); });
+        propagate_faces(serial_block{}, results, 0, 0.5f, 1.5f, serial.table.of[0]);
+        run_block(threads, [&](block_thread t) { propagate_faces(t, results, 0, 0.5f, 1.5f, got.table.of[0]); });
         EXPECT_EQ(got.table.of[0]->count, 1);
         EXPECT_EQ(got.memory, serial.memory);
         results.records()[0].presence = 0.9f;
         face_sets both(1);
-        run_block(threads, [&](block_thread t) { carry_faces(t, results, 0, 0.5f, 1.5f, both.table.of[0]); });
+        run_block(threads, [&](block_thread t) { propagate_faces(t, results, 0, 0.5f, 1.5f, both.table.of[0]); });
         EXPECT_EQ(both.table.of[0]->count, 2);
         EXPECT_EQ(std::memcmp(&both.table.of[0]->items()[1], &serial.table.of[0]->items()[0], sizeof(detection)), 0);
         results.records()[0].presence = 0.1f;

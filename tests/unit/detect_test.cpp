@@ -291,7 +291,7 @@ TEST(region, a_detection_is_carried_along_with_its_region) {
     d.box = {90, 90, 20, 20};
     d.keypoints[0] = {95, 95};
     d.area = {100, 100, 30, 0};
-    const detection moved = carried(d, {200, 50, 60, 0});
+    const detection moved = propagated(d, {200, 50, 60, 0});
     EXPECT_FLOAT_EQ(moved.box.x, 180);
     EXPECT_FLOAT_EQ(moved.box.y, 30);
     EXPECT_FLOAT_EQ(moved.box.width, 40);

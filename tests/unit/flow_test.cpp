@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "device/open_devices.hpp"
-#include "flow/device_line.hpp"
-#include "flow/input_queue.hpp"
-#include "flow/reorder_buffer.hpp"
+#include "flow/io/input_queue.hpp"
+#include "flow/io/reorder_buffer.hpp"
+#include "flow/stages/device_resources.hpp"
 
 namespace faceflow::flow {
 namespace {
@@ -394,9 +394,9 @@ TEST(reorder_buffer, hands_outcomes_on_in_the_order_of_their_indices) {
     EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
 }
 
-TEST(face_room, where_kernels_are_host_functions_it_is_whole_goes) {
+TEST(face_capacity, where_kernels_are_host_functions_it_is_whole_goes) {
     const auto cpu = std::move(open_devices({"cpu", 1 << 20, "none"}).value().front());
-    face_room room(*cpu, 8);
+    face_capacity room(*cpu, 8);
     EXPECT_EQ(room.faces(), 8);
     EXPECT_EQ(room.saw(9), 16);
     EXPECT_EQ(room.faces(), 16);
@@ -408,8 +408,8 @@ TEST(face_room, where_kernels_are_host_functions_it_is_whole_goes) {
     EXPECT_EQ(room.faces(), 8) << "after a hundred passes";
 }
 
-TEST(face_room, on_a_gpu_it_is_the_smallest_batch_that_holds_the_faces) {
-    face_room room(false, 64);
+TEST(face_capacity, on_a_gpu_it_is_the_smallest_batch_that_holds_the_faces) {
+    face_capacity room(false, 64);
     EXPECT_EQ(room.faces(), 4) << "of a frame, while nothing is known";
     EXPECT_EQ(room.faces(16), 64);
     const std::pair<int, int> grown[] = {{17, 32}, {33, 64}, {65, 128}, {130, 192}};
@@ -425,8 +425,8 @@ TEST(face_room, on_a_gpu_it_is_the_smallest_batch_that_holds_the_faces) {
     EXPECT_EQ(room.faces(), 4);
 }
 
-TEST(face_room, is_that_of_passes_of_as_many_frames) {
-    face_room room(false, 64);
+TEST(face_capacity, is_that_of_passes_of_as_many_frames) {
+    face_capacity room(false, 64);
     room.saw(1, 1);
     EXPECT_EQ(room.faces(1), 1);
     EXPECT_EQ(room.faces(4), 4) << "as many in each as the last pass had";

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/sealed_memory.hpp"
-#include "flow/stages.hpp"
+#include "flow/stages/stage_set.hpp"
 #include "support.hpp"
 
 namespace faceflow::flow {

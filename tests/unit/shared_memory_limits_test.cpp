@@ -4,7 +4,7 @@
 
 #include "device/open_devices.hpp"
 #include "device/slab.hpp"
-#include "flow/process/exported_slabs.hpp"
+#include "flow/multi_process/exported_slabs.hpp"
 #include "frame/frame_store.hpp"
 #include "limits.hpp"
 #include "peer.hpp"

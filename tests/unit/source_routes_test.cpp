@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flow/source_routes.hpp"
+#include "flow/io/source_routes.hpp"
 
 #include <gtest/gtest.h>
 

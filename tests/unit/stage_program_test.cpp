@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flow/process/stage_program.hpp"
+#include "flow/multi_process/stage_program.hpp"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>

@@ -13,10 +13,10 @@
 #include <utility>
 
 #include "device/open_devices.hpp"
-#include "flow/process/exported_slabs.hpp"
-#include "flow/process/shared_work.hpp"
-#include "flow/process/stage_protocol.hpp"
-#include "flow/process/stage_server.hpp"
+#include "flow/multi_process/exported_slabs.hpp"
+#include "flow/multi_process/shared_executor.hpp"
+#include "flow/multi_process/stage_protocol.hpp"
+#include "flow/multi_process/stage_server.hpp"
 #include "ipc/channel.hpp"
 #include "ipc/control_page.hpp"
 #include "support.hpp"
@@ -134,7 +134,8 @@ public:
             std::thread([end = std::move(ends->second)]() mutable { (void)serve_stage(std::move(end).release()); });
         std::vector<int> descriptors;
         for (std::size_t i = 0; i < std::max<std::size_t>(pages, 1); ++i) {
-            pages_.push_back(*ipc::control_page::create(std::max<std::size_t>(page_words::count(hello.places), 1)));
+            pages_.push_back(
+                *ipc::control_page::create(std::max<std::size_t>(page_semaphores::count(hello.places), 1)));
             descriptors.push_back(pages_.back().descriptor());
         }
         const std::string text = to_json(hello);
@@ -276,7 +277,7 @@ class shared_stage : public testing::Test {
 protected:
     void SetUp() override {
         devices = std::move(*open_devices({"cpu", 256u << 20, "none"}));
-        const place_layout layout = place_layout::of({1, hello.chosen.max_faces});
+        const buffer_layout layout = buffer_layout::of({1, hello.chosen.max_faces});
         frames = *slab::create(*devices.front(), 128 << 10, 2);
         places = *slab::create(*devices.front(), layout.bytes, 4);
         owner.emplace(hello, shared_page_count);
@@ -301,7 +302,7 @@ protected:
     }
     // Whoever comes before the region stage is through.
     void raise_earlier() {
-        raise(owner->pages_[static_cast<std::size_t>(shared_page::detect)][page_words::passed(call.place)],
+        raise(owner->pages_[static_cast<std::size_t>(shared_page::detect)][page_semaphores::passed(call.place)],
               call.serial);
     }
     stage_owner::answer ask() {
@@ -320,8 +321,8 @@ TEST_F(shared_stage, works_on_what_was_shared_and_signals_its_timeline) {
     EXPECT_EQ(ask().reply.status, 0u);
     const auto& page = owner->pages_[static_cast<std::size_t>(shared_page::region)];
     EXPECT_TRUE(
-        wait_until(page[page_words::passed(0)], 2, std::chrono::steady_clock::now() + std::chrono::seconds(10)));
-    EXPECT_EQ(page[page_words::done(0)].value, 2u);
+        wait_until(page[page_semaphores::passed(0)], 2, std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+    EXPECT_EQ(page[page_semaphores::done(0)].value, 2u);
 }
 
 TEST_F(shared_stage, refuses_slots_that_were_never_shared) {
@@ -360,12 +361,12 @@ TEST_F(shared_stage, refuses_slots_that_begin_anywhere) {
 }
 
 TEST_F(shared_stage, refuses_to_start_from_faces_that_were_left_nowhere) {
-    call.from_followed = 1;
+    call.from_tracked = 1;
     const auto refused = ask();
     EXPECT_GT(refused.reply.status, 0u);
     EXPECT_NE(refused.text.find("left nowhere"), std::string::npos) << refused.text;
     call.serial += 2;
-    call.from_followed = 0;
+    call.from_tracked = 0;
     EXPECT_EQ(ask().reply.status, 0u);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stage processes tell of their work, and what their owner believes of it.
-#include "flow/process/stage_slices.hpp"
+#include "flow/multi_process/stage_slices.hpp"
 
 #include <gtest/gtest.h>
 
@@ -71,12 +71,12 @@ TEST(slice_log, a_stage_that_went_face_by_face_is_one_slice_where_whole_ones_are
 TEST(slice_log, what_one_message_has_no_room_for_comes_with_the_next) {
     slice_log log(false);
     const auto row = log.recorder().row_of("detect");
-    for (std::uint64_t i = 0; i < most_slices + 10; ++i)
+    for (std::uint64_t i = 0; i < max_slices + 10; ++i)
         log.recorder().span(row, name(stage::detect), clock::now(), clock::now(), {0, i});
-    EXPECT_EQ(log.take().size(), most_slices);
+    EXPECT_EQ(log.take().size(), max_slices);
     const auto rest = log.take();
     ASSERT_EQ(rest.size(), 10u);
-    EXPECT_EQ(rest.back().sequence, most_slices + 9);
+    EXPECT_EQ(rest.back().sequence, max_slices + 9);
 }
 
 class slices_told : public testing::Test {
@@ -97,7 +97,7 @@ protected:
     }
 
     trace into;
-    slice_book book{into, ""};
+    slice_trace book{into, ""};
     stage_slice good;
     std::int64_t before_ = 0;
 };

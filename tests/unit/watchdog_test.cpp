@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // When a stage process is taken for hung, on a clock that the tests move.
-#include "flow/process/watchdog.hpp"
+#include "flow/multi_process/watchdog.hpp"
 
 #include <gmock/gmock.h>
 

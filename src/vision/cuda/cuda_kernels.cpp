@@ -38,8 +38,8 @@ public:
         if (capacity > 0) add_finish(stream_of(on), pass);
     }
 
-    void carry(stream& on, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
-               detection_set* faces) override {
+    void propagate(stream& on, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
+                   detection_set* faces) override {
         add_carry(stream_of(on), results, frame, min_presence, region_scale, faces);
     }
 };

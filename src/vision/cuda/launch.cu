@@ -62,9 +62,9 @@ __global__ void __launch_bounds__(face_threads) finish_kernel(const __grid_const
 }
 
 __global__ void __launch_bounds__(face_threads)
-    carry_kernel(pass_results before, std::int32_t frame, float min_presence, float region_scale,
+    propagate_kernel(pass_results before, std::int32_t frame, float min_presence, float region_scale,
                  detection_set* faces) {
-    carry_faces(cuda_block{}, before, frame, min_presence, region_scale, faces);
+    propagate_faces(cuda_block{}, before, frame, min_presence, region_scale, faces);
 }
 
 unsigned count_of(std::int32_t n) {
@@ -101,7 +101,7 @@ void add_finish(cuda_stream& on, const finish_pass& pass) {
 
 void add_carry(cuda_stream& on, const pass_results& before, std::int32_t frame, float min_presence, float region_scale,
                detection_set* faces) {
-    add(on, "the carry kernel", carry_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale, faces);
+    add(on, "the propagate kernel", propagate_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale, faces);
 }
 
 }  // namespace faceflow::vision

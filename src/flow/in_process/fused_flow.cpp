@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/in_process/fused_flow.hpp"
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "flow/in_process/lane.hpp"
+#include "flow/queued_flow.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+class fused_flow final : public queued_flow {
+public:
+    static result<std::unique_ptr<flow>> create(const flow_setup& setup, std::size_t lanes_per_device,
+                                                const pass_shape& shape) {
+        auto f = std::unique_ptr<fused_flow>(new fused_flow(setup, lanes_per_device, shape));
+        if (auto r = f->reorder_.start(); !r) return tl::unexpected(std::move(r.error()));
+        for (std::size_t i = 0; i < f->resources_.size() * lanes_per_device; ++i) {
+            auto l = lane::create(*f->resources_[i % f->resources_.size()], "lane " + std::to_string(i), shape,
+                                  [self = f.get()](const std::string& line) { self->warn_once(line); });
+            if (!l) return tl::unexpected(std::move(l.error()));
+            f->lanes_.push_back(std::move(*l));
+        }
+        f->threads_.reserve(f->lanes_.size());  // a thread that has no place there could not be joined
+        for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
+            // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it.
+            taker by{i % f->resources_.size()};
+            if (f->live_) by.lane = i / f->resources_.size();
+            auto started = start_thread(
+                "lane " + std::to_string(i) + " of the flow", [self = f.get(), i, by] { self->work(i, by); },
+                f->on_thread_failure());
+            if (!started) return tl::unexpected(std::move(started.error()));
+            f->threads_.push_back(std::move(*started));
+        }
+        return f;
+    }
+
+    ~fused_flow() override {
+        inputs_.close();
+        for (auto& t : threads_)
+            t.join();
+        for (auto& r : resources_)
+            r->frames.close();
+    }
+
+    frame_cache_counts cache() const override {
+        frame_cache_counts sum;
+        for (const auto& r : resources_)
+            sum += r->frames.counts();
+        return sum;
+    }
+
+private:
+    fused_flow(const flow_setup& setup, std::size_t lanes_per_device, const pass_shape& shape)
+        // What waits fills a pass of every lane, while it is not one frame alone.
+        : queued_flow(
+              setup, 2 * lanes_per_device * static_cast<std::size_t>(shape.frames),
+              shape.frames > 1 ? lanes_per_device * setup.devices.size() * static_cast<std::size_t>(shape.frames) : 0,
+              lanes_per_device),
+          live_(setup.chosen.pacing == pacing::live),
+          pass_frames_(static_cast<std::size_t>(shape.frames)),
+          patience_(live_ ? static_cast<std::int64_t>(setup.chosen.batch_deadline_ms * 1e6) : 0),
+          note_(setup.note) {
+        for (const auto& d : setup.devices)
+            resources_.push_back(std::make_unique<device_resources>(
+                d, setup.chosen, setup.counters, 4 * lanes_per_device * pass_frames_, shape.mesh_faces));
+    }
+
+    void work(std::size_t index, taker by) {
+        for (;;) {
+            auto groups = inputs_.take(by, pass_frames_, patience_);
+            if (groups.empty()) return;
+            std::vector<group_outcomes> outcomes;
+            outcomes.reserve(groups.size());
+            for (const frame_group& g : groups)
+                outcomes.emplace_back(g);
+            auto processed = caught("working on frames", [&] { process(*lanes_[index], groups, outcomes); });
+            if (!processed) fail_the_rest(groups, outcomes, processed.error());
+            for (group_outcomes& o : outcomes)
+                o.deliver(reorder_);
+        }
+    }
+
+    // Every frame that was taken on has an outcome.
+    static void fail_the_rest(std::vector<frame_group>& groups, std::vector<group_outcomes>& outcomes,
+                              const error& why) {
+        for (std::size_t g = 0; g < groups.size(); ++g) {
+            for (std::size_t i = outcomes[g].count(); i < groups[g].frames.size(); ++i)
+                outcomes[g].add(std::move(groups[g].frames[i]), tl::unexpected(why));
+        }
+    }
+
+    // The groups side by side: a pass takes the next frame of each.
+    void process(lane& l, std::vector<frame_group>& groups, std::vector<group_outcomes>& outcomes) const {
+        for (std::size_t at = 0;; ++at) {
+            std::vector<lane::item> items;
+            std::vector<std::size_t> of_group;
+            for (std::size_t g = 0; g < groups.size(); ++g) {
+                const frame_group& group = groups[g];
+                if (at >= group.frames.size()) continue;
+                // A recorded group begins with a detection: what it starts from is its own, wherever its source is.
+                const auto chain = live_ ? group.source : static_cast<std::uint32_t>(g);
+                items.push_back({&group.frames[at], group.detects(at), chain, {}});
+                of_group.push_back(g);
+            }
+            if (items.empty()) return;
+            l.process(items);
+            for (std::size_t i = 0; i < items.size(); ++i)
+                outcomes[of_group[i]].add(std::move(groups[of_group[i]].frames[at]), std::move(items[i].faces));
+        }
+    }
+
+    // Any thread.
+    void warn_once(const std::string& line) {
+        if (!warned_.test_and_set()) note_(line);
+    }
+
+    const bool live_;
+    const std::size_t pass_frames_;
+    const std::chrono::nanoseconds patience_;
+    const std::function<void(const std::string&)> note_;
+    std::atomic_flag warned_ = ATOMIC_FLAG_INIT;
+    std::vector<std::unique_ptr<device_resources>> resources_;
+    std::vector<std::unique_ptr<lane>> lanes_;
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<flow>> make_fused_flow(const flow_setup& setup) {
+    const options& o = setup.chosen;
+    pass_shape shape;
+    shape.max_faces = o.max_faces;
+    shape.frames = std::clamp(o.batch_frames, 1, vision::max_pass_frames);
+    if (!setup.devices.front().device->computes_on_host())
+        shape.mesh_faces = std::min(mesh_batch * shape.frames, max_mesh_batch);
+    shape.crops = crop_form(o).format;
+    return fused_flow::create(setup, static_cast<std::size_t>(o.lanes), shape);
+}
+
+}  // namespace faceflow::flow

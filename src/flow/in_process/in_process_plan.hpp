@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "flow/flow_plan.hpp"
+
+namespace faceflow::flow {
+
+[[nodiscard]] flow_plan plan_fused(const plan_request& r);
+[[nodiscard]] flow_plan plan_threaded(const plan_request& r);
+
+}  // namespace faceflow::flow

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/in_process/lane.hpp"
+
+#include <algorithm>
+
+#include "device/work_note.hpp"
+
+namespace faceflow::flow {
+
+result<std::unique_ptr<lane>> lane::create(device_resources& resources, const std::string& label,
+                                           const pass_shape& shape, std::function<void(const std::string&)> warn) {
+    device& d = resources.stages.owner();
+    auto s = d.make_stream(label);
+    if (!s) return tl::unexpected(std::move(s.error()));
+    auto space = workspace::create(**s, resources.stages.models(), shape);
+    if (!space) return tl::unexpected(std::move(space.error()));
+    auto reader = result_reader::create(d, shape.results_bytes(), resources.stages.chosen().pinned);
+    if (!reader) return tl::unexpected(std::move(reader.error()));
+    auto l = std::unique_ptr<lane>(new lane(resources, std::move(*s), std::move(*space), std::move(warn)));
+    l->reader_ = std::make_unique<result_reader>(std::move(*reader));
+    return l;
+}
+
+lane::~lane() {
+    wait_until_idle(*stream_);
+}
+
+void lane::process(std::span<item> items) {
+    while (!items.empty())
+        items = items.subspan(process_some(items));
+}
+
+// The first of `items`, as many as the pool has room for now: the others wait for these to be done, holding nothing. Returns how
+// many have their faces, or an error.
+std::size_t lane::process_some(std::span<item> items) {
+    std::vector<entry> entries;
+    std::size_t taken = 0;
+    for (item& i : items) {
+        auto begun = begin(i, entries.empty() ? when_full::wait : when_full::fail);
+        if (!begun && begun.error().code == errc::out_of_memory && !entries.empty()) break;
+        ++taken;
+        if (begun) {
+            entries.push_back(std::move(*begun));
+            continue;
+        }
+        if (auto tracked = tracked_.find(i.chain); tracked != tracked_.end()) tracked->second.known = false;
+        i.faces = tl::unexpected(std::move(begun.error()));
+    }
+    if (!entries.empty()) run(entries);
+    return taken;
+}
+
+void lane::run(std::vector<entry>& entries) {
+    auto done = hold_frames(entries).and_then([&] { return run_stages(entries); });
+    for (std::size_t f = 0; f < entries.size(); ++f) {
+        entry& e = entries[f];
+        e.tracked->known = done.has_value();
+        if (!done) {
+            e.of->faces = tl::unexpected(done.error());
+            continue;
+        }
+        const auto at = static_cast<std::int32_t>(f);
+        e.of->faces = faces_of(*done, at, space_.shape().records(), *e.of->from, stages_.chosen().min_presence);
+        if (stages_.chosen().detect_every > 1)
+            stages_.propagate(*stream_, space_.results(faces_.frames), at, e.tracked->set());
+    }
+    frames_.clear();  // their leases go
+}
+
+result<lane::entry> lane::begin(item& i, when_full how) {
+    auto tracked = tracked_by(i.chain);
+    if (!tracked) return tl::unexpected(std::move(tracked.error()));
+    const work_note uploading({stage::capture, i.from->id});
+    auto uploaded = resources_.frames.upload(*stream_, *i.from, stage::capture, how);
+    if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
+    return entry{&i, std::move(*uploaded), *tracked, i.detect || !(*tracked)->known};
+}
+
+// The region stage asks for each frame by its id, as it would in a process of its own.
+result<void> lane::hold_frames(std::vector<entry>& entries) {
+    frames_.clear();
+    for (const entry& e : entries) {
+        auto found = resources_.frames.find(*stream_, *e.of->from, stage::region, when_full::wait, &e.on_device);
+        if (!found) return tl::unexpected(std::move(found.error()));
+        frames_.push_back(std::move(*found));
+    }
+    return {};
+}
+
+result<vision::pass_results> lane::run_stages(const std::vector<entry>& entries) {
+    const tag waiting{stage::landmark, frames_.front().id};
+    const auto frames = static_cast<std::int32_t>(entries.size());
+    const vision::pass_results results = space_.results(frames);
+    const std::int32_t capacity = resources_.capacity.faces(frames);
+    // A download into pageable memory waits for the stream, which a capture may not.
+    const bool read_within = stages_.chosen().pinned || stages_.owner().shares_host_memory();
+    const auto detected = std::count_if(entries.begin(), entries.end(), [](const entry& e) { return e.detect; });
+    const auto enqueue_all = [&]() -> result<void> {
+        detect(entries);
+        mesh(0, capacity);
+        return read_within ? reader_->add(*stream_, results, capacity, waiting) : result<void>{};
+    };
+    auto added = enqueue_pass({static_cast<std::int32_t>(detected), capacity}, enqueue_all);
+    if (added && !read_within) added = reader_->add(*stream_, results, capacity, waiting);
+    if (!added) return tl::unexpected(std::move(added.error()));
+    return read_the_rest(
+        reader_->wait(*stream_, results, waiting), capacity, resources_.capacity,
+        [&](std::int32_t first, std::int32_t end) { mesh(first, end); },
+        [&](std::int32_t faces) { return reader_->read(*stream_, results, faces, waiting); });
+}
+
+namespace {
+
+// Captures that other threads' calls ended; so many in a row are no accident.
+constexpr int max_broken_captures = 32;
+
+// Errors that say nothing about graphs: the stream has failed before, another thread's call ended the capture, there is no memory
+// now, the device is gone.
+bool is_temporary(errc code) {
+    return code == errc::interrupted || code == errc::out_of_memory || code == errc::device_lost;
+}
+
+}  // namespace
+
+// As one launch where the device has graphs. The first pass of a size is captured before it is launched.
+result<void> lane::enqueue_pass(const std::pair<std::int32_t, std::int32_t>& size, const stream::task& work) {
+    if (!stages_.chosen().graphs) return work();
+    const auto [at, fresh] = graphs_.try_emplace(size);
+    if (fresh) {
+        auto captured = stream_->capture(work);
+        if (captured) {
+            at->second = std::move(*captured);
+            broken_captures_ = 0;
+        } else if (is_temporary(captured.error().code) && ++broken_captures_ < max_broken_captures) {
+            graphs_.erase(at);
+            return work();
+        } else if (!stages_.owner().computes_on_host()) {
+            warn_("passes run kernel by kernel, and slower, without a CUDA graph: " + captured.error().message);
+        }
+    }
+    if (at->second == nullptr) return work();
+    stream_->launch(*at->second, work);
+    return {};
+}
+
+// Those of the pass that the detector looks at as one batch; the others' faces are where the last pass left them.
+void lane::detect(const std::vector<entry>& entries) {
+    std::vector<frame> looked_at;
+    looked_at.reserve(entries.size());
+    vision::face_table found;
+    faces_ = {};
+    for (const entry& e : entries) {
+        vision::detection_set* faces = e.tracked->set();
+        if (e.detect) {
+            faces = space_.faces(found.frames);
+            found.of[found.frames++] = faces;
+            looked_at.push_back(e.on_device);
+        }
+        faces_.of[faces_.frames++] = faces;
+    }
+    stages_.detect(*stream_, space_.detector(), looked_at, found);
+}
+
+void lane::mesh(std::int32_t first, std::int32_t end) {
+    stages_.crop_and_mesh(*stream_, space_.mesh(), {frames_, faces_, space_.results(faces_.frames)}, {first, end});
+}
+
+result<tracked_faces*> lane::tracked_by(std::uint32_t chain) {
+    auto at = tracked_.find(chain);
+    if (at == tracked_.end()) {
+        auto made = tracked_faces::create(stages_.owner(), space_.shape());
+        if (!made) return tl::unexpected(std::move(made.error()));
+        at = tracked_.emplace(chain, std::move(*made)).first;
+    }
+    return &at->second;
+}
+
+}  // namespace faceflow::flow

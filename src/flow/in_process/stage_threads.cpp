@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/in_process/stage_threads.hpp"
+
+#include <algorithm>
+
+#include "device/work_note.hpp"
+
+namespace faceflow::flow {
+
+stage_threads::stage_threads(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
+                             reorder_buffer& to)
+    : resources_(d, setup.chosen, setup.counters, 3 * jobs_in_flight, mesh_batch),
+      device_number_(number),
+      inputs_(from),
+      reorder_(to) {}
+
+result<std::unique_ptr<stage_threads>> stage_threads::create(const device_context& d, const flow_setup& setup,
+                                                             std::size_t number, input_queue& from, reorder_buffer& to,
+                                                             thread_failed failed) {
+    std::unique_ptr<stage_threads> s(new stage_threads(d, setup, number, from, to));
+    if (auto r = s->prepare(); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = s->start(std::move(failed)); !r) return tl::unexpected(std::move(r.error()));
+    return s;
+}
+
+result<void> stage_threads::prepare() {
+    device& d = resources_.stages.owner();
+    const options& o = resources_.stages.chosen();
+    const pass_shape shape{1, o.max_faces, mesh_batch, crop_form(o).format};
+    for (auto& [into, label] : {std::pair{&capture_stream_, "capture"},
+                                {&detect_stream_, "detect"},
+                                {&region_stream_, "region"},
+                                {&landmark_stream_, "landmark"}}) {
+        auto made = d.make_stream(label);
+        if (!made) return tl::unexpected(std::move(made.error()));
+        *into = std::move(*made);
+    }
+    for (std::size_t i = 0; i < jobs_in_flight; ++i) {
+        auto space = workspace::create(*detect_stream_, *landmark_stream_, resources_.stages.models(), shape);
+        if (!space) return tl::unexpected(std::move(space.error()));
+        auto uploaded = d.make_event(), detected = d.make_event(), cropped = d.make_event();
+        if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
+        if (!detected) return tl::unexpected(std::move(detected.error()));
+        if (!cropped) return tl::unexpected(std::move(cropped.error()));
+        all_buffers_.push_back(std::make_unique<job_buffers>(std::move(*space)));
+        all_buffers_.back()->uploaded = std::move(*uploaded);
+        all_buffers_.back()->detected = std::move(*detected);
+        all_buffers_.back()->cropped = std::move(*cropped);
+        free_buffers_.push(all_buffers_.back().get());
+    }
+    auto reader = result_reader::create(d, shape.results_bytes(), o.pinned);
+    if (!reader) return tl::unexpected(std::move(reader.error()));
+    reader_ = std::make_unique<result_reader>(std::move(*reader));
+    return {};
+}
+
+result<void> stage_threads::start(thread_failed failed) {
+    return pipeline_.start(
+        [this](auto& to) { feed_jobs<job>(inputs_, device_number_, to, [this](job& j) { return capture(j); }); },
+        {[this](job& j) { detect(j); }, [this](job& j) { region(j); }, [this](job& j) { landmark(j); }},
+        std::move(failed));
+}
+
+stage_threads::~stage_threads() {
+    free_buffers_.close();
+    pipeline_.join();
+    resources_.frames.close();
+    for (stream* s : {capture_stream_.get(), detect_stream_.get(), region_stream_.get(), landmark_stream_.get()}) {
+        if (s != nullptr) wait_until_idle(*s);
+    }
+    all_buffers_.clear();  // and with them the models, before their streams
+}
+
+result<source_tracks> stage_threads::make_tracks() {
+    device& d = resources_.stages.owner();
+    auto tracked = tracked_faces::create(d, {1, resources_.stages.chosen().max_faces});
+    if (!tracked) return tl::unexpected(std::move(tracked.error()));
+    auto meshed = d.make_event();
+    if (!meshed) return tl::unexpected(std::move(meshed.error()));
+    return source_tracks{std::move(*tracked), std::move(*meshed)};
+}
+
+result<void> stage_threads::capture(job& j) {
+    const work_note note({stage::capture, j.from.id});
+    auto source = sources_.find(j.from.id.source, [this] { return make_tracks(); });
+    if (!source) return tl::unexpected(std::move(source.error()));
+    j.source = *source;
+    j.number = sources_.begin(*j.source);
+    j.serial = ++serial_;
+    auto free = free_buffers_.pop();
+    if (!free) return fail(errc::interrupted, "the flow was stopped");
+    j.buffers = *free;
+    auto uploaded = resources_.frames.upload(*capture_stream_, j.from, stage::capture, when_full::wait);
+    if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
+    j.on_device = std::move(*uploaded);
+    mark(*capture_stream_, j.buffers->uploaded_job, j.serial);
+    capture_stream_->record(*j.buffers->uploaded);
+    return {};
+}
+
+void stage_threads::mark(stream& s, std::atomic<std::uint64_t>& where, std::uint64_t serial) {
+    s.enqueue([&where, serial]() -> result<void> {
+        where.store(serial, std::memory_order_release);
+        return {};
+    });
+}
+
+// Once the landmark stream has passed the job: whether the work of the stages before was done, or which error kept it.
+result<void> stage_threads::completed(const job& j) {
+    const struct {
+        stream& s;
+        const std::atomic<std::uint64_t>& serial;
+    } before[] = {{*capture_stream_, j.buffers->uploaded_job},
+                  {*detect_stream_, j.buffers->detected_job},
+                  {*region_stream_, j.buffers->cropped_job}};
+    for (const auto& b : before) {
+        if (b.serial.load(std::memory_order_acquire) == j.serial) continue;
+        auto reason = b.s.take_error();
+        return reason ? fail(errc::internal, "work on the stream " + b.s.label() + " was skipped after an error")
+                      : reason;
+    }
+    return {};
+}
+
+void stage_threads::detect(job& j) {
+    if (!j.failed) return;
+    job_buffers& buffers = *j.buffers;
+    // Not for the device: only until the work that this frame starts from is on its stream.
+    if (!j.detect) j.detect = !sources_.wait_for_previous(*j.source, j.number);
+    // The frame is ready before its mark is set, and a frame without its mark counts as failed.
+    detect_stream_->wait(*buffers.uploaded);
+    if (j.detect) {
+        use(*detect_stream_, j.on_device);
+        buffers.faces = buffers.space.faces(0);
+        resources_.stages.detect(*detect_stream_, buffers.space.detector(), {&j.on_device, 1}, table_of(buffers));
+    } else {
+        detect_stream_->wait(*j.source->state.meshed);
+        buffers.faces = j.source->state.tracked.set();
+    }
+    mark(*detect_stream_, buffers.detected_job, j.serial);
+    detect_stream_->record(*buffers.detected);
+}
+
+vision::face_table stage_threads::table_of(const job_buffers& buffers) {
+    vision::face_table t;
+    t.of[0] = buffers.faces;
+    t.frames = 1;
+    return t;
+}
+
+void stage_threads::region(job& j) {
+    if (!j.failed) return;
+    auto found = resources_.frames.find(*region_stream_, j.from, stage::region, when_full::wait, &j.on_device);
+    if (!found) {
+        j.failed = tl::unexpected(std::move(found.error()));
+        return;
+    }
+    j.on_device = std::move(*found);
+    use(*region_stream_, j.on_device);
+    region_stream_->wait(*j.buffers->detected);
+    const mesh_memory& memory = j.buffers->space.mesh();
+    resources_.stages.region(*region_stream_, {{&j.on_device, 1}, table_of(*j.buffers)}, 0, memory.crops(),
+                             memory.capacity());
+    mark(*region_stream_, j.buffers->cropped_job, j.serial);
+    region_stream_->record(*j.buffers->cropped);
+}
+
+void stage_threads::landmark(job& j) {
+    result<frame_faces> faces;
+    auto meshed =
+        caught("reading a frame's faces", [&] { faces = j.failed ? mesh(j) : tl::unexpected(j.failed.error()); });
+    if (!meshed) faces = tl::unexpected(std::move(meshed.error()));
+    if (j.source != nullptr) {
+        landmark_stream_->record(*j.source->state.meshed);
+        sources_.finish(*j.source, j.number, faces.has_value());
+    }
+    // Work of this frame on the other streams came before the landmarks': the buffers are free once those are read.
+    if (j.buffers != nullptr) free_buffers_.push(j.buffers);
+    deliver(j, std::move(faces), reorder_);
+}
+
+result<frame_faces> stage_threads::mesh(job& j) {
+    landmark_stream_->wait(*j.buffers->cropped);
+    use(*landmark_stream_, j.on_device);
+    auto read = mesh_all(j);
+    if (!read) return tl::unexpected(std::move(read.error()));
+    if (auto r = completed(j); !r) return tl::unexpected(std::move(r.error()));
+    const options& o = resources_.stages.chosen();
+    workspace& space = j.buffers->space;
+    if (o.detect_every > 1)
+        resources_.stages.propagate(*landmark_stream_, space.results(1), 0, j.source->state.tracked.set());
+    return faces_of(*read, 0, space.shape().records(), j.from, o.min_presence);
+}
+
+// The region stage has made the crops of one batch; those of further ones are made here, on the landmark stream.
+result<vision::pass_results> stage_threads::mesh_all(job& j) {
+    const tag waiting{stage::landmark, j.from.id};
+    workspace& space = j.buffers->space;
+    const frame_pass pass{{&j.on_device, 1}, table_of(*j.buffers), space.results(1)};
+    const auto mesh = [&](std::int32_t first, std::int32_t end) {
+        resources_.stages.crop_and_mesh(*landmark_stream_, space.mesh(), pass, {first, end, true});
+    };
+    const auto read = [&](std::int32_t faces) {
+        return reader_->read(*landmark_stream_, pass.results, faces, waiting);
+    };
+    const std::int32_t capacity = resources_.capacity.faces();
+    mesh(0, capacity);
+    return read_the_rest(read(capacity), capacity, resources_.capacity, mesh, read);
+}
+
+}  // namespace faceflow::flow

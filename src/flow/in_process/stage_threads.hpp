@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The four threads of one device in the threaded flow.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "core/queue.hpp"
+#include "flow/flow.hpp"
+#include "flow/io/frame_job.hpp"
+#include "flow/io/input_queue.hpp"
+#include "flow/io/reorder_buffer.hpp"
+#include "flow/io/source_sequencer.hpp"
+#include "flow/io/stage_pipeline.hpp"
+#include "flow/stages/device_resources.hpp"
+#include "flow/stages/result_reader.hpp"
+#include "flow/stages/tracked_faces.hpp"
+
+namespace faceflow::flow {
+
+// Where a source's last frame left its faces.
+struct source_tracks {
+    tracked_faces tracked;
+    std::unique_ptr<event> meshed;  // behind the landmark stage's work on that frame
+};
+
+// What a frame in work owns beside its own memory. There are as many as frames in work at most.
+struct job_buffers {
+    workspace space;
+    std::unique_ptr<event> uploaded, detected, cropped;
+    // Jobs whose work came through on those streams. A stream that failed skips what follows, so a number that is not the
+    // job's own tells that its work was not done, whoever collected the error.
+    std::atomic<std::uint64_t> uploaded_job{0}, detected_job{0}, cropped_job{0};
+    vision::detection_set* faces = nullptr;  // of the frame: the workspace's, or where its source's were left
+    explicit job_buffers(workspace w) : space(std::move(w)) {}
+};
+
+struct job : frame_job {
+    frame on_device;
+    job_buffers* buffers = nullptr;
+    source_sequencer<source_tracks>::source* source = nullptr;
+};
+
+class stage_threads {
+public:
+    // Frames in work at once.
+    static constexpr std::size_t jobs_in_flight = 4;
+
+    // `number`: of the device among the flow's.
+    [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const device_context& d, const flow_setup& setup,
+                                                                       std::size_t number, input_queue& from,
+                                                                       reorder_buffer& to, thread_failed failed);
+    // The input queue must be closed.
+    ~stage_threads();
+
+    [[nodiscard]] frame_cache_counts cache() const { return resources_.frames.counts(); }
+
+private:
+    stage_threads(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
+                  reorder_buffer& to);
+    [[nodiscard]] result<void> prepare();
+    [[nodiscard]] result<void> start(thread_failed failed);
+
+    void detect(job& j);
+    void region(job& j);
+    void landmark(job& j);
+    [[nodiscard]] result<void> capture(job& j);
+    [[nodiscard]] result<vision::pass_results> mesh_all(job& j);
+    [[nodiscard]] result<frame_faces> mesh(job& j);
+    // Enters the job's serial number in stream order, behind the work of its stage.
+    static void mark(stream& s, std::atomic<std::uint64_t>& where, std::uint64_t serial);
+    [[nodiscard]] result<void> completed(const job& j);
+    [[nodiscard]] static vision::face_table table_of(const job_buffers& buffers);
+    [[nodiscard]] result<source_tracks> make_tracks();
+
+    device_resources resources_;
+    const std::size_t device_number_;
+    input_queue& inputs_;
+    reorder_buffer& reorder_;
+    std::vector<std::unique_ptr<job_buffers>> all_buffers_;
+    bounded_queue<job_buffers*> free_buffers_{jobs_in_flight, queue_policy::block};
+    std::unique_ptr<result_reader> reader_;
+    source_sequencer<source_tracks> sources_;
+    std::uint64_t serial_ = 0;
+    std::unique_ptr<stream> capture_stream_, detect_stream_, region_stream_, landmark_stream_;
+    stage_pipeline<job> pipeline_;
+};
+
+}  // namespace faceflow::flow

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The order of a source's frames where several are in work and one may start from the faces of the one before.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "faceflow/result.hpp"
+
+namespace faceflow::flow {
+
+// Keeps a State for each source, at an address that stays. Thread-safe; a State belongs to the frame whose turn it is.
+template <class State>
+class source_sequencer {
+public:
+    class source {
+    public:
+        State state;
+        explicit source(State s) : state(std::move(s)) {}
+
+    private:
+        friend class source_sequencer;
+        std::uint64_t begun_ = 0, finished_ = 0;  // frames
+        bool has_faces_ = false;                  // left by the frame that finished last
+    };
+
+    // `make` makes the state of a source that has none yet; its error is returned.
+    template <class Make>
+    [[nodiscard]] result<source*> find(std::uint32_t number, Make make) {
+        const std::lock_guard lock(mutex_);
+        auto at = sources_.find(number);
+        if (at == sources_.end()) {
+            result<State> made = make();
+            if (!made) return tl::unexpected(std::move(made.error()));
+            at = sources_.try_emplace(number, std::move(*made)).first;
+        }
+        return &at->second;
+    }
+
+    // The number of the source's next frame, from 1. Each must be finished, in their order.
+    [[nodiscard]] std::uint64_t begin(source& s) {
+        const std::lock_guard lock(mutex_);
+        return ++s.begun_;
+    }
+
+    // Waits until the frame before `number` is finished. Returns whether it left faces to start from.
+    [[nodiscard]] bool wait_for_previous(const source& s, std::uint64_t number) {
+        std::unique_lock lock(mutex_);
+        some_finished_.wait(lock, [&] { return s.finished_ + 1 >= number; });
+        return s.has_faces_;
+    }
+
+    void finish(source& s, std::uint64_t number, bool has_faces) {
+        {
+            const std::lock_guard lock(mutex_);
+            s.finished_ = number;
+            s.has_faces_ = has_faces;
+        }
+        some_finished_.notify_all();
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable some_finished_;
+    std::map<std::uint32_t, source> sources_;
+};
+
+}  // namespace faceflow::flow

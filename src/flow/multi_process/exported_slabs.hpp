@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The slabs whose slots other processes work in, under numbers that messages name them by.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "core/unique_fd.hpp"
+#include "flow/multi_process/stage_protocol.hpp"
+#include "frame/lease.hpp"
+
+namespace faceflow::flow {
+
+// Thread-safe. Numbers are never used twice. On a GPU a slab that was exported stays to the end.
+class exported_slabs {
+public:
+    explicit exported_slabs(device& on) : device_(on) {}
+
+    // How messages name the slot of `of`; exports its slab when it is new. Errors of device::export_memory.
+    [[nodiscard]] result<slot_name> name_of(const lease& of);
+    // True while the use that `name` names lasts, of a slab that was exported.
+    [[nodiscard]] bool current(const slot_name& name) const;
+
+    struct entry {
+        slab_facts facts;
+        std::shared_ptr<const unique_fd> memory;  // null: it is gone
+    };
+    // What one who maps them was told of: the numbers of those that it has, as of a state of this.
+    class told {
+    public:
+        void enter(const entry& e) {
+            e.memory != nullptr ? static_cast<void>(numbers_.insert(e.facts.number))
+                                : static_cast<void>(numbers_.erase(e.facts.number));
+        }
+
+    private:
+        friend class exported_slabs;
+        std::set<std::uint32_t> numbers_;
+        std::uint64_t version_ = 0;
+    };
+    // What `to` has not been told: first what is gone, then what has come. Each is to be entered once it was told. What it keeps does
+    // not grow with what has come and gone.
+    [[nodiscard]] std::vector<entry> news(told& to) const;
+
+private:
+    struct known {
+        std::weak_ptr<slab> of;
+        const slab* address = nullptr;
+        entry told_as;
+        // CUDA wants memory freed by all who imported it before its owner frees it, and they are told only with their next call.
+        std::shared_ptr<slab> held;
+    };
+    void collect_gone();
+
+    device& device_;
+    mutable std::mutex mutex_;
+    std::vector<known> known_;
+    std::uint64_t version_ = 0;  // grows with each that comes or goes
+    std::uint32_t next_ = 0;
+};
+
+// Whether `reply` is the answer to `call`: that serial and, where it was taken, those uses of slots, which are not over. `slabs` is
+// null where nothing is shared. errc::corrupt says what it is instead.
+[[nodiscard]] result<void> check_reply(const stage_call& call, const stage_reply& reply, const exported_slabs* slabs);
+
+}  // namespace faceflow::flow

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// copied and cached: stage processes that are sent what they work on. The two ends, capture and sink, are in the
+// application's own process: frames and crops take as many hops as between five processes in a row, but for the crops of
+// `copied`, which pass through here on their way.
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "flow/multi_process/process_pipeline.hpp"
+#include "frame/layout.hpp"
+#include "media/to_bgr.hpp"
+#include "vision/mesh.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+class message_pipeline final : public process_pipeline {
+public:
+    message_pipeline(const device_context& d, const flow_setup& setup, message_traits how, std::size_t number,
+                     input_queue& from, reorder_buffer& to, thread_failed failed)
+        : process_pipeline(d, setup, number, from, to, std::move(failed)),
+          how_(how) {}
+
+    ~message_pipeline() override { stop(); }
+
+    result<void> open() {
+        auto first = start(how_.region_apart ? stage_role::detect : stage_role::detect_region);
+        if (!first) return tl::unexpected(std::move(first.error()));
+        detect_ = std::move(*first);
+        if (how_.region_apart) {
+            auto second = start(stage_role::region);
+            if (!second) return tl::unexpected(std::move(second.error()));
+            region_ = std::move(*second);
+        }
+        auto last = start(stage_role::landmark);
+        if (!last) return tl::unexpected(std::move(last.error()));
+        landmark_ = std::move(*last);
+
+        std::vector<stage_pipeline<process_job>::step> steps;
+        if (how_.region_apart) {
+            steps.emplace_back([this](process_job& j) { detect(j); });
+            steps.emplace_back([this](process_job& j) { region(j); });
+        } else {
+            steps.emplace_back([this](process_job& j) { detect_and_region(j); });
+        }
+        steps.emplace_back([this](process_job& j) { landmark(j); });
+        return run([this](process_job& j) { return begin(j); }, std::move(steps));
+    }
+
+private:
+    result<std::shared_ptr<stage_process>> start(stage_role role) {
+        auto page = ipc::control_page::create(1);
+        if (!page) return tl::unexpected(std::move(page.error()));
+        ipc::control_page& own = *pages_.emplace_back(std::make_unique<ipc::control_page>(std::move(*page)));
+        return start_stage(role, 0, own, {own.descriptor()}, nullptr);
+    }
+
+    // Into BGR, or the planes as they are, gathered only when rows have padding.
+    result<void> begin(process_job& j) {
+        const image& picture = j.from.picture;
+        if (how_.to_bgr) {
+            const image bgr = media::bgr_converter::target_of(picture);
+            j.base.picture = facts_of(bgr);
+            j.pixels.resize(native_bytes(bgr.format, bgr.width, bgr.height));
+            if (auto r = to_bgr_.convert(picture, j.pixels); !r) return r;
+            j.planes = {std::span<const std::byte>(j.pixels)};
+            return {};
+        }
+        for (int i = 0; i < plane_count(picture.format); ++i) {
+            const auto extent = extent_of(picture.format, picture.width, picture.height, i);
+            const plane& p = picture.planes[static_cast<std::size_t>(i)];
+            if (p.stride != static_cast<std::ptrdiff_t>(extent.row_bytes)) {
+                j.pixels.resize(native_bytes(picture.format, picture.width, picture.height));
+                pack(picture, j.pixels.data());
+                j.planes = {std::span<const std::byte>(j.pixels)};
+                return {};
+            }
+            j.planes.push_back(std::as_bytes(std::span(p.data, extent.bytes())));
+        }
+        return {};
+    }
+
+    void detect(process_job& j) {
+        wait_for_previous(j);
+        if (!j.failed) return;
+        if (!j.detect) {
+            j.found = j.source->state.faces;
+            return;
+        }
+        stage_response r;
+        if (call_stage(*detect_, j, j.base, {}, j.planes, &r)) take_faces(j, r);
+    }
+
+    void region(process_job& j) {
+        if (j.found.empty()) return;
+        stage_call call = j.base;
+        call.detections = static_cast<std::uint32_t>(j.found.size());
+        stage_response r;
+        if (!call_stage(*region_, j, call, j.found, j.planes, &r)) return;
+        take_crops(j, r, r.reply.detections * sizeof(vision::detection));
+    }
+
+    void detect_and_region(process_job& j) {
+        wait_for_previous(j);
+        if (!j.failed) return;
+        stage_call call = j.base;
+        call.detect = j.detect ? 1 : 0;
+        if (!j.detect) {
+            j.found = j.source->state.faces;
+            if (j.found.empty()) return;
+            call.detections = static_cast<std::uint32_t>(j.found.size());
+        }
+        stage_response r;
+        if (!call_stage(*detect_, j, call, j.found, j.planes, &r)) return;
+        take_faces(j, r);
+        take_crops(j, r, j.found.size() * sizeof(vision::detection));
+    }
+
+    void landmark(process_job& j) {
+        if (!j.failed) return;
+        stage_response r;
+        if (!j.found.empty()) {
+            stage_call call = j.base;
+            call.detections = call.crops = static_cast<std::uint32_t>(j.found.size());
+            const std::array<std::span<const std::byte>, 1> crops{
+                std::span<const std::byte>(j.crops).subspan(j.crops_at)};
+            if (!call_stage(*landmark_, j, call, j.found, crops, &r)) return;
+        }
+        finish(j, r);
+    }
+
+    // What a peer says of lengths is checked before anything is read.
+    static void take_faces(process_job& j, const stage_response& r) {
+        const std::size_t bytes = r.reply.detections * sizeof(vision::detection);
+        if (r.payload.size() < bytes) {
+            j.failed = fail(errc::corrupt, fmt::format("the detect stage promised {} faces in {} bytes",
+                                                       r.reply.detections, r.payload.size()));
+            return;
+        }
+        j.found.resize(r.reply.detections);
+        if (bytes > 0) std::memcpy(j.found.data(), r.payload.data(), bytes);
+    }
+
+    void take_crops(process_job& j, stage_response& r, std::size_t at) {
+        if (!j.failed) return;
+        if (r.payload.size() !=
+            at + mesh_memory::crops_bytes(static_cast<std::int32_t>(j.found.size()), shape().crops)) {
+            j.failed = fail(errc::corrupt, fmt::format("the region stage sent {} bytes for {} faces", r.payload.size(),
+                                                       j.found.size()));
+            return;
+        }
+        j.crops = std::move(r.payload);
+        j.crops_at = at;
+    }
+
+    void finish(process_job& j, stage_response& r) {
+        const auto count = static_cast<std::int32_t>(j.found.size());
+        r.payload.resize(std::max(r.payload.size(), vision::pass_results::bytes(1, 0)));
+        const vision::pass_results results{reinterpret_cast<vision::result_header*>(r.payload.data()), 1};
+        if (count == 0) *results.headers = {};
+        if (r.payload.size() != vision::pass_results::bytes(1, count) || results.headers->filled != count) {
+            j.failed = fail(errc::corrupt,
+                            fmt::format("the landmark stage sent {} bytes for {} faces", r.payload.size(), count));
+            return;
+        }
+        results.headers->first = 0;
+        j.faces = faces_of(results, 0, count, j.from, chosen().min_presence);
+        if (!j.faces) j.failed = tl::unexpected(j.faces.error());
+        if (!j.failed || chosen().detect_every <= 1) return;
+        std::vector<std::byte> next(shape().set_bytes());
+        auto& set = *reinterpret_cast<vision::detection_set*>(next.data());
+        vision::propagate_faces(vision::serial_block{}, results, 0, chosen().min_presence,
+                                vision::detect_options{}.region_scale, &set);
+        j.source->state.faces.assign(set.items(), set.items() + set.count);
+    }
+
+    const message_traits how_;
+    media::bgr_converter to_bgr_;
+    std::vector<std::unique_ptr<ipc::control_page>> pages_;
+    std::shared_ptr<stage_process> detect_, region_, landmark_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<process_pipeline>> make_message_pipeline(const device_context& d, const flow_setup& setup,
+                                                                message_traits how, std::size_t number,
+                                                                input_queue& from, reorder_buffer& to,
+                                                                thread_failed failed) {
+    auto made = std::make_unique<message_pipeline>(d, setup, how, number, from, to, std::move(failed));
+    if (auto r = made->open(); !r) return tl::unexpected(std::move(r.error()));
+    return made;
+}
+
+}  // namespace faceflow::flow

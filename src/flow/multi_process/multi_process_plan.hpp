@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "flow/flow_plan.hpp"
+
+namespace faceflow::flow {
+
+[[nodiscard]] flow_plan plan_shared(const plan_request& r);
+[[nodiscard]] flow_plan plan_cached(const plan_request& r);
+[[nodiscard]] flow_plan plan_copied(const plan_request& r);
+
+}  // namespace faceflow::flow

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/multi_process/process_flow.hpp"
+
+#include <functional>
+
+#include "flow/multi_process/process_pipeline.hpp"
+#include "flow/queued_flow.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+class process_flow final : public queued_flow {
+public:
+    using pipeline_maker = std::function<result<std::unique_ptr<process_pipeline>>(
+        const device_context&, const flow_setup&, std::size_t, input_queue&, reorder_buffer&, thread_failed)>;
+
+    explicit process_flow(const flow_setup& setup)
+        : queued_flow(setup, setup.chosen.pacing == pacing::live ? 2 : 6),
+          chosen_(effective_options(setup.chosen)) {}
+    ~process_flow() override { inputs_.close(); }
+
+    result<void> open(const flow_setup& setup, const pipeline_maker& make) {
+        const flow_setup ours{setup.devices,  setup.routes,  setup.merged, chosen_,
+                              setup.counters, setup.handler, setup.note};
+        if (auto r = reorder_.start(); !r) return r;
+        for (std::size_t i = 0; i < setup.devices.size(); ++i) {
+            auto made = make(setup.devices[i], ours, i, inputs_, reorder_, on_thread_failure());
+            if (!made) {
+                inputs_.close();
+                return tl::unexpected(std::move(made.error()));
+            }
+            pipelines_.push_back(std::move(*made));
+        }
+        return {};
+    }
+
+    void drain() override {
+        queued_flow::drain();
+        for (const auto& p : pipelines_)
+            p->collect_counters();
+    }
+    frame_cache_counts cache() const override {
+        frame_cache_counts sum;
+        for (const auto& p : pipelines_)
+            sum += p->cache();
+        return sum;
+    }
+    result<void> health() const override {
+        if (auto r = queued_flow::health(); !r) return r;
+        for (const auto& p : pipelines_) {
+            if (auto r = p->health(); !r) return r;
+        }
+        return {};
+    }
+    transfer_totals transferred_elsewhere() const override {
+        transfer_totals sum;
+        for (const auto& p : pipelines_)
+            sum += p->transferred();
+        return sum;
+    }
+    std::size_t peak_bytes_elsewhere() const override {
+        std::size_t sum = 0;
+        for (const auto& p : pipelines_)
+            sum += p->peak_bytes();
+        return sum;
+    }
+    std::size_t leases_elsewhere() const override {
+        std::size_t sum = 0;
+        for (const auto& p : pipelines_)
+            sum += p->leases();
+        return sum;
+    }
+
+private:
+    const options chosen_;
+    std::vector<std::unique_ptr<process_pipeline>> pipelines_;
+};
+
+result<std::unique_ptr<flow>> make(const flow_setup& setup, const process_flow::pipeline_maker& pipeline) {
+    auto f = std::make_unique<process_flow>(setup);
+    if (auto r = f->open(setup, pipeline); !r) return tl::unexpected(std::move(r.error()));
+    return f;
+}
+
+}  // namespace
+
+result<std::unique_ptr<flow>> make_message_flow(const flow_setup& setup, message_traits how) {
+    return make(setup, [how](const device_context& d, const flow_setup& ours, std::size_t number, input_queue& from,
+                             reorder_buffer& to, thread_failed failed) {
+        return make_message_pipeline(d, ours, how, number, from, to, std::move(failed));
+    });
+}
+
+result<std::unique_ptr<flow>> make_shared_flow(const flow_setup& setup) {
+    return make(setup, make_shared_pipeline);
+}
+
+}  // namespace faceflow::flow

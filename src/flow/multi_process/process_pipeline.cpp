@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/multi_process/process_pipeline.hpp"
+
+#include <fmt/format.h>
+
+#include "flow/multi_process/stage_program.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+std::unique_ptr<slice_trace> trace_of(const flow_setup& setup, const device_context& d) {
+    if (setup.counters.tracing == nullptr) return nullptr;
+    const bool alone = setup.devices.size() == 1;
+    return std::make_unique<slice_trace>(*setup.counters.tracing,
+                                         alone ? "" : fmt::format("{} {} ", name(d.device->kind()), d.device->index()));
+}
+
+}  // namespace
+
+process_pipeline::process_pipeline(const device_context& d, const flow_setup& setup, std::size_t number,
+                                   input_queue& from, reorder_buffer& to, thread_failed failed)
+    : device_(*d.device),
+      options_(setup.chosen),
+      metrics_(setup.counters),
+      note_(setup.note),
+      device_number_(number),
+      inputs_(from),
+      reorder_(to),
+      failed_(std::move(failed)),
+      trace_(trace_of(setup, d)) {}
+
+result<void> process_pipeline::start_watcher() {
+    if (watcher_.joinable()) return {};
+    auto started = start_jthread(
+        "looking after stage processes", [this](const std::stop_token& stop) { watch(stop); }, failed_);
+    if (!started) return tl::unexpected(std::move(started.error()));
+    watcher_ = std::move(*started);
+    return {};
+}
+
+result<std::shared_ptr<stage_process>> process_pipeline::start_stage(stage_role role, std::uint32_t buffers,
+                                                                     ipc::control_page& own, std::vector<int> pages,
+                                                                     exported_slabs* slabs) {
+    if (auto r = start_watcher(); !r) return tl::unexpected(std::move(r.error()));
+    auto program = find_stage_program();
+    if (!program) return tl::unexpected(std::move(program.error()));
+    stage_setup s;
+    s.hello = {role, options_, 0, buffers, trace_ != nullptr};
+    s.hello.chosen.device = device_.kind() == device_kind::cuda ? fmt::format("cuda:{}", device_.index())
+                                                                : std::string(name(device_.kind()));
+    s.hello.chosen.device_memory = device_.pool().limit_bytes();  // of each process: the engine has divided it
+    s.program = std::move(*program);
+    s.own = &own;
+    s.pages = std::move(pages);
+    s.slabs = slabs;
+    s.restarts = options_.stage_restarts;
+    // A GPU's libraries plan for seconds when they meet a new size of batch.
+    const double patience = device_.computes_on_host() ? options_.stage_timeout : std::max(options_.stage_timeout, 5.0);
+    s.patience = std::chrono::nanoseconds(static_cast<std::int64_t>(patience * 1e9));
+    s.note = note_;
+    s.account = [this, role](const stage_counters& counters, std::span<const stage_slice> slices) {
+        record(counters);
+        if (trace_ != nullptr) metrics_.errors.add("trace_slice", trace_->draw(role, slices));
+    };
+    s.spawn = [this](const stage_setup::starter& start) { return spawn(start); };
+    auto made = std::make_shared<stage_process>(std::move(s));
+    {
+        const std::lock_guard lock(mutex_);
+        processes_.push_back(made);
+    }
+    if (auto r = made->open(); !r) {
+        const std::lock_guard lock(mutex_);
+        processes_.pop_back();
+        return tl::unexpected(std::move(r.error()));
+    }
+    return made;
+}
+
+result<void> process_pipeline::run(std::function<result<void>(process_job&)> begin,
+                                   std::vector<stage_pipeline<process_job>::step> steps) {
+    steps.emplace_back([this](process_job& j) { complete(j); });
+    return pipeline_.start(
+        [this, begin = std::move(begin)](auto& to) {
+            feed_jobs<process_job>(inputs_, device_number_, to, [&](process_job& j) { return capture(j, begin); });
+        },
+        std::move(steps), failed_);
+}
+
+void process_pipeline::stop() {
+    pipeline_.join();
+    {
+        const std::lock_guard lock(mutex_);
+        processes_.clear();
+    }
+    watcher_ = {};
+}
+
+void process_pipeline::set_readiness(has_inputs ready) {
+    const std::lock_guard lock(mutex_);
+    ready_ = std::move(ready);
+}
+
+void process_pipeline::watch(const std::stop_token& stop) {
+    // Processes end with this thread, which started them: no want of memory may end it.
+    decltype(processes_) processes;
+    decltype(ready_) ready;
+    std::unique_lock lock(mutex_);
+    while (!stop.stop_requested()) {
+        asked_.wait_for(lock, stop, std::chrono::milliseconds(10), [&] { return to_start_ != nullptr; });
+        if (to_start_ != nullptr) {
+            const auto* start = std::exchange(to_start_, nullptr);
+            lock.unlock();
+            result<ipc::child_process> child = fail(errc::internal, "");
+            if (auto tried = caught("starting a stage process", [&] { child = (*start)(); }); !tried)
+                child = tl::unexpected(std::move(tried.error()));
+            lock.lock();
+            started_.emplace(std::move(child));
+            answered_.notify_all();
+            continue;
+        }
+        // One look that finds no memory is made up for by the next.
+        const auto known = caught("looking for stage processes", [&] {
+            processes = processes_;
+            ready = ready_;
+        });
+        lock.unlock();
+        if (known)
+            static_cast<void>(caught("looking after stage processes", [&] {
+                for (std::size_t i = 0; i < processes.size(); ++i) {
+                    processes[i]->check_health(
+                        [&](std::uint32_t buffer, std::uint64_t serial) { return !ready || ready(i, buffer, serial); });
+                }
+            }));
+        lock.lock();
+    }
+}
+
+result<ipc::child_process> process_pipeline::spawn(const stage_setup::starter& start) {
+    // Two stages may die at once: each waits for its own child, and not for whichever comes first.
+    const std::lock_guard one(spawning_);
+    std::unique_lock lock(mutex_);
+    to_start_ = &start;
+    asked_.notify_all();
+    answered_.wait(lock, [&] { return started_.has_value(); });
+    auto child = std::move(*started_);
+    started_.reset();
+    return child;
+}
+
+result<void> process_pipeline::capture(process_job& j, const std::function<result<void>(process_job&)>& begin) {
+    auto source = sources_.find(j.from.id.source, [] { return result<source_state>(source_state{}); });
+    if (!source) return tl::unexpected(std::move(source.error()));
+    j.source = *source;
+    j.number = sources_.begin(*j.source);
+    j.serial = serial_ += 2;
+    j.base.serial = j.serial;
+    j.base.source = j.from.id.source;
+    j.base.sequence = j.from.id.sequence;
+    j.base.picture = facts_of(j.from.picture);
+    if (trace_ != nullptr) trace_->begin(j.from.id);
+    return begin(j);
+}
+
+bool process_pipeline::call_stage(stage_process& stage, process_job& job, const stage_call& call,
+                                  std::span<const vision::detection> faces,
+                                  std::span<const std::span<const std::byte>> payload, stage_response* into) {
+    if (!job.failed) return false;
+    auto answer = stage.call(call, faces, payload);
+    if (!answer) {
+        job.failed = tl::unexpected(std::move(answer.error()));
+        return false;
+    }
+    if (into != nullptr) *into = std::move(*answer);
+    return true;
+}
+
+void process_pipeline::record(const stage_counters& c) {
+    ledger& ledger = device_.book();
+    for (const direction d : {direction::host_to_device, direction::device_to_host})
+        ledger.charge_link(d, c.link_ns[static_cast<std::size_t>(d)]);
+    for (const stage s : all_stages) {
+        const auto i = static_cast<std::size_t>(s);
+        for (const direction d : {direction::host_to_device, direction::device_to_host}) {
+            const auto& m = c.transfers[static_cast<std::size_t>(d)][i];
+            ledger.include(d, s, {m.count, m.bytes, m.pinned_count, m.pinned_bytes});
+        }
+        ledger.include_syncs(s, c.syncs[i]);
+        if (c.runs[i] == 0) continue;
+        const auto each = std::chrono::nanoseconds(c.nanoseconds[i] / c.runs[i]);
+        for (std::uint64_t n = 0; n < std::min<std::uint64_t>(c.runs[i], 64); ++n)
+            metrics_.of(s).record(each);
+    }
+    const std::lock_guard lock(mutex_);
+    cache_.hits += c.hits;
+    cache_.misses += c.misses;
+    cache_.evictions += c.evictions;
+    cache_.expirations += c.expirations;
+    metrics_.errors.add("stale_call", c.stale);
+    transferred_ += c.seen;
+}
+
+void process_pipeline::wait_for_previous(process_job& job) {
+    if (!job.detect && job.source != nullptr) job.detect = !sources_.wait_for_previous(*job.source, job.number);
+}
+
+void process_pipeline::complete(process_job& job) {
+    if (trace_ != nullptr) trace_->end(job.from.id);
+    if (job.source != nullptr) sources_.finish(*job.source, job.number, job.failed.has_value());
+    deliver(job, job.failed ? std::move(job.faces) : result<frame_faces>(tl::unexpected(job.failed.error())), reorder_);
+}
+
+void process_pipeline::collect_counters() {
+    std::unique_lock lock(mutex_);
+    const auto processes = processes_;
+    lock.unlock();
+    for (const auto& p : processes)
+        p->collect_counters();
+}
+
+frame_cache_counts process_pipeline::cache() const {
+    const std::lock_guard lock(mutex_);
+    return cache_;
+}
+
+transfer_totals process_pipeline::transferred() const {
+    const std::lock_guard lock(mutex_);
+    return transferred_;
+}
+
+result<void> process_pipeline::health() const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& p : processes_) {
+        if (auto r = p->health(); !r) return r;
+    }
+    return {};
+}
+
+std::size_t process_pipeline::peak_bytes() const {
+    const std::lock_guard lock(mutex_);
+    std::size_t sum = 0;
+    for (const auto& p : processes_)
+        sum += p->peak_bytes();
+    return sum;
+}
+
+std::size_t process_pipeline::leases() const {
+    const std::lock_guard lock(mutex_);
+    std::size_t sum = 0;
+    for (const auto& p : processes_)
+        sum += p->leases();
+    return sum;
+}
+
+}  // namespace faceflow::flow

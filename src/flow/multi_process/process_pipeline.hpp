@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the process flows have in common for each device: jobs that go from the input queue through stage processes to the
+// reorder buffer, and a watcher that restarts processes.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "flow/flow.hpp"
+#include "flow/io/frame_job.hpp"
+#include "flow/io/input_queue.hpp"
+#include "flow/io/reorder_buffer.hpp"
+#include "flow/io/source_sequencer.hpp"
+#include "flow/io/stage_pipeline.hpp"
+#include "flow/multi_process/process_flow.hpp"
+#include "flow/multi_process/stage_process.hpp"
+#include "flow/multi_process/stage_slices.hpp"
+#include "flow/stages/device_resources.hpp"
+
+namespace faceflow::flow {
+
+// Where a source's last frame left its faces.
+struct source_state {
+    std::vector<vision::detection> faces;  // copied, cached: on the host
+    std::shared_ptr<const lease> slot;     // shared: on the device
+    std::uint32_t buffer = 0;              // shared: what the last frame's landmark stage signals
+    std::uint64_t serial = 0;
+};
+
+// One frame in work; serials grow by two, see second_pass.
+struct process_job : frame_job {
+    source_sequencer<source_state>::source* source = nullptr;
+    result<frame_faces> faces;
+
+    // copied, cached
+    std::vector<vision::detection> found;
+    std::vector<std::byte> pixels, crops;
+    std::size_t crops_at = 0;                        // where they begin in `crops`
+    std::vector<std::span<const std::byte>> planes;  // what goes to the stages: `pixels`, or the source's own
+
+    // shared
+    frame on_device;
+    std::uint32_t buffer = 0;
+    bool has_buffer = false;
+    stage_call base;  // what all its calls have in common
+};
+
+// The serial of the second call that a stage gets for one frame.
+[[nodiscard]] constexpr std::uint64_t second_pass(std::uint64_t serial) {
+    return serial + 1;
+}
+
+class process_pipeline {
+public:
+    virtual ~process_pipeline() = default;
+
+    [[nodiscard]] virtual frame_cache_counts cache() const;
+    [[nodiscard]] result<void> health() const;
+    [[nodiscard]] std::size_t peak_bytes() const;
+    [[nodiscard]] std::size_t leases() const;
+    // What the devices of stage processes counted themselves.
+    [[nodiscard]] transfer_totals transferred() const;
+    // Has stage processes tell what they have not told yet. When no frame is in work.
+    void collect_counters();
+
+protected:
+    // `number`: of the device among the flow's.
+    process_pipeline(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
+                     reorder_buffer& to, thread_failed failed);
+
+    // A stage process of this line, looked after from its start on. `pages`: what goes with its greeting.
+    [[nodiscard]] result<std::shared_ptr<stage_process>> start_stage(stage_role role, std::uint32_t buffers,
+                                                                     ipc::control_page& own, std::vector<int> pages,
+                                                                     exported_slabs* slabs);
+    // Ready for jobs: begins with them. `begin` fills a job in, on the capture thread.
+    // Errors of start_thread.
+    [[nodiscard]] result<void> run(std::function<result<void>(process_job&)> begin,
+                                   std::vector<stage_pipeline<process_job>::step> steps);
+    // To be called by the destructor of who called run, once the input queue is closed.
+    void stop();
+
+    // How the watchdog tells waiting from hanging (see stage_process::check_health); processes are counted in the order in
+    // which they were started. Before run.
+    using has_inputs = std::function<bool(std::size_t process, std::uint32_t buffer, std::uint64_t serial)>;
+    void set_readiness(has_inputs ready);
+
+    // Calls a stage, and makes its failure the job's.
+    bool call_stage(stage_process& stage, process_job& job, const stage_call& call,
+                    std::span<const vision::detection> faces, std::span<const std::span<const std::byte>> payload,
+                    stage_response* into);
+    // Waits until the frame before of the same source is through, when this one starts from it.
+    void wait_for_previous(process_job& job);
+    [[nodiscard]] const options& chosen() const noexcept { return options_; }
+    [[nodiscard]] pass_shape shape() const { return {1, options_.max_faces, mesh_batch, crop_form(options_).format}; }
+    [[nodiscard]] device& owner() const noexcept { return device_; }
+
+private:
+    [[nodiscard]] result<void> capture(process_job& j, const std::function<result<void>(process_job&)>& begin);
+    // The last step of every job.
+    void complete(process_job& job);
+    [[nodiscard]] result<void> start_watcher();
+    void watch(const std::stop_token& stop);
+    [[nodiscard]] result<ipc::child_process> spawn(const stage_setup::starter& start);
+    // Adds them to the ledger and metrics of this process.
+    void record(const stage_counters& counters);
+
+    device& device_;
+    const options& options_;
+    metrics& metrics_;
+    const std::function<void(const std::string&)> note_;
+    const std::size_t device_number_;
+    input_queue& inputs_;
+    reorder_buffer& reorder_;
+    const thread_failed failed_;
+    std::uint64_t serial_ = 0;
+    std::unique_ptr<slice_trace> trace_;  // null without a trace
+
+    source_sequencer<source_state> sources_;
+    mutable std::mutex mutex_;  // of what follows
+    frame_cache_counts cache_;
+    transfer_totals transferred_;
+    std::vector<std::shared_ptr<stage_process>> processes_;
+    has_inputs ready_;
+
+    // What the watcher is asked to start, and what became of it; for one who asks at a time.
+    std::mutex spawning_;
+    const stage_setup::starter* to_start_ = nullptr;
+    std::optional<result<ipc::child_process>> started_;
+    std::condition_variable_any asked_, answered_;
+
+    stage_pipeline<process_job> pipeline_;
+    std::jthread watcher_;  // looks after processes, and is the one thread that starts them
+};
+
+// copied: a process each for detect, region and landmark; frames as 8-bit BGR and crops through sockets, pageable
+// memory, a face at a time. cached: detect and region share a process and its frame cache; frames as they are, crops batched.
+[[nodiscard]] result<std::unique_ptr<process_pipeline>> make_message_pipeline(const device_context& d,
+                                                                              const flow_setup& setup,
+                                                                              message_traits how, std::size_t number,
+                                                                              input_queue& from, reorder_buffer& to,
+                                                                              thread_failed failed);
+// shared: a process each; frames, faces, crops and results stay in memory that all of them map.
+[[nodiscard]] result<std::unique_ptr<process_pipeline>> make_shared_pipeline(const device_context& d,
+                                                                             const flow_setup& setup,
+                                                                             std::size_t number, input_queue& from,
+                                                                             reorder_buffer& to, thread_failed failed);
+
+}  // namespace faceflow::flow

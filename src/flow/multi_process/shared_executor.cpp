@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stages that work in memory which the owner shares: frames, faces, crops and results stay where they are. A call only puts
+// work on the stream, between the timelines of the stages before and its own, and is answered at once.
+#include <fmt/format.h>
+
+#include <array>
+#include <map>
+#include <optional>
+
+#include "device/work_note.hpp"
+#include "flow/multi_process/shared_executor.hpp"
+#include "frame/layout.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+struct shared_slab {
+    slab_facts facts;
+    std::unique_ptr<memory_import> memory;
+    std::map<std::uint32_t, std::uint64_t> generations;  // of its slots, the newest that a call named
+};
+
+// The memory of one buffer, as this process reaches it.
+struct mapped_buffers {
+    std::byte* at = nullptr;
+    std::optional<mesh_memory> mesh;
+    std::uint64_t last_serial = 0;
+};
+
+class shared_executor final : public stage_executor {
+public:
+    shared_executor(stage_context& context, shared_pages& pages, std::optional<detector_memory> detector)
+        : context_(context),
+          pages_(pages),
+          layout_(buffer_layout::of(context.shape())),
+          detector_(std::move(detector)) {}
+
+    result<void> map(const slab_facts& facts, unique_fd memory) override {
+        if (facts.slots == 0 || facts.slot_bytes == 0 || facts.slot_bytes > facts.where.bytes / facts.slots)
+            return fail(errc::corrupt, fmt::format("slab {} does not hold its {} slots", facts.number, facts.slots));
+        auto mapped = context_.owner().import_memory({facts.where, std::move(memory)}, access::read_write);
+        if (!mapped) return tl::unexpected(std::move(mapped.error()));
+        // All that lies in slots begins where the pool of its owner would let it begin.
+        constexpr std::uint64_t step = capped_resource::alignment;
+        if (facts.slot_bytes % step != 0 || reinterpret_cast<std::uintptr_t>((*mapped)->data()) % step != 0)
+            return fail(errc::corrupt,
+                        fmt::format("slots of slab {} do not begin at multiples of {}", facts.number, step));
+        slabs_[facts.number] = {facts, std::move(*mapped), {}};
+        return {};
+    }
+
+    void unmap(std::uint32_t number) override {
+        if (const auto at = slabs_.find(number); at != slabs_.end()) {
+            (void)context_.wait({stage::capture, {}});  // its last readers
+            slabs_.erase(at);
+        }
+    }
+
+    result<std::span<std::byte>> expect(const stage_call&, std::size_t) override {
+        return fail(errc::corrupt, "a call about shared memory came with bytes of its own");
+    }
+
+    result<stage_answer> perform(const stage_call& call, std::span<const vision::detection>) override {
+        auto buffer = buffers_of(call);
+        if (!buffer) return tl::unexpected(std::move(buffer.error()));
+        auto f = frame_of(call);
+        if (!f) return tl::unexpected(std::move(f.error()));
+        auto tracked = tracked_of(call);
+        if (!tracked) return tl::unexpected(std::move(tracked.error()));
+        if (call.from_tracked != 0 && *tracked == nullptr)
+            return fail(errc::corrupt, "a call starts from faces that the frame before left nowhere");
+        stream& s = context_.work_stream();
+        // What went wrong on the stream was an earlier frame's; its owner has seen that it was not done. Unless nothing can come
+        // after it.
+        if (auto before = s.take_error(); !before && before.error().code == errc::device_lost)
+            return tl::unexpected(std::move(before.error()));
+
+        vision::face_table table;
+        table.frames = 1;
+        table.of[0] =
+            call.from_tracked != 0 ? *tracked : reinterpret_cast<vision::detection_set*>((*buffer)->at + layout_.faces);
+        const work_note note({stage_of(context_.asked().role), f->id});
+        wait_for_earlier(call);
+        if (auto r = enqueue(call, **buffer, *f, table, *tracked); !r) return tl::unexpected(std::move(r.error()));
+        finish(call);
+        // What a GPU did not take is known at once.
+        if (!context_.owner().computes_on_host()) {
+            if (auto r = s.take_error(); !r) return tl::unexpected(std::move(r.error()));
+        }
+
+        stage_answer a;
+        a.reply.serial = call.serial;
+        a.reply.frame = call.frame;
+        a.reply.memory = call.memory;
+        return a;
+    }
+
+private:
+    static stage stage_of(stage_role role) {
+        return role == stage_role::landmark ? stage::landmark
+               : role == stage_role::region ? stage::region
+                                            : stage::detect;
+    }
+
+    // The slot's address; refuses what was not exported, and a use older than one that was named before.
+    result<std::byte*> slot_at(const slot_name& name, std::size_t bytes) {
+        const auto at = slabs_.find(name.slab);
+        if (at == slabs_.end() || name.slot >= at->second.facts.slots || bytes > at->second.facts.slot_bytes) {
+            return fail(errc::corrupt,
+                        fmt::format("slot {} of slab {} with {} bytes was never shared with this process", name.slot,
+                                    name.slab, bytes));
+        }
+        std::uint64_t& newest = at->second.generations[name.slot];
+        if (name.generation == 0 || name.generation < newest) {
+            context_.count_stale();
+            return fail(errc::corrupt,
+                        fmt::format("a call about generation {} of slot {} of slab {} came after one about {}: it is a "
+                                    "stale one",
+                                    name.generation, name.slot, name.slab, newest));
+        }
+        newest = name.generation;
+        return at->second.memory->data() + name.slot * at->second.facts.slot_bytes;
+    }
+
+    result<mapped_buffers*> buffers_of(const stage_call& call) {
+        if (call.buffer >= context_.asked().buffers)
+            return fail(errc::corrupt, fmt::format("there is no buffer {}", call.buffer));
+        auto at = slot_at(call.memory, layout_.bytes);
+        if (!at) return tl::unexpected(std::move(at.error()));
+        mapped_buffers& p = buffers_[call.buffer];
+        // A message about a use that is over: the serials of a place only grow.
+        if (call.serial <= p.last_serial) {
+            context_.count_stale();
+            return fail(errc::corrupt, fmt::format("call {} for buffer {} came after call {}: it is a stale one",
+                                                   call.serial, call.buffer, p.last_serial));
+        }
+        p.last_serial = call.serial;
+        if (p.at != *at) {
+            p.at = *at;
+            p.mesh.reset();
+        }
+        if (context_.asked().role == stage_role::landmark && !p.mesh) {
+            auto mesh = mesh_memory::create(context_.work_stream(), context_.models(), context_.shape().mesh_faces,
+                                            p.at + layout_.crops);
+            if (!mesh) return tl::unexpected(std::move(mesh.error()));
+            p.mesh = std::move(*mesh);
+        }
+        return &p;
+    }
+
+    result<frame> frame_of(const stage_call& call) {
+        const auto picture = picture_of(call.picture);
+        if (!picture) return tl::unexpected(picture.error());
+        auto at = slot_at(call.frame, native_bytes(picture->format, picture->width, picture->height));
+        if (!at) return tl::unexpected(std::move(at.error()));
+        return frame{{call.source, call.sequence}, packed_at(*picture, *at), nullptr, nullptr};
+    }
+
+    result<vision::detection_set*> tracked_of(const stage_call& call) {
+        if (call.tracked.slab == no_slab) return nullptr;
+        auto at = slot_at(call.tracked, context_.shape().set_bytes());
+        if (!at) return tl::unexpected(std::move(at.error()));
+        return reinterpret_cast<vision::detection_set*>(*at);
+    }
+
+    void wait_for_earlier(const stage_call& call) {
+        if (call.first > 0) return;  // a second go: all of it is there
+        stream& s = context_.work_stream();
+        const auto wait = [&](shared_page before, std::uint32_t buffer, std::uint64_t serial) {
+            s.wait(pages_.of(before)[page_semaphores::passed(buffer)], serial);
+        };
+        switch (context_.asked().role) {
+            case stage_role::region:
+                if (call.from_tracked != 0) {
+                    wait(shared_page::capture, call.buffer, call.serial);
+                    wait(shared_page::landmark, std::min(call.wait_buffer, context_.asked().buffers - 1),
+                         call.wait_serial);
+                } else {
+                    wait(shared_page::detect, call.buffer, call.serial);
+                }
+                return;
+            case stage_role::landmark: wait(shared_page::region, call.buffer, call.serial); return;
+            default: wait(shared_page::capture, call.buffer, call.serial); return;
+        }
+    }
+
+    result<void> enqueue(const stage_call& call, mapped_buffers& buffer, const frame& f,
+                         const vision::face_table& faces, vision::detection_set* tracked) {
+        stream& s = context_.work_stream();
+        const stage_set& stages = context_.stages();
+        const std::int32_t batch = context_.shape().mesh_faces;
+        const vision::crop_target crops = crops_at(buffer.at + layout_.crops, batch, crop_form(context_.chosen()));
+        const vision::pass_results results{reinterpret_cast<vision::result_header*>(buffer.at + layout_.results), 1};
+        const frame_pass pass{{&f, 1}, faces, results};
+        switch (context_.asked().role) {
+            case stage_role::detect: stages.detect(s, *detector_, pass.frames, faces); return {};
+            case stage_role::region: stages.region(s, pass, 0, crops, batch); return {};
+            case stage_role::landmark: break;
+            default: return fail(errc::internal, "no such stage on shared memory");
+        }
+        // The region stage has made the crops of one batch; those of further ones are made here.
+        const std::int32_t end = std::clamp(call.end, 1, context_.chosen().max_faces + batch - 1);
+        stages.crop_and_mesh(s, *buffer.mesh, pass, {std::max(call.first, 0), end, true, [&] { beat_behind(s); }});
+        if (call.keeps_tracked != 0 && tracked != nullptr) stages.propagate(s, results, 0, tracked);
+        return {};
+    }
+
+    // A frame may have a thousand faces, and the one before it none.
+    void beat_behind(stream& s) const {
+        if (!context_.owner().computes_on_host()) return;
+        s.run([&context = context_]() -> result<void> {
+            context.beat();
+            return {};
+        });
+    }
+
+    // Both words, the second only if all was done; a beat for the watchdog.
+    void finish(const stage_call& call) {
+        stream& s = context_.work_stream();
+        timeline& done = pages_.mine()[page_semaphores::done(call.buffer)];
+        if (context_.owner().computes_on_host()) {
+            s.run([&done, &context = context_, serial = call.serial]() -> result<void> {
+                raise(done, serial);
+                context.beat();
+                return {};
+            });
+        } else {
+            // Not signal alone, which a stream that has failed does, too.
+            s.enqueue([&s, &done, serial = call.serial]() -> result<void> {
+                s.signal(done, serial);
+                return {};
+            });
+        }
+        s.signal(pages_.mine()[page_semaphores::passed(call.buffer)], call.serial);
+    }
+
+    stage_context& context_;
+    shared_pages& pages_;
+    const buffer_layout layout_;
+    std::optional<detector_memory> detector_;
+    std::map<std::uint32_t, shared_slab> slabs_;
+    std::array<mapped_buffers, max_in_flight> buffers_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<stage_executor>> make_shared_executor(stage_context& context, shared_pages& pages) {
+    std::optional<detector_memory> detector;
+    if (context.asked().role == stage_role::detect) {
+        auto made = detector_memory::create(context.work_stream(), context.models(), 1);
+        if (!made) return tl::unexpected(std::move(made.error()));
+        detector = std::move(*made);
+    }
+    return std::make_unique<shared_executor>(context, pages, std::move(detector));
+}
+
+}  // namespace faceflow::flow

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// shared: a process each for detect, region and landmark, and the frame's bytes never move after the upload. This process owns
+// the memory and brings frames up and results down; the stages map it once and put their work on their own streams, one
+// behind the other by timelines. No host waits for a device until the results come down.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/read_once.hpp"
+#include "device/work_note.hpp"
+#include "flow/multi_process/process_pipeline.hpp"
+#include "flow/multi_process/shared_executor.hpp"
+#include "flow/stages/result_reader.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+constexpr std::size_t detect_at = 0, region_at = 1, landmark_at = 2;
+
+class shared_pipeline final : public process_pipeline {
+public:
+    shared_pipeline(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
+                    reorder_buffer& to, thread_failed failed)
+        : process_pipeline(d, setup, number, from, to, std::move(failed)),
+          layout_(buffer_layout::of(shape())),
+          slabs_(*d.device),
+          frames_(*d.device, frame_options(setup.chosen)) {}
+
+    ~shared_pipeline() override {
+        free_buffers_.close();
+        stop();
+        for (auto& s : stages_)
+            s.reset();
+        for (auto& p : pages_)
+            owner().unregister_words(p.pages());
+        frames_.close();
+    }
+
+    result<void> open() {
+        if (auto r = open_memory(); !r) return r;
+        if (auto r = open_pages(); !r) return r;
+        std::vector<int> pages;
+        for (const auto& p : pages_)
+            pages.push_back(p.descriptor());
+        for (const auto& [role, page] : {std::pair{stage_role::detect, shared_page::detect},
+                                         {stage_role::region, shared_page::region},
+                                         {stage_role::landmark, shared_page::landmark}}) {
+            auto started = start_stage(role, frames_in_flight, page_of(page), pages, &slabs_);
+            if (!started) return tl::unexpected(std::move(started.error()));
+            stages_.push_back(std::move(*started));
+        }
+        set_readiness([this](std::size_t process, std::uint32_t buffer, std::uint64_t serial) {
+            return has_inputs(process, buffer, serial);
+        });
+        return run([this](process_job& j) { return begin(j); },
+                   {[this](process_job& j) { detect(j); }, [this](process_job& j) { region(j); },
+                    [this](process_job& j) { landmark(j); }, [this](process_job& j) { finish(j); }});
+    }
+
+private:
+    static frame_store_options frame_options(const options& o) {
+        frame_store_options s = device_resources::store_options(o, 3 * frames_in_flight);
+        s.cache = false;  // a frame's slot goes from stage to stage by its name
+        s.always_in_slots = true;
+        return s;
+    }
+
+    result<void> open_memory() {
+        auto made = slab::create(owner(), layout_.bytes, frames_in_flight);
+        if (!made) return tl::unexpected(std::move(made.error()));
+        for (std::uint32_t i = 0; i < frames_in_flight; ++i) {
+            auto taken = lease::acquire(*made);
+            if (!taken) return tl::unexpected(std::move(taken.error()));
+            if (auto named = slabs_.name_of(*taken); !named) return tl::unexpected(std::move(named.error()));
+            buffers_.push_back(std::move(*taken));
+            free_buffers_.push(i);
+        }
+        auto failed = owner().make_event();
+        if (!failed) return tl::unexpected(std::move(failed.error()));
+        failed_ = std::move(*failed);
+        auto up = owner().make_stream("capture");
+        if (!up) return tl::unexpected(std::move(up.error()));
+        up_ = std::move(*up);
+        auto down = owner().make_stream("results");
+        if (!down) return tl::unexpected(std::move(down.error()));
+        down_ = std::move(*down);
+        auto reader = result_reader::create(owner(), shape().results_bytes(), chosen().pinned);
+        if (!reader) return tl::unexpected(std::move(reader.error()));
+        reader_ = std::make_unique<result_reader>(std::move(*reader));
+        return {};
+    }
+
+    result<void> open_pages() {
+        for (std::size_t i = 0; i < shared_page_count; ++i) {
+            auto page = ipc::control_page::create(page_semaphores::count(frames_in_flight));
+            if (!page) return tl::unexpected(std::move(page.error()));
+            if (auto r = owner().register_words(page->pages()); !r) return r;
+            pages_.push_back(std::move(*page));
+        }
+        return {};
+    }
+
+    ipc::control_page& page_of(shared_page p) { return pages_[static_cast<std::size_t>(p)]; }
+    timeline& passed(shared_page p, std::uint32_t buffer) { return page_of(p)[page_semaphores::passed(buffer)]; }
+
+    // For the watchdog: a stage whose inputs are not there yet does not hang, it waits.
+    bool has_inputs(std::size_t process, std::uint32_t buffer, std::uint64_t serial) {
+        if (process == detect_at) return reached(passed(shared_page::capture, buffer), serial);
+        if (process == landmark_at) return reached(passed(shared_page::region, buffer), serial);
+        // A frame that is not detected in waits for the landmarks of the one before: then this is too early a yes, and
+        // what it costs is one restart beside that of a landmark stage that hangs.
+        return reached(passed(shared_page::capture, buffer), serial) &&
+               (!stages_[detect_at]->sent(buffer, serial) || reached(passed(shared_page::detect, buffer), serial));
+    }
+    static bool reached(const timeline& t, std::uint64_t value) {
+        return t.value.load(std::memory_order_acquire) >= value;
+    }
+
+    result<void> begin(process_job& j) {
+        const work_note note({stage::capture, j.from.id});
+        if (auto taken = acquire_buffers(j); !taken) return taken;
+        auto uploaded = frames_.upload(*up_, j.from, stage::capture, when_full::wait);
+        if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
+        j.on_device = std::move(*uploaded);
+        up_->signal(passed(shared_page::capture, j.buffer), j.serial);
+        auto frame_at = slabs_.name_of(j.on_device.stored->slot);
+        if (!frame_at) return tl::unexpected(std::move(frame_at.error()));
+        j.base.frame = *frame_at;
+        if (chosen().detect_every > 1) return name_tracked(j);
+        return {};
+    }
+
+    result<void> acquire_buffers(process_job& j) {
+        auto free = free_buffers_.pop();
+        if (!free) return fail(errc::interrupted, "the flow was stopped");
+        j.buffer = j.base.buffer = *free;
+        j.has_buffer = true;
+        auto memory_at = slabs_.name_of(buffers_[j.buffer]);
+        if (!memory_at) return tl::unexpected(std::move(memory_at.error()));
+        j.base.memory = *memory_at;
+        return {};
+    }
+
+    result<void> name_tracked(process_job& j) {
+        if (j.source->state.slot == nullptr) {
+            auto made = slab::create(owner(), std::max<std::size_t>(shape().set_bytes(), 64 << 10), 1);
+            if (!made) return tl::unexpected(std::move(made.error()));
+            auto taken = lease::acquire(*made);
+            if (!taken) return tl::unexpected(std::move(taken.error()));
+            j.source->state.slot = std::move(*taken).shared();
+        }
+        auto at = slabs_.name_of(*j.source->state.slot);
+        if (!at) {
+            j.source->state.slot = nullptr;  // it would stay as it is; the next frame's may be one that can be shared
+            return tl::unexpected(std::move(at.error()));
+        }
+        j.base.tracked = *at;
+        j.base.keeps_tracked = 1;
+        return {};
+    }
+
+    void detect(process_job& j) {
+        wait_for_previous(j);
+        if (!j.failed) return;
+        if (j.detect) {
+            call_stage(*stages_[detect_at], j, j.base, {}, {}, nullptr);
+            return;
+        }
+        j.base.from_tracked = 1;
+        j.base.wait_buffer = j.source->state.buffer;
+        j.base.wait_serial = j.source->state.serial;
+    }
+
+    void region(process_job& j) { call_stage(*stages_[region_at], j, j.base, {}, {}, nullptr); }
+
+    void landmark(process_job& j) {
+        j.base.end = capacity_;
+        call_stage(*stages_[landmark_at], j, j.base, {}, {}, nullptr);
+    }
+
+    void finish(process_job& j) {
+        if (j.source == nullptr) return;  // it never began
+        const work_note note({stage::landmark, j.from.id});
+        // Also of a frame that failed: its memory is used again only when nobody works on it any more.
+        if (j.has_buffer) wait_for_stages(j, j.serial);
+        if (j.on_device.stored != nullptr) use(*down_, j.on_device);
+        if (j.failed) {
+            read_results(j);
+        } else if (j.has_buffer) {
+            (void)synchronise(*down_, *failed_, {stage::landmark, j.from.id});
+        }
+        j.source->state.buffer = j.buffer;
+        j.source->state.serial = j.serial;
+        j.on_device = {};
+        if (j.has_buffer) free_buffers_.push(j.buffer);
+    }
+
+    void wait_for_stages(const process_job& j, std::uint64_t serial) {
+        const std::array<shared_page, 3> pages{shared_page::detect, shared_page::region, shared_page::landmark};
+        for (std::size_t i = 0; i < stages_.size(); ++i) {
+            if (stages_[i]->sent(j.buffer, serial)) down_->wait(passed(pages[i], j.buffer), serial);
+        }
+    }
+
+    void read_results(process_job& j) {
+        const tag waiting{stage::landmark, j.from.id};
+        const vision::pass_results results{
+            reinterpret_cast<vision::result_header*>(buffers_[j.buffer].address() + layout_.results), 1};
+        auto read = reader_->read(*down_, results, j.base.end, waiting);
+        const auto header = read ? read_once(read->headers) : vision::result_header{};
+        std::int32_t here = j.base.end;
+        if (read && completed(j, j.serial) && header.filled < header.count) {
+            // More faces than the last frames had: the rest in a second go, and room for them from now on.
+            stage_call more = j.base;
+            more.serial = second_pass(j.serial);
+            more.first = j.base.end;
+            more.end = capacity_ = round_to_batches(std::min(header.count, chosen().max_faces));
+            if (!call_stage(*stages_[landmark_at], j, more, {}, {}, nullptr)) return;
+            wait_for_stages(j, more.serial);
+            read = reader_->read(*down_, results, more.end, waiting);
+            here = more.end;
+            j.serial = more.serial;
+        }
+        if (!read) {
+            j.failed = tl::unexpected(std::move(read.error()));
+        } else if (!completed(j, j.serial)) {
+            j.failed = fail(errc::lost, "a stage process did not finish its work on the frame");
+        } else {
+            j.faces = faces_of(*read, 0, std::min(here, shape().records()), j.from, chosen().min_presence);
+            if (!j.faces) j.failed = tl::unexpected(j.faces.error());
+        }
+    }
+
+    bool completed(const process_job& j, std::uint64_t serial) const {
+        return std::all_of(stages_.begin(), stages_.end(),
+                           [&](const auto& s) { return !s->sent(j.buffer, serial) || s->completed(j.buffer, serial); });
+    }
+
+    const buffer_layout layout_;
+    exported_slabs slabs_;
+    frame_store frames_;
+    std::vector<lease> buffers_;
+    bounded_queue<std::uint32_t> free_buffers_{frames_in_flight, queue_policy::block};
+    std::unique_ptr<event> failed_;
+    std::vector<ipc::control_page> pages_;
+    std::unique_ptr<stream> up_, down_;
+    std::unique_ptr<result_reader> reader_;
+    std::atomic<std::int32_t> capacity_{mesh_batch};  // written by the last step, read by the one before
+    std::vector<std::shared_ptr<stage_process>> stages_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<process_pipeline>> make_shared_pipeline(const device_context& d, const flow_setup& setup,
+                                                               std::size_t number, input_queue& from,
+                                                               reorder_buffer& to, thread_failed failed) {
+    auto made = std::make_unique<shared_pipeline>(d, setup, number, from, to, std::move(failed));
+    if (auto r = made->open(); !r) return tl::unexpected(std::move(r.error()));
+    return made;
+}
+
+}  // namespace faceflow::flow

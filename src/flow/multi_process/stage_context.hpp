@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a stage process has to work with: a device, the models that its stage needs, and the stages on them.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/timeline.hpp"
+#include "device/device.hpp"
+#include "device/host_buffer.hpp"
+#include "flow/multi_process/stage_protocol.hpp"
+#include "flow/multi_process/stage_slices.hpp"
+#include "flow/stages/models.hpp"
+#include "flow/stages/stage_set.hpp"
+#include "frame/frame_cache.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace faceflow::flow {
+
+class stage_context {
+public:
+    [[nodiscard]] static result<std::unique_ptr<stage_context>> create(const stage_hello& hello);
+
+    [[nodiscard]] const stage_hello& asked() const noexcept { return hello_; }
+    [[nodiscard]] const options& chosen() const noexcept { return hello_.chosen; }
+    [[nodiscard]] device& owner() const noexcept { return *device_; }
+    [[nodiscard]] stream& work_stream() const noexcept { return *stream_; }
+    [[nodiscard]] const model_set& models() const noexcept { return models_; }
+    [[nodiscard]] const stage_set& stages() const noexcept { return *stages_; }
+    [[nodiscard]] pass_shape shape() const {
+        return {1, hello_.chosen.max_faces, mesh_batch, crop_form(hello_.chosen).format};
+    }
+    // Waits for the work on the stream, and returns its first error.
+    [[nodiscard]] result<void> wait(const tag& t);
+
+    // What is counted from here on is of frames; before, it was of setting up. With verify_ledger it needs who counts beside the
+    // ledger: errors of device::make_transfer_counter.
+    [[nodiscard]] result<void> open_books();
+    // What was counted since the last call.
+    [[nodiscard]] stage_counters take_counters(const frame_cache_counts& cache);
+    // For the watchdog: the work goes on. `beat` is where the owner looks, once there is such a place.
+    void beat() const noexcept {
+        if (beat_ != nullptr) raise(*beat_, beat_->value.load(std::memory_order_relaxed) + 1);
+    }
+    void beat_on(timeline& word) noexcept { beat_ = &word; }
+    // A call was refused because it is about a use that is over.
+    void count_stale() noexcept { ++stale_; }
+    // What was done since the last call, where the owner draws it; else nothing. `all`: the work that is on the stream is waited
+    // for, so that it is in it. That is no wait for a frame, and the ledger has none.
+    [[nodiscard]] std::vector<stage_slice> take_slices(bool all);
+
+private:
+    explicit stage_context(stage_hello hello) : hello_(std::move(hello)) {}
+    [[nodiscard]] result<void> open();
+
+    stage_hello hello_;
+    metrics metrics_;                    // it and the next before the stream, whose last work records in them
+    std::unique_ptr<slice_log> slices_;  // null where nobody draws
+    std::unique_ptr<device> device_;
+    std::unique_ptr<stream> stream_;
+    model_set models_;  // on a GPU they belong to the stream
+    std::unique_ptr<stage_set> stages_;
+    std::unique_ptr<event> done_;
+    std::unique_ptr<transfer_counter> counter_;  // null without verify_ledger, and where nothing crosses
+    stage_counters told_;
+    timeline* beat_ = nullptr;
+    std::uint64_t stale_ = 0;
+};
+
+// Device memory with host memory beside it for what crosses in bulk; one block of memory where those are the same.
+class mirrored_memory {
+public:
+    mirrored_memory() = default;
+    [[nodiscard]] static result<mirrored_memory> create(device& on, std::size_t bytes, bool pinned);
+
+    [[nodiscard]] std::byte* on_device() const noexcept { return memory_.data(); }
+    [[nodiscard]] std::byte* on_host() const noexcept { return shared_ ? memory_.data() : host_.data(); }
+    // One transfer each, none where both are one. After `down` the bytes are there once the stream has been waited for.
+    [[nodiscard]] result<void> up(stream& on, std::size_t offset, std::size_t bytes, const tag& t) const;
+    [[nodiscard]] result<void> down(stream& on, std::size_t offset, std::size_t bytes, const tag& t) const;
+
+private:
+    [[nodiscard]] result<void> move(stream& on, direction d, std::size_t offset, std::size_t bytes, const tag& t) const;
+    device_buffer memory_;
+    host_buffer host_;
+    bool shared_ = false;
+};
+
+}  // namespace faceflow::flow

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/multi_process/stage_process.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "core/printable.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+using clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+constexpr int socket_number = 3;                           // under which a stage process finds its channel
+constexpr auto start_patience = std::chrono::seconds(60);  // with one that does not even compute
+constexpr auto restart_window = std::chrono::seconds(10);
+
+// While it lives, the process has work.
+class busy_mark {
+public:
+    explicit busy_mark(std::atomic<bool>& flag) : flag_(flag) { flag_.store(true, std::memory_order_release); }
+    ~busy_mark() { flag_.store(false, std::memory_order_release); }
+    busy_mark(const busy_mark&) = delete;
+
+private:
+    std::atomic<bool>& flag_;
+};
+
+std::uint16_t kind_of(stage_message m) {
+    return static_cast<std::uint16_t>(m);
+}
+
+// Of a reply that is an error; what a peer says is one of ours, whatever it says.
+errc code_of(const stage_reply& reply) {
+    return static_cast<errc>(std::min(reply.status - 1, static_cast<std::uint32_t>(errc::internal)));
+}
+
+}  // namespace
+
+stage_process::stage_process(stage_setup setup)
+    : setup_(std::move(setup)),
+      watchdog_(setup_.patience, setup_.hello.threads()),
+      budget_(static_cast<std::size_t>(std::max(setup_.restarts, 0)), restart_window) {}
+
+stage_process::~stage_process() = default;
+
+std::string stage_process::title() const {
+    return fmt::format("the {} process", name(setup_.hello.role));
+}
+
+result<void> stage_process::open() {
+    const std::lock_guard one(calls_);
+    auto r = launch();
+    if (!r) return r;
+    r = greet();
+    budget_.enter(r.has_value());
+    for (; !r; r = restart()) {
+        bool died = false;
+        {
+            const std::lock_guard lock(state_);
+            // Its channel closes a moment before the process can be seen to have ended.
+            const bool closed = channel_->closed();
+            died = dead_ || child_->wait_for(clock::now() + std::chrono::seconds(closed ? 5 : 0)).has_value();
+        }
+        if (!died || !health()) return r;  // it refused, or has died too often
+        reap(r.error().message);
+    }
+    return {};
+}
+
+result<void> stage_process::launch() {
+    auto ends = ipc::channel::make_pair();
+    if (!ends) return tl::unexpected(std::move(ends.error()));
+    const std::array<std::string, 2> arguments{std::string(name(setup_.hello.role)), std::to_string(::getpid())};
+    const std::array<ipc::inherited_fd, 1> inherited{{{ends->second.descriptor(), socket_number}}};
+    auto child = setup_.spawn([&] { return ipc::child_process::spawn(setup_.program, arguments, inherited); });
+    if (!child) return tl::unexpected(std::move(child.error()));
+    channel_ = std::move(ends->first);
+    slabs_told_ = {};
+    const std::lock_guard lock(state_);
+    child_.emplace(std::move(*child));
+    dead_ = false;
+    hung_.clear();
+    return {};
+}
+
+// Greeting and loading: the other end answers once its models are there.
+result<void> stage_process::greet() {
+    const busy_mark busy(in_call_), starting(starting_);
+    const std::string hello = to_json(setup_.hello);
+    auto said = channel_->send(kind_of(stage_message::hello), std::as_bytes(std::span(hello)), {}, setup_.pages,
+                               clock::now() + start_patience);
+    if (!said) return said;
+    std::vector<std::byte> text;
+    auto answer = await_answer([&](const ipc::message& m) -> result<std::span<std::byte>> {
+        text.resize(m.payload_bytes);
+        return std::span(text);
+    });
+    if (!answer) return fail(answer.error().code, fmt::format("{} did not start: {}", title(), answer.error().message));
+    if (answer->kind == kind_of(stage_message::reply)) {
+        const auto reply = ipc::body_as<stage_reply>(*answer);  // it has done nothing yet: no slices follow
+        const auto code = reply && reply->status > 0 ? code_of(*reply) : errc::corrupt;
+        return fail(code, fmt::format("{} refused to start: {}", title(),
+                                      printable({reinterpret_cast<const char*>(text.data()), text.size()})));
+    }
+    if (answer->kind != kind_of(stage_message::ready))
+        return fail(errc::corrupt, fmt::format("{} answered a greeting with {}", title(), answer->kind));
+    const auto theirs = read_hello({reinterpret_cast<const char*>(answer->body.data()), answer->body.size()});
+    if (!theirs) return tl::unexpected(theirs.error());
+    return {};
+}
+
+// To the greeting. However long it takes while the process computes: how large its models are, and how much of the machine it gets,
+// is not known.
+result<ipc::message> stage_process::await_answer(const ipc::channel::payload_place& buffer) {
+    using namespace std::chrono_literals;
+    std::chrono::nanoseconds idle{0}, before{0};
+    for (auto slept = clock::now();; slept = clock::now()) {
+        auto answer = channel_->receive(slept + 1s, max_stage_payload, buffer);
+        if (answer || answer.error().code != errc::timeout) return answer;
+        std::chrono::nanoseconds cpu{0};
+        {
+            const std::lock_guard lock(state_);
+            if (child_) cpu = child_->cpu_time();
+        }
+        // No more than one look stands for: this process may have been stopped meanwhile.
+        idle = cpu == before ? idle + 1s : 0s;
+        before = cpu;
+        if (idle >= start_patience || cpu > start_patience * setup_.hello.threads()) return answer;
+    }
+}
+
+// Under `calls_`, once the process is known to be dead.
+result<void> stage_process::restart() {
+    if (auto r = budget_.spend(clock::now(), title(), last_end_); !r) {
+        const std::lock_guard lock(state_);
+        health_ = r;
+        return r;
+    }
+    restarts_.fetch_add(1, std::memory_order_relaxed);
+    setup_.note(fmt::format("{} ended ({}); starting it again", title(), last_end_));
+    auto r = launch();
+    if (r) r = greet();
+    budget_.enter(r.has_value());
+    if (!r) reap("did not start again: " + r.error().message);
+    return r;
+}
+
+result<void> stage_process::share_slabs() {
+    if (setup_.slabs == nullptr) return {};
+    for (const auto& e : setup_.slabs->news(slabs_told_)) {
+        const auto body = std::as_bytes(std::span(&e.facts, 1));
+        std::vector<int> descriptors;
+        if (e.memory != nullptr) descriptors.push_back(e.memory->get());
+        const auto kind = e.memory != nullptr ? stage_message::map : stage_message::unmap;
+        if (auto r = channel_->send(kind_of(kind), body, {}, descriptors, ipc::forever); !r) return r;
+        slabs_told_.enter(e);
+    }
+    return {};
+}
+
+result<stage_response> stage_process::call(const stage_call& call, std::span<const vision::detection> faces,
+                                           std::span<const std::span<const std::byte>> payload) {
+    const std::lock_guard one(calls_);
+    bool dead = false;
+    {
+        const std::lock_guard lock(state_);
+        if (!health_) return tl::unexpected(health_.error());
+        dead = dead_;
+    }
+    if (dead) {
+        // Often: one of the restarts that the budget allows; the frame waits for it.
+        for (auto r = restart(); !r; r = restart()) {
+            if (!health()) return tl::unexpected(r.error());
+        }
+    }
+    if (call.buffer < max_in_flight) sent_[call.buffer].store(call.serial, std::memory_order_release);
+    auto answer = [&] {
+        const busy_mark busy(in_call_);
+        return exchange(call, faces, payload);
+    }();
+    if (!answer) return lost(answer.error());
+    enter(*answer);
+    // Where nothing is shared the work is done with the answer.
+    if (setup_.hello.buffers == 0) answered_.fetch_add(1, std::memory_order_release);
+    if (answer->reply.status == 0) return answer;
+    const auto code = code_of(answer->reply);
+    const std::string text = printable({reinterpret_cast<const char*>(answer->payload.data()), answer->payload.size()});
+    if (code != errc::device_lost) return fail(code, fmt::format("{}: {}", title(), text));
+    // It is about to end by itself. What it lost is its own context, not this process's.
+    reap(text, true);
+    return fail(errc::lost, fmt::format("{} ended with the frame in work: {}", title(), text));
+}
+
+// An error is the channel's: nothing more can be made of it.
+result<stage_response> stage_process::exchange(const stage_call& call, std::span<const vision::detection> faces,
+                                               std::span<const std::span<const std::byte>> payload) {
+    if (auto r = share_slabs(); !r) return tl::unexpected(std::move(r.error()));
+    std::vector<std::byte> body(sizeof call + faces.size_bytes());
+    std::memcpy(body.data(), &call, sizeof call);
+    if (!faces.empty()) std::memcpy(body.data() + sizeof call, faces.data(), faces.size_bytes());
+    // A call has no deadline of its own: the watchdog ends a process that hangs, and that ends the call.
+    if (auto r = channel_->send_parts(kind_of(stage_message::call), body, payload, {}, ipc::forever); !r)
+        return tl::unexpected(std::move(r.error()));
+    auto answer = receive_reply();
+    if (!answer) return answer;
+    // An answer to something else: nothing that it says from now on can be matched.
+    if (auto r = check_reply(call, answer->reply, setup_.slabs); !r)
+        return fail(r.error().code, fmt::format("{}: {}", title(), r.error().message));
+    return answer;
+}
+
+result<stage_response> stage_process::receive_reply() {
+    stage_response r;
+    auto m = channel_->receive(ipc::forever, max_stage_payload,
+                               [&](const ipc::message& head) -> result<std::span<std::byte>> {
+                                   r.payload.resize(head.payload_bytes);
+                                   return std::span(r.payload);
+                               });
+    if (!m) return tl::unexpected(std::move(m.error()));
+    if (m->body.size() < sizeof r.reply || m->kind != kind_of(stage_message::reply))
+        return fail(errc::corrupt, fmt::format("{} sent no reply but a message of kind {}", title(), m->kind));
+    std::memcpy(&r.reply, m->body.data(), sizeof r.reply);
+    const auto rest = std::span(m->body).subspan(sizeof r.reply);
+    if (r.reply.slices > max_slices || rest.size() != r.reply.slices * sizeof(stage_slice)) {
+        return fail(errc::corrupt,
+                    fmt::format("{} promised {} slices in {} bytes", title(), r.reply.slices, rest.size()));
+    }
+    r.slices.resize(r.reply.slices);
+    if (!rest.empty()) std::memcpy(r.slices.data(), rest.data(), rest.size());
+    return r;
+}
+
+void stage_process::enter(const stage_response& answer) {
+    peak_bytes_.store(answer.reply.counters.peak_bytes, std::memory_order_relaxed);
+    leases_.store(answer.reply.counters.leases, std::memory_order_relaxed);
+    setup_.account(answer.reply.counters, answer.slices);
+}
+
+void stage_process::collect_counters() {
+    const std::lock_guard one(calls_);
+    {
+        const std::lock_guard lock(state_);
+        if (dead_) return;
+    }
+    const busy_mark busy(in_call_);
+    bool more = true;
+    // What one reply has no room for comes with the next; one that never comes to an end is not waited for.
+    for (int i = 0; more && i < 64; ++i) {
+        auto answer = [&]() -> result<stage_response> {
+            if (auto r = channel_->send(kind_of(stage_message::account), {}, {}, {}, ipc::forever); !r)
+                return tl::unexpected(std::move(r.error()));
+            return receive_reply();
+        }();
+        if (!answer) {
+            reap(answer.error().message);
+            return;
+        }
+        enter(*answer);
+        more = answer->slices.size() == max_slices;
+    }
+}
+
+// The channel has broken over a call.
+tl::unexpected<error> stage_process::lost(const error& why) {
+    reap(why.message);
+    const std::lock_guard lock(state_);
+    return fail(errc::lost, fmt::format("{} ended with the frame in work: {}", title(), last_end_));
+}
+
+// Makes sure that the process is dead, and takes back what it held: whoever waits for its work goes on, and sees that it was
+// not done. Thread-safe.
+void stage_process::reap(const std::string& how, bool told) {
+    const std::lock_guard lock(state_);
+    // Also of a call that began when it was dead already.
+    const auto take_back = [&] {
+        for (std::uint32_t buffer = 0; buffer < max_in_flight && setup_.hello.buffers > buffer; ++buffer)
+            raise(passed(buffer), sent_[buffer].load(std::memory_order_acquire));
+    };
+    if (dead_) {
+        if (told) last_end_ = how;
+        return take_back();
+    }
+    child_->kill();
+    const auto ended = child_->wait_for(clock::now() + std::chrono::seconds(10));
+    last_end_ = !hung_.empty() ? hung_ : ended && !told ? ended->in_words() : how;
+    child_.reset();
+    dead_ = true;
+    leases_.store(0, std::memory_order_relaxed);
+    take_back();
+}
+
+void stage_process::check_health(const std::function<bool(std::uint32_t buffer, std::uint64_t serial)>& ready) {
+    bool gone = false, hung = false;
+    {
+        const std::lock_guard lock(state_);
+        if (dead_) return;
+        gone = child_->wait_for(clock::now()).has_value();
+        hung = !gone && hangs(ready);
+        if (hung) {
+            // A call that is under way ends with the channel.
+            child_->kill();
+        }
+    }
+    if (gone || hung) reap("it ended");
+}
+
+// Whether it hangs over work that it has; then `hung_` says how.
+bool stage_process::hangs(const std::function<bool(std::uint32_t, std::uint64_t)>& ready) {
+    watchdog::look now;
+    now.at = clock::now();
+    now.busy = in_call_.load(std::memory_order_acquire);
+    for (std::uint32_t buffer = 0; buffer < setup_.hello.buffers; ++buffer) {
+        const auto serial = sent_[buffer].load(std::memory_order_acquire);
+        const bool behind = passed(buffer).value.load(std::memory_order_acquire) < serial;
+        now.busy = now.busy || (behind && ready(buffer, serial));
+        now.done += passed(buffer).value.load(std::memory_order_acquire);
+    }
+    now.done += answered_.load(std::memory_order_acquire);
+    now.starting = starting_.load(std::memory_order_acquire);
+    now.beat = (*setup_.own)[page_semaphores::beat].value.load(std::memory_order_acquire);
+    now.process = child_->id();
+    now.cpu = child_->cpu_time();
+    const auto found = watchdog_.judge(now, [&] { return child_->activity().now; });
+    if (found == watchdog::finding::lives) return false;
+    hung_ = watchdog_.in_words(found);
+    return true;
+}
+
+bool stage_process::completed(std::uint32_t buffer, std::uint64_t serial) const {
+    return (*setup_.own)[page_semaphores::done(buffer)].value.load(std::memory_order_acquire) >= serial;
+}
+
+bool stage_process::sent(std::uint32_t buffer, std::uint64_t serial) const {
+    return sent_[buffer].load(std::memory_order_acquire) >= serial;
+}
+
+result<void> stage_process::health() const {
+    const std::lock_guard lock(state_);
+    return health_;
+}
+
+}  // namespace faceflow::flow

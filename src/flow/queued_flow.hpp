@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two ends that every flow has: frames wait at the input queue, outcomes leave through the reorder buffer in order.
+#pragma once
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "flow/flow.hpp"
+#include "flow/io/input_queue.hpp"
+#include "flow/io/reorder_buffer.hpp"
+
+namespace faceflow::flow {
+
+// A flow derives from it and moves groups from one end to the other; its destructor closes the input queue and ends its threads.
+class queued_flow : public flow {
+public:
+    std::size_t submit(host_frame f) override {
+        const std::size_t overtaken = inputs_.put(std::move(f)).value_or(0);
+        metrics_.dropped.add("overtaken", overtaken);
+        return overtaken;
+    }
+    void begin_source(std::uint32_t source, std::uint64_t load) override { inputs_.begin_source(source, load); }
+    void end_source(std::uint32_t source) override { inputs_.end_source(source); }
+    void flush() override { inputs_.flush(); }
+    void drain() override { inputs_.wait_idle(); }
+
+    // A device that is lost is lost for the process, and with it the flow; so is a thread that has ended with an exception.
+    result<void> health() const override {
+        const std::lock_guard lock(lost_mutex_);
+        return lost_;
+    }
+
+private:
+    void check_outcome(const outcome& o) {
+        if (!o.faces && o.faces.error().code == errc::device_lost) record_failure(o.faces.error());
+    }
+    void record_failure(error why) {
+        const std::lock_guard lock(lost_mutex_);
+        if (lost_) lost_ = tl::unexpected(std::move(why));
+    }
+    mutable std::mutex lost_mutex_;  // these before the reorder buffer, whose thread uses them
+    result<void> lost_;
+
+protected:
+    // `groups_in_flight`: of each device. `lanes`: of each, that live sources keep to.
+    queued_flow(const flow_setup& setup, std::size_t groups_in_flight, std::size_t waiting_frames = 0,
+                std::size_t lanes = 1)
+        : metrics_(setup.counters),
+          inputs_(options_for(setup, groups_in_flight, waiting_frames), setup.routes),
+          reorder_(
+              [this, handler = setup.handler](outcome&& o) {
+                  check_outcome(o);
+                  handler(std::move(o));
+              },
+              [this](std::size_t device) { inputs_.done(device); }, [this](error e) { record_failure(std::move(e)); }) {
+        setup.routes.share_among(lanes);
+    }
+
+    // For threads of the flow that cannot go on: frames in work have no outcome any more, and nobody waits for them.
+    [[nodiscard]] thread_failed on_thread_failure() {
+        return [this](error e) {
+            record_failure(std::move(e));
+            inputs_.close();
+        };
+    }
+
+    metrics& metrics_;
+    input_queue inputs_;
+    reorder_buffer reorder_;
+
+private:
+    static input_queue_options options_for(const flow_setup& setup, std::size_t groups_in_flight,
+                                           std::size_t waiting_frames) {
+        const options& o = setup.chosen;
+        input_queue_options i;
+        i.merged = setup.merged && o.pacing == pacing::recorded;
+        i.pacing = o.pacing;
+        i.detect_every = static_cast<std::size_t>(o.detect_every);
+        i.group_frames = o.pacing == pacing::recorded ? i.detect_every : 1;
+        i.groups_in_flight = groups_in_flight;
+        i.waiting_frames = waiting_frames;
+        i.lies_on = [devices = setup.devices](const host_frame& f) { return device_of(f, devices); };
+        return i;
+    }
+    static std::optional<std::size_t> device_of(const host_frame& f, std::span<const device_context> devices) {
+        if (f.on_device == nullptr || f.on_device->stored == nullptr) return std::nullopt;
+        const device* const owner = &f.on_device->stored->slot.source()->owner();
+        const auto at =
+            std::find_if(devices.begin(), devices.end(), [&](const device_context& d) { return d.device == owner; });
+        if (at == devices.end()) return std::nullopt;
+        return static_cast<std::size_t>(at - devices.begin());
+    }
+};
+
+}  // namespace faceflow::flow

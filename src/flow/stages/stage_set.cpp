@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/stages/stage_set.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include "core/read_once.hpp"
+#include "device/work_note.hpp"
+
+namespace faceflow::flow {
+namespace {
+
+vision::mesh_options mesh_options_of(const options& o, const frame& f) {
+    vision::mesh_options m;
+    m.model_size = mesh_input_size;
+    m.focal = o.focal_length;
+    m.frame_width = static_cast<float>(f.picture.upright_width());
+    m.frame_height = static_cast<float>(f.picture.upright_height());
+    m.mouth_from_mesh = o.detector == detector::blazeface;
+    return m;
+}
+
+std::vector<image> pictures_of(pass_frames frames) {
+    std::vector<image> pictures;
+    pictures.reserve(frames.size());
+    for (const frame& f : frames)
+        pictures.push_back(f.picture);
+    return pictures;
+}
+
+// Pixels; larger faces are found in the first look, and RetinaFace's largest anchors have 512.
+constexpr float largest_in_closer_look = 320;
+
+// Numbers that a face near a picture has: what tracks and writes faces goes by them.
+bool sound(const vision::face_record& r) {
+    constexpr float most = 1e6f;
+    const auto near = [](float x) { return x >= -most && x <= most; };
+    const auto all_near = [&](const auto& of) {
+        constexpr std::size_t bytes = sizeof(of);
+        std::array<float, bytes / sizeof(float)> numbers;
+        static_assert(sizeof numbers == bytes);
+        std::memcpy(numbers.data(), &of, bytes);
+        return std::all_of(numbers.begin(), numbers.end(), near);
+    };
+    return all_near(r.found) && near(r.presence) && all_near(r.landmarks) && all_near(r.pose);
+}
+
+}  // namespace
+
+stage_set::stage_set(device& d, const model_set& models, const options& o, metrics& m)
+    : device_(d),
+      models_(models),
+      options_(o),
+      metrics_(m),
+      kernels_(vision::make_kernels(d)) {}
+
+void stage_set::end(stream& s, stage at, const frame_id& frame) const {
+    s.end_span([this, at, frame, where = &s.label()](auto begin, auto end) {
+        record_stage(metrics_, at, *where, frame, begin, end);
+    });
+}
+
+vision::face_table stage_set::mapped(vision::face_table faces) const {
+    for (std::int32_t i = 0; i < faces.frames; ++i) {
+        faces.of[i] =
+            reinterpret_cast<vision::detection_set*>(device_.kernel_address(reinterpret_cast<std::byte*>(faces.of[i])));
+    }
+    return faces;
+}
+
+void stage_set::detect(stream& s, detector_memory& memory, pass_frames frames, const vision::face_table& faces) const {
+    if (frames.empty()) return;
+    const work_note note({stage::detect, frames.front().id});
+    s.begin_span();
+    vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
+    look(s, memory, frames, chosen, faces);
+    if (memory.fine() != nullptr) {
+        chosen.further = true;
+        chosen.largest = largest_in_closer_look;
+        look(s, *memory.fine(), frames, chosen, faces);
+    }
+    end(s, stage::detect, frames.front().id);
+}
+
+void stage_set::look(stream& s, detector_memory& memory, pass_frames frames, const vision::detect_options& chosen,
+                     const vision::face_table& faces) const {
+    const vision::tensor_target input = memory.input();
+    std::vector<vision::detector_output> outputs;
+    std::vector<vision::letterbox> fits;
+    outputs.reserve(frames.size());
+    fits.reserve(frames.size());
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        const image& picture = frames[i].picture;
+        vision::detector_output& o = outputs.emplace_back(memory.outputs(static_cast<std::int32_t>(i)));
+        o.fit = vision::fit(picture.upright_width(), picture.upright_height(), input.width, input.height);
+        o.frame_width = static_cast<float>(picture.upright_width());
+        o.frame_height = static_cast<float>(picture.upright_height());
+        fits.push_back(o.fit);
+    }
+    kernels_->letterbox(s, pictures_of(frames), fits, input);
+    memory.add_run(s, static_cast<std::int32_t>(frames.size()));
+    kernels_->detect(s, outputs, chosen, memory.scratch(), faces);
+}
+
+void stage_set::region(stream& s, const frame_pass& p, std::int32_t first, vision::crop_target crops,
+                       std::int32_t count) const {
+    const work_note note({stage::region, p.frames.front().id});
+    s.begin_span();
+    const auto pictures = pictures_of(p.frames);
+    crops.capacity = options_.batch ? count : 1;
+    const std::size_t bytes_at_once = static_cast<std::size_t>(crops.capacity) * crops.picture(crops.data).bytes();
+    for (std::int32_t i = 0; i < count; i += crops.capacity) {
+        kernels_->crop(s, pictures, p.faces, first + i, crops);
+        crops.data += bytes_at_once;
+    }
+    end(s, stage::region, p.frames.front().id);
+}
+
+void stage_set::landmark(stream& s, mesh_memory& memory, const frame_pass& p, std::int32_t first,
+                         std::int32_t count) const {
+    const work_note note({stage::landmark, p.frames.front().id});
+    s.begin_span();
+    if (device_.computes_on_host()) {
+        mesh_on_host(s, memory, p.faces, first, count);
+    } else {
+        mesh_on_device(s, memory, count);
+    }
+    std::vector<vision::mesh_options> chosen;
+    chosen.reserve(p.frames.size());
+    for (const frame& f : p.frames)
+        chosen.push_back(mesh_options_of(options_, f));
+    kernels_->finish(s, p.faces, first, count, memory.outputs(), chosen, p.results);
+    end(s, stage::landmark, p.frames.front().id);
+}
+
+void stage_set::crop_and_mesh(stream& s, mesh_memory& memory, const frame_pass& p, const face_range& range) const {
+    for (std::int32_t first = range.first; first < range.end;) {
+        const std::int32_t count = std::min(range.end - first, memory.capacity());
+        if (first > 0 || !range.first_is_cropped) region(s, p, first, memory.crops(), count);
+        landmark(s, memory, p, first, count);
+        if (range.after_batch) range.after_batch();
+        first += count;
+    }
+}
+
+// How many faces there are is known when the task runs.
+void stage_set::mesh_on_host(stream& s, mesh_memory& memory, const vision::face_table& faces, std::int32_t first,
+                             std::int32_t count) const {
+    const vision::face_table found = mapped(faces);
+    if (options_.batch) {
+        s.run([&memory, found, first, count]() -> result<void> {
+            const std::int32_t n = std::min(vision::faces_in(found) - first, count);
+            return n > 0 ? memory.model().run(0, n) : result<void>{};
+        });
+        return;
+    }
+    for (std::int32_t i = 0; i < count; ++i) {
+        s.run([&memory, found, at = first + i, i]() -> result<void> {
+            return at < vision::faces_in(found) ? memory.model().run(i, 1) : result<void>{};
+        });
+    }
+}
+
+void stage_set::mesh_on_device(stream& s, mesh_memory& memory, std::int32_t count) const {
+    if (options_.batch) return memory.model().add_run(s, 0, count);
+    for (std::int32_t i = 0; i < count; ++i)
+        memory.model().add_run(s, i, 1);
+}
+
+void stage_set::propagate(stream& s, const vision::pass_results& results, std::int32_t i,
+                          vision::detection_set* next) const {
+    kernels_->propagate(s, results, i, options_.min_presence, vision::detect_options{}.region_scale, next);
+}
+
+result<frame_faces> faces_of(const vision::pass_results& results, std::int32_t i, std::int32_t room,
+                             const host_frame& of, float min_presence) {
+    const auto header = read_once(results.headers + i);
+    if (header.filled < 0 || header.first < 0 || header.first > room || header.filled > room - header.first) {
+        return fail(errc::corrupt, fmt::format("results of {} faces from number {} on, where there is room for {}",
+                                               header.filled, header.first, room));
+    }
+    frame_faces out{of.id, of.pts_ns, of.picture.upright_width(), of.picture.upright_height(), {}};
+    out.faces.reserve(static_cast<std::size_t>(header.filled));
+    for (std::int32_t k = 0; k < header.filled; ++k) {
+        const auto r = read_once(results.records() + header.first + k);
+        if (!(r.presence >= min_presence)) continue;
+        if (!sound(r)) return fail(errc::corrupt, fmt::format("face {} of the results lies nowhere near a picture", k));
+        face& f = out.faces.emplace_back();
+        f.score = r.found.score;
+        f.presence = r.presence;
+        f.box = r.found.box;
+        std::copy(std::begin(r.found.keypoints), std::end(r.found.keypoints), f.keypoints.begin());
+        std::copy(std::begin(r.landmarks), std::end(r.landmarks), f.landmarks.begin());
+        f.pose = r.pose;
+    }
+    return out;
+}
+
+}  // namespace faceflow::flow

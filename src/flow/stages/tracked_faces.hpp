@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "device/device.hpp"
+#include "device/memory.hpp"
+#include "flow/stages/workspace.hpp"
+#include "vision/records.hpp"
+
+namespace faceflow::flow {
+
+// Where to look for the faces of a source's next frame, if that one is not detected in: a detection set in device memory.
+class tracked_faces {
+public:
+    [[nodiscard]] static result<tracked_faces> create(device& d, const pass_shape& shape) {
+        auto memory = device_buffer::allocate(d.pool(), shape.set_bytes());
+        if (!memory) return tl::unexpected(std::move(memory.error()));
+        return tracked_faces(std::move(*memory));
+    }
+    vision::detection_set* set() const { return memory_.as<vision::detection_set>(); }
+    // False until a frame has been through, and after one that failed: the next is then detected in.
+    bool known = false;
+
+private:
+    explicit tracked_faces(device_buffer memory) : memory_(std::move(memory)) {}
+    device_buffer memory_;
+};
+
+}  // namespace faceflow::flow

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/stages/workspace.hpp"
+
+#include <algorithm>
+
+namespace faceflow::flow {
+namespace {
+
+result<void> take(device& on, device_buffer& into, std::size_t bytes) {
+    auto buffer = device_buffer::allocate(on.pool(), bytes);
+    if (!buffer) return tl::unexpected(std::move(buffer.error()));
+    into = std::move(*buffer);
+    return {};
+}
+
+inference::binding_request detector_request(const model_set& models, std::int32_t frames) {
+    return {.height = models.detect_height,
+            .width = models.detect_width,
+            .most = frames,
+            .outputs = models.detector_outputs()};
+}
+
+inference::binding_request mesh_request(std::int32_t faces) {
+    return {.height = mesh_input_size, .width = mesh_input_size, .most = faces, .outputs = mesh_outputs()};
+}
+
+}  // namespace
+
+std::size_t pass_shape::set_bytes() const {
+    constexpr std::size_t line = 64;
+    return (vision::detection_set::bytes(static_cast<std::size_t>(max_faces)) + line - 1) / line * line;
+}
+
+std::size_t pass_shape::results_bytes() const {
+    return vision::pass_results::bytes(frames, records());
+}
+
+std::size_t detector_memory::scratch_bytes(const model_set& models, std::int32_t frames) {
+    const std::size_t bytes = models.detector->scratch_bytes(detector_request(models, frames));
+    return models.fine == nullptr ? bytes : std::max(bytes, scratch_bytes(*models.fine, frames));
+}
+
+result<detector_memory> detector_memory::create(stream& on, const model_set& models, std::int32_t frames,
+                                                std::byte* scratch) {
+    detector_memory m;
+    m.form_ = models.detector->form();
+    m.width_ = models.detect_width;
+    m.height_ = models.detect_height;
+    auto wanted = detector_request(models, frames);
+    wanted.scratch = scratch;
+    auto bound = models.detector->bind(on, wanted);
+    if (!bound) return tl::unexpected(std::move(bound.error()));
+    m.model_ = std::move(*bound);
+    for (std::int32_t i = 0; i < frames; ++i)
+        m.outputs_.push_back(models.outputs_of(*m.model_, i));
+    const std::size_t scratch_bytes = static_cast<std::size_t>(frames) * sizeof(vision::detect_scratch);
+    if (auto r = take(on.owner(), m.scratch_, scratch_bytes); !r) return tl::unexpected(std::move(r.error()));
+    if (models.fine != nullptr) {
+        auto closer = create(on, *models.fine, frames, scratch);
+        if (!closer) return tl::unexpected(std::move(closer.error()));
+        m.fine_ = std::make_unique<detector_memory>(std::move(*closer));
+    }
+    return m;
+}
+
+vision::tensor_target detector_memory::input() const {
+    return {model_->input(), width_, height_, form_.scale, form_.bias, form_.format};
+}
+
+vision::crop_target crops_at(std::byte* data, std::int32_t capacity, const inference::picture_form& form) {
+    return {data, mesh_input_size, capacity, form.scale, form.bias, form.format};
+}
+
+std::size_t mesh_memory::crops_bytes(std::int32_t faces, vision::tensor_format format) {
+    return static_cast<std::size_t>(faces) * mesh_input_size * mesh_input_size * vision::bytes_per_pixel(format);
+}
+
+std::size_t mesh_memory::landmarks_bytes(std::int32_t faces) {
+    return static_cast<std::size_t>(faces) * landmark_count * 3 * sizeof(float);
+}
+
+std::size_t mesh_memory::scores_bytes(std::int32_t faces) {
+    return static_cast<std::size_t>(faces) * sizeof(float);
+}
+
+std::size_t mesh_memory::scratch_bytes(const model_set& models, std::int32_t faces) {
+    return models.mesh->scratch_bytes(mesh_request(faces));
+}
+
+result<mesh_memory> mesh_memory::create(stream& on, const model_set& models, std::int32_t faces, std::byte* crops,
+                                        std::byte* scratch) {
+    mesh_memory m;
+    m.form_ = models.mesh->form();
+    m.capacity_ = faces;
+    auto wanted = mesh_request(faces);
+    wanted.input = crops;
+    wanted.scratch = scratch;
+    auto bound = models.mesh->bind(on, wanted);
+    if (!bound) return tl::unexpected(std::move(bound.error()));
+    m.model_ = std::move(*bound);
+    return m;
+}
+
+vision::crop_target mesh_memory::crops() const {
+    return crops_at(model_->input(), capacity_, form_);
+}
+
+vision::mesh_output mesh_memory::outputs() const {
+    return {model_->output("landmarks"), model_->output("score")};
+}
+
+result<workspace> workspace::create(stream& on, stream& of_mesh, const model_set& models, const pass_shape& shape) {
+    workspace w;
+    w.shape_ = shape;
+    const std::size_t scratch = std::max(detector_memory::scratch_bytes(models, shape.frames),
+                                         mesh_memory::scratch_bytes(models, shape.mesh_faces));
+    if (&on == &of_mesh && scratch > 0) {
+        if (auto r = take(on.owner(), w.scratch_, scratch); !r) return tl::unexpected(std::move(r.error()));
+    }
+    auto detector = detector_memory::create(on, models, shape.frames, w.scratch_.data());
+    if (!detector) return tl::unexpected(std::move(detector.error()));
+    w.detector_ = std::move(*detector);
+    auto mesh = mesh_memory::create(of_mesh, models, shape.mesh_faces, nullptr, w.scratch_.data());
+    if (!mesh) return tl::unexpected(std::move(mesh.error()));
+    w.mesh_ = std::move(*mesh);
+    const std::size_t sets_bytes = static_cast<std::size_t>(shape.frames) * shape.set_bytes();
+    if (auto r = take(on.owner(), w.faces_, sets_bytes); !r) return tl::unexpected(std::move(r.error()));
+    if (auto r = take(on.owner(), w.results_, shape.results_bytes()); !r) return tl::unexpected(std::move(r.error()));
+    return w;
+}
+
+vision::detection_set* workspace::faces(std::int32_t i) const {
+    return reinterpret_cast<vision::detection_set*>(faces_.data() + static_cast<std::size_t>(i) * shape_.set_bytes());
+}
+
+}  // namespace faceflow::flow
