@@ -9,6 +9,7 @@
 
 #include "analysis/clip.hpp"
 #include "analysis/trial.hpp"
+#include "core/try.hpp"
 #include "engine/engine.hpp"
 #include "flow/flow.hpp"
 
@@ -47,9 +48,8 @@ result<std::vector<planned_row>> plan_rows(const compare_request& request) {
         o.flow = flow;
         rows.push_back({o, "none"});
         for (const std::string& name : request.ablate) {
-            auto less = with_ablation(o, name);
-            if (!less) return tl::unexpected(std::move(less.error()));
-            rows.push_back({std::move(*less), name});
+            FACEFLOW_ASSIGN(auto less, with_ablation(o, name));
+            rows.push_back({std::move(less), name});
         }
     }
     if (rows.empty()) return fail(errc::invalid_argument, "no flow was given to compare");
@@ -59,10 +59,9 @@ result<std::vector<planned_row>> plan_rows(const compare_request& request) {
 // A device on which frames move, instead of `auto`.
 result<std::string> device_for(const options& o) {
     if (o.device != "auto") return o.device;
-    const auto best = runtime_context::open(o);
-    if (!best) return tl::unexpected(best.error());
-    const device& on = *(*best)->devices.front();
-    return std::string(name(on.shares_host_memory() ? device_kind::emulated : on.kind()));
+    FACEFLOW_ASSIGN(const auto best, runtime_context::open(o));
+    const device& d = *best->devices.front();
+    return std::string(name(d.shares_host_memory() ? device_kind::emulated : d.kind()));
 }
 
 class comparer {
@@ -74,23 +73,21 @@ public:
           on_progress_(on_progress) {}
 
     result<comparison> run() {
-        auto planned = plan_rows(request_);
-        if (!planned) return tl::unexpected(std::move(planned.error()));
-        const auto device = device_for(request_.chosen);
-        if (!device) return tl::unexpected(device.error());
-        if (*device != request_.chosen.device) done_.notes.push_back("device auto: " + *device);
+        FACEFLOW_ASSIGN(auto planned, plan_rows(request_));
+        FACEFLOW_ASSIGN(const auto device, device_for(request_.chosen));
+        if (device != request_.chosen.device) done_.notes.push_back("device auto: " + device);
 
-        auto frames = decode({request_.input, request_.limit, request_.start_seconds, most_decoded_bytes}, stop_,
-                             [&](std::uint64_t n) { show("decoding", n, request_.limit); });
-        if (!frames) return tl::unexpected(std::move(frames.error()));
-        if (frames->frames_per_second > 0) done_.frames_per_second = frames->frames_per_second;
-        done_.notes.insert(done_.notes.end(), frames->notes.begin(), frames->notes.end());
+        FACEFLOW_ASSIGN(auto frames,
+                        decode({request_.input, request_.limit, request_.start_seconds, most_decoded_bytes}, stop_,
+                               [&](std::uint64_t n) { show("decoding", n, request_.limit); }));
+        if (frames.frames_per_second > 0) done_.frames_per_second = frames.frames_per_second;
+        done_.notes.insert(done_.notes.end(), frames.notes.begin(), frames.notes.end());
 
-        const image* first = frames->frames.empty() ? nullptr : &frames->frames.front().picture;
-        for (planned_row& p : *planned) {
-            p.chosen.device = *device;
+        const image* first = frames.frames.empty() ? nullptr : &frames.frames.front().picture;
+        for (planned_row& p : planned) {
+            p.chosen.device = device;
             if (first != nullptr) choose_detect_size(p.chosen, {{{first->upright_width(), first->upright_height()}}});
-            if (auto r = measure(p, frames->frames); !r) return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(measure(p, frames.frames));
         }
         judge_all();
         note_agreement();
@@ -109,23 +106,23 @@ private:
         row.ablation = p.ablation;
         const std::string label = label_of(row);
         const trial t{p.chosen, frames, stop_};
-        auto flood = t.all_at_once([&](std::uint64_t n) { show(label + ", all at once", n, frames.size()); }, row);
-        if (!flood) return tl::unexpected(std::move(flood.error()));
-        auto latencies = t.one_by_one([&](std::uint64_t n, std::uint64_t of) { show(label + ", one by one", n, of); },
-                                      flood->failed);
-        if (!latencies) return tl::unexpected(std::move(latencies.error()));
-        row.latency_ms = percentiles_of(std::move(*latencies));
-        for (const auto& [reason, n] : flood->failed) {
+        FACEFLOW_ASSIGN(auto flood,
+                        t.all_at_once([&](std::uint64_t n) { show(label + ", all at once", n, frames.size()); }, row));
+        FACEFLOW_ASSIGN(auto latencies,
+                        t.one_by_one([&](std::uint64_t n, std::uint64_t of) { show(label + ", one by one", n, of); },
+                                     flood.failed));
+        row.latency_ms = percentiles_of(std::move(latencies));
+        for (const auto& [reason, n] : flood.failed) {
             row.failed += n;
             done_.notes.push_back(fmt::format("{}: {} frames gave no result: {}", label, n, reason));
         }
 
-        if (flood->checked) {
-            checked_by_ = flood->checked->by;
-            for (const auto& difference : flood->checked->differences())
+        if (flood.checked) {
+            checked_by_ = flood.checked->by;
+            for (const auto& difference : flood.checked->differences())
                 done_.notes.push_back(fmt::format("{}: {}", label, difference));
         }
-        faces_.push_back(std::move(flood->faces));
+        faces_.push_back(std::move(flood.faces));
         done_.rows.push_back(std::move(row));
         return {};
     }

@@ -12,6 +12,7 @@
 #include "analysis/clip.hpp"
 #include "analysis/compare.hpp"
 #include "analysis/trial.hpp"
+#include "core/try.hpp"
 #include "engine/engine.hpp"
 #include "frame/layout.hpp"
 #include "inference/session.hpp"
@@ -24,9 +25,8 @@ using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
 // Before anyone waits for minutes.
 result<void> check_tensorrt(options chosen) {
     chosen.inference = "auto";  // which is for any device
-    const auto with = runtime_context::open(chosen);
-    if (!with) return tl::unexpected(with.error());
-    if (const auto kind = (*with)->devices.front()->kind(); kind != device_kind::cuda) {
+    FACEFLOW_ASSIGN(const auto with, runtime_context::open(chosen));
+    if (const auto kind = with->devices.front()->kind(); kind != device_kind::cuda) {
         return fail(errc::unavailable,
                     fmt::format("TensorRT's engines are for CUDA devices, and this run is on {}", name(kind)));
     }
@@ -40,30 +40,29 @@ result<std::vector<std::filesystem::path>> build(const options& chosen) {
     options live = chosen;
     live.pacing = pacing::live;
     result<void> ran;
-    auto engine = face_engine::create({live, [&ran](const host_frame&, const result<frame_faces>& found) {
-                                           if (!found) ran = tl::unexpected(found.error());
-                                       }});
-    if (!engine) return tl::unexpected(std::move(engine.error()));
+    FACEFLOW_ASSIGN(auto engine,
+                    face_engine::create({live, [&ran](const host_frame&, const result<frame_faces>& found) {
+                                             if (!found) ran = tl::unexpected(found.error());
+                                         }}));
     host_frame grey;
     grey.picture.format = pixel_format::gray8;
     grey.picture.width = 640;
     grey.picture.height = 384;
     const std::vector<std::byte> pixels(std::size_t{640} * 384, std::byte{128});
     grey.picture = packed_at(grey.picture, pixels.data());
-    (*engine)->begin_source(0);
-    if (auto taken = (*engine)->submit(grey); !taken) return tl::unexpected(std::move(taken.error()));
-    (*engine)->end_source(0);
-    (*engine)->drain();
+    engine->begin_source(0);
+    FACEFLOW_TRY(engine->submit(grey));
+    engine->end_source(0);
+    engine->drain();
     if (!ran) return tl::unexpected(std::move(ran.error()));
-    return (*engine)->engine_folders();
+    return engine->engine_folders();
 }
 
 result<faces_by_sequence> faces_with(const options& chosen, const std::vector<host_frame>& frames,
                                      const std::atomic<bool>& stop) {
     compare_row row;
-    auto done = trial(chosen, frames, stop).all_at_once([](std::uint64_t) {}, row);
-    if (!done) return tl::unexpected(std::move(done.error()));
-    return std::move(done->faces);
+    FACEFLOW_ASSIGN(auto done, trial(chosen, frames, stop).all_at_once([](std::uint64_t) {}, row));
+    return std::move(done.faces);
 }
 
 double largest_difference(const faces_by_sequence& wanted, const faces_by_sequence& got) {
@@ -86,27 +85,22 @@ result<gate_report> build_engines(const gate_request& wanted, const std::atomic<
         return fail(errc::invalid_argument,
                     "engines in fp16 are checked before they are used: give a clip with faces by --check");
     }
-    if (auto r = check_tensorrt(chosen); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(check_tensorrt(chosen));
     clip shown;
     if (!wanted.input.empty()) {
-        auto decoded = decode({wanted.input, wanted.limit, 0, most_decoded_bytes}, stop, [](std::uint64_t) {});
-        if (!decoded) return tl::unexpected(std::move(decoded.error()));
-        shown = std::move(*decoded);
+        FACEFLOW_ASSIGN(shown, decode({wanted.input, wanted.limit, 0, most_decoded_bytes}, stop, [](std::uint64_t) {}));
     }
     note("building engines; this takes minutes the first time");
-    auto folders = build(chosen);
-    if (!folders) return tl::unexpected(std::move(folders.error()));
-    gate_report done{std::move(*folders), shown.frames.size(), 0};
+    FACEFLOW_ASSIGN(auto folders, build(chosen));
+    gate_report done{std::move(folders), shown.frames.size(), 0};
     if (shown.frames.empty()) return done;
     note(fmt::format("checking them on {} frames", shown.frames.size()));
     options single = chosen;
     single.inference = "cuda";
     single.precision = "fp32";
-    auto reference = faces_with(single, shown.frames, stop);
-    if (!reference) return tl::unexpected(std::move(reference.error()));
-    auto faces = faces_with(chosen, shown.frames, stop);
-    if (!faces) return tl::unexpected(std::move(faces.error()));
-    done.largest_px = largest_difference(*reference, *faces);
+    FACEFLOW_ASSIGN(auto reference, faces_with(single, shown.frames, stop));
+    FACEFLOW_ASSIGN(auto faces, faces_with(chosen, shown.frames, stop));
+    done.largest_px = largest_difference(reference, faces);
     if (done.largest_px <= wanted.tolerance_px) return done;
     for (const auto& folder : done.folders) {
         std::error_code ignored;

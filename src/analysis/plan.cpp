@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/nearest.hpp"
+#include "core/try.hpp"
 #include "device/emulated/link.hpp"
 #include "flow/flow.hpp"
 #include "frame/layout.hpp"
@@ -111,9 +112,8 @@ void note_switches(plan_result& p) {
 }  // namespace
 
 result<plan_result> plan(const plan_request& request) {
-    if (auto r = check(request); !r) return tl::unexpected(std::move(r.error()));
-    const auto link = find_link(request.link);
-    if (!link) return tl::unexpected(link.error());
+    FACEFLOW_TRY(check(request));
+    FACEFLOW_ASSIGN(const auto link, find_link(request.link));
 
     plan_result p;
     p.asked = request;
@@ -121,7 +121,7 @@ result<plan_result> plan(const plan_request& request) {
     flow::flow_plan from = flow::plan_flow(chosen);
     note_switches(p);
     plan_transfers(p, from);
-    plan_link(p, *link, from, chosen.pinned);
+    plan_link(p, link, from, chosen.pinned);
     plan_memory(p, chosen, from);
     return p;
 }

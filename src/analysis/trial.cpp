@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/try.hpp"
 #include "device/host_buffer.hpp"
 #include "device/open_devices.hpp"
 #include "engine/engine.hpp"
@@ -141,20 +142,12 @@ result<double> shortest(int tries, Work work) {
 // How long transfers of one size take on an idle device.
 class link_probe {
 public:
-    static result<link_probe> create(device& on, std::size_t bytes, bool pinned) {
-        link_probe p(on);
-        auto s = on.make_stream("link");
-        if (!s) return tl::unexpected(std::move(s.error()));
-        p.stream_ = std::move(*s);
-        auto done = on.make_event();
-        if (!done) return tl::unexpected(std::move(done.error()));
-        p.done_ = std::move(*done);
-        auto memory = device_buffer::allocate(on.pool(), bytes);
-        if (!memory) return tl::unexpected(std::move(memory.error()));
-        p.memory_ = std::move(*memory);
-        auto host = host_buffer::allocate(on, bytes, pinned);
-        if (!host) return tl::unexpected(std::move(host.error()));
-        p.host_ = std::move(*host);
+    static result<link_probe> create(device& d, std::size_t bytes, bool pinned) {
+        link_probe p(d);
+        FACEFLOW_ASSIGN(p.stream_, d.make_stream("link"));
+        FACEFLOW_ASSIGN(p.done_, d.make_event());
+        FACEFLOW_ASSIGN(p.memory_, device_buffer::allocate(d.pool(), bytes));
+        FACEFLOW_ASSIGN(p.host_, host_buffer::allocate(d, bytes, pinned));
         return p;
     }
     [[nodiscard]] result<double> transfer_ms(direction d) {
@@ -165,7 +158,7 @@ private:
     static constexpr int tries = 56;
     static constexpr tag t{stage::capture, {}};
 
-    explicit link_probe(device& on) : device_(on) {}
+    explicit link_probe(device& d) : device_(d) {}
 
     // Then no thread's wake-up is measured with them.
     result<double> in_a_row_ms(direction d) {
@@ -206,8 +199,7 @@ private:
 
 result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_row& row) const {
     arrivals results;
-    auto engine = engine_for(chosen_, pacing::recorded, results);
-    if (!engine) return tl::unexpected(std::move(engine.error()));
+    FACEFLOW_ASSIGN(auto engine, engine_for(chosen_, pacing::recorded, results));
 
     std::map<std::string, std::uint64_t> refused;
     // In whole detections: a flow takes on no part of one.
@@ -218,31 +210,29 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
     for (std::size_t i = 0; i < frames_.size(); ++i) {
         if (stop_.load(std::memory_order_relaxed)) return tl::unexpected(stopped());
         if (i == settling) {
-            (*engine)->drain();
+            engine->drain();
             settled = results.with_faces();
-            before = counts_of(**engine);
+            before = counts_of(*engine);
             begun = clock::now();
         }
         host_frame f = frames_[i];
         f.captured = clock::now();
-        if (auto r = (*engine)->submit(std::move(f)); !r) ++refused[std::string(name(r.error().code))];
+        if (auto r = engine->submit(std::move(f)); !r) ++refused[std::string(name(r.error().code))];
         on_progress(results.count());
     }
-    (*engine)->end_source(0);
-    (*engine)->drain();
-    if (auto health = (*engine)->health(); !health) return tl::unexpected(std::move(health.error()));
+    engine->end_source(0);
+    engine->drain();
+    FACEFLOW_TRY(engine->health());
     const double seconds = milliseconds(clock::now() - begun) / 1000;
 
     row.frames = results.with_faces() - settled;
     row.fps = static_cast<double>(row.frames) / seconds;
-    row.peak_device_bytes = (*engine)->peak_device_bytes();
-    enter_counts(before, counts_of(**engine), row);
-    auto checked = (*engine)->check_ledger();
+    row.peak_device_bytes = engine->peak_device_bytes();
+    enter_counts(before, counts_of(*engine), row);
+    auto checked = engine->check_ledger();
     if (checked) row.ledger_agrees = checked->agrees();
-    engine->reset();
-    auto link = measure_link(chosen_, row);
-    if (!link) return tl::unexpected(std::move(link.error()));
-    row.link_ms_per_frame = *link;
+    engine.reset();
+    FACEFLOW_ASSIGN(row.link_ms_per_frame, measure_link(chosen_, row));
 
     flood_outcome outcome = results.take_outcome();
     outcome.checked = std::move(checked);
@@ -257,8 +247,7 @@ result<std::vector<double>> trial::one_by_one(const progress_of& on_progress,
     options chosen = chosen_;
     chosen.verify_ledger = false;  // who counts costs time, and has counted already
     chosen.lanes = 1;              // no second frame would need another, and each takes a GPU seconds to set up
-    auto engine = engine_for(std::move(chosen), pacing::live, results);
-    if (!engine) return tl::unexpected(std::move(engine.error()));
+    FACEFLOW_ASSIGN(auto engine, engine_for(std::move(chosen), pacing::live, results));
 
     const std::size_t warm_up = std::min(warm_up_frames, frames_.size() / 2);
     const std::size_t total = std::min(frames_.size(), warm_up + latency_frames);
@@ -268,10 +257,9 @@ result<std::vector<double>> trial::one_by_one(const progress_of& on_progress,
         f.captured = clock::now();
         const auto begun = f.captured;
         const auto before = results.with_faces();
-        if (auto r = (*engine)->submit(std::move(f)); !r) return tl::unexpected(std::move(r.error()));
-        const auto arrived = results.wait_for(i + 1, stop_);
-        if (!arrived) return tl::unexpected(arrived.error());
-        if (i >= warm_up && results.with_faces() > before) measured.push_back(milliseconds(*arrived - begun));
+        FACEFLOW_TRY(engine->submit(std::move(f)));
+        FACEFLOW_ASSIGN(const auto arrived, results.wait_for(i + 1, stop_));
+        if (i >= warm_up && results.with_faces() > before) measured.push_back(milliseconds(arrived - begun));
         on_progress(i + 1, total);
     }
     for (const auto& [reason, n] : results.take_outcome().failed)
@@ -280,8 +268,7 @@ result<std::vector<double>> trial::one_by_one(const progress_of& on_progress,
 }
 
 result<double> measure_link(const options& chosen, const compare_row& row) {
-    auto devices = open_devices({chosen.device, chosen.device_memory, chosen.link});
-    if (!devices) return tl::unexpected(std::move(devices.error()));
+    FACEFLOW_ASSIGN(auto devices, open_devices({chosen.device, chosen.device_memory, chosen.link}));
     const bool pinned = flow::effective_options(chosen).pinned;
     const struct {
         direction way;
@@ -291,9 +278,9 @@ result<double> measure_link(const options& chosen, const compare_row& row) {
     double sum = 0;
     for (const auto& w : ways) {
         if (w.count <= 0 || w.bytes < w.count) continue;
-        auto probe = link_probe::create(*devices->front(), static_cast<std::size_t>(w.bytes / w.count), pinned);
-        if (!probe) return tl::unexpected(std::move(probe.error()));
-        auto one = probe->transfer_ms(w.way);
+        FACEFLOW_ASSIGN(auto probe,
+                        link_probe::create(*devices.front(), static_cast<std::size_t>(w.bytes / w.count), pinned));
+        auto one = probe.transfer_ms(w.way);
         if (!one) return one;
         sum += *one * w.count;
     }

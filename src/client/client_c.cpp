@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C interface: include/faceflow/client.h.
+#include "core/try.hpp"
 #include "faceflow/client.h"
 
 #include <algorithm>
@@ -151,18 +152,16 @@ int ff_client_connect(ff_client* client, const char* path, const ff_options* opt
         if (client->at != nullptr)
             return faceflow::fail(errc::invalid_argument, "the client is connected already; make another one");
         const ff_options chosen = options == nullptr ? ff_options{} : *options;
-        const auto hello = hello_of(chosen);
-        if (!hello) return tl::unexpected(hello.error());
+        FACEFLOW_ASSIGN(const auto hello, hello_of(chosen));
         std::filesystem::path at = path == nullptr ? "" : path;
         if (path == nullptr) {
-            const auto found = faceflow::ipc::find_runtime_directory(faceflow::ipc::default_share_socket);
-            if (!found) return tl::unexpected(found.error());
-            at = found->path / faceflow::ipc::default_share_socket;
+            FACEFLOW_ASSIGN(const auto found,
+                            faceflow::ipc::find_runtime_directory(faceflow::ipc::default_share_socket));
+            at = found.path / faceflow::ipc::default_share_socket;
         }
         const int patience = chosen.timeout_ms == 0 ? default_connect_ms : chosen.timeout_ms;
-        auto opened = faceflow::client::connection::open(at, *hello, in_milliseconds(patience), chosen.anticipate != 0);
-        if (!opened) return tl::unexpected(std::move(opened.error()));
-        client->at = std::move(*opened);
+        FACEFLOW_ASSIGN(client->at, faceflow::client::connection::open(at, hello, in_milliseconds(patience),
+                                                                       chosen.anticipate != 0));
         return FF_OK;
     });
 }
@@ -172,9 +171,8 @@ int ff_next(ff_client* client, int timeout_ms, ff_frame** frame) {
     *frame = nullptr;
     return guarded(client, [&]() -> faceflow::result<int> {
         if (client->at == nullptr) return faceflow::fail(errc::invalid_argument, "the client is not connected");
-        auto came = client->at->next(in_milliseconds(timeout_ms));
-        if (!came) return tl::unexpected(std::move(came.error()));
-        if (!*came) {
+        FACEFLOW_ASSIGN(auto came, client->at->next(in_milliseconds(timeout_ms)));
+        if (!came) {
             const auto leases = client->at->welcome().leases;
             client->last_error = client->at->held() < leases
                                      ? "no frame came in time"
@@ -182,8 +180,8 @@ int ff_next(ff_client* client, int timeout_ms, ff_frame** frame) {
                                            " leases are held; release frames, or connect with more leases";
             return FF_TIMEOUT;
         }
-        const std::uint64_t dropped = (*came)->facts().dropped + client->at->skipped();
-        *frame = new ff_frame{1, std::move(**came), dropped - client->dropped};
+        const std::uint64_t dropped = came->facts().dropped + client->at->skipped();
+        *frame = new ff_frame{1, std::move(*came), dropped - client->dropped};
         client->dropped = dropped;
         ++client->frames;
         return FF_OK;

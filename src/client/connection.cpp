@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/try.hpp"
 #include "frame/layout.hpp"
 #include "ipc/listener.hpp"
 
@@ -69,20 +70,17 @@ std::uint64_t claim::offset() const noexcept {
 
 result<std::shared_ptr<connection>> connection::open(const std::filesystem::path& path, const ipc::share_hello& wanted,
                                                      ipc::time_point deadline, bool anticipate) {
-    auto server = ipc::connect_to(path, deadline);
-    if (!server) return tl::unexpected(std::move(server.error()));
+    FACEFLOW_ASSIGN(auto server, ipc::connect_to(path, deadline));
     // One that refuses at once, without a look at the greeting, has still said why.
-    const auto greeted = server->send(static_cast<std::uint16_t>(share_message::hello), wanted, deadline);
-    auto m = server->receive(deadline);
+    const auto greeted = server.send(static_cast<std::uint16_t>(share_message::hello), wanted, deadline);
+    auto m = server.receive(deadline);
     if (!m) return tl::unexpected(greeted ? m.error() : greeted.error());
     if (m->kind == static_cast<std::uint16_t>(share_message::refusal))
         return tl::unexpected(ipc::read_share_refusal(*m));
-    const auto welcome = ipc::read_share_welcome(*m, wanted.leases);
-    if (!welcome) return tl::unexpected(welcome.error());
-    auto page = ipc::share_page::open(std::move(m->descriptors.front()), welcome->leases);
-    if (!page) return tl::unexpected(std::move(page.error()));
+    FACEFLOW_ASSIGN(const auto welcome, ipc::read_share_welcome(*m, wanted.leases));
+    FACEFLOW_ASSIGN(auto page, ipc::share_page::open(std::move(m->descriptors.front()), welcome.leases));
     return std::shared_ptr<connection>(
-        new connection(std::move(*server), std::move(*page), *welcome, wanted.policy, anticipate));
+        new connection(std::move(server), std::move(page), welcome, wanted.policy, anticipate));
 }
 
 result<std::optional<claim>> connection::next(ipc::time_point deadline) {
@@ -187,7 +185,7 @@ result<std::optional<claim>> connection::take_announced() {
         if (policy_ == ipc::share_policy::latest) skip_older_than(chosen.serial);
         ipc::share_frame facts = page_.announced(*chosen.place);
         facts.place = *chosen.place;
-        if (auto r = ipc::check_share_frame(facts, welcome_.leases); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(ipc::check_share_frame(facts, welcome_.leases));
         return claimed(facts);
     }
     return std::nullopt;
@@ -235,9 +233,7 @@ result<std::optional<claim>> connection::take(ipc::message m) {
     switch (static_cast<share_message>(m.kind)) {
         case share_message::frame: return take_frame(m);
         case share_message::slab:
-        case share_message::slab_gone:
-            if (auto r = take_slab(std::move(m)); !r) return tl::unexpected(std::move(r.error()));
-            return std::nullopt;
+        case share_message::slab_gone: FACEFLOW_TRY(take_slab(std::move(m))); return std::nullopt;
         case share_message::ended: return fail(errc::interrupted, "the server's sources have ended");
         default:
             return fail(errc::corrupt,
@@ -248,14 +244,13 @@ result<std::optional<claim>> connection::take(ipc::message m) {
 }
 
 result<std::optional<claim>> connection::take_frame(const ipc::message& m) {
-    const auto facts = ipc::read_share_frame(m, welcome_.leases);
-    if (!facts) return tl::unexpected(facts.error());
+    FACEFLOW_ASSIGN(const auto facts, ipc::read_share_frame(m, welcome_.leases));
     // What the server took back may lie in a slab that went, too: so this comes first.
-    std::uint64_t expected = place_word::given(facts->serial);
-    if (!page_[facts->place].value.compare_exchange_strong(expected, place_word::claimed(facts->serial),
-                                                           std::memory_order_acq_rel))
+    std::uint64_t expected = place_word::given(facts.serial);
+    if (!page_[facts.place].value.compare_exchange_strong(expected, place_word::claimed(facts.serial),
+                                                          std::memory_order_acq_rel))
         return std::nullopt;
-    return claimed(*facts);
+    return claimed(facts);
 }
 
 result<std::optional<claim>> connection::claimed(const ipc::share_frame& facts) {
@@ -264,28 +259,26 @@ result<std::optional<claim>> connection::claimed(const ipc::share_frame& facts) 
         return fail(errc::corrupt,
                     fmt::format("the server announced a frame in slab {} that it never passed", facts.slab));
     }
-    if (auto r = ipc::fits(facts, slab->second->facts); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(ipc::fits(facts, slab->second->facts));
     if (ahead_ && heard_.size() < heard_.capacity())
         heard_.push_back({facts.source, facts.sequence, facts.announced_ns});
     return claim(shared_from_this(), slab->second, facts);
 }
 
 result<void> connection::take_slab(ipc::message m) {
-    const auto facts = ipc::read_share_slab(m);
-    if (!facts) return tl::unexpected(facts.error());
+    FACEFLOW_ASSIGN(const auto facts, ipc::read_share_slab(m));
     if (m.kind == static_cast<std::uint16_t>(share_message::slab_gone)) {
-        slabs_.erase(facts->number);
+        slabs_.erase(facts.number);
         return {};
     }
-    if (slabs_.contains(facts->number)) return fail(errc::corrupt, "the server passed a slab twice");
+    if (slabs_.contains(facts.number)) return fail(errc::corrupt, "the server passed a slab twice");
     if (slabs_.size() >= most_slabs)
         return fail(errc::corrupt, fmt::format("the server passed more than {} slabs at once", most_slabs));
-    auto view = map_sealed_memory(m.descriptors.front().get(), facts->offset, facts->slots * facts->slot_bytes,
-                                  access::read_only);
-    if (!view) return tl::unexpected(std::move(view.error()));
+    FACEFLOW_ASSIGN(auto view, map_sealed_memory(m.descriptors.front().get(), facts.offset,
+                                                 facts.slots * facts.slot_bytes, access::read_only));
     ++slabs_seen_;
-    slabs_.emplace(facts->number, std::make_shared<const mapped_slab>(
-                                      mapped_slab{*facts, std::move(m.descriptors.front()), std::move(*view)}));
+    slabs_.emplace(facts.number, std::make_shared<const mapped_slab>(
+                                     mapped_slab{facts, std::move(m.descriptors.front()), std::move(view)}));
     return {};
 }
 

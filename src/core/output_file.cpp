@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/output_file.hpp"
 
+#include "core/try.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -70,12 +72,12 @@ result<output_file> output_file::open(const fs::path& target, output_options opt
     }
     if (own_stream(target) ||
         (there && (S_ISFIFO(about.st_mode) || S_ISCHR(about.st_mode) || S_ISSOCK(about.st_mode)))) {
-        if (auto opened = file.open_directly(); !opened) return tl::unexpected(std::move(opened.error()));
+        FACEFLOW_TRY(file.open_directly());
         return file;
     }
-    auto part = part_file::create(target, file.options_.token.empty() ? make_part_token() : file.options_.token);
-    if (!part) return tl::unexpected(std::move(part.error()));
-    file.part_.emplace(std::move(*part));
+    FACEFLOW_ASSIGN(auto part,
+                    part_file::create(target, file.options_.token.empty() ? make_part_token() : file.options_.token));
+    file.part_.emplace(std::move(part));
     return file;
 }
 
@@ -171,7 +173,7 @@ result<void> output_file::append(std::string_view records) {
     if (committed_)
         return fail(errc::internal, fmt::format("{} is written to after it was finished", target_.string()));
     if (buffer_.size() + records.size() > buffer_size && !buffer_.empty()) {
-        if (auto flushed = flush(); !flushed) return flushed;
+        FACEFLOW_TRY(flush());
     }
     buffer_.append(records);
     record_ends_.push_back(buffer_.size());
@@ -185,7 +187,7 @@ result<void> output_file::sync() {
 
 result<fs::path> output_file::commit() {
     if (committed_) return *committed_;
-    if (auto flushed = flush(); !flushed) return tl::unexpected(std::move(flushed.error()));
+    FACEFLOW_TRY(flush());
     if (part_) {
         auto settled = part_->settle();
         if (!settled) {
@@ -230,15 +232,14 @@ void output_file::discard() noexcept {
 }
 
 result<fs::path> write_document(const fs::path& target, std::string_view text) {
-    auto file = output_file::open(target);
-    if (!file) return tl::unexpected(std::move(file.error()));
-    auto written = file->append(text);
-    if (written) written = file->flush();
+    FACEFLOW_ASSIGN(auto file, output_file::open(target));
+    auto written = file.append(text);
+    if (written) written = file.flush();
     if (!written) {
-        file->discard();  // half a document is of no use
+        file.discard();  // half a document is of no use
         return tl::unexpected(std::move(written.error()));
     }
-    return file->commit();
+    return file.commit();
 }
 
 }  // namespace faceflow

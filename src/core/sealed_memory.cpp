@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/sealed_memory.hpp"
 
+#include "core/try.hpp"
+
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/mman.h>
@@ -70,11 +72,10 @@ result<void> seal_against_writers(int descriptor) {
 }
 
 result<mapping> map_sealed_memory(int descriptor, std::uint64_t offset, std::uint64_t bytes, access wanted) {
-    const auto size = settled_size(descriptor);
-    if (!size) return tl::unexpected(size.error());
-    if (bytes == 0 || offset > *size || bytes > *size - offset) {
+    FACEFLOW_ASSIGN(const auto size, settled_size(descriptor));
+    if (bytes == 0 || offset > size || bytes > size - offset) {
         return fail(errc::corrupt,
-                    fmt::format("{} bytes from {} do not lie in shared memory of {} bytes", bytes, offset, *size));
+                    fmt::format("{} bytes from {} do not lie in shared memory of {} bytes", bytes, offset, size));
     }
     const std::uint64_t first = offset / page_bytes * page_bytes;
     const std::uint64_t length = (offset + bytes + page_bytes - 1) / page_bytes * page_bytes - first;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/thread.hpp"
+#include "core/try.hpp"
 
 namespace faceflow {
 
@@ -45,10 +46,9 @@ void worker_pool::start_helpers(std::int32_t wanted) {
     while (idle_ < wanted && helpers_.size() < most && !refused_) {
         const auto started = caught_result("starting a worker thread", [&]() -> result<void> {
             helpers_.reserve(most);
-            auto helper = start_thread(
-                "computing", [this] { help(); }, [](const error&) {});
-            if (!helper) return tl::unexpected(std::move(helper.error()));
-            helpers_.push_back(std::move(*helper));
+            FACEFLOW_ASSIGN(auto helper, start_thread(
+                                             "computing", [this] { help(); }, [](const error&) {}));
+            helpers_.push_back(std::move(helper));
             return {};
         });
         refused_ = !started;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/device.hpp"
 
+#include "core/try.hpp"
+
 #include <fmt/format.h>
 
 #include <exception>
@@ -31,10 +33,10 @@ result<void> require_kind(const memory_export& from, device_kind own) {
 
 namespace {
 
-trace::crossing crossing_of(trace& drawing, const stream& on, direction d, std::size_t bytes, bool pinned,
+trace::crossing crossing_of(trace& drawing, const stream& s, direction d, std::size_t bytes, bool pinned,
                             const tag& t) {
     const bool up = d == direction::host_to_device;
-    const device& owner = on.owner();
+    const device& owner = s.owner();
     trace::crossing c;
     c.up = up;
     c.bytes = bytes;
@@ -42,7 +44,7 @@ trace::crossing crossing_of(trace& drawing, const stream& on, direction d, std::
     c.stage = name(t.at);
     c.frame = t.frame;
     c.enqueued = c.begin = c.end = trace::clock::now();
-    c.from = drawing.row_of(fmt::format("{} ({})", name(t.at), on.label()), static_cast<std::int32_t>(t.at));
+    c.from = drawing.row_of(fmt::format("{} ({})", name(t.at), s.label()), static_cast<std::int32_t>(t.at));
     c.to = drawing.row_of(
         fmt::format("{} {} {}", name(owner.kind()), owner.index(), up ? "host to device" : "device to host"), 100);
     return c;
@@ -50,34 +52,34 @@ trace::crossing crossing_of(trace& drawing, const stream& on, direction d, std::
 
 }  // namespace
 
-result<void> transfer(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes,
+result<void> transfer(stream& s, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes,
                       const tag& t) {
     if (bytes > host.bytes) {
         return fail(errc::internal,
                     fmt::format("a transfer of {} bytes does not fit its host block of {}", bytes, host.bytes));
     }
-    if (on.capturing()) {
-        if (!host.pinned && !on.owner().shares_host_memory())
+    if (s.capturing()) {
+        if (!host.pinned && !s.owner().shares_host_memory())
             return fail(errc::unsupported, "a transfer of pageable memory cannot be part of a graph");
-        on.owner().copy(on, d, device_memory, host, bytes);
+        s.owner().copy(s, d, device_memory, host, bytes);
         return {};
     }
-    device& owner = on.owner();
+    device& owner = s.owner();
     owner.book().record_transfer(d, bytes, host.pinned, t);
     if (d == direction::device_to_host && !host.pinned && !owner.shares_host_memory()) owner.book().record_sync(t);
     trace* const drawing = owner.book().drawing();
     if (drawing == nullptr || !owner.computes_on_host() || owner.shares_host_memory()) {
-        owner.copy(on, d, device_memory, host, bytes);
+        owner.copy(s, d, device_memory, host, bytes);
         return {};
     }
     // Marks before and behind the copy, in the stream's own order.
-    const auto c = std::make_shared<trace::crossing>(crossing_of(*drawing, on, d, bytes, host.pinned, t));
-    on.run([c]() -> result<void> {
+    const auto c = std::make_shared<trace::crossing>(crossing_of(*drawing, s, d, bytes, host.pinned, t));
+    s.run([c]() -> result<void> {
         c->begin = trace::clock::now();
         return {};
     });
-    owner.copy(on, d, device_memory, host, bytes);
-    on.run([c, drawing]() -> result<void> {
+    owner.copy(s, d, device_memory, host, bytes);
+    s.run([c, drawing]() -> result<void> {
         c->end = trace::clock::now();
         drawing->transfer(*c);
         return {};
@@ -85,9 +87,9 @@ result<void> transfer(stream& on, direction d, std::byte* device_memory, const h
     return {};
 }
 
-void bring_constants(stream& on, std::byte* device_memory, std::span<const std::byte> bytes) {
+void bring_constants(stream& s, std::byte* device_memory, std::span<const std::byte> bytes) {
     const host_block from{const_cast<std::byte*>(bytes.data()), bytes.size(), false};
-    on.owner().copy(on, direction::host_to_device, device_memory, from, bytes.size());
+    s.owner().copy(s, direction::host_to_device, device_memory, from, bytes.size());
 }
 
 result<std::unique_ptr<graph>> stream::capture(const task&) {
@@ -116,12 +118,12 @@ void stream::end_span(span_callback told) {
     });
 }
 
-result<void> synchronise(stream& on, event& e, const tag& t) {
-    device& owner = on.owner();
-    on.record(e);
+result<void> synchronise(stream& s, event& e, const tag& t) {
+    device& owner = s.owner();
+    s.record(e);
     if (!owner.shares_host_memory()) owner.book().record_sync(t);
-    if (auto waited = owner.wait_on_host(e); !waited) return waited;
-    return on.take_error();
+    FACEFLOW_TRY(owner.wait_on_host(e));
+    return s.take_error();
 }
 
 result<void> wait_until_done(device& owner, event& e, const tag& t) {

@@ -181,7 +181,7 @@ protected:
     friend void bring_constants(stream&, std::byte*, std::span<const std::byte>);
     friend result<void> synchronise(stream&, event&, const tag&);
     friend result<void> wait_until_done(device&, event&, const tag&);
-    virtual void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) = 0;
+    virtual void copy(stream& s, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) = 0;
     [[nodiscard]] virtual result<void> wait_on_host(event& e) = 0;
 };
 
@@ -189,16 +189,16 @@ protected:
 // way across. From pinned memory it returns at once, and `host` must stay untouched until the work before a later event is
 // done. Pageable memory takes the detour that a driver takes: up, it returns once the bytes are staged; down, it returns
 // once the bytes have arrived, which is a host sync in the ledger. errc::internal when the host block is too small.
-[[nodiscard]] result<void> transfer(stream& on, direction d, std::byte* device_memory, const host_block& host,
+[[nodiscard]] result<void> transfer(stream& s, direction d, std::byte* device_memory, const host_block& host,
                                     std::size_t bytes, const tag& t);
 
 // Copies what stays for as long as the device, such as weights: of no frame, so not in the ledger. Pageable, and so it returns
 // once the bytes are staged.
-void bring_constants(stream& on, std::byte* device_memory, std::span<const std::byte> bytes);
+void bring_constants(stream& s, std::byte* device_memory, std::span<const std::byte> bytes);
 
 // Records `e` on the stream and blocks the calling thread until everything before it is done: one host sync in the
 // ledger. Returns the first error of the stream's work since the last call.
-[[nodiscard]] result<void> synchronise(stream& on, event& e, const tag& t);
+[[nodiscard]] result<void> synchronise(stream& s, event& e, const tag& t);
 
 // Blocks the calling thread until what `e`, an event of `owner`, marks is done: one host sync in the ledger, none when it
 // was done already. The errors of the event's stream stay where they are.

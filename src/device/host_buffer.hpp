@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "core/try.hpp"
 #include "device/device.hpp"
 
 namespace faceflow {
@@ -13,9 +14,8 @@ public:
     host_buffer() = default;
     // Errors of device::allocate_host.
     [[nodiscard]] static result<host_buffer> allocate(device& from, std::size_t bytes, bool pinned) {
-        auto block = from.allocate_host(bytes, pinned);
-        if (!block) return tl::unexpected(std::move(block.error()));
-        return host_buffer(from, *block);
+        FACEFLOW_ASSIGN(auto block, from.allocate_host(bytes, pinned));
+        return host_buffer(from, block);
     }
     host_buffer(host_buffer&& o) noexcept
         : from_(std::exchange(o.from_, nullptr)),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/memory.hpp"
 
+#include "core/try.hpp"
+
 #include <fmt/format.h>
 
 namespace faceflow {
@@ -51,9 +53,8 @@ void capped_resource::remove(memory_holder& h) noexcept {
 }
 
 result<device_buffer> device_buffer::allocate(memory_resource& from, std::size_t bytes) {
-    auto memory = from.allocate(bytes);
-    if (!memory) return tl::unexpected(std::move(memory.error()));
-    return device_buffer(from, *memory, bytes);
+    FACEFLOW_ASSIGN(auto memory, from.allocate(bytes));
+    return device_buffer(from, memory, bytes);
 }
 
 }  // namespace faceflow

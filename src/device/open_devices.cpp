@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/nearest.hpp"
+#include "core/try.hpp"
 #include "device/cpu/cpu_device.hpp"
 #include "device/emulated/emulated_device.hpp"
 #ifdef FACEFLOW_CUDA
@@ -49,13 +50,11 @@ result<std::size_t> emulated_count(const parsed_name& name) {
 }
 
 result<device_list> open_emulated(const device_request& wanted, const link_model& link) {
-    const auto count = emulated_count(parse(wanted.name));
-    if (!count) return tl::unexpected(count.error());
+    FACEFLOW_ASSIGN(const auto count, emulated_count(parse(wanted.name)));
     device_list devices;
-    for (std::size_t i = 0; i < *count; ++i) {
-        auto made = emulated_device::create(static_cast<int>(i), wanted.memory_cap, link);
-        if (!made) return tl::unexpected(std::move(made.error()));
-        devices.push_back(std::move(*made));
+    for (std::size_t i = 0; i < count; ++i) {
+        FACEFLOW_ASSIGN(auto made, emulated_device::create(static_cast<int>(i), wanted.memory_cap, link));
+        devices.push_back(std::move(made));
     }
     return devices;
 }
@@ -87,29 +86,26 @@ result<std::vector<int>> cuda_indices(const parsed_name& name) {
 
 #ifdef FACEFLOW_CUDA
 result<device_list> open_cuda(const device_request& wanted) {
-    auto indices = cuda_indices(parse(wanted.name));
-    if (!indices) return tl::unexpected(indices.error());
-    const auto count = device_count(ask_cuda());  // CUDA_VISIBLE_DEVICES has been applied
-    if (!count) return tl::unexpected(count.error());
-    if (indices->empty()) {
-        indices->resize(static_cast<std::size_t>(*count));
-        std::iota(indices->begin(), indices->end(), 0);
+    FACEFLOW_ASSIGN(auto indices, cuda_indices(parse(wanted.name)));
+    FACEFLOW_ASSIGN(const auto count, device_count(ask_cuda()));
+    if (indices.empty()) {
+        indices.resize(static_cast<std::size_t>(count));
+        std::iota(indices.begin(), indices.end(), 0);
     }
     device_list devices;
-    for (const int index : *indices) {
-        if (index >= *count) {
+    for (const int index : indices) {
+        if (index >= count) {
             return fail(errc::unavailable,
-                        fmt::format("no CUDA device {}: this process sees {}, counted from 0", index, *count));
+                        fmt::format("no CUDA device {}: this process sees {}, counted from 0", index, count));
         }
-        auto made = make_cuda_device(index, wanted.memory_cap);
-        if (!made) return tl::unexpected(std::move(made.error()));
-        devices.push_back(std::move(*made));
+        FACEFLOW_ASSIGN(auto made, make_cuda_device(index, wanted.memory_cap));
+        devices.push_back(std::move(made));
     }
     return devices;
 }
 #else
 result<device_list> open_cuda(const device_request& wanted) {
-    if (const auto indices = cuda_indices(parse(wanted.name)); !indices) return tl::unexpected(indices.error());
+    FACEFLOW_TRY(cuda_indices(parse(wanted.name)));
     return fail(errc::unavailable,
                 "no CUDA device: this program was built without CUDA; build it with "
                 "-DFACEFLOW_CUDA=ON, or use --device cpu or emulated");
@@ -133,11 +129,10 @@ tl::unexpected<error> unknown(const std::string& name) {
 }  // namespace
 
 result<device_list> open_devices(const device_request& wanted) {
-    const auto link = find_link(wanted.link);
-    if (!link) return tl::unexpected(link.error());
+    FACEFLOW_ASSIGN(const auto link, find_link(wanted.link));
     if (wanted.memory_cap == 0) return fail(errc::invalid_argument, "a device needs a memory limit above 0");
     const parsed_name name = parse(wanted.name);
-    if (name.kind == "emulated") return open_emulated(wanted, *link);
+    if (name.kind == "emulated") return open_emulated(wanted, link);
     if (name.kind == "cuda") return open_cuda(wanted);
     if ((name.kind == "cpu" || name.kind == "auto") && !name.argument) return open_cpu(wanted);
     return unknown(wanted.name);

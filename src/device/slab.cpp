@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/slab.hpp"
 
+#include "core/try.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,7 +18,7 @@ constexpr tag waiting{stage::capture, {}};
 
 }  // namespace
 
-result<std::shared_ptr<slab>> slab::create(device& on, std::size_t slot_bytes, std::size_t slots) {
+result<std::shared_ptr<slab>> slab::create(device& d, std::size_t slot_bytes, std::size_t slots) {
     constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
     if (slot_bytes == 0 || slots == 0 || slots > most ||
         slot_bytes > std::numeric_limits<std::size_t>::max() / slots - capped_resource::alignment) {
@@ -24,13 +26,12 @@ result<std::shared_ptr<slab>> slab::create(device& on, std::size_t slot_bytes, s
                     fmt::format("a slab of {} slots of {} bytes makes no sense", slots, slot_bytes));
     }
     slot_bytes = capped_resource::counted(slot_bytes);
-    auto memory = device_buffer::allocate(on.pool(), slot_bytes * slots);
-    if (!memory) return tl::unexpected(std::move(memory.error()));
-    return std::shared_ptr<slab>(new slab(on, std::move(*memory), slot_bytes, slots));
+    FACEFLOW_ASSIGN(auto memory, device_buffer::allocate(d.pool(), slot_bytes * slots));
+    return std::shared_ptr<slab>(new slab(d, std::move(memory), slot_bytes, slots));
 }
 
-slab::slab(device& on, device_buffer memory, std::size_t slot_bytes, std::size_t slots)
-    : device_(on),
+slab::slab(device& d, device_buffer memory, std::size_t slot_bytes, std::size_t slots)
+    : device_(d),
       memory_(std::move(memory)),
       slot_bytes_(slot_bytes),
       entries_(slots) {

@@ -28,7 +28,7 @@ struct slot {
 class slab {
 public:
     // `slot_bytes` is rounded up to 256. errc::out_of_memory from the pool, errc::invalid_argument for nothing at all.
-    [[nodiscard]] static result<std::shared_ptr<slab>> create(device& on, std::size_t slot_bytes, std::size_t slots);
+    [[nodiscard]] static result<std::shared_ptr<slab>> create(device& d, std::size_t slot_bytes, std::size_t slots);
     // Waits on the host for the device to pass released slots (host syncs of stage capture), unless idle(). Not to be reached
     // from a task on a stream, which would wait for itself.
     ~slab();
@@ -66,7 +66,7 @@ private:
         std::size_t pending = 0;
     };
 
-    slab(device& on, device_buffer memory, std::size_t slot_bytes, std::size_t slots);
+    slab(device& d, device_buffer memory, std::size_t slot_bytes, std::size_t slots);
     [[nodiscard]] static bool passed(const entry& e) noexcept;
     void mark_done(entry& e, stream& user);
     void collect_passed();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/staging.hpp"
 
+#include "core/try.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,19 +22,19 @@ void staging_block::release_after(stream& s) {
     host_ = {};
 }
 
-result<std::unique_ptr<staging_ring>> staging_ring::create(device& on, std::size_t block_bytes, std::size_t blocks,
+result<std::unique_ptr<staging_ring>> staging_ring::create(device& d, std::size_t block_bytes, std::size_t blocks,
                                                            bool pinned) {
     if (block_bytes == 0 || blocks == 0) {
         return fail(errc::invalid_argument,
                     fmt::format("a staging ring of {} blocks of {} bytes makes no sense", blocks, block_bytes));
     }
-    auto ring = std::unique_ptr<staging_ring>(new staging_ring(on, block_bytes, blocks, pinned));
-    if (auto added = ring->add(); !added) return tl::unexpected(std::move(added.error()));
+    auto ring = std::unique_ptr<staging_ring>(new staging_ring(d, block_bytes, blocks, pinned));
+    FACEFLOW_TRY(ring->add());
     return ring;
 }
 
-staging_ring::staging_ring(device& on, std::size_t block_bytes, std::size_t most, bool pinned)
-    : device_(on),
+staging_ring::staging_ring(device& d, std::size_t block_bytes, std::size_t most, bool pinned)
+    : device_(d),
       block_bytes_(block_bytes),
       pinned_(pinned),
       most_(most) {
@@ -40,12 +42,10 @@ staging_ring::staging_ring(device& on, std::size_t block_bytes, std::size_t most
 }
 
 result<void> staging_ring::add() {
-    auto done = device_.make_event();
-    if (!done) return tl::unexpected(std::move(done.error()));
-    auto host = device_.allocate_host(block_bytes_, pinned_);
-    if (!host) return tl::unexpected(std::move(host.error()));
+    FACEFLOW_ASSIGN(auto done, device_.make_event());
+    FACEFLOW_ASSIGN(auto host, device_.allocate_host(block_bytes_, pinned_));
     free_.push_back(entries_.size());
-    entries_.push_back({*host, std::move(*done)});
+    entries_.push_back({host, std::move(done)});
     return {};
 }
 
@@ -103,8 +103,7 @@ result<staging_block> staging_ring::acquire(const tag& t) {
     in_flight_.pop_front();
     lock.unlock();
     staging_block block(*this, oldest, entries_[oldest].host);
-    if (auto waited = wait_until_done(device_, *entries_[oldest].done, t); !waited)
-        return tl::unexpected(std::move(waited.error()));
+    FACEFLOW_TRY(wait_until_done(device_, *entries_[oldest].done, t));
     return block;
 }
 

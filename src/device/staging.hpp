@@ -55,7 +55,7 @@ private:
 class staging_ring {
 public:
     // Makes the first block. Errors of device::allocate_host; errc::invalid_argument for nothing at all.
-    [[nodiscard]] static result<std::unique_ptr<staging_ring>> create(device& on, std::size_t block_bytes,
+    [[nodiscard]] static result<std::unique_ptr<staging_ring>> create(device& d, std::size_t block_bytes,
                                                                       std::size_t blocks, bool pinned = true);
     // Waits on the host for transfers in flight (host syncs of stage capture, when there are any).
     ~staging_ring();
@@ -77,7 +77,7 @@ private:
         std::unique_ptr<event> done;
     };
 
-    staging_ring(device& on, std::size_t block_bytes, std::size_t most, bool pinned);
+    staging_ring(device& d, std::size_t block_bytes, std::size_t most, bool pinned);
     [[nodiscard]] result<void> add();
     void make_one_free();
     [[nodiscard]] staging_block take_free();

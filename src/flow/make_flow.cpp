@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/nearest.hpp"
+#include "core/try.hpp"
 #include "flow/flow.hpp"
 #include "flow/in_process/fused_flow.hpp"
 #include "flow/in_process/in_process_plan.hpp"
@@ -107,7 +108,7 @@ result<void> check_flow(std::string_view wanted) {
 }
 
 result<std::unique_ptr<flow>> make_flow(const flow_setup& setup) {
-    if (auto r = check_flow(setup.chosen.flow); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(check_flow(setup.chosen.flow));
     return find_flow(setup.chosen.flow)->make(setup);
 }
 

@@ -24,11 +24,11 @@ struct frame {
     std::shared_ptr<const stored_frame> stored;  // null where host memory is device memory
 };
 
-// Work that is added to `on` from now on may read the frame: it waits for the upload, and the slot waits for it.
-inline void use(stream& on, const frame& f) {
+// Work that is added to `s` from now on may read the frame: it waits for the upload, and the slot waits for it.
+inline void use(stream& s, const frame& f) {
     if (f.stored == nullptr) return;
-    on.wait(*f.stored->ready);
-    f.stored->slot.used_on(on);
+    s.wait(*f.stored->ready);
+    f.stored->slot.used_on(s);
 }
 
 }  // namespace faceflow

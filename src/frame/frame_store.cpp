@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/try.hpp"
 #include "frame/layout.hpp"
 
 namespace faceflow {
@@ -23,13 +24,13 @@ frame_cache_options cache_options(const frame_store_options& o) {
 
 }  // namespace
 
-frame_store::frame_store(device& on, const frame_store_options& chosen)
-    : device_(on),
+frame_store::frame_store(device& d, const frame_store_options& chosen)
+    : device_(d),
       options_(chosen),
-      packer_(on.shares_host_memory() ? 1 : chosen.packing_threads),
+      packer_(d.shares_host_memory() ? 1 : chosen.packing_threads),
       cache_(cache_options(chosen)) {
-    if (!on.shares_host_memory() && chosen.cache) sweeper_ = std::make_unique<cache_sweeper>(cache_);
-    if (chosen.cache) on.pool().add(*this);
+    if (!d.shares_host_memory() && chosen.cache) sweeper_ = std::make_unique<cache_sweeper>(cache_);
+    if (chosen.cache) d.pool().add(*this);
 }
 
 frame_store::~frame_store() {
@@ -46,15 +47,14 @@ result<frame> frame_store::upload(stream& up, const host_frame& from, stage at, 
     if (from.on_device != nullptr) return adopt(up, from);
     if (views()) return frame{from.id, from.picture, from.owner, nullptr};
     if (device_.shares_host_memory()) {
-        auto slot = take_slot(native_bytes(from.picture.format, from.picture.width, from.picture.height), how);
-        if (!slot) return tl::unexpected(std::move(slot.error()));
-        pack(from.picture, slot->address());
-        return stored(up, std::move(*slot), from.picture, from.id);
+        FACEFLOW_ASSIGN(auto slot,
+                        take_slot(native_bytes(from.picture.format, from.picture.width, from.picture.height), how));
+        pack(from.picture, slot.address());
+        return stored(up, std::move(slot), from.picture, from.id);
     }
-    auto staged = expect(from.picture, {at, from.id});
-    if (!staged) return tl::unexpected(std::move(staged.error()));
-    packer_.pack(from.picture, staged->bytes().data());
-    return upload(up, std::move(*staged), from.id, at, how);
+    FACEFLOW_ASSIGN(auto staged, expect(from.picture, {at, from.id}));
+    packer_.pack(from.picture, staged.bytes().data());
+    return upload(up, std::move(staged), from.id, at, how);
 }
 
 result<arrival> frame_store::expect(const image& picture, const tag& t) {
@@ -66,11 +66,8 @@ result<arrival> frame_store::expect(const image& picture, const tag& t) {
         a.bytes_ = {a.own_.get(), bytes};
         return a;
     }
-    auto ring = staging_for(bytes);
-    if (!ring) return tl::unexpected(std::move(ring.error()));
-    auto block = (*ring)->acquire(t);
-    if (!block) return tl::unexpected(std::move(block.error()));
-    a.staged_ = std::move(*block);
+    FACEFLOW_ASSIGN(auto ring, staging_for(bytes));
+    FACEFLOW_ASSIGN(a.staged_, ring->acquire(t));
     a.bytes_ = {a.staged_.host().data, bytes};
     return a;
 }
@@ -79,21 +76,19 @@ result<frame> frame_store::upload(stream& up, arrival&& from, const frame_id& id
     if (device_.shares_host_memory())
         return frame{id, packed_at(from.picture_, from.own_.get()), std::move(from.own_), nullptr};
     const std::size_t bytes = from.bytes_.size();
-    auto slot = take_slot(bytes, how);
-    if (!slot) return tl::unexpected(std::move(slot.error()));
-    slot->used_on(up);
-    auto moved = transfer(up, direction::host_to_device, slot->address(), from.staged_.host(), bytes, {at, id});
+    FACEFLOW_ASSIGN(auto slot, take_slot(bytes, how));
+    slot.used_on(up);
+    auto moved = transfer(up, direction::host_to_device, slot.address(), from.staged_.host(), bytes, {at, id});
     from.staged_.release_after(up);
     if (!moved) return tl::unexpected(std::move(moved.error()));
-    return stored(up, std::move(*slot), from.picture_, id);
+    return stored(up, std::move(slot), from.picture_, id);
 }
 
 result<frame> frame_store::produce(stream& by, const image& picture, const frame_id& id, const filler& fill) {
-    auto slot = take_slot(native_bytes(picture.format, picture.width, picture.height), when_full::fail);
-    if (!slot) return tl::unexpected(std::move(slot.error()));
-    slot->used_on(by);
-    if (auto filled = fill(slot->address()); !filled) return tl::unexpected(std::move(filled.error()));
-    return stored(by, std::move(*slot), picture, id);
+    FACEFLOW_ASSIGN(auto slot, take_slot(native_bytes(picture.format, picture.width, picture.height), when_full::fail));
+    slot.used_on(by);
+    FACEFLOW_TRY(fill(slot.address()));
+    return stored(by, std::move(slot), picture, id);
 }
 
 result<frame> frame_store::adopt(stream& up, const host_frame& from) {
@@ -114,11 +109,10 @@ void frame_store::remember(const frame& f) {
 
 // The frame whose bytes the work on `up` puts into `slot`.
 result<frame> frame_store::stored(stream& up, lease slot, const image& picture, const frame_id& id) {
-    auto ready = device_.make_event();
-    if (!ready) return tl::unexpected(std::move(ready.error()));
-    up.record(**ready);
+    FACEFLOW_ASSIGN(auto ready, device_.make_event());
+    up.record(*ready);
     frame f{id, packed_at(picture, slot.address()), nullptr, nullptr};
-    f.stored = std::make_shared<const stored_frame>(stored_frame{std::move(slot), std::move(*ready)});
+    f.stored = std::make_shared<const stored_frame>(stored_frame{std::move(slot), std::move(ready)});
     f.hold = f.stored;
     remember(f);
     return f;
@@ -141,23 +135,23 @@ std::shared_ptr<std::byte[]> frame_store::host_memory(std::size_t bytes) {
     return ours.emplace_back(std::make_shared_for_overwrite<std::byte[]>(bytes));
 }
 
-std::optional<frame> frame_store::find(stream& on, const frame_key& key) {
+std::optional<frame> frame_store::find(stream& s, const frame_key& key) {
     auto cached = cache_.get(key);
-    if (cached) use(on, *cached);
+    if (cached) use(s, *cached);
     return cached;
 }
 
-result<frame> frame_store::find(stream& on, const host_frame& from, stage at, when_full how, const frame* held) {
+result<frame> frame_store::find(stream& s, const host_frame& from, stage at, when_full how, const frame* held) {
     if (views() && from.on_device == nullptr) return frame{from.id, from.picture, from.owner, nullptr};
     if (options_.cache) {
         const image& p = from.picture;
-        if (auto cached = find(on, {from.id, p.width, p.height, p.format})) return std::move(*cached);
+        if (auto cached = find(s, {from.id, p.width, p.height, p.format})) return std::move(*cached);
         if (held != nullptr) {
-            use(on, *held);
+            use(s, *held);
             return *held;
         }
     }
-    return upload(on, from, at, how);
+    return upload(s, from, at, how);
 }
 
 result<lease> frame_store::take_free_slot(std::size_t bytes) {
@@ -209,7 +203,7 @@ result<lease> frame_store::take_slot_once(family& f, std::size_t bytes) {
     auto grown = slab::create(device_, bytes, slots_of_slab(bytes, options_.always_in_slots));
     if (!grown) grown = slab::create(device_, bytes, 1);  // what is left may do for one
     if (!grown) return tl::unexpected(std::move(grown.error()));
-    if (auto r = require_shareable(**grown); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(require_shareable(**grown));
     f.slabs.push_back(std::move(*grown));
     return lease::acquire(f.slabs.back());
 }
@@ -219,9 +213,7 @@ result<std::shared_ptr<staging_ring>> frame_store::staging_for(std::size_t bytes
     family& f = families_[bytes];
     if (f.staging == nullptr) {
         drop_idle_staging();
-        auto ring = staging_ring::create(device_, bytes, options_.uploads_in_flight, options_.pinned);
-        if (!ring) return tl::unexpected(std::move(ring.error()));
-        f.staging = std::move(*ring);
+        FACEFLOW_ASSIGN(f.staging, staging_ring::create(device_, bytes, options_.uploads_in_flight, options_.pinned));
     }
     return f.staging;
 }

@@ -69,7 +69,7 @@ public:
     // By how many frames of `bytes` each; `in_slots`: see frame_store_options::always_in_slots.
     [[nodiscard]] static std::size_t slots_of_slab(std::size_t bytes, bool in_slots) noexcept;
 
-    frame_store(device& on, const frame_store_options& chosen);
+    frame_store(device& d, const frame_store_options& chosen);
     // Streams that frames were used on must still be there, unless `close` was called and no frame is held elsewhere.
     ~frame_store() override;
     frame_store(const frame_store&) = delete;
@@ -89,11 +89,11 @@ public:
     [[nodiscard]] result<frame> produce(stream& by, const image& picture, const frame_id& id, const filler& fill);
 
     // The frame if it is in the cache.
-    [[nodiscard]] std::optional<frame> find(stream& on, const frame_key& key);
+    [[nodiscard]] std::optional<frame> find(stream& s, const frame_key& key);
 
     // The frame for a later stage: from the cache, else uploaded again (and that is a miss, or the cache is off). Who holds the frame
     // gives it: with a cache, what has expired from it in the meantime is that one, and goes up once all the same.
-    [[nodiscard]] result<frame> find(stream& on, const host_frame& from, stage at, when_full how = when_full::fail,
+    [[nodiscard]] result<frame> find(stream& s, const host_frame& from, stage at, when_full how = when_full::fail,
                                      const frame* held = nullptr);
 
     // Lets go of every cached frame, for good: when it returns, no frame that the store kept notes a stream any more, so

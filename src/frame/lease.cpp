@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frame/lease.hpp"
 
+#include "core/try.hpp"
+
 namespace faceflow {
 
 result<lease> lease::acquire(std::shared_ptr<slab> from) {
-    auto taken = from->acquire();
-    if (!taken) return tl::unexpected(std::move(taken.error()));
-    return lease(std::move(from), *taken);
+    FACEFLOW_ASSIGN(auto taken, from->acquire());
+    return lease(std::move(from), taken);
 }
 
 lease& lease::operator=(lease&& o) noexcept {

@@ -42,7 +42,7 @@ public:
     [[nodiscard]] virtual const float* output(std::string_view name) const noexcept = 0;
     // Adds a run on `n` pictures from picture `first` on. What a picture comes to depends on no other. On a host the model runs as a
     // task of the stream.
-    virtual void add_run(stream& on, std::int32_t first, std::int32_t n) = 0;
+    virtual void add_run(stream& s, std::int32_t first, std::int32_t n) = 0;
     // The same at once; for a task of a stream that has learnt only by then how many there are. Only where kernels are host
     // functions.
     [[nodiscard]] virtual result<void> run(std::int32_t first, std::int32_t n) = 0;
@@ -64,7 +64,7 @@ public:
     virtual ~network() = default;
     [[nodiscard]] virtual picture_form form() const noexcept = 0;
     // For work on `on`, which outlives the binding. errc::out_of_memory; errc::corrupt for outputs that the model has not.
-    [[nodiscard]] virtual result<std::unique_ptr<bound_network>> bind(stream& on, const binding_request& wanted) = 0;
+    [[nodiscard]] virtual result<std::unique_ptr<bound_network>> bind(stream& s, const binding_request& wanted) = 0;
     // What bindings may share; 0 where they have nothing to share.
     [[nodiscard]] virtual std::size_t scratch_bytes(const binding_request&) const { return 0; }
     // What a person should know of how it runs, a sentence each; of what was bound so far.
@@ -76,7 +76,7 @@ public:
 // The network on kernels of our own, by the plan beside the model. Its weights lie in the memory of a CUDA device, which is waited for,
 // or where kernels are host functions in that of the process. errc::unsupported where that cannot be: no plan, a step that no
 // kernel fits, a build without CUDA. `on_host`: what host functions compute in, which this CPU can (check_host_precision).
-[[nodiscard]] result<std::shared_ptr<network>> make_native_network(device& on, const std::filesystem::path& model,
+[[nodiscard]] result<std::shared_ptr<network>> make_native_network(device& d, const std::filesystem::path& model,
                                                                    std::string_view model_sha256, threading how,
                                                                    host_precision on_host = host_precision::fp32);
 

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/printable.hpp"
+#include "core/try.hpp"
 #include "inference/plan_check.hpp"
 
 namespace faceflow::inference {
@@ -320,7 +321,7 @@ result<plan> parse_plan(std::span<const std::byte> bytes) {
         return no_plan(
             fmt::format("{} weights and {} numbers are not what its {} bytes hold", weights, numbers, bytes.size()));
     }
-    if (auto sound = check_plan(p); !sound) return tl::unexpected(std::move(sound.error()));
+    FACEFLOW_TRY(check_plan(p));
     return p;
 }
 

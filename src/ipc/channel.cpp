@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/channel.hpp"
 
+#include "core/try.hpp"
+
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -191,15 +193,14 @@ public:
 
     result<void> fill(std::span<std::byte> into) {
         while (!into.empty()) {
-            const auto came = take(socket_, into, descriptors, most_descriptors);
-            if (!came) return tl::unexpected(came.error());
-            if (came->bytes == 0) return ended();
-            if (came->bytes < 0) {
+            FACEFLOW_ASSIGN(const auto came, take(socket_, into, descriptors, most_descriptors));
+            if (came.bytes == 0) return ended();
+            if (came.bytes < 0) {
                 if (!wait_ready(socket_, POLLIN, deadline_)) return late();
                 continue;
             }
-            received_ += static_cast<std::size_t>(came->bytes);
-            into = into.subspan(static_cast<std::size_t>(came->bytes));
+            received_ += static_cast<std::size_t>(came.bytes);
+            into = into.subspan(static_cast<std::size_t>(came.bytes));
         }
         return {};
     }
@@ -282,23 +283,21 @@ result<message> channel::receive(time_point deadline, std::uint64_t most_payload
 
 result<message> channel::receive_whole(reading& r, std::uint64_t most_payload, const payload_place& place) {
     std::array<std::byte, header_bytes> encoded{};
-    if (auto filled = r.fill(encoded); !filled) return tl::unexpected(std::move(filled.error()));
-    const auto header = checked(encoded, most_payload);
-    if (!header) return tl::unexpected(header.error());
+    FACEFLOW_TRY(r.fill(encoded));
+    FACEFLOW_ASSIGN(const auto header, checked(encoded, most_payload));
     message m;
-    m.kind = header->kind;
-    m.payload_bytes = header->payload_bytes;
-    m.body.resize(header->body_bytes);
-    if (auto filled = r.fill(m.body); !filled) return tl::unexpected(std::move(filled.error()));
+    m.kind = header.kind;
+    m.payload_bytes = header.payload_bytes;
+    m.body.resize(header.body_bytes);
+    FACEFLOW_TRY(r.fill(m.body));
     m.descriptors = std::exchange(r.descriptors, {});
-    if (auto whole = complete(m, *header); !whole) return tl::unexpected(std::move(whole.error()));
+    FACEFLOW_TRY(complete(m, header));
     r.most_descriptors = 0;
     if (m.payload_bytes == 0) return m;
-    const auto into = place(m);
-    if (!into) return tl::unexpected(into.error());
-    if (into->size() != m.payload_bytes)
-        return fail(errc::internal, fmt::format("a payload of {} bytes was given {}", m.payload_bytes, into->size()));
-    if (auto filled = r.fill(*into); !filled) return tl::unexpected(std::move(filled.error()));
+    FACEFLOW_ASSIGN(const auto into, place(m));
+    if (into.size() != m.payload_bytes)
+        return fail(errc::internal, fmt::format("a payload of {} bytes was given {}", m.payload_bytes, into.size()));
+    FACEFLOW_TRY(r.fill(into));
     return m;
 }
 

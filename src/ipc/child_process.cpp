@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/child_process.hpp"
 
+#include "core/try.hpp"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -173,7 +175,7 @@ std::string process_exit::in_words() const {
 result<child_process> child_process::spawn(const std::filesystem::path& executable,
                                            std::span<const std::string> arguments,
                                            std::span<const inherited_fd> inherited) {
-    if (auto fits = check(inherited); !fits) return tl::unexpected(std::move(fits.error()));
+    FACEFLOW_TRY(check(inherited));
     spawn_plan plan;
     plan.default_signals();
     plan.own_group();

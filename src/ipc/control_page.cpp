@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/control_page.hpp"
 
+#include "core/try.hpp"
+
 #include <fmt/format.h>
 
 #include <utility>
@@ -18,17 +20,16 @@ result<void> check(std::size_t words) {
 }  // namespace
 
 result<control_page> control_page::create(std::size_t words) {
-    if (auto fits = check(words); !fits) return tl::unexpected(std::move(fits.error()));
-    auto made = make_sealed_memory("faceflow-control", (words * line_bytes + page_bytes - 1) / page_bytes * page_bytes);
-    if (!made) return tl::unexpected(std::move(made.error()));
-    return open(std::move(*made), words, access::read_write);
+    FACEFLOW_TRY(check(words));
+    FACEFLOW_ASSIGN(auto made, make_sealed_memory("faceflow-control",
+                                                  (words * line_bytes + page_bytes - 1) / page_bytes * page_bytes));
+    return open(std::move(made), words, access::read_write);
 }
 
 result<control_page> control_page::open(unique_fd descriptor, std::size_t words, access wanted) {
-    if (auto fits = check(words); !fits) return tl::unexpected(std::move(fits.error()));
-    auto view = map_sealed_memory(descriptor.get(), 0, words * line_bytes, wanted);
-    if (!view) return tl::unexpected(std::move(view.error()));
-    return control_page(std::move(descriptor), std::move(*view), words);
+    FACEFLOW_TRY(check(words));
+    FACEFLOW_ASSIGN(auto view, map_sealed_memory(descriptor.get(), 0, words * line_bytes, wanted));
+    return control_page(std::move(descriptor), std::move(view), words);
 }
 
 }  // namespace faceflow::ipc

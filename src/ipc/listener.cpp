@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/listener.hpp"
 
+#include "core/try.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -58,7 +60,7 @@ int try_connect(int socket, const sockaddr_un& address) {
 // listen yet looks dead.
 result<unique_fd> lock_directory_of(const fs::path& path) {
     const fs::path directory = path.parent_path();
-    if (auto own = require_private(directory); !own) return tl::unexpected(std::move(own.error()));
+    FACEFLOW_TRY(require_private(directory));
     unique_fd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!lock) return failed("open", directory, errno);
     const auto deadline = clock::now() + std::chrono::seconds(2);
@@ -140,20 +142,18 @@ result<runtime_place> find_runtime_directory(const fs::path& holding, const fs::
 }
 
 result<listener> listener::open(const fs::path& path) {
-    const auto address = address_of(path);
-    if (!address) return tl::unexpected(address.error());
-    const auto lock = lock_directory_of(path);
-    if (!lock) return tl::unexpected(lock.error());
+    FACEFLOW_ASSIGN(const auto address, address_of(path));
+    FACEFLOW_ASSIGN(const auto lock, lock_directory_of(path));
     unique_fd socket = new_socket(), stopped(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!socket || !stopped) return failed("make a socket for", path, errno);
-    const int there = sweep(path, *address);
+    const int there = sweep(path, address);
     if (there != ENOENT && there != ECONNREFUSED) {
         return fail(errc::invalid_argument,
                     fmt::format("'{}' is taken by {}; choose another name", path.string(),
                                 there == 0 || there == EAGAIN ? "a process that listens there" : "another file"));
     }
     struct stat facts {};
-    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0 ||
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
         ::lstat(path.c_str(), &facts) != 0 || ::listen(socket.get(), backlog) != 0) {
         return failed("listen at", path, errno);
     }
@@ -212,20 +212,19 @@ result<channel> listener::accept(time_point deadline) {
 }
 
 result<channel> connect_to(const fs::path& path, time_point deadline) {
-    const auto address = address_of(path);
-    if (!address) return tl::unexpected(address.error());
+    FACEFLOW_ASSIGN(const auto address, address_of(path));
     unique_fd socket = new_socket();
     if (!socket) return failed("make a socket for", path, errno);
-    int reason = try_connect(socket.get(), *address);
+    int reason = try_connect(socket.get(), address);
     // Its queue is full.
     while ((reason == EAGAIN || reason == EINTR) && clock::now() < deadline) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        reason = try_connect(socket.get(), *address);
+        reason = try_connect(socket.get(), address);
     }
     if (reason == EAGAIN)
         return fail(errc::timeout, fmt::format("the process that listens at '{}' does not answer", path.string()));
     if (reason == ECONNREFUSED) {
-        if (const auto lock = lock_directory_of(path)) sweep(path, *address);
+        if (const auto lock = lock_directory_of(path)) sweep(path, address);
     }
     if (reason == ECONNREFUSED || reason == ENOENT)
         return fail(errc::not_found, fmt::format("no process listens at '{}'; start it first", path.string()));

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/read_once.hpp"
+#include "core/try.hpp"
 
 namespace faceflow::ipc {
 namespace {
@@ -19,15 +20,13 @@ constexpr std::size_t lines_for(std::uint32_t leases) {
 }  // namespace
 
 result<share_page> share_page::create(std::uint32_t leases) {
-    auto words = control_page::create(lines_for(leases));
-    if (!words) return tl::unexpected(std::move(words.error()));
-    return share_page(std::move(*words), leases);
+    FACEFLOW_ASSIGN(auto words, control_page::create(lines_for(leases)));
+    return share_page(std::move(words), leases);
 }
 
 result<share_page> share_page::open(unique_fd descriptor, std::uint32_t leases) {
-    auto words = control_page::open(std::move(descriptor), lines_for(leases), access::read_write);
-    if (!words) return tl::unexpected(std::move(words.error()));
-    return share_page(std::move(*words), leases);
+    FACEFLOW_ASSIGN(auto words, control_page::open(std::move(descriptor), lines_for(leases), access::read_write));
+    return share_page(std::move(words), leases);
 }
 
 std::byte* share_page::announcement(std::uint32_t place) const noexcept {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/printable.hpp"
+#include "core/try.hpp"
 #include "frame/layout.hpp"
 #include "ipc/channel.hpp"
 
@@ -33,7 +34,7 @@ result<void> require(const message& m, share_message kind, std::size_t descripto
 }  // namespace
 
 result<share_hello> read_share_hello(const message& m) {
-    if (auto r = require(m, share_message::hello, 0); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(require(m, share_message::hello, 0));
     // The version comes first in every version, so that it can be named whatever follows.
     std::uint32_t version = 0;
     if (m.body.size() < sizeof version) return nonsense("a greeting that is too short");
@@ -53,7 +54,7 @@ result<share_hello> read_share_hello(const message& m) {
 }
 
 result<share_welcome> read_share_welcome(const message& m, std::uint32_t leases_wanted) {
-    if (auto r = require(m, share_message::welcome, 1); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(require(m, share_message::welcome, 1));
     auto welcome = body_as<share_welcome>(m);
     if (!welcome) return welcome;
     if (welcome->version != share_version) {
@@ -80,8 +81,7 @@ error read_share_refusal(const message& m) {
 
 result<share_slab> read_share_slab(const message& m) {
     const bool comes = m.kind == static_cast<std::uint16_t>(share_message::slab);
-    if (auto r = require(m, comes ? share_message::slab : share_message::slab_gone, comes ? 1 : 0); !r)
-        return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(require(m, comes ? share_message::slab : share_message::slab_gone, comes ? 1 : 0));
     auto slab = body_as<share_slab>(m);
     if (!slab || !comes) return slab;
     if (slab->slots < 1 || slab->slots > most_slots || slab->slot_bytes < 1 || slab->slot_bytes > most_slot_bytes)
@@ -92,17 +92,17 @@ result<share_slab> read_share_slab(const message& m) {
 }
 
 result<share_frame> read_share_frame(const message& m, std::uint32_t leases) {
-    if (auto r = require(m, share_message::frame, 0); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(require(m, share_message::frame, 0));
     auto frame = body_as<share_frame>(m);
     if (!frame) return frame;
-    if (auto r = check_share_frame(*frame, leases); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(check_share_frame(*frame, leases));
     return frame;
 }
 
 result<void> check_share_frame(const share_frame& frame, std::uint32_t leases) {
     if (frame.place >= leases) return nonsense(fmt::format("a frame in lease {} of {}", frame.place, leases));
     if (frame.serial == 0 || frame.serial > UINT64_MAX / 8) return nonsense("a frame without a serial number");
-    if (auto picture = picture_of(frame.picture); !picture) return tl::unexpected(std::move(picture.error()));
+    FACEFLOW_TRY(picture_of(frame.picture));
     return {};
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "core/try.hpp"
 #include "media/canvas.hpp"
 #include "media/overlay.hpp"
 #include "media/to_bgr.hpp"
@@ -18,7 +19,7 @@ result<cv::Mat> to_bgr(const image& picture) {
     bgr_converter converter;
     const std::span<std::byte> into(static_cast<std::byte*>(static_cast<void*>(bgr.data)),
                                     bgr.total() * bgr.elemSize());
-    if (auto r = converter.convert(picture, into); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(converter.convert(picture, into));
     return bgr;
 }
 
@@ -71,12 +72,11 @@ result<cv::Mat> annotate(const image& picture, const frame_faces& faces) {
     const cv::Mat plain = upright(*bgr, picture);
     if (faces.faces.empty()) return plain;
     canvas_maker canvases(canvas_format_of(picture));
-    auto canvas = canvases.make(picture);
-    if (!canvas) return tl::unexpected(std::move(canvas.error()));
-    yuv_planes planes = canvases.planes_of(**canvas);
+    FACEFLOW_ASSIGN(auto canvas, canvases.make(picture));
+    yuv_planes planes = canvases.planes_of(*canvas);
     const yuv_planes before{planes.y.clone(), planes.u.clone(), planes.v.clone(), planes.matrix, planes.range};
     draw_faces_on(planes, faces);
-    auto drawn = to_bgr(image_of(**canvas, canvases.format()));
+    auto drawn = to_bgr(image_of(*canvas, canvases.format()));
     if (!drawn) return drawn;
     // The canvas of an odd picture has a line more.
     const cv::Rect area(0, 0, plain.cols, plain.rows);

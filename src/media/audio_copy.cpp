@@ -7,6 +7,7 @@
 #include <limits>
 #include <system_error>
 
+#include "core/try.hpp"
 #include "media/stream_facts.hpp"
 
 namespace faceflow::media {
@@ -34,9 +35,7 @@ result<std::unique_ptr<audio_copy>> audio_copy::open(const std::string& path, st
         return fail(errc::unsupported, "sound is kept of files only, and " + path + " is none");
     }
     std::unique_ptr<audio_copy> made(new audio_copy());
-    auto io = fd_io::open(path, made->guard_);
-    if (!io) return tl::unexpected(io.error());
-    made->io_ = std::move(*io);
+    FACEFLOW_ASSIGN(made->io_, fd_io::open(path, made->guard_));
     AVFormatContext* raw = avformat_alloc_context();
     made->ahead_.reset(av_packet_alloc());
     if (!raw || !made->ahead_) {
@@ -67,7 +66,7 @@ result<void> audio_copy::add_to(AVFormatContext& output) {
         return fail(errc::unsupported, std::string("the sound is ") + avcodec_get_name(coded.codec_id) +
                                            ", which MP4 does not hold; it was left out");
     }
-    if (auto r = strip_headers(coded); !r) return r;
+    FACEFLOW_TRY(strip_headers(coded));
     target_ = avformat_new_stream(&output, nullptr);
     if (!target_ || avcodec_parameters_copy(target_->codecpar, &coded) < 0) {
         return fail(errc::out_of_memory, "no memory for the sound");

@@ -4,20 +4,21 @@
 #include <algorithm>
 #include <string>
 
+#include "core/try.hpp"
 #include "media/entry_packet.hpp"
 #include "media/orientation.hpp"
 
 namespace faceflow::media {
 
 result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base, int threads, bool low_delay,
-                              const hardware* on) {
+                              const hardware* hw) {
     const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
     const std::string name = avcodec_get_name(parameters.codec_id);
     if (!codec) return fail(errc::unsupported, "this FFmpeg has no decoder for " + name + "; re-encode it as H.264");
     decoder opened;
     opened.codec_.reset(avcodec_alloc_context3(codec));
     opened.packet_.reset(av_packet_alloc());
-    opened.on_ = on;
+    opened.on_ = hw;
     if (!opened.codec_ || !opened.packet_) return fail(errc::out_of_memory, "no memory for a " + name + " decoder");
     AVCodecContext& context = *opened.codec_;
     if (avcodec_parameters_to_context(&context, &parameters) < 0) {
@@ -27,7 +28,7 @@ result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational ti
     context.thread_count = threads;
     context.max_pixels = most_pixels;
     context.thread_type = low_delay ? FF_THREAD_SLICE : FF_THREAD_FRAME | FF_THREAD_SLICE;
-    if (on != nullptr) on->prepare(context);
+    if (hw != nullptr) hw->prepare(context);
     if (const int code = avcodec_open2(&context, codec, nullptr); code < 0) {
         return fail(libav_errc(code), "the " + name + " decoder does not open: " + libav_message(code));
     }
@@ -79,7 +80,7 @@ result<frame_ptr> decoder::next(const packet_source& packets) {
         const int code = avcodec_receive_frame(codec_.get(), frame.get());
         if (code == 0) return frame;
         if (code == AVERROR_EOF && going_over_) {
-            if (auto gone = go_over(); !gone) return tl::unexpected(std::move(gone.error()));
+            FACEFLOW_TRY(go_over());
             continue;
         }
         if (code == AVERROR_EOF) return frame_ptr();
@@ -89,7 +90,7 @@ result<frame_ptr> decoder::next(const packet_source& packets) {
             last_failure_ = code;
             continue;
         }
-        if (auto fed = feed(packets); !fed) return tl::unexpected(fed.error());
+        FACEFLOW_TRY(feed(packets));
     }
 }
 

@@ -19,10 +19,10 @@ using packet_source = std::function<int(AVPacket&)>;
 
 class decoder {
 public:
-    // `threads` 0: FFmpeg decides. `low_delay` gives up frame-parallel decoding, which holds one frame per thread back. `on`, where
+    // `threads` 0: FFmpeg decides. `low_delay` gives up frame-parallel decoding, which holds one frame per thread back. `hw`, where
     // given, decodes what it can; it outlives the decoder.
     [[nodiscard]] static result<decoder> open(const AVCodecParameters& parameters, AVRational time_base, int threads,
-                                              bool low_delay, const hardware* on = nullptr);
+                                              bool low_delay, const hardware* hw = nullptr);
 
     // The next frame; null when the stream is over, that is when `packets` gave an error (see `ended_with`) and
     // everything before it came out.

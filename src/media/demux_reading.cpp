@@ -4,6 +4,7 @@
 #include <cstring>
 #include <thread>
 
+#include "core/try.hpp"
 #include "media/demux_source.hpp"
 #include "media/stream_facts.hpp"
 
@@ -115,7 +116,7 @@ result<std::optional<read_frame>> demux_source::read() {
         guard_.disarm();
         if (!frame) return fail(frame.error().code, name() + ": " + frame.error().message);
         if (!*frame) {
-            if (auto handled = handle_end(); !handled) return tl::unexpected(handled.error());
+            FACEFLOW_TRY(handle_end());
             continue;
         }
         if (is_before_entry_point(**frame)) continue;
@@ -159,21 +160,19 @@ result<read_frame> demux_source::keep_in_host_memory(frame_ptr frame) {
                                            " (this profile or pixel format); use --decode auto or cpu");
     }
     survived_.add("decoded_on_cpu", decoder_.has_device() ? 1 : 0);
-    auto mapped = mapper_->map(std::move(frame));
-    if (!mapped) return tl::unexpected(std::move(mapped.error()));
-    survived_.add("converted_pixel_format", mapped->converted ? 1 : 0);
-    turn_further(mapped->picture, options_.turn);
+    FACEFLOW_ASSIGN(auto mapped, mapper_->map(std::move(frame)));
+    survived_.add("converted_pixel_format", mapped.converted ? 1 : 0);
+    turn_further(mapped.picture, options_.turn);
     read_frame given;
-    given.frame.picture = mapped->picture;
-    given.frame.owner = std::move(mapped->owner);
+    given.frame.picture = mapped.picture;
+    given.frame.owner = std::move(mapped.owner);
     return given;
 }
 
 result<read_frame> demux_source::keep_on_device(frame_ptr frame, AVPixelFormat layout) {
-    auto described = mapper_->describe(*frame, layout);
-    if (!described) return tl::unexpected(std::move(described.error()));
-    turn_further(described->picture, options_.turn);
-    const image& facts = described->picture;
+    FACEFLOW_ASSIGN(auto described, mapper_->describe(*frame, layout));
+    turn_further(described.picture, options_.turn);
+    const image& facts = described.picture;
     const auto keep = [&] { return decoder_.keep(frame, facts, {options_.number, sequence_}); };
     auto kept = keep();
     // A recorded frame can wait until those before it have left the device.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/try.hpp"
 #include "media/picture_size.hpp"
 #include "media/stream_facts.hpp"
 
@@ -21,27 +22,26 @@ bool ended_without_length(const AVIOContext& io) noexcept {
 }  // namespace
 
 result<void> demux_source::open() {
-    auto opened = open_demuxer(input_, kind_, options_, guard_);
-    if (!opened) return tl::unexpected(opened.error());
-    info_ = describe(*opened, input_, kind_, options_);
-    const AVCodecParameters& coded = *opened->video->codecpar;
+    FACEFLOW_ASSIGN(auto opened, open_demuxer(input_, kind_, options_, guard_));
+    info_ = describe(opened, input_, kind_, options_);
+    const AVCodecParameters& coded = *opened.video->codecpar;
     if (auto fits = check_size(name(), static_cast<std::uint64_t>(std::max(coded.width, 0)),
                                static_cast<std::uint64_t>(std::max(coded.height, 0)));
         !fits) {
         return fits;
     }
-    const auto length = stated_length(*opened->format, *opened->video);
+    const auto length = stated_length(*opened.format, *opened.video);
     const double start = options_.start_seconds.value_or(0);
-    const bool behind_end = !opened->live && length && start >= *length;
-    if (behind_end && !may_be_joined(*opened)) {
+    const bool behind_end = !opened.live && length && start >= *length;
+    if (behind_end && !may_be_joined(opened)) {
         return fail(errc::invalid_argument, "the start at " + std::to_string(start) + " s lies behind the end of " +
                                                 name() + " (" + std::to_string(*length) + " s)");
     }
-    if (auto attached = attach(std::move(*opened)); !attached) return attached;
+    FACEFLOW_TRY(attach(std::move(opened)));
     opened_ = demuxer_.live;
     if (demuxer_.live) return {};
     // Behind what the first of joined recordings states, only reading tells where.
-    if (auto gone = start > 0 && !behind_end ? go_to_start() : result<void>(); !gone) return gone;
+    FACEFLOW_TRY(start > 0 && !behind_end ? go_to_start() : result<void>());
     return look_ahead();
 }
 
@@ -66,16 +66,15 @@ result<void> demux_source::go_to_start() {
 
 // What a stream's header promises may still not decode, and its true size and turn are the first frame's.
 result<void> demux_source::look_ahead() {
-    auto first = read();
-    if (!first) return tl::unexpected(first.error());
-    if (!*first) {
+    FACEFLOW_ASSIGN(auto first, read());
+    if (!first) {
         if (decoded_any_) return {};
         if (index_was_missed(demuxer_)) return fail(errc::corrupt, "cannot open " + name() + ": " + index_advice);
         return fail(errc::corrupt, name() + " holds no frame that decodes (" + info_.codec +
                                        "): it is damaged; try `ffmpeg -i` on it, or another copy");
     }
     opened_ = true;
-    ahead_ = std::move(**first);
+    ahead_ = std::move(*first);
     info_.width = ahead_->frame.picture.upright_width();
     info_.height = ahead_->frame.picture.upright_height();
     return {};
@@ -197,7 +196,7 @@ result<void> demux_source::reconnect() {
 
 result<void> demux_source::take_up_again(demuxer opened) {
     const bool ended = !opened.live;
-    if (auto attached = attach(std::move(opened)); !attached) return attached;
+    FACEFLOW_TRY(attach(std::move(opened)));
     if (demuxer_.playlist && last_raw_ns_) {
         seen_ = {*last_raw_ns_, ended ? steady::time_point::max() : steady::now() + patience_with_seen_frames};
         if (ended) {
@@ -215,7 +214,7 @@ result<void> demux_source::take_up_again(demuxer opened) {
 result<std::unique_ptr<source>> open_demux_source(const std::string& input, source_kind kind,
                                                   const source_options& options) {
     auto made = std::make_unique<demux_source>(input, kind, options);
-    if (auto opened = made->open(); !opened) return tl::unexpected(opened.error());
+    FACEFLOW_TRY(made->open());
     return made;
 }
 

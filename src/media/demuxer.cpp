@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 
+#include "core/try.hpp"
 #include "media/address.hpp"
 
 namespace faceflow::media {
@@ -134,9 +135,7 @@ result<const AVInputFormat*> prepare_io(const std::string& input, source_kind ki
                                         std::int64_t from_byte, demuxer& opened) {
     if (kind == source_kind::camera) return av_find_input_format("v4l2");
     if (kind == source_kind::stream) return nullptr;
-    auto io = fd_io::open(input, guard, from_byte);
-    if (!io) return tl::unexpected(io.error());
-    opened.io = std::move(*io);
+    FACEFLOW_ASSIGN(opened.io, fd_io::open(input, guard, from_byte));
     opened.format->pb = opened.io->context();
     opened.format->flags |= AVFMT_FLAG_CUSTOM_IO;  // or libav closes what is ours when probing fails
     const AVInputFormat* found = nullptr;
@@ -220,8 +219,7 @@ result<demuxer> open_once(const std::string& input, source_kind kind, const sour
     if (kind == source_kind::camera) opened.format->flags |= AVFMT_FLAG_NONBLOCK;
     if (kind == source_kind::camera || kind == source_kind::stream) guard.arm(options.read_timeout);
 
-    auto container = prepare_io(input, kind, guard, from_byte, opened);
-    if (!container) return tl::unexpected(container.error());
+    FACEFLOW_ASSIGN(auto container, prepare_io(input, kind, guard, from_byte, opened));
     dictionary settings;
     settings.set("protocol_whitelist", allowed_protocols(input, kind));
     if (ignore_edits) settings.set("ignore_editlist", "1");
@@ -230,7 +228,7 @@ result<demuxer> open_once(const std::string& input, source_kind kind, const sour
     if (missed.count() > 0)
         settings.set("live_start_index", std::to_string(-3 - 2 * std::min<std::int64_t>(missed.count(), 1'000'000)));
     AVFormatContext* raw = opened.format.release();  // libav frees it where opening fails
-    const int code = avformat_open_input(&raw, input.c_str(), *container, settings.out());
+    const int code = avformat_open_input(&raw, input.c_str(), container, settings.out());
     opened.format.reset(raw);
     if (code < 0) return open_failure(input, kind, code, guard, opened);
     // Before anything is estimated.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "media/device_frames.hpp"
 
+#include "core/try.hpp"
+
 #include <utility>
 
 namespace faceflow::media {
@@ -25,26 +27,24 @@ device_frames::device_frames(std::unique_ptr<stream> work, std::shared_ptr<frame
     : work_(std::move(work)),
       store_(std::move(store)) {}
 
-std::shared_ptr<frame_store> device_frames::make_store(device& on) {
-    return std::make_shared<frame_store>(on, slots_only());
+std::shared_ptr<frame_store> device_frames::make_store(device& d) {
+    return std::make_shared<frame_store>(d, slots_only());
 }
 
-result<std::shared_ptr<device_frames>> device_frames::create(device& on, std::shared_ptr<frame_store> store) {
-    auto work = on.make_stream("decode");
-    if (!work) return tl::unexpected(std::move(work.error()));
-    if (store == nullptr) store = make_store(on);
-    return std::shared_ptr<device_frames>(new device_frames(std::move(*work), std::move(store)));
+result<std::shared_ptr<device_frames>> device_frames::create(device& d, std::shared_ptr<frame_store> store) {
+    FACEFLOW_ASSIGN(auto work, d.make_stream("decode"));
+    if (store == nullptr) store = make_store(d);
+    return std::shared_ptr<device_frames>(new device_frames(std::move(work), std::move(store)));
 }
 
 result<std::shared_ptr<const frame>> device_frames::produce(const image& picture, const frame_id& id,
                                                             const frame_store::filler& fill) {
-    auto made = store_->produce(*work_, picture, id, fill);
-    if (!made) return tl::unexpected(std::move(made.error()));
-    made->hold = nullptr;
-    const auto kept = std::make_shared<const kept_frame>(kept_frame{shared_from_this(), std::move(made->stored)});
-    made->stored = std::shared_ptr<const stored_frame>(kept, kept->stored.get());
-    made->hold = made->stored;
-    return std::make_shared<const frame>(std::move(*made));
+    FACEFLOW_ASSIGN(auto made, store_->produce(*work_, picture, id, fill));
+    made.hold = nullptr;
+    const auto kept = std::make_shared<const kept_frame>(kept_frame{shared_from_this(), std::move(made.stored)});
+    made.stored = std::shared_ptr<const stored_frame>(kept, kept->stored.get());
+    made.hold = made.stored;
+    return std::make_shared<const frame>(std::move(made));
 }
 
 }  // namespace faceflow::media

@@ -13,10 +13,10 @@ namespace faceflow::media {
 class device_frames : public std::enable_shared_from_this<device_frames> {
 public:
     // Slots of `store`, made by make_store; null: of its own. Errors of device::make_stream.
-    [[nodiscard]] static result<std::shared_ptr<device_frames>> create(device& on,
+    [[nodiscard]] static result<std::shared_ptr<device_frames>> create(device& d,
                                                                        std::shared_ptr<frame_store> store = nullptr);
     // For any number of sources that decode on the device, which outlives it.
-    [[nodiscard]] static std::shared_ptr<frame_store> make_store(device& on);
+    [[nodiscard]] static std::shared_ptr<frame_store> make_store(device& d);
 
     // In whose order frames are filled.
     [[nodiscard]] stream& work() noexcept { return *work_; }

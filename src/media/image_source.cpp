@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "core/try.hpp"
 #include "media/counts.hpp"
 #include "media/picture.hpp"
 #include "media/sources.hpp"
@@ -84,17 +85,16 @@ private:
     }
 
     result<read_frame> decode(const std::string& path) {
-        auto picture = decode_picture(path, options_.stop);
-        if (!picture) return tl::unexpected(picture.error());
-        if (info_.codec.empty()) info_.codec = picture->codec;
-        survived_.add("damaged_frame", picture->damaged ? 1 : 0);
-        survived_.add("converted_pixel_format", picture->mapped.converted ? 1 : 0);
-        turn_further(picture->mapped.picture, options_.turn);
-        survived_.add("first_picture_only", picture->left.empty() ? 0 : 1);
+        FACEFLOW_ASSIGN(auto picture, decode_picture(path, options_.stop));
+        if (info_.codec.empty()) info_.codec = picture.codec;
+        survived_.add("damaged_frame", picture.damaged ? 1 : 0);
+        survived_.add("converted_pixel_format", picture.mapped.converted ? 1 : 0);
+        turn_further(picture.mapped.picture, options_.turn);
+        survived_.add("first_picture_only", picture.left.empty() ? 0 : 1);
         read_frame frame;
-        frame.frame.picture = picture->mapped.picture;
-        frame.frame.owner = std::move(picture->mapped.owner);
-        frame.note = std::move(picture->left);
+        frame.frame.picture = picture.mapped.picture;
+        frame.frame.owner = std::move(picture.mapped.owner);
+        frame.note = std::move(picture.left);
         return frame;
     }
 
@@ -114,7 +114,7 @@ private:
 result<std::unique_ptr<source>> open_image_source(const std::string& input, source_kind kind, picture_list pictures,
                                                   const source_options& options) {
     auto made = std::make_unique<image_source>(input, kind, std::move(pictures), options);
-    if (auto opened = made->open(); !opened) return tl::unexpected(opened.error());
+    FACEFLOW_TRY(made->open());
     return made;
 }
 

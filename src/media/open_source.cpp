@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "core/try.hpp"
 #include "media/ffmpeg.hpp"
 #include "media/inventory.hpp"
 #include "media/local_path.hpp"
@@ -48,15 +49,13 @@ tl::unexpected<error> missing(const std::string& input, int code) {
 }
 
 result<std::unique_ptr<source>> open_folder(const std::string& input, const source_options& options) {
-    auto pictures = pictures_in_folder(input);
-    if (!pictures) return tl::unexpected(pictures.error());
-    return open_image_source(input, source_kind::images, std::move(*pictures), options);
+    FACEFLOW_ASSIGN(auto pictures, pictures_in_folder(input));
+    return open_image_source(input, source_kind::images, std::move(pictures), options);
 }
 
 result<std::unique_ptr<source>> open_pattern(const std::string& input, const source_options& options) {
-    auto pictures = pictures_of_pattern(input);
-    if (!pictures) return tl::unexpected(pictures.error());
-    return open_image_source(input, source_kind::images, std::move(*pictures), options);
+    FACEFLOW_ASSIGN(auto pictures, pictures_of_pattern(input));
+    return open_image_source(input, source_kind::images, std::move(pictures), options);
 }
 
 result<std::unique_ptr<source>> open_file(const std::string& input, const struct stat& about,
@@ -106,13 +105,12 @@ result<std::unique_ptr<source>> open_as_it_is(const std::string& input, const so
     if (input.empty()) {
         return fail(errc::invalid_argument, "the input is empty: give a file, folder, camera, address or -");
     }
-    if (auto range = check_range(options); !range) return tl::unexpected(range.error());
+    FACEFLOW_TRY(check_range(options));
     if (input == "-") return open_demux_source(input, source_kind::stdin_stream, options);
-    const auto path = local_path(input);
-    if (!path) return tl::unexpected(path.error());
-    if (*path == input && input.find("://") != std::string::npos)
+    FACEFLOW_ASSIGN(const auto path, local_path(input));
+    if (path == input && input.find("://") != std::string::npos)
         return open_demux_source(input, source_kind::stream, options);
-    return open_path(*path, options);
+    return open_path(path, options);
 }
 
 result<std::unique_ptr<source>> as_asked(result<std::unique_ptr<source>> opened, const source_options& options) {
@@ -158,7 +156,7 @@ result<std::unique_ptr<source>> open_source(const std::string& input, const sour
 result<std::unique_ptr<source>> open_source(const input_group& inputs, const source_options& options) {
     if (inputs.size() == 1) return open_source(inputs.front(), options);
     prepare_libav();
-    if (auto range = check_range(options); !range) return tl::unexpected(range.error());
+    FACEFLOW_TRY(check_range(options));
     std::vector<std::string> paths;
     for (const auto& input : inputs)
         paths.push_back(local_path(input).value_or(input));

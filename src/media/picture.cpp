@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "core/try.hpp"
 #include "media/byte_reader.hpp"
 #include "media/decoder.hpp"
 #include "media/demuxer.hpp"
@@ -95,7 +96,7 @@ result<decoded_picture> decode_coded(const picture_file& file, AVCodecID codec) 
     if (!whole || av_new_packet(whole.get(), static_cast<int>(file.size())) < 0)
         return unreadable(file.path(), "there is no memory for it");
     const auto size = static_cast<std::size_t>(file.size());
-    if (auto r = file.read(whole->data, size); !r) return tl::unexpected(r.error());
+    FACEFLOW_TRY(file.read(whole->data, size));
     bool given = false;
     auto frame = made->next([&](AVPacket& packet) {
         return std::exchange(given, true) ? AVERROR_EOF : av_packet_ref(&packet, whole.get());
@@ -178,13 +179,11 @@ result<decoded_picture> decode_heif(const picture_file& file, std::stop_token st
 }  // namespace
 
 result<decoded_picture> decode_picture(const std::string& path, std::stop_token stop) {
-    const auto file = picture_file::open(path);
-    if (!file) return tl::unexpected(file.error());
-    const auto kind = file->kind();
-    if (!kind) return tl::unexpected(kind.error());
-    switch (kind->form) {
-        case picture_form::coded: return decode_coded(*file, kind->codec);
-        case picture_form::heif: return decode_heif(*file, std::move(stop));
+    FACEFLOW_ASSIGN(const auto file, picture_file::open(path));
+    FACEFLOW_ASSIGN(const auto kind, file.kind());
+    switch (kind.form) {
+        case picture_form::coded: return decode_coded(file, kind.codec);
+        case picture_form::heif: return decode_heif(file, std::move(stop));
         default: return decode_contained(path, std::move(stop), std::nullopt);
     }
 }

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/try.hpp"
 #include "media/fd_stream.hpp"
 #include "media/heif.hpp"
 #include "media/sources.hpp"
@@ -106,7 +107,7 @@ result<picture_kind> picture_file::kind() const {
     prepare_libav();
     const auto size = static_cast<int>(std::min(size_, probe_bytes));
     std::vector<std::uint8_t> padded(static_cast<std::size_t>(size) + AVPROBE_PADDING_SIZE);
-    if (auto r = read(padded.data(), static_cast<std::size_t>(size)); !r) return tl::unexpected(r.error());
+    FACEFLOW_TRY(read(padded.data(), static_cast<std::size_t>(size)));
     if (is_heif_still(file_bytes(padded).first(static_cast<std::size_t>(size))))
         return picture_kind{picture_form::heif, AV_CODEC_ID_NONE};
     if (is_big_tiff(padded)) return coded(AV_CODEC_ID_TIFF);

@@ -11,6 +11,7 @@
 
 #include "core/part_file.hpp"
 #include "core/thread.hpp"
+#include "core/try.hpp"
 #include "media/annotate.hpp"
 #include "media/byte_reader.hpp"
 #include "media/picture_file.hpp"
@@ -81,9 +82,8 @@ public:
         if (found->second.size() > 1) found->second.pop_back();  // named twice: one file for each time
         // A picture that there is no memory for is one less.
         auto coded = caught_result("drawing on a picture", [&]() -> result<packet_ptr> {
-            auto picture = annotate(frame.picture, faces);
-            if (!picture) return tl::unexpected(std::move(picture.error()));
-            return encode_picture(*picture, target.extension() == png_extension);
+            FACEFLOW_ASSIGN(auto picture, annotate(frame.picture, faces));
+            return encode_picture(picture, target.extension() == png_extension);
         });
         if (!coded) {
             if (skipped_++ == 0) why_skipped_ = *frame.input + ": " + coded.error().message;
@@ -113,15 +113,14 @@ public:
 
 private:
     result<void> put(const fs::path& target, const AVPacket& packet) {
-        auto part = part_file::create(target, options_.token);
-        if (!part) return tl::unexpected(std::move(part.error()));
-        if (const int code = write_all(part->descriptor(), packet); code != 0) {
-            part->discard();
+        FACEFLOW_ASSIGN(auto part, part_file::create(target, options_.token));
+        if (const int code = write_all(part.descriptor(), packet); code != 0) {
+            part.discard();
             return fail(errc::io, explain_io("write", target, code));
         }
-        auto named = part->settle();
+        auto named = part.settle();
         if (!named) {
-            const fs::path where = part->keep();
+            const fs::path where = part.keep();
             return fail(named.error().code, named.error().message + "; it is whole, as " + where.string());
         }
         named_ = std::move(*named);
@@ -159,7 +158,7 @@ std::vector<std::string> annotated_names(const std::vector<std::string>& picture
 result<std::unique_ptr<video_writer>> make_picture_writer(picture_writer_options options) {
     prepare_libav();
     auto made = std::make_unique<picture_writer>(std::move(options));
-    if (auto created = made->create(); !created) return tl::unexpected(std::move(created.error()));
+    FACEFLOW_TRY(made->create());
     return made;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "core/try.hpp"
 #include "frame/layout.hpp"
 #include "media/orientation.hpp"
 
@@ -232,9 +233,7 @@ result<mapped_frame> frame_mapper::map(frame_ptr frame) {
     bool converted = false;
     if (to_pixel_format(static_cast<AVPixelFormat>(frame->format)) == pixel_format::none) {
         if (frame->width <= 0 || frame->height <= 0) return fail(errc::corrupt, "a decoded frame has no size");
-        auto made = convert(*frame, nearest_supported(static_cast<AVPixelFormat>(frame->format)));
-        if (!made) return tl::unexpected(made.error());
-        frame = std::move(*made);
+        FACEFLOW_ASSIGN(frame, convert(*frame, nearest_supported(static_cast<AVPixelFormat>(frame->format))));
         converted = true;
     }
     // Some encoders store G, B and R as 4:4:4 planes and say so in the matrix alone.

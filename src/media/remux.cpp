@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/try.hpp"
 #include "media/fd_stream.hpp"
 #include "media/ffmpeg.hpp"
 
@@ -51,8 +52,8 @@ public:
           name_(name) {}
 
     result<std::uint64_t> run() {
-        if (auto r = open_input(); !r) return tl::unexpected(r.error());
-        if (auto r = open_output(); !r) return tl::unexpected(r.error());
+        FACEFLOW_TRY(open_input());
+        FACEFLOW_TRY(open_output());
         if (const int code = copy(); code < 0) return unwritable(name_, code);
         if (pictures_ == 0) return tl::unexpected(nothing_reads().error());
         if (const int code = av_write_trailer(output_.get()); code < 0) return unwritable(name_, code);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/try.hpp"
 #include "media/entry_packet.hpp"
 
 namespace faceflow::media {
@@ -41,17 +42,16 @@ bool has_entry_packets(AVCodecID codec) {
 // Once: the decoder of a source that was found again uses the same.
 result<void> source_decoder::open_device() {
     if (options_.decode_on == nullptr || hardware_ != nullptr) return {};
-    auto frames = device_frames::create(*options_.decode_on, options_.device_slots);
-    if (!frames) return tl::unexpected(std::move(frames.error()));
-    auto opened = open_hardware((*frames)->work());
+    FACEFLOW_ASSIGN(auto frames, device_frames::create(*options_.decode_on, options_.device_slots));
+    auto opened = open_hardware(frames->work());
     if (!opened) return options_.only_on_device ? tl::unexpected(std::move(opened.error())) : result<void>{};
-    frames_ = std::move(*frames);
+    frames_ = std::move(frames);
     hardware_ = std::move(*opened);
     return {};
 }
 
 result<void> source_decoder::open(const demuxer& from) {
-    if (auto ready = open_device(); !ready) return ready;
+    FACEFLOW_TRY(open_device());
     member_.reset();   // what it prepared was of the stream before
     decoder_.reset();  // before another that uses the same hardware
     if (hardware_ != nullptr) hardware_->forget();
@@ -69,16 +69,15 @@ result<void> source_decoder::open(const demuxer& from) {
                         has_entry_packets(stream_.parameters->codec_id);
     if (shares) member_ = options_.share->join();
     const bool there = hardware_ != nullptr && (member_ == nullptr || member_->on_device());
-    auto made = make(there ? hardware_.get() : nullptr);
-    if (!made) return tl::unexpected(std::move(made.error()));
-    decoder_.emplace(std::move(*made));
+    FACEFLOW_ASSIGN(auto made, make(there ? hardware_.get() : nullptr));
+    decoder_.emplace(std::move(made));
     return {};
 }
 
-result<decoder> source_decoder::make(const hardware* on) const {
+result<decoder> source_decoder::make(const hardware* hw) const {
     const int threads =
         member_ != nullptr && options_.decode_threads == 0 ? threads_beside_device : options_.decode_threads;
-    return decoder::open(*stream_.parameters, stream_.time_base, threads, stream_.live, on);
+    return decoder::open(*stream_.parameters, stream_.time_base, threads, stream_.live, hw);
 }
 
 result<frame_ptr> source_decoder::next(const packet_source& packets) {
@@ -131,7 +130,7 @@ void source_decoder::go_to_device(const AVPacket& entry) {
     const bool asked = member_->prepare([first, on = hardware_.get(), of = stream_]() -> result<decoder> {
         auto made = decoder::open(*of.parameters, of.time_base, 1, of.live, on);
         if (!made) return made;
-        if (auto warm = made->warm_up(*first); !warm) return tl::unexpected(std::move(warm.error()));
+        FACEFLOW_TRY(made->warm_up(*first));
         return made;
     });
     if (asked) prepared_for_ = streams_;
@@ -174,8 +173,7 @@ result<std::shared_ptr<const frame>> source_decoder::keep(frame_ptr& decoded, co
     if (!kept || !(stream_.live || options_.realtime)) return kept;
     const auto begun = clock::now();
     const stored_frame& there = *(*kept)->stored;
-    if (auto done = wait_until_done(frames_->work().owner(), *there.ready, {stage::capture, id}); !done)
-        return tl::unexpected(std::move(done.error()));
+    FACEFLOW_TRY(wait_until_done(frames_->work().owner(), *there.ready, {stage::capture, id}));
     if (member_ != nullptr) member_->took(took_ + (clock::now() - begun), stream_.between_frames);
     return kept;
 }

@@ -45,7 +45,7 @@ private:
     using clock = std::chrono::steady_clock;
 
     [[nodiscard]] result<void> open_device();
-    [[nodiscard]] result<decoder> make(const hardware* on) const;
+    [[nodiscard]] result<decoder> make(const hardware* hw) const;
     void see(const AVPacket& packet);
     void note_parameters(const AVPacket& packet);
     void go_to_device(const AVPacket& entry);

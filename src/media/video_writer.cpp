@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/try.hpp"
 #include "media/audio_copy.hpp"
 #include "media/canvas.hpp"
 #include "media/encoder.hpp"
@@ -81,9 +82,8 @@ result<void> mp4_writer::create() {
     if (!options_.path.has_filename()) return fail(errc::invalid_argument, "the video to write has no file name");
     // At once: a folder that may not be written to should fail before the first frame is computed.
     if (options_.token.empty()) options_.token = make_part_token();
-    auto part = part_file::create(options_.path, options_.token);
-    if (!part) return tl::unexpected(std::move(part.error()));
-    part_.emplace(std::move(*part));
+    FACEFLOW_ASSIGN(auto part, part_file::create(options_.path, options_.token));
+    part_.emplace(std::move(part));
     AVFormatContext* raw = nullptr;
     if (avformat_alloc_output_context2(&raw, nullptr, "mp4", nullptr) < 0) {
         return fail(errc::unavailable, "this FFmpeg cannot write MP4: install one that does");
@@ -109,9 +109,8 @@ void mp4_writer::add_audio() {
 
 result<void> mp4_writer::begin(const host_frame& first) {
     canvases_.emplace(canvas_format_of(first.picture));
-    auto made = encoder::open(canvases_->format(), options_.frames_per_second, options_.threads);
-    if (!made) return tl::unexpected(made.error());
-    encoder_.emplace(std::move(*made));
+    FACEFLOW_ASSIGN(auto made, encoder::open(canvases_->format(), options_.frames_per_second, options_.threads));
+    encoder_.emplace(std::move(made));
     video_ = avformat_new_stream(output_.get(), nullptr);
     if (!video_ || avcodec_parameters_from_context(video_->codecpar, &encoder_->context()) < 0) {
         return fail(errc::out_of_memory, "no memory for the video stream");
@@ -173,13 +172,12 @@ result<void> mp4_writer::write(const host_frame& frame, const frame_faces& faces
             return begun;
         }
     }
-    auto canvas = canvases_->make(frame.picture);
-    if (!canvas) return tl::unexpected(canvas.error());
-    yuv_planes planes = canvases_->planes_of(**canvas);
+    FACEFLOW_ASSIGN(auto canvas, canvases_->make(frame.picture));
+    yuv_planes planes = canvases_->planes_of(*canvas);
     draw_faces_on(planes, faces);
     last_pts_ns_ = frame.pts_ns;
     clock_ns_ = frame.clock_ns;
-    if (auto encoded = encode(canvas->get(), frame.pts_ns - start_ns_); !encoded) return encoded;
+    FACEFLOW_TRY(encode(canvas.get(), frame.pts_ns - start_ns_));
     const int code = audio_ ? audio_->copy_until(frame.pts_ns, clock_ns_, shown_at_, *output_) : 0;
     if (code < 0) return failure(code);
     return {};
@@ -196,7 +194,7 @@ result<finished_video> mp4_writer::finish() {
     if (!encoder_) {
         return fail(errc::invalid_argument, options_.path.string() + " was not written: there was no frame for it");
     }
-    if (auto flushed = encode(nullptr, 0); !flushed) return tl::unexpected(flushed.error());
+    FACEFLOW_TRY(encode(nullptr, 0));
     const double rate = av_q2d(encoder_->context().framerate);
     const std::int64_t end_ns = last_pts_ns_ + std::llround(1e9 / rate);
     if (const int code = audio_ ? audio_->copy_until(end_ns, clock_ns_, shown_at_, *output_) : 0; code < 0)

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/thread.hpp"
+#include "core/try.hpp"
 #include "media/address.hpp"
 #include "media/pacer.hpp"
 #include "media/source.hpp"
@@ -137,10 +138,9 @@ result<std::filesystem::path> socket_of(const share_request& wanted) {
         // A bare name is in this folder, which has to be looked at like any other.
         return wanted.socket.has_parent_path() ? wanted.socket : "." / wanted.socket;
     }
-    auto found = ipc::find_runtime_directory();
-    if (!found) return tl::unexpected(std::move(found.error()));
-    if (!found->note.empty() && wanted.note) wanted.note(found->note);
-    return found->path / ipc::default_share_socket;
+    FACEFLOW_ASSIGN(auto found, ipc::find_runtime_directory());
+    if (!found.note.empty() && wanted.note) wanted.note(found.note);
+    return found.path / ipc::default_share_socket;
 }
 
 result<share_report> report_of(const share_server& server, const std::vector<std::unique_ptr<pump>>& pumps) {
@@ -162,24 +162,21 @@ result<share_report> run_share(const share_request& wanted, const std::atomic<bo
                                const std::function<void(const std::filesystem::path&)>& ready) {
     if (wanted.inputs.empty())
         return fail(errc::invalid_argument, "there is nothing to share: give at least one input");
-    auto devices = open_devices(wanted.device);
-    if (!devices) return tl::unexpected(std::move(devices.error()));
+    FACEFLOW_ASSIGN(auto devices, open_devices(wanted.device));
     std::stop_source halt;
     std::vector<std::unique_ptr<pump>> pumps;
     for (auto& inputs : media::group_inputs(wanted.inputs)) {
         const auto number = static_cast<std::uint32_t>(pumps.size());
         pumps.push_back(std::make_unique<pump>(wanted, std::move(inputs), number, halt.get_token()));
-        if (auto r = pumps.back()->open(); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(pumps.back()->open());
     }
-    auto socket = socket_of(wanted);
-    if (!socket) return tl::unexpected(std::move(socket.error()));
+    FACEFLOW_ASSIGN(auto socket, socket_of(wanted));
     server_options o;
-    o.socket = std::move(*socket);
+    o.socket = std::move(socket);
     o.slots = wanted.slots;
     o.sources = static_cast<std::uint32_t>(pumps.size());
-    auto server = share_server::open(*devices->front(), o);
-    if (!server) return tl::unexpected(std::move(server.error()));
-    if (ready) ready((*server)->socket());
+    FACEFLOW_ASSIGN(auto server, share_server::open(*devices.front(), o));
+    if (ready) ready(server->socket());
 
     const auto begun = clock::now();
     std::atomic<std::size_t> running{0};
@@ -190,28 +187,27 @@ result<share_report> run_share(const share_request& wanted, const std::atomic<bo
             threads.reserve(pumps.size());
             for (const auto& p : pumps) {
                 ++running;
-                auto started = start_jthread(
-                    fmt::format("capturing '{}'", p->name()),
-                    [&running, &to = **server, own = p.get()](const std::stop_token&) {
-                        own->run(to);
-                        --running;
-                    },
-                    [&running, own = p.get()](error e) {
-                        own->fail_with(std::move(e));
-                        --running;
-                    });
-                if (!started) return tl::unexpected(std::move(started.error()));
-                threads.push_back(std::move(*started));
+                FACEFLOW_ASSIGN(auto started, start_jthread(
+                                                  fmt::format("capturing '{}'", p->name()),
+                                                  [&running, &to = *server, own = p.get()](const std::stop_token&) {
+                                                      own->run(to);
+                                                      --running;
+                                                  },
+                                                  [&running, own = p.get()](error e) {
+                                                      own->fail_with(std::move(e));
+                                                      --running;
+                                                  }));
+                threads.push_back(std::move(started));
             }
             return {};
         });
-        while (all_started && running > 0 && !stop && (*server)->health())
+        while (all_started && running > 0 && !stop && server->health())
             std::this_thread::sleep_for(20ms);
         halt.request_stop();
     }
     if (!all_started) return tl::unexpected(std::move(all_started.error()));
-    if (auto attended = (*server)->health(); !attended) return tl::unexpected(std::move(attended.error()));
-    auto report = report_of(**server, pumps);
+    FACEFLOW_TRY(server->health());
+    auto report = report_of(*server, pumps);
     if (!report) return report;
     report->seconds = std::chrono::duration<double>(clock::now() - begun).count();
     report->interrupted = stop;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "share/share_server.hpp"
 
+#include "core/try.hpp"
+
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -19,7 +21,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_strangers = 64;
+constexpr std::size_t max_pending_clients = 64;
 constexpr auto patience = 5s;                  // with one who has connected, and whose greeting is not all there
 constexpr auto door_shut = 50ms;               // after a connection that there was no descriptor for
 constexpr std::uint32_t most_greeting = 4096;  // bytes; later versions may have more to say than this one
@@ -65,16 +67,16 @@ ipc::share_frame facts_of(const host_frame& from, const frame& f) {
 
 }  // namespace
 
-share_server::share_server(device& on, const server_options& chosen, ipc::listener door, unique_fd wake)
-    : device_(on),
+share_server::share_server(device& d, const server_options& chosen, ipc::listener door, unique_fd wake)
+    : device_(d),
       options_(chosen),
       door_(std::move(door)),
       wake_(std::move(wake)),
-      frames_(on, store_options(chosen)),
-      slabs_(on) {}
+      frames_(d, store_options(chosen)),
+      slabs_(d) {}
 
-result<std::unique_ptr<share_server>> share_server::open(device& on, const server_options& chosen) {
-    if (on.kind() == device_kind::cuda) {
+result<std::unique_ptr<share_server>> share_server::open(device& d, const server_options& chosen) {
+    if (d.kind() == device_kind::cuda) {
         return fail(errc::unsupported,
                     "frames in CUDA memory are not shared with other programs: CUDA cannot keep them "
                     "from writing it; use --device cpu");
@@ -86,27 +88,22 @@ result<std::unique_ptr<share_server>> share_server::open(device& on, const serve
                         "client holds",
                         chosen.slots, chosen.sources));
     }
-    auto door = ipc::listener::open(chosen.socket);
-    if (!door) return tl::unexpected(std::move(door.error()));
+    FACEFLOW_ASSIGN(auto door, ipc::listener::open(chosen.socket));
     unique_fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake) return fail(errc::io, fmt::format("cannot make an eventfd: {}", std::strerror(errno)));
-    std::unique_ptr<share_server> s(new share_server(on, chosen, std::move(*door), std::move(wake)));
-    if (auto r = s->open_lines(); !r) return tl::unexpected(std::move(r.error()));
-    auto attendant = start_thread(
-        "clients of the share", [server = s.get()] { server->attend(); },
-        [server = s.get()](error e) { server->attendance_.put(std::move(e)); });
-    if (!attendant) return tl::unexpected(std::move(attendant.error()));
-    s->attendant_ = std::move(*attendant);
+    std::unique_ptr<share_server> s(new share_server(d, chosen, std::move(door), std::move(wake)));
+    FACEFLOW_TRY(s->open_uploads());
+    FACEFLOW_ASSIGN(s->thread_, start_thread(
+                                       "clients of the share", [server = s.get()] { server->serve(); },
+                                       [server = s.get()](error e) { server->serving_error_.put(std::move(e)); }));
     return s;
 }
 
-result<void> share_server::open_lines() {
+result<void> share_server::open_uploads() {
     for (std::uint32_t i = 0; i < options_.sources; ++i) {
-        auto up = device_.make_stream(fmt::format("share {}", i));
-        if (!up) return tl::unexpected(std::move(up.error()));
-        auto ready = device_.make_event();
-        if (!ready) return tl::unexpected(std::move(ready.error()));
-        lines_.push_back({std::move(*up), std::move(*ready)});
+        FACEFLOW_ASSIGN(auto up, device_.make_stream(fmt::format("share {}", i)));
+        FACEFLOW_ASSIGN(auto ready, device_.make_event());
+        uploads_.push_back({std::move(up), std::move(ready)});
     }
     return {};
 }
@@ -115,7 +112,7 @@ share_server::~share_server() {
     stopping_ = true;
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t woken = ::write(wake_.get(), &one, sizeof one);
-    if (attendant_.joinable()) attendant_.join();
+    if (thread_.joinable()) thread_.join();
     for (const auto& c : clients_)
         c->end();
     clients_.clear();
@@ -133,8 +130,8 @@ bool share_server::wait_for_client(clock::time_point deadline) {
 }
 
 result<void> share_server::publish(const host_frame& f) {
-    if (f.id.source >= lines_.size())
-        return fail(errc::invalid_argument, fmt::format("a frame of source {} of {}", f.id.source, lines_.size()));
+    if (f.id.source >= uploads_.size())
+        return fail(errc::invalid_argument, fmt::format("a frame of source {} of {}", f.id.source, uploads_.size()));
     if (!anybody()) {
         const std::lock_guard lock(mutex_);
         ++counts_.frames;
@@ -149,23 +146,21 @@ result<void> share_server::publish(const host_frame& f) {
 }
 
 result<void> share_server::upload_and_announce(const host_frame& f) {
-    line& own = lines_[f.id.source];
-    auto uploaded = frames_.upload(*own.up, f, stage::capture);
-    if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
+    source_upload& own = uploads_[f.id.source];
+    FACEFLOW_ASSIGN(auto uploaded, frames_.upload(*own.up, f, stage::capture));
     // Clients have no streams that could wait for the device.
     if (!device_.shares_host_memory()) {
-        if (auto r = synchronise(*own.up, *own.ready, {stage::capture, f.id}); !r) return r;
+        FACEFLOW_TRY(synchronise(*own.up, *own.ready, {stage::capture, f.id}));
     }
-    ipc::share_frame about = facts_of(f, *uploaded);
+    ipc::share_frame about = facts_of(f, uploaded);
     about.announced_ns = std::chrono::nanoseconds(clock::now().time_since_epoch()).count();
     const std::lock_guard lock(mutex_);
-    const auto at = slabs_.find(uploaded->stored->slot);
-    if (!at) return tl::unexpected(at.error());
-    about.slab = at->slab;
-    about.slot = at->slot;
+    FACEFLOW_ASSIGN(const auto at, slabs_.find(uploaded.stored->slot));
+    about.slab = at.slab;
+    about.slot = at.slot;
     for (const auto& c : clients_) {
-        // One that is lost hangs up, which its attendant sees.
-        if (!c->offer(*uploaded, about, slabs_)) c->to().close_down();
+        // One that is lost hangs up, which its thread sees.
+        if (!c->offer(uploaded, about, slabs_)) c->to().close_down();
     }
     return {};
 }
@@ -179,36 +174,36 @@ server_counts share_server::counts() const {
     return all;
 }
 
-void share_server::attend() {
+void share_server::serve() {
     while (!stopping_)
-        attend_once();
+        serve_once();
 }
 
 // One look at all connections. Whatever they send or do not send, each has its turn, and a turn does not wait.
-void share_server::attend_once() {
-    std::vector<std::shared_ptr<client_edge>> clients;
+void share_server::serve_once() {
+    std::vector<std::shared_ptr<client_session>> clients;
     {
         const std::lock_guard lock(mutex_);
         clients = clients_;
     }
     const bool shut = clock::now() < door_shut_until_;
     std::vector<pollfd> waiting{{wake_.get(), POLLIN, 0}, {shut ? -1 : door_.descriptor(), POLLIN, 0}};
-    for (const auto& s : strangers_)
+    for (const auto& s : pending_)
         waiting.push_back({s.from.descriptor(), POLLIN, 0});
     for (const auto& c : clients)
         waiting.push_back({c->to().descriptor(), POLLIN, 0});
     // Not for good, even with nobody to wait for: a bell that could not be rung holds up no end.
     const auto longest = shut ? std::chrono::milliseconds(door_shut) : 1000ms;
     ::poll(waiting.data(), waiting.size(), static_cast<int>(longest.count()));
-    const std::size_t first_client = 2 + strangers_.size();
+    const std::size_t first_client = 2 + pending_.size();
     for (std::size_t i = 0; i < clients.size(); ++i) {
         if (waiting[first_client + i].revents != 0) listen_to(*clients[i]);
     }
-    for (std::size_t i = 0; i < strangers_.size(); ++i) {
-        stranger& s = strangers_[i];
-        if (waiting[2 + i].revents != 0 || clock::now() - s.since > patience) greet(s);
+    for (std::size_t i = 0; i < pending_.size(); ++i) {
+        pending_client& p = pending_[i];
+        if (waiting[2 + i].revents != 0 || clock::now() - p.since > patience) greet(p);
     }
-    std::erase_if(strangers_, [](const stranger& s) { return s.over; });
+    std::erase_if(pending_, [](const pending_client& p) { return p.over; });
     if (waiting[1].revents != 0) let_in();
 }
 
@@ -219,43 +214,42 @@ void share_server::let_in() {
         if (came.error().code != errc::timeout) door_shut_until_ = clock::now() + door_shut;
         return;
     }
-    stranger s{std::move(*came), clock::now()};
+    pending_client p{std::move(*came), clock::now()};
     // Most have said who they are by now: they take no room from others.
-    greet(s);
-    if (s.over) return;
-    if (strangers_.size() >= most_strangers) strangers_.erase(strangers_.begin());
-    strangers_.push_back(std::move(s));
+    greet(p);
+    if (p.over) return;
+    if (pending_.size() >= max_pending_clients) pending_.erase(pending_.begin());
+    pending_.push_back(std::move(p));
 }
 
-// Whatever comes of a whole greeting, it is no stranger any more.
-void share_server::greet(stranger& s) {
-    auto m = s.from.receive_some(most_greeting);
+// Whatever comes of a whole greeting, the client is pending no longer.
+void share_server::greet(pending_client& p) {
+    auto m = p.from.receive_some(most_greeting);
     const bool more_to_come = m && !*m;
-    if (more_to_come && clock::now() - s.since <= patience) return;
-    s.over = true;
+    if (more_to_come && clock::now() - p.since <= patience) return;
+    p.over = true;
     result<void> done;
     if (more_to_come) {
         done = fail(errc::timeout, "no greeting came in time");
     } else if (!m) {
         done = tl::unexpected(std::move(m.error()));
     } else {
-        done = admit(s, **m);
+        done = admit(p, **m);
     }
     if (done) return;
     const errc why = done.error().code;
     const bool refused = why == errc::unsupported || why == errc::unavailable || why == errc::out_of_memory;
     // One that only looked whether somebody listens has done no wrong.
-    const bool left = s.from.descriptor() >= 0 && s.from.closed() && why == errc::unavailable;
+    const bool left = p.from.descriptor() >= 0 && p.from.closed() && why == errc::unavailable;
     if (!left) {
         const std::lock_guard lock(mutex_);
         ++(refused ? counts_.refused : counts_.malformed);
     }
-    if (s.from.descriptor() >= 0) refuse(s.from, done.error());
+    if (p.from.descriptor() >= 0) refuse(p.from, done.error());
 }
 
-result<void> share_server::admit(stranger& s, const ipc::message& m) {
-    const auto hello = ipc::read_share_hello(m);
-    if (!hello) return tl::unexpected(hello.error());
+result<void> share_server::admit(pending_client& p, const ipc::message& m) {
+    FACEFLOW_ASSIGN(const auto hello, ipc::read_share_hello(m));
     std::size_t promised = options_.sources;
     {
         const std::lock_guard lock(mutex_);
@@ -268,21 +262,20 @@ result<void> share_server::admit(stranger& s, const ipc::message& m) {
                                 "start faceflow share with more --slots",
                                 options_.slots));
     }
-    const auto granted = static_cast<std::uint32_t>(std::min<std::size_t>(hello->leases, options_.slots - promised));
-    auto edge = client_edge::create(std::move(s.from), next_client_, granted, hello->policy);
-    if (!edge) return tl::unexpected(std::move(edge.error()));
+    const auto granted = static_cast<std::uint32_t>(std::min<std::size_t>(hello.leases, options_.slots - promised));
+    FACEFLOW_ASSIGN(auto session, client_session::create(std::move(p.from), next_client_, granted, hello.policy));
     // Under the lock: a client that has read its welcome is one that frames are announced to.
     const std::lock_guard lock(mutex_);
-    if (auto r = (*edge)->welcome(options_.sources); !r) return r;
+    FACEFLOW_TRY(session->welcome(options_.sources));
     ++next_client_;
     ++counts_.clients;
-    clients_.push_back(std::move(*edge));
+    clients_.push_back(std::move(session));
     joined_.notify_all();
     return {};
 }
 
 // A client has nothing to say after its greeting: it hangs up, or it does not keep to the protocol.
-void share_server::listen_to(client_edge& c) {
+void share_server::listen_to(client_session& c) {
     const auto m = c.to().receive_some(0);
     if (m && !*m && !c.to().in_mid_message()) return;
     if (m || m.error().code != errc::unavailable) {
@@ -292,8 +285,8 @@ void share_server::listen_to(client_edge& c) {
     remove(c);
 }
 
-void share_server::remove(const client_edge& c) {
-    std::shared_ptr<client_edge> leaving;  // destroyed outside of the lock, for it ends leases
+void share_server::remove(const client_session& c) {
+    std::shared_ptr<client_session> leaving;  // destroyed outside of the lock, for it ends leases
     const std::lock_guard lock(mutex_);
     const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& p) { return p.get() == &c; });
     if (at == clients_.end()) return;

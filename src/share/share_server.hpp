@@ -18,7 +18,7 @@
 #include "frame/frame_store.hpp"
 #include "frame/host_frame.hpp"
 #include "ipc/listener.hpp"
-#include "share/client_edge.hpp"
+#include "share/client_session.hpp"
 
 namespace faceflow::share {
 
@@ -50,7 +50,7 @@ struct server_counts {
 class share_server {
 public:
     // Host or emulated memory only: errc::unsupported for cuda.
-    [[nodiscard]] static result<std::unique_ptr<share_server>> open(device& on, const server_options& chosen);
+    [[nodiscard]] static result<std::unique_ptr<share_server>> open(device& d, const server_options& chosen);
     // Tells clients that it is over. What they hold stays readable to them.
     ~share_server();
     share_server(const share_server&) = delete;
@@ -65,52 +65,52 @@ public:
     [[nodiscard]] server_counts counts() const;
     [[nodiscard]] const std::filesystem::path& socket() const noexcept { return door_.path(); }
     // An error once connections are not looked after any more: nobody comes in then, and nobody is seen to leave.
-    [[nodiscard]] result<void> health() const { return attendance_.get(); }
+    [[nodiscard]] result<void> health() const { return serving_error_.get(); }
 
 private:
-    struct line {  // of a source
+    struct source_upload {  // of a source
         std::unique_ptr<stream> up;
         std::unique_ptr<event> ready;
     };
-    struct stranger {  // has connected, but not said all of its greeting yet
+    struct pending_client {  // has connected, but not said all of its greeting yet
         ipc::channel from;
         ipc::time_point since;
         bool over = false;
     };
 
-    share_server(device& on, const server_options& chosen, ipc::listener door, unique_fd wake);
-    [[nodiscard]] result<void> open_lines();
+    share_server(device& d, const server_options& chosen, ipc::listener door, unique_fd wake);
+    [[nodiscard]] result<void> open_uploads();
     [[nodiscard]] result<void> upload_and_announce(const host_frame& f);
     [[nodiscard]] bool anybody() const;
     // On the thread that looks after connections, which waits for none of them.
-    void attend();
-    void attend_once();
+    void serve();
+    void serve_once();
     void let_in();
-    void greet(stranger& s);
-    [[nodiscard]] result<void> admit(stranger& s, const ipc::message& m);
-    void listen_to(client_edge& c);
-    void remove(const client_edge& c);
+    void greet(pending_client& p);
+    [[nodiscard]] result<void> admit(pending_client& p, const ipc::message& m);
+    void listen_to(client_session& c);
+    void remove(const client_session& c);
 
     device& device_;
     const server_options options_;
     ipc::listener door_;
     unique_fd wake_;
     std::atomic<bool> stopping_{false};
-    std::vector<line> lines_;
+    std::vector<source_upload> uploads_;
     frame_store frames_;
 
     mutable std::mutex mutex_;
     std::condition_variable joined_;
-    slab_book slabs_;
-    std::vector<std::shared_ptr<client_edge>> clients_;
+    slab_registry slabs_;
+    std::vector<std::shared_ptr<client_session>> clients_;
     server_counts counts_;  // `told`: of those that left
     std::uint32_t next_client_ = 0;
 
-    // The attending thread's own.
-    std::vector<stranger> strangers_;
+    // The serving thread's own.
+    std::vector<pending_client> pending_;
     ipc::time_point door_shut_until_{};  // there was no descriptor for one more
-    first_error attendance_;
-    std::thread attendant_;
+    first_error serving_error_;
+    std::thread thread_;
 };
 
 }  // namespace faceflow::share

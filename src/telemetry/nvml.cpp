@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/nvml.hpp"
 
+#include "core/try.hpp"
+
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -60,7 +62,7 @@ public:
                                                        why != nullptr ? why : library));
         }
         auto made = std::unique_ptr<nvml_readings>(new nvml_readings(std::move(opened)));
-        if (auto found = made->find(bus_id); !found) return tl::unexpected(std::move(found.error()));
+        FACEFLOW_TRY(made->find(bus_id));
         return made;
     }
 

@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "core/format_number.hpp"
+#include "core/try.hpp"
 
 namespace faceflow {
 namespace {
@@ -198,13 +199,12 @@ private:
 };
 
 result<std::filesystem::path> trace::write(const std::filesystem::path& path) const {
-    auto file = output_file::open(path);
-    if (!file) return tl::unexpected(std::move(file.error()));
-    if (auto r = write(*file); !r) {
-        file->discard();  // half a document is of no use
+    FACEFLOW_ASSIGN(auto file, output_file::open(path));
+    if (auto r = write(file); !r) {
+        file.discard();  // half a document is of no use
         return tl::unexpected(std::move(r.error()));
     }
-    return file->commit();
+    return file.commit();
 }
 
 result<void> trace::write(output_file& file) const {
@@ -216,11 +216,11 @@ result<void> trace::write(output_file& file) const {
         rows = rows_;
     }
     writer out(file, origin_);
-    if (auto r = out.rows(rows); !r) return r;
+    FACEFLOW_TRY(out.rows(rows));
     for (const event& e : all) {
-        if (auto r = out.draw(e); !r) return r;
+        FACEFLOW_TRY(out.draw(e));
     }
-    if (auto r = out.finish(all.size(), lost, cap_); !r) return r;
+    FACEFLOW_TRY(out.finish(all.size(), lost, cap_));
     return file.flush();
 }
 

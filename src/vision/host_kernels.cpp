@@ -42,15 +42,12 @@ void in_parts(worker_pool* helpers, std::int32_t pictures, const tensor_target& 
 // with the device's helpers.
 class host_kernels final : public kernels {
 public:
-    explicit host_kernels(device& on)
-        : device_(on),
-          helpers_(on.helpers()),
-          anchor_count_(canonical_anchors(anchors_)) {}
+    explicit host_kernels(device& d) : device_(d), helpers_(d.helpers()), anchor_count_(canonical_anchors(anchors_)) {}
 
-    void letterbox(stream& on, std::span<const image> pictures, std::span<const faceflow::vision::letterbox> fits,
+    void letterbox(stream& s, std::span<const image> pictures, std::span<const faceflow::vision::letterbox> fits,
                    const tensor_target& target) override {
-        on.run([sources = sources_of(pictures), fits = std::vector(fits.begin(), fits.end()), target = mapped(target),
-                helpers = helpers_]() -> result<void> {
+        s.run([sources = sources_of(pictures), fits = std::vector(fits.begin(), fits.end()), target = mapped(target),
+               helpers = helpers_]() -> result<void> {
             in_parts(helpers, static_cast<std::int32_t>(sources.size()), target,
                      [&](std::int32_t picture, std::int32_t first, std::int32_t end) {
                          const auto i = static_cast<std::size_t>(picture);
@@ -62,7 +59,7 @@ public:
         });
     }
 
-    void detect(stream& on, std::span<const detector_output> outputs, const detect_options& options,
+    void detect(stream& s, std::span<const detector_output> outputs, const detect_options& options,
                 detect_scratch* scratch, const face_table& faces) override {
         std::vector<detector_output> all(outputs.begin(), outputs.end());
         for (detector_output& o : all) {
@@ -72,17 +69,17 @@ public:
                 o.level[i].keypoints = mapped(o.level[i].keypoints);
             }
         }
-        on.run([all = std::move(all), options, scratch = mapped(scratch), faces = mapped(faces)]() -> result<void> {
+        s.run([all = std::move(all), options, scratch = mapped(scratch), faces = mapped(faces)]() -> result<void> {
             for (std::size_t i = 0; i < all.size(); ++i)
                 detect_faces(serial_block{}, all[i], options, scratch + i, faces.of[i]);
             return {};
         });
     }
 
-    void crop(stream& on, std::span<const image> pictures, const face_table& faces, std::int32_t first,
+    void crop(stream& s, std::span<const image> pictures, const face_table& faces, std::int32_t first,
               const crop_target& target) override {
-        on.run([sources = sources_of(pictures), faces = mapped(faces), first, t = target, data = mapped(target.data),
-                helpers = helpers_]() -> result<void> {
+        s.run([sources = sources_of(pictures), faces = mapped(faces), first, t = target, data = mapped(target.data),
+               helpers = helpers_]() -> result<void> {
             const tensor_target out = t.picture(data);
             const std::int32_t n = std::min(faces_in(faces) - first, t.capacity);
             struct place {
@@ -111,11 +108,11 @@ public:
         });
     }
 
-    void finish(stream& on, const face_table& faces, std::int32_t first, std::int32_t capacity, const mesh_output& mesh,
+    void finish(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity, const mesh_output& mesh,
                 std::span<const mesh_options> options, const pass_results& results) override {
-        on.run([this, faces = mapped(faces), first, capacity, landmarks = mapped(mesh.landmarks),
-                scores = mapped(mesh.scores), options = std::vector(options.begin(), options.end()),
-                results = mapped(results)]() -> result<void> {
+        s.run([this, faces = mapped(faces), first, capacity, landmarks = mapped(mesh.landmarks),
+               scores = mapped(mesh.scores), options = std::vector(options.begin(), options.end()),
+               results = mapped(results)]() -> result<void> {
             const pose_basis basis{anchors_, anchor_count_};
             const std::int32_t n = std::min(faces_in(faces) - first, capacity);
             if (n <= 0 && first > 0) return {};  // nothing in this go
@@ -131,9 +128,9 @@ public:
         });
     }
 
-    void propagate(stream& on, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
+    void propagate(stream& s, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
                    detection_set* faces) override {
-        on.run([results = mapped(results), frame, min_presence, region_scale, faces = mapped(faces)]() -> result<void> {
+        s.run([results = mapped(results), frame, min_presence, region_scale, faces = mapped(faces)]() -> result<void> {
             propagate_faces(serial_block{}, results, frame, min_presence, region_scale, faces);
             return {};
         });
@@ -177,8 +174,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<kernels> make_host_kernels(device& on) {
-    return std::make_unique<host_kernels>(on);
+std::unique_ptr<kernels> make_host_kernels(device& d) {
+    return std::make_unique<host_kernels>(d);
 }
 
 }  // namespace faceflow::vision

@@ -6,11 +6,11 @@
 
 namespace faceflow::vision {
 
-std::unique_ptr<kernels> make_kernels(device& on) {
+std::unique_ptr<kernels> make_kernels(device& d) {
 #ifdef FACEFLOW_CUDA
-    if (on.kind() == device_kind::cuda) return make_cuda_kernels();
+    if (d.kind() == device_kind::cuda) return make_cuda_kernels();
 #endif
-    return make_host_kernels(on);
+    return make_host_kernels(d);
 }
 
 }  // namespace faceflow::vision

@@ -99,7 +99,7 @@ protected:
         }
         EXPECT_GT(compared, 8);
         std::printf("%s, %s: %d tensors, the largest relative error is %.1e (%s)\n", s.name.c_str(),
-                    n.network().on.fused ? "fused" : "a kernel a step", compared, worst, worst_name.c_str());
+                    n.network().target.fused ? "fused" : "a kernel a step", compared, worst, worst_name.c_str());
     }
 
     static void run_and_compare(const subject& s, const card& c) {

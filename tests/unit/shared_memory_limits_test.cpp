@@ -8,7 +8,7 @@
 #include "frame/frame_store.hpp"
 #include "limits.hpp"
 #include "peer.hpp"
-#include "share/slab_book.hpp"
+#include "share/slab_registry.hpp"
 #include "support.hpp"
 
 namespace faceflow {
@@ -102,7 +102,7 @@ TEST_F(memory_to_share, a_telling_that_was_cut_short_goes_on) {
 }
 
 TEST_F(memory_to_share, a_book_for_clients_has_what_there_is_alone) {
-    share::slab_book book(on);
+    share::slab_registry book(on);
     for (int i = 0; i < 50; ++i)
         ASSERT_OK(book.find(slot_of_new_slab()));
     EXPECT_LE(book.entries().size(), 2u);

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "core/processors.hpp"
+#include "core/try.hpp"
 #include "core/worker_pool.hpp"
 #include "device/cpu/host_pool.hpp"
 
@@ -78,18 +79,18 @@ public:
         return memory_.export_memory(memory, bytes);
     }
     result<std::unique_ptr<memory_import>> import_memory(const memory_export& from, access wanted) override {
-        if (auto fits = require_kind(from, device_kind::cpu); !fits) return tl::unexpected(std::move(fits.error()));
-        auto view = map_sealed_memory(from.descriptor.get(), from.where.offset, from.where.bytes, wanted);
-        if (!view) return tl::unexpected(std::move(view.error()));
-        return std::make_unique<mapped_import>(std::move(*view));
+        FACEFLOW_TRY(require_kind(from, device_kind::cpu));
+        FACEFLOW_ASSIGN(auto view,
+                        map_sealed_memory(from.descriptor.get(), from.where.offset, from.where.bytes, wanted));
+        return std::make_unique<mapped_import>(std::move(view));
     }
     result<void> register_words(std::span<std::byte>) override { return {}; }
     void unregister_words(std::span<std::byte>) noexcept override {}
     ledger& book() noexcept override { return book_; }
 
 protected:
-    void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override {
-        if (static_cast<cpu_stream&>(on).failed()) return;
+    void copy(stream& s, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override {
+        if (static_cast<cpu_stream&>(s).failed()) return;
         if (d == direction::host_to_device) {
             std::memcpy(device_memory, host.data, bytes);
         } else {

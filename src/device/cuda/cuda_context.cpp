@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/cuda/cuda_context.hpp"
 
+#include "core/try.hpp"
 #include "device/cuda/cuda_error.hpp"
 
 namespace faceflow {
 
 result<CUcontext> current_context() {
     // The runtime makes its context with the first call that needs one.
-    if (auto there = checked(cudaFree(nullptr), "cudaFree"); !there) return tl::unexpected(std::move(there.error()));
+    FACEFLOW_TRY(checked(cudaFree(nullptr), "cudaFree"));
     using get_current = CUresult(CUDAAPI*)(CUcontext*);
     const auto call = reinterpret_cast<get_current>(driver_function("cuCtxGetCurrent", 4000));
     CUcontext context = nullptr;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/sealed_memory.hpp"
+#include "core/try.hpp"
 #include "device/cuda/cuda_error.hpp"
 #include "device/cuda/cuda_import.hpp"
 #include "device/cuda/cuda_pool.hpp"
@@ -27,8 +28,7 @@ struct facts {
 
 result<facts> look_up(int index) {
     cudaDeviceProp properties{};
-    if (auto asked = checked(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"); !asked)
-        return tl::unexpected(std::move(asked.error()));
+    FACEFLOW_TRY(checked(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
     std::array<char, 32> bus_id{};
     if (cudaDeviceGetPCIBusId(bus_id.data(), static_cast<int>(bus_id.size()), index) != cudaSuccess) {
         forget_last_error();
@@ -83,7 +83,7 @@ public:
         return memory_->export_memory(memory, bytes);
     }
     result<std::unique_ptr<memory_import>> import_memory(const memory_export& from, access) override {
-        if (auto fits = require_kind(from, device_kind::cuda); !fits) return tl::unexpected(std::move(fits.error()));
+        FACEFLOW_TRY(require_kind(from, device_kind::cuda));
         return import_cuda_memory(index_, from);
     }
     result<void> register_words(std::span<std::byte> pages) override { return words_.add(pages); }
@@ -93,7 +93,7 @@ public:
     }
 
 protected:
-    void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;
+    void copy(stream& s, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;
     result<void> wait_on_host(event& e) override { return static_cast<cuda_event&>(e).wait(); }
 
 private:
@@ -127,8 +127,8 @@ void cuda_device::release_host(const host_block& block) noexcept {
     if (cudaFreeHost(block.data) != cudaSuccess) forget_last_error();
 }
 
-void cuda_device::copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) {
-    auto& to = static_cast<cuda_stream&>(on);
+void cuda_device::copy(stream& s, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) {
+    auto& to = static_cast<cuda_stream&>(s);
     const bool up = d == direction::host_to_device;
     if (up) {
         to.add_copy(device_memory, host.data, bytes, cudaMemcpyHostToDevice);
@@ -143,14 +143,11 @@ void cuda_device::copy(stream& on, direction d, std::byte* device_memory, const 
 }  // namespace
 
 result<std::unique_ptr<device>> make_cuda_device(int index, std::size_t memory_cap) {
-    auto known = look_up(index);
-    if (!known) return tl::unexpected(std::move(known.error()));
+    FACEFLOW_ASSIGN(auto known, look_up(index));
     const current_device scope(index);
-    if (auto current = checked(scope.status(), "cudaSetDevice"); !current)
-        return tl::unexpected(std::move(current.error()));
-    auto memory = cuda_pool::create(index, memory_cap);
-    if (!memory) return tl::unexpected(std::move(memory.error()));
-    return std::make_unique<cuda_device>(index, std::move(*known), std::move(*memory), memory_cap);
+    FACEFLOW_TRY(checked(scope.status(), "cudaSetDevice"));
+    FACEFLOW_ASSIGN(auto memory, cuda_pool::create(index, memory_cap));
+    return std::make_unique<cuda_device>(index, std::move(known), std::move(memory), memory_cap);
 }
 
 }  // namespace faceflow

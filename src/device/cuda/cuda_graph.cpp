@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/try.hpp"
 #include "device/cuda/cuda_error.hpp"
 
 namespace faceflow {
@@ -23,8 +24,7 @@ bool on_device(const void* memory) {
 
 result<void> check_copy(cudaGraphNode_t node) {
     cudaMemcpy3DParms copied{};
-    if (auto asked = checked(cudaGraphMemcpyNodeGetParams(node, &copied), "cudaGraphMemcpyNodeGetParams"); !asked)
-        return asked;
+    FACEFLOW_TRY(checked(cudaGraphMemcpyNodeGetParams(node, &copied), "cudaGraphMemcpyNodeGetParams"));
     if (copied.kind == cudaMemcpyDeviceToDevice) return {};
     if (copied.kind == cudaMemcpyDefault && on_device(copied.srcPtr.ptr) && on_device(copied.dstPtr.ptr)) return {};
     return fail(errc::unsupported, "what was captured copies from or to host memory, and cannot be launched again");
@@ -34,7 +34,7 @@ result<void> check_nodes(cudaGraph_t of, const captured_notes& notes);
 
 result<void> check_node(cudaGraphNode_t node, const captured_notes& notes) {
     cudaGraphNodeType type{};
-    if (auto asked = checked(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType"); !asked) return asked;
+    FACEFLOW_TRY(checked(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType"));
     switch (type) {
         case cudaGraphNodeTypeKernel:
         case cudaGraphNodeTypeMemset:
@@ -48,9 +48,7 @@ result<void> check_node(cudaGraphNode_t node, const captured_notes& notes) {
         }
         case cudaGraphNodeTypeGraph: {
             cudaGraph_t inner = nullptr;
-            if (auto asked = checked(cudaGraphChildGraphNodeGetGraph(node, &inner), "cudaGraphChildGraphNodeGetGraph");
-                !asked)
-                return asked;
+            FACEFLOW_TRY(checked(cudaGraphChildGraphNodeGetGraph(node, &inner), "cudaGraphChildGraphNodeGetGraph"));
             return check_nodes(inner, notes);
         }
         case cudaGraphNodeTypeHost:
@@ -65,12 +63,12 @@ result<void> check_node(cudaGraphNode_t node, const captured_notes& notes) {
 
 result<void> check_nodes(cudaGraph_t of, const captured_notes& notes) {
     std::size_t count = 0;
-    if (auto asked = checked(cudaGraphGetNodes(of, nullptr, &count), "cudaGraphGetNodes"); !asked) return asked;
+    FACEFLOW_TRY(checked(cudaGraphGetNodes(of, nullptr, &count), "cudaGraphGetNodes"));
     std::vector<cudaGraphNode_t> nodes(count);
     if (count == 0) return {};
-    if (auto asked = checked(cudaGraphGetNodes(of, nodes.data(), &count), "cudaGraphGetNodes"); !asked) return asked;
+    FACEFLOW_TRY(checked(cudaGraphGetNodes(of, nodes.data(), &count), "cudaGraphGetNodes"));
     for (const cudaGraphNode_t node : nodes) {
-        if (auto fits = check_node(node, notes); !fits) return fits;
+        FACEFLOW_TRY(check_node(node, notes));
     }
     return {};
 }
@@ -82,8 +80,8 @@ captured_work::~captured_work() {
 }
 
 result<std::unique_ptr<graph>> cuda_graph::create(int index, std::unique_ptr<captured_work> work, captured_notes notes,
-                                                  cudaStream_t on) {
-    if (auto fits = check_nodes(work->native(), notes); !fits) return tl::unexpected(std::move(fits.error()));
+                                                  cudaStream_t s) {
+    FACEFLOW_TRY(check_nodes(work->native(), notes));
     cudaGraphExec_t ready = nullptr;
     // Libraries may have put allocations into it: those of a launch are given back before the next.
     if (auto made = checked(cudaGraphInstantiate(&ready, work->native(), cudaGraphInstantiateFlagAutoFreeOnLaunch),
@@ -92,8 +90,7 @@ result<std::unique_ptr<graph>> cuda_graph::create(int index, std::unique_ptr<cap
         return tl::unexpected(std::move(made.error()));
     }
     auto g = std::unique_ptr<cuda_graph>(new cuda_graph(index, std::move(work), std::move(notes), ready));
-    if (auto there = checked(cudaGraphUpload(ready, on), "cudaGraphUpload"); !there)
-        return tl::unexpected(std::move(there.error()));
+    FACEFLOW_TRY(checked(cudaGraphUpload(ready, s), "cudaGraphUpload"));
     return g;
 }
 

@@ -38,7 +38,7 @@ public:
     // that were noted. Host functions, and copies that nobody noted, read what may be gone by then, and would pass by the
     // ledger: errc::unsupported, saying which. Then instantiates the graph and brings it to the device, in the order of `on`.
     [[nodiscard]] static result<std::unique_ptr<graph>> create(int index, std::unique_ptr<captured_work> work,
-                                                               captured_notes notes, cudaStream_t on);
+                                                               captured_notes notes, cudaStream_t s);
     ~cuda_graph() override;
     [[nodiscard]] cudaGraphExec_t native() const noexcept { return ready_; }
     [[nodiscard]] const captured_notes& notes() const noexcept { return notes_; }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/try.hpp"
 #include "device/cuda/cuda_error.hpp"
 
 namespace faceflow {
@@ -60,8 +61,7 @@ result<void> cuda_import::allow_access() {
     here.type = cudaMemLocationTypeDevice;
     here.id = index_;
     cudaMemAccessFlags allowed = cudaMemAccessFlagsProtNone;
-    if (auto asked = checked(cudaMemPoolGetAccess(&allowed, pool_, &here), "cudaMemPoolGetAccess"); !asked)
-        return asked;
+    FACEFLOW_TRY(checked(cudaMemPoolGetAccess(&allowed, pool_, &here), "cudaMemPoolGetAccess"));
     if (allowed == cudaMemAccessFlagsProtReadWrite) return {};
     const cudaMemAccessDesc wanted{here, cudaMemAccessFlagsProtReadWrite};
     return checked(cudaMemPoolSetAccess(pool_, &wanted, 1), "cudaMemPoolSetAccess");
@@ -76,8 +76,7 @@ result<void> cuda_import::open_allocation(const memory_location& where) {
         return opened;
     }
     cudaPointerAttributes facts{};
-    if (auto asked = checked(cudaPointerGetAttributes(&facts, memory_), "cudaPointerGetAttributes"); !asked)
-        return asked;
+    FACEFLOW_TRY(checked(cudaPointerGetAttributes(&facts, memory_), "cudaPointerGetAttributes"));
     if (facts.device == index_) return {};
     return fail(errc::corrupt,
                 fmt::format("memory of CUDA device {} was sent to a process that works on {}; give both the "
@@ -91,11 +90,10 @@ result<std::unique_ptr<memory_import>> import_cuda_memory(int index, const memor
     if (from.where.bytes == 0 || from.where.offset != 0)
         return fail(errc::corrupt, "an export of CUDA memory names no bytes, or an offset that it cannot have");
     const current_device scope(index);
-    if (auto current = checked(scope.status(), "cudaSetDevice"); !current)
-        return tl::unexpected(std::move(current.error()));
+    FACEFLOW_TRY(checked(scope.status(), "cudaSetDevice"));
     auto made = std::make_unique<cuda_import>(index, from.where.bytes);
-    if (auto opened = made->open_pool(from.descriptor.get()); !opened) return tl::unexpected(std::move(opened.error()));
-    if (auto opened = made->open_allocation(from.where); !opened) return tl::unexpected(std::move(opened.error()));
+    FACEFLOW_TRY(made->open_pool(from.descriptor.get()));
+    FACEFLOW_TRY(made->open_allocation(from.where));
     return made;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/try.hpp"
 #include "device/cuda/cuda_error.hpp"
 #include "device/gpu_facts.hpp"
 
@@ -25,8 +26,7 @@ result<std::unique_ptr<cuda_pool>> cuda_pool::create(int index, std::size_t cap)
     if (device_attribute(cudaDevAttrMemoryPoolsSupported, index) == 0)
         return fail(errc::unsupported, no_memory_pools(index));
     std::size_t free = 0, total = 0;
-    if (auto asked = checked(cudaMemGetInfo(&free, &total), "cudaMemGetInfo"); !asked)
-        return tl::unexpected(std::move(asked.error()));
+    FACEFLOW_TRY(checked(cudaMemGetInfo(&free, &total), "cudaMemGetInfo"));
     if (cap > total) {
         return fail(
             errc::out_of_memory,
@@ -35,7 +35,7 @@ result<std::unique_ptr<cuda_pool>> cuda_pool::create(int index, std::size_t cap)
                         in_mib(cap), index, in_mib(total)));
     }
     auto pool = std::unique_ptr<cuda_pool>(new cuda_pool(index, exports_descriptors(index)));
-    if (auto opened = pool->open(cap); !opened) return tl::unexpected(std::move(opened.error()));
+    FACEFLOW_TRY(pool->open(cap));
     return pool;
 }
 
@@ -46,7 +46,7 @@ result<void> cuda_pool::open(std::size_t cap) {
     wanted.location.type = cudaMemLocationTypeDevice;
     wanted.location.id = index_;
     wanted.maxSize = (cap + granularity - 1) / granularity * granularity;
-    if (auto made = checked(cudaMemPoolCreate(&pool_, &wanted), "cudaMemPoolCreate"); !made) return made;
+    FACEFLOW_TRY(checked(cudaMemPoolCreate(&pool_, &wanted), "cudaMemPoolCreate"));
     size_ = wanted.maxSize;
     std::uint64_t keep = size_;
     if (auto set =
@@ -70,11 +70,9 @@ result<std::byte*> cuda_pool::allocate(std::size_t bytes) {
     void* memory = nullptr;
     const cudaError_t status = cudaMallocFromPoolAsync(&memory, bytes, pool_, stream_);
     if (status == cudaErrorMemoryAllocation) return no_room(bytes);
-    if (auto taken = checked(status, "cudaMallocFromPoolAsync"); !taken)
-        return tl::unexpected(std::move(taken.error()));
+    FACEFLOW_TRY(checked(status, "cudaMallocFromPoolAsync"));
     waits_.fetch_add(1, std::memory_order_relaxed);
-    if (auto there = checked(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); !there)
-        return tl::unexpected(std::move(there.error()));
+    FACEFLOW_TRY(checked(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"));
     return static_cast<std::byte*>(memory);
 }
 
@@ -84,8 +82,7 @@ tl::unexpected<error> cuda_pool::no_room(std::size_t bytes) const {
     // The attempt may have taken all that the card had left.
     if (cudaMemPoolTrimTo(pool_, 0) != cudaSuccess) forget_last_error();
     std::size_t free = 0, total = 0;
-    if (auto asked = checked(cudaMemGetInfo(&free, &total), "cudaMemGetInfo"); !asked)
-        return tl::unexpected(std::move(asked.error()));
+    FACEFLOW_TRY(checked(cudaMemGetInfo(&free, &total), "cudaMemGetInfo"));
     if (free < bytes) {
         return fail(errc::out_of_memory,
                     fmt::format("{:.1f} MiB more cannot be had: CUDA device {} has {:.1f} MiB free of {:.1f}; lower "

@@ -22,8 +22,8 @@ void destroy(cudaEvent_t event) {
     if (event != nullptr && cudaEventDestroy(event) != cudaSuccess) forget_last_error();
 }
 
-bool record(cudaEvent_t event, cudaStream_t on, unsigned flags = cudaEventRecordDefault) {
-    if (event != nullptr && cudaEventRecordWithFlags(event, on, flags) == cudaSuccess) return true;
+bool record(cudaEvent_t event, cudaStream_t s, unsigned flags = cudaEventRecordDefault) {
+    if (event != nullptr && cudaEventRecordWithFlags(event, s, flags) == cudaSuccess) return true;
     forget_last_error();
     return false;
 }

@@ -6,14 +6,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/try.hpp"
 #include "device/cuda/cuda_graph.hpp"
 
 namespace faceflow {
 
 result<std::unique_ptr<cuda_event>> cuda_event::create(int index) {
     const current_device scope(index);
-    if (auto current = checked(scope.status(), "cudaSetDevice"); !current)
-        return tl::unexpected(std::move(current.error()));
+    FACEFLOW_TRY(checked(scope.status(), "cudaSetDevice"));
     cudaEvent_t made = nullptr;
     if (auto created = checked(cudaEventCreateWithFlags(&made, cudaEventDisableTiming | cudaEventBlockingSync),
                                "cudaEventCreateWithFlags");
@@ -41,8 +41,7 @@ result<void> cuda_event::wait() {
 
 result<std::unique_ptr<cuda_stream>> cuda_stream::create(device& owner, const cuda_words& words, std::string label) {
     const current_device scope(owner.index());
-    if (auto current = checked(scope.status(), "cudaSetDevice"); !current)
-        return tl::unexpected(std::move(current.error()));
+    FACEFLOW_TRY(checked(scope.status(), "cudaSetDevice"));
     cudaStream_t made = nullptr;
     if (auto created = checked(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
         !created) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "core/try.hpp"
 #include "device/cuda/cuda_error.hpp"
 
 namespace faceflow {
@@ -30,7 +31,7 @@ cuda_words::~cuda_words() {
 
 result<void> cuda_words::add(std::span<std::byte> pages) {
     const current_device scope(index_);
-    if (auto current = checked(scope.status(), "cudaSetDevice"); !current) return current;
+    FACEFLOW_TRY(checked(scope.status(), "cudaSetDevice"));
     const cudaError_t status =
         cudaHostRegister(pages.data(), pages.size(), cudaHostRegisterMapped | cudaHostRegisterPortable);
     const bool ours = status == cudaSuccess;
@@ -70,7 +71,7 @@ CUdeviceptr cuda_words::address(const timeline& t) const {
     return 0;
 }
 
-result<void> cuda_words::call(stream_call f, const char* name, unsigned int flags, cudaStream_t on, const timeline& t,
+result<void> cuda_words::call(stream_call f, const char* name, unsigned int flags, cudaStream_t s, const timeline& t,
                               std::uint64_t value) const {
     if (f == nullptr) {
         return fail(errc::unsupported,
@@ -80,7 +81,7 @@ result<void> cuda_words::call(stream_call f, const char* name, unsigned int flag
     if (word == 0)
         return fail(errc::invalid_argument,
                     "a stream was given a timeline that was not registered with its CUDA device");
-    const CUresult status = f(on, word, value, flags);
+    const CUresult status = f(s, word, value, flags);
     if (status == CUDA_SUCCESS) return {};
     if (status == CUDA_ERROR_NOT_SUPPORTED)
         return fail(errc::unsupported, fmt::format("CUDA device {} does not do {}", index_, name));
@@ -88,12 +89,12 @@ result<void> cuda_words::call(stream_call f, const char* name, unsigned int flag
     return tl::unexpected(cuda_error(static_cast<cudaError_t>(status), name));
 }
 
-result<void> cuda_words::store(cudaStream_t on, const timeline& t, std::uint64_t value) const {
-    return call(write_, "cuStreamWriteValue64", CU_STREAM_WRITE_VALUE_DEFAULT, on, t, value);
+result<void> cuda_words::store(cudaStream_t s, const timeline& t, std::uint64_t value) const {
+    return call(write_, "cuStreamWriteValue64", CU_STREAM_WRITE_VALUE_DEFAULT, s, t, value);
 }
 
-result<void> cuda_words::await(cudaStream_t on, const timeline& t, std::uint64_t value) const {
-    return call(wait_, "cuStreamWaitValue64", CU_STREAM_WAIT_VALUE_GEQ, on, t, value);
+result<void> cuda_words::await(cudaStream_t s, const timeline& t, std::uint64_t value) const {
+    return call(wait_, "cuStreamWaitValue64", CU_STREAM_WAIT_VALUE_GEQ, s, t, value);
 }
 
 }  // namespace faceflow

@@ -29,8 +29,8 @@ public:
 
     // Adds to `on`: a store of `value`, after all earlier work and visible to the host; a wait for at least `value`. The
     // device is current. errc::invalid_argument for a word outside of what was added, errc::unsupported when the driver lacks the call.
-    [[nodiscard]] result<void> store(cudaStream_t on, const timeline& t, std::uint64_t value) const;
-    [[nodiscard]] result<void> await(cudaStream_t on, const timeline& t, std::uint64_t value) const;
+    [[nodiscard]] result<void> store(cudaStream_t s, const timeline& t, std::uint64_t value) const;
+    [[nodiscard]] result<void> await(cudaStream_t s, const timeline& t, std::uint64_t value) const;
 
 private:
     struct range {
@@ -40,7 +40,7 @@ private:
         bool ours;
     };
     using stream_call = CUresult(CUDAAPI*)(CUstream, CUdeviceptr, cuuint64_t, unsigned int);
-    [[nodiscard]] result<void> call(stream_call f, const char* name, unsigned int flags, cudaStream_t on,
+    [[nodiscard]] result<void> call(stream_call f, const char* name, unsigned int flags, cudaStream_t s,
                                     const timeline& t, std::uint64_t value) const;
     [[nodiscard]] CUdeviceptr address(const timeline& t) const;  // 0: none
 

@@ -2,6 +2,8 @@
 #if __has_include(<cupti.h>)
 #include "device/cuda/cupti.hpp"
 
+#include "core/try.hpp"
+
 #include <cuda_runtime_api.h>
 #include <cupti.h>
 #include <dlfcn.h>
@@ -105,7 +107,7 @@ result<std::shared_ptr<cupti>> cupti::open(std::span<const std::string> librarie
         if (!found->find_all())
             return fail(errc::unavailable, fmt::format("{} is no CUPTI: functions are missing", name));
         auto made = std::shared_ptr<cupti>(new cupti(std::move(found)));
-        if (auto started = made->start(); !started) return tl::unexpected(std::move(started.error()));
+        FACEFLOW_TRY(made->start());
         one.recorder = made;
         return made;
     }

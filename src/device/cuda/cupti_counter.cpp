@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "core/try.hpp"
 #include "device/cuda/cuda_context.hpp"
 #include "device/cuda/cuda_error.hpp"
 
@@ -41,15 +42,11 @@ private:
 
 result<std::unique_ptr<transfer_counter>> make_cupti_counter(int index, const cuda_pool& pool) {
     const current_device scope(index);
-    if (auto idle = checked(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); !idle)
-        return tl::unexpected(std::move(idle.error()));
-    const auto context = current_context();
-    if (!context) return tl::unexpected(context.error());
-    auto recorder = cupti::open();
-    if (!recorder) return tl::unexpected(std::move(recorder.error()));
-    const auto id = (*recorder)->id_of(*context);
-    if (!id) return tl::unexpected(id.error());
-    return std::make_unique<cupti_counter>(std::move(*recorder), static_cast<std::uint32_t>(index), *id, pool);
+    FACEFLOW_TRY(checked(cudaDeviceSynchronize(), "cudaDeviceSynchronize"));
+    FACEFLOW_ASSIGN(const auto context, current_context());
+    FACEFLOW_ASSIGN(auto recorder, cupti::open());
+    FACEFLOW_ASSIGN(const auto id, recorder->id_of(context));
+    return std::make_unique<cupti_counter>(std::move(recorder), static_cast<std::uint32_t>(index), id, pool);
 }
 
 }  // namespace faceflow

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "core/sealed_memory.hpp"
+#include "core/try.hpp"
 #include "device/emulated/emulated_stream.hpp"
 
 namespace faceflow {
@@ -20,9 +21,8 @@ using clock = std::chrono::steady_clock;
 
 result<std::unique_ptr<emulated_device>> emulated_device::create(int index, std::size_t memory_cap,
                                                                  const link_model& link) {
-    auto arena = emulated_arena::create(fmt::format("emulated:{}", index), memory_cap);
-    if (!arena) return tl::unexpected(std::move(arena.error()));
-    return std::unique_ptr<emulated_device>(new emulated_device(index, memory_cap, link, std::move(*arena)));
+    FACEFLOW_ASSIGN(auto arena, emulated_arena::create(fmt::format("emulated:{}", index), memory_cap));
+    return std::unique_ptr<emulated_device>(new emulated_device(index, memory_cap, link, std::move(arena)));
 }
 
 emulated_device::emulated_device(int index, std::size_t memory_cap, const link_model& link,
@@ -80,32 +80,32 @@ result<memory_export> emulated_device::export_memory(std::byte* memory, std::siz
 }
 
 result<std::unique_ptr<memory_import>> emulated_device::import_memory(const memory_export& from, access wanted) {
-    if (auto fits = require_kind(from, device_kind::emulated); !fits) return tl::unexpected(std::move(fits.error()));
+    FACEFLOW_TRY(require_kind(from, device_kind::emulated));
     return imports_.add(fmt::format("emulated:{} import", index_), from, wanted);
 }
 
-void emulated_device::copy(stream& on, direction d, std::byte* device_memory, const host_block& host,
+void emulated_device::copy(stream& s, direction d, std::byte* device_memory, const host_block& host,
                            std::size_t bytes) {
     const bool up = d == direction::host_to_device;
     std::byte* const mapped = reach(device_memory, bytes, up);
     if (mapped == nullptr) {
-        on.run([what = fmt::format("a transfer of {} bytes leaves the memory of emulated GPU {}{}", bytes, index_,
-                                   up ? ", or is to change what was imported read-only" : "")]() -> result<void> {
+        s.run([what = fmt::format("a transfer of {} bytes leaves the memory of emulated GPU {}{}", bytes, index_,
+                                  up ? ", or is to change what was imported read-only" : "")]() -> result<void> {
             return fail(errc::internal, what);
         });
         return;
     }
-    if (on.capturing()) {
-        static_cast<emulated_stream&>(on).captures_transfer();
+    if (s.capturing()) {
+        static_cast<emulated_stream&>(s).captures_transfer();
         return;
     }
     book_.charge_link(d, static_cast<std::uint64_t>(link_.copy_ns(up, bytes, host.pinned)));
     if (!host.pinned)
-        return up ? copy_up_from_pageable(on, mapped, host.data, bytes)
-                  : copy_down_to_pageable(on, host.data, mapped, bytes);
+        return up ? copy_up_from_pageable(s, mapped, host.data, bytes)
+                  : copy_down_to_pageable(s, host.data, mapped, bytes);
     std::byte* const to = up ? mapped : host.data;
     const std::byte* const from = up ? host.data : mapped;
-    on.run([this, to, from, bytes, up]() -> result<void> {
+    s.run([this, to, from, bytes, up]() -> result<void> {
         (up ? up_ : down_).copy(to, from, bytes, link_.engine_ns(up, bytes));
         return {};
     });
@@ -113,12 +113,12 @@ void emulated_device::copy(stream& on, direction d, std::byte* device_memory, co
 
 // As cudaMemcpyAsync from pageable memory: the calling thread moves the bytes into the driver's pinned memory, without
 // waiting for the stream, and the engine takes them from there. Which part of the time is whose is in link_model.
-void emulated_device::copy_up_from_pageable(stream& on, std::byte* to, const std::byte* from, std::size_t bytes) {
+void emulated_device::copy_up_from_pageable(stream& s, std::byte* to, const std::byte* from, std::size_t bytes) {
     const auto staged_by = clock::now() + std::chrono::nanoseconds(link_.staging_ns(true, bytes));
     auto staged = staging_.take(bytes);
     if (bytes > 0) std::memcpy(staged->data(), from, bytes);
     wait_until_exactly(staged_by);
-    on.run([this, to, bytes, staged = std::move(staged)]() -> result<void> {
+    s.run([this, to, bytes, staged = std::move(staged)]() -> result<void> {
         up_.copy(to, staged->data(), bytes, link_.engine_ns(true, bytes));
         staging_.give(staged);
         return {};
@@ -126,16 +126,16 @@ void emulated_device::copy_up_from_pageable(stream& on, std::byte* to, const std
 }
 
 // And down: it returns only once the bytes have arrived, so everything before it on the stream is done by then.
-void emulated_device::copy_down_to_pageable(stream& on, std::byte* to, const std::byte* from, std::size_t bytes) {
+void emulated_device::copy_down_to_pageable(stream& s, std::byte* to, const std::byte* from, std::size_t bytes) {
     auto staged = staging_.take(bytes);
     const auto arrived = std::make_shared<bool>(false);
-    on.run([this, from, bytes, staged, arrived]() -> result<void> {
+    s.run([this, from, bytes, staged, arrived]() -> result<void> {
         down_.copy(staged->data(), from, bytes, link_.engine_ns(false, bytes));
         *arrived = true;
         return {};
     });
     waits_.fetch_add(1, std::memory_order_relaxed);
-    static_cast<emulated_stream&>(on).add_mark()->wait();
+    static_cast<emulated_stream&>(s).add_mark()->wait();
     if (*arrived) {
         const auto moved_by = clock::now() + std::chrono::nanoseconds(link_.staging_ns(false, bytes));
         if (bytes > 0) std::memcpy(to, staged->data(), bytes);

@@ -55,15 +55,15 @@ public:
     [[nodiscard]] result<std::unique_ptr<transfer_counter>> make_transfer_counter() override;
 
 protected:
-    void copy(stream& on, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;
+    void copy(stream& s, direction d, std::byte* device_memory, const host_block& host, std::size_t bytes) override;
     [[nodiscard]] result<void> wait_on_host(event& e) override;
 
 private:
     emulated_device(int index, std::size_t memory_cap, const link_model& link, std::unique_ptr<emulated_arena> arena);
     // Where the copy engine finds that memory, own or imported; nullptr when it is neither, or not all of it is.
     [[nodiscard]] std::byte* reach(std::byte* device_memory, std::size_t bytes, bool to_write) const noexcept;
-    void copy_up_from_pageable(stream& on, std::byte* to, const std::byte* from, std::size_t bytes);
-    void copy_down_to_pageable(stream& on, std::byte* to, const std::byte* from, std::size_t bytes);
+    void copy_up_from_pageable(stream& s, std::byte* to, const std::byte* from, std::size_t bytes);
+    void copy_down_to_pageable(stream& s, std::byte* to, const std::byte* from, std::size_t bytes);
 
     const int index_;
     const link_model link_;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/thread.hpp"
+#include "core/try.hpp"
 #include "device/work_note.hpp"
 
 namespace faceflow {
@@ -63,10 +64,9 @@ void emulated_event::renew(std::shared_ptr<stream_mark> mark) {
 result<std::unique_ptr<stream>> emulated_stream::create(device& owner, std::string label) {
     std::unique_ptr<emulated_stream> s(new emulated_stream(owner, std::move(label)));
     // What tasks throw is an error of the stream; an exception that is none of theirs finds the machine out of memory for a word.
-    auto started = start_thread(
-        "the stream " + s->label_, [self = s.get()] { self->work_through(); }, [](const error&) { std::terminate(); });
-    if (!started) return tl::unexpected(std::move(started.error()));
-    s->thread_ = std::move(*started);
+    FACEFLOW_ASSIGN(s->thread_, start_thread(
+                                    "the stream " + s->label_, [self = s.get()] { self->work_through(); },
+                                    [](const error&) { std::terminate(); }));
     pthread_setname_np(s->thread_.native_handle(), s->label_.substr(0, 15).c_str());
     return s;
 }
@@ -106,7 +106,7 @@ void emulated_stream::launch(graph& captured) {
         if (transfers)
             return fail(errc::internal, "a graph with transfers was launched as it is, and nobody counts them");
         for (const task& t : *tasks) {
-            if (auto done = t(); !done) return done;
+            FACEFLOW_TRY(t());
         }
         return {};
     });

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "core/try.hpp"
 #include "device/emulated/fault_reporter.hpp"
 
 namespace faceflow {
@@ -38,11 +39,9 @@ private:
 
 result<std::unique_ptr<memory_import>> import_table::add(std::string_view device_name, const memory_export& from,
                                                          access wanted) {
-    auto view = map_sealed_memory(from.descriptor.get(), from.where.offset, from.where.bytes, wanted);
-    if (!view) return tl::unexpected(std::move(view.error()));
-    auto addresses = reserve_addresses(view->length());
-    if (!addresses) return tl::unexpected(std::move(addresses.error()));
-    return std::make_unique<entry>(*this, device_name, std::move(*view), std::move(*addresses), wanted);
+    FACEFLOW_ASSIGN(auto view, map_sealed_memory(from.descriptor.get(), from.where.offset, from.where.bytes, wanted));
+    FACEFLOW_ASSIGN(auto addresses, reserve_addresses(view.length()));
+    return std::make_unique<entry>(*this, device_name, std::move(view), std::move(addresses), wanted);
 }
 
 std::byte* import_table::find(const std::byte* device_address, std::size_t bytes, bool to_write) const noexcept {

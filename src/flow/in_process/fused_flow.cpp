@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/try.hpp"
 #include "flow/in_process/lane.hpp"
 #include "flow/queued_flow.hpp"
 
@@ -18,23 +19,22 @@ public:
     static result<std::unique_ptr<flow>> create(const flow_setup& setup, std::size_t lanes_per_device,
                                                 const pass_shape& shape) {
         auto f = std::unique_ptr<fused_flow>(new fused_flow(setup, lanes_per_device, shape));
-        if (auto r = f->reorder_.start(); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(f->reorder_.start());
         for (std::size_t i = 0; i < f->resources_.size() * lanes_per_device; ++i) {
-            auto l = lane::create(*f->resources_[i % f->resources_.size()], "lane " + std::to_string(i), shape,
-                                  [self = f.get()](const std::string& line) { self->warn_once(line); });
-            if (!l) return tl::unexpected(std::move(l.error()));
-            f->lanes_.push_back(std::move(*l));
+            FACEFLOW_ASSIGN(auto l,
+                            lane::create(*f->resources_[i % f->resources_.size()], "lane " + std::to_string(i), shape,
+                                         [self = f.get()](const std::string& line) { self->warn_once(line); }));
+            f->lanes_.push_back(std::move(l));
         }
         f->threads_.reserve(f->lanes_.size());  // a thread that has no place there could not be joined
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
             // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it.
             taker by{i % f->resources_.size()};
             if (f->live_) by.lane = i / f->resources_.size();
-            auto started = start_thread(
-                "lane " + std::to_string(i) + " of the flow", [self = f.get(), i, by] { self->work(i, by); },
-                f->on_thread_failure());
-            if (!started) return tl::unexpected(std::move(started.error()));
-            f->threads_.push_back(std::move(*started));
+            FACEFLOW_ASSIGN(auto started, start_thread(
+                                              "lane " + std::to_string(i) + " of the flow",
+                                              [self = f.get(), i, by] { self->work(i, by); }, f->on_thread_failure()));
+            f->threads_.push_back(std::move(started));
         }
         return f;
     }

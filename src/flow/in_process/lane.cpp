@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/try.hpp"
 #include "device/work_note.hpp"
 
 namespace faceflow::flow {
@@ -10,14 +11,11 @@ namespace faceflow::flow {
 result<std::unique_ptr<lane>> lane::create(device_resources& resources, const std::string& label,
                                            const pass_shape& shape, std::function<void(const std::string&)> warn) {
     device& d = resources.stages.owner();
-    auto s = d.make_stream(label);
-    if (!s) return tl::unexpected(std::move(s.error()));
-    auto space = workspace::create(**s, resources.stages.models(), shape);
-    if (!space) return tl::unexpected(std::move(space.error()));
-    auto reader = result_reader::create(d, shape.results_bytes(), resources.stages.chosen().pinned);
-    if (!reader) return tl::unexpected(std::move(reader.error()));
-    auto l = std::unique_ptr<lane>(new lane(resources, std::move(*s), std::move(*space), std::move(warn)));
-    l->reader_ = std::make_unique<result_reader>(std::move(*reader));
+    FACEFLOW_ASSIGN(auto s, d.make_stream(label));
+    FACEFLOW_ASSIGN(auto space, workspace::create(*s, resources.stages.models(), shape));
+    FACEFLOW_ASSIGN(auto reader, result_reader::create(d, shape.results_bytes(), resources.stages.chosen().pinned));
+    auto l = std::unique_ptr<lane>(new lane(resources, std::move(s), std::move(space), std::move(warn)));
+    l->reader_ = std::make_unique<result_reader>(std::move(reader));
     return l;
 }
 
@@ -68,21 +66,19 @@ void lane::run(std::vector<entry>& entries) {
 }
 
 result<lane::entry> lane::begin(item& i, when_full how) {
-    auto tracked = tracked_by(i.chain);
-    if (!tracked) return tl::unexpected(std::move(tracked.error()));
+    FACEFLOW_ASSIGN(auto tracked, tracked_by(i.chain));
     const work_note uploading({stage::capture, i.from->id});
-    auto uploaded = resources_.frames.upload(*stream_, *i.from, stage::capture, how);
-    if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
-    return entry{&i, std::move(*uploaded), *tracked, i.detect || !(*tracked)->known};
+    FACEFLOW_ASSIGN(auto uploaded, resources_.frames.upload(*stream_, *i.from, stage::capture, how));
+    return entry{&i, std::move(uploaded), tracked, i.detect || !tracked->known};
 }
 
 // The region stage asks for each frame by its id, as it would in a process of its own.
 result<void> lane::hold_frames(std::vector<entry>& entries) {
     frames_.clear();
     for (const entry& e : entries) {
-        auto found = resources_.frames.find(*stream_, *e.of->from, stage::region, when_full::wait, &e.on_device);
-        if (!found) return tl::unexpected(std::move(found.error()));
-        frames_.push_back(std::move(*found));
+        FACEFLOW_ASSIGN(auto found,
+                        resources_.frames.find(*stream_, *e.of->from, stage::region, when_full::wait, &e.on_device));
+        frames_.push_back(std::move(found));
     }
     return {};
 }
@@ -168,9 +164,8 @@ void lane::mesh(std::int32_t first, std::int32_t end) {
 result<tracked_faces*> lane::tracked_by(std::uint32_t chain) {
     auto at = tracked_.find(chain);
     if (at == tracked_.end()) {
-        auto made = tracked_faces::create(stages_.owner(), space_.shape());
-        if (!made) return tl::unexpected(std::move(made.error()));
-        at = tracked_.emplace(chain, std::move(*made)).first;
+        FACEFLOW_ASSIGN(auto made, tracked_faces::create(stages_.owner(), space_.shape()));
+        at = tracked_.emplace(chain, std::move(made)).first;
     }
     return &at->second;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/try.hpp"
 #include "device/work_note.hpp"
 
 namespace faceflow::flow {
@@ -18,8 +19,8 @@ result<std::unique_ptr<stage_threads>> stage_threads::create(const device_contex
                                                              std::size_t number, input_queue& from, reorder_buffer& to,
                                                              thread_failed failed) {
     std::unique_ptr<stage_threads> s(new stage_threads(d, setup, number, from, to));
-    if (auto r = s->prepare(); !r) return tl::unexpected(std::move(r.error()));
-    if (auto r = s->start(std::move(failed)); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(s->prepare());
+    FACEFLOW_TRY(s->start(std::move(failed)));
     return s;
 }
 
@@ -31,26 +32,20 @@ result<void> stage_threads::prepare() {
                                 {&detect_stream_, "detect"},
                                 {&region_stream_, "region"},
                                 {&landmark_stream_, "landmark"}}) {
-        auto made = d.make_stream(label);
-        if (!made) return tl::unexpected(std::move(made.error()));
-        *into = std::move(*made);
+        FACEFLOW_ASSIGN(auto made, d.make_stream(label));
+        *into = std::move(made);
     }
     for (std::size_t i = 0; i < jobs_in_flight; ++i) {
-        auto space = workspace::create(*detect_stream_, *landmark_stream_, resources_.stages.models(), shape);
-        if (!space) return tl::unexpected(std::move(space.error()));
-        auto uploaded = d.make_event(), detected = d.make_event(), cropped = d.make_event();
-        if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
-        if (!detected) return tl::unexpected(std::move(detected.error()));
-        if (!cropped) return tl::unexpected(std::move(cropped.error()));
-        all_buffers_.push_back(std::make_unique<job_buffers>(std::move(*space)));
-        all_buffers_.back()->uploaded = std::move(*uploaded);
-        all_buffers_.back()->detected = std::move(*detected);
-        all_buffers_.back()->cropped = std::move(*cropped);
-        free_buffers_.push(all_buffers_.back().get());
+        FACEFLOW_ASSIGN(auto space,
+                        workspace::create(*detect_stream_, *landmark_stream_, resources_.stages.models(), shape));
+        job_buffers& b = *all_buffers_.emplace_back(std::make_unique<job_buffers>(std::move(space)));
+        FACEFLOW_ASSIGN(b.uploaded, d.make_event());
+        FACEFLOW_ASSIGN(b.detected, d.make_event());
+        FACEFLOW_ASSIGN(b.cropped, d.make_event());
+        free_buffers_.push(&b);
     }
-    auto reader = result_reader::create(d, shape.results_bytes(), o.pinned);
-    if (!reader) return tl::unexpected(std::move(reader.error()));
-    reader_ = std::make_unique<result_reader>(std::move(*reader));
+    FACEFLOW_ASSIGN(auto reader, result_reader::create(d, shape.results_bytes(), o.pinned));
+    reader_ = std::make_unique<result_reader>(std::move(reader));
     return {};
 }
 
@@ -73,26 +68,20 @@ stage_threads::~stage_threads() {
 
 result<source_tracks> stage_threads::make_tracks() {
     device& d = resources_.stages.owner();
-    auto tracked = tracked_faces::create(d, {1, resources_.stages.chosen().max_faces});
-    if (!tracked) return tl::unexpected(std::move(tracked.error()));
-    auto meshed = d.make_event();
-    if (!meshed) return tl::unexpected(std::move(meshed.error()));
-    return source_tracks{std::move(*tracked), std::move(*meshed)};
+    FACEFLOW_ASSIGN(auto tracked, tracked_faces::create(d, {1, resources_.stages.chosen().max_faces}));
+    FACEFLOW_ASSIGN(auto meshed, d.make_event());
+    return source_tracks{std::move(tracked), std::move(meshed)};
 }
 
 result<void> stage_threads::capture(job& j) {
     const work_note note({stage::capture, j.from.id});
-    auto source = sources_.find(j.from.id.source, [this] { return make_tracks(); });
-    if (!source) return tl::unexpected(std::move(source.error()));
-    j.source = *source;
+    FACEFLOW_ASSIGN(j.source, sources_.find(j.from.id.source, [this] { return make_tracks(); }));
     j.number = sources_.begin(*j.source);
     j.serial = ++serial_;
     auto free = free_buffers_.pop();
     if (!free) return fail(errc::interrupted, "the flow was stopped");
     j.buffers = *free;
-    auto uploaded = resources_.frames.upload(*capture_stream_, j.from, stage::capture, when_full::wait);
-    if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
-    j.on_device = std::move(*uploaded);
+    FACEFLOW_ASSIGN(j.on_device, resources_.frames.upload(*capture_stream_, j.from, stage::capture, when_full::wait));
     mark(*capture_stream_, j.buffers->uploaded_job, j.serial);
     capture_stream_->record(*j.buffers->uploaded);
     return {};
@@ -182,14 +171,13 @@ void stage_threads::landmark(job& j) {
 result<frame_faces> stage_threads::mesh(job& j) {
     landmark_stream_->wait(*j.buffers->cropped);
     use(*landmark_stream_, j.on_device);
-    auto read = mesh_all(j);
-    if (!read) return tl::unexpected(std::move(read.error()));
-    if (auto r = completed(j); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_ASSIGN(auto read, mesh_all(j));
+    FACEFLOW_TRY(completed(j));
     const options& o = resources_.stages.chosen();
     workspace& space = j.buffers->space;
     if (o.detect_every > 1)
         resources_.stages.propagate(*landmark_stream_, space.results(1), 0, j.source->state.tracked.set());
-    return faces_of(*read, 0, space.shape().records(), j.from, o.min_presence);
+    return faces_of(read, 0, space.shape().records(), j.from, o.min_presence);
 }
 
 // The region stage has made the crops of one batch; those of further ones are made here, on the landmark stream.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/in_process/threaded_flow.hpp"
 
+#include "core/try.hpp"
 #include "flow/in_process/stage_threads.hpp"
 #include "flow/queued_flow.hpp"
 
@@ -11,7 +12,7 @@ class threaded_flow final : public queued_flow {
 public:
     static result<std::unique_ptr<flow>> create(const flow_setup& setup) {
         auto f = std::unique_ptr<threaded_flow>(new threaded_flow(setup));
-        if (auto r = f->reorder_.start(); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(f->reorder_.start());
         for (std::size_t i = 0; i < setup.devices.size(); ++i) {
             auto threads =
                 stage_threads::create(setup.devices[i], setup, i, f->inputs_, f->reorder_, f->on_thread_failure());

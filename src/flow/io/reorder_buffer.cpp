@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/io/reorder_buffer.hpp"
 
+#include "core/try.hpp"
+
 namespace faceflow::flow {
 
 reorder_buffer::reorder_buffer(outcome_handler handler, std::function<void(std::size_t)> group_done,
@@ -10,10 +12,8 @@ reorder_buffer::reorder_buffer(outcome_handler handler, std::function<void(std::
       failed_(std::move(failed)) {}
 
 result<void> reorder_buffer::start() {
-    auto started = start_thread(
-        "delivering results", [this] { deliver(); }, failed_);
-    if (!started) return tl::unexpected(std::move(started.error()));
-    thread_ = std::move(*started);
+    FACEFLOW_ASSIGN(thread_, start_thread(
+                                 "delivering results", [this] { deliver(); }, failed_));
     return {};
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/queue.hpp"
 #include "core/thread.hpp"
+#include "core/try.hpp"
 
 namespace faceflow::flow {
 
@@ -83,9 +84,8 @@ private:
     }
 
     result<void> add(const std::string& doing, std::function<void()> work, thread_failed failed) {
-        auto started = start_thread(doing, std::move(work), std::move(failed));
-        if (!started) return tl::unexpected(std::move(started.error()));
-        threads_.push_back(std::move(*started));
+        FACEFLOW_ASSIGN(auto started, start_thread(doing, std::move(work), std::move(failed)));
+        threads_.push_back(std::move(started));
         return {};
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/multi_process/exported_slabs.hpp"
 
+#include "core/try.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,14 +16,13 @@ result<slot_name> exported_slabs::name_of(const lease& of) {
     collect_gone();
     auto at = std::find_if(known_.begin(), known_.end(), [&](const known& k) { return k.address == from.get(); });
     if (at == known_.end()) {
-        auto shared = device_.export_memory(from->memory(), from->slot_bytes() * from->slots());
-        if (!shared) return tl::unexpected(std::move(shared.error()));
+        FACEFLOW_ASSIGN(auto shared, device_.export_memory(from->memory(), from->slot_bytes() * from->slots()));
         entry e;
         e.facts.number = next_++;
         e.facts.slots = static_cast<std::uint32_t>(from->slots());
         e.facts.slot_bytes = from->slot_bytes();
-        e.facts.where = shared->where;
-        e.memory = std::make_shared<const unique_fd>(std::move(shared->descriptor));
+        e.facts.where = shared.where;
+        e.memory = std::make_shared<const unique_fd>(std::move(shared.descriptor));
         known_.push_back({from, from.get(), std::move(e), device_.computes_on_host() ? nullptr : from});
         ++version_;
         at = known_.end() - 1;

@@ -17,7 +17,7 @@ namespace faceflow::flow {
 // Thread-safe. Numbers are never used twice. On a GPU a slab that was exported stays to the end.
 class exported_slabs {
 public:
-    explicit exported_slabs(device& on) : device_(on) {}
+    explicit exported_slabs(device& d) : device_(d) {}
 
     // How messages name the slot of `of`; exports its slab when it is new. Errors of device::export_memory.
     [[nodiscard]] result<slot_name> name_of(const lease& of);

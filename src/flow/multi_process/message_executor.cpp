@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 
+#include "core/try.hpp"
 #include "flow/multi_process/stage_executor.hpp"
 #include "flow/multi_process/transfer_buffer_layout.hpp"
 #include "flow/stages/device_resources.hpp"
@@ -23,9 +24,8 @@ public:
         transfer_buffer p;
         p.layout_ = transfer_buffer_layout::of(context.shape(), context.chosen().batch);
         p.form_ = crop_form(context.chosen());
-        auto memory = mirrored_memory::create(context.owner(), p.layout_.bytes(), context.chosen().pinned);
-        if (!memory) return tl::unexpected(std::move(memory.error()));
-        p.memory_ = std::move(*memory);
+        FACEFLOW_ASSIGN(p.memory_,
+                        mirrored_memory::create(context.owner(), p.layout_.bytes(), context.chosen().pinned));
         return p;
     }
 
@@ -96,21 +96,18 @@ public:
           frames_(context.owner(), store_options(context.chosen())) {}
 
     result<std::span<std::byte>> expect(const stage_call& call, std::size_t bytes) override {
-        const auto picture = picture_of(call.picture);
-        if (!picture) return tl::unexpected(picture.error());
-        const std::size_t wanted = native_bytes(picture->format, picture->width, picture->height);
+        FACEFLOW_ASSIGN(const auto picture, picture_of(call.picture));
+        const std::size_t wanted = native_bytes(picture.format, picture.width, picture.height);
         if (bytes != wanted) {
             return fail(errc::corrupt, fmt::format("{} bytes came where a {}x{} picture in {} has {}", bytes,
-                                                   picture->width, picture->height, name(picture->format), wanted));
+                                                   picture.width, picture.height, name(picture.format), wanted));
         }
         if (uploads_again()) {
             twice_.resize(bytes);
-            arrived_ = packed_at(*picture, twice_.data());
+            arrived_ = packed_at(picture, twice_.data());
             return std::span(twice_);
         }
-        auto arriving = frames_.expect(*picture, tag_of(call, stage::capture));
-        if (!arriving) return tl::unexpected(std::move(arriving.error()));
-        arriving_ = std::move(*arriving);
+        FACEFLOW_ASSIGN(arriving_, frames_.expect(picture, tag_of(call, stage::capture)));
         return arriving_->bytes();
     }
 
@@ -124,11 +121,11 @@ public:
             context_.stages().detect(context_.work_stream(), *detector_, {&*f, 1}, buffer_.table());
         } else {
             buffer_.put(faces);
-            if (auto r = buffer_.faces_up(context_.work_stream(), t); !r) return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(buffer_.faces_up(context_.work_stream(), t));
         }
         if (!crops) {
-            if (auto r = buffer_.faces_down(context_.work_stream(), t); !r) return tl::unexpected(std::move(r.error()));
-            if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(buffer_.faces_down(context_.work_stream(), t));
+            FACEFLOW_TRY(finished(t));
             return answer(call, {});
         }
         // Where both stages share the process, the region stage asks the cache for the frame by its id.
@@ -136,9 +133,9 @@ public:
             f = find_again(std::move(*f));
             if (!f) return tl::unexpected(std::move(f.error()));
         }
-        auto cropped = context_.chosen().batch ? crop_in_batches(call, *f, !detects) : crop_one_by_one(call, *f);
-        if (!cropped) return tl::unexpected(std::move(cropped.error()));
-        return answer(call, *cropped);
+        FACEFLOW_ASSIGN(auto cropped,
+                        context_.chosen().batch ? crop_in_batches(call, *f, !detects) : crop_one_by_one(call, *f));
+        return answer(call, cropped);
     }
 
     frame_cache_counts cache() const override { return frames_.counts(); }
@@ -197,12 +194,12 @@ private:
         const std::int32_t at_once = buffer_.at_once();
         context_.stages().region(s, pass, 0, buffer_.crops(), at_once);
         const std::int32_t guess = std::min(known ? buffer_.host_set().count : guess_, at_once);
-        if (auto r = buffer_.all_down(s, guess, t); !r) return tl::unexpected(std::move(r.error()));
-        if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(buffer_.all_down(s, guess, t));
+        FACEFLOW_TRY(finished(t));
         const std::int32_t count = buffer_.host_set().count;
         if (const std::int32_t here = std::min(count, at_once); here > guess) {
-            if (auto r = buffer_.crops_down(s, guess, here, t); !r) return tl::unexpected(std::move(r.error()));
-            if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(buffer_.crops_down(s, guess, here, t));
+            FACEFLOW_TRY(finished(t));
         }
         guess_ = std::max(count, 1);
         const auto crops_in = [&](std::int32_t n) { return static_cast<std::size_t>(n) * buffer_.crop_bytes(); };
@@ -213,8 +210,8 @@ private:
         for (std::int32_t first = at_once; first < count; first += at_once) {
             const std::int32_t n = std::min(at_once, count - first);
             context_.stages().region(s, pass, first, buffer_.crops(), at_once);
-            if (auto r = buffer_.crops_down(s, 0, n, t); !r) return tl::unexpected(std::move(r.error()));
-            if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(buffer_.crops_down(s, 0, n, t));
+            FACEFLOW_TRY(finished(t));
             std::memcpy(out_.data() + crops_in(first), buffer_.host_crops(), crops_in(n));
             context_.beat();
         }
@@ -225,15 +222,15 @@ private:
         stream& s = context_.work_stream();
         const tag t = tag_of(call, stage::region);
         if (context_.asked().role == stage_role::detect_region && call.detect != 0) {
-            if (auto r = buffer_.faces_down(s, t); !r) return tl::unexpected(std::move(r.error()));
-            if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(buffer_.faces_down(s, t));
+            FACEFLOW_TRY(finished(t));
         }
         const std::int32_t count = buffer_.host_set().count;
         out_.resize(static_cast<std::size_t>(count) * buffer_.crop_bytes());
         for (std::int32_t i = 0; i < count; ++i) {
             context_.stages().region(s, {{&f, 1}, buffer_.table()}, i, buffer_.crops(), 1);
-            if (auto r = buffer_.crops_down(s, 0, 1, t); !r) return tl::unexpected(std::move(r.error()));
-            if (auto r = finished(t); !r) return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(buffer_.crops_down(s, 0, 1, t));
+            FACEFLOW_TRY(finished(t));
             std::memcpy(out_.data() + static_cast<std::size_t>(i) * buffer_.crop_bytes(), buffer_.host_crops(),
                         buffer_.crop_bytes());
             context_.beat();
@@ -288,11 +285,10 @@ public:
         frame f{{call.source, call.sequence}, {}, nullptr, nullptr};
         if (auto picture = picture_of(call.picture)) f.picture = *picture;
         for (std::int32_t first = 0; first < count; first += at_once) {
-            if (auto r = mesh(f, first, std::min(at_once, count - first), count); !r)
-                return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(mesh(f, first, std::min(at_once, count - first), count));
             context_.beat();
         }
-        if (auto r = bring_down(f, count); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(bring_down(f, count));
         // Of records that came down one by one, the header that came with the first knows only that one.
         reinterpret_cast<vision::result_header*>(results_.on_host())->filled = count;
         stage_answer a;
@@ -320,14 +316,14 @@ private:
         }
         // One face at a time, its record too.
         const std::size_t from = first == 0 ? 0 : vision::pass_results::bytes(1, first);
-        if (auto r = results_.down(s, from, vision::pass_results::bytes(1, first + 1) - from, t); !r) return r;
+        FACEFLOW_TRY(results_.down(s, from, vision::pass_results::bytes(1, first + 1) - from, t));
         return context_.chosen().pinned || context_.owner().shares_host_memory() ? context_.wait(t) : s.take_error();
     }
 
     result<void> bring_down(const frame& f, std::int32_t count) {
         if (!context_.chosen().batch || count == 0) return {};
         const tag t{stage::landmark, f.id};
-        if (auto r = results_.down(context_.work_stream(), 0, vision::pass_results::bytes(1, count), t); !r) return r;
+        FACEFLOW_TRY(results_.down(context_.work_stream(), 0, vision::pass_results::bytes(1, count), t));
         return context_.wait(t);
     }
 
@@ -340,26 +336,23 @@ private:
 };
 
 result<std::unique_ptr<stage_executor>> make_crop_executor(stage_context& context, transfer_buffer p) {
-    auto mesh = mesh_memory::create(context.work_stream(), context.models(), p.at_once(), p.crops().data);
-    if (!mesh) return tl::unexpected(std::move(mesh.error()));
-    auto results = mirrored_memory::create(context.owner(), context.shape().results_bytes(), context.chosen().pinned);
-    if (!results) return tl::unexpected(std::move(results.error()));
-    return std::make_unique<crop_executor>(context, std::move(p), std::move(*mesh), std::move(*results));
+    FACEFLOW_ASSIGN(auto mesh,
+                    mesh_memory::create(context.work_stream(), context.models(), p.at_once(), p.crops().data));
+    FACEFLOW_ASSIGN(auto results,
+                    mirrored_memory::create(context.owner(), context.shape().results_bytes(), context.chosen().pinned));
+    return std::make_unique<crop_executor>(context, std::move(p), std::move(mesh), std::move(results));
 }
 
 }  // namespace
 
 result<std::unique_ptr<stage_executor>> make_message_executor(stage_context& context) {
-    auto p = transfer_buffer::create(context);
-    if (!p) return tl::unexpected(std::move(p.error()));
-    if (context.asked().role == stage_role::landmark) return make_crop_executor(context, std::move(*p));
+    FACEFLOW_ASSIGN(auto p, transfer_buffer::create(context));
+    if (context.asked().role == stage_role::landmark) return make_crop_executor(context, std::move(p));
     std::optional<detector_memory> detector;
     if (context.asked().role != stage_role::region) {
-        auto made = detector_memory::create(context.work_stream(), context.models(), 1);
-        if (!made) return tl::unexpected(std::move(made.error()));
-        detector = std::move(*made);
+        FACEFLOW_ASSIGN(detector, detector_memory::create(context.work_stream(), context.models(), 1));
     }
-    return std::make_unique<picture_executor>(context, std::move(*p), std::move(detector));
+    return std::make_unique<picture_executor>(context, std::move(p), std::move(detector));
 }
 
 }  // namespace faceflow::flow

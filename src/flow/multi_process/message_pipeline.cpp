@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "core/try.hpp"
 #include "flow/multi_process/process_pipeline.hpp"
 #include "frame/layout.hpp"
 #include "media/to_bgr.hpp"
@@ -24,17 +25,11 @@ public:
     ~message_pipeline() override { stop(); }
 
     result<void> open() {
-        auto first = start(how_.region_apart ? stage_role::detect : stage_role::detect_region);
-        if (!first) return tl::unexpected(std::move(first.error()));
-        detect_ = std::move(*first);
+        FACEFLOW_ASSIGN(detect_, start(how_.region_apart ? stage_role::detect : stage_role::detect_region));
         if (how_.region_apart) {
-            auto second = start(stage_role::region);
-            if (!second) return tl::unexpected(std::move(second.error()));
-            region_ = std::move(*second);
+            FACEFLOW_ASSIGN(region_, start(stage_role::region));
         }
-        auto last = start(stage_role::landmark);
-        if (!last) return tl::unexpected(std::move(last.error()));
-        landmark_ = std::move(*last);
+        FACEFLOW_ASSIGN(landmark_, start(stage_role::landmark));
 
         std::vector<stage_pipeline<process_job>::step> steps;
         if (how_.region_apart) {
@@ -49,9 +44,8 @@ public:
 
 private:
     result<std::shared_ptr<stage_process>> start(stage_role role) {
-        auto page = ipc::control_page::create(1);
-        if (!page) return tl::unexpected(std::move(page.error()));
-        ipc::control_page& own = *pages_.emplace_back(std::make_unique<ipc::control_page>(std::move(*page)));
+        FACEFLOW_ASSIGN(auto page, ipc::control_page::create(1));
+        ipc::control_page& own = *pages_.emplace_back(std::make_unique<ipc::control_page>(std::move(page)));
         return start_stage(role, 0, own, {own.descriptor()}, nullptr);
     }
 
@@ -62,7 +56,7 @@ private:
             const image bgr = media::bgr_converter::target_of(picture);
             j.base.picture = facts_of(bgr);
             j.pixels.resize(native_bytes(bgr.format, bgr.width, bgr.height));
-            if (auto r = to_bgr_.convert(picture, j.pixels); !r) return r;
+            FACEFLOW_TRY(to_bgr_.convert(picture, j.pixels));
             j.planes = {std::span<const std::byte>(j.pixels)};
             return {};
         }
@@ -187,7 +181,7 @@ result<std::unique_ptr<process_pipeline>> make_message_pipeline(const device_con
                                                                 input_queue& from, reorder_buffer& to,
                                                                 thread_failed failed) {
     auto made = std::make_unique<message_pipeline>(d, setup, how, number, from, to, std::move(failed));
-    if (auto r = made->open(); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(made->open());
     return made;
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "core/try.hpp"
 #include "flow/multi_process/process_pipeline.hpp"
 #include "flow/queued_flow.hpp"
 
@@ -22,7 +23,7 @@ public:
     result<void> open(const flow_setup& setup, const pipeline_maker& make) {
         const flow_setup ours{setup.devices,  setup.routes,  setup.merged, chosen_,
                               setup.counters, setup.handler, setup.note};
-        if (auto r = reorder_.start(); !r) return r;
+        FACEFLOW_TRY(reorder_.start());
         for (std::size_t i = 0; i < setup.devices.size(); ++i) {
             auto made = make(setup.devices[i], ours, i, inputs_, reorder_, on_thread_failure());
             if (!made) {
@@ -46,9 +47,9 @@ public:
         return sum;
     }
     result<void> health() const override {
-        if (auto r = queued_flow::health(); !r) return r;
+        FACEFLOW_TRY(queued_flow::health());
         for (const auto& p : pipelines_) {
-            if (auto r = p->health(); !r) return r;
+            FACEFLOW_TRY(p->health());
         }
         return {};
     }
@@ -78,7 +79,7 @@ private:
 
 result<std::unique_ptr<flow>> make(const flow_setup& setup, const process_flow::pipeline_maker& pipeline) {
     auto f = std::make_unique<process_flow>(setup);
-    if (auto r = f->open(setup, pipeline); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(f->open(setup, pipeline));
     return f;
 }
 

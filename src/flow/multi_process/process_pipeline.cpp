@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "core/try.hpp"
 #include "flow/multi_process/stage_program.hpp"
 
 namespace faceflow::flow {
@@ -31,25 +32,23 @@ process_pipeline::process_pipeline(const device_context& d, const flow_setup& se
 
 result<void> process_pipeline::start_watcher() {
     if (watcher_.joinable()) return {};
-    auto started = start_jthread(
-        "looking after stage processes", [this](const std::stop_token& stop) { watch(stop); }, failed_);
-    if (!started) return tl::unexpected(std::move(started.error()));
-    watcher_ = std::move(*started);
+    FACEFLOW_ASSIGN(
+        watcher_, start_jthread(
+                      "looking after stage processes", [this](const std::stop_token& stop) { watch(stop); }, failed_));
     return {};
 }
 
 result<std::shared_ptr<stage_process>> process_pipeline::start_stage(stage_role role, std::uint32_t buffers,
                                                                      ipc::control_page& own, std::vector<int> pages,
                                                                      exported_slabs* slabs) {
-    if (auto r = start_watcher(); !r) return tl::unexpected(std::move(r.error()));
-    auto program = find_stage_program();
-    if (!program) return tl::unexpected(std::move(program.error()));
+    FACEFLOW_TRY(start_watcher());
+    FACEFLOW_ASSIGN(auto program, find_stage_program());
     stage_setup s;
     s.hello = {role, options_, 0, buffers, trace_ != nullptr};
     s.hello.chosen.device = device_.kind() == device_kind::cuda ? fmt::format("cuda:{}", device_.index())
                                                                 : std::string(name(device_.kind()));
     s.hello.chosen.device_memory = device_.pool().limit_bytes();  // of each process: the engine has divided it
-    s.program = std::move(*program);
+    s.program = std::move(program);
     s.own = &own;
     s.pages = std::move(pages);
     s.slabs = slabs;
@@ -148,9 +147,7 @@ result<ipc::child_process> process_pipeline::spawn(const stage_setup::starter& s
 }
 
 result<void> process_pipeline::capture(process_job& j, const std::function<result<void>(process_job&)>& begin) {
-    auto source = sources_.find(j.from.id.source, [] { return result<source_state>(source_state{}); });
-    if (!source) return tl::unexpected(std::move(source.error()));
-    j.source = *source;
+    FACEFLOW_ASSIGN(j.source, sources_.find(j.from.id.source, [] { return result<source_state>(source_state{}); }));
     j.number = sources_.begin(*j.source);
     j.serial = serial_ += 2;
     j.base.serial = j.serial;
@@ -230,7 +227,7 @@ transfer_totals process_pipeline::transferred() const {
 result<void> process_pipeline::health() const {
     const std::lock_guard lock(mutex_);
     for (const auto& p : processes_) {
-        if (auto r = p->health(); !r) return r;
+        FACEFLOW_TRY(p->health());
     }
     return {};
 }

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "core/try.hpp"
 #include "device/work_note.hpp"
 #include "flow/multi_process/shared_executor.hpp"
 #include "frame/layout.hpp"
@@ -38,14 +39,14 @@ public:
     result<void> map(const slab_facts& facts, unique_fd memory) override {
         if (facts.slots == 0 || facts.slot_bytes == 0 || facts.slot_bytes > facts.where.bytes / facts.slots)
             return fail(errc::corrupt, fmt::format("slab {} does not hold its {} slots", facts.number, facts.slots));
-        auto mapped = context_.owner().import_memory({facts.where, std::move(memory)}, access::read_write);
-        if (!mapped) return tl::unexpected(std::move(mapped.error()));
+        FACEFLOW_ASSIGN(auto mapped,
+                        context_.owner().import_memory({facts.where, std::move(memory)}, access::read_write));
         // All that lies in slots begins where the pool of its owner would let it begin.
         constexpr std::uint64_t step = capped_resource::alignment;
-        if (facts.slot_bytes % step != 0 || reinterpret_cast<std::uintptr_t>((*mapped)->data()) % step != 0)
+        if (facts.slot_bytes % step != 0 || reinterpret_cast<std::uintptr_t>(mapped->data()) % step != 0)
             return fail(errc::corrupt,
                         fmt::format("slots of slab {} do not begin at multiples of {}", facts.number, step));
-        slabs_[facts.number] = {facts, std::move(*mapped), {}};
+        slabs_[facts.number] = {facts, std::move(mapped), {}};
         return {};
     }
 
@@ -61,13 +62,10 @@ public:
     }
 
     result<stage_answer> perform(const stage_call& call, std::span<const vision::detection>) override {
-        auto buffer = buffers_of(call);
-        if (!buffer) return tl::unexpected(std::move(buffer.error()));
-        auto f = frame_of(call);
-        if (!f) return tl::unexpected(std::move(f.error()));
-        auto tracked = tracked_of(call);
-        if (!tracked) return tl::unexpected(std::move(tracked.error()));
-        if (call.from_tracked != 0 && *tracked == nullptr)
+        FACEFLOW_ASSIGN(auto buffer, buffers_of(call));
+        FACEFLOW_ASSIGN(auto f, frame_of(call));
+        FACEFLOW_ASSIGN(auto tracked, tracked_of(call));
+        if (call.from_tracked != 0 && tracked == nullptr)
             return fail(errc::corrupt, "a call starts from faces that the frame before left nowhere");
         stream& s = context_.work_stream();
         // What went wrong on the stream was an earlier frame's; its owner has seen that it was not done. Unless nothing can come
@@ -78,14 +76,14 @@ public:
         vision::face_table table;
         table.frames = 1;
         table.of[0] =
-            call.from_tracked != 0 ? *tracked : reinterpret_cast<vision::detection_set*>((*buffer)->at + layout_.faces);
-        const work_note note({stage_of(context_.asked().role), f->id});
+            call.from_tracked != 0 ? tracked : reinterpret_cast<vision::detection_set*>(buffer->at + layout_.faces);
+        const work_note note({stage_of(context_.asked().role), f.id});
         wait_for_earlier(call);
-        if (auto r = enqueue(call, **buffer, *f, table, *tracked); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(enqueue(call, *buffer, f, table, tracked));
         finish(call);
         // What a GPU did not take is known at once.
         if (!context_.owner().computes_on_host()) {
-            if (auto r = s.take_error(); !r) return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(s.take_error());
         }
 
         stage_answer a;
@@ -125,8 +123,7 @@ private:
     result<mapped_buffers*> buffers_of(const stage_call& call) {
         if (call.buffer >= context_.asked().buffers)
             return fail(errc::corrupt, fmt::format("there is no buffer {}", call.buffer));
-        auto at = slot_at(call.memory, layout_.bytes);
-        if (!at) return tl::unexpected(std::move(at.error()));
+        FACEFLOW_ASSIGN(auto at, slot_at(call.memory, layout_.bytes));
         mapped_buffers& p = buffers_[call.buffer];
         // A message about a use that is over: the serials of a place only grow.
         if (call.serial <= p.last_serial) {
@@ -135,32 +132,27 @@ private:
                                                    call.serial, call.buffer, p.last_serial));
         }
         p.last_serial = call.serial;
-        if (p.at != *at) {
-            p.at = *at;
+        if (p.at != at) {
+            p.at = at;
             p.mesh.reset();
         }
         if (context_.asked().role == stage_role::landmark && !p.mesh) {
-            auto mesh = mesh_memory::create(context_.work_stream(), context_.models(), context_.shape().mesh_faces,
-                                            p.at + layout_.crops);
-            if (!mesh) return tl::unexpected(std::move(mesh.error()));
-            p.mesh = std::move(*mesh);
+            FACEFLOW_ASSIGN(p.mesh, mesh_memory::create(context_.work_stream(), context_.models(),
+                                                        context_.shape().mesh_faces, p.at + layout_.crops));
         }
         return &p;
     }
 
     result<frame> frame_of(const stage_call& call) {
-        const auto picture = picture_of(call.picture);
-        if (!picture) return tl::unexpected(picture.error());
-        auto at = slot_at(call.frame, native_bytes(picture->format, picture->width, picture->height));
-        if (!at) return tl::unexpected(std::move(at.error()));
-        return frame{{call.source, call.sequence}, packed_at(*picture, *at), nullptr, nullptr};
+        FACEFLOW_ASSIGN(const auto picture, picture_of(call.picture));
+        FACEFLOW_ASSIGN(auto at, slot_at(call.frame, native_bytes(picture.format, picture.width, picture.height)));
+        return frame{{call.source, call.sequence}, packed_at(picture, at), nullptr, nullptr};
     }
 
     result<vision::detection_set*> tracked_of(const stage_call& call) {
         if (call.tracked.slab == no_slab) return nullptr;
-        auto at = slot_at(call.tracked, context_.shape().set_bytes());
-        if (!at) return tl::unexpected(std::move(at.error()));
-        return reinterpret_cast<vision::detection_set*>(*at);
+        FACEFLOW_ASSIGN(auto at, slot_at(call.tracked, context_.shape().set_bytes()));
+        return reinterpret_cast<vision::detection_set*>(at);
     }
 
     void wait_for_earlier(const stage_call& call) {
@@ -247,9 +239,7 @@ private:
 result<std::unique_ptr<stage_executor>> make_shared_executor(stage_context& context, shared_pages& pages) {
     std::optional<detector_memory> detector;
     if (context.asked().role == stage_role::detect) {
-        auto made = detector_memory::create(context.work_stream(), context.models(), 1);
-        if (!made) return tl::unexpected(std::move(made.error()));
-        detector = std::move(*made);
+        FACEFLOW_ASSIGN(detector, detector_memory::create(context.work_stream(), context.models(), 1));
     }
     return std::make_unique<shared_executor>(context, pages, std::move(detector));
 }

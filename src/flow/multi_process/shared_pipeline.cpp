@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/read_once.hpp"
+#include "core/try.hpp"
 #include "device/work_note.hpp"
 #include "flow/multi_process/process_pipeline.hpp"
 #include "flow/multi_process/shared_executor.hpp"
@@ -37,17 +38,16 @@ public:
     }
 
     result<void> open() {
-        if (auto r = open_memory(); !r) return r;
-        if (auto r = open_pages(); !r) return r;
+        FACEFLOW_TRY(open_memory());
+        FACEFLOW_TRY(open_pages());
         std::vector<int> pages;
         for (const auto& p : pages_)
             pages.push_back(p.descriptor());
         for (const auto& [role, page] : {std::pair{stage_role::detect, shared_page::detect},
                                          {stage_role::region, shared_page::region},
                                          {stage_role::landmark, shared_page::landmark}}) {
-            auto started = start_stage(role, frames_in_flight, page_of(page), pages, &slabs_);
-            if (!started) return tl::unexpected(std::move(started.error()));
-            stages_.push_back(std::move(*started));
+            FACEFLOW_ASSIGN(auto started, start_stage(role, frames_in_flight, page_of(page), pages, &slabs_));
+            stages_.push_back(std::move(started));
         }
         set_readiness([this](std::size_t process, std::uint32_t buffer, std::uint64_t serial) {
             return has_inputs(process, buffer, serial);
@@ -66,36 +66,26 @@ private:
     }
 
     result<void> open_memory() {
-        auto made = slab::create(owner(), layout_.bytes, frames_in_flight);
-        if (!made) return tl::unexpected(std::move(made.error()));
+        FACEFLOW_ASSIGN(auto made, slab::create(owner(), layout_.bytes, frames_in_flight));
         for (std::uint32_t i = 0; i < frames_in_flight; ++i) {
-            auto taken = lease::acquire(*made);
-            if (!taken) return tl::unexpected(std::move(taken.error()));
-            if (auto named = slabs_.name_of(*taken); !named) return tl::unexpected(std::move(named.error()));
-            buffers_.push_back(std::move(*taken));
+            FACEFLOW_ASSIGN(auto taken, lease::acquire(made));
+            FACEFLOW_TRY(slabs_.name_of(taken));
+            buffers_.push_back(std::move(taken));
             free_buffers_.push(i);
         }
-        auto failed = owner().make_event();
-        if (!failed) return tl::unexpected(std::move(failed.error()));
-        failed_ = std::move(*failed);
-        auto up = owner().make_stream("capture");
-        if (!up) return tl::unexpected(std::move(up.error()));
-        up_ = std::move(*up);
-        auto down = owner().make_stream("results");
-        if (!down) return tl::unexpected(std::move(down.error()));
-        down_ = std::move(*down);
-        auto reader = result_reader::create(owner(), shape().results_bytes(), chosen().pinned);
-        if (!reader) return tl::unexpected(std::move(reader.error()));
-        reader_ = std::make_unique<result_reader>(std::move(*reader));
+        FACEFLOW_ASSIGN(failed_, owner().make_event());
+        FACEFLOW_ASSIGN(up_, owner().make_stream("capture"));
+        FACEFLOW_ASSIGN(down_, owner().make_stream("results"));
+        FACEFLOW_ASSIGN(auto reader, result_reader::create(owner(), shape().results_bytes(), chosen().pinned));
+        reader_ = std::make_unique<result_reader>(std::move(reader));
         return {};
     }
 
     result<void> open_pages() {
         for (std::size_t i = 0; i < shared_page_count; ++i) {
-            auto page = ipc::control_page::create(page_semaphores::count(frames_in_flight));
-            if (!page) return tl::unexpected(std::move(page.error()));
-            if (auto r = owner().register_words(page->pages()); !r) return r;
-            pages_.push_back(std::move(*page));
+            FACEFLOW_ASSIGN(auto page, ipc::control_page::create(page_semaphores::count(frames_in_flight)));
+            FACEFLOW_TRY(owner().register_words(page.pages()));
+            pages_.push_back(std::move(page));
         }
         return {};
     }
@@ -118,14 +108,10 @@ private:
 
     result<void> begin(process_job& j) {
         const work_note note({stage::capture, j.from.id});
-        if (auto taken = acquire_buffers(j); !taken) return taken;
-        auto uploaded = frames_.upload(*up_, j.from, stage::capture, when_full::wait);
-        if (!uploaded) return tl::unexpected(std::move(uploaded.error()));
-        j.on_device = std::move(*uploaded);
+        FACEFLOW_TRY(acquire_buffers(j));
+        FACEFLOW_ASSIGN(j.on_device, frames_.upload(*up_, j.from, stage::capture, when_full::wait));
         up_->signal(passed(shared_page::capture, j.buffer), j.serial);
-        auto frame_at = slabs_.name_of(j.on_device.stored->slot);
-        if (!frame_at) return tl::unexpected(std::move(frame_at.error()));
-        j.base.frame = *frame_at;
+        FACEFLOW_ASSIGN(j.base.frame, slabs_.name_of(j.on_device.stored->slot));
         if (chosen().detect_every > 1) return name_tracked(j);
         return {};
     }
@@ -135,19 +121,15 @@ private:
         if (!free) return fail(errc::interrupted, "the flow was stopped");
         j.buffer = j.base.buffer = *free;
         j.has_buffer = true;
-        auto memory_at = slabs_.name_of(buffers_[j.buffer]);
-        if (!memory_at) return tl::unexpected(std::move(memory_at.error()));
-        j.base.memory = *memory_at;
+        FACEFLOW_ASSIGN(j.base.memory, slabs_.name_of(buffers_[j.buffer]));
         return {};
     }
 
     result<void> name_tracked(process_job& j) {
         if (j.source->state.slot == nullptr) {
-            auto made = slab::create(owner(), std::max<std::size_t>(shape().set_bytes(), 64 << 10), 1);
-            if (!made) return tl::unexpected(std::move(made.error()));
-            auto taken = lease::acquire(*made);
-            if (!taken) return tl::unexpected(std::move(taken.error()));
-            j.source->state.slot = std::move(*taken).shared();
+            FACEFLOW_ASSIGN(auto made, slab::create(owner(), std::max<std::size_t>(shape().set_bytes(), 64 << 10), 1));
+            FACEFLOW_ASSIGN(auto taken, lease::acquire(made));
+            j.source->state.slot = std::move(taken).shared();
         }
         auto at = slabs_.name_of(*j.source->state.slot);
         if (!at) {
@@ -255,7 +237,7 @@ result<std::unique_ptr<process_pipeline>> make_shared_pipeline(const device_cont
                                                                std::size_t number, input_queue& from,
                                                                reorder_buffer& to, thread_failed failed) {
     auto made = std::make_unique<shared_pipeline>(d, setup, number, from, to, std::move(failed));
-    if (auto r = made->open(); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(made->open());
     return made;
 }
 

@@ -7,42 +7,36 @@
 #include <chrono>
 #include <thread>
 
+#include "core/try.hpp"
 #include "device/open_devices.hpp"
 
 namespace faceflow::flow {
 
 result<std::unique_ptr<stage_context>> stage_context::create(const stage_hello& hello) {
     std::unique_ptr<stage_context> context(new stage_context(hello));
-    if (auto r = context->open(); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(context->open());
     return context;
 }
 
 result<void> stage_context::open() {
     const options& o = hello_.chosen;
-    auto devices = open_devices({o.device, o.device_memory, o.link, hello_.threads()});
-    if (!devices) return tl::unexpected(std::move(devices.error()));
+    FACEFLOW_ASSIGN(auto devices, open_devices({o.device, o.device_memory, o.link, hello_.threads()}));
     const auto index = static_cast<std::size_t>(std::max(hello_.device_index, 0));
-    if (index >= devices->size())
+    if (index >= devices.size())
         return fail(errc::invalid_argument, fmt::format("there is no device {} of '{}'", index, o.device));
-    device_ = std::move((*devices)[index]);
+    device_ = std::move(devices[index]);
 
-    auto made = device_->make_stream(std::string(name(hello_.role)));
-    if (!made) return tl::unexpected(std::move(made.error()));
-    stream_ = std::move(*made);
+    FACEFLOW_ASSIGN(stream_, device_->make_stream(std::string(name(hello_.role))));
     if (hello_.role != stage_role::region) {
-        auto store = inference::model_store::open(o.models);
-        if (!store) return tl::unexpected(std::move(store.error()));
+        FACEFLOW_ASSIGN(auto store, inference::model_store::open(o.models));
         const std::int32_t threads = hello_.threads();
         const auto runtime = [threads] { return inference::runtime::create({threads}); };
         const model_parts parts{hello_.role != stage_role::landmark, hello_.role == stage_role::landmark};
-        auto models = load_models(o, *store, *device_, runtime,
-                                  threads > 1 ? inference::threading::shared : inference::threading::caller, parts);
-        if (!models) return tl::unexpected(std::move(models.error()));
-        models_ = std::move(*models);
+        FACEFLOW_ASSIGN(models_,
+                        load_models(o, store, *device_, runtime,
+                                    threads > 1 ? inference::threading::shared : inference::threading::caller, parts));
     }
-    auto done = device_->make_event();
-    if (!done) return tl::unexpected(std::move(done.error()));
-    done_ = std::move(*done);
+    FACEFLOW_ASSIGN(done_, device_->make_event());
     if (hello_.tracing) {
         slices_ = std::make_unique<slice_log>(hello_.buffers == 0);
         metrics_.tracing = &slices_->recorder();
@@ -60,9 +54,7 @@ result<void> stage_context::open_books() {
     static_cast<void>(take_slices(true));
     if (slices_ != nullptr) slices_->forget();
     if (hello_.chosen.verify_ledger) {
-        auto made = device_->make_transfer_counter();
-        if (!made) return tl::unexpected(std::move(made.error()));
-        counter_ = std::move(*made);
+        FACEFLOW_ASSIGN(counter_, device_->make_transfer_counter());
     }
     static_cast<void>(take_counters({}));
     return {};
@@ -127,32 +119,28 @@ stage_counters stage_context::take_counters(const frame_cache_counts& cache) {
     return since;
 }
 
-result<mirrored_memory> mirrored_memory::create(device& on, std::size_t bytes, bool pinned) {
+result<mirrored_memory> mirrored_memory::create(device& d, std::size_t bytes, bool pinned) {
     mirrored_memory m;
-    m.shared_ = on.shares_host_memory();
-    auto memory = device_buffer::allocate(on.pool(), bytes);
-    if (!memory) return tl::unexpected(std::move(memory.error()));
-    m.memory_ = std::move(*memory);
+    m.shared_ = d.shares_host_memory();
+    FACEFLOW_ASSIGN(m.memory_, device_buffer::allocate(d.pool(), bytes));
     if (m.shared_) return m;
-    auto host = host_buffer::allocate(on, bytes, pinned);
-    if (!host) return tl::unexpected(std::move(host.error()));
-    m.host_ = std::move(*host);
+    FACEFLOW_ASSIGN(m.host_, host_buffer::allocate(d, bytes, pinned));
     return m;
 }
 
-result<void> mirrored_memory::up(stream& on, std::size_t offset, std::size_t bytes, const tag& t) const {
-    return move(on, direction::host_to_device, offset, bytes, t);
+result<void> mirrored_memory::up(stream& s, std::size_t offset, std::size_t bytes, const tag& t) const {
+    return move(s, direction::host_to_device, offset, bytes, t);
 }
 
-result<void> mirrored_memory::down(stream& on, std::size_t offset, std::size_t bytes, const tag& t) const {
-    return move(on, direction::device_to_host, offset, bytes, t);
+result<void> mirrored_memory::down(stream& s, std::size_t offset, std::size_t bytes, const tag& t) const {
+    return move(s, direction::device_to_host, offset, bytes, t);
 }
 
-result<void> mirrored_memory::move(stream& on, direction d, std::size_t offset, std::size_t bytes, const tag& t) const {
+result<void> mirrored_memory::move(stream& s, direction d, std::size_t offset, std::size_t bytes, const tag& t) const {
     if (offset + bytes > memory_.bytes()) return fail(errc::internal, "a transfer that is larger than its memory");
     if (shared_) return {};
     const host_block part{host_.data() + offset, bytes, host_.block().pinned};
-    return transfer(on, d, memory_.data() + offset, part, bytes, t);
+    return transfer(s, d, memory_.data() + offset, part, bytes, t);
 }
 
 }  // namespace faceflow::flow

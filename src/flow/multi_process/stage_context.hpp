@@ -73,16 +73,16 @@ private:
 class mirrored_memory {
 public:
     mirrored_memory() = default;
-    [[nodiscard]] static result<mirrored_memory> create(device& on, std::size_t bytes, bool pinned);
+    [[nodiscard]] static result<mirrored_memory> create(device& d, std::size_t bytes, bool pinned);
 
     [[nodiscard]] std::byte* on_device() const noexcept { return memory_.data(); }
     [[nodiscard]] std::byte* on_host() const noexcept { return shared_ ? memory_.data() : host_.data(); }
     // One transfer each, none where both are one. After `down` the bytes are there once the stream has been waited for.
-    [[nodiscard]] result<void> up(stream& on, std::size_t offset, std::size_t bytes, const tag& t) const;
-    [[nodiscard]] result<void> down(stream& on, std::size_t offset, std::size_t bytes, const tag& t) const;
+    [[nodiscard]] result<void> up(stream& s, std::size_t offset, std::size_t bytes, const tag& t) const;
+    [[nodiscard]] result<void> down(stream& s, std::size_t offset, std::size_t bytes, const tag& t) const;
 
 private:
-    [[nodiscard]] result<void> move(stream& on, direction d, std::size_t offset, std::size_t bytes, const tag& t) const;
+    [[nodiscard]] result<void> move(stream& s, direction d, std::size_t offset, std::size_t bytes, const tag& t) const;
     device_buffer memory_;
     host_buffer host_;
     bool shared_ = false;

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/printable.hpp"
+#include "core/try.hpp"
 
 namespace faceflow::flow {
 namespace {
@@ -72,16 +73,15 @@ result<void> stage_process::open() {
 }
 
 result<void> stage_process::launch() {
-    auto ends = ipc::channel::make_pair();
-    if (!ends) return tl::unexpected(std::move(ends.error()));
+    FACEFLOW_ASSIGN(auto ends, ipc::channel::make_pair());
     const std::array<std::string, 2> arguments{std::string(name(setup_.hello.role)), std::to_string(::getpid())};
-    const std::array<ipc::inherited_fd, 1> inherited{{{ends->second.descriptor(), socket_number}}};
-    auto child = setup_.spawn([&] { return ipc::child_process::spawn(setup_.program, arguments, inherited); });
-    if (!child) return tl::unexpected(std::move(child.error()));
-    channel_ = std::move(ends->first);
+    const std::array<ipc::inherited_fd, 1> inherited{{{ends.second.descriptor(), socket_number}}};
+    FACEFLOW_ASSIGN(auto child,
+                    setup_.spawn([&] { return ipc::child_process::spawn(setup_.program, arguments, inherited); }));
+    channel_ = std::move(ends.first);
     slabs_told_ = {};
     const std::lock_guard lock(state_);
-    child_.emplace(std::move(*child));
+    child_.emplace(std::move(child));
     dead_ = false;
     hung_.clear();
     return {};
@@ -108,8 +108,8 @@ result<void> stage_process::greet() {
     }
     if (answer->kind != kind_of(stage_message::ready))
         return fail(errc::corrupt, fmt::format("{} answered a greeting with {}", title(), answer->kind));
-    const auto theirs = read_hello({reinterpret_cast<const char*>(answer->body.data()), answer->body.size()});
-    if (!theirs) return tl::unexpected(theirs.error());
+    FACEFLOW_ASSIGN(const auto theirs,
+                    read_hello({reinterpret_cast<const char*>(answer->body.data()), answer->body.size()}));
     return {};
 }
 
@@ -156,7 +156,7 @@ result<void> stage_process::share_slabs() {
         std::vector<int> descriptors;
         if (e.memory != nullptr) descriptors.push_back(e.memory->get());
         const auto kind = e.memory != nullptr ? stage_message::map : stage_message::unmap;
-        if (auto r = channel_->send(kind_of(kind), body, {}, descriptors, ipc::forever); !r) return r;
+        FACEFLOW_TRY(channel_->send(kind_of(kind), body, {}, descriptors, ipc::forever));
         slabs_told_.enter(e);
     }
     return {};
@@ -198,13 +198,12 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
 // An error is the channel's: nothing more can be made of it.
 result<stage_response> stage_process::exchange(const stage_call& call, std::span<const vision::detection> faces,
                                                std::span<const std::span<const std::byte>> payload) {
-    if (auto r = share_slabs(); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(share_slabs());
     std::vector<std::byte> body(sizeof call + faces.size_bytes());
     std::memcpy(body.data(), &call, sizeof call);
     if (!faces.empty()) std::memcpy(body.data() + sizeof call, faces.data(), faces.size_bytes());
     // A call has no deadline of its own: the watchdog ends a process that hangs, and that ends the call.
-    if (auto r = channel_->send_parts(kind_of(stage_message::call), body, payload, {}, ipc::forever); !r)
-        return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(channel_->send_parts(kind_of(stage_message::call), body, payload, {}, ipc::forever));
     auto answer = receive_reply();
     if (!answer) return answer;
     // An answer to something else: nothing that it says from now on can be matched.
@@ -215,16 +214,15 @@ result<stage_response> stage_process::exchange(const stage_call& call, std::span
 
 result<stage_response> stage_process::receive_reply() {
     stage_response r;
-    auto m = channel_->receive(ipc::forever, max_stage_payload,
-                               [&](const ipc::message& head) -> result<std::span<std::byte>> {
-                                   r.payload.resize(head.payload_bytes);
-                                   return std::span(r.payload);
-                               });
-    if (!m) return tl::unexpected(std::move(m.error()));
-    if (m->body.size() < sizeof r.reply || m->kind != kind_of(stage_message::reply))
-        return fail(errc::corrupt, fmt::format("{} sent no reply but a message of kind {}", title(), m->kind));
-    std::memcpy(&r.reply, m->body.data(), sizeof r.reply);
-    const auto rest = std::span(m->body).subspan(sizeof r.reply);
+    FACEFLOW_ASSIGN(auto m, channel_->receive(ipc::forever, max_stage_payload,
+                                              [&](const ipc::message& head) -> result<std::span<std::byte>> {
+                                                  r.payload.resize(head.payload_bytes);
+                                                  return std::span(r.payload);
+                                              }));
+    if (m.body.size() < sizeof r.reply || m.kind != kind_of(stage_message::reply))
+        return fail(errc::corrupt, fmt::format("{} sent no reply but a message of kind {}", title(), m.kind));
+    std::memcpy(&r.reply, m.body.data(), sizeof r.reply);
+    const auto rest = std::span(m.body).subspan(sizeof r.reply);
     if (r.reply.slices > max_slices || rest.size() != r.reply.slices * sizeof(stage_slice)) {
         return fail(errc::corrupt,
                     fmt::format("{} promised {} slices in {} bytes", title(), r.reply.slices, rest.size()));
@@ -251,8 +249,7 @@ void stage_process::collect_counters() {
     // What one reply has no room for comes with the next; one that never comes to an end is not waited for.
     for (int i = 0; more && i < 64; ++i) {
         auto answer = [&]() -> result<stage_response> {
-            if (auto r = channel_->send(kind_of(stage_message::account), {}, {}, {}, ipc::forever); !r)
-                return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(channel_->send(kind_of(stage_message::account), {}, {}, {}, ipc::forever));
             return receive_reply();
         }();
         if (!answer) {

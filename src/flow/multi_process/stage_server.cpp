@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/try.hpp"
 #include "flow/multi_process/shared_executor.hpp"
 #include "flow/multi_process/stage_executor.hpp"
 #include "ipc/channel.hpp"
@@ -33,9 +34,8 @@ public:
     explicit stage_server(ipc::channel to) : channel_(std::move(to)) {}
 
     result<void> greet() {
-        auto hello = channel_.receive(ipc::forever);
-        if (!hello) return tl::unexpected(std::move(hello.error()));
-        if (auto r = open(*hello); !r) {
+        FACEFLOW_ASSIGN(auto hello, channel_.receive(ipc::forever));
+        if (auto r = open(hello); !r) {
             (void)tell(r.error(), 0);
             return r;
         }
@@ -53,7 +53,7 @@ public:
                 return tl::unexpected(std::move(m.error()));
             }
             beat();
-            if (auto r = handle(*m); !r) return r;
+            FACEFLOW_TRY(handle(*m));
         }
     }
 
@@ -61,19 +61,14 @@ private:
     result<void> open(ipc::message& hello) {
         if (hello.kind != static_cast<std::uint16_t>(stage_message::hello))
             return fail(errc::corrupt, "the owner did not greet first");
-        auto asked = read_hello({reinterpret_cast<const char*>(hello.body.data()), hello.body.size()});
-        if (!asked) return tl::unexpected(std::move(asked.error()));
-        auto context = stage_context::create(*asked);
-        if (!context) return tl::unexpected(std::move(context.error()));
-        context_ = std::move(*context);
-        auto work = asked->buffers == 0 ? open_inline(hello) : open_shared(hello);
-        if (!work) return tl::unexpected(std::move(work.error()));
-        work_ = std::move(*work);
+        FACEFLOW_ASSIGN(auto asked, read_hello({reinterpret_cast<const char*>(hello.body.data()), hello.body.size()}));
+        FACEFLOW_ASSIGN(context_, stage_context::create(asked));
+        FACEFLOW_ASSIGN(work_, asked.buffers == 0 ? open_inline(hello) : open_shared(hello));
         return context_->open_books();
     }
 
     result<std::unique_ptr<stage_executor>> open_inline(ipc::message& hello) {
-        if (auto r = open_pages(hello, 1, 1); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(open_pages(hello, 1, 1));
         return make_message_executor(*context_);
     }
 
@@ -82,8 +77,7 @@ private:
         pages_.own = role == stage_role::detect   ? shared_page::detect
                      : role == stage_role::region ? shared_page::region
                                                   : shared_page::landmark;
-        if (auto r = open_pages(hello, shared_page_count, page_semaphores::count(context_->asked().buffers)); !r)
-            return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(open_pages(hello, shared_page_count, page_semaphores::count(context_->asked().buffers)));
         return make_shared_executor(*context_, pages_);
     }
 
@@ -96,11 +90,10 @@ private:
         if (count == 1) pages_.own = shared_page::capture;
         for (std::size_t i = 0; i < count; ++i) {
             const bool writes = i == static_cast<std::size_t>(pages_.own) || !context_->owner().computes_on_host();
-            auto page = ipc::control_page::open(std::move(hello.descriptors[i]), words,
-                                                writes ? access::read_write : access::read_only);
-            if (!page) return tl::unexpected(std::move(page.error()));
-            if (auto r = context_->owner().register_words(page->pages()); !r) return r;
-            pages_.all.push_back(std::move(*page));
+            FACEFLOW_ASSIGN(auto page, ipc::control_page::open(std::move(hello.descriptors[i]), words,
+                                                               writes ? access::read_write : access::read_only));
+            FACEFLOW_TRY(context_->owner().register_words(page.pages()));
+            pages_.all.push_back(std::move(page));
         }
         context_->beat_on(pages_.mine()[page_semaphores::beat]);
         return {};
@@ -201,10 +194,9 @@ private:
 }  // namespace
 
 result<void> serve_stage(unique_fd socket) {
-    auto channel = ipc::channel::adopt(std::move(socket));
-    if (!channel) return tl::unexpected(std::move(channel.error()));
-    stage_server server(std::move(*channel));
-    if (auto r = server.greet(); !r) return r;
+    FACEFLOW_ASSIGN(auto channel, ipc::channel::adopt(std::move(socket)));
+    stage_server server(std::move(channel));
+    FACEFLOW_TRY(server.greet());
     return server.serve();
 }
 

@@ -56,7 +56,7 @@ struct model_parts {
 // ONNX Runtime, started when it is first asked for: kernels of our own need none.
 using runtime_maker = std::function<result<std::shared_ptr<inference::runtime>>()>;
 
-// Loads what the options ask for, for `on`, and checks that shapes are those of the models that faceflow can decode.
+// Loads what the options ask for, for `d`, and checks that shapes are those of the models that faceflow can decode.
 // options::inference says who runs them: on a CUDA device it is not "auto" (choose_inference), on a host it is native or ONNX Runtime.
 [[nodiscard]] result<model_set> load_models(const options& o, const inference::model_store& store, device& on,
                                             const runtime_maker& runtime, inference::threading how,

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/stages/result_reader.hpp"
 
+#include "core/try.hpp"
+
 #include <utility>
 
 namespace faceflow::flow {
 
 result<result_reader> result_reader::create(device& d, std::size_t bytes, bool pinned) {
     result_reader r(d);
-    auto done = d.make_event();
-    if (!done) return tl::unexpected(std::move(done.error()));
-    r.done_ = std::move(*done);
+    FACEFLOW_ASSIGN(r.done_, d.make_event());
     if (d.shares_host_memory()) return r;
-    auto host = host_buffer::allocate(d, bytes, pinned);
-    if (!host) return tl::unexpected(std::move(host.error()));
-    r.host_ = std::move(*host);
+    FACEFLOW_ASSIGN(r.host_, host_buffer::allocate(d, bytes, pinned));
     return r;
 }
 
@@ -24,7 +22,7 @@ result<void> result_reader::add(stream& s, const vision::pass_results& results, 
 }
 
 result<vision::pass_results> result_reader::wait(stream& s, const vision::pass_results& results, const tag& t) {
-    if (auto r = synchronise(s, *done_, t); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(synchronise(s, *done_, t));
     vision::pass_results readable = results;
     if (!device_->shares_host_memory()) readable.headers = reinterpret_cast<vision::result_header*>(host_.data());
     return readable;
@@ -32,7 +30,7 @@ result<vision::pass_results> result_reader::wait(stream& s, const vision::pass_r
 
 result<vision::pass_results> result_reader::read(stream& s, const vision::pass_results& results, std::int32_t faces,
                                                  const tag& t) {
-    if (auto added = add(s, results, faces, t); !added) return tl::unexpected(std::move(added.error()));
+    FACEFLOW_TRY(add(s, results, faces, t));
     return wait(s, results, t);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/try.hpp"
 #include "device/device.hpp"
 #include "device/memory.hpp"
 #include "flow/stages/workspace.hpp"
@@ -12,9 +13,8 @@ namespace faceflow::flow {
 class tracked_faces {
 public:
     [[nodiscard]] static result<tracked_faces> create(device& d, const pass_shape& shape) {
-        auto memory = device_buffer::allocate(d.pool(), shape.set_bytes());
-        if (!memory) return tl::unexpected(std::move(memory.error()));
-        return tracked_faces(std::move(*memory));
+        FACEFLOW_ASSIGN(auto memory, device_buffer::allocate(d.pool(), shape.set_bytes()));
+        return tracked_faces(std::move(memory));
     }
     vision::detection_set* set() const { return memory_.as<vision::detection_set>(); }
     // False until a frame has been through, and after one that failed: the next is then detected in.

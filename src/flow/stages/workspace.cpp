@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/stages/workspace.hpp"
 
+#include "core/try.hpp"
+
 #include <algorithm>
 
 namespace faceflow::flow {
 namespace {
 
-result<void> take(device& on, device_buffer& into, std::size_t bytes) {
-    auto buffer = device_buffer::allocate(on.pool(), bytes);
-    if (!buffer) return tl::unexpected(std::move(buffer.error()));
-    into = std::move(*buffer);
+result<void> take(device& d, device_buffer& into, std::size_t bytes) {
+    FACEFLOW_ASSIGN(into, device_buffer::allocate(d.pool(), bytes));
     return {};
 }
 
@@ -40,7 +40,7 @@ std::size_t detector_memory::scratch_bytes(const model_set& models, std::int32_t
     return models.fine == nullptr ? bytes : std::max(bytes, scratch_bytes(*models.fine, frames));
 }
 
-result<detector_memory> detector_memory::create(stream& on, const model_set& models, std::int32_t frames,
+result<detector_memory> detector_memory::create(stream& s, const model_set& models, std::int32_t frames,
                                                 std::byte* scratch) {
     detector_memory m;
     m.form_ = models.detector->form();
@@ -48,17 +48,14 @@ result<detector_memory> detector_memory::create(stream& on, const model_set& mod
     m.height_ = models.detect_height;
     auto wanted = detector_request(models, frames);
     wanted.scratch = scratch;
-    auto bound = models.detector->bind(on, wanted);
-    if (!bound) return tl::unexpected(std::move(bound.error()));
-    m.model_ = std::move(*bound);
+    FACEFLOW_ASSIGN(m.model_, models.detector->bind(s, wanted));
     for (std::int32_t i = 0; i < frames; ++i)
         m.outputs_.push_back(models.outputs_of(*m.model_, i));
     const std::size_t scratch_bytes = static_cast<std::size_t>(frames) * sizeof(vision::detect_scratch);
-    if (auto r = take(on.owner(), m.scratch_, scratch_bytes); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(take(s.owner(), m.scratch_, scratch_bytes));
     if (models.fine != nullptr) {
-        auto closer = create(on, *models.fine, frames, scratch);
-        if (!closer) return tl::unexpected(std::move(closer.error()));
-        m.fine_ = std::make_unique<detector_memory>(std::move(*closer));
+        FACEFLOW_ASSIGN(auto closer, create(s, *models.fine, frames, scratch));
+        m.fine_ = std::make_unique<detector_memory>(std::move(closer));
     }
     return m;
 }
@@ -87,7 +84,7 @@ std::size_t mesh_memory::scratch_bytes(const model_set& models, std::int32_t fac
     return models.mesh->scratch_bytes(mesh_request(faces));
 }
 
-result<mesh_memory> mesh_memory::create(stream& on, const model_set& models, std::int32_t faces, std::byte* crops,
+result<mesh_memory> mesh_memory::create(stream& s, const model_set& models, std::int32_t faces, std::byte* crops,
                                         std::byte* scratch) {
     mesh_memory m;
     m.form_ = models.mesh->form();
@@ -95,9 +92,7 @@ result<mesh_memory> mesh_memory::create(stream& on, const model_set& models, std
     auto wanted = mesh_request(faces);
     wanted.input = crops;
     wanted.scratch = scratch;
-    auto bound = models.mesh->bind(on, wanted);
-    if (!bound) return tl::unexpected(std::move(bound.error()));
-    m.model_ = std::move(*bound);
+    FACEFLOW_ASSIGN(m.model_, models.mesh->bind(s, wanted));
     return m;
 }
 
@@ -109,23 +104,19 @@ vision::mesh_output mesh_memory::outputs() const {
     return {model_->output("landmarks"), model_->output("score")};
 }
 
-result<workspace> workspace::create(stream& on, stream& of_mesh, const model_set& models, const pass_shape& shape) {
+result<workspace> workspace::create(stream& s, stream& of_mesh, const model_set& models, const pass_shape& shape) {
     workspace w;
     w.shape_ = shape;
     const std::size_t scratch = std::max(detector_memory::scratch_bytes(models, shape.frames),
                                          mesh_memory::scratch_bytes(models, shape.mesh_faces));
-    if (&on == &of_mesh && scratch > 0) {
-        if (auto r = take(on.owner(), w.scratch_, scratch); !r) return tl::unexpected(std::move(r.error()));
+    if (&s == &of_mesh && scratch > 0) {
+        FACEFLOW_TRY(take(s.owner(), w.scratch_, scratch));
     }
-    auto detector = detector_memory::create(on, models, shape.frames, w.scratch_.data());
-    if (!detector) return tl::unexpected(std::move(detector.error()));
-    w.detector_ = std::move(*detector);
-    auto mesh = mesh_memory::create(of_mesh, models, shape.mesh_faces, nullptr, w.scratch_.data());
-    if (!mesh) return tl::unexpected(std::move(mesh.error()));
-    w.mesh_ = std::move(*mesh);
+    FACEFLOW_ASSIGN(w.detector_, detector_memory::create(s, models, shape.frames, w.scratch_.data()));
+    FACEFLOW_ASSIGN(w.mesh_, mesh_memory::create(of_mesh, models, shape.mesh_faces, nullptr, w.scratch_.data()));
     const std::size_t sets_bytes = static_cast<std::size_t>(shape.frames) * shape.set_bytes();
-    if (auto r = take(on.owner(), w.faces_, sets_bytes); !r) return tl::unexpected(std::move(r.error()));
-    if (auto r = take(on.owner(), w.results_, shape.results_bytes()); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(take(s.owner(), w.faces_, sets_bytes));
+    FACEFLOW_TRY(take(s.owner(), w.results_, shape.results_bytes()));
     return w;
 }
 

@@ -37,7 +37,7 @@ struct pass_shape {
 class detector_memory {
 public:
     // `scratch`, where given, is inference::binding_request::scratch, as much as scratch_bytes() says.
-    [[nodiscard]] static result<detector_memory> create(stream& on, const model_set& models, std::int32_t frames,
+    [[nodiscard]] static result<detector_memory> create(stream& s, const model_set& models, std::int32_t frames,
                                                         std::byte* scratch = nullptr);
     [[nodiscard]] static std::size_t scratch_bytes(const model_set& models, std::int32_t frames);
 
@@ -48,7 +48,7 @@ public:
     const vision::detector_output& outputs(std::int32_t i) const { return outputs_[static_cast<std::size_t>(i)]; }
     [[nodiscard]] std::int32_t frames() const { return static_cast<std::int32_t>(outputs_.size()); }
     // The detector on the first n frames.
-    void add_run(stream& on, std::int32_t n) { model_->add_run(on, 0, n); }
+    void add_run(stream& s, std::int32_t n) { model_->add_run(s, 0, n); }
     // Of the second look; null: there is none.
     detector_memory* fine() const { return fine_.get(); }
 
@@ -68,7 +68,7 @@ private:
 class mesh_memory {
 public:
     // The crops may lie elsewhere: `crops` is then a device address that outlives this. `scratch` as above.
-    [[nodiscard]] static result<mesh_memory> create(stream& on, const model_set& models, std::int32_t faces,
+    [[nodiscard]] static result<mesh_memory> create(stream& s, const model_set& models, std::int32_t faces,
                                                     std::byte* crops = nullptr, std::byte* scratch = nullptr);
     [[nodiscard]] static std::size_t scratch_bytes(const model_set& models, std::int32_t faces);
     static std::size_t crops_bytes(std::int32_t faces,
@@ -92,11 +92,11 @@ private:
 // All of a pass on one device.
 class workspace {
 public:
-    // Models are bound for work on `on`, or for meshes on `of_mesh`. On one stream they share their scratch.
-    [[nodiscard]] static result<workspace> create(stream& on, stream& of_mesh, const model_set& models,
+    // Models are bound for work on `s`, or for meshes on `of_mesh`. On one stream they share their scratch.
+    [[nodiscard]] static result<workspace> create(stream& s, stream& of_mesh, const model_set& models,
                                                   const pass_shape& shape);
-    [[nodiscard]] static result<workspace> create(stream& on, const model_set& models, const pass_shape& shape) {
-        return create(on, on, models, shape);
+    [[nodiscard]] static result<workspace> create(stream& s, const model_set& models, const pass_shape& shape) {
+        return create(s, s, models, shape);
     }
 
     const pass_shape& shape() const { return shape_; }

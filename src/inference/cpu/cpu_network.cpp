@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/try.hpp"
 #include "core/worker_pool.hpp"
 #include "inference/cpu/prepared_network.hpp"
 #include "inference/cpu/shared_run.hpp"
@@ -27,8 +28,8 @@ using cpu::shared_run;
 using cpu::tensor_places;
 
 // A device's memory where host functions find it.
-float* floats_at(const device& on, std::byte* memory) {
-    return reinterpret_cast<float*>(on.kernel_address(memory));
+float* floats_at(const device& d, std::byte* memory) {
+    return reinterpret_cast<float*>(d.kernel_address(memory));
 }
 
 tensor_index find_vector(const plan& p, std::string_view name) {
@@ -65,21 +66,19 @@ struct worker_memory {
 class bound_cpu final : public bound_network {
 public:
     // With `helpers` they share a run.
-    static result<std::unique_ptr<bound_network>> create(const std::shared_ptr<const prepared_network>& of, stream& on,
+    static result<std::unique_ptr<bound_network>> create(const std::shared_ptr<const prepared_network>& of, stream& s,
                                                          const binding_request& wanted, worker_pool* helpers) {
-        auto layout = memory_layout::make(*of, wanted.height, wanted.width, wanted.most);
-        if (!layout) return tl::unexpected(std::move(layout.error()));
-        device& device = on.owner();
+        FACEFLOW_ASSIGN(auto layout, memory_layout::make(*of, wanted.height, wanted.width, wanted.most));
+        device& device = s.owner();
         std::unique_ptr<bound_cpu> b(new bound_cpu(of, device, helpers));
-        if (auto there = b->take_input(wanted); !there) return tl::unexpected(std::move(there.error()));
+        FACEFLOW_TRY(b->take_input(wanted));
         for (const network_output& o : wanted.outputs) {
-            auto placed = b->take_output(o, *layout, wanted.most);
-            if (!placed) return tl::unexpected(std::move(placed.error()));
+            FACEFLOW_TRY(b->take_output(o, layout, wanted.most));
         }
         const std::int32_t workers = helpers == nullptr ? 1 : std::min(helpers->processors(), most_workers);
         b->workers_.resize(static_cast<std::size_t>(workers));
         for (std::int32_t i = 0; i < workers; ++i) {
-            if (auto r = b->equip(i, *layout, wanted.most); !r) return tl::unexpected(std::move(r.error()));
+            FACEFLOW_TRY(b->equip(i, layout, wanted.most));
         }
         b->together_.emplace(b->main_binding(), workers);
         return b;
@@ -92,8 +91,8 @@ public:
         return at == outputs_.end() ? nullptr : at->memory.template as<float>();
     }
 
-    void add_run(stream& on, std::int32_t first, std::int32_t n) override {
-        on.enqueue([this, first, n] { return run(first, n); });
+    void add_run(stream& s, std::int32_t first, std::int32_t n) override {
+        s.enqueue([this, first, n] { return run(first, n); });
     }
 
     result<void> run(std::int32_t first, std::int32_t n) override {
@@ -124,9 +123,9 @@ private:
         device_buffer memory;
     };
 
-    bound_cpu(const std::shared_ptr<const prepared_network>& of, device& on, worker_pool* helpers)
+    bound_cpu(const std::shared_ptr<const prepared_network>& of, device& d, worker_pool* helpers)
         : of_(of),
-          device_(on),
+          device_(d),
           helpers_(helpers) {}
 
     worker_memory& worker(std::int32_t i) { return workers_[static_cast<std::size_t>(i)]; }
@@ -146,23 +145,17 @@ private:
     result<void> equip(std::int32_t i, const memory_layout& layout, std::int32_t most) {
         worker_memory& w = worker(i);
         if (i < most) {
-            auto maps = zeros(layout.bytes());
-            if (!maps) return tl::unexpected(std::move(maps.error()));
-            w.maps = std::move(*maps);
+            FACEFLOW_ASSIGN(w.maps, zeros(layout.bytes()));
             tensor_places places = layout.in(w.maps.get(), floats_at(device_, input_));
             for (const placed_output& o : outputs_)
                 places.vectors[static_cast<std::size_t>(o.vector)].data = floats_at(device_, o.memory.data());
             w.alone = std::make_unique<prepared_binding>(of_, std::move(places));
         }
         if (i > 0) {
-            auto passing = zeros(layout.passing_bytes());
-            if (!passing) return tl::unexpected(std::move(passing.error()));
-            w.passing = std::move(*passing);
+            FACEFLOW_ASSIGN(w.passing, zeros(layout.passing_bytes()));
             w.beside = std::make_unique<prepared_binding>(of_, layout.beside(main_binding().places(), w.passing.get()));
         }
-        auto scratch = zeros(main_binding().scratch() * sizeof(float));
-        if (!scratch) return tl::unexpected(std::move(scratch.error()));
-        w.scratch = std::move(*scratch);
+        FACEFLOW_ASSIGN(w.scratch, zeros(main_binding().scratch() * sizeof(float)));
         return {};
     }
 
@@ -171,9 +164,7 @@ private:
         if (input_ != nullptr) return {};
         const auto pixels = static_cast<std::size_t>(wanted.most) * static_cast<std::size_t>(wanted.height) *
                             static_cast<std::size_t>(wanted.width);
-        auto memory = device_buffer::allocate(device_.pool(), pixels * 3 * sizeof(float));
-        if (!memory) return tl::unexpected(std::move(memory.error()));
-        own_input_ = std::move(*memory);
+        FACEFLOW_ASSIGN(own_input_, device_buffer::allocate(device_.pool(), pixels * 3 * sizeof(float)));
         input_ = own_input_.data();
         return {};
     }
@@ -187,9 +178,8 @@ private:
                                                    length, o.name, o.length()));
         }
         const std::size_t floats = static_cast<std::size_t>(length) * static_cast<std::size_t>(most);
-        auto memory = device_buffer::allocate(device_.pool(), floats * sizeof(float));
-        if (!memory) return tl::unexpected(std::move(memory.error()));
-        outputs_.push_back({o.name, i, std::move(*memory)});
+        FACEFLOW_ASSIGN(auto memory, device_buffer::allocate(device_.pool(), floats * sizeof(float)));
+        outputs_.push_back({o.name, i, std::move(memory)});
         return {};
     }
 
@@ -213,8 +203,8 @@ public:
         return {vision::tensor_format::planar_float, in.scale, in.bias};
     }
 
-    result<std::unique_ptr<bound_network>> bind(stream& on, const binding_request& wanted) override {
-        return bound_cpu::create(of_, on, wanted, how_ == threading::shared ? on.owner().helpers() : nullptr);
+    result<std::unique_ptr<bound_network>> bind(stream& s, const binding_request& wanted) override {
+        return bound_cpu::create(of_, s, wanted, how_ == threading::shared ? s.owner().helpers() : nullptr);
     }
 
 private:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/try.hpp"
 #include "inference/cpu/prepared_network.hpp"
 
 namespace faceflow::inference::cpu {
@@ -20,7 +21,7 @@ std::size_t filled_up(std::size_t floats) {
 
 result<memory_layout> memory_layout::make(const prepared_network& of, std::int32_t height, std::int32_t width,
                                           std::int32_t most, maps how) {
-    if (auto fits = of.of().check_input(height, width, most); !fits) return tl::unexpected(std::move(fits.error()));
+    FACEFLOW_TRY(of.of().check_input(height, width, most));
     memory_layout made;
     made.input_ = {height, width};
     made.most_ = most;

@@ -46,9 +46,9 @@ void shared_run::begin(std::int32_t picture) {
     }
 }
 
-void shared_run::work(const prepared_binding& on, float* scratch) const {
+void shared_run::work(const prepared_binding& binding, float* scratch) const {
     for (std::size_t i = 0; i < count_; ++i)
-        work(*on.steps()[i], steps_[i], scratch);
+        work(*binding.steps()[i], steps_[i], scratch);
 }
 
 void shared_run::work(const bound_step& s, progress& p, float* scratch) const {

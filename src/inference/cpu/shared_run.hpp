@@ -22,7 +22,7 @@ public:
     // Returns when the last step is done. For any number of threads, each with scratch memory and a binding of its own: on the same
     // maps, but for rows that pass by (memory_layout::beside). Who comes late helps with what is left, and nobody waits for one that has
     // not come.
-    void work(const prepared_binding& on, float* scratch) const;
+    void work(const prepared_binding& binding, float* scratch) const;
 
 private:
     struct alignas(64) progress {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/try.hpp"
 #include "device/cuda/cuda_stream.hpp"
 #include "inference/cuda/kernel_table.hpp"
 #include "inference/kernels/network.hpp"
@@ -86,9 +87,9 @@ struct fused_network::impl {
 fused_network::fused_network(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
 fused_network::~fused_network() = default;
 
-result<std::shared_ptr<fused_network>> fused_network::load(const plan& network, stream& on) {
+result<std::shared_ptr<fused_network>> fused_network::load(const plan& network, stream& s) {
     constexpr int turing = 75, hopper = 90;
-    const int index = on.owner().index(), capability = compute_capability(index);
+    const int index = s.owner().index(), capability = compute_capability(index);
     if (capability < turing) {
         return fail(
             errc::unsupported,
@@ -99,11 +100,11 @@ result<std::shared_ptr<fused_network>> fused_network::load(const plan& network, 
     const kernels::card card = card_of(index);
     auto made = kernels::network::make(network, card);
     if (!made) return tl::unexpected(made.error());
-    if (auto ok = prepare_kernels(index, card.shared_bytes); !ok) return tl::unexpected(ok.error());
+    FACEFLOW_TRY(prepare_kernels(index, card.shared_bytes));
     std::vector<std::byte> weights = std::exchange((*made)->weights, {});
-    auto memory = device_buffer::allocate(on.owner().pool(), std::max<std::size_t>(weights.size(), 1));
+    auto memory = device_buffer::allocate(s.owner().pool(), std::max<std::size_t>(weights.size(), 1));
     if (!memory) return tl::unexpected(memory.error());
-    bring_constants(on, memory->data(), weights);
+    bring_constants(s, memory->data(), weights);
     auto i = std::make_unique<impl>();
     i->made = *std::move(made);
     i->weights = *std::move(memory);
@@ -161,7 +162,7 @@ fused_binding::fused_binding(fused_binding&&) noexcept = default;
 fused_binding& fused_binding::operator=(fused_binding&&) noexcept = default;
 fused_binding::~fused_binding() = default;
 
-result<fused_binding> fused_binding::create(std::shared_ptr<fused_network> of, stream& on, std::int32_t height,
+result<fused_binding> fused_binding::create(std::shared_ptr<fused_network> of, stream& work, std::int32_t height,
                                             std::int32_t width, std::int32_t most, std::byte* input,
                                             std::byte* scratch) {
     using where = kernels::tensor_placement::input;
@@ -169,14 +170,14 @@ result<fused_binding> fused_binding::create(std::shared_ptr<fused_network> of, s
                                                   input == nullptr ? where::here : where::elsewhere);
     if (!places) return tl::unexpected(places.error());
     auto memory =
-        device_buffer::allocate(on.owner().pool(), scratch == nullptr ? places->bytes() : places->bytes_to_keep());
+        device_buffer::allocate(work.owner().pool(), scratch == nullptr ? places->bytes() : places->bytes_to_keep());
     if (!memory) return tl::unexpected(memory.error());
     // What is computed beyond the pictures of a pass is left out, but is to be of numbers all the same.
-    static_cast<cuda_stream&>(on).submit("clearing a network's memory", [&](cudaStream_t s) {
+    static_cast<cuda_stream&>(work).submit("clearing a network's memory", [&](cudaStream_t s) {
         return cudaMemsetAsync(memory->data(), 0, memory->bytes(), s);
     });
     if (scratch != nullptr) {
-        static_cast<cuda_stream&>(on).submit("clearing scratch", [&](cudaStream_t s) {
+        static_cast<cuda_stream&>(work).submit("clearing scratch", [&](cudaStream_t s) {
             return cudaMemsetAsync(scratch, 0, places->scratch_bytes(), s);
         });
     }
@@ -201,10 +202,10 @@ std::int32_t fused_binding::output_length(std::string_view name) const noexcept 
     return i < 0 ? 0 : impl_->places.length(i);
 }
 
-void fused_binding::add_run(stream& on, std::int32_t first, std::int32_t n) {
-    if (on.relaunching()) return;
+void fused_binding::add_run(stream& work, std::int32_t first, std::int32_t n) {
+    if (work.relaunching()) return;
     const std::vector<kernels::launch>& all = impl_->list(first, n);
-    static_cast<cuda_stream&>(on).submit("a network's kernels", [&](cudaStream_t s) {
+    static_cast<cuda_stream&>(work).submit("a network's kernels", [&](cudaStream_t s) {
         for (const kernels::launch& l : all)
             if (const cudaError_t status = add_launch(s, l, impl_->of->get().early_start); status != cudaSuccess)
                 return status;

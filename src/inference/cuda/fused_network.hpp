@@ -21,7 +21,7 @@ public:
     // copy to the stream: pageable, so that it waits until they are staged, not until they have arrived. Other streams wait for
     // an event recorded after it. errc::unsupported names the step of the plan that no kernel fits, or says what the card
     // lacks; errc::out_of_memory.
-    [[nodiscard]] static result<std::shared_ptr<fused_network>> load(const plan& network, stream& on);
+    [[nodiscard]] static result<std::shared_ptr<fused_network>> load(const plan& network, stream& s);
     // After the last work that uses it.
     ~fused_network();
     fused_network(const fused_network&) = delete;
@@ -48,9 +48,9 @@ public:
     // layers leave to each other, if not in memory of its own; they outlive the binding. Bindings whose runs never overlap
     // may share scratch. Adds memsets of all of it to the stream, and does not wait. errc::invalid_argument for a size that
     // the network does not take; errc::out_of_memory.
-    [[nodiscard]] static result<fused_binding> create(std::shared_ptr<fused_network> of, stream& on,
-                                                      std::int32_t height, std::int32_t width, std::int32_t most,
-                                                      std::byte* input = nullptr, std::byte* scratch = nullptr);
+    [[nodiscard]] static result<fused_binding> create(std::shared_ptr<fused_network> of, stream& s, std::int32_t height,
+                                                      std::int32_t width, std::int32_t most, std::byte* input = nullptr,
+                                                      std::byte* scratch = nullptr);
     fused_binding(fused_binding&&) noexcept;
     fused_binding& operator=(fused_binding&&) noexcept;
     // After the last of its runs.
@@ -67,7 +67,7 @@ public:
 
     // Adds the launches for `n` pictures, 1 to `most`, from picture `first` on; may be captured. Neither allocates on the device nor
     // waits. What a picture comes to does not depend on n, nor on its place. A launch that fails is the stream's error.
-    void add_run(stream& on, std::int32_t first, std::int32_t n);
+    void add_run(stream& s, std::int32_t first, std::int32_t n);
     // How many those are.
     [[nodiscard]] std::size_t launches(std::int32_t n);
     // What it holds of the pool.

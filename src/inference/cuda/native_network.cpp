@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "core/try.hpp"
 #include "inference/cuda/fused_network.hpp"
 #include "inference/plan.hpp"
 
@@ -16,7 +17,7 @@ public:
     explicit bound_fused(fused_binding of) : of_(std::move(of)) {}
     std::byte* input() const noexcept override { return of_.input(); }
     const float* output(std::string_view name) const noexcept override { return of_.output(name); }
-    void add_run(stream& on, std::int32_t first, std::int32_t n) override { of_.add_run(on, first, n); }
+    void add_run(stream& s, std::int32_t first, std::int32_t n) override { of_.add_run(s, first, n); }
     result<void> run(std::int32_t, std::int32_t) override {
         return fail(errc::unsupported, "a GPU's work is added to a stream");
     }
@@ -34,9 +35,9 @@ public:
         return {vision::tensor_format::packed_half, in.scale, in.bias};
     }
 
-    result<std::unique_ptr<bound_network>> bind(stream& on, const binding_request& wanted) override {
+    result<std::unique_ptr<bound_network>> bind(stream& s, const binding_request& wanted) override {
         auto bound =
-            fused_binding::create(of_, on, wanted.height, wanted.width, wanted.most, wanted.input, wanted.scratch);
+            fused_binding::create(of_, s, wanted.height, wanted.width, wanted.most, wanted.input, wanted.scratch);
         if (!bound) return tl::unexpected(std::move(bound.error()));
         for (const network_output& o : wanted.outputs) {
             if (bound->output_length(o.name) == o.length()) continue;
@@ -56,22 +57,18 @@ private:
 
 }  // namespace
 
-result<std::shared_ptr<network>> make_cuda_network(device& on, const std::filesystem::path& model,
+result<std::shared_ptr<network>> make_cuda_network(device& d, const std::filesystem::path& model,
                                                    std::string_view model_sha256) {
     auto read = load_plan(model, model_sha256);
     if (!read) {
         return fail(read.error().code == errc::not_found ? errc::unsupported : read.error().code,
                     std::move(read.error().message));
     }
-    auto loading = on.make_stream("weights");
-    if (!loading) return tl::unexpected(std::move(loading.error()));
-    auto loaded = fused_network::load(*read, **loading);
-    if (!loaded) return tl::unexpected(std::move(loaded.error()));
-    auto done = on.make_event();
-    if (!done) return tl::unexpected(std::move(done.error()));
-    if (auto there = synchronise(**loading, **done, {stage::capture, {}}); !there)
-        return tl::unexpected(std::move(there.error()));
-    return std::make_shared<native_network>(std::move(*loaded));
+    FACEFLOW_ASSIGN(auto loading, d.make_stream("weights"));
+    FACEFLOW_ASSIGN(auto loaded, fused_network::load(*read, *loading));
+    FACEFLOW_ASSIGN(auto done, d.make_event());
+    FACEFLOW_TRY(synchronise(*loading, *done, {stage::capture, {}}));
+    return std::make_shared<native_network>(std::move(loaded));
 }
 
 }  // namespace faceflow::inference

@@ -6,8 +6,8 @@
 
 namespace faceflow::inference {
 
-// See make_native_network. `on` is a CUDA device.
-[[nodiscard]] result<std::shared_ptr<network>> make_cuda_network(device& on, const std::filesystem::path& model,
+// See make_native_network. `d` is a CUDA device.
+[[nodiscard]] result<std::shared_ptr<network>> make_cuda_network(device& d, const std::filesystem::path& model,
                                                                  std::string_view model_sha256);
 
 }  // namespace faceflow::inference

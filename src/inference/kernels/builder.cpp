@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inference/kernels/builder.hpp"
 
+#include "core/try.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -64,9 +66,9 @@ std::string name_of(const plan& p, std::int32_t step) {
 
 }  // namespace
 
-builder::builder(const plan& p, const card& on)
+builder::builder(const plan& p, const card& d)
     : plan_(p),
-      card_(on),
+      card_(d),
       readers_(p.maps.size()),
       writers_(p.maps.size()),
       claimed_(p.steps.size()) {
@@ -199,15 +201,15 @@ joined_map joined_of(const plan_convolution& c, const binding_memory& m) {
     return {m.map(c.joined), kind_of(c.join), c.joined_first, m.channels(c.joined), e.height, e.width};
 }
 
-result<std::shared_ptr<network>> network::make(plan from, const card& on) {
+result<std::shared_ptr<network>> network::make(plan from, const card& d) {
     for (const float w : from.weights)
         if (!(std::abs(w) <= 65504.f))
             return fail(errc::unsupported, fmt::format("a weight of {} is beyond half precision", w));
     auto made = std::make_shared<network>();
     made->of = std::move(from);
-    made->on = on;
-    builder b(made->of, made->on);
-    if (auto ok = b.build(); !ok) return tl::unexpected(ok.error());
+    made->target = d;
+    builder b(made->of, made->target);
+    FACEFLOW_TRY(b.build());
     made->operations = b.take_operations();
     made->weights = b.take_weights();
     return made;

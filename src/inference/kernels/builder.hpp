@@ -25,7 +25,7 @@ struct level_module {
 
 class builder {
 public:
-    builder(const plan& p, const card& on);
+    builder(const plan& p, const card& d);
 
     // Everything. errc::unsupported names the step that no kernel fits.
     [[nodiscard]] result<void> build();

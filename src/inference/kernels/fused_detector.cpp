@@ -58,12 +58,12 @@ void launch_levels(const std::vector<level_use>& uses, int split, const binding_
     }
     p.split = split;
     // As many as are on the card at once; each then takes the next tile, with the weights that it has.
-    const card& on = m.on();
+    const card& d = m.target();
     constexpr std::size_t reserved = 1024;  // of a multiprocessor, for each block of threads
     const std::size_t room =
-        std::max<std::size_t>(1, std::min(on.shared_of_multiprocessor / (Kernel::shared_bytes + reserved),
-                                          static_cast<std::size_t>(on.threads_of_multiprocessor / Kernel::threads)));
-    const int grid = smaller_of(p.tiles, on.multiprocessors * static_cast<int>(room));
+        std::max<std::size_t>(1, std::min(d.shared_of_multiprocessor / (Kernel::shared_bytes + reserved),
+                                          static_cast<std::size_t>(d.threads_of_multiprocessor / Kernel::threads)));
+    const int grid = smaller_of(p.tiles, d.multiprocessors * static_cast<int>(room));
     add_launch<Kernel>(to, grid, 1, Kernel::shared_bytes, p);
 }
 
@@ -75,8 +75,8 @@ void launch_wide_levels(const std::vector<level_use>& uses, int split, const bin
     std::int64_t pixels = 0;
     for (const level_use& u : uses)
         pixels += std::int64_t{pixels_of(m.size(u.x))} * pictures;
-    const bool many = pixels / tall::pixels >= 4 * std::int64_t{m.on().multiprocessors};
-    if (many && tall::shared_bytes <= m.on().shared_bytes)
+    const bool many = pixels / tall::pixels >= 4 * std::int64_t{m.target().multiprocessors};
+    if (many && tall::shared_bytes <= m.target().shared_bytes)
         launch_levels<tall>(uses, split, m, pictures, to);
     else
         launch_levels<levels_kernel<64, Outputs, 8, false>>(uses, split, m, pictures, to);

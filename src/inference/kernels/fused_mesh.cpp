@@ -54,8 +54,8 @@ void launch_stage_of(int channels, const stage_use& u, const binding_memory& m, 
     if (channels == 64) return launch_stage<third_stage>(u, m, pictures, to);
     using many = second_stage_of_many;
     const int tiles = u.side / 2 / many::side;
-    const bool enough = std::int64_t{pictures} * tiles * tiles >= 4 * std::int64_t{m.on().multiprocessors};
-    if (enough && u.side / 2 % many::side == 0 && many::shared_bytes <= m.on().shared_bytes)
+    const bool enough = std::int64_t{pictures} * tiles * tiles >= 4 * std::int64_t{m.target().multiprocessors};
+    if (enough && u.side / 2 % many::side == 0 && many::shared_bytes <= m.target().shared_bytes)
         launch_stage<many>(u, m, pictures, to);
     else
         launch_stage<second_stage>(u, m, pictures, to);

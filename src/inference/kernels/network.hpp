@@ -50,12 +50,12 @@ struct operation {
 
 struct network {
     plan of;
-    card on;
+    card target;
     std::vector<std::byte> weights;  // to be copied once, and then of no more use here
     std::vector<operation> operations;
 
     // errc::unsupported names the step that no kernel fits.
-    [[nodiscard]] static result<std::shared_ptr<network>> make(plan from, const card& on);
+    [[nodiscard]] static result<std::shared_ptr<network>> make(plan from, const card& d);
 };
 
 // Channels of a map in memory.
@@ -122,7 +122,7 @@ public:
           scratch_(scratch != nullptr ? scratch : memory + places.bytes_to_keep()) {}
 
     [[nodiscard]] const plan& network_plan() const { return of_.of; }
-    [[nodiscard]] const card& on() const { return of_.on; }
+    [[nodiscard]] const card& target() const { return of_.target; }
     // A map's first channel, or the input's.
     [[nodiscard]] half* map(tensor_index i) const;
     [[nodiscard]] float* vector(tensor_index i) const;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/try.hpp"
 #include "inference/kernels/network.hpp"
 
 namespace faceflow::inference::kernels {
@@ -24,12 +25,12 @@ plan::extent tensor_placement::size(tensor_index i) const {
 
 result<tensor_placement> tensor_placement::make(const network& of, std::int32_t height, std::int32_t width,
                                                 std::int32_t most, bool keep, input lies) {
-    if (auto fits = of.of.check_input(height, width, most); !fits) return tl::unexpected(std::move(fits.error()));
+    FACEFLOW_TRY(of.of.check_input(height, width, most));
     tensor_placement made;
     made.height_ = height;
     made.width_ = width;
     made.most_ = most;
-    if (auto ok = made.measure(of); !ok) return tl::unexpected(ok.error());
+    FACEFLOW_TRY(made.measure(of));
     made.begin_ = lies == input::here ? aligned(made.input_bytes_) : 0;
     made.find_lives(of, keep);
     made.place(of);

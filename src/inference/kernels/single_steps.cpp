@@ -15,8 +15,8 @@ int written_channels(const plan_convolution& c, const plan_map& y) {
 }
 
 // Enough blocks of threads for a card to be busy.
-std::int64_t enough_blocks(const card& on) {
-    return 2 * std::int64_t{on.multiprocessors};
+std::int64_t enough_blocks(const card& d) {
+    return 2 * std::int64_t{d.multiprocessors};
 }
 
 // What kernels of blocks, whatever their sizes, have in common.
@@ -53,8 +53,8 @@ void launch_block(const plan_convolution& c, const packed_weights& w, const bind
     p.total = pictures * p.out_height * p.row_length;
     const int across = divide_up(p.total, Rows), along = c.outputs / Outputs;
     if constexpr (sizeof...(Smaller) > 0) {
-        const bool busy = std::int64_t{across} * along >= enough_blocks(m.on());
-        if (!busy || kernel::shared_bytes > m.on().shared_bytes)
+        const bool busy = std::int64_t{across} * along >= enough_blocks(m.target());
+        if (!busy || kernel::shared_bytes > m.target().shared_bytes)
             return launch_block<Inputs, Outputs, Stride, Smaller...>(c, w, m, pictures, to);
     }
     add_launch<kernel>(to, across, along, kernel::shared_bytes, p);
@@ -178,12 +178,12 @@ void builder::add_any_block(std::int32_t step, const plan_convolution& c) {
                            : c.pool_first ? block_source::pooled
                                           : block_source::plain;
                 // Wide and tall where there is enough to do; channels of a few pixels are shared out.
-                const bool many = p.total >= 64 * enough_blocks(m.on());
-                p.rows = many && any_block_kernel::shared_bytes(64, inputs) <= m.on().shared_bytes / 2 ? 64 : 32;
+                const bool many = p.total >= 64 * enough_blocks(m.target());
+                p.rows = many && any_block_kernel::shared_bytes(64, inputs) <= m.target().shared_bytes / 2 ? 64 : 32;
                 const int across = divide_up(p.total, p.rows);
                 const int along =
                     std::min<int>(divide_up(p.groups, 4),
-                                  static_cast<int>(divide_up(static_cast<int>(enough_blocks(m.on())), across)));
+                                  static_cast<int>(divide_up(static_cast<int>(enough_blocks(m.target())), across)));
                 p.groups_of_block = divide_up(p.groups, along);
                 add_launch<any_block_kernel>(to, across, divide_up(p.groups, p.groups_of_block),
                                              any_block_kernel::shared_bytes(p.rows, inputs), p);

@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "core/try.hpp"
 #include "inference/onnxruntime/library.hpp"
 
 namespace faceflow::inference {
@@ -60,17 +61,15 @@ result<void> load_cuda_provider() {
         if (const fs::path wanted = library_folder() / library; !fs::exists(wanted, unseen))
             return no_cuda(fmt::format("{} is missing; `make setup GPU=1` fetches it", wanted.string()));
     }
-    const auto options = made_options(0, false);
-    if (!options) return tl::unexpected(options.error());
+    FACEFLOW_ASSIGN(const auto options, made_options(0, false));
     return {};
 }
 
 result<void> append_cuda_provider(Ort::SessionOptions& options, const stream& home, bool tf32) {
-    auto provider = made_options(home.owner().index(), tf32);
-    if (!provider) return tl::unexpected(std::move(provider.error()));
+    FACEFLOW_ASSIGN(auto provider, made_options(home.owner().index(), tf32));
     // After the others: an update by names starts from the defaults.
-    provider->UpdateWithValue("user_compute_stream", home.handle());
-    options.AppendExecutionProvider_CUDA_V2(**provider);
+    provider.UpdateWithValue("user_compute_stream", home.handle());
+    options.AppendExecutionProvider_CUDA_V2(*provider);
     // It makes one Split of slices that share a tensor, and on CUDA a Split into parts of different sizes copies tables from the host
     // in every run, which no ledger sees.
     options.AddConfigEntry(kOrtSessionOptionsDisableSpecifiedOptimizers, "GatherSliceToSplitFusion");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inference/onnxruntime/library.hpp"
 
+#include "core/try.hpp"
+
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <onnxruntime_cxx_api.h>
@@ -56,9 +58,7 @@ result<void> open_library() {
     const std::lock_guard lock(opening);
     if (opened != nullptr) return {};
     switch_telemetry_off();
-    const auto entry = find_entry();
-    if (!entry) return tl::unexpected(entry.error());
-    opened = *entry;
+    FACEFLOW_ASSIGN(opened, find_entry());
     Ort::InitApi(opened()->GetApi(ORT_API_VERSION));
     return {};
 }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/try.hpp"
 #include "inference/onnxruntime/tensorrt_provider.hpp"
 
 namespace faceflow::inference {
@@ -22,24 +23,22 @@ constexpr std::int64_t colours = 3;
 // A session's tensors for `most` pictures, and a binding for each part of them that it was asked to run.
 class bound_session final : public bound_network {
 public:
-    static result<std::unique_ptr<bound_network>> create(std::shared_ptr<session> of, device& on,
+    static result<std::unique_ptr<bound_network>> create(std::shared_ptr<session> of, device& d,
                                                          const binding_request& wanted) {
-        auto b = std::unique_ptr<bound_session>(new bound_session(std::move(of), on, wanted));
+        auto b = std::unique_ptr<bound_session>(new bound_session(std::move(of), d, wanted));
         const auto most = static_cast<std::size_t>(wanted.most);
         if (b->input_ == nullptr) {
-            auto memory = device_buffer::allocate(on.pool(), most * b->picture_bytes());
-            if (!memory) return tl::unexpected(std::move(memory.error()));
-            b->own_input_ = std::move(*memory);
+            FACEFLOW_ASSIGN(b->own_input_, device_buffer::allocate(d.pool(), most * b->picture_bytes()));
             b->input_ = b->own_input_.data();
         }
         for (const network_output& o : b->wanted_.outputs) {
             if (!b->has_output(o.name)) return fail(errc::corrupt, "the model has no output " + o.name);
             auto memory =
-                device_buffer::allocate(on.pool(), most * static_cast<std::size_t>(o.length()) * sizeof(float));
+                device_buffer::allocate(d.pool(), most * static_cast<std::size_t>(o.length()) * sizeof(float));
             if (!memory) return tl::unexpected(std::move(memory.error()));
             b->outputs_.push_back(std::move(*memory));
         }
-        if (auto bound = b->binding_of(0, 1); !bound) return tl::unexpected(std::move(bound.error()));
+        FACEFLOW_TRY(b->binding_of(0, 1));
         return b;
     }
 
@@ -52,24 +51,23 @@ public:
         return nullptr;
     }
 
-    void add_run(stream& on, std::int32_t first, std::int32_t n) override {
-        on.enqueue([this, &on, first, n]() -> result<void> {
-            if (on.capturing() && !device_.computes_on_host())
+    void add_run(stream& s, std::int32_t first, std::int32_t n) override {
+        s.enqueue([this, &s, first, n]() -> result<void> {
+            if (s.capturing() && !device_.computes_on_host())
                 return fail(errc::unsupported, "ONNX Runtime's work cannot be part of a graph");
             return run(first, n);
         });
     }
 
     result<void> run(std::int32_t first, std::int32_t n) override {
-        auto bound = binding_of(first, n);
-        if (!bound) return tl::unexpected(std::move(bound.error()));
-        return (*bound)->run();
+        FACEFLOW_ASSIGN(auto bound, binding_of(first, n));
+        return bound->run();
     }
 
 private:
-    bound_session(std::shared_ptr<session> of, device& on, const binding_request& wanted)
+    bound_session(std::shared_ptr<session> of, device& d, const binding_request& wanted)
         : of_(std::move(of)),
-          device_(on),
+          device_(d),
           wanted_(wanted),
           input_(wanted.input) {}
 
@@ -103,9 +101,8 @@ private:
             out.push_back(tensor(
                 o.name, outputs_[i].data() + skipped * static_cast<std::size_t>(o.length()) * sizeof(float), shape));
         }
-        auto made = of_->bind({&in, 1}, out);
-        if (!made) return tl::unexpected(std::move(made.error()));
-        at = bindings_.emplace(std::pair{first, n}, std::move(*made)).first;
+        FACEFLOW_ASSIGN(auto made, of_->bind({&in, 1}, out));
+        at = bindings_.emplace(std::pair{first, n}, std::move(made)).first;
         return at->second.get();
     }
 
@@ -122,8 +119,8 @@ class host_network final : public network {
 public:
     host_network(std::shared_ptr<session> of, const picture_form& form) : of_(std::move(of)), form_(form) {}
     picture_form form() const noexcept override { return form_; }
-    result<std::unique_ptr<bound_network>> bind(stream& on, const binding_request& wanted) override {
-        return bound_session::create(of_, on.owner(), wanted);
+    result<std::unique_ptr<bound_network>> bind(stream& s, const binding_request& wanted) override {
+        return bound_session::create(of_, s.owner(), wanted);
     }
 
 private:
@@ -141,18 +138,16 @@ public:
 
     picture_form form() const noexcept override { return form_; }
 
-    result<std::unique_ptr<bound_network>> bind(stream& on, const binding_request& wanted) override {
+    result<std::unique_ptr<bound_network>> bind(stream& s, const binding_request& wanted) override {
         std::optional<tensorrt_plan> plan;
         if (how_.tensorrt) {
-            auto made = plan_for(on.owner(), wanted);
-            if (!made) return tl::unexpected(std::move(made.error()));
-            plan = std::move(*made);
+            FACEFLOW_ASSIGN(plan, plan_for(s.owner(), wanted));
         }
-        auto of = runtime_->load(model_.path, threading::caller,
-                                 {.home = &on, .by_tensorrt = plan ? &*plan : nullptr, .tf32 = how_.tf32});
-        if (!of) return tl::unexpected(std::move(of.error()));
-        remember((*of)->cpu_fallback_nodes(), plan ? plan->folder : std::filesystem::path());
-        return bound_session::create(std::move(*of), on.owner(), wanted);
+        FACEFLOW_ASSIGN(auto of,
+                        runtime_->load(model_.path, threading::caller,
+                                       {.home = &s, .by_tensorrt = plan ? &*plan : nullptr, .tf32 = how_.tf32}));
+        remember(of->cpu_fallback_nodes(), plan ? plan->folder : std::filesystem::path());
+        return bound_session::create(std::move(of), s.owner(), wanted);
     }
 
     std::vector<std::string> notes() const override {
@@ -167,10 +162,9 @@ public:
 
 private:
     // For one picture, for a usual batch, for the largest.
-    result<tensorrt_plan> plan_for(const device& on, const binding_request& wanted) const {
-        if (auto usable = runtime_->check_tensorrt(); !usable) return tl::unexpected(std::move(usable.error()));
-        const auto version = tensorrt_version();
-        if (!version) return tl::unexpected(version.error());
+    result<tensorrt_plan> plan_for(const device& d, const binding_request& wanted) const {
+        FACEFLOW_TRY(runtime_->check_tensorrt());
+        FACEFLOW_ASSIGN(const auto version, tensorrt_version());
         constexpr std::int32_t usual = 4;
         const auto batch_of = [&](std::int32_t n) { return dimensions{n, colours, wanted.height, wanted.width}; };
         tensorrt_plan p;
@@ -180,7 +174,7 @@ private:
         p.usual = batch_of(std::min(usual, wanted.most));
         p.largest = batch_of(wanted.most);
         const std::string profile = fmt::format("{}-{}-{}", p.smallest.front(), p.usual.front(), p.largest.front());
-        p.folder = engine_folder(how_.engines, {on.architecture(), *version, model_.sha256, profile, how_.half});
+        p.folder = engine_folder(how_.engines, {d.architecture(), version, model_.sha256, profile, how_.half});
         return p;
     }
 

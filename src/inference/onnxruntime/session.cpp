@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "core/processors.hpp"
+#include "core/try.hpp"
 #include "inference/onnxruntime/cuda_provider.hpp"
 #include "inference/onnxruntime/library.hpp"
 #include "inference/onnxruntime/onnx_network.hpp"
@@ -112,16 +113,15 @@ private:
 // What makes a session of the CPU one of a device.
 result<void> onnx_session::move_to_device(Ort::SessionOptions& options, const placement& where) {
     stream& home = *where.home;
-    auto allocators = environment_allocators::get();
-    if (!allocators) return tl::unexpected(std::move(allocators.error()));
-    if (auto served = (*allocators)->serve(home.owner().index()); !served) return served;
-    allocators_ = std::move(*allocators);
+    FACEFLOW_ASSIGN(auto allocators, environment_allocators::get());
+    FACEFLOW_TRY(allocators->serve(home.owner().index()));
+    allocators_ = std::move(allocators);
     memory_ = std::make_unique<session_memory>(home);
     home_ = &home;
     options.AddConfigEntry(kOrtSessionOptionsConfigUseEnvAllocators, "1");
     options.AddConfigEntry(kOrtSessionOptionsRecordEpGraphAssignmentInfo, "1");
     if (where.by_tensorrt != nullptr) {
-        if (auto added = append_tensorrt_provider(options, home, *where.by_tensorrt); !added) return added;
+        FACEFLOW_TRY(append_tensorrt_provider(options, home, *where.by_tensorrt));
     }
     return append_cuda_provider(options, home, where.tf32);
 }
@@ -140,7 +140,7 @@ result<void> onnx_session::open(std::shared_ptr<const runtime> on, const Ort::En
         options.AddConfigEntry("session.force_spinning_stop", "1");
     }
     if (on_device) {
-        if (auto moved = move_to_device(options, where); !moved) return moved;
+        FACEFLOW_TRY(move_to_device(options, where));
     }
     const memory_scope its_memory(memory_.get());
     ort_ = Ort::Session(environment, model.c_str(), options);
@@ -201,10 +201,10 @@ public:
         if (of_->home_ == nullptr || of_->last_.load(std::memory_order_relaxed) != this) return;
         static_cast<void>(run(true));
         // It gives memory back from a callback that it puts on the stream behind what it has waited for.
-        device& on = of_->home_->owner();
-        if (auto done = on.make_event()) {
+        device& d = of_->home_->owner();
+        if (auto done = d.make_event()) {
             of_->home_->record(**done);
-            static_cast<void>(wait_until_done(on, **done, {stage::landmark, {}}));
+            static_cast<void>(wait_until_done(d, **done, {stage::landmark, {}}));
         }
     }
     onnx_binding(const onnx_binding&) = delete;
@@ -312,7 +312,7 @@ result<std::shared_ptr<session>> onnx_runtime::load(const std::filesystem::path&
 }  // namespace
 
 result<std::shared_ptr<runtime>> start_onnxruntime(const runtime_options& options) {
-    if (auto opened = open_library(); !opened) return tl::unexpected(std::move(opened.error()));
+    FACEFLOW_TRY(open_library());
     const int threads = options.threads > 0 ? options.threads : usable_processors();
     auto made = guarded("starting ONNX Runtime", [&]() -> result<std::shared_ptr<runtime>> {
         Ort::ThreadingOptions threading;
@@ -333,7 +333,7 @@ result<std::shared_ptr<runtime>> start_onnxruntime(const runtime_options& option
 
 result<found_runtime> find_onnxruntime() {
     return guarded("asking ONNX Runtime for its providers", []() -> result<found_runtime> {
-        if (auto opened = open_library(); !opened) return tl::unexpected(std::move(opened.error()));
+        FACEFLOW_TRY(open_library());
         return found_runtime{library_version(), library_folder(), Ort::GetAvailableProviders()};
     });
 }

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/try.hpp"
 #include "inference/onnxruntime/library.hpp"
 
 namespace faceflow::inference {
@@ -54,10 +55,9 @@ std::byte* session_memory::take_kept(std::size_t bytes) {
 }
 
 result<std::byte*> session_memory::take_new(std::size_t bytes) {
-    auto buffer = device_buffer::allocate(owner().pool(), bytes);
-    if (!buffer) return tl::unexpected(std::move(buffer.error()));
-    std::byte* const memory = buffer->data();
-    used_.emplace(memory, std::move(*buffer));
+    FACEFLOW_ASSIGN(auto buffer, device_buffer::allocate(owner().pool(), bytes));
+    std::byte* const memory = buffer.data();
+    used_.emplace(memory, std::move(buffer));
     bytes_ += bytes;
     return memory;
 }
@@ -175,7 +175,7 @@ environment_allocators::~environment_allocators() {
 result<std::shared_ptr<environment_allocators>> environment_allocators::get() {
     const std::lock_guard lock(shared_mutex);
     if (auto there = shared.lock()) return there;
-    if (auto opened = open_library(); !opened) return tl::unexpected(std::move(opened.error()));
+    FACEFLOW_TRY(open_library());
     try {
         std::shared_ptr<environment_allocators> made(new environment_allocators(std::make_unique<impl>()));
         shared = made;

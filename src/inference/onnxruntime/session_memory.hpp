@@ -19,7 +19,7 @@ namespace faceflow::inference {
 class session_memory {
 public:
     // `on` and its device outlive it.
-    explicit session_memory(stream& on) : stream_(on) {}
+    explicit session_memory(stream& s) : stream_(s) {}
     // Waits for the stream. What was handed out has been given back.
     ~session_memory();
     session_memory(const session_memory&) = delete;

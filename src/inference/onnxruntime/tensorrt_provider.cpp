@@ -8,6 +8,7 @@
 #include <array>
 #include <filesystem>
 
+#include "core/try.hpp"
 #include "inference/onnxruntime/cuda_provider.hpp"
 
 namespace faceflow::inference {
@@ -45,7 +46,7 @@ result<void> load_tensorrt_provider() {
     const auto providers = Ort::GetAvailableProviders();
     if (std::find(providers.begin(), providers.end(), tensorrt_provider_name) == providers.end())
         return no_tensorrt("this ONNX Runtime has no TensorRT provider (`make setup GPU=1` fetches one that has)");
-    if (auto version = tensorrt_version(); !version) return tl::unexpected(std::move(version.error()));
+    FACEFLOW_TRY(tensorrt_version());
     try {
         const Ort::TensorRTProviderOptions options;  // loads the provider
     } catch (const std::exception& e) {

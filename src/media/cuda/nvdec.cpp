@@ -11,6 +11,7 @@ extern "C" {
 #include <deque>
 #include <utility>
 
+#include "core/try.hpp"
 #include "device/cuda/cuda_context.hpp"
 #include "device/cuda/cuda_stream.hpp"
 #include "frame/layout.hpp"
@@ -92,8 +93,7 @@ private:
 result<std::unique_ptr<event>> nvdec::take_event() {
     std::unique_ptr<event> spare;
     while (!held_.empty() && (held_.front().copied->done() || held_.size() >= most_held)) {
-        if (auto done = wait_until_done(by_.owner(), *held_.front().copied, {stage::capture, {}}); !done)
-            return tl::unexpected(std::move(done.error()));
+        FACEFLOW_TRY(wait_until_done(by_.owner(), *held_.front().copied, {stage::capture, {}}));
         spare = std::move(held_.front().copied);
         held_.pop_front();
     }
@@ -109,8 +109,7 @@ void nvdec::forget() {
 }
 
 result<void> nvdec::copy(frame_ptr decoded, const image& facts, std::byte* slot) {
-    auto copied = take_event();
-    if (!copied) return tl::unexpected(std::move(copied.error()));
+    FACEFLOW_ASSIGN(auto copied, take_event());
     for (int i = 0; i < plane_count(facts.format); ++i) {
         const plane_extent extent = extent_of(facts.format, facts.width, facts.height, i);
         by_.submit("cudaMemcpy2DAsync", [&](cudaStream_t handle) {
@@ -120,8 +119,8 @@ result<void> nvdec::copy(frame_ptr decoded, const image& facts, std::byte* slot)
         });
         slot += extent.bytes();
     }
-    by_.record(**copied);
-    held_.push_back({std::move(decoded), std::move(*copied)});
+    by_.record(*copied);
+    held_.push_back({std::move(decoded), std::move(copied)});
     return {};
 }
 
@@ -138,13 +137,12 @@ result<std::unique_ptr<hardware>> open_nvdec(stream& by) {
         dlclose(decoder);
     }
     const current_device scope(by.owner().index());
-    auto context = current_context();
-    if (!context) return tl::unexpected(std::move(context.error()));
+    FACEFLOW_ASSIGN(auto context, current_context());
     buffer_ptr made(av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_CUDA));
     if (made == nullptr) return fail(errc::unavailable, "this FFmpeg is built without CUDA: use --decode cpu");
     auto* const about = reinterpret_cast<AVHWDeviceContext*>(made->data);
     auto* const cuda = static_cast<AVCUDADeviceContext*>(about->hwctx);
-    cuda->cuda_ctx = *context;
+    cuda->cuda_ctx = context;
     cuda->stream = native(by);
     if (const int code = av_hwdevice_ctx_init(made.get()); code < 0) {
         return fail(errc::unavailable, "FFmpeg cannot decode on CUDA: " + libav_message(code) + "; use --decode cpu");

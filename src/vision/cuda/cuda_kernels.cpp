@@ -7,40 +7,40 @@
 namespace faceflow::vision {
 namespace {
 
-cuda_stream& stream_of(stream& on) {
-    return static_cast<cuda_stream&>(on);
+cuda_stream& stream_of(stream& s) {
+    return static_cast<cuda_stream&>(s);
 }
 
 class cuda_kernels final : public kernels {
 public:
-    void letterbox(stream& on, std::span<const image> pictures, std::span<const faceflow::vision::letterbox> fits,
+    void letterbox(stream& s, std::span<const image> pictures, std::span<const faceflow::vision::letterbox> fits,
                    const tensor_target& target) override {
         const letterbox_pass pass = make_letterbox_pass(pictures, fits, target);
-        if (pass.frames > 0) add_letterbox(stream_of(on), pass);
+        if (pass.frames > 0) add_letterbox(stream_of(s), pass);
     }
 
-    void detect(stream& on, std::span<const detector_output> outputs, const detect_options& options,
+    void detect(stream& s, std::span<const detector_output> outputs, const detect_options& options,
                 detect_scratch* scratch, const face_table& faces) override {
         const detect_pass pass = make_detect_pass(outputs, options, scratch, faces);
-        if (faces.frames > 0) add_detect(stream_of(on), pass);
+        if (faces.frames > 0) add_detect(stream_of(s), pass);
     }
 
-    void crop(stream& on, std::span<const image> pictures, const face_table& faces, std::int32_t first,
+    void crop(stream& s, std::span<const image> pictures, const face_table& faces, std::int32_t first,
               const crop_target& target) override {
         const crop_pass pass = make_crop_pass(pictures, faces, first, target.picture(target.data));
-        if (target.capacity > 0) add_crop(stream_of(on), pass, target.capacity);
+        if (target.capacity > 0) add_crop(stream_of(s), pass, target.capacity);
     }
 
-    void finish(stream& on, const face_table& faces, std::int32_t first, std::int32_t capacity, const mesh_output& mesh,
+    void finish(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity, const mesh_output& mesh,
                 std::span<const mesh_options> options, const pass_results& results) override {
         const finish_pass pass =
             make_finish_pass(faces, first, capacity, mesh.landmarks, mesh.scores, options, results);
-        if (capacity > 0) add_finish(stream_of(on), pass);
+        if (capacity > 0) add_finish(stream_of(s), pass);
     }
 
-    void propagate(stream& on, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
+    void propagate(stream& s, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
                    detection_set* faces) override {
-        add_carry(stream_of(on), results, frame, min_presence, region_scale, faces);
+        add_carry(stream_of(s), results, frame, min_presence, region_scale, faces);
     }
 };
 

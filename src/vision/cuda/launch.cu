@@ -73,35 +73,35 @@ unsigned count_of(std::int32_t n) {
 
 // Arguments of exactly the kernel's types: they are passed by address.
 template <class... Parameters>
-void add(cuda_stream& on, const char* name, void (*kernel)(Parameters...), dim3 blocks, int threads,
+void add(cuda_stream& s, const char* name, void (*kernel)(Parameters...), dim3 blocks, int threads,
          std::type_identity_t<Parameters>... arguments) {
     void* addresses[] = {&arguments...};
-    on.add_kernel(name, {reinterpret_cast<const void*>(kernel), blocks, dim3(count_of(threads)), addresses});
+    s.add_kernel(name, {reinterpret_cast<const void*>(kernel), blocks, dim3(count_of(threads)), addresses});
 }
 
 }  // namespace
 
-void add_letterbox(cuda_stream& on, const letterbox_pass& pass) {
+void add_letterbox(cuda_stream& s, const letterbox_pass& pass) {
     const dim3 blocks(count_of(tiles_over(pass.target.width, pass.target.height).tiles()), count_of(pass.frames));
-    add(on, "the letterbox kernel", letterbox_kernel, blocks, pixel_threads, pass);
+    add(s, "the letterbox kernel", letterbox_kernel, blocks, pixel_threads, pass);
 }
 
-void add_crop(cuda_stream& on, const crop_pass& pass, std::int32_t capacity) {
+void add_crop(cuda_stream& s, const crop_pass& pass, std::int32_t capacity) {
     const dim3 blocks(count_of(tiles_over(pass.target.width, pass.target.height).tiles()), count_of(capacity));
-    add(on, "the crop kernel", crop_kernel, blocks, pixel_threads, pass);
+    add(s, "the crop kernel", crop_kernel, blocks, pixel_threads, pass);
 }
 
-void add_detect(cuda_stream& on, const detect_pass& pass) {
-    add(on, "the detect kernel", detect_kernel, dim3(count_of(pass.faces.frames)), detect_threads, pass);
+void add_detect(cuda_stream& s, const detect_pass& pass) {
+    add(s, "the detect kernel", detect_kernel, dim3(count_of(pass.faces.frames)), detect_threads, pass);
 }
 
-void add_finish(cuda_stream& on, const finish_pass& pass) {
-    add(on, "the finish kernel", finish_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
+void add_finish(cuda_stream& s, const finish_pass& pass) {
+    add(s, "the finish kernel", finish_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
 }
 
-void add_carry(cuda_stream& on, const pass_results& before, std::int32_t frame, float min_presence, float region_scale,
+void add_carry(cuda_stream& s, const pass_results& before, std::int32_t frame, float min_presence, float region_scale,
                detection_set* faces) {
-    add(on, "the propagate kernel", propagate_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale, faces);
+    add(s, "the propagate kernel", propagate_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale, faces);
 }
 
 }  // namespace faceflow::vision

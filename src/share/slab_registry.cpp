@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "share/slab_book.hpp"
+#include "share/slab_registry.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/sealed_memory.hpp"
+#include "core/try.hpp"
 
 namespace faceflow::share {
 namespace {
@@ -24,14 +25,13 @@ result<unique_fd> reopen_read_only(const unique_fd& memory) {
 
 }  // namespace
 
-result<slab_book::slot_number> slab_book::find(const lease& of) {
-    auto named = exported_.name_of(of);
-    if (!named) return tl::unexpected(std::move(named.error()));
-    if (auto r = catch_up(); !r) return tl::unexpected(std::move(r.error()));
-    return slot_number{named->slab, named->slot};
+result<slab_registry::slot_number> slab_registry::find(const lease& of) {
+    FACEFLOW_ASSIGN(auto named, exported_.name_of(of));
+    FACEFLOW_TRY(catch_up());
+    return slot_number{named.slab, named.slot};
 }
 
-result<void> slab_book::catch_up() {
+result<void> slab_registry::catch_up() {
     for (const auto& news : exported_.news(read_)) {
         const auto& f = news.facts;
         if (news.memory == nullptr) {
@@ -43,11 +43,10 @@ result<void> slab_book::catch_up() {
                             "own: CUDA knows no read-only imports; share from --device cpu");
             }
             // Its owner has mapped it; nobody else is meant to write there.
-            if (auto r = seal_against_writers(news.memory->get()); !r) return r;
-            auto opened = reopen_read_only(*news.memory);
-            if (!opened) return tl::unexpected(std::move(opened.error()));
+            FACEFLOW_TRY(seal_against_writers(news.memory->get()));
+            FACEFLOW_ASSIGN(auto opened, reopen_read_only(*news.memory));
             entries_[f.number] = {{f.number, f.slots, f.slot_bytes, f.where.offset, f.where.kind, {}},
-                                  std::make_shared<const unique_fd>(std::move(*opened))};
+                                  std::make_shared<const unique_fd>(std::move(opened))};
         }
         read_.enter(news);
         ++version_;

@@ -14,9 +14,9 @@
 namespace faceflow::share {
 
 // Not thread-safe: the server's lock guards it.
-class slab_book {
+class slab_registry {
 public:
-    explicit slab_book(device& on) : exported_(on) {}
+    explicit slab_registry(device& d) : exported_(d) {}
 
     struct slot_number {
         std::uint32_t slab = 0, slot = 0;

@@ -12,7 +12,7 @@
 #include "ipc/channel.hpp"
 #include "ipc/share_page.hpp"
 #include "ipc/share_protocol.hpp"
-#include "share/slab_book.hpp"
+#include "share/slab_registry.hpp"
 
 namespace faceflow::share {
 
@@ -28,10 +28,10 @@ struct client_counts {
 
 // Never waits for the client. Not thread-safe, but one thread may receive from the channel while another offers. Destroying
 // it takes back its leases.
-class client_edge {
+class client_session {
 public:
     // A page for `leases`. Errors of share_page::create.
-    [[nodiscard]] static result<std::unique_ptr<client_edge>> create(ipc::channel to, std::uint32_t number,
+    [[nodiscard]] static result<std::unique_ptr<client_session>> create(ipc::channel to, std::uint32_t number,
                                                                      std::uint32_t leases, ipc::share_policy policy);
 
     // The first message. Errors of channel::send.
@@ -39,7 +39,7 @@ public:
 
     // Announces the frame, whose upload is done, with the slabs that are new to the client before it; or counts why not.
     // `about` carries all that does not depend on the client. An error means that the connection is of no more use.
-    [[nodiscard]] result<void> offer(const frame& f, const ipc::share_frame& about, const slab_book& slabs);
+    [[nodiscard]] result<void> offer(const frame& f, const ipc::share_frame& about, const slab_registry& slabs);
 
     // The sources have ended; nothing is offered any more.
     void end() noexcept;
@@ -57,7 +57,7 @@ private:
         std::shared_ptr<const void> hold;  // null: free
     };
 
-    client_edge(ipc::channel to, ipc::share_page page, std::uint32_t number, std::uint32_t leases,
+    client_session(ipc::channel to, ipc::share_page page, std::uint32_t number, std::uint32_t leases,
                 ipc::share_policy policy)
         : to_(std::move(to)),
           page_(std::move(page)),
@@ -68,7 +68,7 @@ private:
     void collect_returned();
     [[nodiscard]] std::optional<std::uint32_t> free_place();
     [[nodiscard]] std::optional<std::uint32_t> take_back_oldest();
-    [[nodiscard]] result<void> tell_slabs(const slab_book& slabs);
+    [[nodiscard]] result<void> tell_slabs(const slab_registry& slabs);
 
     ipc::channel to_;
     ipc::share_page page_;

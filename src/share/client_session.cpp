@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "share/client_edge.hpp"
+#include "share/client_session.hpp"
+
+#include "core/try.hpp"
 
 #include <poll.h>
 
@@ -28,20 +30,19 @@ std::uint16_t kind(share_message m) {
 
 }  // namespace
 
-result<std::unique_ptr<client_edge>> client_edge::create(ipc::channel to, std::uint32_t number, std::uint32_t leases,
+result<std::unique_ptr<client_session>> client_session::create(ipc::channel to, std::uint32_t number, std::uint32_t leases,
                                                          ipc::share_policy policy) {
-    auto page = ipc::share_page::create(leases);
-    if (!page) return tl::unexpected(std::move(page.error()));
-    return std::unique_ptr<client_edge>(new client_edge(std::move(to), std::move(*page), number, leases, policy));
+    FACEFLOW_ASSIGN(auto page, ipc::share_page::create(leases));
+    return std::unique_ptr<client_session>(new client_session(std::move(to), std::move(page), number, leases, policy));
 }
 
-result<void> client_edge::welcome(std::uint32_t sources) {
+result<void> client_session::welcome(std::uint32_t sources) {
     const ipc::share_welcome body{ipc::share_version, leases(), sources, number_};
     const std::array<int, 1> page{page_.descriptor()};
     return to_.send(kind(share_message::welcome), body, at_once, page);
 }
 
-result<void> client_edge::offer(const frame& f, const ipc::share_frame& about, const slab_book& slabs) {
+result<void> client_session::offer(const frame& f, const ipc::share_frame& about, const slab_registry& slabs) {
     ++counts_.offered;
     collect_returned();
     auto at = free_place();
@@ -79,12 +80,12 @@ result<void> client_edge::offer(const frame& f, const ipc::share_frame& about, c
     return sent;
 }
 
-void client_edge::end() noexcept {
+void client_session::end() noexcept {
     [[maybe_unused]] const auto told = to_.send(kind(share_message::ended), {}, {}, {}, at_once);
     raise(page_.bell(), timeline_end);
 }
 
-std::uint32_t client_edge::leases_out() {
+std::uint32_t client_session::leases_out() {
     collect_returned();
     return static_cast<std::uint32_t>(
         std::count_if(places_.begin(), places_.end(), [](const place& p) { return p.hold != nullptr; }));
@@ -92,7 +93,7 @@ std::uint32_t client_edge::leases_out() {
 
 // The client may write anything at all into its page: then it gets frames that are overwritten while it looks at them, and
 // nobody else does.
-void client_edge::collect_returned() {
+void client_session::collect_returned() {
     for (std::size_t i = 0; i < places_.size(); ++i) {
         place& p = places_[i];
         if (p.hold == nullptr) continue;
@@ -100,14 +101,14 @@ void client_edge::collect_returned() {
     }
 }
 
-std::optional<std::uint32_t> client_edge::free_place() {
+std::optional<std::uint32_t> client_session::free_place() {
     const auto free = std::find_if(places_.begin(), places_.end(), [](const place& p) { return p.hold == nullptr; });
     if (free == places_.end()) return std::nullopt;
     return static_cast<std::uint32_t>(free - places_.begin());
 }
 
 // Of the frames that the client has not claimed, the oldest makes room.
-std::optional<std::uint32_t> client_edge::take_back_oldest() {
+std::optional<std::uint32_t> client_session::take_back_oldest() {
     std::optional<std::uint32_t> oldest;
     for (std::uint32_t i = 0; i < leases(); ++i) {
         const bool unclaimed = page_[i].value.load(std::memory_order_relaxed) == place_word::given(places_[i].serial);
@@ -125,7 +126,7 @@ std::optional<std::uint32_t> client_edge::take_back_oldest() {
     return oldest;
 }
 
-result<void> client_edge::tell_slabs(const slab_book& slabs) {
+result<void> client_session::tell_slabs(const slab_registry& slabs) {
     if (told_version_ == slabs.version()) return {};
     const auto& all = slabs.entries();
     for (auto at = told_.begin(); at != told_.end();) {
@@ -135,13 +136,13 @@ result<void> client_edge::tell_slabs(const slab_book& slabs) {
         }
         ipc::share_slab gone;
         gone.number = *at;
-        if (auto sent = to_.send(kind(share_message::slab_gone), gone, at_once); !sent) return sent;
+        FACEFLOW_TRY(to_.send(kind(share_message::slab_gone), gone, at_once));
         at = told_.erase(at);
     }
     for (const auto& [number, e] : all) {
         if (told_.contains(number)) continue;
         const std::array<int, 1> memory{e.memory->get()};
-        if (auto sent = to_.send(kind(share_message::slab), e.facts, at_once, memory); !sent) return sent;
+        FACEFLOW_TRY(to_.send(kind(share_message::slab), e.facts, at_once, memory));
         told_.insert(number);
     }
     told_version_ = slabs.version();
