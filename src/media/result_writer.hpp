@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// faces.ndjson and faces.csv: what was found, as text. docs/output.md describes every field.
+// Rows of what was found: faces.ndjson and faces.csv. What is in them stands in media/face_fields.hpp.
 #pragma once
 
 #include <filesystem>
@@ -13,9 +13,6 @@
 #include "faceflow/types.hpp"
 
 namespace faceflow::media {
-
-// Digits after the point, in both files.
-inline constexpr int pixel_decimals = 3, score_decimals = 4, angle_decimals = 2, matrix_decimals = 5, pts_decimals = 6;
 
 // Writes frames in the order it gets them, each of them whole. The same frames give the same bytes, on any machine and in any
 // locale. One thread at a time writes. Errors are those of the file (see core/output_file.hpp).
