@@ -171,7 +171,8 @@ result<whole_cost> end_to_end(const std::string& clip, std::uint64_t limit) {
     run_request wanted;
     wanted.inputs = {clip};
     wanted.out = folder.path();
-    wanted.csv = wanted.video = false;
+    wanted.formats = {media::format_of_file("faces.ndjson")};
+    wanted.video = false;
     wanted.limit = limit;
     const std::atomic<bool> stop{false};
     const cpu_seconds before = cpu_now();

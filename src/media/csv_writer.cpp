@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <functional>
 #include <nlohmann/json.hpp>
-
 #include <string>
 #include <utility>
 
 #include "core/format_number.hpp"
 #include "media/face_fields.hpp"
+#include "media/record_reader.hpp"
 #include "media/result_writer.hpp"
 
 namespace faceflow::media {
@@ -78,6 +79,32 @@ public:
     }
 };
 
+// Of RFC 4180: where the record ends that the text begins with.
+class csv_record_end {
+public:
+    std::size_t operator()(std::string_view text, std::size_t from) {
+        if (from == 0) quoted_ = false;
+        for (std::size_t i = from; i < text.size(); ++i) {
+            if (text[i] == '"') quoted_ = !quoted_;
+            if (text[i] == '\n' && !quoted_ && i > 0 && text[i - 1] == '\r') return i + 1;
+        }
+        return std::string_view::npos;
+    }
+
+private:
+    bool quoted_ = false;  // where the looking stopped
+};
+
+std::size_t fields_of(std::string_view record) {
+    bool quoted = false;
+    std::size_t count = 1;
+    for (const char c : record) {
+        if (c == '"') quoted = !quoted;
+        if (c == ',' && !quoted) ++count;
+    }
+    return count;
+}
+
 }  // namespace
 
 result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path, output_options options) {
@@ -89,6 +116,22 @@ result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::pa
         return tl::unexpected(std::move(begun.error()));
     }
     return writer;
+}
+
+whole_rows find_whole_csv(int descriptor) {
+    whole_rows all;
+    std::uint64_t records = 0;
+    record_reader reader(descriptor);
+    std::size_t columns = 0;
+    csv_record_end find_end;
+    while (const auto record = reader.next(std::ref(find_end))) {
+        if (columns == 0) columns = fields_of(*record);
+        if (fields_of(*record) != columns || !intact(*record)) break;
+        all.bytes = reader.bytes();
+        ++records;
+    }
+    all.faces = records > 0 ? records - 1 : 0;  // the header is no face
+    return all;
 }
 
 }  // namespace faceflow::media

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nlohmann/json.hpp>
+#include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "core/format_number.hpp"
 #include "media/face_fields.hpp"
+#include "media/record_reader.hpp"
 #include "media/result_writer.hpp"
 
 namespace faceflow::media {
@@ -126,6 +129,25 @@ result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem:
     auto file = output_file::open(path, std::move(options));
     if (!file) return tl::unexpected(std::move(file.error()));
     return std::make_unique<ndjson_writer>(std::move(*file));
+}
+
+whole_rows find_whole_lines(int descriptor) {
+    whole_rows all{0, 0, 0};
+    // No text of a string looks so: its quotes are escaped.
+    const std::string begin_of_face = fmt::format("{{\"{}\":", std::get<0>(fields::of_face).key);
+    record_reader reader(descriptor);
+    const auto end_of_line = [](std::string_view text, std::size_t from) {
+        const std::size_t at = text.find('\n', from);
+        return at == std::string_view::npos ? at : at + 1;
+    };
+    while (const auto line = reader.next(end_of_line)) {
+        if (!line->starts_with('{') || !line->ends_with("}\n") || !intact(*line)) break;
+        all.bytes = reader.bytes();
+        ++*all.frames;
+        for (std::size_t at = 0; (at = line->find(begin_of_face, at)) != std::string_view::npos; ++at)
+            ++all.faces;
+    }
+    return all;
 }
 
 }  // namespace faceflow::media
