@@ -131,7 +131,7 @@ result<std::unique_ptr<model_bench>> model_bench::create() {
                                          {.height = flow::mesh_input_size,
                                           .width = flow::mesh_input_size,
                                           .most = static_cast<std::int32_t>(faces_per_frame),
-                                          .outputs = flow::mesh_outputs()});
+                                          .outputs = m.mesh_outputs()});
                          });
         if (!bound) return tl::unexpected(std::move(bound.error()));
     }
