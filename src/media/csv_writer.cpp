@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view end_of_record = "\r\n";  // RFC 4180
 // Room for what a record mostly takes.
-constexpr std::size_t bytes_of_face = 14'000;
+constexpr std::size_t bytes_of_record = 14'000;
 
 std::string header() {
     std::string line;
@@ -69,7 +69,7 @@ public:
                          [&](const auto& f) { append_csv(prefix, f.of(row), f.decimals.value_or(0)); });
         prefix.erase(0, 1);  // the first comma
         std::string records;
-        records.reserve(frame.faces.size() * (prefix.size() + bytes_of_face));
+        records.reserve(frame.faces.size() * (prefix.size() + bytes_of_record));
         for (const face& each : frame.faces) {
             records += prefix;
             fields::for_each_in_csv([&](const auto& f) { append_csv(records, f.of(each), f.decimals.value_or(0)); });
