@@ -89,8 +89,8 @@ ordered_json show(const arguments& a, const std::vector<row>& rows) {
 int main(int argc, char** argv) {
     arguments a;
     a.devices = {"emulated:1", "emulated:2"};
-    a.wanted.ndjson = true;
-    a.wanted.csv = a.wanted.video = false;
+    a.wanted.formats = {media::format_of_file("faces.ndjson")};
+    a.wanted.video = false;
     CLI::App app("recorded clips on one device and on several");
     app.add_option("INPUT", a.inputs, "clips; taken in turns until there are --clips");
     app.add_option("--devices", a.devices, "as --device takes them, the first to be compared with: cuda:0 cuda:0,1")

@@ -126,7 +126,7 @@ std::vector<model_row> model_rows(bed& b) {
         auto mesh = value_or_exit(models->mesh->bind(b.work_stream(), {.height = flow::mesh_input_size,
                                                                        .width = flow::mesh_input_size,
                                                                        .most = host ? 4 : faces,
-                                                                       .outputs = flow::mesh_outputs()}));
+                                                                       .outputs = models->mesh_outputs()}));
         for (const std::int32_t n : {1, 4, 16}) {
             if (host && n > 4) continue;  // a CPU gains nothing from more
             rows.push_back(measured(b, fmt::format("{}: detector/frames:{}", by, n), *detector, n, detector_cost(n)));

@@ -193,7 +193,7 @@ void ndjson(benchmark::State& state) {
     const fs::path probe = fs::temp_directory_path() / ("faceflow-bench-line-" + std::to_string(state.range(0)));
     {
         auto one = media::make_ndjson_writer(probe);
-        if (!one || !(*one)->write(frame, "clip.mp4") || !(*one)->file().commit())
+        if (!one || !(*one)->write(frame, "clip.mp4") || !(*one)->commit())
             return state.SkipWithError("no temporary file");
     }
     const auto line = static_cast<double>(fs::file_size(probe));

@@ -131,7 +131,7 @@ result<std::unique_ptr<model_bench>> model_bench::create() {
                                          {.height = flow::mesh_input_size,
                                           .width = flow::mesh_input_size,
                                           .most = static_cast<std::int32_t>(faces_per_frame),
-                                          .outputs = flow::mesh_outputs()});
+                                          .outputs = m.mesh_outputs()});
                          });
         if (!bound) return tl::unexpected(std::move(bound.error()));
     }
@@ -171,7 +171,8 @@ result<whole_cost> end_to_end(const std::string& clip, std::uint64_t limit) {
     run_request wanted;
     wanted.inputs = {clip};
     wanted.out = folder.path();
-    wanted.csv = wanted.video = false;
+    wanted.formats = {media::format_of_file("faces.ndjson")};
+    wanted.video = false;
     wanted.limit = limit;
     const std::atomic<bool> stop{false};
     const cpu_seconds before = cpu_now();

@@ -125,6 +125,7 @@ struct head_pose {
     std::array<float, 16> matrix{};
 };
 
+// What of it is written and how, src/media/face_fields.hpp describes: each member has its entry there.
 struct face {
     std::int64_t track = 0;  // 1, 2, … within a source; 0: not tracked (yet)
     float score = 0;         // the detector's, 0..1

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comparisons compute from results: differences between faces, quantiles of latencies.
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
+#include <tuple>
 
 #include "analysis/compare.hpp"
+#include "media/face_fields.hpp"
 #include "vision/mesh.hpp"
 
 namespace faceflow::analysis {
@@ -16,27 +18,21 @@ namespace {
 bool same_bits(float a, float b) {
     return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
 }
-bool same_bits(const point& a, const point& b) {
-    return same_bits(a.x, b.x) && same_bits(a.y, b.y);
-}
-bool same_bits(const point3& a, const point3& b) {
-    return same_bits(a.x, b.x) && same_bits(a.y, b.y) && same_bits(a.z, b.z);
-}
-bool same_bits(const rect& a, const rect& b) {
-    return same_bits(a.x, b.x) && same_bits(a.y, b.y) && same_bits(a.width, b.width) && same_bits(a.height, b.height);
-}
-template <class T, std::size_t N>
-bool same_bits(const std::array<T, N>& a, const std::array<T, N>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), [](const T& x, const T& y) { return same_bits(x, y); });
-}
-bool same_bits(const head_pose& a, const head_pose& b) {
-    return same_bits(a.yaw, b.yaw) && same_bits(a.pitch, b.pitch) && same_bits(a.roll, b.roll) &&
-           same_bits(a.matrix, b.matrix);
+template <class Value>
+bool same_bits(const Value& a, const Value& b) {
+    if constexpr (media::fields::list<Value>) {
+        return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return same_bits(x, y); });
+    } else if constexpr (media::fields::number_tuple<Value>) {
+        return std::ranges::all_of(media::fields::parts<Value>,
+                                   [&](const auto& part) { return same_bits(a.*part.member, b.*part.member); });
+    } else {
+        static_assert(std::integral<Value>);
+        return a == b;
+    }
 }
 bool same_bits(const face& a, const face& b) {
-    return a.track == b.track && same_bits(a.score, b.score) && same_bits(a.presence, b.presence) &&
-           same_bits(a.box, b.box) && same_bits(a.keypoints, b.keypoints) && same_bits(a.landmarks, b.landmarks) &&
-           same_bits(a.pose, b.pose);
+    return std::apply([&](const auto&... field) { return (same_bits(field.of(a), field.of(b)) && ...); },
+                      media::fields::of_face);
 }
 
 double largest_distance(const face& a, const face& b) {

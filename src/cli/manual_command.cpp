@@ -10,6 +10,7 @@
 #include "cli/help.hpp"
 #include "cli/output.hpp"
 #include "faceflow/faceflow.hpp"
+#include "media/field_tables.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -148,6 +149,12 @@ void print_manual(CLI::App& app) {
         ".SH FILES\nWhat a run writes is described in output.md of the documentation.\n");
 }
 
+void print_fields() {
+    to_stdout("A line of faces.ndjson:\n\n{}\nEach of its faces:\n\n{}\nfaces.csv has {} columns:\n\n{}",
+              media::table_of_frame_keys(), media::table_of_face_keys(), media::column_count(),
+              media::table_of_columns());
+}
+
 }  // namespace
 
 declared add_completion(CLI::App& app) {
@@ -166,11 +173,21 @@ declared add_completion(CLI::App& app) {
 }
 
 declared add_manual(CLI::App& app) {
-    auto* manual = app.add_subcommand("manual", "print the manual page, as for man(1)");
+    auto topic = std::make_shared<std::string>("page");
+    auto* manual = app.add_subcommand("manual", "print the manual page, as for man(1), or what rows of faces hold");
+    manual
+        ->add_option("TOPIC", *topic,
+                     "page; fields: the keys and columns of faces.ndjson and faces.csv, in Markdown; schema: the JSON "
+                     "Schema of a line of faces.ndjson")
+        ->check(CLI::IsMember({"page", "fields", "schema"}).description(""))
+        ->capture_default_str();
     give_examples(*manual, {{"To read", "faceflow manual | man -l -"},
-                            {"To keep, where an installation has not put it", "faceflow manual > faceflow.1"}});
-    return {manual, [&app](const given&) {
-                print_manual(app);
+                            {"To keep, where an installation has not put it", "faceflow manual > faceflow.1"},
+                            {"For a program that checks what it reads", "faceflow manual schema > faces.schema.json"}});
+    return {manual, [topic, &app](const given&) {
+                if (*topic == "page") print_manual(app);
+                if (*topic == "fields") print_fields();
+                if (*topic == "schema") to_stdout("{}", media::faces_schema_text());
                 return exit_done;
             }};
 }

@@ -9,6 +9,7 @@
 #include "cli/progress.hpp"
 #include "engine/run.hpp"
 #include "engine/summary.hpp"
+#include "media/row_formats.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -17,26 +18,12 @@ struct run_arguments {
     run_request request;
     engine_options engine;
     input_options input;
-    std::string out = "faceflow-out", format = "ndjson,csv", config, trace;
+    std::string out = "faceflow-out", format = media::join_names(media::usual_formats(), ","), config, trace;
     std::uint64_t limit = 0;
     double start = 0, end = 0;
     bool realtime = false;
     bool video = true, quiet = false, json = false;
 };
-
-result<void> choose_formats(const std::string& list, run_request& request) {
-    request.ndjson = request.csv = false;
-    for (const auto& f : CLI::detail::split(list, ',')) {
-        if (f == "ndjson") {
-            request.ndjson = true;
-        } else if (f == "csv") {
-            request.csv = true;
-        } else {
-            return fail(errc::invalid_argument, fmt::format("unknown format '{}'; there are: ndjson, csv", f));
-        }
-    }
-    return {};
-}
 
 void print_summary(const run_report& r) {
     const auto& s = *r.summary;
@@ -61,7 +48,9 @@ int execute(const run_arguments& a, const given& options) {
     request.out = a.out;
     request.trace_file = a.trace;
     request.video = a.video && a.out != "-";
-    if (auto r = choose_formats(a.format, request); !r) return report(r.error(), options);
+    auto formats = media::choose_formats(CLI::detail::split(a.format, ','));
+    if (!formats) return report(formats.error(), options);
+    request.formats = std::move(*formats);
     if (a.limit > 0) request.limit = a.limit;
     if (a.start > 0) request.reading.start_seconds = a.start;
     if (a.end > 0) request.reading.end_seconds = a.end;
@@ -102,7 +91,8 @@ declared add_run(CLI::App& app) {
         ->type_name("DIR")
         ->capture_default_str()
         ->group(output);
-    run->add_option("--format", a->format, "what to write of the faces: ndjson, csv or both")
+    run->add_option("--format", a->format,
+                    "what to write of the faces, a list of: " + media::join_names(media::all_formats(), ", "))
         ->type_name("LIST")
         ->capture_default_str()
         ->group(output);

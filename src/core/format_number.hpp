@@ -2,6 +2,7 @@
 // Numbers as text, for files with thousands of them a frame.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,5 +17,18 @@ void append_fixed(std::string& out, double value, int decimals, std::string_view
 
 void append_integer(std::string& out, std::int64_t value);
 void append_integer(std::string& out, std::uint64_t value);
+
+// Either: `decimals` and `not_finite` are those of fractions.
+template <class Number>
+requires std::integral<Number> || std::floating_point<Number>
+void append_number(std::string& out, Number value, int decimals, std::string_view not_finite) {
+    if constexpr (std::floating_point<Number>) {
+        append_fixed(out, static_cast<double>(value), decimals, not_finite);
+    } else if constexpr (std::signed_integral<Number>) {
+        append_integer(out, std::int64_t{value});
+    } else {
+        append_integer(out, std::uint64_t{value});
+    }
+}
 
 }  // namespace faceflow

@@ -12,13 +12,14 @@
 
 #include "core/part_file.hpp"
 #include "core/unique_fd.hpp"
+#include "media/row_formats.hpp"
 
 namespace faceflow {
 namespace fs = std::filesystem;
 namespace {
 
 bool of_a_run(const std::string& name) {
-    return name == "faces.ndjson" || name == "faces.csv" || name == "summary.json" ||
+    return media::format_of_file(name) != nullptr || name == "summary.json" ||
            (name.starts_with("annotated") && name.find(".mp4") != std::string::npos) || is_annotated_picture(name);
 }
 

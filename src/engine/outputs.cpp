@@ -81,8 +81,8 @@ result<void> outputs::check_targets(const std::vector<const media::source_info*>
     if (request_.out == "-") {
         targets.emplace_back("/dev/stdout");
     } else {
-        if (request_.ndjson) targets.push_back(request_.out / "faces.ndjson");
-        if (request_.csv) targets.push_back(request_.out / "faces.csv");
+        for (const auto* format : request_.formats)
+            targets.push_back(request_.out / format->file);
         for (const auto& a : annotated_)
             targets.push_back(a.target);
         targets.push_back(request_.out / "summary.json");
@@ -139,11 +139,8 @@ result<void> outputs::open_all(const std::vector<const media::source_info*>& sou
         if (auto r = add_rows(media::make_ndjson_writer("/dev/stdout", o)); !r) return r;
     } else {
         if (auto r = open_summary(); !r) return r;
-        if (request_.ndjson) {
-            if (auto r = add_rows(media::make_ndjson_writer(request_.out / "faces.ndjson", o)); !r) return r;
-        }
-        if (request_.csv) {
-            if (auto r = add_rows(media::make_csv_writer(request_.out / "faces.csv", o)); !r) return r;
+        for (const auto* format : request_.formats) {
+            if (auto r = add_rows(format->make(request_.out / format->file, o)); !r) return r;
         }
         for (std::size_t i = 0; i < annotated_.size(); ++i) {
             if (auto r = add_annotated(i, *sources[i]); !r) return r;
@@ -323,7 +320,7 @@ void outputs::finish(const trace* drawn) {
     for (auto& sink : rows_) {
         auto& file = sink->writer->file();
         const bool failed_before = sink->failed.has_value();
-        auto path = failed_before ? result<fs::path>(tl::unexpected(*sink->failed)) : file.commit();
+        auto path = failed_before ? result<fs::path>(tl::unexpected(*sink->failed)) : sink->writer->commit();
         if (path) {
             if (*path != "/dev/stdout") written_.push_back(std::move(*path));
             continue;

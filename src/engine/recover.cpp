@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -19,132 +18,13 @@
 #include "engine/summary.hpp"
 #include "faceflow/version.h"
 #include "media/remux.hpp"
+#include "media/row_formats.hpp"
 
 namespace faceflow {
 namespace fs = std::filesystem;
 namespace {
 
 using json = nlohmann::ordered_json;
-
-constexpr std::size_t longest_record = std::size_t{64} << 20;
-
-// Blocks that never reached the disk are zeros after a power cut.
-bool intact(std::string_view text) {
-    return text.find('\0') == std::string_view::npos;
-}
-
-// Reads a file record by record.
-class record_reader {
-public:
-    explicit record_reader(int descriptor) : descriptor_(descriptor) {}
-
-    // The next whole record; nullopt when there is none. `find_end` is given a text that begins with it, and where in it to go on
-    // looking, and gives the record's end, or npos where that is not in the text.
-    std::optional<std::string_view> next(const std::function<std::size_t(std::string_view, std::size_t)>& find_end) {
-        std::size_t looked = 0;
-        for (;;) {
-            const std::string_view ahead = std::string_view(text_).substr(begin_);
-            const std::size_t end = find_end(ahead, looked);
-            if (end != std::string_view::npos) {
-                begin_ += end;
-                whole_ += static_cast<off_t>(end);
-                return ahead.substr(0, end);
-            }
-            // No record is so long, and none holds what never reached the disk.
-            if (ahead.size() > longest_record || !intact(ahead.substr(looked))) return std::nullopt;
-            looked = ahead.size();
-            if (!read_more()) return std::nullopt;
-        }
-    }
-
-    // Of the file, up to the end of the last record.
-    [[nodiscard]] off_t bytes() const noexcept { return whole_; }
-
-private:
-    bool read_more() {
-        text_.erase(0, std::exchange(begin_, 0));
-        const std::size_t held = text_.size();
-        text_.resize(held + chunk);
-        ssize_t got = -1;
-        do {
-            got = ::pread(descriptor_, text_.data() + held, chunk, read_);
-        } while (got < 0 && errno == EINTR);
-        text_.resize(held + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-        read_ += std::max<ssize_t>(got, 0);
-        return got > 0;
-    }
-
-    static constexpr std::size_t chunk = std::size_t{1} << 20;
-    int descriptor_;
-    std::string text_;
-    std::size_t begin_ = 0;       // of what no record has been made of, in the text
-    off_t read_ = 0, whole_ = 0;  // in the file
-};
-
-struct rows {
-    off_t bytes = 0;  // of whole records
-    std::uint64_t records = 0;
-    std::uint64_t faces = 0;
-};
-
-rows whole_lines(int descriptor) {
-    rows all;
-    record_reader reader(descriptor);
-    const auto end_of_line = [](std::string_view text, std::size_t from) {
-        const std::size_t at = text.find('\n', from);
-        return at == std::string_view::npos ? at : at + 1;
-    };
-    while (const auto line = reader.next(end_of_line)) {
-        if (!line->starts_with('{') || !line->ends_with("}\n") || !intact(*line)) break;
-        all.bytes = reader.bytes();
-        ++all.records;
-        // No text of a string looks so: its quotes are escaped.
-        for (std::size_t at = 0; (at = line->find(R"("track":)", at)) != std::string_view::npos; ++at)
-            ++all.faces;
-    }
-    return all;
-}
-
-// Of RFC 4180: where the record ends that the text begins with.
-class csv_record_end {
-public:
-    std::size_t operator()(std::string_view text, std::size_t from) {
-        if (from == 0) quoted_ = false;
-        for (std::size_t i = from; i < text.size(); ++i) {
-            if (text[i] == '"') quoted_ = !quoted_;
-            if (text[i] == '\n' && !quoted_ && i > 0 && text[i - 1] == '\r') return i + 1;
-        }
-        return std::string_view::npos;
-    }
-
-private:
-    bool quoted_ = false;  // where the looking stopped
-};
-
-std::size_t fields_of(std::string_view record) {
-    bool quoted = false;
-    std::size_t fields = 1;
-    for (const char c : record) {
-        if (c == '"') quoted = !quoted;
-        if (c == ',' && !quoted) ++fields;
-    }
-    return fields;
-}
-
-rows whole_csv(int descriptor) {
-    rows all;
-    record_reader reader(descriptor);
-    std::size_t columns = 0;
-    csv_record_end find_end;
-    while (const auto record = reader.next(std::ref(find_end))) {
-        if (columns == 0) columns = fields_of(*record);
-        if (fields_of(*record) != columns || !intact(*record)) break;
-        all.bytes = reader.bytes();
-        ++all.records;
-    }
-    all.faces = all.records > 0 ? all.records - 1 : 0;  // the header is no face
-    return all;
-}
 
 constexpr std::size_t most_document = std::size_t{16} << 20;  // that is looked at whole
 
@@ -208,11 +88,10 @@ private:
         }
         if (l.name.ends_with(".mp4")) return video(std::move(*part));
         if (is_annotated_picture(l.name)) return picture(std::move(*part));
-        const bool lines = l.name == "faces.ndjson";
-        if (!lines && l.name != "faces.csv") return trace(std::move(*part));
-        const rows found = lines ? whole_lines(part->descriptor()) : whole_csv(part->descriptor());
-        if (lines) lines_ = found;
-        if (!lines) csv_ = found;
+        const auto* format = media::format_of_file(l.name);
+        if (format == nullptr) return trace(std::move(*part));
+        const media::whole_rows found = format->find_whole(part->descriptor());
+        if (!rows_ || found.frames) rows_ = found;
         if (found.bytes == 0) {
             part->discard();
             return {};
@@ -320,9 +199,9 @@ private:
             return found != summary.end() && found->is_number() ? found->get<double>() : 0.0;
         };
         const std::uint64_t frames =
-            lines_ ? lines_->records : static_cast<std::uint64_t>(std::max(0.0, number("frames")));
+            rows_ && rows_->frames ? *rows_->frames : static_cast<std::uint64_t>(std::max(0.0, number("frames")));
         summary["frames"] = frames;
-        if (lines_ || csv_) summary["faces"] = lines_ ? lines_->faces : csv_->faces;
+        if (rows_) summary["faces"] = rows_->faces;
         if (!summary.contains("faces")) summary["faces"] = 0;
         if (const double seconds = number("seconds"); seconds > 0)
             summary["fps"] = std::round(static_cast<double>(frames) / seconds * 1000) / 1000;
@@ -335,7 +214,7 @@ private:
     recovery& into_;
     const bool taken_;
     bool something_ = false;
-    std::optional<rows> lines_, csv_;
+    std::optional<media::whole_rows> rows_;  // of the format that tells most of them
 };
 
 }  // namespace

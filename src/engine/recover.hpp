@@ -18,7 +18,7 @@ struct recovery {
     std::vector<std::string> notes;  // what was left as it is, and why
 };
 
-// faces.ndjson and faces.csv are cut to their whole records, annotated videos become ordinary MP4s of all whole pictures, annotated
+// Files of rows are cut to their whole records, annotated videos become ordinary MP4s of all whole pictures, annotated
 // pictures stay where they are whole, and summary.json is what the run last knew, with the frames and faces that the rows hold and
 // `recovered: true`. Nothing is replaced: where one of a run's names is taken, all of its files get names with `recovered` in
 // them. What a run that goes on writes, links, and files of other users are left as they are. May be killed itself and run

@@ -14,6 +14,7 @@
 
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
+#include "media/row_formats.hpp"
 #include "media/source.hpp"
 
 namespace faceflow {
@@ -23,7 +24,8 @@ struct run_request {
     options chosen;
     std::filesystem::path out = "faceflow-out";  // folder; "-": NDJSON to standard output and no files
     std::filesystem::path trace_file;            // empty: none
-    bool ndjson = true, csv = true, video = true;
+    std::vector<const media::row_format*> formats = media::usual_formats();  // of the faces; none: no rows
+    bool video = true;
     // cpu; gpu: on the device, where frames stay, for videos and streams; auto: there on cuda, if the flow runs in one process.
     // For an annotated video each frame comes down once it has its faces.
     std::string decode = "auto";

@@ -8,6 +8,7 @@
 #include <toml++/toml.h>
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -36,6 +37,93 @@ bool is_sha256(std::string_view s) {
     return s.size() == 64 && s.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+constexpr std::string_view stride_mark = "{stride}";
+constexpr std::size_t most_strides = 3;
+constexpr std::int64_t largest_stride = 256, largest_size = 4096;
+
+// What a model that is used as this gives.
+struct role_needs {
+    std::string_view role, people_say;
+    std::vector<std::string_view> outputs;
+    bool has_cells;  // and so strides; else pictures of one size
+};
+const std::vector<role_needs>& known_roles() {
+    static const std::vector<role_needs> all{{"detector", "detector", {"scores", "boxes"}, true},
+                                             {"landmarks", "mesh", {"landmarks", "score"}, false}};
+    return all;
+}
+
+tl::unexpected<error> wrong_graph(std::string_view id, std::string_view what) {
+    return fail(errc::invalid_argument, fmt::format("model catalogue: [{}.graph] {}", id, what));
+}
+
+result<void> take_strides(std::string_view id, const toml::node& from, std::vector<std::int32_t>& into) {
+    const auto* all = from.as_array();
+    if (all == nullptr || all->size() > most_strides)
+        return wrong_graph(id, fmt::format("strides must be a list of {} at most", most_strides));
+    for (const auto& each : *all) {
+        const auto stride = each.value<std::int64_t>();
+        if (!stride || *stride < 1 || *stride > largest_stride)
+            return wrong_graph(id, fmt::format("strides must be 1 to {}", largest_stride));
+        into.push_back(static_cast<std::int32_t>(*stride));
+    }
+    return {};
+}
+
+result<void> take_outputs(std::string_view id, const toml::node& from, model_graph& into) {
+    const auto* all = from.as_table();
+    if (all == nullptr) return wrong_graph(id, "outputs must be names by what they hold");
+    for (const auto& [what, node] : *all) {
+        auto name = node.value<std::string>();
+        if (!name || name->empty()) return wrong_graph(id, fmt::format("needs a name for outputs.{}", what.str()));
+        into.outputs.emplace(std::string(what.str()), std::move(*name));
+    }
+    return {};
+}
+
+result<void> take_graph_key(std::string_view id, std::string_view key, const toml::node& from, model_graph& into) {
+    if (key == "strides") return take_strides(id, from, into.strides);
+    if (key == "outputs") return take_outputs(id, from, into);
+    if (key == "input") {
+        into.input = from.value<std::string>().value_or("");
+        return {};
+    }
+    if (key == "size") {
+        const auto size = from.value<std::int64_t>().value_or(0);
+        if (size < 1 || size > largest_size) return wrong_graph(id, fmt::format("size must be 1 to {}", largest_size));
+        into.size = static_cast<std::int32_t>(size);
+        return {};
+    }
+    if (key != "scale" && key != "bias") return wrong_graph(id, fmt::format("has an unknown key '{}'", key));
+    const auto number = from.value<double>();
+    if (!number || !std::isfinite(*number)) return wrong_graph(id, fmt::format("{} must be a number", key));
+    (key == "scale" ? into.scale : into.bias) = static_cast<float>(*number);
+    return {};
+}
+
+result<model_graph> parse_graph(std::string_view id, const toml::table& table, std::string_view role) {
+    const auto needs = std::ranges::find(known_roles(), role, &role_needs::role);
+    if (needs == known_roles().end()) {
+        return fail(errc::invalid_argument,
+                    fmt::format("model catalogue: [{}] role must be detector or landmarks, not '{}'", id, role));
+    }
+    const auto* keys = table["graph"].as_table();
+    if (keys == nullptr) return wrong_graph(id, "is missing");
+    model_graph graph;
+    for (const auto& [key, node] : *keys) {
+        if (auto r = take_graph_key(id, key.str(), node, graph); !r) return tl::unexpected(std::move(r.error()));
+    }
+    if (graph.input.empty()) return wrong_graph(id, "needs the name of its input");
+    for (const std::string_view output : needs->outputs) {
+        if (!graph.outputs.contains(output))
+            return wrong_graph(id,
+                               fmt::format("needs a name for outputs.{}: a {} gives them", output, needs->people_say));
+    }
+    if (needs->has_cells && graph.strides.empty()) return wrong_graph(id, "needs strides: a detector has cells");
+    if (!needs->has_cells && graph.size == 0) return wrong_graph(id, "needs a size: faces are cropped to it");
+    return graph;
+}
+
 result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
     model_entry e;
     e.id = id;
@@ -47,6 +135,7 @@ result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
                                                                            {"sha256", &e.sha256}}};
     for (const auto& item : table) {
         const std::string_view key = item.first.str();
+        if (key == "graph") continue;
         if (std::none_of(fields.begin(), fields.end(), [&](const auto& f) { return f.first == key; })) {
             return fail(errc::invalid_argument, fmt::format("model catalogue: [{}] has an unknown key '{}'", id, key));
         }
@@ -66,6 +155,9 @@ result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
         return fail(errc::invalid_argument,
                     fmt::format("model catalogue: [{}] file must be a plain name, not '{}'", id, e.file));
     }
+    auto graph = parse_graph(id, table, e.role);
+    if (!graph) return tl::unexpected(std::move(graph.error()));
+    e.graph = std::move(*graph);
     return e;
 }
 
@@ -80,6 +172,15 @@ fs::path own_folder() {
 }
 
 }  // namespace
+
+std::string model_graph::output(std::string_view what, std::int32_t stride) const {
+    const auto at = outputs.find(what);
+    if (at == outputs.end()) return {};
+    std::string name = at->second;
+    if (const auto mark = name.find(stride_mark); mark != std::string::npos)
+        name.replace(mark, stride_mark.size(), std::to_string(stride));
+    return name;
+}
 
 result<std::vector<model_entry>> parse_catalogue(std::string_view text) {
     toml::table parsed;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <functional>
 #include <nlohmann/json.hpp>
-
-#include <array>
 #include <string>
 #include <utility>
 
 #include "core/format_number.hpp"
+#include "media/face_fields.hpp"
+#include "media/record_reader.hpp"
 #include "media/result_writer.hpp"
 
 namespace faceflow::media {
@@ -13,27 +14,22 @@ namespace {
 
 constexpr std::string_view end_of_record = "\r\n";  // RFC 4180
 // Room for what a record mostly takes.
-constexpr std::size_t bytes_of_face = 14'000;
+constexpr std::size_t bytes_of_record = 14'000;
 
 std::string header() {
-    std::string line = "input,source,sequence,pts,width,height,track,score,presence,box_x,box_y,box_width,box_height";
-    constexpr std::array<std::string_view, 5> keypoints{"right_eye", "left_eye", "nose", "right_mouth", "left_mouth"};
-    for (const std::string_view name : keypoints) {
-        for (const char axis : {'x', 'y'})
-            line.append(",").append(name).append("_").push_back(axis);
-    }
-    line += ",yaw,pitch,roll,tx,ty,tz";
-    for (int i = 0; i < landmark_count; ++i) {
-        for (const char axis : {'x', 'y', 'z'})
-            line.append(",lm").append(std::to_string(i)).append("_").push_back(axis);
-    }
-    line += end_of_record;
-    return line;
+    std::string line;
+    const auto add = [&](const auto& f) {
+        for (const std::string& name : fields::columns_of(f))
+            line.append(line.empty() ? "" : ",").append(name);
+    };
+    fields::for_each(fields::of_frame, add);
+    fields::for_each_in_csv(add);
+    return line.append(end_of_record);
 }
 
-// A field with valid UTF-8, in quotes where RFC 4180 wants them. nlohmann's replacement of broken sequences is the one
+// Text with valid UTF-8, in quotes where RFC 4180 wants them. nlohmann's replacement of broken sequences is the one
 // that faces.ndjson shows, too.
-std::string field(const std::string& text) {
+std::string csv_text(std::string_view text) {
     using nlohmann::json;
     auto valid = json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
     if (valid.find_first_of(",\"\r\n") == std::string::npos) return valid;
@@ -41,6 +37,22 @@ std::string field(const std::string& text) {
     for (const char c : valid)
         quoted.append(c == '"' ? 2 : 1, c);
     return quoted + '"';
+}
+
+// Each number and text with a comma before it.
+template <class Value>
+void append_csv(std::string& line, const Value& value, int decimals) {
+    if constexpr (fields::text<Value>) {
+        line.append(",").append(csv_text(value));
+    } else if constexpr (fields::list<Value>) {
+        for (const auto& item : value)
+            append_csv(line, item, decimals);
+    } else if constexpr (fields::number_tuple<Value>) {
+        fields::for_each_part(value, [&](float number) { append_csv(line, number, decimals); });
+    } else {
+        line.push_back(',');
+        append_number(line, value, decimals, "");
+    }
 }
 
 class csv_writer final : public result_writer {
@@ -51,47 +63,47 @@ public:
 
     std::string rows_of(const frame_faces& frame, std::string_view input) const override {
         if (frame.faces.empty()) return {};
-        std::string prefix = field(std::string(input));
-        integer(prefix, std::uint64_t{frame.id.source});
-        integer(prefix, frame.id.sequence);
-        prefix.push_back(',');
-        append_fixed(prefix, static_cast<double>(frame.pts_ns) / 1e9, pts_decimals);
-        integer(prefix, std::int64_t{frame.width});
-        integer(prefix, std::int64_t{frame.height});
+        std::string prefix;
+        const fields::frame_row row{&frame, input};
+        fields::for_each(fields::of_frame,
+                         [&](const auto& f) { append_csv(prefix, f.of(row), f.decimals.value_or(0)); });
+        prefix.erase(0, 1);  // the first comma
         std::string records;
-        records.reserve(frame.faces.size() * (prefix.size() + bytes_of_face));
-        for (const face& f : frame.faces) {
+        records.reserve(frame.faces.size() * (prefix.size() + bytes_of_record));
+        for (const face& each : frame.faces) {
             records += prefix;
-            append_record(records, f);
+            fields::for_each_in_csv([&](const auto& f) { append_csv(records, f.of(each), f.decimals.value_or(0)); });
+            records += end_of_record;
         }
         return records;
     }
+};
+
+// Of RFC 4180: where the record ends that the text begins with.
+class csv_record_end {
+public:
+    std::size_t operator()(std::string_view text, std::size_t from) {
+        if (from == 0) quoted_ = false;
+        for (std::size_t i = from; i < text.size(); ++i) {
+            if (text[i] == '"') quoted_ = !quoted_;
+            if (text[i] == '\n' && !quoted_ && i > 0 && text[i - 1] == '\r') return i + 1;
+        }
+        return std::string_view::npos;
+    }
 
 private:
-    template <class Integer>
-    static void integer(std::string& line, Integer value) {
-        line.push_back(',');
-        append_integer(line, value);
-    }
-
-    template <class... Float>
-    static void numbers(std::string& line, int decimals, Float... values) {
-        ((line.push_back(','), append_fixed(line, static_cast<double>(values), decimals, "")), ...);
-    }
-
-    static void append_record(std::string& line, const face& f) {
-        integer(line, f.track);
-        numbers(line, score_decimals, f.score, f.presence);
-        numbers(line, pixel_decimals, f.box.x, f.box.y, f.box.width, f.box.height);
-        for (const point& p : f.keypoints)
-            numbers(line, pixel_decimals, p.x, p.y);
-        numbers(line, angle_decimals, f.pose.yaw, f.pose.pitch, f.pose.roll);
-        numbers(line, matrix_decimals, f.pose.matrix[3], f.pose.matrix[7], f.pose.matrix[11]);
-        for (const point3& p : f.landmarks)
-            numbers(line, pixel_decimals, p.x, p.y, p.z);
-        line += end_of_record;
-    }
+    bool quoted_ = false;  // where the looking stopped
 };
+
+std::size_t fields_of(std::string_view record) {
+    bool quoted = false;
+    std::size_t count = 1;
+    for (const char c : record) {
+        if (c == '"') quoted = !quoted;
+        if (c == ',' && !quoted) ++count;
+    }
+    return count;
+}
 
 }  // namespace
 
@@ -104,6 +116,22 @@ result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::pa
         return tl::unexpected(std::move(begun.error()));
     }
     return writer;
+}
+
+whole_rows find_whole_csv(int descriptor) {
+    whole_rows all;
+    std::uint64_t records = 0;
+    record_reader reader(descriptor);
+    std::size_t columns = 0;
+    csv_record_end find_end;
+    while (const auto record = reader.next(std::ref(find_end))) {
+        if (columns == 0) columns = fields_of(*record);
+        if (fields_of(*record) != columns || !intact(*record)) break;
+        all.bytes = reader.bytes();
+        ++records;
+    }
+    all.faces = records > 0 ? records - 1 : 0;  // the header is no face
+    return all;
 }
 
 }  // namespace faceflow::media

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nlohmann/json.hpp>
+#include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "core/format_number.hpp"
+#include "media/face_fields.hpp"
+#include "media/record_reader.hpp"
 #include "media/result_writer.hpp"
 
 namespace faceflow::media {
@@ -13,16 +17,8 @@ namespace {
 // Room for what a line mostly takes.
 constexpr std::size_t bytes_before_faces = 128, bytes_of_face = 15'000;
 
-void append_number(std::string& line, float value, int decimals) {
-    append_fixed(line, static_cast<double>(value), decimals, "null");
-}
-
-// "[a,b,c]"
-template <class... Float>
-void append_tuple(std::string& line, int decimals, Float... values) {
-    char separator = '[';
-    ((line.push_back(separator), append_number(line, values, decimals), separator = ','), ...);
-    line.push_back(']');
+std::string json_string(std::string_view text) {
+    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 // "[item,item,…]"
@@ -37,38 +33,77 @@ void append_list(std::string& line, const Items& items, Append append) {
     line.push_back(']');
 }
 
-void append_pose(std::string& line, const head_pose& pose) {
-    line += R"({"yaw":)";
-    append_number(line, pose.yaw, angle_decimals);
-    line += R"(,"pitch":)";
-    append_number(line, pose.pitch, angle_decimals);
-    line += R"(,"roll":)";
-    append_number(line, pose.roll, angle_decimals);
-    line += R"(,"matrix":)";
-    append_list(line, pose.matrix, [&](float v) { append_number(line, v, matrix_decimals); });
-    line.push_back('}');
+template <class Value>
+void append_json(std::string& line, const Value& value, int decimals) {
+    if constexpr (fields::text<Value>) {
+        line += json_string(value);
+    } else if constexpr (fields::list<Value>) {
+        append_list(line, value, [&](const auto& item) { append_json(line, item, decimals); });
+    } else if constexpr (fields::number_tuple<Value>) {
+        char separator = '[';
+        fields::for_each_part(value, [&](float number) {
+            line.push_back(std::exchange(separator, ','));
+            append_number(line, number, decimals, "null");
+        });
+        line.push_back(']');
+    } else {
+        append_number(line, value, decimals, "null");
+    }
 }
+
+// An object as it is written. Keys with the same word before a point lie in an object of that name.
+class open_object {
+public:
+    explicit open_object(std::string& line) : line_(line) { line_.push_back('{'); }
+
+    void key(std::string_view path) {
+        const auto [inner, last] = fields::split(path);
+        if (inner != inner_) {
+            leave();
+            enter(inner);
+        }
+        name(last);
+    }
+
+    template <class Fields, class Row>
+    void add(const Fields& all, const Row& row) {
+        fields::for_each(all, [&](const auto& f) {
+            if (f.key.empty()) return;
+            key(f.key);
+            append_json(line_, f.of(row), f.decimals.value_or(0));
+        });
+    }
+
+    void close() {
+        leave();
+        line_.push_back('}');
+    }
+
+private:
+    void name(std::string_view key) {
+        if (!std::exchange(first_, false)) line_.push_back(',');
+        line_.append("\"").append(key).append("\":");
+    }
+    void enter(std::string_view inner) {
+        inner_ = inner;
+        if (inner.empty()) return;
+        name(inner);
+        line_.push_back('{');
+        first_ = true;
+    }
+    void leave() {
+        if (!inner_.empty()) line_.push_back('}');
+    }
+
+    std::string& line_;
+    std::string_view inner_;
+    bool first_ = true;
+};
 
 void append_face(std::string& line, const face& f) {
-    line += R"({"track":)";
-    append_integer(line, f.track);
-    line += R"(,"score":)";
-    append_number(line, f.score, score_decimals);
-    line += R"(,"box":)";
-    append_tuple(line, pixel_decimals, f.box.x, f.box.y, f.box.width, f.box.height);
-    line += R"(,"keypoints5":)";
-    append_list(line, f.keypoints, [&](const point& p) { append_tuple(line, pixel_decimals, p.x, p.y); });
-    line += R"(,"landmarks":)";
-    append_list(line, f.landmarks, [&](const point3& p) { append_tuple(line, pixel_decimals, p.x, p.y, p.z); });
-    line += R"(,"pose":)";
-    append_pose(line, f.pose);
-    line += R"(,"presence":)";
-    append_number(line, f.presence, score_decimals);
-    line.push_back('}');
-}
-
-std::string json_string(const std::string& text) {
-    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    open_object object(line);
+    object.add(fields::of_face, f);
+    object.close();
 }
 
 class ndjson_writer final : public result_writer {
@@ -78,21 +113,12 @@ public:
     std::string rows_of(const frame_faces& frame, std::string_view input) const override {
         std::string line;
         line.reserve(bytes_before_faces + input.size() + frame.faces.size() * bytes_of_face);
-        line += R"({"input":)";
-        line += json_string(std::string(input));
-        line += R"(,"source":)";
-        append_integer(line, std::uint64_t{frame.id.source});
-        line += R"(,"sequence":)";
-        append_integer(line, frame.id.sequence);
-        line += R"(,"pts":)";
-        append_fixed(line, static_cast<double>(frame.pts_ns) / 1e9, pts_decimals);
-        line += R"(,"width":)";
-        append_integer(line, std::int64_t{frame.width});
-        line += R"(,"height":)";
-        append_integer(line, std::int64_t{frame.height});
-        line += R"(,"faces":)";
+        open_object object(line);
+        object.add(fields::of_frame, fields::frame_row{&frame, input});
+        object.key(fields::faces_of_frame.key);
         append_list(line, frame.faces, [&](const face& f) { append_face(line, f); });
-        line += "}\n";
+        object.close();
+        line.push_back('\n');
         return line;
     }
 };
@@ -103,6 +129,25 @@ result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem:
     auto file = output_file::open(path, std::move(options));
     if (!file) return tl::unexpected(std::move(file.error()));
     return std::make_unique<ndjson_writer>(std::move(*file));
+}
+
+whole_rows find_whole_lines(int descriptor) {
+    whole_rows all{0, 0, 0};
+    // No text of a string looks so: its quotes are escaped.
+    const std::string begin_of_face = fmt::format("{{\"{}\":", std::get<0>(fields::of_face).key);
+    record_reader reader(descriptor);
+    const auto end_of_line = [](std::string_view text, std::size_t from) {
+        const std::size_t at = text.find('\n', from);
+        return at == std::string_view::npos ? at : at + 1;
+    };
+    while (const auto line = reader.next(end_of_line)) {
+        if (!line->starts_with('{') || !line->ends_with("}\n") || !intact(*line)) break;
+        all.bytes = reader.bytes();
+        ++*all.frames;
+        for (std::size_t at = 0; (at = line->find(begin_of_face, at)) != std::string_view::npos; ++at)
+            ++all.faces;
+    }
+    return all;
 }
 
 }  // namespace faceflow::media

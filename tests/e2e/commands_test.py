@@ -4,6 +4,7 @@
 
     commands_test.py FACEFLOW [unittest options]
 """
+import json
 import pathlib
 import subprocess
 import tempfile
@@ -72,6 +73,12 @@ class Commands(Case):
         text = faceflow("manual").stdout
         self.assertTrue(text.startswith(".TH FACEFLOW 1"))
         self.assertIn("EXIT STATUS", text)
+
+    def test_manual_knows_what_rows_hold(self):
+        self.assertIn("| `landmarks` | px | 3 |", faceflow("manual", "fields").stdout)
+        schema = json.loads(faceflow("manual", "schema").stdout)
+        self.assertEqual(list(schema["$defs"]["face"]["properties"])[0], "track")
+        self.assertEqual(faceflow("manual", "weather").returncode, 2)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ int main(int argc, char** argv) {
     wanted.chosen.detect_height = 192;
     wanted.inputs = {argv[4]};
     wanted.out = argv[5];
-    wanted.video = wanted.csv = false;
+    wanted.formats = {media::format_of_file("faces.ndjson")};
+    wanted.video = false;
     wanted.note = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
     const std::atomic<bool> stop{false};
     const auto done = run(wanted, stop, {});

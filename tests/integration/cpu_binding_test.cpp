@@ -69,7 +69,7 @@ protected:
     }
 
     const test::subject mesh_ = test::mesh_subject();
-    const std::vector<inference::network_output> outputs_ = flow::mesh_outputs();
+    const std::vector<inference::network_output> outputs_{{"landmarks", {landmark_count, 3}}, {"score", {1}}};
     std::unique_ptr<device> on_;
     std::unique_ptr<stream> stream_;
     std::shared_ptr<inference::network> mesh_network_;

@@ -180,8 +180,9 @@ TEST_F(cuda_flow_models, take_their_memory_from_the_pool_and_give_it_back) {
         ASSERT_OK(model);
         const std::size_t weights = on->pool().used_bytes();
         EXPECT_GT(weights, test::mib);
-        const auto bound =
-            (*model)->bind(*s, {.height = 192, .width = 192, .most = 4, .outputs = flow::mesh_outputs()});
+        const auto bound = (*model)->bind(
+            *s,
+            {.height = 192, .width = 192, .most = 4, .outputs = {{"landmarks", {landmark_count, 3}}, {"score", {1}}}});
         ASSERT_OK(bound);
         EXPECT_GT(on->pool().used_bytes(), weights + std::size_t{4} * 192 * 192 * 8);
     }

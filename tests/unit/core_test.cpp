@@ -117,7 +117,8 @@ TEST(configuration, refuses_tables_and_broken_toml) {
 
 constexpr const char* good_entry =
     "[m]\nfile='m.onnx'\nrole='detector'\nwhat='w'\nsource='s'\nlicence='l'\n"
-    "sha256='0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'\n";
+    "sha256='0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'\n"
+    "graph={input='data', size=128, scale=2, bias=-1.5, strides=[8, 16], outputs={scores='s{stride}', boxes='b'}}\n";
 
 TEST(model_catalogue, parses_entries) {
     const auto entries = inference::parse_catalogue(good_entry);
@@ -125,6 +126,36 @@ TEST(model_catalogue, parses_entries) {
     ASSERT_EQ(entries->size(), 1u);
     EXPECT_EQ(entries->front().id, "m");
     EXPECT_EQ(entries->front().file, "m.onnx");
+    const inference::model_graph& graph = entries->front().graph;
+    EXPECT_EQ(graph.input, "data");
+    EXPECT_EQ(graph.size, 128);
+    EXPECT_EQ(graph.scale, 2.0F);
+    EXPECT_EQ(graph.bias, -1.5F);
+    EXPECT_EQ(graph.strides, (std::vector<std::int32_t>{8, 16}));
+    EXPECT_EQ(graph.output("scores", 16), "s16");
+    EXPECT_EQ(graph.output("boxes", 16), "b");
+    EXPECT_EQ(graph.output("keypoints"), "");
+}
+
+TEST(model_catalogue, refuses_models_that_cannot_be_what_their_role_says) {
+    const auto said = [](const std::string& what, const std::string& instead) {
+        std::string text = good_entry;
+        const auto entries = inference::parse_catalogue(text.replace(text.find(what), what.size(), instead));
+        return entries ? "nothing" : entries.error().message;
+    };
+    EXPECT_EQ(said("detector", "painter"), "model catalogue: [m] role must be detector or landmarks, not 'painter'");
+    EXPECT_EQ(said("detector", "landmarks"),
+              "model catalogue: [m.graph] needs a name for outputs.landmarks: a mesh gives them");
+    EXPECT_EQ(said("boxes=", "boxen="),
+              "model catalogue: [m.graph] needs a name for outputs.boxes: a detector gives them");
+    EXPECT_EQ(said("'data'", "''"), "model catalogue: [m.graph] needs the name of its input");
+    EXPECT_EQ(said("[8, 16]", "[]"), "model catalogue: [m.graph] needs strides: a detector has cells");
+    EXPECT_EQ(said("[8, 16]", "[8, 0]"), "model catalogue: [m.graph] strides must be 1 to 256");
+    EXPECT_EQ(said("[8, 16]", "[8, 16, 32, 64]"), "model catalogue: [m.graph] strides must be a list of 3 at most");
+    EXPECT_EQ(said("=128", "=-1"), "model catalogue: [m.graph] size must be 1 to 4096");
+    EXPECT_EQ(said("scale=2", "scale=nan"), "model catalogue: [m.graph] scale must be a number");
+    EXPECT_EQ(said("scale=2", "colour=2"), "model catalogue: [m.graph] has an unknown key 'colour'");
+    EXPECT_EQ(said("graph=", "other="), "model catalogue: [m] has an unknown key 'other'");
 }
 
 TEST(model_catalogue, refuses_missing_keys_bad_checksums_and_paths) {

@@ -84,7 +84,7 @@ protected:
         for (const auto& frame : frames)
             EXPECT_TRUE((*writer)->write(frame, input));
         EXPECT_FALSE(fs::exists(path));
-        EXPECT_TRUE((*writer)->file().commit());
+        EXPECT_TRUE((*writer)->commit());
         std::ifstream in(path, std::ios::binary);
         std::string text{std::istreambuf_iterator<char>(in), {}};
         fs::remove(path);
@@ -207,7 +207,7 @@ TEST_F(result_writer_test, each_frame_names_its_own_input) {
     auto writer = make_ndjson_writer(path);
     ASSERT_TRUE(writer);
     ASSERT_TRUE((*writer)->write(sample_frame(0), "a.png") && (*writer)->write(sample_frame(0), "b.png"));
-    ASSERT_TRUE((*writer)->file().commit());
+    ASSERT_TRUE((*writer)->commit());
     std::ifstream in(path);
     for (const char* name : {"a.png", "b.png"}) {
         std::string line;
@@ -239,7 +239,7 @@ TEST_F(result_writer_test, a_full_disk_is_an_io_error) {
             writer ? (*writer)->write(sample_frame(4), "x") : result<void>(tl::unexpected(writer.error()));
         ASSERT_FALSE(outcome);
         EXPECT_EQ(outcome.error().code, errc::io);
-        EXPECT_FALSE(writer && (*writer)->file().commit());
+        EXPECT_FALSE(writer && (*writer)->commit());
     }
 }
 

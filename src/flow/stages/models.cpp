@@ -5,7 +5,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <utility>
 
@@ -17,31 +16,28 @@ namespace {
 using inference::network_output;
 using shape = std::vector<std::int64_t>;
 
-constexpr std::array<int, 3> retinaface_strides{32, 16, 8};
+// What the two kinds of detector give for a cell: RetinaFace for each of its anchors 2 scores, 4 numbers of a box and 10 of keypoints;
+// BlazeFace a box and 6 keypoints in one row.
+constexpr std::int32_t retinaface_anchors = 2, blazeface_numbers = 16;
 
-std::string scores_at(int stride) {
-    return fmt::format("face_rpn_cls_prob_reshape_stride{}", stride);
-}
-std::string boxes_at(int stride) {
-    return fmt::format("face_rpn_bbox_pred_stride{}", stride);
-}
-std::string keypoints_at(int stride) {
-    return fmt::format("face_rpn_landmark_pred_stride{}", stride);
-}
-
-// A model as it lies on the disk, with what its author calls the input.
+// A model as it lies on the disk.
 struct found_model {
     inference::model_entry entry;
     inference::onnx_file file;
 };
 
-result<found_model> find(const inference::model_store& store, std::string_view id, std::string input) {
+result<found_model> find(const inference::model_store& store, std::string_view id, std::string_view role) {
     auto entry = store.entry(id);
     if (!entry) return tl::unexpected(std::move(entry.error()));
+    if (entry->role != role) {
+        return fail(errc::invalid_argument, fmt::format("the catalogue has {} as a model for {}, and it is used for {}",
+                                                        id, entry->role, role));
+    }
     auto path = store.find(*entry);
     if (!path) return tl::unexpected(std::move(path.error()));
     auto sha = inference::sha256_of(*path);
     if (!sha) return tl::unexpected(std::move(sha.error()));
+    std::string input = entry->graph.input;
     return found_model{std::move(*entry), {std::move(*path), std::move(*sha), std::move(input)}};
 }
 
@@ -111,18 +107,16 @@ result<void> load_detector(model_set& m, const loading& with) {
     const options& o = with.chosen;
     const bool retinaface = o.detector == detector::retinaface;
     m.kind = retinaface ? vision::detector_kind::retinaface : vision::detector_kind::blazeface;
-    m.detect_width = retinaface ? o.detect_width : 192;
-    m.detect_height = retinaface ? o.detect_height : 192;
-    inference::picture_form form;
-    form.scale = retinaface ? 255.0f : 2.0f;
-    form.bias = retinaface ? 0.0f : -1.0f;
-    const auto found =
-        find(with.store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", retinaface ? "data" : "input");
+    const auto found = find(with.store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", "detector");
     if (!found) return tl::unexpected(found.error());
+    const inference::model_graph& graph = m.detector_graph = found->entry.graph;
+    m.detect_width = graph.size > 0 ? graph.size : o.detect_width;
+    m.detect_height = graph.size > 0 ? graph.size : o.detect_height;
+    const inference::picture_form form{.scale = graph.scale, .bias = graph.bias};
     auto network = load(*found, with, form, {1, 3, m.detect_height, m.detect_width}, m.detector_outputs());
     if (!network) return tl::unexpected(std::move(network.error()));
     m.detector = std::move(*network);
-    if (retinaface && o.detect_fine_width > 0) {
+    if (graph.size == 0 && o.detect_fine_width > 0) {
         auto closer = std::make_shared<model_set>(m);
         closer->detect_width = o.detect_fine_width;
         closer->detect_height = o.detect_fine_height;
@@ -133,9 +127,16 @@ result<void> load_detector(model_set& m, const loading& with) {
 }
 
 result<void> load_mesh(model_set& m, const loading& with) {
-    const auto found = find(with.store, "face_landmark_with_attention", "input");
+    const auto found = find(with.store, "face_landmark_with_attention", "landmarks");
     if (!found) return tl::unexpected(found.error());
-    auto network = load(*found, with, {}, {1, 3, mesh_input_size, mesh_input_size}, mesh_outputs());
+    const inference::model_graph& graph = m.mesh_graph = found->entry.graph;
+    if (graph.size != mesh_input_size) {
+        return fail(errc::unsupported,
+                    fmt::format("the model {} takes crops of {} pixels, and faceflow makes those of {}",
+                                found->entry.id, graph.size, mesh_input_size));
+    }
+    const inference::picture_form form{.scale = graph.scale, .bias = graph.bias};
+    auto network = load(*found, with, form, {1, 3, graph.size, graph.size}, m.mesh_outputs());
     if (!network) return tl::unexpected(std::move(network.error()));
     m.mesh = std::move(*network);
     m.used.push_back({found->entry.id, found->entry.file, found->file.sha256});
@@ -170,10 +171,6 @@ result<void> choose_on_host(options& o) {
 
 }  // namespace
 
-std::vector<network_output> mesh_outputs() {
-    return {{"landmarks", {landmark_count, 3}}, {"score", {1}}};
-}
-
 inference::picture_form crop_form(const options& chosen) noexcept {
     inference::picture_form form;
     if (chosen.inference == "native" && chosen.precision == "fp16") form.format = vision::tensor_format::packed_half;
@@ -181,36 +178,50 @@ inference::picture_form crop_form(const options& chosen) noexcept {
 }
 
 std::vector<network_output> model_set::detector_outputs() const {
-    if (kind == vision::detector_kind::blazeface) return {{"boxes", {2304, 16}}, {"scores", {2304}}};
+    const auto& graph = detector_graph;
     std::vector<network_output> all;
-    for (const int stride : retinaface_strides) {
+    for (const std::int32_t stride : graph.strides) {
         const std::int64_t rows = detect_height / stride, columns = detect_width / stride;
-        all.push_back({scores_at(stride), {4, rows, columns}});
-        all.push_back({boxes_at(stride), {8, rows, columns}});
-        all.push_back({keypoints_at(stride), {20, rows, columns}});
+        const std::string scores = graph.output("scores", stride), boxes = graph.output("boxes", stride);
+        if (kind == vision::detector_kind::blazeface) {
+            all.push_back({boxes, {rows * columns, blazeface_numbers}});
+            all.push_back({scores, {rows * columns}});
+        } else {
+            all.push_back({scores, {2 * retinaface_anchors, rows, columns}});
+            all.push_back({boxes, {4 * retinaface_anchors, rows, columns}});
+            all.push_back({graph.output("keypoints", stride), {10 * retinaface_anchors, rows, columns}});
+        }
     }
     return all;
 }
 
 vision::detector_output model_set::outputs_of(const inference::bound_network& bound, std::int32_t i) const {
+    const auto& graph = detector_graph;
     vision::detector_output o;
     o.kind = kind;
-    if (kind == vision::detector_kind::blazeface) {
-        o.levels = 1;
-        o.level[0] = {bound.output("scores") + i * 2304, bound.output("boxes") + i * 2304 * 16, nullptr, 48, 48, 4};
-        return o;
-    }
-    for (const int stride : retinaface_strides) {
+    for (const std::int32_t stride : graph.strides) {
         const std::int32_t columns = detect_width / stride, rows = detect_height / stride;
         const std::ptrdiff_t before = std::ptrdiff_t{i} * columns * rows;
-        o.level[o.levels++] = {bound.output(scores_at(stride)) + before * 4,
-                               bound.output(boxes_at(stride)) + before * 8,
-                               bound.output(keypoints_at(stride)) + before * 20,
-                               columns,
-                               rows,
-                               static_cast<float>(stride)};
+        const float* const scores = bound.output(graph.output("scores", stride));
+        const float* const boxes = bound.output(graph.output("boxes", stride));
+        auto& level = o.level[o.levels++];
+        if (kind == vision::detector_kind::blazeface) {
+            level = {scores + before, boxes + before * blazeface_numbers, nullptr, columns, rows, 0};
+        } else {
+            level = {scores + before * 2 * retinaface_anchors,
+                     boxes + before * 4 * retinaface_anchors,
+                     bound.output(graph.output("keypoints", stride)) + before * 10 * retinaface_anchors,
+                     columns,
+                     rows,
+                     0};
+        }
+        level.stride = static_cast<float>(stride);
     }
     return o;
+}
+
+std::vector<network_output> model_set::mesh_outputs() const {
+    return {{mesh_graph.output("landmarks"), {landmark_count, 3}}, {mesh_graph.output("score"), {1}}};
 }
 
 std::vector<std::string> model_set::notes() const {

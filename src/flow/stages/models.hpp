@@ -26,6 +26,7 @@ struct used_model {
 
 struct model_set {
     std::shared_ptr<inference::network> detector, mesh;  // null: not this process's
+    inference::model_graph detector_graph, mesh_graph;   // how they are used; empty without them
     vision::detector_kind kind = vision::detector_kind::retinaface;
     std::int32_t detect_width = 0, detect_height = 0;
     // The same detector for a second, larger look at each frame (options::detect_fine_width); null: there is none.
@@ -40,10 +41,10 @@ struct model_set {
     [[nodiscard]] std::vector<inference::network_output> detector_outputs() const;
     // Those of picture `i` of a batch.
     [[nodiscard]] vision::detector_output outputs_of(const inference::bound_network& bound, std::int32_t i) const;
-};
 
-// Of the attention mesh.
-[[nodiscard]] std::vector<inference::network_output> mesh_outputs();
+    // The mesh's.
+    [[nodiscard]] std::vector<inference::network_output> mesh_outputs() const;
+};
 
 // How the mesh model wants its crops, wherever they are made; after choose_inference.
 [[nodiscard]] inference::picture_form crop_form(const options& chosen) noexcept;

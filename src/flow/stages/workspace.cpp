@@ -20,8 +20,8 @@ inference::binding_request detector_request(const model_set& models, std::int32_
             .outputs = models.detector_outputs()};
 }
 
-inference::binding_request mesh_request(std::int32_t faces) {
-    return {.height = mesh_input_size, .width = mesh_input_size, .most = faces, .outputs = mesh_outputs()};
+inference::binding_request mesh_request(const model_set& models, std::int32_t faces) {
+    return {.height = mesh_input_size, .width = mesh_input_size, .most = faces, .outputs = models.mesh_outputs()};
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ std::size_t mesh_memory::scores_bytes(std::int32_t faces) {
 }
 
 std::size_t mesh_memory::scratch_bytes(const model_set& models, std::int32_t faces) {
-    return models.mesh->scratch_bytes(mesh_request(faces));
+    return models.mesh->scratch_bytes(mesh_request(models, faces));
 }
 
 result<mesh_memory> mesh_memory::create(stream& s, const model_set& models, std::int32_t faces, std::byte* crops,
@@ -89,7 +89,9 @@ result<mesh_memory> mesh_memory::create(stream& s, const model_set& models, std:
     mesh_memory m;
     m.form_ = models.mesh->form();
     m.capacity_ = faces;
-    auto wanted = mesh_request(faces);
+    m.landmarks_ = models.mesh_graph.output("landmarks");
+    m.score_ = models.mesh_graph.output("score");
+    auto wanted = mesh_request(models, faces);
     wanted.input = crops;
     wanted.scratch = scratch;
     FACEFLOW_ASSIGN(m.model_, models.mesh->bind(s, wanted));
@@ -101,7 +103,7 @@ vision::crop_target mesh_memory::crops() const {
 }
 
 vision::mesh_output mesh_memory::outputs() const {
-    return {model_->output("landmarks"), model_->output("score")};
+    return {model_->output(landmarks_), model_->output(score_)};
 }
 
 result<workspace> workspace::create(stream& s, stream& of_mesh, const model_set& models, const pass_shape& shape) {

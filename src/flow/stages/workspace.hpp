@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "device/device.hpp"
@@ -87,6 +88,7 @@ private:
     std::unique_ptr<inference::bound_network> model_;
     inference::picture_form form_;
     std::int32_t capacity_ = 0;
+    std::string landmarks_, score_;  // the outputs' names
 };
 
 // All of a pass on one device.

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// One description of what is told of a face: what is written, compared and documented.
+#include "media/face_fields.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analysis/compare.hpp"
+#include "media/field_tables.hpp"
+#include "media/row_formats.hpp"
+#include "support.hpp"
+
+namespace faceflow::media {
+namespace {
+
+const char* const how_to_write = "; tools/write_field_docs.py FACEFLOW writes it";
+
+face numbered_face() {
+    face f;
+    f.track = 7;
+    f.score = 0.25F;
+    f.presence = 0.5F;
+    f.box = {1, 2, 3, 4};
+    for (std::size_t i = 0; i < f.keypoints.size(); ++i)
+        f.keypoints[i] = {static_cast<float>(i), static_cast<float>(i) + 0.5F};
+    f.pose.yaw = 10;
+    f.pose.pitch = -20;
+    f.pose.roll = 30;
+    for (std::size_t i = 0; i < f.pose.matrix.size(); ++i)
+        f.pose.matrix[i] = static_cast<float>(i);
+    f.landmarks.fill({1.5F, -2.5F, 0});
+    return f;
+}
+
+std::string repeated(const std::string& text, int times) {
+    std::string all;
+    for (int i = 0; i < times; ++i)
+        all += text;
+    return all;
+}
+
+class face_rows : public testing::Test {
+protected:
+    std::string written(const char* file) const {
+        frame_faces frame{{1, 2}, 40'000'000, 640, 360, {numbered_face()}};
+        const auto path = folder_ / file;
+        const auto writer = format_of_file(file)->make(path, {});
+        EXPECT_OK(writer);
+        EXPECT_OK((*writer)->write(frame, "a,b"));
+        EXPECT_OK((*writer)->commit());
+        return test::contents(path);
+    }
+    test::temporary_folder folder_;
+};
+
+// Programs read these by the byte: a change here breaks them.
+TEST_F(face_rows, of_ndjson_are_these_bytes) {
+    EXPECT_EQ(written("faces.ndjson"),
+              R"({"input":"a,b","source":1,"sequence":2,"pts":0.040000,"width":640,"height":360,"faces":[)"
+              R"({"track":7,"score":0.2500,"box":[1.000,2.000,3.000,4.000],)"
+              R"("keypoints5":[[0.000,0.500],[1.000,1.500],[2.000,2.500],[3.000,3.500],[4.000,4.500]],)"
+              R"("landmarks":[[1.500,-2.500,0.000])" +
+                  repeated(",[1.500,-2.500,0.000]", 477) +
+                  R"(],"pose":{"yaw":10.00,"pitch":-20.00,"roll":30.00,)"
+                  R"("matrix":[0.00000,1.00000,2.00000,3.00000,4.00000,5.00000,6.00000,7.00000,)"
+                  R"(8.00000,9.00000,10.00000,11.00000,12.00000,13.00000,14.00000,15.00000]},"presence":0.5000}]})"
+                  "\n");
+}
+
+TEST_F(face_rows, of_csv_are_these_bytes) {
+    std::string header =
+        "input,source,sequence,pts,width,height,track,score,presence,box_x,box_y,box_width,box_height,"
+        "right_eye_x,right_eye_y,left_eye_x,left_eye_y,nose_x,nose_y,right_mouth_x,right_mouth_y,left_mouth_x,"
+        "left_mouth_y,yaw,pitch,roll,tx,ty,tz";
+    for (int i = 0; i < 478; ++i) {
+        for (const char* axis : {"_x", "_y", "_z"})
+            header += ",lm" + std::to_string(i) + axis;
+    }
+    EXPECT_EQ(written("faces.csv"), header +
+                                        "\r\n\"a,b\",1,2,0.040000,640,360,7,0.2500,0.5000,1.000,2.000,3.000,4.000,"
+                                        "0.000,0.500,1.000,1.500,2.000,2.500,3.000,3.500,4.000,4.500,"
+                                        "10.00,-20.00,30.00,3.00000,7.00000,11.00000" +
+                                        repeated(",1.500,-2.500,0.000", 478) + "\r\n");
+}
+
+// How many members a struct has: as many values as it can be made of.
+struct anything {
+    template <class T>
+    operator T() const;
+};
+template <class T, class... Values>
+constexpr std::size_t member_count() {
+    if constexpr (requires { T{Values{}..., anything{}}; }) {
+        return member_count<T, Values..., anything>();
+    } else {
+        return sizeof...(Values);
+    }
+}
+
+TEST(face_fields, describe_each_member_of_a_face) {
+    std::set<std::string_view> members, of_pose;
+    fields::for_each(fields::of_face, [&](const fields::facts& f) {
+        if (f.key.empty()) return;
+        const auto [object, name] = fields::split(f.key);
+        members.insert(object.empty() ? name : object);
+        if (object == "pose") of_pose.insert(name);
+    });
+    EXPECT_EQ(members.size(), member_count<face>()) << "a member has no entry in media/face_fields.hpp";
+    EXPECT_EQ(of_pose.size(), member_count<head_pose>());
+}
+
+TEST(face_fields, are_compared_to_the_last_bit) {
+    const frame_faces one{{0, 0}, 0, 640, 360, {numbered_face()}};
+    EXPECT_TRUE(analysis::difference_between(one, one).equal);
+    std::size_t seen = 0;
+    for (std::size_t i = 0; i < sizeof(face); ++i) {
+        frame_faces other = one;
+        reinterpret_cast<unsigned char*>(other.faces.data())[i] ^= 1U;
+        seen += analysis::difference_between(one, other).equal ? 0 : 1;
+    }
+    EXPECT_EQ(seen, fields::detail::described_bytes) << "the other bytes of a face lie between its values";
+}
+
+TEST(face_fields, are_what_the_documentation_has) {
+    const std::string output = test::contents(test::checkout() / "docs/output.md");
+    for (const std::string& table : {table_of_frame_keys(), table_of_face_keys(), table_of_columns()})
+        EXPECT_NE(output.find("\n\n" + table + "\n"), std::string::npos) << "not in docs/output.md:\n"
+                                                                         << table << how_to_write;
+    const std::string columns = std::to_string(column_count()) + " columns";
+    EXPECT_NE(output.find(columns), std::string::npos) << "not in docs/output.md: " << columns;
+}
+
+TEST(face_fields, are_what_the_schema_has) {
+    EXPECT_EQ(test::contents(test::checkout() / "docs/schema/faces.schema.json"), faces_schema_text()) << how_to_write;
+}
+
+TEST(row_formats, are_chosen_by_name_and_each_once) {
+    const auto names = [](const std::vector<std::string>& wanted) {
+        const auto chosen = choose_formats(wanted);
+        return chosen ? join_names(*chosen, "+") : chosen.error().message;
+    };
+    EXPECT_EQ(names({"csv"}), "csv");
+    EXPECT_EQ(names({"csv", "ndjson", "csv"}), "ndjson+csv");
+    EXPECT_EQ(names({"csv", "xlsx"}), "unknown format 'xlsx'; there are: ndjson, csv");
+    EXPECT_EQ(names({""}), "unknown format ''; there are: ndjson, csv");
+    EXPECT_EQ(join_names(usual_formats(), ","), "ndjson,csv");
+}
+
+TEST(row_formats, are_found_by_their_file) {
+    for (const auto* format : all_formats())
+        EXPECT_EQ(format_of_file(format->file), format);
+    EXPECT_EQ(format_of_file("summary.json"), nullptr);
+}
+
+}  // namespace
+}  // namespace faceflow::media
