@@ -101,8 +101,8 @@ int main(int argc, char** argv) {
     app.add_option("--decode", a.wanted.decode, "auto, gpu or cpu")->capture_default_str();
     app.add_option("--flow", a.wanted.chosen.flow)->capture_default_str();
     app.add_option("--link", a.wanted.chosen.link, "of emulated devices")->capture_default_str();
-    app.add_option("--lanes", a.wanted.chosen.lanes);
-    app.add_option("--batch-frames", a.wanted.chosen.batch_frames);
+    app.add_option("--lanes", a.wanted.chosen.tuning.lanes);
+    app.add_option("--batch-frames", a.wanted.chosen.tuning.batch_frames);
     app.add_option("--detect-every", a.wanted.chosen.detect_every);
     app.add_option("--json", a.json);
     CLI11_PARSE(app, argc, argv);

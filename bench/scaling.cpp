@@ -256,13 +256,13 @@ int main(int argc, char** argv) {
     app.add_option("INPUT", a.input);
     app.add_option("--device", a.chosen.device);
     app.add_option("--flow", a.chosen.flow);
-    app.add_option("--batch-frames", a.chosen.batch_frames);
-    app.add_option("--lanes", a.chosen.lanes);
+    app.add_option("--batch-frames", a.chosen.tuning.batch_frames);
+    app.add_option("--lanes", a.chosen.tuning.lanes);
     app.add_option("--threads", a.chosen.threads, "of the CPU; with less than 4 nobody helps to pack frames");
     app.add_option("--detect-every", a.chosen.detect_every,
                    "frames from one detection to the next; faces are followed between");
     app.add_option("--max-faces", a.chosen.max_faces, "of a frame; others are left out");
-    app.add_option("--batch-deadline-ms", a.chosen.batch_deadline_ms);
+    app.add_option("--batch-deadline-ms", a.chosen.tuning.batch_deadline_ms);
     auto* const steps = app.add_option("--cameras", a.cameras, "the steps")->delimiter(',');
     app.add_flag("--search", a.search, "double the cameras until the limit is passed, then bisect")->excludes(steps);
     app.add_option("--from", a.from, "cameras that a search begins with")->check(CLI::Range(1, 4096));
@@ -275,7 +275,7 @@ int main(int argc, char** argv) {
     app.add_option("--device-memory", a.chosen.device_memory, "bytes");
     app.add_option("--precision", a.chosen.precision, "what models compute in on CUDA")
         ->check(CLI::IsMember({"fp32", "tf32", "fp16"}));
-    app.add_option("--cache-ttl", a.chosen.cache_ttl);
+    app.add_option("--cache-ttl", a.chosen.tuning.cache_ttl);
     app.add_option("--json", a.json);
     app.add_option("--svg", a.svg);
     CLI11_PARSE(app, argc, argv);

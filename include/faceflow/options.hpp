@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that can be chosen about an engine. The command line and configuration files set the same fields.
+// Everything that can be chosen about an engine. The command line and configuration files set the same fields, under the same
+// names. A value that makes no sense is errc::invalid_argument, and error::option says which it is.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,23 @@ enum class detector : std::uint8_t {
 enum class pacing : std::uint8_t {
     recorded,  // frames wait: none is lost, several are worked on at once
     live,      // frames do not wait: the newest is worked on with all cores, older ones are dropped and counted
+};
+
+// For measurements, and for machines that the usual values do not fit; nobody needs it to use faceflow.
+struct tuning_options {
+    // How frames move to a device that has memory of its own. Each can be switched off to measure what it is worth.
+    bool cache = true;       // keep uploaded frames by id, so that a later stage need not upload them again
+    double cache_ttl = 0.5;  // seconds, 0..3600
+    std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;  // most that cached frames take of a device
+    bool batch = true;   // crop and mesh all faces of a frame in one go, not one by one
+    bool pinned = true;  // stage transfers in page-locked memory
+    bool graphs = true;  // fused: launch a pass as one graph, where a device has them, not kernel by kernel
+    // fused: frames of all sources that go through the device together, 1..16, or 0: 16 on CUDA, fewer when live sources are, else 1;
+    // how long a live pass waits for more, although the device could begin; and how many passes are in work side by side on each
+    // device, 1..16, or 0: on CUDA 2, or live one for 48 sources, 6 at most; on a CPU one for each thread, but live no more than sources.
+    std::int32_t batch_frames = 0;
+    double batch_deadline_ms = 0;
+    std::int32_t lanes = 0;
 };
 
 struct options {
@@ -56,19 +74,6 @@ struct options {
     std::string precision = "auto";
     std::filesystem::path engines;  // folder of TensorRT's engines; empty: faceflow/engines in the user's cache
 
-    // How frames move to a device that has memory of its own. Each can be switched off to measure what it is worth.
-    bool cache = true;       // keep uploaded frames by id, so that a later stage need not upload them again
-    bool batch = true;       // crop and mesh all faces of a frame in one go, not one by one
-    bool pinned = true;      // stage transfers in page-locked memory
-    bool graphs = true;      // fused: launch a pass as one graph, where a device has them, not kernel by kernel
-    double cache_ttl = 0.5;  // seconds
-    // fused: frames of all sources that go through the device together, 1..16, or 0: 16 on CUDA, fewer when live sources are, else 1;
-    // how long a live pass waits for more, although the device could begin; and how many passes are in work side by side on each
-    // device, 1..16, or 0: on CUDA 2, or live one for 48 sources, 6 at most; on a CPU one for each thread, but live no more than sources.
-    std::int32_t batch_frames = 0;
-    double batch_deadline_ms = 0;
-    std::int32_t lanes = 0;
-    std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;
     std::string link = "pcie4";  // that an emulated device hangs on: none | pcie3 | pcie4 | pcie5
     // Have the devices themselves count what crosses, beside the ledger: the driver (CUPTI) on cuda, the copy engines on emulated.
     bool verify_ledger = false;
@@ -80,6 +85,8 @@ struct options {
     double stage_timeout = 0.5;
 
     std::filesystem::path models;  // folder to look for models in first; empty: the usual places
+
+    tuning_options tuning;
 };
 
 }  // namespace faceflow

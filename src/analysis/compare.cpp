@@ -19,15 +19,16 @@ using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
 
 struct ablation {
     std::string_view name;
-    bool options::*enabled;
+    bool tuning_options::*enabled;
 };
-constexpr std::array ablations{ablation{"cache", &options::cache}, ablation{"batch", &options::batch},
-                               ablation{"pinned", &options::pinned}, ablation{"graphs", &options::graphs}};
+constexpr std::array ablations{ablation{"cache", &tuning_options::cache}, ablation{"batch", &tuning_options::batch},
+                               ablation{"pinned", &tuning_options::pinned},
+                               ablation{"graphs", &tuning_options::graphs}};
 
 result<options> with_ablation(options o, const std::string& name) {
     for (const ablation& a : ablations) {
         if (a.name != name) continue;
-        o.*a.enabled = false;
+        o.tuning.*a.enabled = false;
         return o;
     }
     return fail(errc::invalid_argument,

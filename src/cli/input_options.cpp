@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cli/commands.hpp"
+#include "core/option_error.hpp"
 
 namespace faceflow::cli {
 
@@ -19,8 +20,7 @@ result<std::chrono::milliseconds> parse_reconnect(const std::string& text) {
     const char* end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data(), end, seconds);
     if (parsed.ec != std::errc{} || parsed.ptr != end || !(seconds >= 0) || seconds > longest_search) {
-        return fail(errc::invalid_argument,
-                    fmt::format("reconnect must be a number of seconds or `forever`, not '{}'", text));
+        return fail_option("reconnect", fmt::format("must be a number of seconds or `forever`, not '{}'", text));
     }
     return std::chrono::milliseconds(std::llround(seconds * 1000));
 }
@@ -33,7 +33,7 @@ result<void> input_options::resolve(media::source_options& into) const {
     into.reconnect_for = *how_long;
     into.live = live;
     if (rotate % 90 != 0 || rotate < 0 || rotate > 270)
-        return fail(errc::invalid_argument, fmt::format("rotate must be 0, 90, 180 or 270, not {}", rotate));
+        return fail_option("rotate", fmt::format("must be 0, 90, 180 or 270, not {}", rotate));
     into.turn = {static_cast<rotation>(rotate / 90), flip};
     return {};
 }

@@ -7,6 +7,7 @@
 
 #include "core/processors.hpp"
 #include "device/open_devices.hpp"
+#include "flow/option_table.hpp"
 #include "frame/layout.hpp"
 
 namespace faceflow {
@@ -63,7 +64,6 @@ result<void> check_inference(options o, bool on_host) {
 
 result<std::shared_ptr<runtime_context>> runtime_context::open(const options& o) {
     if (auto r = check(o); !r) return tl::unexpected(std::move(r.error()));
-    if (auto r = flow::check_flow(o.flow); !r) return tl::unexpected(std::move(r.error()));
     if (auto r = check_runtime(o); !r) return tl::unexpected(std::move(r.error()));
     auto e = std::make_shared<runtime_context>();
     if (auto opened = open_devices_for(o, *e); !opened) return tl::unexpected(std::move(opened.error()));
@@ -74,21 +74,7 @@ result<std::shared_ptr<runtime_context>> runtime_context::open(const options& o)
 }
 
 result<void> check(const options& o) {
-    const auto between = [](std::string_view what, auto value, auto low, auto high) -> result<void> {
-        if (value >= low && value <= high) return {};
-        return fail(errc::invalid_argument, fmt::format("{} must be from {} to {}, not {}", what, low, high, value));
-    };
-    if (auto r = between("detect_every", o.detect_every, 1, 1000); !r) return r;
-    if (auto r = between("max_faces", o.max_faces, 1, 1000); !r) return r;
-    if (auto r = between("min_score", o.min_score, 0.01f, 1.0f); !r) return r;
-    if (auto r = between("min_presence", o.min_presence, 0.0f, 1.0f); !r) return r;
-    if (auto r = between("threads", o.threads, 0, 1024); !r) return r;
-    const bool by_shape = o.detect_width == 0 && o.detect_height == 0;
-    if (auto r = between("detect_width", o.detect_width, by_shape ? 0 : 64, 4096); !r) return r;
-    if (auto r = between("detect_height", o.detect_height, by_shape ? 0 : 64, 4096); !r) return r;
-    const bool one_look = o.detect_fine_width == 0 && o.detect_fine_height == 0;
-    if (auto r = between("detect_fine_width", o.detect_fine_width, one_look ? 0 : 64, 4096); !r) return r;
-    if (auto r = between("detect_fine_height", o.detect_fine_height, one_look ? 0 : 64, 4096); !r) return r;
+    if (auto r = flow::check_values(o); !r) return r;
     if (o.detect_fine_width % 32 != 0 || o.detect_fine_height % 32 != 0)
         return fail(errc::invalid_argument,
                     fmt::format("the detector's closer look must have multiples of 32, not {}x{}", o.detect_fine_width,
@@ -98,24 +84,6 @@ result<void> check(const options& o) {
                     fmt::format("the detector's size must be multiples of 32, not {}x{}; next: {}x{}", o.detect_width,
                                 o.detect_height, (o.detect_width + 31) / 32 * 32, (o.detect_height + 31) / 32 * 32));
     }
-    if (auto r = between("cache_ttl", o.cache_ttl, 0.0, 3600.0); !r) return r;
-    if (auto r = between("batch_frames", o.batch_frames, 0, vision::max_pass_frames); !r) return r;
-    if (auto r = between("lanes", o.lanes, 0, 16); !r) return r;
-    if (auto r = between("batch_deadline_ms", o.batch_deadline_ms, 0.0, 1000.0); !r) return r;
-    if (o.inference != "auto" && o.inference != "native" && o.inference != "onnxruntime" && o.inference != "cuda" &&
-        o.inference != "tensorrt") {
-        return fail(
-            errc::invalid_argument,
-            fmt::format("unknown inference '{}'; there are: auto, native, onnxruntime, cuda, tensorrt", o.inference));
-    }
-    if (o.precision != "auto" && o.precision != "fp32" && o.precision != "tf32" && o.precision != "fp16" &&
-        o.precision != "bf16") {
-        return fail(errc::invalid_argument,
-                    fmt::format("unknown precision '{}'; there are: auto, fp32, tf32, fp16, bf16", o.precision));
-    }
-    if (auto r = between("stage_restarts", o.stage_restarts, 0, 1000000); !r) return r;
-    if (auto r = between("stage_timeout", o.stage_timeout, 0.05, 3600.0); !r) return r;
-    if (!(o.focal_length >= 0)) return fail(errc::invalid_argument, "focal_length must be 0 (unknown) or more pixels");
     return {};
 }
 
@@ -138,8 +106,8 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
             frames = std::min(most_frames, (here + lanes - 1) / lanes);
         }
     }
-    if (o.lanes == 0) o.lanes = static_cast<std::int32_t>(lanes);
-    if (o.batch_frames == 0) o.batch_frames = static_cast<std::int32_t>(frames);
+    if (o.tuning.lanes == 0) o.tuning.lanes = static_cast<std::int32_t>(lanes);
+    if (o.tuning.batch_frames == 0) o.tuning.batch_frames = static_cast<std::int32_t>(frames);
 }
 
 result<std::unique_ptr<face_engine>> face_engine::create(setup s) {

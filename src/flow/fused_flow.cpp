@@ -59,7 +59,7 @@ private:
               lanes_per_device),
           live_(parts.chosen.pacing == pacing::live),
           pass_frames_(static_cast<std::size_t>(shape.frames)),
-          patience_(live_ ? static_cast<std::int64_t>(parts.chosen.batch_deadline_ms * 1e6) : 0) {
+          patience_(live_ ? static_cast<std::int64_t>(parts.chosen.tuning.batch_deadline_ms * 1e6) : 0) {
         for (const auto& d : parts.devices)
             lines_.push_back(
                 std::make_unique<device_line>(d, parts, 4 * lanes_per_device * pass_frames_, shape.mesh_faces));
@@ -122,11 +122,11 @@ result<std::unique_ptr<flow>> make_fused_flow(const flow_parts& parts) {
     const options& o = parts.chosen;
     pass_shape shape;
     shape.max_faces = o.max_faces;
-    shape.frames = std::clamp(o.batch_frames, 1, vision::max_pass_frames);
+    shape.frames = std::clamp(o.tuning.batch_frames, 1, vision::max_pass_frames);
     if (!parts.devices.front().on->computes_on_host())
         shape.mesh_faces = std::min(mesh_batch * shape.frames, most_mesh_batch);
     shape.crops = crop_form(o).format;
-    return fused_flow::create(parts, static_cast<std::size_t>(o.lanes), shape);
+    return fused_flow::create(parts, static_cast<std::size_t>(o.tuning.lanes), shape);
 }
 
 }  // namespace faceflow::flow

@@ -11,7 +11,7 @@ result<std::unique_ptr<lane>> lane::create(device_line& line, const std::string&
     if (!on) return tl::unexpected(std::move(on.error()));
     auto space = workspace::create(**on, work.models(), shape);
     if (!space) return tl::unexpected(std::move(space.error()));
-    auto reader = result_reader::create(work.owner(), shape.results_bytes(), work.chosen().pinned);
+    auto reader = result_reader::create(work.owner(), shape.results_bytes(), work.chosen().tuning.pinned);
     if (!reader) return tl::unexpected(std::move(reader.error()));
     auto l = std::unique_ptr<lane>(new lane(line, std::move(*on), std::move(*space)));
     l->reader_ = std::make_unique<result_reader>(std::move(*reader));
@@ -90,7 +90,7 @@ result<vision::pass_results> lane::work_through(const std::vector<part>& parts) 
     const vision::pass_results results = space_.results(frames);
     const std::int32_t room = line_.room.faces(frames);
     const device& on = line_.work.owner();
-    const bool read_within = line_.work.chosen().pinned || on.shares_host_memory();
+    const bool read_within = line_.work.chosen().tuning.pinned || on.shares_host_memory();
     const auto detected = std::count_if(parts.begin(), parts.end(), [](const part& p) { return p.detect; });
     const auto add_all = [&]() -> result<void> {
         detect(parts);
@@ -127,7 +127,7 @@ bool passes_by(errc code) {
 
 // As one launch where the device has graphs. The first pass of a size is captured before it is launched.
 result<void> lane::add_pass(const std::pair<std::int32_t, std::int32_t>& size, const stream::task& work) {
-    if (!line_.work.chosen().graphs) return work();
+    if (!line_.work.chosen().tuning.graphs) return work();
     const auto [at, fresh] = graphs_.try_emplace(size);
     if (fresh) {
         auto captured = stream_->capture(work);

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <array>
 #include <string_view>
 
-#include "core/nearest.hpp"
 #include "flow/flow.hpp"
 #include "flow/fused_flow.hpp"
+#include "flow/option_table.hpp"
 #include "flow/process/process_flow.hpp"
 #include "flow/threaded_flow.hpp"
 
@@ -40,6 +37,9 @@ constexpr std::array<known_flow, 5> all_flows{
      {"shared", flow_kind::shared, make_shared_flow, 4, false},
      {"cached", flow_kind::cached, make_cached_flow, 3},
      {"copied", flow_kind::copied, make_copied_flow, 4, false, false, false, true}}};
+
+static_assert(std::equal(all_flows.begin(), all_flows.end(), option_words::flow.begin(), option_words::flow.end(),
+                         [](const known_flow& f, std::string_view word) { return f.name == word; }));
 
 const known_flow* find_flow(std::string_view wanted) noexcept {
     const auto* const at =
@@ -74,20 +74,15 @@ bool converts_pixels(std::string_view wanted) noexcept {
 
 options effective_options(options o) noexcept {
     if (const known_flow* const f = find_flow(o.flow)) {
-        o.cache = o.cache && f->cache;
-        o.batch = o.batch && f->batch;
-        o.pinned = o.pinned && f->pinned;
+        o.tuning.cache = o.tuning.cache && f->cache;
+        o.tuning.batch = o.tuning.batch && f->batch;
+        o.tuning.pinned = o.tuning.pinned && f->pinned;
     }
     return o;
 }
 
 result<void> check_flow(std::string_view wanted) {
-    if (find_flow(wanted) != nullptr) return {};
-    const auto known = flow_names();
-    const auto near = nearest(wanted, known);
-    return fail(errc::invalid_argument,
-                fmt::format("unknown flow '{}'{}; there are: {}", wanted,
-                            near.empty() ? "" : fmt::format("; did you mean {}?", near), fmt::join(known, ", ")));
+    return expect_word(row_of<&options::flow>().name, wanted, option_words::flow);
 }
 
 result<std::unique_ptr<flow>> make_flow(const flow_parts& parts) {

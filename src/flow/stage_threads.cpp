@@ -45,7 +45,7 @@ result<void> stage_threads::prepare() {
         all_places_.back()->cropped = std::move(*cropped);
         free_places_.push(all_places_.back().get());
     }
-    auto reader = result_reader::create(on, shape.results_bytes(), o.pinned);
+    auto reader = result_reader::create(on, shape.results_bytes(), o.tuning.pinned);
     if (!reader) return tl::unexpected(std::move(reader.error()));
     reader_ = std::make_unique<result_reader>(std::move(*reader));
     return {};

@@ -108,7 +108,7 @@ void stages::region(stream& on, pass_frames frames, const vision::face_table& fa
                     vision::crop_target crops, std::int32_t count) const {
     on.begin_span();
     const auto pictures = pictures_of(frames);
-    crops.capacity = options_.batch ? count : 1;
+    crops.capacity = options_.tuning.batch ? count : 1;
     const std::size_t bytes_at_once = static_cast<std::size_t>(crops.capacity) * crops.picture(crops.data).bytes();
     for (std::int32_t i = 0; i < count; i += crops.capacity) {
         kernels_->crop(on, pictures, faces, first + i, crops);
@@ -137,7 +137,7 @@ void stages::landmark(stream& on, mesh_memory& memory, pass_frames frames, const
 void stages::mesh_on_host(stream& on, mesh_memory& memory, const vision::face_table& faces, std::int32_t first,
                           std::int32_t count) const {
     const vision::face_table found = mapped(faces);
-    if (options_.batch) {
+    if (options_.tuning.batch) {
         on.run([&memory, found, first, count]() -> result<void> {
             const std::int32_t n = std::min(vision::faces_in(found) - first, count);
             return n > 0 ? memory.model().run(0, n) : result<void>{};
@@ -152,7 +152,7 @@ void stages::mesh_on_host(stream& on, mesh_memory& memory, const vision::face_ta
 }
 
 void stages::mesh_on_device(stream& on, mesh_memory& memory, std::int32_t count) const {
-    if (options_.batch) return memory.model().add_run(on, 0, count);
+    if (options_.tuning.batch) return memory.model().add_run(on, 0, count);
     for (std::int32_t i = 0; i < count; ++i)
         memory.model().add_run(on, i, 1);
 }

@@ -77,7 +77,7 @@ TEST(engine_devices, auto_is_the_cpu_without_a_word_where_there_is_no_gpu) {
     ASSERT_OK(engine);
     EXPECT_EQ((*engine)->devices().front()->kind(), device_kind::cpu);
     EXPECT_THAT((*engine)->notes(), IsEmpty());
-    EXPECT_EQ((*engine)->chosen().batch_frames, 1) << "the usual batch of a CPU";
+    EXPECT_EQ((*engine)->chosen().tuning.batch_frames, 1) << "the usual batch of a CPU";
     o.device = "cuda";
     const auto none = face_engine::create({o, [](const host_frame&, const result<frame_faces>&) {}});
     ASSERT_FALSE(none);
@@ -131,9 +131,9 @@ TEST_P(cuda_flow, finds_the_faces_of_the_cpu_with_one_upload_a_frame_and_one_wai
 }
 
 TEST_P(cuda_flow, graphs_give_the_bytes_of_passes_without) {
-    chosen.graphs = true;
+    chosen.tuning.graphs = true;
     const auto with = run();
-    chosen.graphs = false;
+    chosen.tuning.graphs = false;
     const auto without = run();
     ASSERT_EQ(with.faces.size(), frames.size());
     EXPECT_TRUE(test::same(with.faces, without.faces));
@@ -149,7 +149,7 @@ TEST_P(cuda_flow, a_pool_that_is_too_small_is_an_error_value) {
 }
 
 TEST_P(cuda_flow, faces_one_by_one_are_those_of_the_cpu_too) {
-    chosen.batch = false;
+    chosen.tuning.batch = false;
     expect_faces_of_the_cpu(run());
 }
 

@@ -10,12 +10,12 @@ namespace {
 class pass_graph_test : public test::flow_test {};
 
 TEST_F(pass_graph_test, give_the_bits_and_the_transfers_of_passes_without) {
-    chosen.lanes = 1;
+    chosen.tuning.lanes = 1;
     for (const std::int32_t together : {1, 3}) {
-        chosen.batch_frames = together;
-        chosen.graphs = true;
+        chosen.tuning.batch_frames = together;
+        chosen.tuning.graphs = true;
         const test::measured with = run();
-        chosen.graphs = false;
+        chosen.tuning.graphs = false;
         const test::measured without = run();
         EXPECT_TRUE(test::same(with.faces, without.faces));
         EXPECT_EQ(with.up.count, without.up.count);
@@ -32,17 +32,17 @@ TEST_F(pass_graph_test, give_the_bits_and_the_transfers_of_passes_without) {
 
 TEST_F(pass_graph_test, of_frames_that_are_not_detected_in_follow_the_faces_too) {
     chosen.detect_every = 4;
-    chosen.graphs = true;
+    chosen.tuning.graphs = true;
     const test::measured with = run();
-    chosen.graphs = false;
+    chosen.tuning.graphs = false;
     EXPECT_TRUE(test::same(with.faces, run().faces));
 }
 
 TEST_F(pass_graph_test, leave_out_results_in_pageable_memory_and_count_them_all_the_same) {
-    chosen.graphs = true;
-    chosen.pinned = false;  // results come down beside the graph
+    chosen.tuning.graphs = true;
+    chosen.tuning.pinned = false;  // results come down beside the graph
     const test::measured with = run();
-    chosen.graphs = false;
+    chosen.tuning.graphs = false;
     const test::measured without = run();
     EXPECT_TRUE(test::same(with.faces, without.faces));
     EXPECT_EQ(with.down.count, without.down.count);

@@ -129,7 +129,7 @@ TEST_P(process_flow, moves_exactly_what_its_design_says) {
 TEST_P(process_flow, moves_what_its_ledger_says_by_the_count_of_every_process_device) {
     chosen.verify_ledger = true;
     for (const bool everything : {true, false}) {
-        chosen.cache = chosen.batch = chosen.pinned = everything;
+        chosen.tuning.cache = chosen.tuning.batch = chosen.tuning.pinned = everything;
         const auto m = run();
         ASSERT_TRUE(m.checked);
         EXPECT_THAT(m.checked->differences(), testing::IsEmpty());

@@ -36,7 +36,7 @@ TEST_P(process_kills, every_frame_has_a_result_or_a_reason_and_every_lease_comes
     chosen.threads = 2;
     chosen.stage_restarts = 1000000;
     chosen.stage_timeout = 30;
-    chosen.cache_ttl = 0.05;  // a lease that is lost is soon not the frame cache's any more
+    chosen.tuning.cache_ttl = 0.05;  // a lease that is lost is soon not the frame cache's any more
     std::uint64_t results = 0, lost = 0, others = 0;
     std::map<std::uint32_t, std::int64_t> last;
     std::uint64_t out_of_order = 0;

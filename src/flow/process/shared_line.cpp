@@ -83,7 +83,7 @@ private:
         auto down = on().make_stream("results");
         if (!down) return tl::unexpected(std::move(down.error()));
         down_ = std::move(*down);
-        auto reader = result_reader::create(on(), shape().results_bytes(), chosen().pinned);
+        auto reader = result_reader::create(on(), shape().results_bytes(), chosen().tuning.pinned);
         if (!reader) return tl::unexpected(std::move(reader.error()));
         reader_ = std::make_unique<result_reader>(std::move(*reader));
         return {};

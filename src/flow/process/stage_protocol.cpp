@@ -9,53 +9,12 @@
 
 #include "core/printable.hpp"
 #include "faceflow/version.h"
+#include "flow/option_table.hpp"
 
 namespace faceflow::flow {
 namespace {
 
 using json = nlohmann::json;
-
-// All fields, under their names: one that is added to options does not compile until it is here.
-template <class Options, class Visit>
-void visit_options(Options& o, Visit visit) {
-    auto& [device, flow, pacing, detector, detect_width, detect_height, detect_fine_width, detect_fine_height,
-           detect_every, max_faces, min_score, min_presence, smooth, focal_length, threads, device_memory, inference,
-           precision, engines, cache, batch, pinned, graphs, cache_ttl, batch_frames, batch_deadline_ms, lanes,
-           cache_bytes, link, verify_ledger, stage_restarts, stage_timeout, models] = o;
-    visit("device", device);
-    visit("flow", flow);
-    visit("pacing", pacing);
-    visit("detector", detector);
-    visit("detect_width", detect_width);
-    visit("detect_height", detect_height);
-    visit("detect_fine_width", detect_fine_width);
-    visit("detect_fine_height", detect_fine_height);
-    visit("detect_every", detect_every);
-    visit("max_faces", max_faces);
-    visit("min_score", min_score);
-    visit("min_presence", min_presence);
-    visit("smooth", smooth);
-    visit("focal_length", focal_length);
-    visit("threads", threads);
-    visit("device_memory", device_memory);
-    visit("inference", inference);
-    visit("precision", precision);
-    visit("engines", engines);
-    visit("cache", cache);
-    visit("batch", batch);
-    visit("pinned", pinned);
-    visit("graphs", graphs);
-    visit("cache_ttl", cache_ttl);
-    visit("batch_frames", batch_frames);
-    visit("batch_deadline_ms", batch_deadline_ms);
-    visit("lanes", lanes);
-    visit("cache_bytes", cache_bytes);
-    visit("link", link);
-    visit("verify_ledger", verify_ledger);
-    visit("stage_restarts", stage_restarts);
-    visit("stage_timeout", stage_timeout);
-    visit("models", models);
-}
 
 // Whatever shapes the memory that processes share.
 json layout_of_everything() {
@@ -106,7 +65,7 @@ result<void> check(std::span<const vision::detection> faces) {
 
 std::string to_json(const stage_hello& hello) {
     json chosen = json::object();
-    visit_options(hello.chosen, [&](const char* key, const auto& value) { chosen[key] = value; });
+    for_each_option([&](const auto& row) { chosen[std::string(row.name)] = row.of(hello.chosen); });
     return json{{"protocol", stage_protocol},   {"version", FACEFLOW_VERSION},        {"role", name(hello.role)},
                 {"options", std::move(chosen)}, {"device_index", hello.device_index}, {"places", hello.places},
                 {"tracing", hello.tracing},     {"layout", layout_of_everything()}}
@@ -152,7 +111,7 @@ result<stage_hello> read_hello(std::string_view text) {
                         fmt::format("{} places are more than the {} there may be", hello.places, most_places));
         hello.tracing = j.at("tracing").get<bool>();
         const json& chosen = j.at("options");
-        visit_options(hello.chosen, [&](const char* key, auto& value) { chosen.at(key).get_to(value); });
+        for_each_option([&](const auto& row) { chosen.at(std::string(row.name)).get_to(row.of(hello.chosen)); });
         return hello;
     } catch (const json::exception& e) {
         return fail(errc::corrupt, fmt::format("the other process's greeting makes no sense: {}", printable(e.what())));
