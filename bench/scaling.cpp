@@ -17,6 +17,7 @@
 
 #include "analysis/figure.hpp"
 #include "engine/engine.hpp"
+#include "flow/option_table.hpp"
 #include "media/source.hpp"
 #include "report_file.hpp"
 
@@ -255,7 +256,8 @@ int main(int argc, char** argv) {
     CLI::App app("cameras that a device holds");
     app.add_option("INPUT", a.input);
     app.add_option("--device", a.chosen.device);
-    app.add_option("--flow", a.chosen.flow);
+    app.add_option_function<std::string>(
+        "--flow", [&](const std::string& f) { a.chosen.flow = flow::value_of<&options::flow>(f).value(); });
     app.add_option("--batch-frames", a.chosen.tuning.batch_frames);
     app.add_option("--lanes", a.chosen.tuning.lanes);
     app.add_option("--threads", a.chosen.threads, "of the CPU; with less than 4 nobody helps to pack frames");
@@ -273,7 +275,10 @@ int main(int argc, char** argv) {
     app.add_option("--warm-up", a.warm_up);
     app.add_option("--limit-ms", a.limit_ms);
     app.add_option("--device-memory", a.chosen.device_memory, "bytes");
-    app.add_option("--precision", a.chosen.precision, "what models compute in on CUDA")
+    app.add_option_function<std::string>(
+           "--precision",
+           [&](const std::string& p) { a.chosen.precision = flow::value_of<&options::precision>(p).value(); },
+           "what models compute in on CUDA")
         ->check(CLI::IsMember({"fp32", "tf32", "fp16"}));
     app.add_option("--cache-ttl", a.chosen.tuning.cache_ttl);
     app.add_option("--json", a.json);

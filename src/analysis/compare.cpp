@@ -11,6 +11,7 @@
 #include "analysis/trial.hpp"
 #include "engine/engine.hpp"
 #include "flow/flow.hpp"
+#include "flow/option_table.hpp"
 
 namespace faceflow::analysis {
 namespace {
@@ -43,9 +44,11 @@ struct planned_row {
 
 result<std::vector<planned_row>> plan_rows(const compare_request& request) {
     std::vector<planned_row> rows;
-    for (const std::string& flow : request.flows) {
+    for (const std::string& wanted : request.flows) {
+        const auto kind = flow::value_of<&options::flow>(wanted);
+        if (!kind) return tl::unexpected(kind.error());
         options o = request.chosen;
-        o.flow = flow;
+        o.flow = *kind;
         rows.push_back({o, "none"});
         for (const std::string& name : request.ablate) {
             auto less = with_ablation(o, name);

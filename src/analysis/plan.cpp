@@ -37,7 +37,7 @@ result<void> check(const plan_request& r) {
         return refuse(fmt::format("the detector's size must be multiples of 32 from 64 on, not {}x{}", r.detect_width,
                                   r.detect_height));
     if (!(r.cache_ttl >= 0)) return refuse(fmt::format("the cache's time to live cannot be {} s", r.cache_ttl));
-    return flow::check_flow(r.flow);
+    return {};
 }
 
 void plan_transfers(plan_result& p, const planned_moves& moves) {
@@ -103,9 +103,9 @@ void note_switches(plan_result& p) {
                     {r.pinned, has.pinned, "pinned", "pinned memory"}};
     for (const auto& s : switches) {
         if (!s.asked && !s.there)
-            p.notes.push_back(fmt::format("{} has no {}: --{} off changes nothing", r.flow, s.what, s.name));
+            p.notes.push_back(fmt::format("{} has no {}: --{} off changes nothing", name(r.flow), s.what, s.name));
     }
-    if (!r.batch && has.batch && flow::kind_of(r.flow) != flow::flow_kind::cached)
+    if (!r.batch && has.batch && r.flow != flow_kind::cached)
         p.notes.emplace_back("crops stay on the device: --batch off changes launches, and no transfer");
 }
 

@@ -15,7 +15,6 @@
 namespace faceflow::analysis {
 namespace {
 
-using flow::flow_kind;
 using flow::mesh_memory;
 using flow::stage_role;
 
@@ -72,7 +71,7 @@ planned_pool stage_pool(stage_role role, std::uint64_t frames, std::uint64_t mod
 }
 
 std::vector<planned_pool> in_process(const plan_request& r, std::vector<std::string>& notes) {
-    const std::uint64_t places = flow::kind_of(r.flow) == flow_kind::threaded ? flow::stage_threads::places : 1;
+    const std::uint64_t places = r.flow == flow_kind::threaded ? flow::stage_threads::places : 1;
     // And where each source's faces were left.
     const std::uint64_t followed = counted(shape_of(r).set_bytes()) * static_cast<std::uint64_t>(r.cameras);
     return {{"faceflow", kept_frames_bytes(r, places, notes), places * workspace_bytes(r) + followed}};
@@ -84,7 +83,7 @@ std::vector<planned_pool> in_stages(const plan_request& r, std::vector<std::stri
     const planned_pool landmark =
         stage_pool(stage_role::landmark, 0,
                    transfer_buffer + mesh_outputs_bytes(layout.at_once) + counted(shape_of(r).results_bytes()));
-    if (flow::kind_of(r.flow) == flow_kind::cached) {
+    if (r.flow == flow_kind::cached) {
         return {
             stage_pool(stage_role::detect_region, kept_frames_bytes(r, 1, notes), transfer_buffer + detector_bytes(r)),
             landmark};
@@ -104,7 +103,7 @@ std::vector<planned_pool> in_shared_memory(const plan_request& r) {
 }  // namespace
 
 std::vector<planned_pool> pools_in(const plan_request& r, std::vector<std::string>& notes) {
-    switch (flow::kind_of(r.flow)) {
+    switch (r.flow) {
         case flow_kind::shared: return in_shared_memory(r);
         case flow_kind::cached:
         case flow_kind::copied: return in_stages(r, notes);

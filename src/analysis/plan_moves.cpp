@@ -12,7 +12,6 @@
 namespace faceflow::analysis {
 namespace {
 
-using flow::flow_kind;
 using vision::pass_results;
 
 constexpr std::int32_t first_room = flow::room_for(0);  // before a flow has seen a frame
@@ -127,7 +126,7 @@ private:
 
 planned_moves moves_of(const plan_request& r) {
     mover m(r);
-    switch (flow::kind_of(r.flow)) {
+    switch (r.flow) {
         case flow_kind::copied: return m.copied();
         case flow_kind::cached: return m.cached();
         case flow_kind::shared: return m.shared();
@@ -142,7 +141,7 @@ std::uint64_t moved_frame_bytes(const plan_request& r) {
     picture.format = r.format;
     picture.width = r.width;
     picture.height = r.height;
-    if (flow::kind_of(r.flow) == flow_kind::copied) picture = media::bgr_converter::target_of(picture);
+    if (r.flow == flow_kind::copied) picture = media::bgr_converter::target_of(picture);
     return native_bytes(picture.format, picture.width, picture.height);
 }
 

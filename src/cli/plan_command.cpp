@@ -10,6 +10,7 @@
 #include "cli/option_rows.hpp"
 #include "cli/output.hpp"
 #include "engine/detect_size.hpp"
+#include "flow/option_table.hpp"
 
 namespace faceflow::cli {
 namespace {

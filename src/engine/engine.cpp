@@ -44,14 +44,15 @@ result<void> open_devices_for(const options& o, runtime_context& e) {
 
 // That ONNX Runtime is there, where it is to run the models.
 result<void> check_runtime(const options& o) {
-    if (o.inference == "auto" || o.inference == "native") return {};
+    if (o.inference == inference_backend::automatic || o.inference == inference_backend::native) return {};
     const auto found = inference::find_runtime();
     if (found) return {};
-    const bool any_precision = o.precision == "auto";
-    return fail(found.error().code,
-                fmt::format("--inference {}{}: {}; or take --inference native{}", o.inference,
-                            any_precision ? "" : " in --precision " + o.precision, found.error().message,
-                            any_precision ? ", the default" : ", which has a precision of its own"));
+    const bool any_precision = o.precision == precision::automatic;
+    return fail(
+        found.error().code,
+        fmt::format("--inference {}{}: {}; or take --inference native{}", name(o.inference),
+                    any_precision ? "" : fmt::format(" in --precision {}", name(o.precision)), found.error().message,
+                    any_precision ? ", the default" : ", which has a precision of its own"));
 }
 
 // All that can be said of who runs the models before these are loaded.
@@ -94,7 +95,7 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
     if (on_host) {
         const std::size_t threads = std::max<std::size_t>(1, static_cast<std::size_t>(o.threads) / devices);
         // ONNX Runtime spreads a live frame over all threads by itself; kernels of our own take those that other lanes leave idle.
-        const bool spread = o.inference != "auto" && o.inference != "native";
+        const bool spread = o.inference != inference_backend::automatic && o.inference != inference_backend::native;
         const std::size_t here = std::max<std::size_t>(1, (sources + devices - 1) / devices);
         if (!live || !spread) lanes = live ? std::min(here, threads) : threads;
     } else {
@@ -150,7 +151,8 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
 result<void> face_engine::load_models() {
     options& o = setup_.chosen;
     const bool on_host = devices().front()->computes_on_host();
-    const bool any = o.inference == "auto" && (on_host ? o.precision != "bf16" : o.precision == "auto");
+    const bool any = o.inference == inference_backend::automatic &&
+                     (on_host ? o.precision != precision::bf16 : o.precision == precision::automatic);
     if (auto r = flow::choose_inference(o, on_host); !r) return r;
     auto store = inference::model_store::open(o.models);
     if (!store) return tl::unexpected(std::move(store.error()));
@@ -173,15 +175,16 @@ result<void> face_engine::load_models() {
         return {};
     };
     auto loaded = load_for_all();
-    const bool otherwise = any && o.inference == "native" && !loaded && loaded.error().code == errc::unsupported;
+    const bool otherwise =
+        any && o.inference == inference_backend::native && !loaded && loaded.error().code == errc::unsupported;
     if (!otherwise) return loaded;
     if (const auto found = inference::find_runtime(); !found) {
         return fail(loaded.error().code, fmt::format("{}; nor can ONNX Runtime run the model: {}",
                                                      loaded.error().message, found.error().message));
     }
     notes_.push_back("models run on ONNX Runtime: " + loaded.error().message);
-    o.inference = on_host ? "onnxruntime" : "cuda";
-    o.precision = "fp32";
+    o.inference = on_host ? inference_backend::onnxruntime : inference_backend::cuda;
+    o.precision = precision::fp32;
     return load_for_all();
 }
 
@@ -216,7 +219,7 @@ face_engine::~face_engine() = default;
 result<std::size_t> face_engine::submit(host_frame f) {
     if (f.on_device != nullptr && flow::pools_of(setup_.chosen.flow) > 1) {
         return fail(errc::invalid_argument,
-                    fmt::format("the flow {} takes frames from host memory only", setup_.chosen.flow));
+                    fmt::format("the flow {} takes frames from host memory only", name(setup_.chosen.flow)));
     }
     if (f.on_device == nullptr) {
         if (auto r = faceflow::check(f.picture); !r) return tl::unexpected(std::move(r.error()));

@@ -163,7 +163,11 @@ void engine::finish() {
 
 engine_info engine::info() const {
     const options& o = impl_->core->chosen();
-    engine_info i{{}, o.flow, o.inference, o.precision, impl_->core->notes()};
+    engine_info i{{},
+                  std::string(name(o.flow)),
+                  std::string(name(o.inference)),
+                  std::string(name(o.precision)),
+                  impl_->core->notes()};
     for (const auto& d : impl_->core->devices()) {
         const std::string_view kind = name(d->kind());
         i.devices.push_back(d->kind() == device_kind::cpu ? std::string(kind) : fmt::format("{}:{}", kind, d->index()));

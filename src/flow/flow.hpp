@@ -81,19 +81,11 @@ struct flow_parts {
     std::function<void(const std::string&)> note = [](const std::string&) {};  // a line for the user; any thread
 };
 
-// What a name of a flow stands for.
-enum class flow_kind : std::uint8_t { fused, threaded, shared, cached, copied };
-
-[[nodiscard]] std::vector<std::string> flow_names();
-// Of a name that check_flow has passed; of others, fused.
-[[nodiscard]] flow_kind kind_of(std::string_view wanted) noexcept;
-// errc::invalid_argument with the names that there are.
-[[nodiscard]] result<void> check_flow(std::string_view wanted);
 // Processes that each have a pool on the device: the cap is divided by it.
-[[nodiscard]] std::size_t pools_of(std::string_view wanted) noexcept;
+[[nodiscard]] std::size_t pools_of(flow_kind kind) noexcept;
 
 // Whether its stages see other pixels than those that came: `copied` goes through 8-bit BGR.
-[[nodiscard]] bool converts_pixels(std::string_view wanted) noexcept;
+[[nodiscard]] bool converts_pixels(flow_kind kind) noexcept;
 
 // `o` with those of cache, batch and pinned off that its flow has not: `copied` has none of them, `shared` no cache.
 [[nodiscard]] options effective_options(options o) noexcept;

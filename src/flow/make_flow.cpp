@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
-#include <string_view>
 
+#include "core/option_names.hpp"
 #include "flow/flow.hpp"
 #include "flow/fused_flow.hpp"
-#include "flow/option_table.hpp"
 #include "flow/process/process_flow.hpp"
 #include "flow/threaded_flow.hpp"
 
@@ -13,7 +12,6 @@ namespace faceflow::flow {
 namespace {
 
 struct known_flow {
-    std::string_view name;
     flow_kind kind;
     result<std::unique_ptr<flow>> (*make)(const flow_parts& parts);
     std::size_t pools;                               // processes with a pool on the device
@@ -31,63 +29,39 @@ result<std::unique_ptr<flow>> make_cached_flow(const flow_parts& parts) {
     return make_inline_flow(parts, {.to_bgr = false, .region_apart = false});
 }
 
-constexpr std::array<known_flow, 5> all_flows{
-    {{"fused", flow_kind::fused, make_fused_flow, 1},
-     {"threaded", flow_kind::threaded, make_threaded_flow, 1},
-     {"shared", flow_kind::shared, make_shared_flow, 4, false},
-     {"cached", flow_kind::cached, make_cached_flow, 3},
-     {"copied", flow_kind::copied, make_copied_flow, 4, false, false, false, true}}};
+constexpr std::array<known_flow, 5> all_flows{{{flow_kind::fused, make_fused_flow, 1},
+                                               {flow_kind::threaded, make_threaded_flow, 1},
+                                               {flow_kind::shared, make_shared_flow, 4, false},
+                                               {flow_kind::cached, make_cached_flow, 3},
+                                               {flow_kind::copied, make_copied_flow, 4, false, false, false, true}}};
+static_assert(all_flows.size() == option_names::flow.size());
 
-static_assert(std::equal(all_flows.begin(), all_flows.end(), option_words::flow.begin(), option_words::flow.end(),
-                         [](const known_flow& f, std::string_view word) { return f.name == word; }));
-
-const known_flow* find_flow(std::string_view wanted) noexcept {
-    const auto* const at =
-        std::find_if(all_flows.begin(), all_flows.end(), [&](const known_flow& f) { return f.name == wanted; });
-    return at != all_flows.end() ? at : nullptr;
+constexpr const known_flow& facts_of(flow_kind kind) noexcept {
+    return all_flows[static_cast<std::size_t>(kind)];
 }
+static_assert(std::all_of(all_flows.begin(), all_flows.end(),
+                          [](const known_flow& f) { return facts_of(f.kind).kind == f.kind; }));
 
 }  // namespace
 
-std::vector<std::string> flow_names() {
-    std::vector<std::string> names;
-    names.reserve(all_flows.size());
-    for (const auto& f : all_flows)
-        names.emplace_back(f.name);
-    return names;
+std::size_t pools_of(flow_kind kind) noexcept {
+    return facts_of(kind).pools;
 }
 
-std::size_t pools_of(std::string_view wanted) noexcept {
-    const known_flow* const f = find_flow(wanted);
-    return f != nullptr ? f->pools : 1;
-}
-
-flow_kind kind_of(std::string_view wanted) noexcept {
-    const known_flow* const f = find_flow(wanted);
-    return f != nullptr ? f->kind : flow_kind::fused;
-}
-
-bool converts_pixels(std::string_view wanted) noexcept {
-    const known_flow* const f = find_flow(wanted);
-    return f != nullptr && f->converts;
+bool converts_pixels(flow_kind kind) noexcept {
+    return facts_of(kind).converts;
 }
 
 options effective_options(options o) noexcept {
-    if (const known_flow* const f = find_flow(o.flow)) {
-        o.tuning.cache = o.tuning.cache && f->cache;
-        o.tuning.batch = o.tuning.batch && f->batch;
-        o.tuning.pinned = o.tuning.pinned && f->pinned;
-    }
+    const known_flow& has = facts_of(o.flow);
+    o.tuning.cache = o.tuning.cache && has.cache;
+    o.tuning.batch = o.tuning.batch && has.batch;
+    o.tuning.pinned = o.tuning.pinned && has.pinned;
     return o;
 }
 
-result<void> check_flow(std::string_view wanted) {
-    return expect_word(row_of<&options::flow>().name, wanted, option_words::flow);
-}
-
 result<std::unique_ptr<flow>> make_flow(const flow_parts& parts) {
-    if (auto r = check_flow(parts.chosen.flow); !r) return tl::unexpected(std::move(r.error()));
-    return find_flow(parts.chosen.flow)->make(parts);
+    return facts_of(parts.chosen.flow).make(parts);
 }
 
 }  // namespace faceflow::flow

@@ -89,17 +89,19 @@ result<std::shared_ptr<inference::network>> load(const found_model& model, const
                                                  const inference::picture_form& form, const shape& input,
                                                  const std::vector<network_output>& outputs) {
     const options& o = with.chosen;
-    if (o.inference == "native") {
-        const auto on_host = o.precision == "bf16" ? inference::host_precision::bf16 : inference::host_precision::fp32;
+    if (o.inference == inference_backend::native) {
+        const auto on_host =
+            o.precision == precision::bf16 ? inference::host_precision::bf16 : inference::host_precision::fp32;
         return inference::make_native_network(with.on, model.file.path, model.file.sha256, with.how, on_host);
     }
     auto runtime = with.runtime();
     if (!runtime) return tl::unexpected(std::move(runtime.error()));
     if (!with.on.computes_on_host()) {
         if (auto usable = (*runtime)->check_cuda(); !usable) return tl::unexpected(std::move(usable.error()));
-        return (*runtime)->cuda_network(model.file, form,
-                                        {o.inference == "tensorrt", o.precision == "fp16", o.precision == "tf32",
-                                         o.engines.empty() ? usual_engine_folder() : o.engines});
+        return (*runtime)->cuda_network(
+            model.file, form,
+            {o.inference == inference_backend::tensorrt, o.precision == precision::fp16, o.precision == precision::tf32,
+             o.engines.empty() ? usual_engine_folder() : o.engines});
     }
     auto session = (*runtime)->load(model.file.path, with.how);
     if (!session) return tl::unexpected(std::move(session.error()));
@@ -143,28 +145,29 @@ result<void> load_mesh(model_set& m, const loading& with) {
 }
 
 result<void> choose_on_host(options& o) {
-    if (o.inference == "cuda" || o.inference == "tensorrt") {
+    if (o.inference == inference_backend::cuda || o.inference == inference_backend::tensorrt) {
         return fail(
             errc::invalid_argument,
             fmt::format("--inference {} is for CUDA devices, and this run computes on the CPU: take native (the "
                         "default) or onnxruntime",
-                        o.inference));
+                        name(o.inference)));
     }
-    if (o.precision == "bf16" && o.inference == "onnxruntime") {
+    if (o.precision == precision::bf16 && o.inference == inference_backend::onnxruntime) {
         return fail(errc::invalid_argument,
                     "ONNX Runtime computes in fp32 on CPUs: --precision bf16 is for --inference native");
     }
-    if (o.inference == "native" && o.precision != "auto" && o.precision != "fp32" && o.precision != "bf16") {
+    if (o.inference == inference_backend::native && o.precision != precision::automatic &&
+        o.precision != precision::fp32 && o.precision != precision::bf16) {
         return fail(errc::invalid_argument,
                     fmt::format("faceflow's own kernels for CPUs compute in fp32 or bf16: --precision {} is for CUDA "
                                 "devices",
-                                o.precision));
+                                name(o.precision)));
     }
-    if (o.precision == "bf16") {
+    if (o.precision == precision::bf16) {
         if (auto r = inference::check_host_precision(inference::host_precision::bf16); !r) return r;
     }
-    if (o.inference == "auto") o.inference = "native";
-    if (o.precision != "bf16") o.precision = "fp32";
+    if (o.inference == inference_backend::automatic) o.inference = inference_backend::native;
+    if (o.precision != precision::bf16) o.precision = precision::fp32;
     return {};
 }
 
@@ -176,7 +179,8 @@ std::vector<network_output> mesh_outputs() {
 
 inference::picture_form crop_form(const options& chosen) noexcept {
     inference::picture_form form;
-    if (chosen.inference == "native" && chosen.precision == "fp16") form.format = vision::tensor_format::packed_half;
+    if (chosen.inference == inference_backend::native && chosen.precision == precision::fp16)
+        form.format = vision::tensor_format::packed_half;
     return form;
 }
 
@@ -248,25 +252,27 @@ result<model_set> load_models(const options& o, const inference::model_store& st
 
 result<void> choose_inference(options& o, bool on_host) {
     if (on_host) return choose_on_host(o);
-    if (o.precision == "bf16") {
+    if (o.precision == precision::bf16) {
         return fail(errc::invalid_argument,
                     "on CUDA devices models compute in fp16, fp32 or tf32: --precision bf16 is for --device cpu");
     }
-    const bool single = o.precision == "fp32" || o.precision == "tf32";
-    if (o.inference == "onnxruntime") o.inference = "cuda";
-    if (o.inference == "auto") o.inference = single ? "cuda" : "native";
-    if (o.inference == "native" && single) {
+    const bool single = o.precision == precision::fp32 || o.precision == precision::tf32;
+    if (o.inference == inference_backend::onnxruntime) o.inference = inference_backend::cuda;
+    if (o.inference == inference_backend::automatic)
+        o.inference = single ? inference_backend::cuda : inference_backend::native;
+    if (o.inference == inference_backend::native && single) {
         return fail(errc::invalid_argument,
                     fmt::format("faceflow's own kernels compute in fp16, with sums in fp32: --precision {} needs "
                                 "--inference cuda (ONNX Runtime)",
-                                o.precision));
+                                name(o.precision)));
     }
-    if (o.inference == "cuda" && o.precision == "fp16") {
+    if (o.inference == inference_backend::cuda && o.precision == precision::fp16) {
         return fail(errc::invalid_argument,
                     "ONNX Runtime's CUDA provider computes in fp32 or tf32: --precision fp16 is for --inference native "
                     "or tensorrt");
     }
-    if (o.precision == "auto") o.precision = o.inference == "native" ? "fp16" : "fp32";
+    if (o.precision == precision::automatic)
+        o.precision = o.inference == inference_backend::native ? precision::fp16 : precision::fp32;
     return {};
 }
 

@@ -35,7 +35,8 @@ result<void> check_value(const Row& row, const options& o) {
         }
     }
     if constexpr (std::is_same_v<value_type, std::string>) {
-        if (!row.words.empty()) return expect_word(row.name, value, row.words);
+        if (row.words.empty()) return {};
+        if (auto known = find_word(row.name, value, row.words); !known) return tl::unexpected(std::move(known.error()));
     }
     if constexpr (std::is_enum_v<value_type>) {
         const auto number = static_cast<std::size_t>(value);
@@ -77,8 +78,9 @@ result<void> check_values(const options& o) {
     return all;
 }
 
-result<void> expect_word(std::string_view name, std::string_view word, word_list words) {
-    if (std::find(words.begin(), words.end(), word) != words.end()) return {};
+result<std::size_t> find_word(std::string_view name, std::string_view word, word_list words) {
+    const auto at = std::find(words.begin(), words.end(), word);
+    if (at != words.end()) return static_cast<std::size_t>(at - words.begin());
     const std::vector<std::string> known(words.begin(), words.end());
     const auto near = nearest(word, known);
     return tl::unexpected<error>(

@@ -16,6 +16,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/option_names.hpp"
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "vision/records.hpp"
@@ -32,6 +33,8 @@ template <class T>
 struct option_range {
     T least, most;  // both are allowed
 };
+template <class T>
+option_range(T, T) -> option_range<T>;
 
 // `Path` leads from options to the member: one pointer to a member, or two for one of a struct in it.
 template <auto... Path>
@@ -59,16 +62,6 @@ struct option_row {
     std::string_view part = {};  // what of the value of `flag` this is
 };
 
-namespace option_words {
-inline constexpr std::array<std::string_view, 5> flow{"fused", "threaded", "shared", "cached", "copied"};
-inline constexpr std::array<std::string_view, 5> inference{"auto", "native", "onnxruntime", "cuda", "tensorrt"};
-inline constexpr std::array<std::string_view, 5> precision{"auto", "fp32", "tf32", "fp16", "bf16"};
-inline constexpr std::array<std::string_view, 4> link{"none", "pcie3", "pcie4", "pcie5"};
-inline constexpr std::array<std::string_view, 2> detector{"retinaface", "blazeface"};
-inline constexpr std::array<std::string_view, 2> pacing{"recorded", "live"};
-inline constexpr std::array<std::string_view, 2> on_off{"on", "off"};
-}  // namespace option_words
-
 namespace option_tests {
 constexpr bool sized_by_frames(const options& o) noexcept {
     return o.detect_width == 0 && o.detect_height == 0;
@@ -88,8 +81,8 @@ inline constexpr std::tuple option_table{
     option_row<&options::flow>{
         .name = "flow",
         .help = "how stages are joined: in one process (fused, threaded) or in several (shared, cached, copied)",
-        .words = option_words::flow},
-    option_row<&options::pacing>{.name = "pacing", .words = option_words::pacing, .flag = "live"},
+        .words = option_names::flow},
+    option_row<&options::pacing>{.name = "pacing", .words = option_names::pacing, .flag = "live"},
     option_row<&options::threads>{.name = "threads",
                                   .help = "CPU threads for computing; 0: one per core",
                                   .value = "N",
@@ -101,13 +94,13 @@ inline constexpr std::tuple option_table{
         .help = "what runs models: kernels of faceflow's own (native), or ONNX Runtime, where the build has it; on "
                 "CUDA with its CUDA or TensorRT provider, where those are installed; auto: native, but on CUDA cuda "
                 "for fp32 and tf32, and ONNX Runtime for a model without a plan",
-        .words = option_words::inference},
+        .words = option_names::inference},
     option_row<&options::precision>{
         .name = "precision",
         .help = "what models compute in; auto: fp32, on CUDA fp16 with sums in fp32 (native); bf16: on CPUs with "
                 "AVX512_BF16, most products of bfloat16s with sums in fp32 (native); TensorRT's fp16 is held to fp32 "
                 "by `faceflow models build-engines`",
-        .words = option_words::precision},
+        .words = option_names::precision},
     option_row<&options::engines>{
         .name = "engines",
         .help = "folder of TensorRT's engines; default: faceflow/engines in your cache folder",
@@ -117,7 +110,7 @@ inline constexpr std::tuple option_table{
     option_row<&options::link>{.name = "link",
                                .group = option_group::memory,
                                .help = "the link that emulated devices hang on",
-                               .words = option_words::link},
+                               .words = option_names::link},
     option_row<&options::verify_ledger>{
         .name = "verify_ledger",
         .group = option_group::memory,
@@ -139,7 +132,7 @@ inline constexpr std::tuple option_table{
         .name = "detector",
         .group = option_group::faces,
         .help = "what finds faces; weights of retinaface are for research only, blazeface is free for any use",
-        .words = option_words::detector},
+        .words = option_names::detector},
     option_row<&options::detect_width>{
         .name = "detect_width",
         .group = option_group::faces,
@@ -203,7 +196,7 @@ inline constexpr std::tuple option_table{
         .name = "cache",
         .group = option_group::tuning,
         .help = "find uploaded frames by their id instead of uploading them again",
-        .words = option_words::on_off},
+        .words = option_names::on_off},
     option_row<&options::tuning, &tuning_options::cache_ttl>{.name = "cache_ttl",
                                                              .group = option_group::tuning,
                                                              .help = "how long a frame stays in the cache",
@@ -217,16 +210,16 @@ inline constexpr std::tuple option_table{
     option_row<&options::tuning, &tuning_options::batch>{.name = "batch",
                                                          .group = option_group::tuning,
                                                          .help = "crop and mesh all faces of a frame in one go",
-                                                         .words = option_words::on_off},
+                                                         .words = option_names::on_off},
     option_row<&options::tuning, &tuning_options::pinned>{.name = "pinned",
                                                           .group = option_group::tuning,
                                                           .help = "stage transfers in page-locked memory",
-                                                          .words = option_words::on_off},
+                                                          .words = option_names::on_off},
     option_row<&options::tuning, &tuning_options::graphs>{
         .name = "graphs",
         .group = option_group::tuning,
         .help = "launch a pass on CUDA as one graph, not kernel by kernel (fused)",
-        .words = option_words::on_off},
+        .words = option_names::on_off},
     option_row<&options::tuning, &tuning_options::batch_frames>{
         .name = "batch_frames",
         .group = option_group::tuning,
@@ -268,8 +261,7 @@ struct option_facts {
     std::string flag;  // of the command line, without dashes; the key of a configuration file
     std::string_view part;
     option_group group = option_group::engine;
-    bool declared =
-        false;  // the engine's options have it; else another one of them stands for it, or one that is not the engine's
+    bool declared = false;  // has a flag of its own; else that of another sets it, or one that is not the engine's
 };
 [[nodiscard]] const option_facts* find_option(std::string_view name);
 [[nodiscard]] std::span<const option_facts> all_options();
@@ -277,8 +269,16 @@ struct option_facts {
 // errc::invalid_argument naming the option, for the first value that is not in its range or among its words.
 [[nodiscard]] result<void> check_values(const options& o);
 
-// errc::invalid_argument with what there is to choose from, and the nearest of it.
-[[nodiscard]] result<void> expect_word(std::string_view name, std::string_view word, word_list words);
+// The number of a word among `words`; errc::invalid_argument with what there is to choose from, and the nearest of it.
+[[nodiscard]] result<std::size_t> find_word(std::string_view name, std::string_view word, word_list words);
+
+// What a word stands for: value_of<&options::flow>("fused"). Errors of find_word.
+template <auto... Path>
+[[nodiscard]] result<typename option_row<Path...>::value_type> value_of(std::string_view word) {
+    using value_type = typename option_row<Path...>::value_type;
+    constexpr const auto& row = row_of<Path...>();
+    return find_word(row.name, word, row.words).map([](std::size_t n) { return static_cast<value_type>(n); });
+}
 
 namespace option_guard {
 

@@ -6,6 +6,7 @@
 
 #include "device/open_devices.hpp"
 #include "engine/run.hpp"
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "frame/layout.hpp"
 #include "media/device_frames.hpp"
@@ -28,7 +29,7 @@ protected:
         request_.limit = 30;
         request_.chosen.device = "emulated";
         request_.chosen.link = "none";
-        request_.chosen.flow = GetParam();
+        request_.chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
         request_.decode = "gpu";
     }
     run_report run(const std::string& name) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Passes as graphs: one launch in place of the work piece by piece, with the same faces and the same books.
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "inference/session.hpp"
 #include "onnxruntime_testing.hpp"
@@ -61,7 +62,7 @@ protected:
         ASSERT_OK(store);
         options chosen;
         chosen.detector = detector::blazeface;
-        chosen.inference = "onnxruntime";
+        chosen.inference = inference_backend::onnxruntime;
         const auto runtime = [] { return inference::runtime::create({1}); };
         auto models = flow::load_models(chosen, *store, *device_, runtime, inference::threading::caller, {true, false});
         ASSERT_OK(models);
@@ -133,10 +134,10 @@ struct inference_choice {
 
 result<inference_choice> chosen(const inference_choice& wanted, bool on_host) {
     options o;
-    o.inference = wanted.inference;
-    o.precision = wanted.precision;
+    o.inference = flow::value_of<&options::inference>(wanted.inference).value();
+    o.precision = flow::value_of<&options::precision>(wanted.precision).value();
     if (auto r = flow::choose_inference(o, on_host); !r) return tl::unexpected(std::move(r.error()));
-    return inference_choice{o.inference, o.precision};
+    return inference_choice{std::string(name(o.inference)), std::string(name(o.precision))};
 }
 result<inference_choice> chosen_on_gpu(const inference_choice& wanted) {
     return chosen(wanted, false);

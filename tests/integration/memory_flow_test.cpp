@@ -2,6 +2,7 @@
 // How frames move: exact counts of transfers, bytes and host syncs in the in-process flows, and the same faces in all of them.
 #include <gmock/gmock.h>
 
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "vision/records.hpp"
 
@@ -12,7 +13,7 @@ class memory_flow : public test::flow_test, public testing::WithParamInterface<s
 protected:
     void SetUp() override {
         test::flow_test::SetUp();
-        chosen.flow = GetParam();
+        chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
     }
 };
 
@@ -145,7 +146,7 @@ TEST_P(memory_flow, every_switch_and_device_gives_the_same_bits) {
     EXPECT_TRUE(same(usual.faces, run().faces));
     chosen.device = "cpu";
     EXPECT_TRUE(same(usual.faces, run().faces));
-    chosen.flow = GetParam() == "fused" ? "threaded" : "fused";
+    chosen.flow = GetParam() == "fused" ? flow_kind::threaded : flow_kind::fused;
     EXPECT_TRUE(same(usual.faces, run().faces)) << "the other flow";
 }
 
@@ -155,7 +156,7 @@ TEST_P(memory_flow, skipped_detections_give_the_same_bits_in_both_flows_and_devi
     ASSERT_EQ(usual.faces.size(), frames.size());
     chosen.device = "cpu";
     EXPECT_TRUE(same(usual.faces, run().faces));
-    chosen.flow = GetParam() == "fused" ? "threaded" : "fused";
+    chosen.flow = GetParam() == "fused" ? flow_kind::threaded : flow_kind::fused;
     EXPECT_TRUE(same(usual.faces, run().faces));
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "analysis/plan.hpp"
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 
 namespace faceflow {
@@ -67,7 +68,7 @@ protected:
         if (IsSkipped()) return;
         use_full_size(1);
         const setting& s = GetParam();
-        chosen.flow = s.flow;
+        chosen.flow = flow::value_of<&options::flow>(s.flow).value();
         chosen.link = s.link;
         chosen.tuning.cache = s.cache;
         chosen.tuning.batch = s.batch;
@@ -201,7 +202,7 @@ TEST_P(plan_of, memory_is_what_the_pools_held_at_most) {
     for (int i = 0; i < 8; ++i)
         static_cast<void>(pass(frames[0]));
     const auto p = planned(frames[0].picture);
-    if (chosen.flow == "threaded" && !chosen.tuning.cache) {
+    if (chosen.flow == flow_kind::threaded && !chosen.tuning.cache) {
         EXPECT_LE(engine_->peak_device_bytes(), p.device_memory_bytes) << "one frame at a time needs less";
     } else {
         EXPECT_EQ(engine_->peak_device_bytes(), p.device_memory_bytes);

@@ -4,6 +4,7 @@
 #include <condition_variable>
 
 #include "device/emulated/emulated_device.hpp"
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "held_device.hpp"
 
@@ -22,7 +23,7 @@ protected:
 
     void SetUp() override {
         test::flow_test::SetUp();
-        chosen.flow = GetParam();
+        chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
     }
 
     std::unique_ptr<face_engine> engine_on_held_devices(bool merged) {

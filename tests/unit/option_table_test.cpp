@@ -2,6 +2,9 @@
 // Each option of an engine is there wherever options are: that no member lacks a row holds at compile time (option_guard).
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -12,6 +15,7 @@
 #include "cli/commands.hpp"
 #include "cli/config.hpp"
 #include "cli/option_rows.hpp"
+#include "device/emulated/link.hpp"
 #include "engine/engine.hpp"
 #include "flow/option_table.hpp"
 #include "support.hpp"
@@ -115,10 +119,22 @@ TEST(option_table, words_that_there_are_not_are_refused_with_those_that_there_ar
             EXPECT_EQ(r.error().option, row.name);
         }
     });
-    options o;
-    o.flow = "fusd";
-    EXPECT_EQ(faceflow::check(o).error().message,
+    const auto none = value_of<&options::flow>("fusd");
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().message,
               "unknown flow 'fusd'; did you mean fused?; there are: fused, threaded, shared, cached, copied");
+    EXPECT_EQ(value_of<&options::flow>("cached").value(), flow_kind::cached);
+    EXPECT_EQ(value_of<&options::inference>("auto").value(), inference_backend::automatic);
+    EXPECT_EQ(name(precision::bf16), "bf16");
+}
+
+TEST(option_table, has_the_links_that_there_are) {
+    for (const std::string_view link : row_of<&options::link>().words)
+        EXPECT_OK(find_link(link));
+    const auto none = find_link("no such");
+    ASSERT_FALSE(none);
+    const std::string all = fmt::format("{}", fmt::join(row_of<&options::link>().words, ", "));
+    EXPECT_TRUE(none.error().message.ends_with(": " + all)) << none.error().message;
 }
 
 class command_line : public ::testing::Test {
@@ -170,7 +186,7 @@ TEST_F(command_line, sets_values_of_each_kind) {
     EXPECT_EQ(o.stage_timeout, 2);
     EXPECT_EQ(o.models, "/m");
     EXPECT_TRUE(o.smooth);
-    EXPECT_EQ(o.precision, "bf16");
+    EXPECT_EQ(o.precision, precision::bf16);
 }
 
 TEST_F(command_line, names_the_option_of_a_value_that_it_cannot_read) {

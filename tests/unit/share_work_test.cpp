@@ -53,7 +53,7 @@ TEST(share_work, on_a_host_each_core_has_a_pass_while_there_are_sources) {
 TEST(share_work, on_a_host_onnx_runtime_spreads_a_live_frame_over_all_cores_by_itself) {
     options o;
     o.pacing = pacing::live;
-    o.inference = "onnxruntime";
+    o.inference = inference_backend::onnxruntime;
     o.threads = 8;
     share_work(o, true, 1, 20);
     EXPECT_EQ(o.tuning.lanes, 1);

@@ -197,7 +197,7 @@ TEST(stage_server, refuses_an_owner_of_another_version_and_says_so) {
 
 TEST(stage_server, survives_calls_that_make_no_sense_and_goes_on) {
     stage_hello hello = hello_of(stage_role::region, 0);
-    hello.chosen.flow = "copied";
+    hello.chosen.flow = flow_kind::copied;
     hello.chosen.tuning.batch = false;
     stage_owner owner(hello);
     ASSERT_EQ(owner.first_.kind, static_cast<std::uint16_t>(stage_message::ready)) << owner.first_.text;

@@ -16,6 +16,29 @@ namespace {
 
 using json = nlohmann::json;
 
+// What is an enum goes by its word.
+template <auto... Path>
+void write_option(const option_row<Path...>& row, const options& from, json& to) {
+    const auto& value = row.of(from);
+    if constexpr (std::is_enum_v<typename option_row<Path...>::value_type>) {
+        to = row.words[static_cast<std::size_t>(value)];
+    } else {
+        to = value;
+    }
+}
+
+template <auto... Path>
+result<void> read_option(const option_row<Path...>& row, const json& from, options& to) {
+    if constexpr (std::is_enum_v<typename option_row<Path...>::value_type>) {
+        auto value = value_of<Path...>(from.template get<std::string>());
+        if (!value) return fail(errc::corrupt, printable(value.error().message));
+        row.of(to) = *value;
+    } else {
+        from.get_to(row.of(to));
+    }
+    return {};
+}
+
 // Whatever shapes the memory that processes share.
 json layout_of_everything() {
     return {{"call", sizeof(stage_call)},
@@ -65,7 +88,7 @@ result<void> check(std::span<const vision::detection> faces) {
 
 std::string to_json(const stage_hello& hello) {
     json chosen = json::object();
-    for_each_option([&](const auto& row) { chosen[std::string(row.name)] = row.of(hello.chosen); });
+    for_each_option([&](const auto& row) { write_option(row, hello.chosen, chosen[std::string(row.name)]); });
     return json{{"protocol", stage_protocol},   {"version", FACEFLOW_VERSION},        {"role", name(hello.role)},
                 {"options", std::move(chosen)}, {"device_index", hello.device_index}, {"places", hello.places},
                 {"tracing", hello.tracing},     {"layout", layout_of_everything()}}
@@ -111,7 +134,11 @@ result<stage_hello> read_hello(std::string_view text) {
                         fmt::format("{} places are more than the {} there may be", hello.places, most_places));
         hello.tracing = j.at("tracing").get<bool>();
         const json& chosen = j.at("options");
-        for_each_option([&](const auto& row) { chosen.at(std::string(row.name)).get_to(row.of(hello.chosen)); });
+        result<void> read;
+        for_each_option([&](const auto& row) {
+            if (read) read = read_option(row, chosen.at(std::string(row.name)), hello.chosen);
+        });
+        if (!read) return tl::unexpected(std::move(read.error()));
         return hello;
     } catch (const json::exception& e) {
         return fail(errc::corrupt, fmt::format("the other process's greeting makes no sense: {}", printable(e.what())));
