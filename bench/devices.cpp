@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/run.hpp"
+#include "flow/option_table.hpp"
 #include "report_file.hpp"
 
 namespace {
@@ -99,10 +100,11 @@ int main(int argc, char** argv) {
     app.add_option("--rounds", a.rounds)->check(CLI::Range(1, 100))->capture_default_str();
     app.add_option("--limit", a.wanted.limit, "frames of each clip");
     app.add_option("--decode", a.wanted.decode, "auto, gpu or cpu")->capture_default_str();
-    app.add_option("--flow", a.wanted.chosen.flow)->capture_default_str();
+    app.add_option_function<std::string>(
+        "--flow", [&](const std::string& f) { a.wanted.chosen.flow = flow::value_of<&options::flow>(f).value(); });
     app.add_option("--link", a.wanted.chosen.link, "of emulated devices")->capture_default_str();
-    app.add_option("--lanes", a.wanted.chosen.lanes);
-    app.add_option("--batch-frames", a.wanted.chosen.batch_frames);
+    app.add_option("--lanes", a.wanted.chosen.tuning.lanes);
+    app.add_option("--batch-frames", a.wanted.chosen.tuning.batch_frames);
     app.add_option("--detect-every", a.wanted.chosen.detect_every);
     app.add_option("--json", a.json);
     CLI11_PARSE(app, argc, argv);

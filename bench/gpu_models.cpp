@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu_models.hpp"
+#include "flow/option_table.hpp"
 
 #include <unistd.h>
 
@@ -109,7 +110,7 @@ std::vector<model_row> model_rows(bed& b) {
     std::vector<model_row> rows;
     for (const std::string& by : runners(b)) {
         options chosen;
-        chosen.inference = by;
+        chosen.inference = flow::value_of<&options::inference>(by).value();
         if (auto r = flow::choose_inference(chosen, host); !r) {
             fmt::print(stderr, "gpu: models by {}: {}\n", by, r.error().message);
             continue;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "flow/option_table.hpp"
 #include "media/source.hpp"
 #include "report_file.hpp"
 
@@ -116,7 +117,7 @@ result<measured> measure(const arguments& a, const std::vector<host_frame>& fram
     measured m;
     face_engine::setup setup;
     setup.chosen = a.chosen;
-    setup.chosen.flow = flow;
+    setup.chosen.flow = flow::value_of<&options::flow>(flow).value();
     setup.chosen.pacing = pacing::live;
     setup.on_result = [&](const host_frame&, const result<frame_faces>& r) {
         if (r) times.add();

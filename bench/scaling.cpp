@@ -17,6 +17,7 @@
 
 #include "analysis/figure.hpp"
 #include "engine/engine.hpp"
+#include "flow/option_table.hpp"
 #include "media/source.hpp"
 #include "report_file.hpp"
 
@@ -255,14 +256,15 @@ int main(int argc, char** argv) {
     CLI::App app("cameras that a device holds");
     app.add_option("INPUT", a.input);
     app.add_option("--device", a.chosen.device);
-    app.add_option("--flow", a.chosen.flow);
-    app.add_option("--batch-frames", a.chosen.batch_frames);
-    app.add_option("--lanes", a.chosen.lanes);
+    app.add_option_function<std::string>(
+        "--flow", [&](const std::string& f) { a.chosen.flow = flow::value_of<&options::flow>(f).value(); });
+    app.add_option("--batch-frames", a.chosen.tuning.batch_frames);
+    app.add_option("--lanes", a.chosen.tuning.lanes);
     app.add_option("--threads", a.chosen.threads, "of the CPU; with less than 4 nobody helps to pack frames");
     app.add_option("--detect-every", a.chosen.detect_every,
                    "frames from one detection to the next; faces are followed between");
     app.add_option("--max-faces", a.chosen.max_faces, "of a frame; others are left out");
-    app.add_option("--batch-deadline-ms", a.chosen.batch_deadline_ms);
+    app.add_option("--batch-deadline-ms", a.chosen.tuning.batch_deadline_ms);
     auto* const steps = app.add_option("--cameras", a.cameras, "the steps")->delimiter(',');
     app.add_flag("--search", a.search, "double the cameras until the limit is passed, then bisect")->excludes(steps);
     app.add_option("--from", a.from, "cameras that a search begins with")->check(CLI::Range(1, 4096));
@@ -273,9 +275,12 @@ int main(int argc, char** argv) {
     app.add_option("--warm-up", a.warm_up);
     app.add_option("--limit-ms", a.limit_ms);
     app.add_option("--device-memory", a.chosen.device_memory, "bytes");
-    app.add_option("--precision", a.chosen.precision, "what models compute in on CUDA")
+    app.add_option_function<std::string>(
+           "--precision",
+           [&](const std::string& p) { a.chosen.precision = flow::value_of<&options::precision>(p).value(); },
+           "what models compute in on CUDA")
         ->check(CLI::IsMember({"fp32", "tf32", "fp16"}));
-    app.add_option("--cache-ttl", a.chosen.cache_ttl);
+    app.add_option("--cache-ttl", a.chosen.tuning.cache_ttl);
     app.add_option("--json", a.json);
     app.add_option("--svg", a.svg);
     CLI11_PARSE(app, argc, argv);

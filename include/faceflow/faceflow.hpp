@@ -28,8 +28,8 @@ namespace faceflow {
 
 // What an engine runs on: what became of each `auto`.
 struct engine_info {
-    std::vector<std::string> devices;  // as `options::device` names them: "cpu", or "cuda:0", "cuda:1"
-    std::string flow, inference, precision;
+    std::vector<std::string> devices;        // as `options::device` names them: "cpu", or "cuda:0", "cuda:1"
+    std::string flow, inference, precision;  // as name() of their enums says
     // A sentence each: what differs from what one might expect, such as a GPU that is there and not used, with the reason; then what
     // happened since, such as a stage that was restarted. The first hundred.
     std::vector<std::string> notes;

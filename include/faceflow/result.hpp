@@ -30,6 +30,8 @@ enum class errc {
 struct error {
     errc code = errc::internal;
     std::string message;
+    // The option whose value is refused, as struct options names it ("min_score"); the message begins with it. Empty: of none.
+    std::string option = {};
 };
 
 template <class T>

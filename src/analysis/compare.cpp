@@ -12,6 +12,7 @@
 #include "core/try.hpp"
 #include "engine/engine.hpp"
 #include "flow/flow.hpp"
+#include "flow/option_table.hpp"
 
 namespace faceflow::analysis {
 namespace {
@@ -20,15 +21,16 @@ using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
 
 struct ablation {
     std::string_view name;
-    bool options::*enabled;
+    bool tuning_options::*enabled;
 };
-constexpr std::array ablations{ablation{"cache", &options::cache}, ablation{"batch", &options::batch},
-                               ablation{"pinned", &options::pinned}, ablation{"graphs", &options::graphs}};
+constexpr std::array ablations{ablation{"cache", &tuning_options::cache}, ablation{"batch", &tuning_options::batch},
+                               ablation{"pinned", &tuning_options::pinned},
+                               ablation{"graphs", &tuning_options::graphs}};
 
 result<options> with_ablation(options o, const std::string& name) {
     for (const ablation& a : ablations) {
         if (a.name != name) continue;
-        o.*a.enabled = false;
+        o.tuning.*a.enabled = false;
         return o;
     }
     return fail(errc::invalid_argument,
@@ -43,9 +45,10 @@ struct planned_row {
 
 result<std::vector<planned_row>> plan_rows(const compare_request& request) {
     std::vector<planned_row> rows;
-    for (const std::string& flow : request.flows) {
+    for (const std::string& wanted : request.flows) {
+        FACEFLOW_ASSIGN(const auto kind, flow::value_of<&options::flow>(wanted));
         options o = request.chosen;
-        o.flow = flow;
+        o.flow = kind;
         rows.push_back({o, "none"});
         for (const std::string& name : request.ablate) {
             FACEFLOW_ASSIGN(auto less, with_ablation(o, name));

@@ -24,7 +24,7 @@ using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
 
 // Before anyone waits for minutes.
 result<void> check_tensorrt(options chosen) {
-    chosen.inference = "auto";  // which is for any device
+    chosen.inference = inference_backend::automatic;  // which is for any device
     FACEFLOW_ASSIGN(const auto with, runtime_context::open(chosen));
     if (const auto kind = with->devices.front()->kind(); kind != device_kind::cuda) {
         return fail(errc::unavailable,
@@ -80,8 +80,8 @@ double largest_difference(const faces_by_sequence& wanted, const faces_by_sequen
 result<gate_report> build_engines(const gate_request& wanted, const std::atomic<bool>& stop,
                                   const std::function<void(const std::string&)>& note) {
     options chosen = wanted.chosen;
-    chosen.inference = "tensorrt";
-    if (chosen.precision == "fp16" && wanted.input.empty()) {
+    chosen.inference = inference_backend::tensorrt;
+    if (chosen.precision == precision::fp16 && wanted.input.empty()) {
         return fail(errc::invalid_argument,
                     "engines in fp16 are checked before they are used: give a clip with faces by --check");
     }
@@ -96,8 +96,8 @@ result<gate_report> build_engines(const gate_request& wanted, const std::atomic<
     if (shown.frames.empty()) return done;
     note(fmt::format("checking them on {} frames", shown.frames.size()));
     options single = chosen;
-    single.inference = "cuda";
-    single.precision = "fp32";
+    single.inference = inference_backend::cuda;
+    single.precision = precision::fp32;
     FACEFLOW_ASSIGN(auto reference, faces_with(single, shown.frames, stop));
     FACEFLOW_ASSIGN(auto faces, faces_with(chosen, shown.frames, stop));
     done.largest_px = largest_difference(reference, faces);
@@ -110,7 +110,7 @@ result<gate_report> build_engines(const gate_request& wanted, const std::atomic<
         errc::internal,
         fmt::format("the engines in {} find {}, where {:.2f} px is allowed; they are removed: use fp32, or another "
                     "TensorRT",
-                    chosen.precision,
+                    name(chosen.precision),
                     std::isfinite(done.largest_px)
                         ? fmt::format("landmarks {:.2f} px from those of fp32", done.largest_px)
                         : std::string("other faces than fp32"),

@@ -8,9 +8,11 @@
 #include <cmath>
 
 #include "core/nearest.hpp"
+#include "core/option_error.hpp"
 #include "core/try.hpp"
 #include "device/emulated/link.hpp"
 #include "flow/flow.hpp"
+#include "flow/option_table.hpp"
 #include "frame/layout.hpp"
 
 namespace faceflow::analysis {
@@ -18,24 +20,22 @@ namespace {
 
 result<void> check(const plan_request& r) {
     const auto refuse = [](std::string message) { return fail(errc::invalid_argument, std::move(message)); };
-    if (r.cameras < 1 || r.cameras > 10000)
-        return refuse(fmt::format("cameras must be from 1 to 10000, not {}", r.cameras));
+    FACEFLOW_TRY(expect_between("cameras", r.cameras, 1, 10000));
     if (r.width < 1 || r.height < 1 || r.width > max_dimension || r.height > max_dimension) {
         return refuse(
             fmt::format("a frame must be from 1x1 to {0}x{0}, not {1}x{2}", max_dimension, r.width, r.height));
     }
     if (layout_of(r.format).planes == 0) return refuse("the pixel format has no layout");
     if (!(r.fps > 0 && r.fps <= 10000))
-        return refuse(fmt::format("fps must be above 0 and at most 10000, not {}", r.fps));
-    if (r.max_faces < 1 || r.max_faces > 1000)
-        return refuse(fmt::format("max_faces must be from 1 to 1000, not {}", r.max_faces));
-    if (r.faces < 0 || r.faces > r.max_faces)
-        return refuse(fmt::format("faces must be from 0 to {}, not {}", r.max_faces, r.faces));
+        return fail_option("fps", fmt::format("must be above 0 and at most 10000, not {}", r.fps));
+    constexpr auto max_faces = flow::row_of<&options::max_faces>();
+    FACEFLOW_TRY(expect_between(max_faces.name, r.max_faces, max_faces.range->least, max_faces.range->most));
+    FACEFLOW_TRY(expect_between("faces", r.faces, 0, r.max_faces));
     if (r.detect_width < 64 || r.detect_height < 64 || r.detect_width % 32 != 0 || r.detect_height % 32 != 0)
         return refuse(fmt::format("the detector's size must be multiples of 32 from 64 on, not {}x{}", r.detect_width,
                                   r.detect_height));
     if (!(r.cache_ttl >= 0)) return refuse(fmt::format("the cache's time to live cannot be {} s", r.cache_ttl));
-    return flow::check_flow(r.flow);
+    return {};
 }
 
 void plan_transfers(plan_result& p, const flow::flow_plan& from) {
@@ -103,7 +103,7 @@ void note_switches(plan_result& p) {
                     {r.pinned, has.pinned, "pinned", "pinned memory"}};
     for (const auto& s : switches) {
         if (!s.asked && !s.there)
-            p.notes.push_back(fmt::format("{} has no {}: --{} off changes nothing", r.flow, s.what, s.name));
+            p.notes.push_back(fmt::format("{} has no {}: --{} off changes nothing", name(r.flow), s.what, s.name));
     }
     if (!r.batch && has.batch && !flow::moves_crops(r.flow))
         p.notes.emplace_back("crops stay on the device: --batch off changes launches, and no transfer");
@@ -129,13 +129,13 @@ result<plan_result> plan(const plan_request& request) {
 plan_request effective_request(plan_request r) {
     options o;
     o.flow = r.flow;
-    o.cache = r.cache;
-    o.batch = r.batch;
-    o.pinned = r.pinned;
+    o.tuning.cache = r.cache;
+    o.tuning.batch = r.batch;
+    o.tuning.pinned = r.pinned;
     o = flow::effective_options(o);
-    r.cache = o.cache;
-    r.batch = o.batch;
-    r.pinned = o.pinned;
+    r.cache = o.tuning.cache;
+    r.batch = o.tuning.batch;
+    r.pinned = o.tuning.pinned;
     return r;
 }
 

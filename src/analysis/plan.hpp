@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 #include "flow/flow_plan.hpp"

@@ -43,7 +43,7 @@ std::string render_plan(const plan_result& p) {
     const double frames = r.cameras * r.fps;
     std::string out = fmt::format("{} camera{} of {}x{} {} at {} fps, {} face{} a frame, flow {}, link {}\n", r.cameras,
                                   r.cameras == 1 ? "" : "s", r.width, r.height, name(r.format), plain(r.fps, 3),
-                                  r.faces, r.faces == 1 ? "" : "s", r.flow, r.link);
+                                  r.faces, r.faces == 1 ? "" : "s", name(r.flow), r.link);
     out += switches_text(r) + "\n\n";
     const auto way = [&](double transfers, double bytes) {
         return fmt::format("{} transfer{} of {} bytes in all", plain(transfers), transfers == 1 ? "" : "s",
@@ -91,7 +91,7 @@ std::string render_plan_json(const plan_result& p) {
     j["camera_fps"] = r.fps;
     j["faces"] = r.faces;
     j["link"] = r.link;
-    j["flow"] = r.flow;
+    j["flow"] = name(r.flow);
     const plan_request gone_by = effective_request(r);
     j["cache"] = gone_by.cache;
     j["batch"] = gone_by.batch;

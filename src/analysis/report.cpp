@@ -110,8 +110,8 @@ void append_block(std::string& out, const std::vector<compare_row>& rows, const 
 }  // namespace
 
 std::string label_of(const compare_row& row) {
-    return row.ablation.empty() || row.ablation == "none" ? row.flow
-                                                          : fmt::format("{}, {} off", row.flow, row.ablation);
+    return row.ablation.empty() || row.ablation == "none" ? std::string(name(row.flow))
+                                                          : fmt::format("{}, {} off", name(row.flow), row.ablation);
 }
 
 std::string render_table(const std::vector<compare_row>& rows, const report_options& o) {
@@ -154,7 +154,7 @@ std::string render_csv(const std::vector<compare_row>& rows, const report_option
         out += fmt::format(",{0},{0}_change_percent", m.key);
     out += '\n';
     for (const auto& r : rows) {
-        out += fmt::format("{},{},{},{},{},{},{},{}", r.flow, r.ablation, r.device, r.frames, r.failed,
+        out += fmt::format("{},{},{},{},{},{},{},{}", name(r.flow), r.ablation, r.device, r.frames, r.failed,
                            plain(o.frames_per_second, 3), r.faces_equal, plain(r.largest_difference_px));
         for (const measure& m : all_measures()) {
             const double v = m.value(r, o.frames_per_second);
@@ -170,7 +170,7 @@ std::string render_json(const std::vector<compare_row>& rows) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const auto& r : rows) {
         nlohmann::ordered_json j;
-        j["flow"] = r.flow;
+        j["flow"] = name(r.flow);
         j["device"] = r.device;
         j["host_to_device_per_frame"] = r.host_to_device_per_frame;
         j["host_to_device_bytes_per_frame"] = r.host_to_device_bytes_per_frame;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 
 namespace faceflow::analysis {
@@ -31,7 +32,8 @@ inline constexpr std::size_t converted_few = 8;  // of so many faces one may be 
 
 // Of all devices together. `host_to_device` and so on are transfers; a device that shares the host's memory has none.
 struct compare_row {
-    std::string flow, device;
+    flow_kind flow = flow_kind::fused;
+    std::string device;
     std::string ablation = "none";  // what was switched off: cache, batch, pinned
     double host_to_device_per_frame = 0, host_to_device_bytes_per_frame = 0;
     double device_to_host_per_frame = 0, device_to_host_bytes_per_frame = 0;

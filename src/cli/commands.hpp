@@ -34,6 +34,7 @@ struct given {
     std::string file;               // of --config; empty: none
     std::vector<std::string> keys;  // that stand in the file alone, without dashes
     // The library says `batch_deadline_ms must be ...`; the command line has --batch-deadline-ms, and a file a key.
+    // error::option says of which option the error is.
     [[nodiscard]] error in_its_words(error e) const;
     // The same of what the command line's parser says.
     [[nodiscard]] error in_its_words(const CLI::ParseError& e) const;
@@ -61,10 +62,7 @@ declared add_manual(CLI::App& app);
 // The options of an engine, shared by every command that makes one. The struct must outlive the parsing.
 struct engine_options {
     options chosen;
-    std::string detector = "retinaface";
-    std::string detect_size = "auto";
-    std::string device_memory = "2G";
-    std::string models, engines;
+    // What was chosen, once the command line is parsed; makes ready for it.
     [[nodiscard]] result<options> resolve() const;
 };
 void add_engine_options(CLI::App& app, engine_options& into);
@@ -84,6 +82,8 @@ void add_input_options(CLI::App& app, input_options& into);
 [[nodiscard]] result<std::pair<int, int>> parse_size(std::string_view text);
 [[nodiscard]] result<void> parse_detect_size(std::string_view text, options& into);
 [[nodiscard]] result<std::size_t> parse_bytes(std::string_view text);
+// "2G", as parse_bytes reads it.
+[[nodiscard]] std::string bytes_text(std::size_t bytes);
 
 // What is opened later never gets the number of a standard stream, and what goes to one never into a file: those that are
 // closed are given to a descriptor that refuses what they are used for. First of all in a program.

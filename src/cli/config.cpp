@@ -8,6 +8,7 @@
 #include <cmath>
 #include <optional>
 
+#include "core/try.hpp"
 #include "core/nearest.hpp"
 
 namespace faceflow::cli {
@@ -31,37 +32,64 @@ std::optional<std::string> text_of(const toml::node& node) {
     return std::nullopt;
 }
 
+// The argument that a key stands for.
+result<std::string> argument_of(const std::string& name, const toml::node& node) {
+    if (const auto* flag = node.as_boolean()) return fmt::format("--{}{}", flag->get() ? "" : "no-", name);
+    if (const auto value = text_of(node)) return fmt::format("--{}={}", name, *value);
+    return fail(errc::invalid_argument,
+                fmt::format("line {}: '{}' needs a text, a number, true, false or a list of those",
+                            node.source().begin.line, name));
+}
+
+constexpr std::string_view tuning_table = "tuning";
+
+class config_reader {
+public:
+    // Those of a table whose keys may be `known`; `within` stands before their names in errors.
+    result<void> read(const toml::table& from, std::span<const std::string> known, std::string_view within,
+                      std::span<const std::string> tuning) {
+        for (const auto& [key, node] : from) {
+            const std::string name(key.str());
+            if (name == tuning_table && !tuning.empty() && node.is_table()) continue;
+            const auto line = key.source().begin.line;
+            if (std::find(known.begin(), known.end(), name) == known.end()) {
+                const auto near = nearest(name, known);
+                return fail(errc::invalid_argument,
+                            fmt::format("line {}: unknown key '{}{}'{}", line, within, name,
+                                        near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+            }
+            if (std::find(seen_.begin(), seen_.end(), name) != seen_.end()) {
+                return fail(errc::invalid_argument,
+                            fmt::format("line {}: '{}' is set twice, in [{}] and outside", line, name, tuning_table));
+            }
+            FACEFLOW_ASSIGN(auto argument, argument_of(name, node));
+            seen_.push_back(name);
+            arguments.push_back(std::move(argument));
+        }
+        const auto* inner = from[tuning_table].as_table();
+        if (inner == nullptr || tuning.empty()) return {};
+        return read(*inner, tuning, fmt::format("{}.", tuning_table), {});
+    }
+
+    std::vector<std::string> arguments;
+
+private:
+    std::vector<std::string> seen_;
+};
+
 }  // namespace
 
-result<std::vector<std::string>> config_arguments(std::string_view text, std::span<const std::string> keys) {
+result<std::vector<std::string>> config_arguments(std::string_view text, std::span<const std::string> keys,
+                                                  std::span<const std::string> tuning) {
     toml::table parsed;
     try {
         parsed = toml::parse(text);
     } catch (const toml::parse_error& e) {
         return fail(errc::invalid_argument, fmt::format("line {}: {}", e.source().begin.line, e.description()));
     }
-    std::vector<std::string> arguments;
-    for (const auto& [key, node] : parsed) {
-        const std::string name(key.str());
-        if (std::find(keys.begin(), keys.end(), name) == keys.end()) {
-            const auto near = nearest(name, keys);
-            return fail(errc::invalid_argument,
-                        fmt::format("line {}: unknown key '{}'{}", key.source().begin.line, name,
-                                    near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
-        }
-        if (const auto* flag = node.as_boolean()) {
-            arguments.push_back(fmt::format("--{}{}", flag->get() ? "" : "no-", name));
-            continue;
-        }
-        const auto value = text_of(node);
-        if (!value) {
-            return fail(errc::invalid_argument,
-                        fmt::format("line {}: '{}' needs a text, a number, true, false or a list of those",
-                                    node.source().begin.line, name));
-        }
-        arguments.push_back(fmt::format("--{}={}", name, *value));
-    }
-    return arguments;
+    config_reader reader;
+    FACEFLOW_TRY(reader.read(parsed, keys, "", tuning));
+    return std::move(reader.arguments);
 }
 
 }  // namespace faceflow::cli

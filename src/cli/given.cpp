@@ -4,32 +4,33 @@
 #include <algorithm>
 
 #include "cli/commands.hpp"
+#include "flow/option_table.hpp"
 
 namespace faceflow::cli {
 namespace {
 
-bool has_option(const CLI::App& command, const std::string& name) {
-    return command.get_option_no_throw("--" + name) != nullptr;
-}
+// Where the command line sets an option, and what of it is meant.
+struct option_place {
+    std::string flag;  // without dashes
+    std::string_view part;
+};
 
-// The option that sets a field, and what of it is meant.
-std::pair<std::string, std::string> option_of(std::string field) {
-    if (field == "detect_width") return {"detect-size", "the width of "};
-    if (field == "detect_height") return {"detect-size", "the height of "};
-    std::replace(field.begin(), field.end(), '_', '-');
-    return {field, ""};
+option_place place_of_option(const std::string& option) {
+    if (const auto* known = flow::find_option(option)) return {known->flag, known->part};
+    std::string flag = option;  // of a command's own
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    return {flag, ""};
 }
 
 }  // namespace
 
 error given::in_its_words(error e) const {
-    const auto end = e.message.find(" must be ");
-    if (e.code != errc::invalid_argument || command == nullptr || end == std::string::npos) return e;
-    const auto [name, part] = option_of(e.message.substr(0, end));
-    if (!has_option(*command, name)) return e;
-    const bool from_file = std::find(keys.begin(), keys.end(), name) != keys.end();
-    e.message = fmt::format("{}{}{}{}{}", from_file ? file + ": " : "", part, from_file ? "" : "--", name,
-                            e.message.substr(end));
+    if (e.option.empty() || command == nullptr || !e.message.starts_with(e.option)) return e;
+    const auto [flag, part] = place_of_option(e.option);
+    if (command->get_option_no_throw("--" + flag) == nullptr) return e;
+    const bool from_file = std::find(keys.begin(), keys.end(), flag) != keys.end();
+    e.message.replace(0, e.option.size(),
+                      fmt::format("{}{}{}{}", from_file ? file + ": " : "", part, from_file ? "" : "--", flag));
     return e;
 }
 
@@ -46,10 +47,6 @@ error given::in_its_words(const CLI::ParseError& e) const {
         if (message.starts_with("--" + key + ":")) message = fmt::format("{}: {}", file, message.substr(2));
     }
     return {errc::invalid_argument, message};
-}
-
-int report(const error& e, const given& options) {
-    return report(options.in_its_words(e));
 }
 
 }  // namespace faceflow::cli

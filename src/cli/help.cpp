@@ -10,6 +10,8 @@
 #include <map>
 #include <memory>
 
+#include "core/nearest.hpp"
+
 namespace faceflow::cli {
 namespace {
 
@@ -156,7 +158,9 @@ void one_of(CLI::Option& option, const std::vector<std::string>& choices) {
     option.check(CLI::Validator(
         [choices](const std::string& given) {
             if (std::find(choices.begin(), choices.end(), given) != choices.end()) return std::string();
-            return fmt::format("'{}' is none of {}", given, fmt::join(choices, ", "));
+            const auto near = nearest(given, choices);
+            return fmt::format("'{}' is none of {}{}", given, fmt::join(choices, ", "),
+                               near.empty() ? "" : fmt::format("; did you mean {}?", near));
         },
         ""));
 }

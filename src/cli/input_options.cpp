@@ -5,7 +5,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/try.hpp"
 #include "cli/commands.hpp"
+#include "core/option_error.hpp"
 
 namespace faceflow::cli {
 
@@ -19,8 +21,7 @@ result<std::chrono::milliseconds> parse_reconnect(const std::string& text) {
     const char* end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data(), end, seconds);
     if (parsed.ec != std::errc{} || parsed.ptr != end || !(seconds >= 0) || seconds > longest_search) {
-        return fail(errc::invalid_argument,
-                    fmt::format("reconnect must be a number of seconds or `forever`, not '{}'", text));
+        return fail_option("reconnect", fmt::format("must be a number of seconds or `forever`, not '{}'", text));
     }
     return std::chrono::milliseconds(std::llround(seconds * 1000));
 }
@@ -28,12 +29,10 @@ result<std::chrono::milliseconds> parse_reconnect(const std::string& text) {
 }  // namespace
 
 result<void> input_options::resolve(media::source_options& into) const {
-    const auto how_long = parse_reconnect(reconnect);
-    if (!how_long) return tl::unexpected(how_long.error());
-    into.reconnect_for = *how_long;
+    FACEFLOW_ASSIGN(into.reconnect_for, parse_reconnect(reconnect));
     into.live = live;
     if (rotate % 90 != 0 || rotate < 0 || rotate > 270)
-        return fail(errc::invalid_argument, fmt::format("rotate must be 0, 90, 180 or 270, not {}", rotate));
+        return fail_option("rotate", fmt::format("must be 0, 90, 180 or 270, not {}", rotate));
     into.turn = {static_cast<rotation>(rotate / 90), flip};
     return {};
 }

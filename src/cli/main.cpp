@@ -13,6 +13,7 @@
 #include "cli/output.hpp"
 #include "core/nearest.hpp"
 #include "faceflow/faceflow.hpp"
+#include "flow/option_table.hpp"
 
 namespace faceflow::cli {
 namespace {
@@ -79,6 +80,17 @@ std::string key_of(const std::string& argument) {
     return name.starts_with("no-") ? name.substr(3) : name;
 }
 
+// Those of a command's keys that tune.
+std::vector<std::string> tuning_keys(std::vector<std::string> keys) {
+    std::erase_if(keys, [](const std::string& key) {
+        const auto all = flow::all_options();
+        return std::none_of(all.begin(), all.end(), [&](const flow::option_facts& o) {
+            return o.group == flow::option_group::tuning && o.flag == key;
+        });
+    });
+    return keys;
+}
+
 // Adds what a --config file sets and the user's own arguments do not, and notes where it is from.
 result<void> expand_config(std::vector<std::string>& args, const CLI::App& app, given& options) {
     std::string path;
@@ -97,7 +109,7 @@ result<void> expand_config(std::vector<std::string>& args, const CLI::App& app, 
     const auto* command = commands.front();
     auto keys = long_names(*command);
     std::erase_if(keys, [](const std::string& k) { return k == "help" || k == "config" || k.starts_with("no-"); });
-    auto from_file = config_arguments(std::move(text).str(), keys);
+    auto from_file = config_arguments(std::move(text).str(), keys, tuning_keys(keys));
     if (!from_file) return fail(from_file.error().code, fmt::format("{}: {}", path, from_file.error().message));
     options.file = path;
     std::vector<std::string> kept;

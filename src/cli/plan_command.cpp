@@ -7,15 +7,17 @@
 #include "analysis/plan.hpp"
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/option_rows.hpp"
 #include "cli/output.hpp"
 #include "engine/detect_size.hpp"
+#include "flow/option_table.hpp"
 
 namespace faceflow::cli {
 namespace {
 
 struct plan_arguments {
     analysis::plan_request request;
-    std::string size = "1920x1080", format = "i420", detect_size = "auto", device_memory = "2G";
+    std::string size = "1920x1080", format = "i420", detect_size = "auto";
     bool json = false;
 };
 
@@ -29,9 +31,6 @@ int execute(const plan_arguments& a, const given& options) {
     choose_detect_size(chosen, {{{request.width, request.height}}});
     request.detect_width = chosen.detect_width;
     request.detect_height = chosen.detect_height;
-    const auto memory = parse_bytes(a.device_memory);
-    if (!memory) return report(memory.error(), options);
-    request.device_memory = *memory;
     const auto format = analysis::find_pixel_format(a.format);
     if (!format) return report(format.error(), options);
     request.format = *format;
@@ -66,25 +65,14 @@ void add_cameras(CLI::App& plan, plan_arguments& a) {
 void add_machine(CLI::App& plan, plan_arguments& a) {
     const auto group = "Device and flow";
     analysis::plan_request& r = a.request;
-    one_of(*plan.add_option("--link", r.link, "the link that the device hangs on")->capture_default_str()->group(group),
-           {"none", "pcie3", "pcie4", "pcie5"});
-    plan.add_option("--flow", r.flow,
-                    "how stages are joined: in one process (fused, threaded) or in several (shared, cached, copied)")
-        ->type_name("fused|threaded|shared|cached|copied")
-        ->capture_default_str()
-        ->group(group);
-    add_switch(plan, "--cache", r.cache, "find uploaded frames by their id instead of uploading them again")
-        ->group(group);
-    add_switch(plan, "--batch", r.batch, "crop and mesh all faces of a frame in one go")->group(group);
-    add_switch(plan, "--pinned", r.pinned, "stage transfers in page-locked memory")->group(group);
-    plan.add_option("--cache-ttl", r.cache_ttl, "how long a frame stays in the cache")
-        ->type_name("SECONDS")
-        ->capture_default_str()
-        ->group(group);
-    plan.add_option("--device-memory", a.device_memory, "most device memory to use, such as 512M or 2G")
-        ->type_name("BYTES")
-        ->capture_default_str()
-        ->group(group);
+    const auto add = [&](const auto& row, auto& value) { return declare(plan, row, value)->group(group); };
+    add(flow::row_of<&options::link>(), r.link)->description("the link that the device hangs on");
+    add(flow::row_of<&options::flow>(), r.flow);
+    add(flow::row_of<&options::tuning, &tuning_options::cache>(), r.cache);
+    add(flow::row_of<&options::tuning, &tuning_options::batch>(), r.batch);
+    add(flow::row_of<&options::tuning, &tuning_options::pinned>(), r.pinned);
+    add(flow::row_of<&options::tuning, &tuning_options::cache_ttl>(), r.cache_ttl);
+    add(flow::row_of<&options::device_memory>(), r.device_memory);
     plan.add_option("--detect-size", a.detect_size,
                     "size that RetinaFace sees a frame in, multiples of 32; auto: of the frame's shape")
         ->type_name("WxH")

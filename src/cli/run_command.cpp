@@ -130,8 +130,10 @@ declared add_run(CLI::App& app) {
         ->default_str("off")
         ->group(inputs_group);
     add_engine_options(*run, a->engine);
-    run->add_option("--config", a->config,
-                    "TOML file with these options as keys, without dashes; the command line wins")
+    run->add_option(
+           "--config", a->config,
+           "TOML file with these options as keys, without dashes; those that tune may stand under [tuning]; the "
+           "command line wins")
         ->type_name("FILE.toml");
     give_examples(
         *run,

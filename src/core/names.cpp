@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/option_names.hpp"
+#include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 
 namespace faceflow {
+namespace {
+
+template <std::size_t count>
+std::string_view word_of(const std::array<std::string_view, count>& words, std::size_t number) noexcept {
+    return number < count ? words[number] : "unknown";
+}
+
+}  // namespace
 
 std::string_view name(errc code) noexcept {
     switch (code) {
@@ -58,6 +68,18 @@ std::string_view name(pixel_format format) noexcept {
         case pixel_format::pal8: return "pal8";
     }
     return "unknown";
+}
+
+std::string_view name(flow_kind kind) noexcept {
+    return word_of(option_names::flow, static_cast<std::size_t>(kind));
+}
+
+std::string_view name(inference_backend by) noexcept {
+    return word_of(option_names::inference, static_cast<std::size_t>(by));
+}
+
+std::string_view name(precision in) noexcept {
+    return word_of(option_names::precision, static_cast<std::size_t>(in));
 }
 
 }  // namespace faceflow

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 
+#include "core/try.hpp"
 #include "core/processors.hpp"
 #include "device/open_devices.hpp"
+#include "flow/option_table.hpp"
 #include "frame/layout.hpp"
 
 namespace faceflow {
@@ -17,9 +19,7 @@ std::int32_t threads_of(const options& o) {
 }
 
 result<void> open_cpu_instead(const options& o, runtime_context& e, std::string note) {
-    auto cpu = open_devices({"cpu", o.device_memory, o.link, threads_of(o)});
-    if (!cpu) return tl::unexpected(std::move(cpu.error()));
-    e.devices = std::move(*cpu);
+    FACEFLOW_ASSIGN(e.devices, open_devices({"cpu", o.device_memory, o.link, threads_of(o)}));
     if (!note.empty()) e.notes.push_back(std::move(note));
     return {};
 }
@@ -43,52 +43,37 @@ result<void> open_devices_for(const options& o, runtime_context& e) {
 
 // That ONNX Runtime is there, where it is to run the models.
 result<void> check_runtime(const options& o) {
-    if (o.inference == "auto" || o.inference == "native") return {};
+    if (o.inference == inference_backend::automatic || o.inference == inference_backend::native) return {};
     const auto found = inference::find_runtime();
     if (found) return {};
-    const bool any_precision = o.precision == "auto";
-    return fail(found.error().code,
-                fmt::format("--inference {}{}: {}; or take --inference native{}", o.inference,
-                            any_precision ? "" : " in --precision " + o.precision, found.error().message,
-                            any_precision ? ", the default" : ", which has a precision of its own"));
+    const bool any_precision = o.precision == precision::automatic;
+    return fail(
+        found.error().code,
+        fmt::format("--inference {}{}: {}; or take --inference native{}", name(o.inference),
+                    any_precision ? "" : fmt::format(" in --precision {}", name(o.precision)), found.error().message,
+                    any_precision ? ", the default" : ", which has a precision of its own"));
 }
 
 // All that can be said of who runs the models before these are loaded.
 result<void> check_inference(options o, bool on_host) {
-    if (auto r = flow::choose_inference(o, on_host); !r) return r;
+    FACEFLOW_TRY(flow::choose_inference(o, on_host));
     return check_runtime(o);
 }
 
 }  // namespace
 
 result<std::shared_ptr<runtime_context>> runtime_context::open(const options& o) {
-    if (auto r = check(o); !r) return tl::unexpected(std::move(r.error()));
-    if (auto r = flow::check_flow(o.flow); !r) return tl::unexpected(std::move(r.error()));
-    if (auto r = check_runtime(o); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(check(o));
+    FACEFLOW_TRY(check_runtime(o));
     auto e = std::make_shared<runtime_context>();
-    if (auto opened = open_devices_for(o, *e); !opened) return tl::unexpected(std::move(opened.error()));
-    if (auto r = check_inference(o, e->devices.front()->computes_on_host()); !r)
-        return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(open_devices_for(o, *e));
+    FACEFLOW_TRY(check_inference(o, e->devices.front()->computes_on_host()));
     e->routes = std::make_unique<flow::source_routes>(e->devices.size());
     return e;
 }
 
 result<void> check(const options& o) {
-    const auto between = [](std::string_view what, auto value, auto low, auto high) -> result<void> {
-        if (value >= low && value <= high) return {};
-        return fail(errc::invalid_argument, fmt::format("{} must be from {} to {}, not {}", what, low, high, value));
-    };
-    if (auto r = between("detect_every", o.detect_every, 1, 1000); !r) return r;
-    if (auto r = between("max_faces", o.max_faces, 1, 1000); !r) return r;
-    if (auto r = between("min_score", o.min_score, 0.01f, 1.0f); !r) return r;
-    if (auto r = between("min_presence", o.min_presence, 0.0f, 1.0f); !r) return r;
-    if (auto r = between("threads", o.threads, 0, 1024); !r) return r;
-    const bool by_shape = o.detect_width == 0 && o.detect_height == 0;
-    if (auto r = between("detect_width", o.detect_width, by_shape ? 0 : 64, 4096); !r) return r;
-    if (auto r = between("detect_height", o.detect_height, by_shape ? 0 : 64, 4096); !r) return r;
-    const bool one_look = o.detect_fine_width == 0 && o.detect_fine_height == 0;
-    if (auto r = between("detect_fine_width", o.detect_fine_width, one_look ? 0 : 64, 4096); !r) return r;
-    if (auto r = between("detect_fine_height", o.detect_fine_height, one_look ? 0 : 64, 4096); !r) return r;
+    FACEFLOW_TRY(flow::check_values(o));
     if (o.detect_fine_width % 32 != 0 || o.detect_fine_height % 32 != 0)
         return fail(errc::invalid_argument,
                     fmt::format("the detector's closer look must have multiples of 32, not {}x{}", o.detect_fine_width,
@@ -98,24 +83,6 @@ result<void> check(const options& o) {
                     fmt::format("the detector's size must be multiples of 32, not {}x{}; next: {}x{}", o.detect_width,
                                 o.detect_height, (o.detect_width + 31) / 32 * 32, (o.detect_height + 31) / 32 * 32));
     }
-    if (auto r = between("cache_ttl", o.cache_ttl, 0.0, 3600.0); !r) return r;
-    if (auto r = between("batch_frames", o.batch_frames, 0, vision::max_pass_frames); !r) return r;
-    if (auto r = between("lanes", o.lanes, 0, 16); !r) return r;
-    if (auto r = between("batch_deadline_ms", o.batch_deadline_ms, 0.0, 1000.0); !r) return r;
-    if (o.inference != "auto" && o.inference != "native" && o.inference != "onnxruntime" && o.inference != "cuda" &&
-        o.inference != "tensorrt") {
-        return fail(
-            errc::invalid_argument,
-            fmt::format("unknown inference '{}'; there are: auto, native, onnxruntime, cuda, tensorrt", o.inference));
-    }
-    if (o.precision != "auto" && o.precision != "fp32" && o.precision != "tf32" && o.precision != "fp16" &&
-        o.precision != "bf16") {
-        return fail(errc::invalid_argument,
-                    fmt::format("unknown precision '{}'; there are: auto, fp32, tf32, fp16, bf16", o.precision));
-    }
-    if (auto r = between("stage_restarts", o.stage_restarts, 0, 1000000); !r) return r;
-    if (auto r = between("stage_timeout", o.stage_timeout, 0.05, 3600.0); !r) return r;
-    if (!(o.focal_length >= 0)) return fail(errc::invalid_argument, "focal_length must be 0 (unknown) or more pixels");
     return {};
 }
 
@@ -126,7 +93,7 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
     if (on_host) {
         const std::size_t threads = std::max<std::size_t>(1, static_cast<std::size_t>(o.threads) / devices);
         // ONNX Runtime spreads a live frame over all threads by itself; kernels of our own take those that other lanes leave idle.
-        const bool spread = o.inference != "auto" && o.inference != "native";
+        const bool spread = o.inference != inference_backend::automatic && o.inference != inference_backend::native;
         const std::size_t here = std::max<std::size_t>(1, (sources + devices - 1) / devices);
         if (!live || !spread) lanes = live ? std::min(here, threads) : threads;
     } else {
@@ -138,12 +105,12 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
             frames = std::min(most_frames, (here + lanes - 1) / lanes);
         }
     }
-    if (o.lanes == 0) o.lanes = static_cast<std::int32_t>(lanes);
-    if (o.batch_frames == 0) o.batch_frames = static_cast<std::int32_t>(frames);
+    if (o.tuning.lanes == 0) o.tuning.lanes = static_cast<std::int32_t>(lanes);
+    if (o.tuning.batch_frames == 0) o.tuning.batch_frames = static_cast<std::int32_t>(frames);
 }
 
 result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
-    if (auto r = check(s.chosen); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(check(s.chosen));
     std::unique_ptr<face_engine> e(new face_engine(std::move(s)));
     options& o = e->setup_.chosen;
     e->metrics_.tracing = e->setup_.tracing;
@@ -151,9 +118,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
 
     e->with_ = std::move(e->setup_.with);
     if (e->with_ == nullptr) {
-        auto opened = runtime_context::open(o);
-        if (!opened) return tl::unexpected(std::move(opened.error()));
-        e->with_ = std::move(*opened);
+        FACEFLOW_ASSIGN(e->with_, runtime_context::open(o));
     }
     if (e->with_->routes == nullptr) e->with_->routes = std::make_unique<flow::source_routes>(e->devices().size());
     e->notes_ = e->with_->notes;
@@ -162,18 +127,16 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     for (const auto& d : e->devices())
         d->book().draw_on(e->setup_.tracing);
 
-    if (auto loaded = e->load_models(); !loaded) return tl::unexpected(std::move(loaded.error()));
-    auto joined = flow::make_flow({e->device_contexts_, *e->with_->routes, e->setup_.merge_sources, o, e->metrics_,
+    FACEFLOW_TRY(e->load_models());
+    FACEFLOW_ASSIGN(e->flow_, flow::make_flow({e->device_contexts_, *e->with_->routes, e->setup_.merge_sources, o, e->metrics_,
                                    [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); },
                                    [self = e.get()](const std::string& line) {
                                        if (self->setup_.note) self->setup_.note(line);
-                                   }});
-    if (!joined) return tl::unexpected(std::move(joined.error()));
-    e->flow_ = std::move(*joined);
+                                   }}));
     for (auto& note : e->models().notes())
         e->notes_.push_back(std::move(note));
     if (o.verify_ledger) {
-        if (auto r = e->start_counters(); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(e->start_counters());
     }
     return e;
 }
@@ -182,10 +145,10 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
 result<void> face_engine::load_models() {
     options& o = setup_.chosen;
     const bool on_host = devices().front()->computes_on_host();
-    const bool any = o.inference == "auto" && (on_host ? o.precision != "bf16" : o.precision == "auto");
-    if (auto r = flow::choose_inference(o, on_host); !r) return r;
-    auto store = inference::model_store::open(o.models);
-    if (!store) return tl::unexpected(std::move(store.error()));
+    const bool any = o.inference == inference_backend::automatic &&
+                     (on_host ? o.precision != precision::bf16 : o.precision == precision::automatic);
+    FACEFLOW_TRY(flow::choose_inference(o, on_host));
+    FACEFLOW_ASSIGN(auto store, inference::model_store::open(o.models));
     const auto how =
         o.pacing == pacing::live && o.threads > 1 ? inference::threading::shared : inference::threading::caller;
     std::shared_ptr<inference::runtime> started;
@@ -198,31 +161,30 @@ result<void> face_engine::load_models() {
     const auto load_for_all = [&]() -> result<void> {
         device_contexts_.clear();
         for (const auto& d : devices()) {
-            auto models = flow::load_models(o, *store, *d, runtime, how);
-            if (!models) return tl::unexpected(std::move(models.error()));
-            device_contexts_.push_back({d.get(), std::move(*models)});
+            FACEFLOW_ASSIGN(auto models, flow::load_models(o, store, *d, runtime, how));
+            device_contexts_.push_back({d.get(), std::move(models)});
         }
         return {};
     };
     auto loaded = load_for_all();
-    const bool otherwise = any && o.inference == "native" && !loaded && loaded.error().code == errc::unsupported;
+    const bool otherwise =
+        any && o.inference == inference_backend::native && !loaded && loaded.error().code == errc::unsupported;
     if (!otherwise) return loaded;
     if (const auto found = inference::find_runtime(); !found) {
         return fail(loaded.error().code, fmt::format("{}; nor can ONNX Runtime run the model: {}",
                                                      loaded.error().message, found.error().message));
     }
     notes_.push_back("models run on ONNX Runtime: " + loaded.error().message);
-    o.inference = on_host ? "onnxruntime" : "cuda";
-    o.precision = "fp32";
+    o.inference = on_host ? inference_backend::onnxruntime : inference_backend::cuda;
+    o.precision = precision::fp32;
     return load_for_all();
 }
 
 result<void> face_engine::start_counters() {
     for (const auto& d : devices()) {
-        auto made = d->make_transfer_counter();
-        if (!made) return tl::unexpected(std::move(made.error()));
-        if (*made == nullptr) continue;
-        counters_.push_back(std::move(*made));
+        FACEFLOW_ASSIGN(auto made, d->make_transfer_counter());
+        if (made == nullptr) continue;
+        counters_.push_back(std::move(made));
         booked_before_ += totals_of(d->book());
     }
     if (counters_.empty())
@@ -248,13 +210,13 @@ face_engine::~face_engine() = default;
 result<std::size_t> face_engine::submit(host_frame f) {
     if (f.on_device != nullptr && flow::pools_of(setup_.chosen.flow) > 1) {
         return fail(errc::invalid_argument,
-                    fmt::format("the flow {} takes frames from host memory only", setup_.chosen.flow));
+                    fmt::format("the flow {} takes frames from host memory only", name(setup_.chosen.flow)));
     }
     if (f.on_device == nullptr) {
-        if (auto r = faceflow::check(f.picture); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(faceflow::check(f.picture));
     }
-    if (auto r = flow_->health(); !r) return tl::unexpected(std::move(r.error()));
-    if (auto r = admit(f.id); !r) return tl::unexpected(std::move(r.error()));
+    FACEFLOW_TRY(flow_->health());
+    FACEFLOW_TRY(admit(f.id));
     return flow_->submit(std::move(f));
 }
 

@@ -117,10 +117,10 @@ private:
     std::unique_ptr<flow::flow> flow_;             // last: its threads use all of the above
 };
 
-// Refuses values outside their ranges, naming the option.
+// Refuses values outside their ranges, naming the option, and those that do not go together.
 [[nodiscard]] result<void> check(const options& o);
 
-// Sets what `o` leaves open of lanes and batch_frames, for so many sources (0: unknown) on each of `devices`. On a GPU: two lanes, so
+// Sets what `o.tuning` leaves open of lanes and batch_frames, for so many sources (0: unknown) on each of `devices`. On a GPU: two lanes, so
 // that one is filled while the other computes, with the largest passes; live, where a source stays with its lane, one for 48
 // sources, and no more of both than the sources fill. On a host a lane for each of o.threads;
 // live, no more than sources, and with ONNX Runtime one, which is spread over all of them.

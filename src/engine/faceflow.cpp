@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "core/try.hpp"
 #include "core/thread.hpp"
 #include "engine/engine.hpp"
 
@@ -93,11 +94,9 @@ engine::~engine() = default;
 result<engine> engine::create(const options& chosen, callback on_faces) {
     auto i = std::make_unique<impl>();
     i->on_faces = std::move(on_faces);
-    auto core = face_engine::create(
+    FACEFLOW_ASSIGN(i->core, face_engine::create(
         {chosen, [self = i.get()](const host_frame&, result<frame_faces> faces) { self->hand_over(std::move(faces)); },
-         false, nullptr, [self = i.get()](const std::string& text) { self->note(text); }});
-    if (!core) return tl::unexpected(std::move(core.error()));
-    i->core = std::move(*core);
+         false, nullptr, [self = i.get()](const std::string& text) { self->note(text); }}));
     return engine(std::move(i));
 }
 
@@ -163,7 +162,11 @@ void engine::finish() {
 
 engine_info engine::info() const {
     const options& o = impl_->core->chosen();
-    engine_info i{{}, o.flow, o.inference, o.precision, impl_->core->notes()};
+    engine_info i{{},
+                  std::string(name(o.flow)),
+                  std::string(name(o.inference)),
+                  std::string(name(o.precision)),
+                  impl_->core->notes()};
     for (const auto& d : impl_->core->devices()) {
         const std::string_view kind = name(d->kind());
         i.devices.push_back(d->kind() == device_kind::cpu ? std::string(kind) : fmt::format("{}:{}", kind, d->index()));

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <utility>
 
+#include "core/try.hpp"
 #include "core/processors.hpp"
 #include "core/thread.hpp"
 #include "core/worker_pool.hpp"
@@ -95,11 +96,10 @@ source_opening::opened source_opening::open_one(std::size_t number, std::size_t 
 }
 
 result<std::vector<std::unique_ptr<media::source>>> source_opening::open(device_decoding& decoding) {
-    const auto on_device = decodes_on_device();
-    if (!on_device) return tl::unexpected(on_device.error());
+    FACEFLOW_ASSIGN(const auto on_device, decodes_on_device());
     const auto groups = media::group_inputs(request_.inputs);
-    const auto devices = *on_device ? choose_devices(groups) : std::vector<std::size_t>(groups.size());
-    for (std::size_t i = 0; *on_device && i < on_.devices.size(); ++i) {
+    const auto devices = on_device ? choose_devices(groups) : std::vector<std::size_t>(groups.size());
+    for (std::size_t i = 0; on_device && i < on_.devices.size(); ++i) {
         decoding.slots.push_back(media::device_frames::make_store(*on_.devices[i]));
         if (request_.decode == "auto") decoding.shares.push_back(std::make_unique<media::decoder_share>(request_.note));
     }

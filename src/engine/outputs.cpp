@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <nlohmann/json.hpp>
 
+#include "core/try.hpp"
 #include "core/processors.hpp"
 #include "core/thread.hpp"
 #include "engine/leftovers.hpp"
@@ -98,7 +99,7 @@ result<void> outputs::check_targets(const std::vector<const media::source_info*>
         }
         for (const auto* source : sources) {
             for (const auto& file : source->files) {
-                if (auto r = refuse_input(targets[i], file); !r) return r;
+                FACEFLOW_TRY(refuse_input(targets[i], file));
             }
         }
     }
@@ -136,20 +137,19 @@ void outputs::tell_of_leftovers() {
 result<void> outputs::open_all(const std::vector<const media::source_info*>& sources) {
     const output_options o{token_, stop_};
     if (request_.out == "-") {
-        if (auto r = add_rows(media::make_ndjson_writer("/dev/stdout", o)); !r) return r;
+        FACEFLOW_TRY(add_rows(media::make_ndjson_writer("/dev/stdout", o)));
     } else {
-        if (auto r = open_summary(); !r) return r;
+        FACEFLOW_TRY(open_summary());
         for (const auto* format : request_.formats) {
-            if (auto r = add_rows(format->make(request_.out / format->file, o)); !r) return r;
+            FACEFLOW_TRY(add_rows(format->make(request_.out / format->file, o)));
         }
         for (std::size_t i = 0; i < annotated_.size(); ++i) {
-            if (auto r = add_annotated(i, *sources[i]); !r) return r;
+            FACEFLOW_TRY(add_annotated(i, *sources[i]));
         }
     }
     if (!request_.trace_file.empty()) {
-        auto file = output_file::open(request_.trace_file, o);
-        if (!file) return tl::unexpected(std::move(file.error()));
-        trace_.emplace(std::move(*file));
+        FACEFLOW_ASSIGN(auto file, output_file::open(request_.trace_file, o));
+        trace_.emplace(std::move(file));
     }
     if (request_.out == "-") return {};
     // A power cut leaves the folder and what is in it.
@@ -192,31 +192,26 @@ result<void> outputs::add_annotated(std::size_t number, const media::source_info
 
 result<void> outputs::open_summary() {
     const auto path = request_.out / "summary.json";
-    auto file = part_file::create(path, token_);
-    if (!file) return tl::unexpected(std::move(file.error()));
+    FACEFLOW_ASSIGN(auto file, part_file::create(path, token_));
     // Not every file system can promise room; a disk that is full already is told of before any work is done.
-    if (::fallocate(file->descriptor(), FALLOC_FL_KEEP_SIZE, 0, summary_reserve) != 0 &&
+    if (::fallocate(file.descriptor(), FALLOC_FL_KEEP_SIZE, 0, summary_reserve) != 0 &&
         (errno == ENOSPC || errno == EDQUOT)) {
         const int code = errno;
-        file->discard();
+        file.discard();
         return fail(errc::io, explain_io("write", path, code));
     }
-    summary_.emplace(std::move(*file));
+    summary_.emplace(std::move(file));
     return {};
 }
 
 result<void> outputs::start_keepers() {
     const auto tell = [this](const error& e) { request_.note(e.message); };
-    auto flusher = start_jthread(
+    FACEFLOW_ASSIGN(flusher_, start_jthread(
         "flushing rows", [this](const std::stop_token& over) { every(flush_period, over, [this] { flush_rows(); }); },
-        tell);
-    if (!flusher) return tl::unexpected(std::move(flusher.error()));
-    flusher_ = std::move(*flusher);
-    auto syncer = start_jthread(
+        tell));
+    FACEFLOW_ASSIGN(syncer_, start_jthread(
         "keeping outputs on the disk",
-        [this](const std::stop_token& over) { every(sync_period, over, [this] { sync_all(); }); }, tell);
-    if (!syncer) return tl::unexpected(std::move(syncer.error()));
-    syncer_ = std::move(*syncer);
+        [this](const std::stop_token& over) { every(sync_period, over, [this] { sync_all(); }); }, tell));
     return {};
 }
 
@@ -345,7 +340,7 @@ void outputs::finish(const trace* drawn) {
     }
     if (!trace_) return;
     auto path = [&]() -> result<fs::path> {
-        if (auto r = drawn->write(*trace_); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(drawn->write(*trace_));
         return trace_->commit();
     }();
     if (path) {

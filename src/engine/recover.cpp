@@ -13,6 +13,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "core/try.hpp"
 #include "core/part_file.hpp"
 #include "engine/leftovers.hpp"
 #include "engine/summary.hpp"
@@ -65,7 +66,7 @@ public:
         // The summary last: it tells what came of the others.
         for (const auto& l : parts_) {
             if (l.name == "summary.json") continue;
-            if (auto r = recover_one(l); !r) return r;
+            FACEFLOW_TRY(recover_one(l));
         }
         if (!summary_is_theirs()) return {};
         return write_summary();
@@ -187,7 +188,7 @@ private:
         if (::pwrite(part->descriptor(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
             ::ftruncate(part->descriptor(), static_cast<off_t>(text.size())) != 0)
             return fail(errc::io, explain_io("write", part->target(), errno));
-        if (auto r = name(std::move(*part)); !r) return r;
+        FACEFLOW_TRY(name(std::move(*part)));
         ++into_.runs;
         into_.frames += summary["frames"].get<std::uint64_t>();
         return {};
@@ -236,7 +237,7 @@ result<recovery> recover(const fs::path& folder) {
                 fmt::format("a run that goes on writes into {}; what it has is left alone", folder.string()));
             continue;
         }
-        if (auto r = run_recovery(folder, run, all).run(); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(run_recovery(folder, run, all).run());
     }
     return all;
 }

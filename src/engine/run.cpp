@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/try.hpp"
 #include "core/thread.hpp"
 #include "engine/engine.hpp"
 #include "engine/few_notes.hpp"
@@ -43,12 +44,10 @@ public:
           on_progress_(on_progress) {}
 
     result<run_report> run() {
-        if (auto r = watch_stop(); !r) return tl::unexpected(std::move(r.error()));
-        auto equipped = runtime_context::open(request_.chosen);
-        if (!equipped) return tl::unexpected(std::move(equipped.error()));
-        context_ = std::move(*equipped);
-        if (auto r = open_sources(); !r) return tl::unexpected(std::move(r.error()));
-        if (auto r = open_outputs(); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(watch_stop());
+        FACEFLOW_ASSIGN(context_, runtime_context::open(request_.chosen));
+        FACEFLOW_TRY(open_sources());
+        FACEFLOW_TRY(open_outputs());
         if (auto r = open_engine(); !r) {
             outputs_->discard();
             return tl::unexpected(std::move(r.error()));
@@ -71,7 +70,7 @@ public:
 private:
     // A signal handler can only set a flag; this passes it on to sources that may be blocked, also while they open.
     result<void> watch_stop() {
-        auto watch = start_jthread(
+        FACEFLOW_ASSIGN(stop_watch_, start_jthread(
             "waiting for signals",
             [this](const std::stop_token& over) {
                 while (!over.stop_requested()) {
@@ -79,16 +78,13 @@ private:
                     std::this_thread::sleep_for(std::chrono::milliseconds(20));
                 }
             },
-            [](const error&) {});
-        if (!watch) return tl::unexpected(std::move(watch.error()));
-        stop_watch_ = std::move(*watch);
+            [](const error&) {}));
         return {};
     }
 
     result<void> open_sources() {
-        auto all = source_opening(request_, *context_, halt_.get_token()).open(decoding_);
-        if (!all) return tl::unexpected(std::move(all.error()));
-        for (auto& opened : *all) {
+        FACEFLOW_ASSIGN(auto all, source_opening(request_, *context_, halt_.get_token()).open(decoding_));
+        for (auto& opened : all) {
             live_ = live_ || opened->info().live;
             for (const auto& note : opened->info().notes)
                 request_.note(note);
@@ -101,9 +97,7 @@ private:
         std::vector<const media::source_info*> infos;
         for (const auto& s : sources_)
             infos.push_back(&s.from->info());
-        auto opened = outputs::open(request_, infos, halt_.get_token(), [this] { halt_.request_stop(); });
-        if (!opened) return tl::unexpected(std::move(opened.error()));
-        outputs_ = std::move(*opened);
+        FACEFLOW_ASSIGN(outputs_, outputs::open(request_, infos, halt_.get_token(), [this] { halt_.request_stop(); }));
         return {};
     }
 
@@ -111,11 +105,9 @@ private:
         if (!request_.trace_file.empty()) tracing_ = std::make_unique<trace>();
         options chosen = request_.chosen;
         if (live_) chosen.pacing = pacing::live;
-        auto engine = face_engine::create(
+        FACEFLOW_ASSIGN(engine_, face_engine::create(
             {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true,
-             tracing_.get(), request_.note, context_, sources_.size(), shapes()});
-        if (!engine) return tl::unexpected(std::move(engine.error()));
-        engine_ = std::move(*engine);
+             tracing_.get(), request_.note, context_, sources_.size(), shapes()}));
         report_.warnings = engine_->notes();
         return {};
     }
@@ -302,7 +294,7 @@ private:
                 report_.summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, facts));
                 return std::move(report_);
             }
-            if (auto health = engine_->health(); !health) return tl::unexpected(std::move(health.error()));
+            FACEFLOW_TRY(engine_->health());
             return tl::unexpected(nothing_decoded());
         }
         outputs_->snapshot(summary_of(*engine_, facts));  // for who recovers what is killed while it is being finished
@@ -323,7 +315,7 @@ private:
             // One that gave up on its reader did so because it was told to stop.
             if (report_.outputs && u.why.code != errc::interrupted) report_.outputs = fail(errc::io, u.why.message);
         }
-        if (auto health = engine_->health(); !health) return tl::unexpected(std::move(health.error()));
+        FACEFLOW_TRY(engine_->health());
         return std::move(report_);
     }
 

@@ -113,8 +113,8 @@ json summary_of(face_engine& engine, const summary_facts& facts) {
     j["device"] = name(engine.devices().front()->kind());
     for (const gpu_usage& g : facts.gpus)
         j["gpus"].push_back(gpu_object(g));
-    j["flow"] = engine.chosen().flow;
-    j["precision"] = engine.chosen().precision;
+    j["flow"] = name(engine.chosen().flow);
+    j["precision"] = name(engine.chosen().precision);
     j["models"] = std::move(models);
     for (const auto& u : facts.unfinished) {
         j["unfinished"].push_back({{"file", u.target.string()},

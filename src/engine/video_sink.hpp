@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/try.hpp"
 #include "core/queue.hpp"
 #include "core/thread.hpp"
 #include "faceflow/result.hpp"
@@ -59,9 +60,8 @@ public:
             writer_->discard();
             return std::nullopt;
         }
-        auto finished = writer_->finish();
-        if (!finished) return tl::unexpected(std::move(finished.error()));
-        return std::optional(std::move(*finished));
+        FACEFLOW_ASSIGN(auto finished, writer_->finish());
+        return std::optional(std::move(finished));
     }
 
     // Where what was written until a failure lies.
@@ -108,15 +108,12 @@ private:
     result<void> bring_down(host_frame& f) {
         const auto there = std::exchange(f.on_device, nullptr);
         if (there == nullptr) return {};
-        device& on = there->stored->slot.source()->owner();
-        if (!down_ || &down_->owner() != &on) {
-            auto made = downloader::create(on);
-            if (!made) return tl::unexpected(std::move(made.error()));
-            down_.emplace(std::move(*made));
+        device& d = there->stored->slot.source()->owner();
+        if (!down_ || &down_->owner() != &d) {
+            FACEFLOW_ASSIGN(auto made, downloader::create(d));
+            down_.emplace(std::move(made));
         }
-        auto picture = down_->fetch(*there, stage::sink);
-        if (!picture) return tl::unexpected(std::move(picture.error()));
-        f.picture = *picture;
+        FACEFLOW_ASSIGN(f.picture, down_->fetch(*there, stage::sink));
         return {};
     }
 

@@ -68,20 +68,17 @@ struct flow_setup {
     std::function<void(const std::string&)> note = [](const std::string&) {};  // a line for the user; any thread
 };
 
-[[nodiscard]] std::vector<std::string> flow_names();
-// errc::invalid_argument with the names that there are.
-[[nodiscard]] result<void> check_flow(std::string_view wanted);
 // Processes that each have a pool on the device: the cap is divided by it.
-[[nodiscard]] std::size_t pools_of(std::string_view wanted) noexcept;
+[[nodiscard]] std::size_t pools_of(flow_kind kind) noexcept;
 
 // Whether crops go from process to process, so that batching them changes transfers.
-[[nodiscard]] bool moves_crops(std::string_view wanted) noexcept;
+[[nodiscard]] bool moves_crops(flow_kind kind) noexcept;
 
-// What the flow that `r.flow` names (and check_flow has passed) moves and holds.
+// What the flow `r.flow` moves and holds.
 [[nodiscard]] flow_plan plan_flow(const plan_request& r);
 
 // Whether its stages see other pixels than those that came: `copied` goes through 8-bit BGR.
-[[nodiscard]] bool converts_pixels(std::string_view wanted) noexcept;
+[[nodiscard]] bool converts_pixels(flow_kind kind) noexcept;
 
 // `o` with those of cache, batch and pinned off that its flow has not: `copied` has none of them, `shared` no cache.
 [[nodiscard]] options effective_options(options o) noexcept;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "faceflow/options.hpp"
 #include "faceflow/types.hpp"
 #include "flow/stages/workspace.hpp"
 
@@ -20,7 +21,7 @@ struct plan_request {
     double fps = 30;         // of each camera
     std::int32_t faces = 4;  // in each frame
     std::string link = "pcie4";
-    std::string flow = "fused";                      // any of flow::flow_names()
+    flow_kind flow = flow_kind::fused;
     bool cache = true, batch = true, pinned = true;  // one that the flow has not means nothing: see effective_request()
     double cache_ttl = 0.5;                          // seconds
     std::size_t cache_bytes = std::size_t{500} * 1000 * 1000;

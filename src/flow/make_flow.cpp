@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <array>
-#include <string_view>
 
-#include "core/nearest.hpp"
-#include "core/try.hpp"
+#include "core/option_names.hpp"
 #include "flow/flow.hpp"
 #include "flow/in_process/fused_flow.hpp"
 #include "flow/in_process/in_process_plan.hpp"
@@ -19,7 +14,7 @@ namespace faceflow::flow {
 namespace {
 
 struct known_flow {
-    std::string_view name;
+    flow_kind kind;
     result<std::unique_ptr<flow>> (*make)(const flow_setup& setup);
     flow_plan (*plan)(const plan_request& r);
     std::size_t pools;                               // processes with a pool on the device
@@ -39,11 +34,11 @@ result<std::unique_ptr<flow>> make_cached_flow(const flow_setup& setup) {
 }
 
 constexpr std::array<known_flow, 5> all_flows{
-    {{.name = "fused", .make = make_fused_flow, .plan = plan_fused, .pools = 1},
-     {.name = "threaded", .make = make_threaded_flow, .plan = plan_threaded, .pools = 1},
-     {.name = "shared", .make = make_shared_flow, .plan = plan_shared, .pools = 4, .cache = false},
-     {.name = "cached", .make = make_cached_flow, .plan = plan_cached, .pools = 3, .moves_crops = true},
-     {.name = "copied",
+    {{.kind = flow_kind::fused, .make = make_fused_flow, .plan = plan_fused, .pools = 1},
+     {.kind = flow_kind::threaded, .make = make_threaded_flow, .plan = plan_threaded, .pools = 1},
+     {.kind = flow_kind::shared, .make = make_shared_flow, .plan = plan_shared, .pools = 4, .cache = false},
+     {.kind = flow_kind::cached, .make = make_cached_flow, .plan = plan_cached, .pools = 3, .moves_crops = true},
+     {.kind = flow_kind::copied,
       .make = make_copied_flow,
       .plan = plan_copied,
       .pools = 4,
@@ -52,64 +47,42 @@ constexpr std::array<known_flow, 5> all_flows{
       .pinned = false,
       .moves_crops = true,
       .converts = true}}};
+static_assert(all_flows.size() == option_names::flow.size());
 
-const known_flow* find_flow(std::string_view wanted) noexcept {
-    const auto* const at =
-        std::find_if(all_flows.begin(), all_flows.end(), [&](const known_flow& f) { return f.name == wanted; });
-    return at != all_flows.end() ? at : nullptr;
+constexpr const known_flow& facts_of(flow_kind kind) noexcept {
+    return all_flows[static_cast<std::size_t>(kind)];
 }
+static_assert(std::all_of(all_flows.begin(), all_flows.end(),
+                          [](const known_flow& f) { return facts_of(f.kind).kind == f.kind; }));
 
 }  // namespace
 
-std::vector<std::string> flow_names() {
-    std::vector<std::string> names;
-    names.reserve(all_flows.size());
-    for (const auto& f : all_flows)
-        names.emplace_back(f.name);
-    return names;
+std::size_t pools_of(flow_kind kind) noexcept {
+    return facts_of(kind).pools;
 }
 
-std::size_t pools_of(std::string_view wanted) noexcept {
-    const known_flow* const f = find_flow(wanted);
-    return f != nullptr ? f->pools : 1;
-}
-
-bool moves_crops(std::string_view wanted) noexcept {
-    const known_flow* const f = find_flow(wanted);
-    return f != nullptr && f->moves_crops;
+bool moves_crops(flow_kind kind) noexcept {
+    return facts_of(kind).moves_crops;
 }
 
 flow_plan plan_flow(const plan_request& r) {
-    const known_flow* const f = find_flow(r.flow);
-    return f != nullptr ? f->plan(r) : flow_plan{};
+    return facts_of(r.flow).plan(r);
 }
 
-bool converts_pixels(std::string_view wanted) noexcept {
-    const known_flow* const f = find_flow(wanted);
-    return f != nullptr && f->converts;
+bool converts_pixels(flow_kind kind) noexcept {
+    return facts_of(kind).converts;
 }
 
 options effective_options(options o) noexcept {
-    if (const known_flow* const f = find_flow(o.flow)) {
-        o.cache = o.cache && f->cache;
-        o.batch = o.batch && f->batch;
-        o.pinned = o.pinned && f->pinned;
-    }
+    const known_flow& has = facts_of(o.flow);
+    o.tuning.cache = o.tuning.cache && has.cache;
+    o.tuning.batch = o.tuning.batch && has.batch;
+    o.tuning.pinned = o.tuning.pinned && has.pinned;
     return o;
 }
 
-result<void> check_flow(std::string_view wanted) {
-    if (find_flow(wanted) != nullptr) return {};
-    const auto known = flow_names();
-    const auto near = nearest(wanted, known);
-    return fail(errc::invalid_argument,
-                fmt::format("unknown flow '{}'{}; there are: {}", wanted,
-                            near.empty() ? "" : fmt::format("; did you mean {}?", near), fmt::join(known, ", ")));
-}
-
 result<std::unique_ptr<flow>> make_flow(const flow_setup& setup) {
-    FACEFLOW_TRY(check_flow(setup.chosen.flow));
-    return find_flow(setup.chosen.flow)->make(setup);
+    return facts_of(setup.chosen.flow).make(setup);
 }
 
 }  // namespace faceflow::flow

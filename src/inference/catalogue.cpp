@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inference/catalogue.hpp"
 
+#include "core/try.hpp"
+
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -111,7 +113,7 @@ result<model_graph> parse_graph(std::string_view id, const toml::table& table, s
     if (keys == nullptr) return wrong_graph(id, "is missing");
     model_graph graph;
     for (const auto& [key, node] : *keys) {
-        if (auto r = take_graph_key(id, key.str(), node, graph); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(take_graph_key(id, key.str(), node, graph));
     }
     if (graph.input.empty()) return wrong_graph(id, "needs the name of its input");
     for (const std::string_view output : needs->outputs) {
@@ -155,9 +157,7 @@ result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
         return fail(errc::invalid_argument,
                     fmt::format("model catalogue: [{}] file must be a plain name, not '{}'", id, e.file));
     }
-    auto graph = parse_graph(id, table, e.role);
-    if (!graph) return tl::unexpected(std::move(graph.error()));
-    e.graph = std::move(*graph);
+    FACEFLOW_ASSIGN(e.graph, parse_graph(id, table, e.role));
     return e;
 }
 
@@ -196,9 +196,8 @@ result<std::vector<model_entry>> parse_catalogue(std::string_view text) {
         if (table == nullptr) {
             return fail(errc::invalid_argument, fmt::format("model catalogue: '{}' is not a table", key.str()));
         }
-        auto entry = parse_entry(key.str(), *table);
-        if (!entry) return tl::unexpected(std::move(entry.error()));
-        entries.push_back(std::move(*entry));
+        FACEFLOW_ASSIGN(auto entry, parse_entry(key.str(), *table));
+        entries.push_back(std::move(entry));
     }
     return entries;
 }
@@ -238,9 +237,8 @@ result<model_store> model_store::open(const fs::path& folder) {
     for (const auto& p : store.folders_) {
         const fs::path path = p / catalogue_file;
         if (!fs::exists(path, ec)) continue;
-        auto text = text_of(path);
-        if (!text) return tl::unexpected(std::move(text.error()));
-        auto entries = parse_catalogue(*text);
+        FACEFLOW_ASSIGN(auto text, text_of(path));
+        auto entries = parse_catalogue(text);
         if (!entries) return fail(entries.error().code, fmt::format("{}: {}", path.string(), entries.error().message));
         store.entries_ = std::move(*entries);
         return store;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "core/try.hpp"
 #include "core/format_number.hpp"
 #include "media/face_fields.hpp"
 #include "media/record_reader.hpp"
@@ -108,9 +109,8 @@ std::size_t fields_of(std::string_view record) {
 }  // namespace
 
 result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path, output_options options) {
-    auto file = output_file::open(path, std::move(options));
-    if (!file) return tl::unexpected(std::move(file.error()));
-    auto writer = std::make_unique<csv_writer>(std::move(*file));
+    FACEFLOW_ASSIGN(auto file, output_file::open(path, std::move(options)));
+    auto writer = std::make_unique<csv_writer>(std::move(file));
     if (auto begun = writer->begin(); !begun) {
         writer->file().discard();
         return tl::unexpected(std::move(begun.error()));

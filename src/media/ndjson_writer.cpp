@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/try.hpp"
 #include "core/format_number.hpp"
 #include "media/face_fields.hpp"
 #include "media/record_reader.hpp"
@@ -126,9 +127,8 @@ public:
 }  // namespace
 
 result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path, output_options options) {
-    auto file = output_file::open(path, std::move(options));
-    if (!file) return tl::unexpected(std::move(file.error()));
-    return std::make_unique<ndjson_writer>(std::move(*file));
+    FACEFLOW_ASSIGN(auto file, output_file::open(path, std::move(options)));
+    return std::make_unique<ndjson_writer>(std::move(file));
 }
 
 whole_rows find_whole_lines(int descriptor) {

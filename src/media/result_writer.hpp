@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/try.hpp"
 #include "core/output_file.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
@@ -35,7 +36,7 @@ public:
 
     // Ends the file and gives it its name; the path that it got.
     [[nodiscard]] result<std::filesystem::path> commit() {
-        if (auto ended = end(); !ended) return tl::unexpected(std::move(ended.error()));
+        FACEFLOW_TRY(end());
         return file_.commit();
     }
 

@@ -89,6 +89,14 @@ class Help(Case):
         self.assertEqual(done.returncode, 2)
         self.assertIn("--cache: 'maybe' is none of on, off", done.stderr)
 
+    def test_what_is_there_for_measurements_comes_last(self):
+        text = faceflow("run", "--help").stdout
+        groups = re.findall(r"(?m)^([A-Z][^\n]*):$", text)
+        self.assertEqual(groups[groups.index("Faces"):], ["Faces", "Tuning, for measurements", "Options", "Examples"])
+        tuning = text.split("Tuning, for measurements:\n")[1].split("\nOptions:\n")[0]
+        self.assertEqual(re.findall(r"(?m)^      --([a-z-]+)", tuning), ["cache", "cache-ttl", "cache-bytes", "batch", "pinned", "graphs",
+                                                                        "batch-frames", "lanes", "batch-deadline-ms"])
+
     def test_manual_and_completions_have_every_command_with_its_options_and_examples(self):
         manual, bash, zsh = faceflow("manual").stdout.replace("\\-", "-"), faceflow("completion", "bash").stdout, faceflow("completion", "zsh").stdout
         for command in COMMANDS:
@@ -117,6 +125,13 @@ class ErrorsOfOptions(Case):
                            (["plan", "--max-faces", "0"], "--max-faces must be from 1 to 1000, not 0"),
                            (["plan", "--cameras", "0"], "--cameras must be from 1 to 10000, not 0"),
                            (["models", "build-engines", "--stage-timeout", "0"], "--stage-timeout must be from 0.05 to 3600, not 0"),
+                           (["run", "x.mp4", "--detect-size", "big"], "--detect-size: 'big' is not a size; write it as 640x384"),
+                           (["run", "x.mp4", "--detect-size", "640x384+32x64"],
+                            "the second width of --detect-size must be from 64 to 4096, not 32"),
+                           (["run", "x.mp4", "--device-memory", "lots"],
+                            "--device-memory: 'lots' is not an amount of memory; write it as 512M or 2G"),
+                           (["run", "x.mp4", "--flow", "fusd"],
+                            "--flow: 'fusd' is none of fused, threaded, shared, cached, copied; did you mean fused?"),
                            (["run", "x.mp4", "--limit", "many"], "--limit: 'many' is not a value that it can have")):
             with self.subTest(args=args):
                 self.assertEqual(self.says(*args), "faceflow: " + said)
@@ -129,6 +144,19 @@ class ErrorsOfOptions(Case):
         self.assertEqual(self.says(*run, "--cache", "on"), f"faceflow: {config}: batch-deadline-ms must be from 0 to 1000, not 5000")
         self.assertEqual(self.says(*run, "--cache", "on", "--batch-deadline-ms=2000"),
                          "faceflow: --batch-deadline-ms must be from 0 to 1000, not 2000")
+
+    def test_keys_that_tune_may_stand_in_a_table_of_their_own(self):
+        config = self.dir / "c.toml"
+        config.write_text('cache = "on"\n[tuning]\nbatch-deadline-ms = 5000\n')
+        run = ("run", "x.mp4", "--config", config)
+        self.assertEqual(self.says(*run), f"faceflow: {config}: batch-deadline-ms must be from 0 to 1000, not 5000")
+        self.assertEqual(self.says(*run, "--batch-deadline-ms=2000"), "faceflow: --batch-deadline-ms must be from 0 to 1000, not 2000")
+        config.write_text("[tuning]\nlane = 3\n")
+        self.assertEqual(self.says(*run), f"faceflow: {config}: line 2: unknown key 'tuning.lane'; did you mean 'lanes'?")
+        config.write_text("[tuning]\nthreads = 3\n")
+        self.assertEqual(self.says(*run), f"faceflow: {config}: line 2: unknown key 'tuning.threads'")
+        config.write_text("lanes = 1\n[tuning]\nlanes = 3\n")
+        self.assertEqual(self.says(*run), f"faceflow: {config}: line 3: 'lanes' is set twice, in [tuning] and outside")
 
     def test_unknown_option_command_and_key_are_named_with_the_nearest_match(self):
         done = faceflow("run", "x.mp4", "--detect-evry", "3")

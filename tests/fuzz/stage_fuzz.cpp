@@ -66,7 +66,7 @@ stage_hello hello_of(bool shared) {
     stage_hello h;
     h.role = stage_role::region;  // the one that needs no model
     h.chosen.device = "cpu";
-    h.chosen.flow = shared ? "shared" : "copied";
+    h.chosen.flow = shared ? flow_kind::shared : flow_kind::copied;
     h.chosen.max_faces = 8;
     h.places = shared ? frames_in_flight : 0;
     return h;

@@ -16,6 +16,7 @@
 #include "device/open_devices.hpp"
 #include "engine/run.hpp"
 #include "flow/multi_process/stage_server.hpp"
+#include "flow/option_table.hpp"
 #include "ipc/child_process.hpp"
 #include "losing_device.hpp"
 
@@ -46,7 +47,9 @@ int main(int argc, char** argv) {
     }
     if (argc != 6 || std::strcmp(argv[1], "run") != 0) return 2;
     run_request wanted;
-    wanted.chosen.flow = argv[2];
+    const auto kind = flow::value_of<&options::flow>(argv[2]);
+    if (!kind) return 2;
+    wanted.chosen.flow = *kind;
     wanted.chosen.pacing = std::string_view(argv[3]) == "live" ? pacing::live : pacing::recorded;
     wanted.chosen.device = "emulated";
     wanted.chosen.link = "none";

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <numeric>
 
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "fused_testing.hpp"
 #include "helpers/host_network.hpp"
@@ -254,8 +255,8 @@ protected:
     void TearDown() override { unsetenv("FACEFLOW_BF16"); }
 
     test::measured run_in(const std::string& precision, const std::string& flow) {
-        chosen.precision = precision;
-        chosen.flow = flow;
+        chosen.precision = flow::value_of<&options::precision>(precision).value();
+        chosen.flow = flow::value_of<&options::flow>(flow).value();
         return run();
     }
 };
@@ -263,7 +264,7 @@ protected:
 TEST_F(cpu_bf16_flow, finds_the_faces_of_single_precision) {
     const auto own = run_in("bf16", "fused"), reference = run_in("auto", "fused");
     ASSERT_EQ(own.faces.size(), frames.size());
-    EXPECT_EQ(own.inference, "native");
+    EXPECT_EQ(own.inference, inference_backend::native);
     const test::mesh_distance off = test::mesh_distance_between(own.faces, reference.faces);
     std::printf("bf16 in a run: landmarks off by %.3f px of 192 in the mean, %.3f at most\n", off.mean, off.most);
     EXPECT_GT(off.most, 0);
@@ -282,7 +283,7 @@ TEST_F(cpu_bf16_flow, computes_the_same_numbers_in_every_flow_and_with_any_numbe
 
 TEST_F(cpu_bf16_flow, is_refused_where_the_cpu_has_no_instructions_for_it) {
     unsetenv("FACEFLOW_BF16");
-    chosen.precision = "bf16";
+    chosen.precision = precision::bf16;
     hwy::SetSupportedTargetsForTest(test::instruction_sets().back());
     const auto made = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
     hwy::SetSupportedTargetsForTest(0);
@@ -298,13 +299,13 @@ TEST_F(cpu_bf16_flow, is_no_other_precision_on_onnx_runtime_without_a_word) {
         std::filesystem::create_symlink(test::checkout() / "models" / file, models / file);
     chosen.detector = detector::blazeface;
     chosen.models = models.path();
-    chosen.precision = "bf16";
+    chosen.precision = precision::bf16;
     const auto without_plans = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
     ASSERT_FALSE(without_plans);
     EXPECT_EQ(without_plans.error().code, errc::unsupported) << without_plans.error().message;
     SKIP_WITHOUT_ONNXRUNTIME();
     chosen.models.clear();
-    chosen.inference = "onnxruntime";
+    chosen.inference = inference_backend::onnxruntime;
     const auto refused = face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, errc::invalid_argument) << refused.error().message;

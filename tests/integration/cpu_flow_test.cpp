@@ -2,6 +2,7 @@
 // The models on the CPU's own kernels, in flows: what ONNX Runtime finds, and the same numbers wherever they are computed.
 #include <gmock/gmock.h>
 
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "onnxruntime_testing.hpp"
 
@@ -17,8 +18,8 @@ class cpu_native_flow : public test::flow_test {
 protected:
     test::measured run_on(const std::string& device, const std::string& flow, const std::string& inference) {
         chosen.device = device;
-        chosen.flow = flow;
-        chosen.inference = inference;
+        chosen.flow = flow::value_of<&options::flow>(flow).value();
+        chosen.inference = flow::value_of<&options::inference>(inference).value();
         return run();
     }
 };
@@ -26,8 +27,8 @@ protected:
 TEST_F(cpu_native_flow, finds_what_onnx_runtime_finds) {
     SKIP_WITHOUT_ONNXRUNTIME();
     const auto own = run_on("cpu", "fused", "native"), reference = run_on("cpu", "fused", "onnxruntime");
-    EXPECT_EQ(own.inference, "native");
-    EXPECT_EQ(reference.inference, "onnxruntime");
+    EXPECT_EQ(own.inference, inference_backend::native);
+    EXPECT_EQ(reference.inference, inference_backend::onnxruntime);
     ASSERT_EQ(own.faces.size(), frames.size());
     EXPECT_LE(farthest(own.faces, reference.faces), 0.01f);
     EXPECT_TRUE(own.errors.empty());
@@ -75,7 +76,7 @@ protected:
         chosen.device = "cpu";
         chosen.detector = detector::blazeface;
         chosen.models = folder_.path();
-        chosen.inference = inference;
+        chosen.inference = flow::value_of<&options::inference>(inference).value();
         return face_engine::create({chosen, [](const host_frame&, const result<frame_faces>&) {}});
     }
     const test::temporary_folder folder_;
@@ -85,7 +86,7 @@ TEST_F(models_without_plans, run_on_onnx_runtime) {
     SKIP_WITHOUT_ONNXRUNTIME();
     const auto made = run_by("auto");
     ASSERT_OK(made);
-    EXPECT_EQ((*made)->chosen().inference, "onnxruntime");
+    EXPECT_EQ((*made)->chosen().inference, inference_backend::onnxruntime);
     ASSERT_EQ((*made)->notes().size(), 1u);
     EXPECT_THAT((*made)->notes().front(), HasSubstr("there is no plan"));
 }
@@ -109,7 +110,7 @@ TEST(runners_of_models, that_are_not_for_the_cpu_are_refused_and_those_that_are_
     for (const char* inference : {"cuda", "tensorrt"}) {
         options chosen;
         chosen.device = "cpu";
-        chosen.inference = inference;
+        chosen.inference = flow::value_of<&options::inference>(inference).value();
         const auto opened = runtime_context::open(chosen);
         ASSERT_FALSE(opened) << inference;
         if (!test::without_onnxruntime().empty()) continue;  // that is said first
@@ -123,7 +124,7 @@ TEST(runners_of_models, of_onnx_runtime_are_refused_before_a_device_is_opened_wh
     for (const char* inference : {"onnxruntime", "cuda", "tensorrt"}) {
         options chosen;
         chosen.device = "no such device";
-        chosen.inference = inference;
+        chosen.inference = flow::value_of<&options::inference>(inference).value();
         const auto opened = runtime_context::open(chosen);
         ASSERT_FALSE(opened) << inference;
         EXPECT_EQ(opened.error().code, errc::unavailable);
@@ -134,8 +135,8 @@ TEST(runners_of_models, of_onnx_runtime_are_refused_before_a_device_is_opened_wh
 
 TEST_F(cpu_native_flow, refuses_a_precision_that_is_for_cuda) {
     chosen.device = "cpu";
-    chosen.inference = "native";
-    chosen.precision = "fp16";
+    chosen.inference = inference_backend::native;
+    chosen.precision = precision::fp16;
     const auto refused = face_engine::create({chosen, [](const host_frame&, result<frame_faces>) {}});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, errc::invalid_argument);

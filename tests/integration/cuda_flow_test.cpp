@@ -3,6 +3,7 @@
 // is said then is tested everywhere.
 #include <gmock/gmock.h>
 
+#include "flow/option_table.hpp"
 #include "flow/stages/models.hpp"
 #include "flow_testing.hpp"
 #include "inference/catalogue.hpp"
@@ -77,7 +78,7 @@ TEST(engine_devices, auto_is_the_cpu_without_a_word_where_there_is_no_gpu) {
     ASSERT_OK(engine);
     EXPECT_EQ((*engine)->devices().front()->kind(), device_kind::cpu);
     EXPECT_THAT((*engine)->notes(), IsEmpty());
-    EXPECT_EQ((*engine)->chosen().batch_frames, 1) << "the usual batch of a CPU";
+    EXPECT_EQ((*engine)->chosen().tuning.batch_frames, 1) << "the usual batch of a CPU";
     o.device = "cuda";
     const auto none = face_engine::create({o, [](const host_frame&, const result<frame_faces>&) {}});
     ASSERT_FALSE(none);
@@ -92,7 +93,7 @@ protected:
         if (IsSkipped()) return;
         if (const auto usable = test::check_cuda(); !usable) GTEST_SKIP() << usable.error().message;
         use_full_size();
-        chosen.flow = GetParam();
+        chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
         chosen.device = "cuda";
         chosen.threads = 4;
     }
@@ -116,7 +117,7 @@ protected:
 
 TEST_P(cuda_flow, finds_the_faces_of_the_cpu_with_one_upload_a_frame_and_one_wait_a_download) {
     const auto m = run();
-    EXPECT_EQ(m.inference, "native");
+    EXPECT_EQ(m.inference, inference_backend::native);
     EXPECT_THAT(m.warnings, IsEmpty());
     EXPECT_THAT(m.notes, IsEmpty()) << "every pass is a graph";
     EXPECT_EQ(m.up.count, frames.size());
@@ -131,9 +132,9 @@ TEST_P(cuda_flow, finds_the_faces_of_the_cpu_with_one_upload_a_frame_and_one_wai
 }
 
 TEST_P(cuda_flow, graphs_give_the_bytes_of_passes_without) {
-    chosen.graphs = true;
+    chosen.tuning.graphs = true;
     const auto with = run();
-    chosen.graphs = false;
+    chosen.tuning.graphs = false;
     const auto without = run();
     ASSERT_EQ(with.faces.size(), frames.size());
     EXPECT_TRUE(test::same(with.faces, without.faces));
@@ -149,7 +150,7 @@ TEST_P(cuda_flow, a_pool_that_is_too_small_is_an_error_value) {
 }
 
 TEST_P(cuda_flow, faces_one_by_one_are_those_of_the_cpu_too) {
-    chosen.batch = false;
+    chosen.tuning.batch = false;
     expect_faces_of_the_cpu(run());
 }
 
@@ -199,8 +200,8 @@ TEST_F(cuda_flow_models, without_a_plan_run_on_onnx_runtime_or_say_what_that_lac
     o.models = models.path();
     const auto made = face_engine::create({o, [](const host_frame&, const result<frame_faces>&) {}});
     if (made) {
-        EXPECT_EQ((*made)->chosen().inference, "cuda");
-        EXPECT_EQ((*made)->chosen().precision, "fp32");
+        EXPECT_EQ((*made)->chosen().inference, inference_backend::cuda);
+        EXPECT_EQ((*made)->chosen().precision, precision::fp32);
         EXPECT_THAT((*made)->notes(), Contains(AllOf(HasSubstr("ONNX Runtime"), HasSubstr("there is no plan"))));
     } else if (test::without_onnxruntime().empty()) {
         EXPECT_EQ(made.error().code, errc::unavailable);
@@ -208,7 +209,7 @@ TEST_F(cuda_flow_models, without_a_plan_run_on_onnx_runtime_or_say_what_that_lac
     } else {
         EXPECT_THAT(made.error().message, AllOf(HasSubstr("there is no plan"), HasSubstr("no ONNX Runtime")));
     }
-    o.inference = "native";
+    o.inference = inference_backend::native;
     const auto refused = face_engine::create({o, [](const host_frame&, const result<frame_faces>&) {}});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, errc::unsupported);

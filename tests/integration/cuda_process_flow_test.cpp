@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "stage_children.hpp"
 
@@ -23,7 +24,7 @@ protected:
         if (IsSkipped()) return;
         if (const auto usable = test::check_cuda(); !usable) GTEST_SKIP() << usable.error().message;
         use_full_size();
-        chosen.flow = GetParam();
+        chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
         chosen.device = on;
         chosen.threads = 4;
         chosen.stage_timeout = 60;  // a process's first work on a device is slow, and no hang
@@ -53,7 +54,7 @@ TEST_P(cuda_process_flow, finds_the_faces_of_the_cpu) {
 TEST_P(cuda_process_flow, moves_exactly_what_its_design_says) {
     const auto m = run();
     ASSERT_EQ(m.faces.size(), frames.size());
-    EXPECT_EQ(m.inference, "native");
+    EXPECT_EQ(m.inference, inference_backend::native);
     EXPECT_THAT(m.errors, IsEmpty());
     test::expect_moves_of(GetParam(), m, frames.size());
 }

@@ -6,6 +6,7 @@
 
 #include "device/open_devices.hpp"
 #include "engine/run.hpp"
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "frame/layout.hpp"
 #include "media/device_frames.hpp"
@@ -28,7 +29,7 @@ protected:
         request_.limit = 30;
         request_.chosen.device = "emulated";
         request_.chosen.link = "none";
-        request_.chosen.flow = GetParam();
+        request_.chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
         request_.decode = "gpu";
     }
     run_report run(const std::string& name) {
@@ -63,7 +64,7 @@ TEST_P(device_decode, no_frame_crosses_and_the_faces_are_the_same_bytes) {
 }
 
 TEST_P(device_decode, without_the_cache_the_region_stage_takes_the_frame_as_it_lies) {
-    request_.chosen.cache = false;
+    request_.chosen.tuning.cache = false;
     const auto decoded = run("gpu");
     EXPECT_EQ((*decoded.summary)["transfers"]["host_to_device"]["count"], 0);
     EXPECT_EQ((*decoded.summary)["frames"], 30);
@@ -84,7 +85,7 @@ TEST_P(device_decode, cached_frames_give_way_in_a_tight_pool_and_recorded_frames
     request_.limit = 1;
     const auto one = run("one");
     request_.limit = 60;
-    request_.chosen.cache_ttl = 60;  // so that the cache holds every frame on a slow machine, too
+    request_.chosen.tuning.cache_ttl = 60;  // so that the cache holds every frame on a slow machine, too
     const auto roomy = run("roomy");
     // Without the slots of what the cache would hold.
     const auto need = (*one.summary)["device_memory"]["peak_bytes"].get<std::size_t>() + (20u << 20);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "losing_device.hpp"
 #include "stage_children.hpp"
@@ -71,7 +72,7 @@ protected:
         device_lost::SetUp();
         ::setenv("FACEFLOW_STAGE", test::program("faceflow_losing").c_str(), 1);
         ::setenv("LOSE_AFTER", "60", 1);
-        chosen.flow = GetParam();
+        chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
         chosen.stage_restarts = 1000;
         chosen.stage_timeout = 20;
     }

@@ -42,7 +42,7 @@ struct measured {
     std::vector<std::string> warnings;  // of the engine, from its start
     std::uint64_t timed = 0;            // spans of the landmark stage
     std::optional<ledger_check> checked;
-    std::string inference;  // what the models ran on
+    inference_backend inference = inference_backend::automatic;  // what the models ran on
 };
 
 // Whether a run can be on a CUDA device here, which needs nothing else; the error says why not.
@@ -158,7 +158,8 @@ private:
 inline void expect_moves_of(const std::string& flow, const measured& m, std::size_t n) {
     constexpr std::size_t frame_bytes = 1920 * 1080 * 3 / 2;
     // Three planes of floats, or on a GPU's own kernels four halves a pixel.
-    const std::size_t crop = 192 * 192 * (m.inference == "native" ? std::size_t{8} : 3 * sizeof(float));
+    const std::size_t crop =
+        192 * 192 * (m.inference == inference_backend::native ? std::size_t{8} : 3 * sizeof(float));
     if (flow == "copied") {
         // The frame for detect and again for region, the faces for region, a crop each; the faces, a crop each, a record each.
         EXPECT_EQ(m.up.count, 7 * n);

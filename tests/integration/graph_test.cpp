@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Passes as graphs: one launch in place of the work piece by piece, with the same faces and the same books.
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "inference/session.hpp"
 #include "onnxruntime_testing.hpp"
@@ -10,12 +11,12 @@ namespace {
 class pass_graph_test : public test::flow_test {};
 
 TEST_F(pass_graph_test, give_the_bits_and_the_transfers_of_passes_without) {
-    chosen.lanes = 1;
+    chosen.tuning.lanes = 1;
     for (const std::int32_t together : {1, 3}) {
-        chosen.batch_frames = together;
-        chosen.graphs = true;
+        chosen.tuning.batch_frames = together;
+        chosen.tuning.graphs = true;
         const test::measured with = run();
-        chosen.graphs = false;
+        chosen.tuning.graphs = false;
         const test::measured without = run();
         EXPECT_TRUE(test::same(with.faces, without.faces));
         EXPECT_EQ(with.up.count, without.up.count);
@@ -32,17 +33,17 @@ TEST_F(pass_graph_test, give_the_bits_and_the_transfers_of_passes_without) {
 
 TEST_F(pass_graph_test, of_frames_that_are_not_detected_in_follow_the_faces_too) {
     chosen.detect_every = 4;
-    chosen.graphs = true;
+    chosen.tuning.graphs = true;
     const test::measured with = run();
-    chosen.graphs = false;
+    chosen.tuning.graphs = false;
     EXPECT_TRUE(test::same(with.faces, run().faces));
 }
 
 TEST_F(pass_graph_test, leave_out_results_in_pageable_memory_and_count_them_all_the_same) {
-    chosen.graphs = true;
-    chosen.pinned = false;  // results come down beside the graph
+    chosen.tuning.graphs = true;
+    chosen.tuning.pinned = false;  // results come down beside the graph
     const test::measured with = run();
-    chosen.graphs = false;
+    chosen.tuning.graphs = false;
     const test::measured without = run();
     EXPECT_TRUE(test::same(with.faces, without.faces));
     EXPECT_EQ(with.down.count, without.down.count);
@@ -61,7 +62,7 @@ protected:
         ASSERT_OK(store);
         options chosen;
         chosen.detector = detector::blazeface;
-        chosen.inference = "onnxruntime";
+        chosen.inference = inference_backend::onnxruntime;
         const auto runtime = [] { return inference::runtime::create({1}); };
         auto models = flow::load_models(chosen, *store, *device_, runtime, inference::threading::caller, {true, false});
         ASSERT_OK(models);
@@ -133,10 +134,10 @@ struct inference_choice {
 
 result<inference_choice> chosen(const inference_choice& wanted, bool on_host) {
     options o;
-    o.inference = wanted.inference;
-    o.precision = wanted.precision;
+    o.inference = flow::value_of<&options::inference>(wanted.inference).value();
+    o.precision = flow::value_of<&options::precision>(wanted.precision).value();
     if (auto r = flow::choose_inference(o, on_host); !r) return tl::unexpected(std::move(r.error()));
-    return inference_choice{o.inference, o.precision};
+    return inference_choice{std::string(name(o.inference)), std::string(name(o.precision))};
 }
 result<inference_choice> chosen_on_gpu(const inference_choice& wanted) {
     return chosen(wanted, false);

@@ -2,6 +2,7 @@
 // How frames move: exact counts of transfers, bytes and host syncs in the in-process flows, and the same faces in all of them.
 #include <gmock/gmock.h>
 
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "vision/records.hpp"
 
@@ -12,7 +13,7 @@ class memory_flow : public test::flow_test, public testing::WithParamInterface<s
 protected:
     void SetUp() override {
         test::flow_test::SetUp();
-        chosen.flow = GetParam();
+        chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
     }
 };
 
@@ -40,7 +41,7 @@ TEST_P(memory_flow, a_frame_goes_up_once_and_only_results_come_down) {
 TEST_P(memory_flow, live_sources_of_equal_load_take_turns_over_devices_whatever_the_lanes) {
     chosen.pacing = pacing::live;
     chosen.device = "emulated:2";
-    chosen.lanes = 2;
+    chosen.tuning.lanes = 2;
     std::atomic<std::size_t> found{0};
     auto made =
         face_engine::create({chosen, [&](const host_frame&, const result<frame_faces>& r) { found += r ? 1 : 0; }});
@@ -71,7 +72,7 @@ TEST_P(memory_flow, live_sources_of_equal_load_take_turns_over_devices_whatever_
 }
 
 TEST_P(memory_flow, without_the_cache_the_region_stage_uploads_the_frame_again) {
-    chosen.cache = false;
+    chosen.tuning.cache = false;
     const auto m = run();
     EXPECT_EQ(m.up.count, 2 * frames.size());
     EXPECT_EQ(m.up.bytes, 2 * frames.size() * frame_bytes());
@@ -80,7 +81,7 @@ TEST_P(memory_flow, without_the_cache_the_region_stage_uploads_the_frame_again) 
 
 TEST_P(memory_flow, frames_that_expired_are_misses_and_go_up_once_all_the_same) {
     const auto usual = run();
-    chosen.cache_ttl = 0;
+    chosen.tuning.cache_ttl = 0;
     const auto m = run();
     EXPECT_EQ(m.cache.hits, 0u);
     EXPECT_EQ(m.cache.misses, frames.size());
@@ -90,14 +91,14 @@ TEST_P(memory_flow, frames_that_expired_are_misses_and_go_up_once_all_the_same) 
 }
 
 TEST_P(memory_flow, a_short_time_to_live_costs_no_upload) {
-    chosen.cache_ttl = 0.00005;
+    chosen.tuning.cache_ttl = 0.00005;
     const auto m = run();
     EXPECT_EQ(m.cache.hits + m.cache.misses, frames.size());
     EXPECT_EQ(m.up.count, frames.size());
 }
 
 TEST_P(memory_flow, without_pinned_staging_nothing_is_pinned_and_downloads_block) {
-    chosen.pinned = false;
+    chosen.tuning.pinned = false;
     const auto m = run();
     EXPECT_EQ(m.up.pinned_bytes + m.down.pinned_bytes, 0u);
     EXPECT_EQ(m.syncs, 2 * frames.size());
@@ -105,7 +106,7 @@ TEST_P(memory_flow, without_pinned_staging_nothing_is_pinned_and_downloads_block
 
 TEST_P(memory_flow, frames_that_pass_together_share_one_download_and_one_sync) {
     const auto alone = run(3);
-    chosen.batch_frames = 4;
+    chosen.tuning.batch_frames = 4;
     const auto together = run(3);
     EXPECT_LT(farthest(alone.faces, together.faces), 1e-3f);
     EXPECT_EQ(together.up.count, 3 * frames.size());
@@ -119,7 +120,7 @@ TEST_P(memory_flow, frames_that_pass_together_share_one_download_and_one_sync) {
     chosen.detect_every = 3;
     EXPECT_LT(farthest(run(3).faces,
                        [&] {
-                           chosen.batch_frames = 1;
+                           chosen.tuning.batch_frames = 1;
                            return run(3).faces;
                        }()),
               1e-3f);
@@ -128,7 +129,7 @@ TEST_P(memory_flow, frames_that_pass_together_share_one_download_and_one_sync) {
 TEST_P(memory_flow, faces_meshed_one_by_one_are_those_of_a_batch_to_a_thousandth_of_a_pixel) {
     // Not to the bit: ONNX Runtime orders sums of a batch of four differently than those of one.
     const auto usual = run();
-    chosen.batch = false;
+    chosen.tuning.batch = false;
     const auto alone = run();
     EXPECT_LT(farthest(usual.faces, alone.faces), 1e-3f);
 }
@@ -136,16 +137,16 @@ TEST_P(memory_flow, faces_meshed_one_by_one_are_those_of_a_batch_to_a_thousandth
 TEST_P(memory_flow, every_switch_and_device_gives_the_same_bits) {
     const auto usual = run();
     ASSERT_EQ(usual.faces.size(), frames.size());
-    for (bool options::*off : {&options::cache, &options::pinned}) {
-        chosen.*off = false;
+    for (bool tuning_options::*off : {&tuning_options::cache, &tuning_options::pinned}) {
+        chosen.tuning.*off = false;
         EXPECT_TRUE(same(usual.faces, run().faces));
-        chosen.*off = true;
+        chosen.tuning.*off = true;
     }
     chosen.link = "pcie3";
     EXPECT_TRUE(same(usual.faces, run().faces));
     chosen.device = "cpu";
     EXPECT_TRUE(same(usual.faces, run().faces));
-    chosen.flow = GetParam() == "fused" ? "threaded" : "fused";
+    chosen.flow = GetParam() == "fused" ? flow_kind::threaded : flow_kind::fused;
     EXPECT_TRUE(same(usual.faces, run().faces)) << "the other flow";
 }
 
@@ -155,7 +156,7 @@ TEST_P(memory_flow, skipped_detections_give_the_same_bits_in_both_flows_and_devi
     ASSERT_EQ(usual.faces.size(), frames.size());
     chosen.device = "cpu";
     EXPECT_TRUE(same(usual.faces, run().faces));
-    chosen.flow = GetParam() == "fused" ? "threaded" : "fused";
+    chosen.flow = GetParam() == "fused" ? flow_kind::threaded : flow_kind::fused;
     EXPECT_TRUE(same(usual.faces, run().faces));
 }
 
@@ -172,7 +173,7 @@ TEST_P(memory_flow, moves_what_its_ledger_says_by_the_devices_own_count) {
     chosen.verify_ledger = true;
     chosen.device = "emulated:2";
     for (const bool everything : {true, false}) {
-        chosen.cache = chosen.batch = chosen.pinned = everything;
+        chosen.tuning.cache = chosen.tuning.batch = chosen.tuning.pinned = everything;
         const auto m = run(2);
         ASSERT_TRUE(m.checked);
         EXPECT_THAT(m.checked->differences(), testing::IsEmpty());
@@ -188,7 +189,7 @@ TEST_P(memory_flow, moves_what_its_ledger_says_by_the_devices_own_count) {
 
 TEST_P(memory_flow, a_recorded_run_waits_for_room_and_keeps_every_frame) {
     use_full_size();
-    chosen.batch_frames = 4;
+    chosen.tuning.batch_frames = 4;
     const auto roomy = run();
     chosen.device_memory = GetParam() == "fused" ? 52u << 20 : 40u << 20;
     ASSERT_GT(roomy.peak, chosen.device_memory) << "else this tests nothing";

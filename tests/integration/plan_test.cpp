@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "analysis/plan.hpp"
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 
 namespace faceflow {
@@ -67,12 +68,12 @@ protected:
         if (IsSkipped()) return;
         use_full_size(1);
         const setting& s = GetParam();
-        chosen.flow = s.flow;
+        chosen.flow = flow::value_of<&options::flow>(s.flow).value();
         chosen.link = s.link;
-        chosen.cache = s.cache;
-        chosen.batch = s.batch;
-        chosen.pinned = s.pinned;
-        chosen.cache_ttl = s.ttl;
+        chosen.tuning.cache = s.cache;
+        chosen.tuning.batch = s.batch;
+        chosen.tuning.pinned = s.pinned;
+        chosen.tuning.cache_ttl = s.ttl;
         chosen.min_presence = 0;    // every face that was found comes back, and can be counted
         chosen.stage_timeout = 20;  // a sanitizer's slowness is no hang
     }
@@ -109,10 +110,10 @@ protected:
         r.faces = faces_;
         r.flow = chosen.flow;
         r.link = chosen.link;
-        r.cache = chosen.cache;
-        r.batch = chosen.batch;
-        r.pinned = chosen.pinned;
-        r.cache_ttl = chosen.cache_ttl;
+        r.cache = chosen.tuning.cache;
+        r.batch = chosen.tuning.batch;
+        r.pinned = chosen.tuning.pinned;
+        r.cache_ttl = chosen.tuning.cache_ttl;
         auto p = analysis::plan(r);
         EXPECT_OK(p);
         return p.value_or(analysis::plan_result{});
@@ -196,12 +197,12 @@ TEST_P(plan_of, the_first_frame_takes_what_is_said_besides) {
 
 TEST_P(plan_of, memory_is_what_the_pools_held_at_most) {
     chosen.pacing = pacing::live;
-    chosen.cache_ttl = 0;  // how many frames are cached at once is a matter of time
+    chosen.tuning.cache_ttl = 0;  // how many frames are cached at once is a matter of time
     ASSERT_NO_FATAL_FAILURE(open());
     for (int i = 0; i < 8; ++i)
         static_cast<void>(pass(frames[0]));
     const auto p = planned(frames[0].picture);
-    if (chosen.flow == "threaded" && !chosen.cache) {
+    if (chosen.flow == flow_kind::threaded && !chosen.tuning.cache) {
         EXPECT_LE(engine_->peak_device_bytes(), p.device_memory_bytes) << "one frame at a time needs less";
     } else {
         EXPECT_EQ(engine_->peak_device_bytes(), p.device_memory_bytes);

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "frame/layout.hpp"
 #include "ipc/child_process.hpp"
@@ -34,13 +35,13 @@ class process_flow : public test::flow_test, public testing::WithParamInterface<
 protected:
     void SetUp() override {
         test::flow_test::SetUp();
-        chosen.flow = GetParam();
+        chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
         chosen.stage_restarts = 1000;
         chosen.stage_timeout = 20;  // a sanitizer's slowness is no hang
     }
     test::measured run_fused() {
         options o = chosen;
-        chosen.flow = "fused";
+        chosen.flow = flow_kind::fused;
         auto m = run();
         chosen = o;
         return m;
@@ -129,7 +130,7 @@ TEST_P(process_flow, moves_exactly_what_its_design_says) {
 TEST_P(process_flow, moves_what_its_ledger_says_by_the_count_of_every_process_device) {
     chosen.verify_ledger = true;
     for (const bool everything : {true, false}) {
-        chosen.cache = chosen.batch = chosen.pinned = everything;
+        chosen.tuning.cache = chosen.tuning.batch = chosen.tuning.pinned = everything;
         const auto m = run();
         ASSERT_TRUE(m.checked);
         EXPECT_THAT(m.checked->differences(), testing::IsEmpty());

@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 
 namespace faceflow {
@@ -29,7 +30,7 @@ class process_trace : public test::flow_test, public testing::WithParamInterface
 protected:
     void SetUp() override {
         test::flow_test::SetUp();
-        chosen.flow = GetParam();
+        chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
         chosen.stage_timeout = 20;  // a sanitizer's slowness is no hang
         tracing = &drawn;
     }

@@ -4,6 +4,7 @@
 #include <condition_variable>
 
 #include "device/emulated/emulated_device.hpp"
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "held_device.hpp"
 
@@ -22,7 +23,7 @@ protected:
 
     void SetUp() override {
         test::flow_test::SetUp();
-        chosen.flow = GetParam();
+        chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
     }
 
     std::unique_ptr<face_engine> engine_on_held_devices(bool merged) {
@@ -124,8 +125,8 @@ TEST_P(several_devices, one_that_is_held_up_leaves_the_others_sources_all_their_
 // Results are in one order of all sources, so what the other can do ends where that order waits for the one that is held up: it has
 // its share of the units in flight, which is two passes of each of its lanes in `fused`, and six frames in `threaded`.
 TEST_P(several_devices, merged_one_that_is_held_up_leaves_the_other_at_work_up_to_what_may_be_in_flight) {
-    chosen.lanes = 2;
-    chosen.batch_frames = 1;
+    chosen.tuning.lanes = 2;
+    chosen.tuning.batch_frames = 1;
     const std::uint64_t share = GetParam() == "fused" ? 2 * 2 : 6;
     const auto usual = run(sources);
     for (const std::size_t held : {0u, 1u}) {
@@ -156,8 +157,8 @@ class several_devices_fused : public test::flow_test {};
 // Two devices did half of what one does when a lane stopped at the first frame of the other's sources: every pass was of one frame.
 // How full a pass is, is chance here; tests of the input queue have no chance in them.
 TEST_F(several_devices_fused, go_through_several_frames_in_a_pass_as_one_alone_does) {
-    chosen.lanes = 1;
-    chosen.batch_frames = 4;
+    chosen.tuning.lanes = 1;
+    chosen.tuning.batch_frames = 4;
     const auto one = run(8);
     chosen.device = "emulated:2";
     const auto two = run(8);

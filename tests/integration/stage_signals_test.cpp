@@ -11,6 +11,7 @@
 #include <csignal>
 #include <thread>
 
+#include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 #include "stage_children.hpp"
 
@@ -135,7 +136,7 @@ class stage_hangs : public test::flow_test, public testing::WithParamInterface<h
 
 TEST_P(stage_hangs, is_found_and_named_with_the_option_that_allows_more) {
     const auto [flow, signal] = GetParam();
-    chosen.flow = flow;
+    chosen.flow = flow::value_of<&options::flow>(flow).value();
     chosen.detector = detector::blazeface;
     chosen.stage_restarts = 1000;
     chosen.stage_timeout = 0.3;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "engine/engine.hpp"
+#include "flow/option_table.hpp"
 #include "stage_children.hpp"
 #include "support.hpp"
 
@@ -95,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(flows, thread_limit, testing::Values("fused", "threaded
 TEST(thread_limit_engine, takes_two_frames) {
     const char* const flow = std::getenv("FACEFLOW_TEST_FLOW");
     options o;
-    o.flow = flow != nullptr ? flow : "fused";
+    if (flow != nullptr) o.flow = flow::value_of<&options::flow>(flow).value();
     o.device = "emulated";
     o.link = "none";
     o.detector = detector::blazeface;

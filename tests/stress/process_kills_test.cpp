@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "engine/engine.hpp"
+#include "flow/option_table.hpp"
 #include "stage_children.hpp"
 #include "support.hpp"
 
@@ -29,14 +30,14 @@ TEST_P(process_kills, every_frame_has_a_result_or_a_reason_and_every_lease_comes
     // BlazeFace, whose weights are free: no file but those of the repository is needed. Random pictures have no faces, and
     // all stages but the landmarks' work; that one is killed as well.
     options chosen;
-    chosen.flow = GetParam();
+    chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
     chosen.device = "emulated";
     chosen.link = "none";
     chosen.detector = detector::blazeface;
     chosen.threads = 2;
     chosen.stage_restarts = 1000000;
     chosen.stage_timeout = 30;
-    chosen.cache_ttl = 0.05;  // a lease that is lost is soon not the frame cache's any more
+    chosen.tuning.cache_ttl = 0.05;  // a lease that is lost is soon not the frame cache's any more
     std::uint64_t results = 0, lost = 0, others = 0;
     std::map<std::uint32_t, std::int64_t> last;
     std::uint64_t out_of_order = 0;

@@ -12,7 +12,7 @@ using testing::HasSubstr;
 TEST(engine_gate, does_not_let_fp16_by_without_a_clip) {
     gate_request wanted;
     wanted.chosen.device = "cuda";
-    wanted.chosen.precision = "fp16";
+    wanted.chosen.precision = precision::fp16;
     const std::atomic<bool> stop{false};
     const auto built = build_engines(wanted, stop, [](const std::string&) {});
     ASSERT_FALSE(built);

@@ -9,7 +9,7 @@
 
 #include "analysis/compare.hpp"
 #include "device/emulated/link.hpp"
-#include "flow/flow.hpp"
+#include "flow/option_table.hpp"
 #include "support.hpp"
 #include "vision/records.hpp"
 
@@ -67,17 +67,17 @@ TEST(plan, results_come_down_in_steps_of_eight_faces) {
 // The table of docs/memory-flow.md; tests/integration/plan_test.cpp holds plans to what is counted.
 TEST(plan, knows_every_flow) {
     const struct {
-        std::string flow;
+        flow_kind flow;
         double up, up_bytes, down, down_bytes, syncs;
         std::optional<double> hits;
-    } rows[] = {{"copied", 7, 14219064, 9, 1800736, 9, std::nullopt},
-                {"cached", 2, 4887552, 2, 1800736, 2, 1},
-                {"shared", 1, 3110400, 1, 47152, 1, std::nullopt},
-                {"threaded", 1, 3110400, 1, 47152, 1, 1},
-                {"fused", 1, 3110400, 1, 47152, 1, 1}};
-    EXPECT_EQ(std::size(rows), flow::flow_names().size());
+    } rows[] = {{flow_kind::copied, 7, 14219064, 9, 1800736, 9, std::nullopt},
+                {flow_kind::cached, 2, 4887552, 2, 1800736, 2, 1},
+                {flow_kind::shared, 1, 3110400, 1, 47152, 1, std::nullopt},
+                {flow_kind::threaded, 1, 3110400, 1, 47152, 1, 1},
+                {flow_kind::fused, 1, 3110400, 1, 47152, 1, 1}};
+    EXPECT_EQ(std::size(rows), flow::row_of<&options::flow>().words.size());
     for (const auto& row : rows) {
-        SCOPED_TRACE(row.flow);
+        SCOPED_TRACE(name(row.flow));
         plan_request r;
         r.flow = row.flow;
         const auto p = planned(r);
@@ -92,15 +92,15 @@ TEST(plan, knows_every_flow) {
 
 TEST(plan, a_switch_that_a_flow_has_not_changes_nothing_and_that_is_said) {
     const struct {
-        std::string flow;
+        flow_kind flow;
         bool plan_request::*off;
         std::string said;
-    } cases[] = {{"copied", &plan_request::cache, "copied has no frame cache"},
-                 {"copied", &plan_request::batch, "copied has no batches"},
-                 {"copied", &plan_request::pinned, "copied has no pinned memory"},
-                 {"shared", &plan_request::cache, "shared has no frame cache"},
-                 {"shared", &plan_request::batch, "launches, and no transfer"},
-                 {"fused", &plan_request::batch, "launches, and no transfer"}};
+    } cases[] = {{flow_kind::copied, &plan_request::cache, "copied has no frame cache"},
+                 {flow_kind::copied, &plan_request::batch, "copied has no batches"},
+                 {flow_kind::copied, &plan_request::pinned, "copied has no pinned memory"},
+                 {flow_kind::shared, &plan_request::cache, "shared has no frame cache"},
+                 {flow_kind::shared, &plan_request::batch, "launches, and no transfer"},
+                 {flow_kind::fused, &plan_request::batch, "launches, and no transfer"}};
     for (const auto& c : cases) {
         plan_request r;
         r.flow = c.flow;
@@ -114,15 +114,15 @@ TEST(plan, a_switch_that_a_flow_has_not_changes_nothing_and_that_is_said) {
         EXPECT_EQ(render_plan(on).find(c.said), std::string::npos);
     }
     plan_request r;
-    r.flow = "copied";
+    r.flow = flow_kind::copied;
     EXPECT_NE(render_plan(planned(r)).find("no cache, no batch, no pinned"), std::string::npos);
-    r.flow = "shared";
+    r.flow = flow_kind::shared;
     EXPECT_NE(render_plan(planned(r)).find("no cache, batch on, pinned on"), std::string::npos);
 }
 
 TEST(plan, processes_divide_the_cap) {
     plan_request r;
-    r.flow = "shared";
+    r.flow = flow_kind::shared;
     const auto p = planned(r);
     EXPECT_EQ(p.pool_limit_bytes, r.device_memory / 4);
     std::uint64_t sum = 0, largest = 0;
@@ -227,7 +227,6 @@ TEST(plan, refuses_what_makes_no_sense_and_names_it) {
     refused([](plan_request& r) { r.fps = std::numeric_limits<double>::quiet_NaN(); }, "fps");
     refused([](plan_request& r) { r.faces = 101; }, "faces");
     refused([](plan_request& r) { r.link = "pcie9"; }, "pcie9");
-    refused([](plan_request& r) { r.flow = "fusd"; }, "fusd");
     refused([](plan_request& r) { r.detect_width = 641; }, "641");
     refused([](plan_request& r) { r.format = pixel_format::none; }, "format");
 }

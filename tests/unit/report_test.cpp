@@ -14,7 +14,7 @@
 namespace faceflow::analysis {
 namespace {
 
-compare_row row_of(const std::string& flow, const std::string& ablation = "none") {
+compare_row row_of(flow_kind flow, const std::string& ablation = "none") {
     compare_row r;
     r.flow = flow;
     r.ablation = ablation;
@@ -34,7 +34,7 @@ compare_row row_of(const std::string& flow, const std::string& ablation = "none"
 }
 
 std::vector<compare_row> three_rows() {
-    auto rows = std::vector{row_of("threaded"), row_of("fused"), row_of("fused", "cache")};
+    auto rows = std::vector{row_of(flow_kind::threaded), row_of(flow_kind::fused), row_of(flow_kind::fused, "cache")};
     rows[1].fps = 61.05;
     rows[1].latency_ms.p50 = 18.225;
     rows[2].host_to_device_per_frame = 2;
@@ -110,7 +110,8 @@ TEST(report, table_columns_are_aligned) {
 
 TEST(report, many_rows_follow_below_with_the_first_one_repeated) {
     std::vector<compare_row> rows;
-    for (const char* flow : {"copied", "cached", "shared", "threaded", "fused"})
+    for (const flow_kind flow :
+         {flow_kind::copied, flow_kind::cached, flow_kind::shared, flow_kind::threaded, flow_kind::fused})
         rows.push_back(row_of(flow));
     const auto table = render_table(rows, {});
     std::size_t seen = 0;
@@ -129,7 +130,7 @@ TEST(report, a_row_without_faces_in_common_says_so) {
 
 TEST(report, says_which_row_is_the_reference_and_what_share_of_converted_faces_is_close) {
     auto rows = three_rows();
-    rows[0].flow = "copied";
+    rows[0].flow = flow_kind::copied;
     rows[0].largest_difference_px = 7.6;
     rows[0].faces_close = 0.9934;
     rows[1].reference = true;

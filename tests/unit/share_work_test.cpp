@@ -17,7 +17,7 @@ shares of(pacing p, bool on_host, std::size_t devices, std::size_t sources) {
     o.pacing = p;
     o.threads = 8;
     share_work(o, on_host, devices, sources);
-    return {o.lanes, o.batch_frames};
+    return {o.tuning.lanes, o.tuning.batch_frames};
 }
 
 TEST(share_work, on_a_gpu_live_sources_get_two_lanes_and_passes_no_larger_than_they_fill) {
@@ -53,19 +53,19 @@ TEST(share_work, on_a_host_each_core_has_a_pass_while_there_are_sources) {
 TEST(share_work, on_a_host_onnx_runtime_spreads_a_live_frame_over_all_cores_by_itself) {
     options o;
     o.pacing = pacing::live;
-    o.inference = "onnxruntime";
+    o.inference = inference_backend::onnxruntime;
     o.threads = 8;
     share_work(o, true, 1, 20);
-    EXPECT_EQ(o.lanes, 1);
+    EXPECT_EQ(o.tuning.lanes, 1);
 }
 
 TEST(share_work, leaves_what_was_chosen) {
     options o;
-    o.lanes = 7;
-    o.batch_frames = 9;
+    o.tuning.lanes = 7;
+    o.tuning.batch_frames = 9;
     share_work(o, false, 1, 64);
-    EXPECT_EQ(o.lanes, 7);
-    EXPECT_EQ(o.batch_frames, 9);
+    EXPECT_EQ(o.tuning.lanes, 7);
+    EXPECT_EQ(o.tuning.batch_frames, 9);
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ private:
               lanes_per_device),
           live_(setup.chosen.pacing == pacing::live),
           pass_frames_(static_cast<std::size_t>(shape.frames)),
-          patience_(live_ ? static_cast<std::int64_t>(setup.chosen.batch_deadline_ms * 1e6) : 0),
+          patience_(live_ ? static_cast<std::int64_t>(setup.chosen.tuning.batch_deadline_ms * 1e6) : 0),
           note_(setup.note) {
         for (const auto& d : setup.devices)
             resources_.push_back(std::make_unique<device_resources>(
@@ -135,11 +135,11 @@ result<std::unique_ptr<flow>> make_fused_flow(const flow_setup& setup) {
     const options& o = setup.chosen;
     pass_shape shape;
     shape.max_faces = o.max_faces;
-    shape.frames = std::clamp(o.batch_frames, 1, vision::max_pass_frames);
+    shape.frames = std::clamp(o.tuning.batch_frames, 1, vision::max_pass_frames);
     if (!setup.devices.front().device->computes_on_host())
         shape.mesh_faces = std::min(mesh_batch * shape.frames, max_mesh_batch);
     shape.crops = crop_form(o).format;
-    return fused_flow::create(setup, static_cast<std::size_t>(o.lanes), shape);
+    return fused_flow::create(setup, static_cast<std::size_t>(o.tuning.lanes), shape);
 }
 
 }  // namespace faceflow::flow

@@ -13,7 +13,7 @@ result<std::unique_ptr<lane>> lane::create(device_resources& resources, const st
     device& d = resources.stages.owner();
     FACEFLOW_ASSIGN(auto s, d.make_stream(label));
     FACEFLOW_ASSIGN(auto space, workspace::create(*s, resources.stages.models(), shape));
-    FACEFLOW_ASSIGN(auto reader, result_reader::create(d, shape.results_bytes(), resources.stages.chosen().pinned));
+    FACEFLOW_ASSIGN(auto reader, result_reader::create(d, shape.results_bytes(), resources.stages.chosen().tuning.pinned));
     auto l = std::unique_ptr<lane>(new lane(resources, std::move(s), std::move(space), std::move(warn)));
     l->reader_ = std::make_unique<result_reader>(std::move(reader));
     return l;
@@ -89,7 +89,7 @@ result<vision::pass_results> lane::run_stages(const std::vector<entry>& entries)
     const vision::pass_results results = space_.results(frames);
     const std::int32_t capacity = resources_.capacity.faces(frames);
     // A download into pageable memory waits for the stream, which a capture may not.
-    const bool read_within = stages_.chosen().pinned || stages_.owner().shares_host_memory();
+    const bool read_within = stages_.chosen().tuning.pinned || stages_.owner().shares_host_memory();
     const auto detected = std::count_if(entries.begin(), entries.end(), [](const entry& e) { return e.detect; });
     const auto enqueue_all = [&]() -> result<void> {
         detect(entries);
@@ -120,7 +120,7 @@ bool is_temporary(errc code) {
 
 // As one launch where the device has graphs. The first pass of a size is captured before it is launched.
 result<void> lane::enqueue_pass(const std::pair<std::int32_t, std::int32_t>& size, const stream::task& work) {
-    if (!stages_.chosen().graphs) return work();
+    if (!stages_.chosen().tuning.graphs) return work();
     const auto [at, fresh] = graphs_.try_emplace(size);
     if (fresh) {
         auto captured = stream_->capture(work);

@@ -44,7 +44,7 @@ result<void> stage_threads::prepare() {
         FACEFLOW_ASSIGN(b.cropped, d.make_event());
         free_buffers_.push(&b);
     }
-    FACEFLOW_ASSIGN(auto reader, result_reader::create(d, shape.results_bytes(), o.pinned));
+    FACEFLOW_ASSIGN(auto reader, result_reader::create(d, shape.results_bytes(), o.tuning.pinned));
     reader_ = std::make_unique<result_reader>(std::move(reader));
     return {};
 }

@@ -22,10 +22,10 @@ class transfer_buffer {
 public:
     static result<transfer_buffer> create(stage_context& context) {
         transfer_buffer p;
-        p.layout_ = transfer_buffer_layout::of(context.shape(), context.chosen().batch);
+        p.layout_ = transfer_buffer_layout::of(context.shape(), context.chosen().tuning.batch);
         p.form_ = crop_form(context.chosen());
         FACEFLOW_ASSIGN(p.memory_,
-                        mirrored_memory::create(context.owner(), p.layout_.bytes(), context.chosen().pinned));
+                        mirrored_memory::create(context.owner(), p.layout_.bytes(), context.chosen().tuning.pinned));
         return p;
     }
 
@@ -134,7 +134,7 @@ public:
             if (!f) return tl::unexpected(std::move(f.error()));
         }
         FACEFLOW_ASSIGN(auto cropped,
-                        context_.chosen().batch ? crop_in_batches(call, *f, !detects) : crop_one_by_one(call, *f));
+                        context_.chosen().tuning.batch ? crop_in_batches(call, *f, !detects) : crop_one_by_one(call, *f));
         return answer(call, cropped);
     }
 
@@ -154,7 +154,7 @@ private:
 
     // With the cache off the frame goes up for each of the two stages, as the analysis found it: its bytes are kept.
     bool uploads_again() const {
-        return context_.asked().role == stage_role::detect_region && !context_.chosen().cache &&
+        return context_.asked().role == stage_role::detect_region && !context_.chosen().tuning.cache &&
                !context_.owner().shares_host_memory();
     }
 
@@ -182,7 +182,7 @@ private:
 
     // The host's view is complete: pageable downloads have waited for themselves already.
     result<void> finished(const tag& t) {
-        if (context_.owner().shares_host_memory() || context_.chosen().pinned) return context_.wait(t);
+        if (context_.owner().shares_host_memory() || context_.chosen().tuning.pinned) return context_.wait(t);
         return context_.work_stream().take_error();
     }
 
@@ -310,18 +310,18 @@ private:
         auto moved = first == 0 ? buffer_.all_up(s, n, t) : buffer_.crops_up(s, n, t);
         if (!moved) return moved;
         context_.stages().landmark(s, mesh_, {{&f, 1}, buffer_.table(), results()}, first, n);
-        if (context_.chosen().batch) {
+        if (context_.chosen().tuning.batch) {
             // The next batch is received into the memory that this one is moved from.
             return first + n < count ? context_.wait(t) : result<void>{};
         }
         // One face at a time, its record too.
         const std::size_t from = first == 0 ? 0 : vision::pass_results::bytes(1, first);
         FACEFLOW_TRY(results_.down(s, from, vision::pass_results::bytes(1, first + 1) - from, t));
-        return context_.chosen().pinned || context_.owner().shares_host_memory() ? context_.wait(t) : s.take_error();
+        return context_.chosen().tuning.pinned || context_.owner().shares_host_memory() ? context_.wait(t) : s.take_error();
     }
 
     result<void> bring_down(const frame& f, std::int32_t count) {
-        if (!context_.chosen().batch || count == 0) return {};
+        if (!context_.chosen().tuning.batch || count == 0) return {};
         const tag t{stage::landmark, f.id};
         FACEFLOW_TRY(results_.down(context_.work_stream(), 0, vision::pass_results::bytes(1, count), t));
         return context_.wait(t);
@@ -339,7 +339,7 @@ result<std::unique_ptr<stage_executor>> make_crop_executor(stage_context& contex
     FACEFLOW_ASSIGN(auto mesh,
                     mesh_memory::create(context.work_stream(), context.models(), p.at_once(), p.crops().data));
     FACEFLOW_ASSIGN(auto results,
-                    mirrored_memory::create(context.owner(), context.shape().results_bytes(), context.chosen().pinned));
+                    mirrored_memory::create(context.owner(), context.shape().results_bytes(), context.chosen().tuning.pinned));
     return std::make_unique<crop_executor>(context, std::move(p), std::move(mesh), std::move(results));
 }
 

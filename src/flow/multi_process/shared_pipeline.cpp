@@ -76,7 +76,7 @@ private:
         FACEFLOW_ASSIGN(failed_, owner().make_event());
         FACEFLOW_ASSIGN(up_, owner().make_stream("capture"));
         FACEFLOW_ASSIGN(down_, owner().make_stream("results"));
-        FACEFLOW_ASSIGN(auto reader, result_reader::create(owner(), shape().results_bytes(), chosen().pinned));
+        FACEFLOW_ASSIGN(auto reader, result_reader::create(owner(), shape().results_bytes(), chosen().tuning.pinned));
         reader_ = std::make_unique<result_reader>(std::move(reader));
         return {};
     }

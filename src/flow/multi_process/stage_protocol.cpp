@@ -7,54 +7,37 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "core/try.hpp"
 #include "core/printable.hpp"
 #include "faceflow/version.h"
+#include "flow/option_table.hpp"
 
 namespace faceflow::flow {
 namespace {
 
 using json = nlohmann::json;
 
-// All fields, under their names: one that is added to options does not compile until it is here.
-template <class Options, class Visit>
-void visit_options(Options& o, Visit visit) {
-    auto& [device, flow, pacing, detector, detect_width, detect_height, detect_fine_width, detect_fine_height,
-           detect_every, max_faces, min_score, min_presence, smooth, focal_length, threads, device_memory, inference,
-           precision, engines, cache, batch, pinned, graphs, cache_ttl, batch_frames, batch_deadline_ms, lanes,
-           cache_bytes, link, verify_ledger, stage_restarts, stage_timeout, models] = o;
-    visit("device", device);
-    visit("flow", flow);
-    visit("pacing", pacing);
-    visit("detector", detector);
-    visit("detect_width", detect_width);
-    visit("detect_height", detect_height);
-    visit("detect_fine_width", detect_fine_width);
-    visit("detect_fine_height", detect_fine_height);
-    visit("detect_every", detect_every);
-    visit("max_faces", max_faces);
-    visit("min_score", min_score);
-    visit("min_presence", min_presence);
-    visit("smooth", smooth);
-    visit("focal_length", focal_length);
-    visit("threads", threads);
-    visit("device_memory", device_memory);
-    visit("inference", inference);
-    visit("precision", precision);
-    visit("engines", engines);
-    visit("cache", cache);
-    visit("batch", batch);
-    visit("pinned", pinned);
-    visit("graphs", graphs);
-    visit("cache_ttl", cache_ttl);
-    visit("batch_frames", batch_frames);
-    visit("batch_deadline_ms", batch_deadline_ms);
-    visit("lanes", lanes);
-    visit("cache_bytes", cache_bytes);
-    visit("link", link);
-    visit("verify_ledger", verify_ledger);
-    visit("stage_restarts", stage_restarts);
-    visit("stage_timeout", stage_timeout);
-    visit("models", models);
+// What is an enum goes by its word.
+template <auto... Path>
+void write_option(const option_row<Path...>& row, const options& from, json& to) {
+    const auto& value = row.of(from);
+    if constexpr (std::is_enum_v<typename option_row<Path...>::value_type>) {
+        to = row.words[static_cast<std::size_t>(value)];
+    } else {
+        to = value;
+    }
+}
+
+template <auto... Path>
+result<void> read_option(const option_row<Path...>& row, const json& from, options& to) {
+    if constexpr (std::is_enum_v<typename option_row<Path...>::value_type>) {
+        auto value = value_of<Path...>(from.template get<std::string>());
+        if (!value) return fail(errc::corrupt, printable(value.error().message));
+        row.of(to) = *value;
+    } else {
+        from.get_to(row.of(to));
+    }
+    return {};
 }
 
 // Whatever shapes the memory that processes share.
@@ -106,7 +89,7 @@ result<void> check(std::span<const vision::detection> faces) {
 
 std::string to_json(const stage_hello& hello) {
     json chosen = json::object();
-    visit_options(hello.chosen, [&](const char* key, const auto& value) { chosen[key] = value; });
+    for_each_option([&](const auto& row) { write_option(row, hello.chosen, chosen[std::string(row.name)]); });
     return json{{"protocol", stage_protocol},   {"version", FACEFLOW_VERSION},        {"role", name(hello.role)},
                 {"options", std::move(chosen)}, {"device_index", hello.device_index}, {"buffers", hello.buffers},
                 {"tracing", hello.tracing},     {"layout", layout_of_everything()}}
@@ -142,9 +125,7 @@ result<stage_hello> read_hello(std::string_view text) {
                             printable(j.at("layout").dump()), layout_of_everything().dump()));
         }
         stage_hello hello;
-        auto role = find_role(j.at("role").get<std::string>());
-        if (!role) return tl::unexpected(std::move(role.error()));
-        hello.role = *role;
+        FACEFLOW_ASSIGN(hello.role, find_role(j.at("role").get<std::string>()));
         hello.device_index = j.at("device_index").get<int>();
         hello.buffers = j.at("buffers").get<std::uint32_t>();
         if (hello.buffers > max_in_flight)
@@ -152,7 +133,11 @@ result<stage_hello> read_hello(std::string_view text) {
                         fmt::format("{} buffers are more than the {} there may be", hello.buffers, max_in_flight));
         hello.tracing = j.at("tracing").get<bool>();
         const json& chosen = j.at("options");
-        visit_options(hello.chosen, [&](const char* key, auto& value) { chosen.at(key).get_to(value); });
+        result<void> read;
+        for_each_option([&](const auto& row) {
+            if (read) read = read_option(row, chosen.at(std::string(row.name)), hello.chosen);
+        });
+        if (!read) return tl::unexpected(std::move(read.error()));
         return hello;
     } catch (const json::exception& e) {
         return fail(errc::corrupt, fmt::format("the other process's greeting makes no sense: {}", printable(e.what())));

@@ -23,7 +23,7 @@
 namespace faceflow::flow {
 
 // Raised whenever a struct below changes its meaning; the program's version is compared beside it.
-inline constexpr std::uint32_t stage_protocol = 4;
+inline constexpr std::uint32_t stage_protocol = 5;
 
 // Pixels of the largest picture, or crops of the most faces.
 inline constexpr std::uint64_t max_stage_payload = std::uint64_t{1} << 31;

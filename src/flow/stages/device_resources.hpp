@@ -29,10 +29,10 @@ struct device_resources {
 
     static frame_store_options store_options(const options& o, std::size_t uploads_in_flight) {
         frame_store_options s;
-        s.cache = o.cache;
-        s.pinned = o.pinned;
-        s.time_to_live = std::chrono::nanoseconds(static_cast<std::int64_t>(o.cache_ttl * 1e9));
-        s.cache_bytes = o.cache_bytes;
+        s.cache = o.tuning.cache;
+        s.pinned = o.tuning.pinned;
+        s.time_to_live = std::chrono::nanoseconds(static_cast<std::int64_t>(o.tuning.cache_ttl * 1e9));
+        s.cache_bytes = o.tuning.cache_bytes;
         s.uploads_in_flight = uploads_in_flight;
         s.packing_threads = 1 + o.threads / 2;
         // Live: about a frame's time, then it is better to take a later one.

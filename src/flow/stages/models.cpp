@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "core/try.hpp"
 #include "inference/session.hpp"
 
 namespace faceflow::flow {
@@ -27,32 +28,28 @@ struct found_model {
 };
 
 result<found_model> find(const inference::model_store& store, std::string_view id, std::string_view role) {
-    auto entry = store.entry(id);
-    if (!entry) return tl::unexpected(std::move(entry.error()));
-    if (entry->role != role) {
+    FACEFLOW_ASSIGN(auto entry, store.entry(id));
+    if (entry.role != role) {
         return fail(errc::invalid_argument, fmt::format("the catalogue has {} as a model for {}, and it is used for {}",
-                                                        id, entry->role, role));
+                                                        id, entry.role, role));
     }
-    auto path = store.find(*entry);
-    if (!path) return tl::unexpected(std::move(path.error()));
-    auto sha = inference::sha256_of(*path);
-    if (!sha) return tl::unexpected(std::move(sha.error()));
-    std::string input = entry->graph.input;
-    return found_model{std::move(*entry), {std::move(*path), std::move(*sha), std::move(input)}};
+    FACEFLOW_ASSIGN(auto path, store.find(entry));
+    FACEFLOW_ASSIGN(auto sha, inference::sha256_of(path));
+    std::string input = entry.graph.input;
+    return found_model{std::move(entry), {std::move(path), std::move(sha), std::move(input)}};
 }
 
 // A session on the CPU whose outputs are those that are wanted of one picture.
 result<void> check_outputs(const inference::session& s, const inference::model_entry& model, const shape& input,
                            const std::vector<network_output>& wanted) {
-    const auto got = s.output_shapes(input);
-    if (!got) return tl::unexpected(got.error());
+    FACEFLOW_ASSIGN(const auto got, s.output_shapes(input));
     for (const network_output& w : wanted) {
         const auto at = std::find_if(s.outputs().begin(), s.outputs().end(),
                                      [&](const inference::tensor_info& o) { return o.name == w.name; });
         shape expected{1};
         expected.insert(expected.end(), w.shape.begin(), w.shape.end());
         const bool there = at != s.outputs().end();
-        const shape found = there ? (*got)[static_cast<std::size_t>(at - s.outputs().begin())] : shape{};
+        const shape found = there ? got[static_cast<std::size_t>(at - s.outputs().begin())] : shape{};
         if (there && found == expected) continue;
         return fail(
             errc::corrupt,
@@ -75,7 +72,7 @@ std::filesystem::path usual_engine_folder() {
 struct loading {
     const options& chosen;
     const inference::model_store& store;
-    device& on;
+    device& d;
     const runtime_maker& runtime;
     inference::threading how;
 };
@@ -85,87 +82,82 @@ result<std::shared_ptr<inference::network>> load(const found_model& model, const
                                                  const inference::picture_form& form, const shape& input,
                                                  const std::vector<network_output>& outputs) {
     const options& o = with.chosen;
-    if (o.inference == "native") {
-        const auto on_host = o.precision == "bf16" ? inference::host_precision::bf16 : inference::host_precision::fp32;
+    if (o.inference == inference_backend::native) {
+        const auto on_host =
+            o.precision == precision::bf16 ? inference::host_precision::bf16 : inference::host_precision::fp32;
         return inference::make_native_network(with.on, model.file.path, model.file.sha256, with.how, on_host);
     }
-    auto runtime = with.runtime();
-    if (!runtime) return tl::unexpected(std::move(runtime.error()));
+    FACEFLOW_ASSIGN(auto runtime, with.runtime());
     if (!with.on.computes_on_host()) {
-        if (auto usable = (*runtime)->check_cuda(); !usable) return tl::unexpected(std::move(usable.error()));
-        return (*runtime)->cuda_network(model.file, form,
-                                        {o.inference == "tensorrt", o.precision == "fp16", o.precision == "tf32",
-                                         o.engines.empty() ? usual_engine_folder() : o.engines});
+        FACEFLOW_TRY(runtime->check_cuda());
+        return runtime->cuda_network(
+            model.file, form,
+            {o.inference == inference_backend::tensorrt, o.precision == precision::fp16, o.precision == precision::tf32,
+             o.engines.empty() ? usual_engine_folder() : o.engines});
     }
-    auto session = (*runtime)->load(model.file.path, with.how);
-    if (!session) return tl::unexpected(std::move(session.error()));
-    if (auto r = check_outputs(**session, model.entry, input, outputs); !r) return tl::unexpected(std::move(r.error()));
-    return (*runtime)->host_network(std::move(*session), form);
+    FACEFLOW_ASSIGN(auto session, runtime->load(model.file.path, with.how));
+    FACEFLOW_TRY(check_outputs(*session, model.entry, input, outputs));
+    return runtime->host_network(std::move(session), form);
 }
 
 result<void> load_detector(model_set& m, const loading& with) {
     const options& o = with.chosen;
     const bool retinaface = o.detector == detector::retinaface;
     m.kind = retinaface ? vision::detector_kind::retinaface : vision::detector_kind::blazeface;
-    const auto found = find(with.store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", "detector");
-    if (!found) return tl::unexpected(found.error());
-    const inference::model_graph& graph = m.detector_graph = found->entry.graph;
+    FACEFLOW_ASSIGN(const auto found, find(with.store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", "detector"));
+    const inference::model_graph& graph = m.detector_graph = found.entry.graph;
     m.detect_width = graph.size > 0 ? graph.size : o.detect_width;
     m.detect_height = graph.size > 0 ? graph.size : o.detect_height;
     const inference::picture_form form{.scale = graph.scale, .bias = graph.bias};
-    auto network = load(*found, with, form, {1, 3, m.detect_height, m.detect_width}, m.detector_outputs());
-    if (!network) return tl::unexpected(std::move(network.error()));
-    m.detector = std::move(*network);
+    FACEFLOW_ASSIGN(m.detector, load(found, with, form, {1, 3, m.detect_height, m.detect_width}, m.detector_outputs()));
     if (graph.size == 0 && o.detect_fine_width > 0) {
         auto closer = std::make_shared<model_set>(m);
         closer->detect_width = o.detect_fine_width;
         closer->detect_height = o.detect_fine_height;
         m.fine = std::move(closer);
     }
-    m.used.push_back({found->entry.id, found->entry.file, found->file.sha256});
+    m.used.push_back({found.entry.id, found.entry.file, found.file.sha256});
     return {};
 }
 
 result<void> load_mesh(model_set& m, const loading& with) {
-    const auto found = find(with.store, "face_landmark_with_attention", "landmarks");
-    if (!found) return tl::unexpected(found.error());
-    const inference::model_graph& graph = m.mesh_graph = found->entry.graph;
+    FACEFLOW_ASSIGN(const auto found, find(with.store, "face_landmark_with_attention", "landmarks"));
+    const inference::model_graph& graph = m.mesh_graph = found.entry.graph;
     if (graph.size != mesh_input_size) {
         return fail(errc::unsupported,
                     fmt::format("the model {} takes crops of {} pixels, and faceflow makes those of {}",
-                                found->entry.id, graph.size, mesh_input_size));
+                                found.entry.id, graph.size, mesh_input_size));
     }
     const inference::picture_form form{.scale = graph.scale, .bias = graph.bias};
-    auto network = load(*found, with, form, {1, 3, graph.size, graph.size}, m.mesh_outputs());
-    if (!network) return tl::unexpected(std::move(network.error()));
-    m.mesh = std::move(*network);
-    m.used.push_back({found->entry.id, found->entry.file, found->file.sha256});
+    FACEFLOW_ASSIGN(m.mesh, load(found, with, form, {1, 3, graph.size, graph.size}, m.mesh_outputs()));
+    m.used.push_back({found.entry.id, found.entry.file, found.file.sha256});
     return {};
 }
 
 result<void> choose_on_host(options& o) {
-    if (o.inference == "cuda" || o.inference == "tensorrt") {
+    if (o.inference == inference_backend::cuda || o.inference == inference_backend::tensorrt) {
         return fail(
             errc::invalid_argument,
             fmt::format("--inference {} is for CUDA devices, and this run computes on the CPU: take native (the "
                         "default) or onnxruntime",
-                        o.inference));
+                        name(o.inference)));
     }
-    if (o.precision == "bf16" && o.inference == "onnxruntime") {
+    if (o.precision == precision::bf16 && o.inference == inference_backend::onnxruntime) {
         return fail(errc::invalid_argument,
                     "ONNX Runtime computes in fp32 on CPUs: --precision bf16 is for --inference native");
     }
-    if (o.inference == "native" && o.precision != "auto" && o.precision != "fp32" && o.precision != "bf16") {
+    if (o.inference == inference_backend::native && o.precision != precision::automatic &&
+        o.precision != precision::fp32 && o.precision != precision::bf16) {
         return fail(errc::invalid_argument,
                     fmt::format("faceflow's own kernels for CPUs compute in fp32 or bf16: --precision {} is for CUDA "
                                 "devices",
-                                o.precision));
+                                name(o.precision)));
     }
-    if (o.precision == "bf16") {
-        if (auto r = inference::check_host_precision(inference::host_precision::bf16); !r) return r;
+    if (o.precision == precision::bf16) {
+        FACEFLOW_TRY(inference::check_host_precision(inference::host_precision::bf16));
     }
-    if (o.inference == "auto") o.inference = "native";
-    if (o.precision != "bf16") o.precision = "fp32";
+    if (o.inference == inference_backend::automatic) o.inference = inference_backend::native;
+    if (o.precision != precision::bf16) o.precision = precision::fp32;
     return {};
 }
 
@@ -173,7 +165,8 @@ result<void> choose_on_host(options& o) {
 
 inference::picture_form crop_form(const options& chosen) noexcept {
     inference::picture_form form;
-    if (chosen.inference == "native" && chosen.precision == "fp16") form.format = vision::tensor_format::packed_half;
+    if (chosen.inference == inference_backend::native && chosen.precision == precision::fp16)
+        form.format = vision::tensor_format::packed_half;
     return form;
 }
 
@@ -244,40 +237,42 @@ std::vector<std::filesystem::path> model_set::engine_folders() const {
     return all;
 }
 
-result<model_set> load_models(const options& o, const inference::model_store& store, device& on,
+result<model_set> load_models(const options& o, const inference::model_store& store, device& d,
                               const runtime_maker& runtime, inference::threading how, model_parts parts) {
     model_set m;
-    const loading with{o, store, on, runtime, how};
+    const loading with{o, store, d, runtime, how};
     if (parts.detector) {
-        if (auto r = load_detector(m, with); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(load_detector(m, with));
     }
     if (parts.mesh) {
-        if (auto r = load_mesh(m, with); !r) return tl::unexpected(std::move(r.error()));
+        FACEFLOW_TRY(load_mesh(m, with));
     }
     return m;
 }
 
 result<void> choose_inference(options& o, bool on_host) {
     if (on_host) return choose_on_host(o);
-    if (o.precision == "bf16") {
+    if (o.precision == precision::bf16) {
         return fail(errc::invalid_argument,
                     "on CUDA devices models compute in fp16, fp32 or tf32: --precision bf16 is for --device cpu");
     }
-    const bool single = o.precision == "fp32" || o.precision == "tf32";
-    if (o.inference == "onnxruntime") o.inference = "cuda";
-    if (o.inference == "auto") o.inference = single ? "cuda" : "native";
-    if (o.inference == "native" && single) {
+    const bool single = o.precision == precision::fp32 || o.precision == precision::tf32;
+    if (o.inference == inference_backend::onnxruntime) o.inference = inference_backend::cuda;
+    if (o.inference == inference_backend::automatic)
+        o.inference = single ? inference_backend::cuda : inference_backend::native;
+    if (o.inference == inference_backend::native && single) {
         return fail(errc::invalid_argument,
                     fmt::format("faceflow's own kernels compute in fp16, with sums in fp32: --precision {} needs "
                                 "--inference cuda (ONNX Runtime)",
-                                o.precision));
+                                name(o.precision)));
     }
-    if (o.inference == "cuda" && o.precision == "fp16") {
+    if (o.inference == inference_backend::cuda && o.precision == precision::fp16) {
         return fail(errc::invalid_argument,
                     "ONNX Runtime's CUDA provider computes in fp32 or tf32: --precision fp16 is for --inference native "
                     "or tensorrt");
     }
-    if (o.precision == "auto") o.precision = o.inference == "native" ? "fp16" : "fp32";
+    if (o.precision == precision::automatic)
+        o.precision = o.inference == inference_backend::native ? precision::fp16 : precision::fp32;
     return {};
 }
 

@@ -111,7 +111,7 @@ void stage_set::region(stream& s, const frame_pass& p, std::int32_t first, visio
     const work_note note({stage::region, p.frames.front().id});
     s.begin_span();
     const auto pictures = pictures_of(p.frames);
-    crops.capacity = options_.batch ? count : 1;
+    crops.capacity = options_.tuning.batch ? count : 1;
     const std::size_t bytes_at_once = static_cast<std::size_t>(crops.capacity) * crops.picture(crops.data).bytes();
     for (std::int32_t i = 0; i < count; i += crops.capacity) {
         kernels_->crop(s, pictures, p.faces, first + i, crops);
@@ -151,7 +151,7 @@ void stage_set::crop_and_mesh(stream& s, mesh_memory& memory, const frame_pass& 
 void stage_set::mesh_on_host(stream& s, mesh_memory& memory, const vision::face_table& faces, std::int32_t first,
                              std::int32_t count) const {
     const vision::face_table found = mapped(faces);
-    if (options_.batch) {
+    if (options_.tuning.batch) {
         s.run([&memory, found, first, count]() -> result<void> {
             const std::int32_t n = std::min(vision::faces_in(found) - first, count);
             return n > 0 ? memory.model().run(0, n) : result<void>{};
@@ -166,7 +166,7 @@ void stage_set::mesh_on_host(stream& s, mesh_memory& memory, const vision::face_
 }
 
 void stage_set::mesh_on_device(stream& s, mesh_memory& memory, std::int32_t count) const {
-    if (options_.batch) return memory.model().add_run(s, 0, count);
+    if (options_.tuning.batch) return memory.model().add_run(s, 0, count);
     for (std::int32_t i = 0; i < count; ++i)
         memory.model().add_run(s, i, 1);
 }

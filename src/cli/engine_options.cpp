@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options of an engine, and how their values are written.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <tuple>
+#include <utility>
+
+#include "core/try.hpp"
+#include "cli/commands.hpp"
+#include "cli/option_rows.hpp"
+#include "device/emulated/fault_reporter.hpp"
+
+namespace faceflow::cli {
+
+result<std::pair<int, int>> parse_size(std::string_view text) {
+    int width = 0, height = 0;
+    const char* end = text.data() + text.size();
+    const auto w = std::from_chars(text.data(), end, width);
+    if (w.ec == std::errc{} && w.ptr != end && *w.ptr == 'x') {
+        const auto h = std::from_chars(w.ptr + 1, end, height);
+        if (h.ec == std::errc{} && h.ptr == end && width > 0 && height > 0) return std::pair{width, height};
+    }
+    return fail(errc::invalid_argument, fmt::format("'{}' is not a size; write it as 640x384", text));
+}
+
+result<void> parse_detect_size(std::string_view text, options& into) {
+    into.detect_width = into.detect_height = 0;
+    if (text == "auto") return {};
+    const std::size_t plus = text.find('+');
+    FACEFLOW_ASSIGN(const auto first, parse_size(text.substr(0, plus)));
+    std::tie(into.detect_width, into.detect_height) = first;
+    if (plus == std::string_view::npos) return {};
+    FACEFLOW_ASSIGN(const auto closer, parse_size(text.substr(plus + 1)));
+    std::tie(into.detect_fine_width, into.detect_fine_height) = closer;
+    return {};
+}
+
+result<std::size_t> parse_bytes(std::string_view text) {
+    double value = 0;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, value);
+    std::string_view unit(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
+    if (!unit.empty() && (unit.back() == 'B' || unit.back() == 'b')) unit.remove_suffix(1);
+    if (!unit.empty() && unit.back() == 'i') unit.remove_suffix(1);
+    const double scale = unit.empty()                 ? 1
+                         : unit == "K" || unit == "k" ? 0x1p10
+                         : unit == "M"                ? 0x1p20
+                         : unit == "G"                ? 0x1p30
+                                                      : 0;
+    if (parsed.ec != std::errc{} || scale == 0 || !(value * scale >= 1) || value * scale > 0x1p46) {
+        return fail(errc::invalid_argument,
+                    fmt::format("'{}' is not an amount of memory; write it as 512M or 2G", text));
+    }
+    return static_cast<std::size_t>(value * scale);
+}
+
+std::string bytes_text(std::size_t bytes) {
+    constexpr std::pair<int, const char*> units[] = {{30, "G"}, {20, "M"}, {10, "K"}};
+    for (const auto& [shift, unit] : units) {
+        if (bytes != 0 && bytes % (std::size_t{1} << shift) == 0) return fmt::format("{}{}", bytes >> shift, unit);
+    }
+    return fmt::format("{}", bytes);
+}
+
+std::string flag_of(std::string_view name) {
+    std::string flag = fmt::format("--{}", name);
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    return flag;
+}
+
+CLI::Option* add_parsed(CLI::App& app, const std::string& flag, const std::string& help, const std::string& usual,
+                        std::function<result<void>(const std::string&)> parse) {
+    auto* option = app.add_option_function<std::string>(
+        flag,
+        [flag, parse = std::move(parse)](const std::string& given) {
+            if (const auto r = parse(given); !r) throw CLI::ValidationError(flag, r.error().message);
+        },
+        help);
+    return option->default_str(usual);
+}
+
+result<options> engine_options::resolve() const {
+    // A stage that touches device memory from the host ends the program: with this, it says which stage and frame.
+    if (chosen.device.starts_with("emulated")) install_fault_reporter();
+    return chosen;
+}
+
+void add_engine_options(CLI::App& app, engine_options& into) {
+    options& o = into.chosen;
+    o.detect_width = o.detect_height = 0;  // auto
+    const auto add_detect_size = [&](const auto& row) {
+        return add_parsed(app, flag_of(row.flag), std::string(row.help), "auto",
+                          [&o](const std::string& given) { return parse_detect_size(given, o); })
+            ->type_name(std::string(row.value));
+    };
+    flow::for_each_option([&](const auto& row) {
+        if (row.help.empty()) return;  // set together with another, or not the engine's
+        auto* option = row.flag.empty() ? declare(app, row, row.of(o)) : add_detect_size(row);
+        option->group(std::string(flow::title(row.group)));
+    });
+}
+
+}  // namespace faceflow::cli
