@@ -105,7 +105,7 @@ double matrix_rate(bed& b) {
 std::vector<model_row> model_rows(bed& b) {
     const auto store = value_or_exit(inference::model_store::open());
     const auto runtime = [] { return inference::runtime::create({}); };
-    constexpr std::int32_t most_frames = 16, faces = 64;
+    constexpr std::int32_t max_frames = 16, faces = 64;
     const bool host = b.on().computes_on_host();
     std::vector<model_row> rows;
     for (const std::string& by : runners(b)) {
@@ -122,7 +122,7 @@ std::vector<model_row> model_rows(bed& b) {
         }
         auto detector = value_or_exit(models->detector->bind(b.work_stream(), {.height = models->detect_height,
                                                                                .width = models->detect_width,
-                                                                               .most = host ? 4 : most_frames,
+                                                                               .most = host ? 4 : max_frames,
                                                                                .outputs = models->detector_outputs()}));
         auto mesh = value_or_exit(models->mesh->bind(b.work_stream(), {.height = flow::mesh_input_size,
                                                                        .width = flow::mesh_input_size,

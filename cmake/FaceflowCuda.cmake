@@ -65,7 +65,7 @@ function(faceflow_use_cuda target)
                  APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA_ARCHITECTURES="${cards}")
 
     # Ranges for Nsight: header-only, and silent where no profiler is attached.
-    set_source_files_properties(${PROJECT_SOURCE_DIR}/src/device/work_note.cpp PROPERTIES
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/src/device/stage_scope.cpp PROPERTIES
         COMPILE_OPTIONS "${includes}" COMPILE_DEFINITIONS FACEFLOW_NVTX)
 
     file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/cuda/*.cu)

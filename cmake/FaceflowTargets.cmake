@@ -82,7 +82,7 @@ endfunction()
 
 # What other programs link to get at shared frames: a few files of src/, with nothing behind them but libstdc++.
 function(faceflow_add_client_library)
-    set(sources core/names core/printable core/sealed_memory core/timeline frame/layout frame/picture_facts ipc/channel ipc/control_page
+    set(sources core/names core/printable core/sealed_memory core/semaphore frame/layout frame/picture_facts ipc/channel ipc/control_page
         ipc/listener ipc/message ipc/share_page ipc/share_protocol client/anticipation client/connection client/client_c)
     list(TRANSFORM sources REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/\\1.cpp")
     set(exports ${PROJECT_SOURCE_DIR}/cmake/client_exports.map)

@@ -30,8 +30,10 @@ public:
     result<std::unique_ptr<memory_import>> import_memory(const memory_export& from, access wanted) override {
         return beneath_->import_memory(from, wanted);
     }
-    result<void> register_words(std::span<std::byte> pages) override { return beneath_->register_words(pages); }
-    void unregister_words(std::span<std::byte> pages) noexcept override { beneath_->unregister_words(pages); }
+    result<void> register_semaphores(std::span<std::byte> pages) override {
+        return beneath_->register_semaphores(pages);
+    }
+    void unregister_semaphores(std::span<std::byte> pages) noexcept override { beneath_->unregister_semaphores(pages); }
     ledger& book() noexcept override { return book_; }
 
 protected:

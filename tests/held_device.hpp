@@ -70,8 +70,8 @@ private:
         }
         void record(event& e) override { beneath_->record(e); }
         void wait(const event& e) override { beneath_->wait(e); }
-        void signal(timeline& t, std::uint64_t value) override { beneath_->signal(t, value); }
-        void wait(const timeline& t, std::uint64_t value) override { beneath_->wait(t, value); }
+        void signal(semaphore& t, std::uint64_t value) override { beneath_->signal(t, value); }
+        void wait(const semaphore& t, std::uint64_t value) override { beneath_->wait(t, value); }
         result<void> take_error() override { return beneath_->take_error(); }
         stream& beneath() const { return *beneath_; }
 

@@ -43,9 +43,9 @@ result<clip> decode(const clip_request& wanted, const std::atomic<bool>& stop,
         if (!*read) break;
         host_frame& f = (*read)->frame;
         bytes += native_bytes(f.picture.format, f.picture.width, f.picture.height);
-        if (bytes > wanted.most_bytes && !c.frames.empty()) {
+        if (bytes > wanted.max_bytes && !c.frames.empty()) {
             c.notes.push_back(fmt::format("only the first {} frames were used: more would take over {} MiB of memory",
-                                          c.frames.size(), wanted.most_bytes >> 20));
+                                          c.frames.size(), wanted.max_bytes >> 20));
             break;
         }
         c.frames.push_back(std::move(f));

@@ -24,7 +24,7 @@ struct clip_request {
     std::string input;
     std::uint64_t limit = 0;
     double start_seconds = 0;
-    std::size_t most_bytes = 0;  // of pixels; the clip is cut there, with a note
+    std::size_t max_bytes = 0;  // of pixels; the clip is cut there, with a note
 };
 
 // At least one frame, or an error. Damaged frames are left out. `stop` ends it with errc::interrupted.

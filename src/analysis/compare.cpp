@@ -80,9 +80,8 @@ public:
         FACEFLOW_ASSIGN(const auto device, device_for(request_.chosen));
         if (device != request_.chosen.device) done_.notes.push_back("device auto: " + device);
 
-        FACEFLOW_ASSIGN(auto frames,
-                        decode({request_.input, request_.limit, request_.start_seconds, most_decoded_bytes}, stop_,
-                               [&](std::uint64_t n) { show("decoding", n, request_.limit); }));
+        FACEFLOW_ASSIGN(auto frames, decode({request_.input, request_.limit, request_.start_seconds, max_decoded_bytes},
+                                            stop_, [&](std::uint64_t n) { show("decoding", n, request_.limit); }));
         if (frames.frames_per_second > 0) done_.frames_per_second = frames.frames_per_second;
         done_.notes.insert(done_.notes.end(), frames.notes.begin(), frames.notes.end());
 

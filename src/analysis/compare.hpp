@@ -23,12 +23,12 @@ struct compare_request {
     std::vector<std::string>
         ablate;                 // of cache, batch, pinned, graphs: after each flow's row, one with that switched off
     options chosen;             // of every flow; `flow` and `pacing` are compare's to set
-    std::uint64_t limit = 150;  // frames; fewer when they take more than most_decoded_bytes
+    std::uint64_t limit = 150;  // frames; fewer when they take more than max_decoded_bytes
     double start_seconds = 0;
 };
 
 // Frames are decoded once and kept, so that no flow waits for a decoder or sees other pixels.
-inline constexpr std::size_t most_decoded_bytes = std::size_t{1} << 30;
+inline constexpr std::size_t max_decoded_bytes = std::size_t{1} << 30;
 
 struct comparison {
     // Changes are against the first one. Faces are held to those of the reference: the first row whose flow takes pixels as they

@@ -88,7 +88,7 @@ result<gate_report> build_engines(const gate_request& wanted, const std::atomic<
     FACEFLOW_TRY(check_tensorrt(chosen));
     clip shown;
     if (!wanted.input.empty()) {
-        FACEFLOW_ASSIGN(shown, decode({wanted.input, wanted.limit, 0, most_decoded_bytes}, stop, [](std::uint64_t) {}));
+        FACEFLOW_ASSIGN(shown, decode({wanted.input, wanted.limit, 0, max_decoded_bytes}, stop, [](std::uint64_t) {}));
     }
     note("building engines; this takes minutes the first time");
     FACEFLOW_ASSIGN(auto folders, build(chosen));

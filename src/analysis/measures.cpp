@@ -71,9 +71,9 @@ std::string number(const measure& m, double value) {
     return text.append(m.suffix);
 }
 
-std::string plain(double value, int most_decimals) {
+std::string plain(double value, int max_decimals) {
     if (std::isnan(value)) return {};
-    std::string text = fmt::format("{:.{}f}", value, most_decimals);
+    std::string text = fmt::format("{:.{}f}", value, max_decimals);
     if (text.find('.') == std::string::npos) return text;
     text.erase(text.find_last_not_of('0') + 1);
     if (text.back() == '.') text.pop_back();

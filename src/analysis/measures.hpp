@@ -31,7 +31,7 @@ struct measure {
 [[nodiscard]] std::string number(const measure& m, double value);
 
 // "12", "0.5": without trailing zeros; nothing for NaN.
-[[nodiscard]] std::string plain(double value, int most_decimals = 6);
+[[nodiscard]] std::string plain(double value, int max_decimals = 6);
 
 // "reference", "yes", "within 0.42 px", "99.3 % within 1 px" (see converted_share) or "other faces".
 [[nodiscard]] std::string faces_text(const compare_row& row);

@@ -8,13 +8,13 @@ namespace faceflow::client {
 namespace {
 
 // Timers are taken to be so late before any has been seen, and never to be better or worse than that.
-constexpr std::int64_t first_lateness_ns = 100'000, least_lateness_ns = 20'000, most_lateness_ns = 500'000;
+constexpr std::int64_t first_lateness_ns = 100'000, least_lateness_ns = 20'000, max_lateness_ns = 500'000;
 // Before the earliest time at which a frame is due a quarter of the spread more, behind the latest one half of it; and so much for
 // what is in no statistics: that a sleep of the usual lateness ends just in time, and that the server takes a moment to ring.
 constexpr std::int64_t grace_ns = 25'000;
 constexpr std::int64_t plausible_ns = 10'000'000'000;
 // A server has a source for each of its inputs; one that numbers them wildly is not worth memory.
-constexpr std::size_t most_sources = 64;
+constexpr std::size_t max_sources = 64;
 
 // The value in the middle. Reorders.
 double median(double* first, std::size_t count) {
@@ -28,7 +28,7 @@ double median(double* first, std::size_t count) {
 void cadence::add(std::uint64_t sequence, std::int64_t ns) {
     if (added_ > 0) {
         const frame& before = last();
-        if (sequence <= before.sequence || sequence - before.sequence > most_missing || ns <= before.ns ||
+        if (sequence <= before.sequence || sequence - before.sequence > max_missing || ns <= before.ns ||
             ns - before.ns > longest_gap_ns)
             added_ = 0;
     }
@@ -63,7 +63,7 @@ std::optional<cadence::span> cadence::next() const {
 
 void anticipation::came(std::uint32_t source, std::uint64_t sequence, std::int64_t announced_ns, std::int64_t now_ns) {
     if (announced_ns < now_ns - plausible_ns || announced_ns > now_ns + plausible_ns) return;
-    if (sources_.size() >= most_sources && !sources_.contains(source)) return;
+    if (sources_.size() >= max_sources && !sources_.contains(source)) return;
     auto& s = sources_[source];
     s.beat.add(sequence, announced_ns);
     s.looked_for = false;
@@ -81,7 +81,7 @@ std::int64_t anticipation::lateness() const {
     auto sorted = late_;
     const auto odd = static_cast<std::ptrdiff_t>(n - 1 - n / 8);
     std::nth_element(sorted.begin(), sorted.begin() + odd, sorted.begin() + static_cast<std::ptrdiff_t>(n));
-    return std::clamp(sorted[static_cast<std::size_t>(odd)], least_lateness_ns, most_lateness_ns);
+    return std::clamp(sorted[static_cast<std::size_t>(odd)], least_lateness_ns, max_lateness_ns);
 }
 
 std::optional<anticipation::look> anticipation::next(std::int64_t now_ns) {

@@ -16,7 +16,7 @@ class cadence {
 public:
     static constexpr std::size_t enough = 8, most = 16;  // frames
     static constexpr std::int64_t longest_gap_ns = 2'000'000'000;
-    static constexpr std::uint64_t most_missing = 1000;
+    static constexpr std::uint64_t max_missing = 1000;
 
     // Frames in order. One from before, after a longer gap or after more that are missing begins anew.
     void add(std::uint64_t sequence, std::int64_t ns);

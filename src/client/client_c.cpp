@@ -93,7 +93,7 @@ int copy_out(const Struct& from, void* to, std::size_t size) {
 faceflow::result<faceflow::ipc::share_hello> hello_of(const ff_options& o) {
     faceflow::ipc::share_hello hello;
     if (o.leases != 0) hello.leases = o.leases;
-    if (hello.leases > faceflow::ipc::most_share_leases)
+    if (hello.leases > faceflow::ipc::max_share_leases)
         return faceflow::fail(errc::invalid_argument, "a client has 1 to 64 leases, not " + std::to_string(o.leases));
     if (o.policy > FF_FIFO)
         return faceflow::fail(errc::invalid_argument,

@@ -16,14 +16,14 @@ namespace {
 using ipc::place_word;
 using ipc::share_message;
 
-constexpr std::uint32_t most_unread = 64;  // of some 270 that a socket holds
+constexpr std::uint32_t max_unread = 64;  // of some 270 that a socket holds
 constexpr auto longest_sleep = std::chrono::milliseconds(100);
 // What a server may have a client do at most without a frame for it.
-constexpr std::size_t most_slabs = 1024;              // mapped at once
-constexpr int most_messages = 512, most_rounds = 64;  // in one call
-constexpr std::uint32_t most_rings_in_vain = 16;      // in a row, until it sleeps a little for each
+constexpr std::size_t max_slabs = 1024;             // mapped at once
+constexpr int max_messages = 512, max_rounds = 64;  // in one call
+constexpr std::uint32_t max_rings_in_vain = 16;     // in a row, until it sleeps a little for each
 constexpr auto pause_after_a_ring = std::chrono::milliseconds(1);
-constexpr std::uint32_t most_body = 4096;
+constexpr std::uint32_t max_body = 4096;
 
 std::int64_t now_ns() {
     return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -91,7 +91,7 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
     for (int rounds = 0;; ++rounds) {
         const std::uint64_t rung = page_.bell().value.load(std::memory_order_acquire);
         // Above it no waiting would ever be for anything.
-        if (rung > timeline_end && !over_) over_ = error{errc::corrupt, "the server rings a bell that there is not"};
+        if (rung > semaphore_end && !over_) over_ = error{errc::corrupt, "the server rings a bell that there is not"};
         std::optional<claim> newest;
         if (!over_ || over_->code != errc::corrupt) {
             auto taken = take_announced();
@@ -99,7 +99,7 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
             if (!taken) over_ = std::move(taken.error());
         }
         // Messages are read when there is nothing better to do, or before they fill the socket.
-        if (newest && ++unread_ < most_unread) {
+        if (newest && ++unread_ < max_unread) {
             in_vain_ = 0;
             return newest;
         }
@@ -112,7 +112,7 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
             in_vain_ = 0;
             return newest;
         }
-        if (slabs_seen_ != known && rounds < most_rounds) continue;
+        if (slabs_seen_ != known && rounds < max_rounds) continue;
         if (over_) return tl::unexpected(*over_);
         const auto now = std::chrono::steady_clock::now();
         if (now >= deadline) return newest;
@@ -120,7 +120,7 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
         wait(rung, std::min(deadline, now + longest_sleep));
         if (page_.bell().value.load(std::memory_order_relaxed) == rung) {
             in_vain_ = 0;
-        } else if (++in_vain_ > most_rings_in_vain) {
+        } else if (++in_vain_ > max_rings_in_vain) {
             std::this_thread::sleep_for(pause_after_a_ring);
         }
     }
@@ -205,8 +205,8 @@ std::optional<claim> connection::read_messages(bool frames) {
     std::optional<claim> newest;
     const std::size_t known = slabs_seen_;
     // Frames in a new slab may be on the page, and come before those of further messages.
-    for (int n = 0; n < most_messages && !over_ && (!frames || slabs_seen_ == known); ++n) {
-        auto m = server_.receive_some_with_descriptors(most_body);
+    for (int n = 0; n < max_messages && !over_ && (!frames || slabs_seen_ == known); ++n) {
+        auto m = server_.receive_some_with_descriptors(max_body);
         if (m && !*m) break;
         if (!m) {
             over_ = m.error();
@@ -272,8 +272,8 @@ result<void> connection::take_slab(ipc::message m) {
         return {};
     }
     if (slabs_.contains(facts.number)) return fail(errc::corrupt, "the server passed a slab twice");
-    if (slabs_.size() >= most_slabs)
-        return fail(errc::corrupt, fmt::format("the server passed more than {} slabs at once", most_slabs));
+    if (slabs_.size() >= max_slabs)
+        return fail(errc::corrupt, fmt::format("the server passed more than {} slabs at once", max_slabs));
     FACEFLOW_ASSIGN(auto view, map_sealed_memory(m.descriptors.front().get(), facts.offset,
                                                  facts.slots * facts.slot_bytes, access::read_only));
     ++slabs_seen_;

@@ -87,7 +87,7 @@ private:
           policy_(policy) {
         if (!anticipate) return;
         ahead_.emplace();
-        heard_.reserve(most_heard);
+        heard_.reserve(max_heard);
     }
 
     [[nodiscard]] result<std::optional<claim>> take(ipc::message m);
@@ -127,7 +127,7 @@ private:
         std::uint64_t sequence;
         std::int64_t announced_ns;
     };
-    static constexpr std::size_t most_heard = 64;
+    static constexpr std::size_t max_heard = 64;
     std::vector<heard> heard_;
     std::uint64_t met_ = 0, looking_ns_ = 0;
     std::atomic<std::uint32_t> held_{0};

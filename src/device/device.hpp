@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-#include "core/timeline.hpp"
+#include "core/semaphore.hpp"
 #include "device/ledger.hpp"
 #include "device/memory.hpp"
 #include "device/sharing.hpp"
@@ -99,13 +99,13 @@ public:
     virtual void wait(const event& e) = 0;
 
     // The same across processes. When this stream reaches this point, failed or not, raises `t` to `value` and wakes who
-    // waits; `value` is at most timeline_end. On cuda the GPU stores the value, whatever was there: a word has one such stream
+    // waits; `value` is at most semaphore_end. On cuda the GPU stores the value, whatever was there: a word has one such stream
     // at a time, which signals growing values. The word outlives the work.
-    virtual void signal(timeline& t, std::uint64_t value) = 0;
+    virtual void signal(semaphore& t, std::uint64_t value) = 0;
     // Later work on this stream waits until `t` has reached `value`, for as long as that takes: of a process that died,
     // somebody else raises the word. The host does not wait, except on cpu, where work runs on the calling thread.
-    // On cuda a word outside of register_words is an error of the stream.
-    virtual void wait(const timeline& t, std::uint64_t value) = 0;
+    // On cuda a word outside of register_semaphores is an error of the stream.
+    virtual void wait(const semaphore& t, std::uint64_t value) = 0;
 
     // The first error since the last call, if any. Called by synchronise once the work is done.
     [[nodiscard]] virtual result<void> take_error() = 0;
@@ -164,10 +164,10 @@ public:
     [[nodiscard]] virtual result<std::unique_ptr<memory_import>> import_memory(const memory_export& from,
                                                                                access wanted) = 0;
 
-    // Makes the timelines in these whole pages of host memory ones that streams of this device can signal and wait for. Pairs
-    // with unregister_words, after the last work that uses them. Nothing to do on cpu and emulated.
-    [[nodiscard]] virtual result<void> register_words(std::span<std::byte> pages) = 0;
-    virtual void unregister_words(std::span<std::byte> pages) noexcept = 0;
+    // Makes the semaphores in these whole pages of host memory ones that streams of this device can signal and wait for. Pairs
+    // with unregister_semaphores, after the last work that uses them. Nothing to do on cpu and emulated.
+    [[nodiscard]] virtual result<void> register_semaphores(std::span<std::byte> pages) = 0;
+    virtual void unregister_semaphores(std::span<std::byte> pages) noexcept = 0;
 
     [[nodiscard]] virtual ledger& book() noexcept = 0;
     // Somebody who counts from now on what crosses, without the ledger: on cuda the driver (CUPTI; earlier work is waited for),

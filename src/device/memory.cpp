@@ -36,7 +36,7 @@ void capped_resource::deallocate(std::byte* memory, std::size_t bytes) noexcept 
     used_.fetch_sub(counted(bytes), std::memory_order_relaxed);
 }
 
-void capped_resource::ask_for_room(std::size_t bytes) noexcept {
+void capped_resource::ask_to_evict(std::size_t bytes) noexcept {
     const std::lock_guard lock(holders_mutex_);
     for (memory_holder* h : holders_)
         h->evict(bytes);

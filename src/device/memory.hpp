@@ -41,7 +41,7 @@ public:
     void deallocate(std::byte* memory, std::size_t bytes) noexcept override;
 
     // Asks all who hold memory to give way, for one who was refused. Not from evict.
-    void ask_for_room(std::size_t bytes) noexcept;
+    void ask_to_evict(std::size_t bytes) noexcept;
     // From add to remove, `h` is asked. remove waits for an asking that goes on.
     void add(memory_holder& h);
     void remove(memory_holder& h) noexcept;

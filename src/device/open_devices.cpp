@@ -41,10 +41,10 @@ result<std::size_t> emulated_count(const parsed_name& name) {
     std::size_t count = 0;
     const char* const end = name.argument->data() + name.argument->size();
     const auto [stopped, problem] = std::from_chars(name.argument->data(), end, count);
-    if (problem != std::errc{} || stopped != end || count < 1 || count > most_emulated_devices) {
+    if (problem != std::errc{} || stopped != end || count < 1 || count > max_emulated_devices) {
         return fail(errc::invalid_argument,
                     fmt::format("'{}' is no number of emulated devices; emulated:N takes 1 to {}", *name.argument,
-                                most_emulated_devices));
+                                max_emulated_devices));
     }
     return count;
 }

@@ -20,7 +20,7 @@ struct device_request {
     std::int32_t threads = 0;  // of the CPU that compute together; 0: as many as there are processors
 };
 
-inline constexpr std::size_t most_emulated_devices = 16;
+inline constexpr std::size_t max_emulated_devices = 16;
 
 // One or more devices; `cuda` is CUDA device 0, `cuda:all` every one that the driver shows this process (CUDA_VISIBLE_DEVICES). `auto` is the CPU: whether faces can be computed on a GPU, a device does
 // not know (see face_engine). Errors: errc::invalid_argument for a name, count, cap or

@@ -34,8 +34,8 @@ std::vector<annotated_target> name_annotated(const fs::path& out,
     return all;
 }
 
-result<void> refuse_pictures_that_are_inputs(const std::vector<annotated_target>& annotated,
-                                             const std::vector<const media::source_info*>& sources) {
+result<void> refuse_pictures_among_inputs(const std::vector<annotated_target>& annotated,
+                                          const std::vector<const media::source_info*>& sources) {
     const auto identity = [](const fs::path& file) -> std::optional<std::pair<dev_t, ino_t>> {
         struct stat about {};
         if (::stat(file.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) return std::nullopt;

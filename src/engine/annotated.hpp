@@ -21,7 +21,7 @@ struct annotated_target {
                                                            const std::vector<const media::source_info*>& sources);
 
 // errc::invalid_argument when one of the pictures to write is a file that is read, by whatever name. Looks at each once.
-[[nodiscard]] result<void> refuse_pictures_that_are_inputs(const std::vector<annotated_target>& annotated,
-                                                           const std::vector<const media::source_info*>& sources);
+[[nodiscard]] result<void> refuse_pictures_among_inputs(const std::vector<annotated_target>& annotated,
+                                                        const std::vector<const media::source_info*>& sources);
 
 }  // namespace faceflow

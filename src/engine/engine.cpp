@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "core/try.hpp"
 #include "core/processors.hpp"
+#include "core/try.hpp"
 #include "device/open_devices.hpp"
 #include "flow/option_table.hpp"
 #include "frame/layout.hpp"
@@ -87,7 +87,7 @@ result<void> check(const options& o) {
 }
 
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources) {
-    constexpr std::size_t most_frames = vision::max_pass_frames, usual_lanes = 2, most_lanes = 6, sources_of_lane = 48;
+    constexpr std::size_t max_frames = vision::max_pass_frames, usual_lanes = 2, max_lanes = 6, sources_of_lane = 48;
     const bool live = o.pacing == pacing::live;
     std::size_t lanes = 1, frames = 1;
     if (on_host) {
@@ -98,11 +98,11 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
         if (!live || !spread) lanes = live ? std::min(here, threads) : threads;
     } else {
         lanes = usual_lanes;
-        frames = most_frames;
+        frames = max_frames;
         if (live && sources > 0) {
             const std::size_t here = (sources + devices - 1) / devices;  // of each device
-            lanes = std::clamp((here + sources_of_lane - 1) / sources_of_lane, std::min(here, usual_lanes), most_lanes);
-            frames = std::min(most_frames, (here + lanes - 1) / lanes);
+            lanes = std::clamp((here + sources_of_lane - 1) / sources_of_lane, std::min(here, usual_lanes), max_lanes);
+            frames = std::min(max_frames, (here + lanes - 1) / lanes);
         }
     }
     if (o.tuning.lanes == 0) o.tuning.lanes = static_cast<std::int32_t>(lanes);
@@ -128,11 +128,12 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
         d->book().draw_on(e->setup_.tracing);
 
     FACEFLOW_TRY(e->load_models());
-    FACEFLOW_ASSIGN(e->flow_, flow::make_flow({e->device_contexts_, *e->with_->routes, e->setup_.merge_sources, o, e->metrics_,
-                                   [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); },
-                                   [self = e.get()](const std::string& line) {
-                                       if (self->setup_.note) self->setup_.note(line);
-                                   }}));
+    FACEFLOW_ASSIGN(e->flow_,
+                    flow::make_flow({e->device_contexts_, *e->with_->routes, e->setup_.merge_sources, o, e->metrics_,
+                                     [self = e.get()](flow::outcome&& out) { self->handle(std::move(out)); },
+                                     [self = e.get()](const std::string& line) {
+                                         if (self->setup_.note) self->setup_.note(line);
+                                     }}));
     for (auto& note : e->models().notes())
         e->notes_.push_back(std::move(note));
     if (o.verify_ledger) {

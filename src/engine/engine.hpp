@@ -18,7 +18,7 @@
 #include "faceflow/result.hpp"
 #include "flow/flow.hpp"
 #include "frame/host_frame.hpp"
-#include "frame/sequence_gate.hpp"
+#include "frame/sequence_filter.hpp"
 #include "inference/session.hpp"
 #include "telemetry/metrics.hpp"
 #include "vision/one_euro.hpp"
@@ -108,7 +108,7 @@ private:
     metrics metrics_;
     std::vector<std::string> notes_;
     mutable std::mutex gates_mutex_;
-    std::map<std::uint32_t, sequence_gate> gates_;  // by source
+    std::map<std::uint32_t, sequence_filter> gates_;  // by source
     std::shared_ptr<runtime_context> with_;
     std::vector<flow::device_context> device_contexts_;
     std::vector<std::unique_ptr<transfer_counter>> counters_;  // of the devices that have one

@@ -12,8 +12,8 @@
 
 #include <fmt/format.h>
 
-#include "core/try.hpp"
 #include "core/thread.hpp"
+#include "core/try.hpp"
 #include "engine/engine.hpp"
 
 namespace faceflow {
@@ -23,8 +23,8 @@ std::string version() {
 }
 
 namespace {
-constexpr std::size_t most_waiting_results = 256;
-constexpr std::size_t most_notes = 100;
+constexpr std::size_t max_waiting_results = 256;
+constexpr std::size_t max_notes = 100;
 constexpr std::chrono::milliseconds patience_with_pushers{50};
 
 // The memory behind a picture that was pushed. Whether push took the picture is known only when it returns, and the engine may be
@@ -68,7 +68,7 @@ struct engine::impl {
 
     void note(std::string text) {
         const std::lock_guard lock(notes_mutex);
-        if (notes.size() < most_notes) notes.push_back(std::move(text));
+        if (notes.size() < max_notes) notes.push_back(std::move(text));
     }
 
     void hand_over(result<frame_faces> r) {
@@ -94,9 +94,12 @@ engine::~engine() = default;
 result<engine> engine::create(const options& chosen, callback on_faces) {
     auto i = std::make_unique<impl>();
     i->on_faces = std::move(on_faces);
-    FACEFLOW_ASSIGN(i->core, face_engine::create(
-        {chosen, [self = i.get()](const host_frame&, result<frame_faces> faces) { self->hand_over(std::move(faces)); },
-         false, nullptr, [self = i.get()](const std::string& text) { self->note(text); }}));
+    FACEFLOW_ASSIGN(i->core, face_engine::create({chosen,
+                                                  [self = i.get()](const host_frame&, result<frame_faces> faces) {
+                                                      self->hand_over(std::move(faces));
+                                                  },
+                                                  false, nullptr,
+                                                  [self = i.get()](const std::string& text) { self->note(text); }}));
     return engine(std::move(i));
 }
 
@@ -105,7 +108,7 @@ result<frame_id> engine::push(const image& picture, std::int64_t pts_ns, std::ui
     host_frame f;
     {
         const std::lock_guard lock(impl_->mutex);
-        if (!impl_->on_faces && impl_->pushed_without_result + impl_->waiting.size() >= most_waiting_results) {
+        if (!impl_->on_faces && impl_->pushed_without_result + impl_->waiting.size() >= max_waiting_results) {
             return fail(errc::unavailable,
                         "256 results are on the way or wait to be asked for: call next() before pushing more");
         }
@@ -173,7 +176,7 @@ engine_info engine::info() const {
     }
     const std::lock_guard lock(impl_->notes_mutex);
     for (const auto& note : impl_->notes) {
-        if (i.notes.size() >= most_notes) break;
+        if (i.notes.size() >= max_notes) break;
         i.notes.push_back(note);
     }
     return i;

@@ -7,9 +7,9 @@
 #include <atomic>
 #include <utility>
 
-#include "core/try.hpp"
 #include "core/processors.hpp"
 #include "core/thread.hpp"
+#include "core/try.hpp"
 #include "core/worker_pool.hpp"
 #include "media/device_frames.hpp"
 
@@ -19,9 +19,9 @@ namespace {
 // Calls `open_one` for each number below `count`, up to the first that gives false; several side by side, of which each may wait for a
 // disk, a network or a GPU's decoder.
 void open_side_by_side(std::size_t count, const std::function<bool(std::size_t)>& open_one) {
-    constexpr std::size_t most_openers = 8;
+    constexpr std::size_t max_openers = 8;
     std::atomic<bool> failed{false};
-    worker_pool openers(static_cast<std::int32_t>(std::min(count, most_openers)));
+    worker_pool openers(static_cast<std::int32_t>(std::min(count, max_openers)));
     openers.for_each(static_cast<std::int32_t>(count), [&](std::int32_t i) {
         if (!failed && !open_one(static_cast<std::size_t>(i))) failed = true;
     });

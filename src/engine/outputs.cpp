@@ -11,9 +11,9 @@
 #include <condition_variable>
 #include <nlohmann/json.hpp>
 
-#include "core/try.hpp"
 #include "core/processors.hpp"
 #include "core/thread.hpp"
+#include "core/try.hpp"
 #include "engine/leftovers.hpp"
 #include "media/picture_writer.hpp"
 
@@ -27,7 +27,7 @@ constexpr auto flush_period = 500ms;  // a row is in the system's hands within a
 constexpr auto sync_period = 2500ms;  // and on the disk within three
 // Kept free for the summary, so that a full disk has room for it.
 constexpr off_t summary_reserve = off_t{64} << 10;
-constexpr std::size_t most_row_threads = 4;
+constexpr std::size_t max_row_threads = 4;
 
 // An errno, or 0.
 int write_at_start(int descriptor, std::string_view text) {
@@ -57,7 +57,7 @@ outputs::outputs(const run_request& request, std::stop_token stop, std::function
       stop_(std::move(stop)),
       none_left_(std::move(none_left)),
       formatter_(std::make_unique<row_formatter>(
-          std::min<std::size_t>(most_row_threads, static_cast<std::size_t>(usable_processors()) / 4),
+          std::min<std::size_t>(max_row_threads, static_cast<std::size_t>(usable_processors()) / 4),
           [this](const frame_faces& faces, const std::string& input) { return rows_of(faces, input); },
           [this](const result<row_formatter::rows>& rows) { append_rows(rows); })) {}
 
@@ -103,7 +103,7 @@ result<void> outputs::check_targets(const std::vector<const media::source_info*>
             }
         }
     }
-    return refuse_pictures_that_are_inputs(annotated_, sources);
+    return refuse_pictures_among_inputs(annotated_, sources);
 }
 
 result<void> outputs::make_folder() {
@@ -114,11 +114,11 @@ result<void> outputs::make_folder() {
                     fmt::format("cannot make the output folder {}: {}; choose another with --out",
                                 request_.out.string(), ec ? ec.message() : "something else of that name is there"));
     }
-    tell_of_leftovers();
+    report_leftovers();
     return {};
 }
 
-void outputs::tell_of_leftovers() {
+void outputs::report_leftovers() {
     bool dead = false, live = false;
     for (const auto& l : find_leftovers(request_.out))
         (l.live ? live : dead) = true;
@@ -183,7 +183,7 @@ result<void> outputs::add_annotated(std::size_t number, const media::source_info
         return media::video_writer::create(std::move(v));
     };
     auto sink =
-        video_sink::open(writer(), a.target, [this, target = a.target](const error& e) { tell_failure(target, e); });
+        video_sink::open(writer(), a.target, [this, target = a.target](const error& e) { report_failure(target, e); });
     if (!sink) return tl::unexpected(std::move(sink.error()));
     videos_.push_back(std::move(*sink));
     ++takers_;
@@ -206,12 +206,15 @@ result<void> outputs::open_summary() {
 
 result<void> outputs::start_keepers() {
     const auto tell = [this](const error& e) { request_.note(e.message); };
-    FACEFLOW_ASSIGN(flusher_, start_jthread(
-        "flushing rows", [this](const std::stop_token& over) { every(flush_period, over, [this] { flush_rows(); }); },
-        tell));
-    FACEFLOW_ASSIGN(syncer_, start_jthread(
-        "keeping outputs on the disk",
-        [this](const std::stop_token& over) { every(sync_period, over, [this] { sync_all(); }); }, tell));
+    FACEFLOW_ASSIGN(
+        flusher_,
+        start_jthread(
+            "flushing rows",
+            [this](const std::stop_token& over) { every(flush_period, over, [this] { flush_rows(); }); }, tell));
+    FACEFLOW_ASSIGN(
+        syncer_, start_jthread(
+                     "keeping outputs on the disk",
+                     [this](const std::stop_token& over) { every(sync_period, over, [this] { sync_all(); }); }, tell));
     return {};
 }
 
@@ -278,10 +281,10 @@ void outputs::write(const host_frame& frame, const frame_faces& faces) {
 // Under the sink's lock.
 void outputs::fail_rows(row_sink& sink, const error& why) {
     sink.failed = why;
-    tell_failure(sink.writer->file().target(), why);
+    report_failure(sink.writer->file().target(), why);
 }
 
-void outputs::tell_failure(const fs::path& target, const error& why) {
+void outputs::report_failure(const fs::path& target, const error& why) {
     const bool last = --takers_ == 0;
     request_.note(request_.out == "-" ? why.message
                                       : fmt::format("{}; what {} holds until now stays, and the run {}", why.message,

@@ -67,7 +67,7 @@ private:
 
     [[nodiscard]] result<void> check_targets(const std::vector<const media::source_info*>& sources);
     [[nodiscard]] result<void> make_folder();
-    void tell_of_leftovers();
+    void report_leftovers();
     [[nodiscard]] result<void> open_all(const std::vector<const media::source_info*>& sources);
     [[nodiscard]] result<void> add_rows(result<std::unique_ptr<media::result_writer>> writer);
     [[nodiscard]] result<void> add_annotated(std::size_t number, const media::source_info& from);
@@ -80,7 +80,7 @@ private:
     void fail_rows(row_sink& sink, const error& why);
     [[nodiscard]] row_formatter::rows rows_of(const frame_faces& faces, const std::string& input) const;
     void append_rows(const result<row_formatter::rows>& rows);
-    void tell_failure(const std::filesystem::path& target, const error& why);
+    void report_failure(const std::filesystem::path& target, const error& why);
     void set_aside(const std::filesystem::path& target, const error& why, std::optional<std::filesystem::path> kept);
 
     const run_request& request_;

@@ -13,8 +13,8 @@
 #include <string_view>
 #include <system_error>
 
-#include "core/try.hpp"
 #include "core/part_file.hpp"
+#include "core/try.hpp"
 #include "engine/leftovers.hpp"
 #include "engine/summary.hpp"
 #include "faceflow/version.h"
@@ -27,13 +27,13 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr std::size_t most_document = std::size_t{16} << 20;  // that is looked at whole
+constexpr std::size_t max_document = std::size_t{16} << 20;  // that is looked at whole
 
 std::string read_all(int descriptor) {
     std::string text;
     struct stat about {};
     if (::fstat(descriptor, &about) != 0) return text;
-    text.resize(std::min(static_cast<std::size_t>(about.st_size), most_document));
+    text.resize(std::min(static_cast<std::size_t>(about.st_size), max_document));
     const ssize_t got = ::pread(descriptor, text.data(), text.size(), 0);
     text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     return text;
@@ -105,7 +105,7 @@ private:
     // Written at the end alone: one that is there was cut off, or not begun.
     result<void> trace(part_file part) {
         const auto text = read_all(part.descriptor());
-        if (text.size() < most_document && !json::accept(text)) {
+        if (text.size() < max_document && !json::accept(text)) {
             part.discard();
             return {};
         }

@@ -10,12 +10,12 @@ namespace {
 constexpr std::size_t waiting_for_each_helper = 4;
 }
 
-row_formatter::row_formatter(std::size_t most_helpers, make_rows make, take_rows take)
-    : most_helpers_(most_helpers),
+row_formatter::row_formatter(std::size_t max_helpers, make_rows make, take_rows take)
+    : max_helpers_(max_helpers),
       make_(std::move(make)),
       take_(std::move(take)),
-      made_((waiting_for_each_helper + 1) * most_helpers + 1),
-      waiting_(waiting_for_each_helper * most_helpers, queue_policy::fifo) {}
+      made_((waiting_for_each_helper + 1) * max_helpers + 1),
+      waiting_(waiting_for_each_helper * max_helpers, queue_policy::fifo) {}
 
 row_formatter::~row_formatter() {
     waiting_.close();
@@ -29,13 +29,13 @@ bool row_formatter::is_behind(clock::time_point now) {
     const auto last = std::exchange(last_put_, now);
     if (last == clock::time_point()) return false;
     between_puts_ += (now - last - between_puts_) / frames_of_mean;
-    return most_helpers_ > 0 && between_puts_ < 2 * cost_;
+    return max_helpers_ > 0 && between_puts_ < 2 * cost_;
 }
 
 // Where no thread can be had, those that there are do it, or the caller.
 void row_formatter::add_helper() {
     auto helper = caught_result("writing rows", [&]() -> result<std::thread> {
-        helpers_.reserve(most_helpers_);
+        helpers_.reserve(max_helpers_);
         return start_thread(
             "writing rows", [this] { help(); }, [](const error&) {});
     });
@@ -50,7 +50,7 @@ void row_formatter::help() {
 // False where all have enough to do.
 bool row_formatter::give_to_helper(std::uint64_t index, const frame_faces& faces,
                                    const std::shared_ptr<const std::string>& input) {
-    if (helpers_.size() < most_helpers_ && waiting_.size() >= helpers_.size()) add_helper();
+    if (helpers_.size() < max_helpers_ && waiting_.size() >= helpers_.size()) add_helper();
     if (helpers_.empty()) return false;
     bool given = false;
     const auto tried = caught("writing rows", [&] {

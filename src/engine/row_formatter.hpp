@@ -33,7 +33,7 @@ public:
     using take_rows = std::function<void(result<rows>)>;
 
     // At most so many threads beside the caller's; each is started when frames come faster than the caller can write them.
-    row_formatter(std::size_t most_helpers, make_rows make, take_rows take);
+    row_formatter(std::size_t max_helpers, make_rows make, take_rows take);
     // Waits until all is taken.
     ~row_formatter();
     row_formatter(const row_formatter&) = delete;
@@ -58,7 +58,7 @@ private:
     [[nodiscard]] result<rows> format(const frame_faces& faces, const std::string& input) const;
     void finish(std::uint64_t index, result<rows> made);
 
-    const std::size_t most_helpers_;
+    const std::size_t max_helpers_;
     const make_rows make_;
     const take_rows take_;
     // The caller's own.

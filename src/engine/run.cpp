@@ -13,10 +13,10 @@
 #include <thread>
 #include <utility>
 
-#include "core/try.hpp"
 #include "core/thread.hpp"
+#include "core/try.hpp"
 #include "engine/engine.hpp"
-#include "engine/few_notes.hpp"
+#include "engine/note_limiter.hpp"
 #include "engine/open_sources.hpp"
 #include "engine/outputs.hpp"
 #include "engine/summary.hpp"
@@ -71,14 +71,14 @@ private:
     // A signal handler can only set a flag; this passes it on to sources that may be blocked, also while they open.
     result<void> watch_stop() {
         FACEFLOW_ASSIGN(stop_watch_, start_jthread(
-            "waiting for signals",
-            [this](const std::stop_token& over) {
-                while (!over.stop_requested()) {
-                    if (stop_.load(std::memory_order_relaxed)) halt_.request_stop();
-                    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-                }
-            },
-            [](const error&) {}));
+                                         "waiting for signals",
+                                         [this](const std::stop_token& over) {
+                                             while (!over.stop_requested()) {
+                                                 if (stop_.load(std::memory_order_relaxed)) halt_.request_stop();
+                                                 std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                                             }
+                                         },
+                                         [](const error&) {}));
         return {};
     }
 
@@ -105,9 +105,10 @@ private:
         if (!request_.trace_file.empty()) tracing_ = std::make_unique<trace>();
         options chosen = request_.chosen;
         if (live_) chosen.pacing = pacing::live;
-        FACEFLOW_ASSIGN(engine_, face_engine::create(
-            {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); }, true,
-             tracing_.get(), request_.note, context_, sources_.size(), shapes()}));
+        FACEFLOW_ASSIGN(
+            engine_, face_engine::create(
+                         {chosen, [this](const host_frame& f, result<frame_faces> faces) { take(f, std::move(faces)); },
+                          true, tracing_.get(), request_.note, context_, sources_.size(), shapes()}));
         report_.warnings = engine_->notes();
         return {};
     }
@@ -173,7 +174,7 @@ private:
         const media::source_info& info = s.from->info();
         auto input = std::make_shared<const std::string>(info.input);
         std::uint32_t number = static_cast<std::uint32_t>(&s - sources_.data());
-        few_notes told(request_.note);
+        note_limiter told(request_.note);
         for (std::uint64_t n = 0; !halt_.stop_requested() && n < request_.limit.value_or(UINT64_MAX);) {
             const auto begun = clock::now();
             auto read = s.from->next();

@@ -11,7 +11,7 @@ namespace faceflow {
 namespace {
 
 // For room: first of one frame, then of two, then of four.
-constexpr int most_doublings = 2;
+constexpr int max_doublings = 2;
 constexpr auto between_askings = std::chrono::milliseconds(10);
 constexpr auto between_looks = std::chrono::microseconds(500);
 
@@ -169,7 +169,7 @@ result<lease> frame_store::take_slot(std::size_t bytes, when_full how) {
     // device has passed it.
     const auto deadline = clock::now() + (how == when_full::wait ? options_.patience : std::chrono::nanoseconds(0));
     for (int asked = 0;; ++asked) {
-        device_.pool().ask_for_room(bytes << std::min(asked, most_doublings));
+        device_.pool().ask_to_evict(bytes << std::min(asked, max_doublings));
         const auto ask_again = std::min(deadline, clock::now() + between_askings);
         for (;;) {
             taken = take_free_slot(bytes);
@@ -177,7 +177,7 @@ result<lease> frame_store::take_slot(std::size_t bytes, when_full how) {
             if (clock::now() >= ask_again) break;
             std::this_thread::sleep_for(between_looks);
         }
-        if (asked >= most_doublings && clock::now() >= deadline) return taken;
+        if (asked >= max_doublings && clock::now() >= deadline) return taken;
     }
 }
 
@@ -220,7 +220,7 @@ result<std::shared_ptr<staging_ring>> frame_store::staging_for(std::size_t bytes
 
 // When it has become much: making it again takes a GPU milliseconds a block, which sources that take turns would pay each time.
 void frame_store::drop_idle_staging() {
-    if (kept_staging() <= most_idle_staging) return;
+    if (kept_staging() <= max_idle_staging) return;
     for (auto& [bytes, f] : families_) {
         if (f.staging != nullptr && f.staging.use_count() == 1 && f.staging->idle()) f.staging.reset();
     }

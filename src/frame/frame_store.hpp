@@ -101,9 +101,9 @@ public:
     void close();
 
     [[nodiscard]] frame_cache_counts counts() const { return cache_.counts(); }
-    // Host memory that transfers start from. Sizes of frames that come no more keep most_idle_staging of it.
+    // Host memory that transfers start from. Sizes of frames that come no more keep max_idle_staging of it.
     [[nodiscard]] std::size_t staging_bytes() const;
-    static constexpr std::size_t most_idle_staging = std::size_t{256} << 20;
+    static constexpr std::size_t max_idle_staging = std::size_t{256} << 20;
 
 private:
     struct family {

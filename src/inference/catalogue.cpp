@@ -40,7 +40,7 @@ bool is_sha256(std::string_view s) {
 }
 
 constexpr std::string_view stride_mark = "{stride}";
-constexpr std::size_t most_strides = 3;
+constexpr std::size_t max_strides = 3;
 constexpr std::int64_t largest_stride = 256, largest_size = 4096;
 
 // What a model that is used as this gives.
@@ -61,8 +61,8 @@ tl::unexpected<error> wrong_graph(std::string_view id, std::string_view what) {
 
 result<void> take_strides(std::string_view id, const toml::node& from, std::vector<std::int32_t>& into) {
     const auto* all = from.as_array();
-    if (all == nullptr || all->size() > most_strides)
-        return wrong_graph(id, fmt::format("strides must be a list of {} at most", most_strides));
+    if (all == nullptr || all->size() > max_strides)
+        return wrong_graph(id, fmt::format("strides must be a list of {} at most", max_strides));
     for (const auto& each : *all) {
         const auto stride = each.value<std::int64_t>();
         if (!stride || *stride < 1 || *stride > largest_stride)

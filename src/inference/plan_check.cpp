@@ -12,9 +12,9 @@
 namespace faceflow::inference {
 namespace {
 
-constexpr std::size_t most_entries = 4096;  // of maps, of vectors, of steps
-constexpr std::int32_t most_channels = 8192, most_side = 1 << 14, most_multiple = 1024;
-constexpr std::int64_t most_values = 1 << 28;  // of a map of fixed size, of a vector
+constexpr std::size_t max_entries = 4096;  // of maps, of vectors, of steps
+constexpr std::int32_t max_channels = 8192, max_side = 1 << 14, max_multiple = 1024;
+constexpr std::int64_t max_values = 1 << 28;  // of a map of fixed size, of a vector
 constexpr std::size_t longest_name = 256;
 constexpr std::int32_t mesh_landmarks = 468, all_landmarks = 478;
 
@@ -65,16 +65,15 @@ private:
     }
 
     bool counts() {
-        return expect(std::max({p_.maps.size(), p_.vectors.size(), p_.steps.size()}) <= most_entries,
-                      "more than {} maps, vectors or steps", most_entries);
+        return expect(std::max({p_.maps.size(), p_.vectors.size(), p_.steps.size()}) <= max_entries,
+                      "more than {} maps, vectors or steps", max_entries);
     }
 
     bool input() {
         const auto& in = p_.input;
-        const bool fixed = in.height > 0 && in.width > 0 && in.height <= most_side && in.width <= most_side;
+        const bool fixed = in.height > 0 && in.width > 0 && in.height <= max_side && in.width <= max_side;
         return expect(fixed || (in.height == 0 && in.width == 0), "an input of {} x {}", in.height, in.width) &&
-               expect(in.multiple >= 1 && in.multiple <= most_multiple, "an input of any multiple of {}",
-                      in.multiple) &&
+               expect(in.multiple >= 1 && in.multiple <= max_multiple, "an input of any multiple of {}", in.multiple) &&
                expect(in.name.size() <= longest_name, "the input's name is {} bytes long", in.name.size()) &&
                expect(std::isfinite(in.scale) && std::isfinite(in.bias), "colours that are not finite");
     }
@@ -82,7 +81,7 @@ private:
     bool map(const plan_map& m) {
         const std::string name = printable(m.name);
         if (!expect(m.name.size() <= longest_name, "a map's name is {} bytes long", m.name.size()) ||
-            !expect(m.channels > 0 && m.channels <= most_channels, "map {} has {} channels", name, m.channels)) {
+            !expect(m.channels > 0 && m.channels <= max_channels, "map {} has {} channels", name, m.channels)) {
             return false;
         }
         filled_.emplace_back(static_cast<std::size_t>(m.channels));
@@ -93,14 +92,14 @@ private:
             return expect(m.height == 0 && m.width == 0, "map {} is of two sizes", name) &&
                    expect(whole, "map {} is 1/{} of an input that this does not divide", name, m.down);
         }
-        const bool sides = m.height > 0 && m.width > 0 && m.height <= most_side && m.width <= most_side;
+        const bool sides = m.height > 0 && m.width > 0 && m.height <= max_side && m.width <= max_side;
         return expect(sides, "map {} is {} x {}", name, m.height, m.width) &&
-               expect(std::int64_t{m.height} * m.width * m.channels <= most_values, "map {} is too large", name);
+               expect(std::int64_t{m.height} * m.width * m.channels <= max_values, "map {} is too large", name);
     }
 
     bool vector(const plan_vector& v) {
         return expect(v.name.size() <= longest_name, "a vector's name is {} bytes long", v.name.size()) &&
-               expect(v.length > 0 && v.length <= most_values, "vector {} has {} numbers", printable(v.name), v.length);
+               expect(v.length > 0 && v.length <= max_values, "vector {} has {} numbers", printable(v.name), v.length);
     }
 
     // Everything has been written by some step.
@@ -209,7 +208,7 @@ private:
     bool shape(const plan_convolution& c) {
         const bool wide = c.kernel == 3 || c.depthwise;
         const auto expected = [&] { return smaller(size(c.x), c.pool_first ? 2 : c.stride); };
-        return expect(c.outputs > 0 && c.outputs <= most_channels, "makes {} channels", c.outputs) &&
+        return expect(c.outputs > 0 && c.outputs <= max_channels, "makes {} channels", c.outputs) &&
                expect(c.kernel == 1 || (c.kernel == 3 && !c.depthwise), "a kernel of {}{}", c.kernel,
                       c.depthwise ? " after a depthwise one" : "") &&
                expect(c.stride == 1 || (c.stride == 2 && wide), "a stride of {}", c.stride) &&
@@ -246,7 +245,7 @@ private:
 
     bool check(const plan_head& h) {
         if (!reads_map(h.x) || !expect(h.inputs == channels(h.x), "reads {} channels of {}", h.inputs, channels(h.x)) ||
-            !expect(h.outputs > 0 && h.outputs <= most_channels, "makes {} channels", h.outputs) ||
+            !expect(h.outputs > 0 && h.outputs <= max_channels, "makes {} channels", h.outputs) ||
             !slice(h.weights, std::int64_t{h.inputs} * h.outputs, "weights") || !slice(h.bias, h.outputs, "biases")) {
             return false;
         }

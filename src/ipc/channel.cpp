@@ -21,7 +21,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 // Room for one more descriptor than a message may have: too many are seen as such.
-constexpr std::size_t control_bytes = CMSG_SPACE(sizeof(int) * (most_descriptors + 1));
+constexpr std::size_t control_bytes = CMSG_SPACE(sizeof(int) * (max_descriptors + 1));
 
 tl::unexpected<error> broken(const char* call, int reason) {
     return fail(errc::io, fmt::format("{} on a channel between processes failed: {}", call, std::strerror(reason)));
@@ -142,15 +142,15 @@ tl::unexpected<error> too_many(std::uint32_t most) {
         fmt::format("a message came with more descriptors than the {} that it may have; they are closed", most));
 }
 
-// At most `most_descriptors` are ever held: those beyond are closed before more is read.
+// At most `max_descriptors` are ever held: those beyond are closed before more is read.
 result<taken> take(int socket, std::span<std::byte> into, std::vector<unique_fd>& descriptors,
-                   std::uint32_t most_descriptors) {
+                   std::uint32_t max_descriptors) {
     control_block block;
     iovec part = part_of(into);
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    if (most_descriptors > 0) {
+    if (max_descriptors > 0) {
         message.msg_control = block.bytes.data();
         message.msg_controllen = block.bytes.size();
     }
@@ -160,20 +160,20 @@ result<taken> take(int socket, std::span<std::byte> into, std::vector<unique_fd>
     if (n <= 0) return taken{0};
     detach(message, descriptors);
     if ((message.msg_flags & MSG_CTRUNC) != 0) {
-        if (most_descriptors == 0) return too_many(0);
+        if (max_descriptors == 0) return too_many(0);
         return fail(errc::corrupt,
                     "a message came with descriptors that could not be received: there are too "
                     "many, or this process has no room for more (ulimit -n)");
     }
-    if (descriptors.size() > most_descriptors) return too_many(most_descriptors);
+    if (descriptors.size() > max_descriptors) return too_many(max_descriptors);
     return taken{n};
 }
 
-result<message_header> checked(std::span<const std::byte> encoded, std::uint64_t most_payload) {
+result<message_header> checked(std::span<const std::byte> encoded, std::uint64_t max_payload) {
     auto header = decode_header(encoded);
-    if (header && header->payload_bytes > most_payload) {
+    if (header && header->payload_bytes > max_payload) {
         return fail(errc::corrupt, fmt::format("a message announces a payload of {} bytes where {} are the most",
-                                               header->payload_bytes, most_payload));
+                                               header->payload_bytes, max_payload));
     }
     return header;
 }
@@ -193,7 +193,7 @@ public:
 
     result<void> fill(std::span<std::byte> into) {
         while (!into.empty()) {
-            FACEFLOW_ASSIGN(const auto came, take(socket_, into, descriptors, most_descriptors));
+            FACEFLOW_ASSIGN(const auto came, take(socket_, into, descriptors, max_descriptors));
             if (came.bytes == 0) return ended();
             if (came.bytes < 0) {
                 if (!wait_ready(socket_, POLLIN, deadline_)) return late();
@@ -207,7 +207,7 @@ public:
     std::size_t received() const { return received_; }
 
     std::vector<unique_fd> descriptors;
-    std::uint32_t most_descriptors = ipc::most_descriptors;  // that may be here
+    std::uint32_t max_descriptors = ipc::max_descriptors;  // that may be here
 
 private:
     result<void> ended() const {
@@ -250,11 +250,11 @@ result<void> channel::send_parts(std::uint16_t kind, std::span<const std::byte> 
                                  std::span<const std::span<const std::byte>> payload, std::span<const int> descriptors,
                                  time_point deadline) {
     if (!sending_) return sending_;
-    if (body.size() > most_body_bytes || descriptors.size() > most_descriptors || payload.size() > most_payload_parts) {
+    if (body.size() > max_body_bytes || descriptors.size() > max_descriptors || payload.size() > max_payload_parts) {
         return fail(errc::invalid_argument,
                     fmt::format("a message of {} bytes and {} descriptors; {} and {} are the most, larger things are a "
                                 "payload",
-                                body.size(), descriptors.size(), most_body_bytes, most_descriptors));
+                                body.size(), descriptors.size(), max_body_bytes, max_descriptors));
     }
     message_header header;
     header.kind = kind;
@@ -263,17 +263,17 @@ result<void> channel::send_parts(std::uint16_t kind, std::span<const std::byte> 
     for (const auto& part : payload)
         header.payload_bytes += part.size();
     const auto encoded = encode_header(header);
-    std::array<iovec, 2 + most_payload_parts> parts{part_of(encoded), part_of(body)};
+    std::array<iovec, 2 + max_payload_parts> parts{part_of(encoded), part_of(body)};
     std::transform(payload.begin(), payload.end(), parts.begin() + 2, part_of);
     auto sent = send_all(socket_.get(), std::span(parts).first(2 + payload.size()), descriptors, deadline);
     if (!sent && sent.error().code != errc::timeout) sending_ = sent;
     return sent;
 }
 
-result<message> channel::receive(time_point deadline, std::uint64_t most_payload, const payload_place& place) {
+result<message> channel::receive(time_point deadline, std::uint64_t max_payload, const payload_target& place) {
     if (!receiving_) return tl::unexpected(receiving_.error());
     reading r(socket_.get(), deadline);
-    auto received = receive_whole(r, most_payload, place);
+    auto received = receive_whole(r, max_payload, place);
     if (!received && (r.received() > 0 || received.error().code != errc::timeout)) {
         receiving_ = tl::unexpected(received.error());
         closed_ = received.error().code == errc::unavailable || received.error().code == errc::io;
@@ -281,10 +281,10 @@ result<message> channel::receive(time_point deadline, std::uint64_t most_payload
     return received;
 }
 
-result<message> channel::receive_whole(reading& r, std::uint64_t most_payload, const payload_place& place) {
+result<message> channel::receive_whole(reading& r, std::uint64_t max_payload, const payload_target& place) {
     std::array<std::byte, header_bytes> encoded{};
     FACEFLOW_TRY(r.fill(encoded));
-    FACEFLOW_ASSIGN(const auto header, checked(encoded, most_payload));
+    FACEFLOW_ASSIGN(const auto header, checked(encoded, max_payload));
     message m;
     m.kind = header.kind;
     m.payload_bytes = header.payload_bytes;
@@ -292,7 +292,7 @@ result<message> channel::receive_whole(reading& r, std::uint64_t most_payload, c
     FACEFLOW_TRY(r.fill(m.body));
     m.descriptors = std::exchange(r.descriptors, {});
     FACEFLOW_TRY(complete(m, header));
-    r.most_descriptors = 0;
+    r.max_descriptors = 0;
     if (m.payload_bytes == 0) return m;
     FACEFLOW_ASSIGN(const auto into, place(m));
     if (into.size() != m.payload_bytes)
@@ -317,15 +317,15 @@ channel::channel(channel&&) noexcept = default;
 channel& channel::operator=(channel&&) noexcept = default;
 channel::~channel() = default;
 
-result<std::optional<message>> channel::receive_some(std::uint32_t most_body) {
-    return gather(most_body, 0);
+result<std::optional<message>> channel::receive_some(std::uint32_t max_body) {
+    return gather(max_body, 0);
 }
 
-result<std::optional<message>> channel::receive_some_with_descriptors(std::uint32_t most_body) {
-    return gather(most_body, most_descriptors);
+result<std::optional<message>> channel::receive_some_with_descriptors(std::uint32_t max_body) {
+    return gather(max_body, max_descriptors);
 }
 
-result<std::optional<message>> channel::gather(std::uint32_t most_body, std::uint32_t most_descriptors_here) {
+result<std::optional<message>> channel::gather(std::uint32_t max_body, std::uint32_t max_descriptors_here) {
     if (!receiving_) return tl::unexpected(receiving_.error());
     const auto over = [&](error e) {
         partial_ = nullptr;
@@ -342,9 +342,9 @@ result<std::optional<message>> channel::gather(std::uint32_t most_body, std::uin
             }
             const auto header = checked(p->encoded, 0);
             if (!header) return over(header.error());
-            if (header->body_bytes > most_body) {
+            if (header->body_bytes > max_body) {
                 return over({errc::corrupt, fmt::format("a message announces a body of {} bytes where {} are the most",
-                                                        header->body_bytes, most_body)});
+                                                        header->body_bytes, max_body)});
             }
             p->header = *header;
             p->so_far.kind = header->kind;
@@ -352,7 +352,7 @@ result<std::optional<message>> channel::gather(std::uint32_t most_body, std::uin
             p->here = 0;
             continue;
         }
-        const auto came = take(socket_.get(), p->missing(), p->so_far.descriptors, most_descriptors_here);
+        const auto came = take(socket_.get(), p->missing(), p->so_far.descriptors, max_descriptors_here);
         if (!came) return over(came.error());
         const bool begun = p->header || p->here > 0;
         if (came->bytes == 0) {

@@ -58,8 +58,8 @@ public:
                                     time_point deadline) {
         return send_parts(kind, body, std::span(&payload, 1), descriptors, deadline);
     }
-    // A payload that lies in several places, at most most_payload_parts of them: the planes of a picture.
-    static constexpr std::size_t most_payload_parts = 8;
+    // A payload that lies in several places, at most max_payload_parts of them: the planes of a picture.
+    static constexpr std::size_t max_payload_parts = 8;
     [[nodiscard]] result<void> send_parts(std::uint16_t kind, std::span<const std::byte> body,
                                           std::span<const std::span<const std::byte>> payload,
                                           std::span<const int> descriptors, time_point deadline);
@@ -74,20 +74,20 @@ public:
     // Where a payload is to go: called with the message so far (body and descriptors are there), returns exactly
     // `message.payload_bytes` of memory, into which the bytes are received; or an error, which receive returns, and the
     // channel is of no more use. Not called for a message without payload.
-    using payload_place = std::function<result<std::span<std::byte>>(const message&)>;
+    using payload_target = std::function<result<std::span<std::byte>>(const message&)>;
 
-    // The next message, descriptors close-on-exec. A payload above `most_payload` bytes is errc::corrupt, before any of it is
+    // The next message, descriptors close-on-exec. A payload above `max_payload` bytes is errc::corrupt, before any of it is
     // read.
-    [[nodiscard]] result<message> receive(time_point deadline, std::uint64_t most_payload, const payload_place& place);
+    [[nodiscard]] result<message> receive(time_point deadline, std::uint64_t max_payload, const payload_target& place);
     // Takes no payload.
     [[nodiscard]] result<message> receive(time_point deadline) { return receive(deadline, 0, {}); }
 
     // What has come of the next message by now, without waiting: the whole message, or nullopt while more of it is to come, and
     // then this goes on where it was. For peers that nobody waits for. It takes neither a payload nor descriptors, which the
     // kernel then closes at once. Errors as receive's, but for timeout. Not to be mixed with receive in mid-message.
-    [[nodiscard]] result<std::optional<message>> receive_some(std::uint32_t most_body);
+    [[nodiscard]] result<std::optional<message>> receive_some(std::uint32_t max_body);
     // The same, with as many descriptors as a message may have.
-    [[nodiscard]] result<std::optional<message>> receive_some_with_descriptors(std::uint32_t most_body);
+    [[nodiscard]] result<std::optional<message>> receive_some_with_descriptors(std::uint32_t max_body);
     // True while a part of a message is here, the rest of which is not.
     [[nodiscard]] bool in_mid_message() const noexcept { return partial_ != nullptr; }
 
@@ -104,8 +104,8 @@ private:
     explicit channel(unique_fd socket);
     class reading;
     struct partial;
-    [[nodiscard]] result<std::optional<message>> gather(std::uint32_t most_body, std::uint32_t most_descriptors);
-    [[nodiscard]] result<message> receive_whole(reading& r, std::uint64_t most_payload, const payload_place& place);
+    [[nodiscard]] result<std::optional<message>> gather(std::uint32_t max_body, std::uint32_t max_descriptors);
+    [[nodiscard]] result<message> receive_whole(reading& r, std::uint64_t max_payload, const payload_target& place);
 
     unique_fd socket_;
     std::unique_ptr<partial> partial_;

@@ -10,11 +10,11 @@
 namespace faceflow::ipc {
 namespace {
 
-constexpr std::size_t most_words = 1'000'000, line_bytes = 64;
+constexpr std::size_t max_words = 1'000'000, line_bytes = 64;
 
 result<void> check(std::size_t words) {
-    if (words >= 1 && words <= most_words) return {};
-    return fail(errc::invalid_argument, fmt::format("a control page has 1 to {} words, not {}", most_words, words));
+    if (words >= 1 && words <= max_words) return {};
+    return fail(errc::invalid_argument, fmt::format("a control page has 1 to {} words, not {}", max_words, words));
 }
 
 }  // namespace

@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words that processes share beside their frames: timelines, each on a cache line of its own.
+// The words that processes share beside their frames: semaphores, each on a cache line of its own.
 #pragma once
 
 #include <cstddef>
 #include <span>
 
 #include "core/sealed_memory.hpp"
-#include "core/timeline.hpp"
+#include "core/semaphore.hpp"
 #include "faceflow/result.hpp"
 
 namespace faceflow::ipc {
 
 // Memory without a name: nothing is left of it when its processes are gone, however they went. Move-only; the words are as
-// thread-safe as timelines are.
+// thread-safe as semaphores are.
 class control_page {
 public:
-    // `words` (1 to a million) timelines at 0.
+    // `words` (1 to a million) semaphores at 0.
     [[nodiscard]] static result<control_page> create(std::size_t words);
     // What another process created and sent; takes the descriptor. Through access::read_only, words can be waited for; to raise
     // one is a fault. Errors of map_sealed_memory, errc::corrupt when there are fewer words.
     [[nodiscard]] static result<control_page> open(unique_fd descriptor, std::size_t words, access wanted);
 
-    [[nodiscard]] timeline& operator[](std::size_t word) noexcept { return lines()[word].word; }
-    [[nodiscard]] const timeline& operator[](std::size_t word) const noexcept { return lines()[word].word; }
+    [[nodiscard]] semaphore& operator[](std::size_t word) noexcept { return lines()[word].word; }
+    [[nodiscard]] const semaphore& operator[](std::size_t word) const noexcept { return lines()[word].word; }
     [[nodiscard]] std::size_t words() const noexcept { return words_; }
     // To be sent; stays the page's.
     [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
-    // The whole pages, for device::register_words.
+    // The whole pages, for device::register_semaphores.
     [[nodiscard]] std::span<std::byte> pages() const noexcept { return {view_.base(), view_.length()}; }
 
 private:
     struct alignas(64) line {
-        timeline word;
+        semaphore word;
     };
     control_page(unique_fd descriptor, mapping view, std::size_t words)
         : descriptor_(std::move(descriptor)),

@@ -31,13 +31,13 @@ result<message_header> decode_header(std::span<const std::byte> bytes) {
                                 "both from one build",
                                 header.version, protocol_version));
     }
-    if (header.body_bytes > most_body_bytes) {
+    if (header.body_bytes > max_body_bytes) {
         return fail(errc::corrupt, fmt::format("a message announces a body of {} bytes; {} are the most",
-                                               header.body_bytes, most_body_bytes));
+                                               header.body_bytes, max_body_bytes));
     }
-    if (header.descriptors > most_descriptors) {
+    if (header.descriptors > max_descriptors) {
         return fail(errc::corrupt, fmt::format("a message announces {} descriptors; {} are the most",
-                                               header.descriptors, most_descriptors));
+                                               header.descriptors, max_descriptors));
     }
     return header;
 }

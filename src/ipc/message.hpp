@@ -16,8 +16,8 @@ namespace faceflow::ipc {
 inline constexpr std::uint32_t message_magic = 0x4346'4646;  // "FFFC"
 // Raised with every change of what any message means: processes of two builds refuse each other.
 inline constexpr std::uint16_t protocol_version = 1;
-inline constexpr std::uint32_t most_body_bytes = 1 << 20;
-inline constexpr std::uint32_t most_descriptors = 8;
+inline constexpr std::uint32_t max_body_bytes = 1 << 20;
+inline constexpr std::uint32_t max_descriptors = 8;
 
 // In the machine's byte order: both ends are on one machine.
 struct message_header {

@@ -24,8 +24,8 @@ public:
     [[nodiscard]] static result<share_page> create(std::uint32_t leases);
     [[nodiscard]] static result<share_page> open(unique_fd descriptor, std::uint32_t leases);
 
-    [[nodiscard]] timeline& operator[](std::size_t place) noexcept { return words_[place]; }
-    [[nodiscard]] const timeline& operator[](std::size_t place) const noexcept { return words_[place]; }
+    [[nodiscard]] semaphore& operator[](std::size_t place) noexcept { return words_[place]; }
+    [[nodiscard]] const semaphore& operator[](std::size_t place) const noexcept { return words_[place]; }
     // For the client, which has seen the bell at `rung` and nothing new: says that it is about to sleep on the bell, or to look at
     // it until it is raised. Then it looks at the bell once more.
     void fall_asleep(std::uint64_t rung) noexcept { wait_as(asleep, rung); }
@@ -36,8 +36,8 @@ public:
     // After the frame with that serial, the last one and one more, is given: raises the bell. True when the client waited for it
     // and needs no message. A system call only when it slept. For the server.
     [[nodiscard]] bool ring(std::uint64_t serial) noexcept;
-    // Raised to the serial of each announcement, and to timeline_end with the last message.
-    [[nodiscard]] timeline& bell() noexcept { return words_[leases_]; }
+    // Raised to the serial of each announcement, and to semaphore_end with the last message.
+    [[nodiscard]] semaphore& bell() noexcept { return words_[leases_]; }
     [[nodiscard]] std::uint32_t leases() const noexcept { return leases_; }
     [[nodiscard]] int descriptor() const noexcept { return words_.descriptor(); }
 

@@ -16,7 +16,7 @@ namespace faceflow::ipc {
 namespace {
 
 // A slab larger than this is no slab: products of its numbers stay far from overflowing.
-constexpr std::uint64_t most_slots = 1 << 20, most_slot_bytes = std::uint64_t{1} << 40;
+constexpr std::uint64_t max_slots = 1 << 20, max_slot_bytes = std::uint64_t{1} << 40;
 
 tl::unexpected<error> nonsense(std::string_view what) {
     return fail(errc::corrupt,
@@ -46,8 +46,8 @@ result<share_hello> read_share_hello(const message& m) {
     }
     auto hello = body_as<share_hello>(m);
     if (!hello) return hello;
-    if (hello->leases < 1 || hello->leases > most_share_leases)
-        return nonsense(fmt::format("a wish for {} leases; there are 1 to {}", hello->leases, most_share_leases));
+    if (hello->leases < 1 || hello->leases > max_share_leases)
+        return nonsense(fmt::format("a wish for {} leases; there are 1 to {}", hello->leases, max_share_leases));
     if (hello->policy != share_policy::latest && hello->policy != share_policy::fifo)
         return nonsense("a policy that is neither latest nor fifo");
     return hello;
@@ -84,7 +84,7 @@ result<share_slab> read_share_slab(const message& m) {
     FACEFLOW_TRY(require(m, comes ? share_message::slab : share_message::slab_gone, comes ? 1 : 0));
     auto slab = body_as<share_slab>(m);
     if (!slab || !comes) return slab;
-    if (slab->slots < 1 || slab->slots > most_slots || slab->slot_bytes < 1 || slab->slot_bytes > most_slot_bytes)
+    if (slab->slots < 1 || slab->slots > max_slots || slab->slot_bytes < 1 || slab->slot_bytes > max_slot_bytes)
         return nonsense(fmt::format("a slab of {} slots of {} bytes", slab->slots, slab->slot_bytes));
     if (slab->kind != device_kind::cpu && slab->kind != device_kind::emulated)
         return nonsense("a slab of a device that this client cannot map");

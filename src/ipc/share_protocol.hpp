@@ -33,7 +33,7 @@ namespace faceflow::ipc {
 // Raised whenever a struct or word below, or one of share_page.hpp, changes its meaning.
 inline constexpr std::uint32_t share_version = 3;
 
-inline constexpr std::uint32_t most_share_leases = 64;
+inline constexpr std::uint32_t max_share_leases = 64;
 inline constexpr std::uint32_t default_share_leases = 4;
 
 // Under find_runtime_directory(), where nobody says otherwise.
@@ -56,7 +56,7 @@ enum class share_policy : std::uint32_t {
 
 struct share_hello {
     std::uint32_t version = share_version;
-    std::uint32_t leases = default_share_leases;  // wanted, 1 to most_share_leases
+    std::uint32_t leases = default_share_leases;  // wanted, 1 to max_share_leases
     share_policy policy = share_policy::latest;
     std::uint32_t unused = 0;
 };

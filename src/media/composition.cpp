@@ -8,7 +8,7 @@ namespace faceflow::media {
 
 namespace {
 
-constexpr std::int64_t most_offset_runs = 1 << 24;
+constexpr std::int64_t max_offset_runs = 1 << 24;
 
 struct mp4_box {
     std::uint32_t name = 0;
@@ -74,7 +74,7 @@ std::optional<composition> composition::read(AVIOContext& io, int track) {
     const auto table = offset_table_of(io, track);
     if (table && avio_seek(&io, table->begin + 4, SEEK_SET) >= 0) {
         const std::int64_t count = avio_rb32(&io);
-        if (count > 0 && count <= most_offset_runs && count <= (table->end - table->begin - 8) / 8) made.emplace();
+        if (count > 0 && count <= max_offset_runs && count <= (table->end - table->begin - 8) / 8) made.emplace();
         std::uint64_t end = 0;
         for (std::int64_t i = 0; made && i < count; ++i) {
             end += avio_rb32(&io);

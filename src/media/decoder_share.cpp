@@ -12,11 +12,11 @@ namespace faceflow::media {
 namespace {
 
 // The driver makes one decoder after the other.
-constexpr std::size_t most_workers = 1;
+constexpr std::size_t max_workers = 1;
 constexpr auto judged_over = std::chrono::seconds(1), between_leavings = std::chrono::seconds(1),
                settled_after = std::chrono::seconds(3);
 // Streams without entry packets never leave; and what once did not keep up may have been a stall.
-constexpr auto longest_leaving = std::chrono::seconds(10), room_for_one_more_after = std::chrono::seconds(60);
+constexpr auto longest_leaving = std::chrono::seconds(10), fits_one_more_after = std::chrono::seconds(60);
 // Of all processors' time: what is to be left for one more source, and for the rest of the machine.
 constexpr double busy_enough = 0.7;
 // Of the time between frames. Decoders that are asked for all of it fall behind; frames that come at once from all cameras wait for
@@ -32,7 +32,7 @@ decoder_share::decoder_share(std::function<void(const std::string&)> note, std::
     : note_(std::move(note)),
       of_processors_(std::move(of_processors)),
       most_(most) {
-    workers_.reserve(most_workers);  // a thread that has no place there could not be joined
+    workers_.reserve(max_workers);  // a thread that has no place there could not be joined
 }
 
 decoder_share::load decoder_share::load_of_machine() {
@@ -66,7 +66,7 @@ void decoder_share::end_leaving(member& m) {
 
 // Without a thread, decoders stay where they are.
 bool decoder_share::start_worker() {
-    if (workers_.size() >= std::min(most_workers, queue_.size())) return !workers_.empty();
+    if (workers_.size() >= std::min(max_workers, queue_.size())) return !workers_.empty();
     auto started = start_jthread(
         "making decoders", [this](const std::stop_token& stop) { work(stop); }, [](const error&) {});
     if (started) workers_.push_back(std::move(*started));
@@ -176,7 +176,7 @@ void decoder_share::note_judged(bool full, clock::time_point now) {
         return;
     }
     const bool may_grow = most_ && last_full_ && counted_ >= *most_;
-    if (!may_grow || now - *last_full_ < room_for_one_more_after) return;
+    if (!may_grow || now - *last_full_ < fits_one_more_after) return;
     ++*most_;
     last_full_ = now;
 }

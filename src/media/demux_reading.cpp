@@ -12,7 +12,7 @@ namespace faceflow::media {
 
 namespace {
 
-constexpr int most_bad_reads_in_a_row = 64;
+constexpr int max_bad_reads_in_a_row = 64;
 constexpr auto longest_wait_for_room = std::chrono::seconds(10);
 constexpr std::chrono::milliseconds longest_silence_of_playlists{30'000};  // segments of 10 s, asked for three times
 // libav asks for the next segment without a pause, and never sees that a manifest became static: opening it anew does.
@@ -41,7 +41,7 @@ int demux_source::wait_for_packet(AVPacket& packet) {
         if (guard_.record_failure()) return AVERROR_EXIT;
         if (code == AVERROR(EAGAIN)) {
             std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a camera between two frames
-        } else if (code == AVERROR_INVALIDDATA && ++bad < most_bad_reads_in_a_row) {
+        } else if (code == AVERROR_INVALIDDATA && ++bad < max_bad_reads_in_a_row) {
             survived_.add("corrupt_packet");
         } else {
             return code;

@@ -24,7 +24,7 @@
 namespace faceflow::media::fields {
 
 // Room for the items of a value that have columns with names of their own.
-inline constexpr std::size_t most_named_items = 5;
+inline constexpr std::size_t max_named_items = 5;
 
 struct facts {
     std::string_view key{};         // in JSON; one with a point in it lies in an object; empty: told in CSV alone
@@ -34,7 +34,7 @@ struct facts {
     std::optional<int> least{}, most{};
     // In CSV: the name of each item's column, or what it begins with where an item has several numbers (x, y). In one for all items
     // # stands for their number. None: told in JSON alone.
-    std::array<std::string_view, most_named_items> columns{};
+    std::array<std::string_view, max_named_items> columns{};
     int place = 0;  // among the columns of a face; each has one of its own
 };
 

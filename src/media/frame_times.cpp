@@ -10,7 +10,7 @@ namespace faceflow::media {
 
 namespace {
 
-constexpr double most_likely_rate = 1000;  // a rate above is a time base that was taken for one
+constexpr double max_likely_rate = 1000;  // a rate above is a time base that was taken for one
 
 // AV_NOPTS_VALUE for what fits no 64 bits: some 290 years.
 std::int64_t to_ns(std::int64_t time, const AVStream& video) noexcept {
@@ -25,7 +25,7 @@ std::optional<std::int64_t> if_stated(std::int64_t ns) noexcept {
 
 timeline frame_times::make_line() const {
     const double rate = frame_rate_of(*video_);
-    timeline line(rate > 0 && rate <= most_likely_rate ? std::llround(std::min(1e9 / rate, 9e18)) : 0);
+    timeline line(rate > 0 && rate <= max_likely_rate ? std::llround(std::min(1e9 / rate, 9e18)) : 0);
     if (!live_ && video_->start_time != AV_NOPTS_VALUE) line.set_origin(to_ns(video_->start_time, *video_));
     return line;
 }

@@ -13,7 +13,7 @@ namespace faceflow::media {
 
 namespace {
 
-constexpr std::uint64_t most_meta_bytes = std::uint64_t{16} << 20;
+constexpr std::uint64_t max_meta_bytes = std::uint64_t{16} << 20;
 
 std::optional<std::uint64_t> big(file_bytes bytes, std::uint64_t at, unsigned size) noexcept {
     return number_at(bytes, at, size, byte_order::big);
@@ -157,7 +157,7 @@ heif_picture read_heif(int descriptor, std::uint64_t size) {
         if (box_bytes < 8 || box_bytes > size - at) break;
         if (is_meta) {
             const std::uint64_t head = stated == 1 ? 16 : 8;
-            if (box_bytes < head || box_bytes > most_meta_bytes) break;
+            if (box_bytes < head || box_bytes > max_meta_bytes) break;
             std::vector<std::uint8_t> meta(static_cast<std::size_t>(box_bytes - head));
             return read_heif_meta(read_at(descriptor, at + head, meta));
         }

@@ -87,15 +87,15 @@ bool has_wildcard(std::string_view input) noexcept {
 }
 
 std::string describe_left_out(const picture_list& list, const std::string& of) {
-    constexpr std::size_t most_named = 5;
+    constexpr std::size_t max_named = 5;
     const std::size_t count = list.left_out.size();
     if (count == 0) return {};
     std::string text =
         fmt::format("left out {} file{} of {} that {}: {}", count, count == 1 ? "" : "s", of,
                     count == 1 ? "is no picture" : "are no pictures",
                     fmt::join(list.left_out.begin(),
-                              list.left_out.begin() + static_cast<std::ptrdiff_t>(std::min(count, most_named)), ", "));
-    if (count > most_named) text += fmt::format(" and {} more", count - most_named);
+                              list.left_out.begin() + static_cast<std::ptrdiff_t>(std::min(count, max_named)), ", "));
+    if (count > max_named) text += fmt::format(" and {} more", count - max_named);
     return text;
 }
 

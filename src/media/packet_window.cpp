@@ -7,8 +7,8 @@
 namespace faceflow::media {
 
 namespace {
-constexpr std::size_t most_ahead = 96;
-constexpr std::size_t most_ahead_bytes = std::size_t{32} << 20;
+constexpr std::size_t max_ahead = 96;
+constexpr std::size_t max_ahead_bytes = std::size_t{32} << 20;
 // No decoder holds more packets back than that: one older than the last frame's by as many gave none.
 constexpr std::uint64_t longest_delay = 48;
 }  // namespace
@@ -18,7 +18,7 @@ int packet_window::take_in(AVPacket& packet, const reader& read) {
     const std::int64_t at = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
     if (at != AV_NOPTS_VALUE && (packet.flags & AV_PKT_FLAG_DISCARD) == 0) times_.push_back({at, packets_});
     ++packets_;
-    if (times_.size() > most_ahead + 2 * longest_delay) times_.erase(times_.begin());
+    if (times_.size() > max_ahead + 2 * longest_delay) times_.erase(times_.begin());
     return 0;
 }
 
@@ -31,7 +31,7 @@ int packet_window::next(AVPacket& packet, const reader& read) {
 }
 
 void packet_window::read_ahead(const reader& read, std::size_t most) {
-    while (ended_with_ == 0 && ahead_.size() < std::min(most, most_ahead) && ahead_bytes_ < most_ahead_bytes) {
+    while (ended_with_ == 0 && ahead_.size() < std::min(most, max_ahead) && ahead_bytes_ < max_ahead_bytes) {
         packet_ptr packet(av_packet_alloc());
         ended_with_ = packet ? take_in(*packet, read) : AVERROR(ENOMEM);
         if (ended_with_ < 0) return;

@@ -20,7 +20,7 @@ namespace faceflow::media {
 namespace {
 
 // More than any camera's file; what is larger is no picture, or too much for a frame among others.
-constexpr off_t most_picture_bytes = off_t{512} << 20;
+constexpr off_t max_picture_bytes = off_t{512} << 20;
 
 tl::unexpected<error> unreadable(const std::string& path, const std::string& why) {
     return fail(errc::corrupt, path + " is not a picture that can be read: " + why);
@@ -77,9 +77,9 @@ result<decoded_picture> describe(const std::string& path, decoder& from, frame_p
 }
 
 result<decoded_picture> decode_coded(const picture_file& file, AVCodecID codec) {
-    if (file.size() > most_picture_bytes) {
+    if (file.size() > max_picture_bytes) {
         return unreadable(file.path(), fmt::format("it has {} MiB, and pictures may have {}", file.size() >> 20,
-                                                   most_picture_bytes >> 20));
+                                                   max_picture_bytes >> 20));
     }
     if (avcodec_find_decoder(codec) == nullptr) {
         return unreadable(file.path(), fmt::format("this FFmpeg has no decoder for {}; convert it to JPEG or PNG",

@@ -12,7 +12,7 @@ namespace faceflow::media {
 namespace {
 
 constexpr double usual_frames_per_second = 25;
-constexpr double most_frames_per_second = 240;  // that is believed; beyond, a time base was taken for one
+constexpr double max_frames_per_second = 240;  // that is believed; beyond, a time base was taken for one
 // On the CPU, of a live source that shares a device's decoder with many others.
 constexpr int threads_beside_device = 2;
 
@@ -63,7 +63,7 @@ result<void> source_decoder::open(const demuxer& from) {
     stream_.live = from.live;
     const AVRational rate = from.video->avg_frame_rate;
     const double stated = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
-    const double a_second = stated >= 1 && stated <= most_frames_per_second ? stated : usual_frames_per_second;
+    const double a_second = stated >= 1 && stated <= max_frames_per_second ? stated : usual_frames_per_second;
     stream_.between_frames = std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(1 / a_second));
     const bool shares = hardware_ != nullptr && options_.share != nullptr && (from.live || options_.realtime) &&
                         has_entry_packets(stream_.parameters->codec_id);
@@ -140,8 +140,8 @@ void source_decoder::go_to_device(const AVPacket& entry) {
 void source_decoder::note_parameters(const AVPacket& packet) {
     std::size_t bytes = 0;
     const std::uint8_t* const changed = av_packet_get_side_data(&packet, AV_PKT_DATA_NEW_EXTRADATA, &bytes);
-    constexpr std::size_t most_bytes = std::size_t{1} << 20;
-    if (changed == nullptr || bytes == 0 || bytes > most_bytes) return;
+    constexpr std::size_t max_bytes = std::size_t{1} << 20;
+    if (changed == nullptr || bytes == 0 || bytes > max_bytes) return;
     AVCodecParameters* const copy = avcodec_parameters_alloc();
     if (copy == nullptr) return;
     const std::shared_ptr<AVCodecParameters> owned(copy, [](AVCodecParameters* p) { avcodec_parameters_free(&p); });

@@ -6,7 +6,7 @@ namespace faceflow::media {
 namespace {
 
 constexpr std::uint64_t entry_bytes = 12;
-constexpr std::size_t most_directories = 65'535;
+constexpr std::size_t max_directories = 65'535;
 
 }  // namespace
 
@@ -50,7 +50,7 @@ std::size_t tiff_directories::pages() const noexcept {
         return number_at(bytes_, directory + 2 + entries * entry_bytes, 4, order_).value_or(0);
     };
     std::uint64_t directory = begin_;
-    for (std::size_t i = 0; i < most_directories && number_at(bytes_, directory, 2, order_); ++i) {
+    for (std::size_t i = 0; i < max_directories && number_at(bytes_, directory, 2, order_); ++i) {
         if ((find(directory, subfile_tag).value_or(0) & (thumbnail | mask)) == 0) ++pages;
         directory = next(directory);
         if (i % 2 == 1) slow = next(slow);

@@ -30,8 +30,8 @@ std::uint16_t kind(share_message m) {
 
 }  // namespace
 
-result<std::unique_ptr<client_session>> client_session::create(ipc::channel to, std::uint32_t number, std::uint32_t leases,
-                                                         ipc::share_policy policy) {
+result<std::unique_ptr<client_session>> client_session::create(ipc::channel to, std::uint32_t number,
+                                                               std::uint32_t leases, ipc::share_policy policy) {
     FACEFLOW_ASSIGN(auto page, ipc::share_page::create(leases));
     return std::unique_ptr<client_session>(new client_session(std::move(to), std::move(page), number, leases, policy));
 }
@@ -58,7 +58,7 @@ result<void> client_session::offer(const frame& f, const ipc::share_frame& about
         ++counts_.no_lease;
         return {};
     }
-    auto sent = tell_slabs(slabs);
+    auto sent = announce_slabs(slabs);
     if (sent) {
         ipc::share_frame announced = about;
         announced.serial = ++serial_;
@@ -82,7 +82,7 @@ result<void> client_session::offer(const frame& f, const ipc::share_frame& about
 
 void client_session::end() noexcept {
     [[maybe_unused]] const auto told = to_.send(kind(share_message::ended), {}, {}, {}, at_once);
-    raise(page_.bell(), timeline_end);
+    raise(page_.bell(), semaphore_end);
 }
 
 std::uint32_t client_session::leases_out() {
@@ -126,7 +126,7 @@ std::optional<std::uint32_t> client_session::take_back_oldest() {
     return oldest;
 }
 
-result<void> client_session::tell_slabs(const slab_registry& slabs) {
+result<void> client_session::announce_slabs(const slab_registry& slabs) {
     if (told_version_ == slabs.version()) return {};
     const auto& all = slabs.entries();
     for (auto at = told_.begin(); at != told_.end();) {

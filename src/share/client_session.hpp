@@ -32,7 +32,7 @@ class client_session {
 public:
     // A page for `leases`. Errors of share_page::create.
     [[nodiscard]] static result<std::unique_ptr<client_session>> create(ipc::channel to, std::uint32_t number,
-                                                                     std::uint32_t leases, ipc::share_policy policy);
+                                                                        std::uint32_t leases, ipc::share_policy policy);
 
     // The first message. Errors of channel::send.
     [[nodiscard]] result<void> welcome(std::uint32_t sources);
@@ -58,7 +58,7 @@ private:
     };
 
     client_session(ipc::channel to, ipc::share_page page, std::uint32_t number, std::uint32_t leases,
-                ipc::share_policy policy)
+                   ipc::share_policy policy)
         : to_(std::move(to)),
           page_(std::move(page)),
           number_(number),
@@ -68,7 +68,7 @@ private:
     void collect_returned();
     [[nodiscard]] std::optional<std::uint32_t> free_place();
     [[nodiscard]] std::optional<std::uint32_t> take_back_oldest();
-    [[nodiscard]] result<void> tell_slabs(const slab_registry& slabs);
+    [[nodiscard]] result<void> announce_slabs(const slab_registry& slabs);
 
     ipc::channel to_;
     ipc::share_page page_;

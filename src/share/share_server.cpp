@@ -22,9 +22,9 @@ using clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_pending_clients = 64;
-constexpr auto patience = 5s;                  // with one who has connected, and whose greeting is not all there
-constexpr auto door_shut = 50ms;               // after a connection that there was no descriptor for
-constexpr std::uint32_t most_greeting = 4096;  // bytes; later versions may have more to say than this one
+constexpr auto patience = 5s;                 // with one who has connected, and whose greeting is not all there
+constexpr auto door_shut = 50ms;              // after a connection that there was no descriptor for
+constexpr std::uint32_t max_greeting = 4096;  // bytes; later versions may have more to say than this one
 
 frame_store_options store_options(const server_options& o) {
     frame_store_options s;
@@ -49,7 +49,7 @@ void refuse(ipc::channel& whom, const error& why) {
     std::memcpy(body.data(), &head, sizeof head);
     std::memcpy(body.data() + sizeof head, why.message.data(), why.message.size());
     // What is left unread of what it said would take the answer away when the socket is closed.
-    std::array<std::byte, most_greeting> rest;
+    std::array<std::byte, max_greeting> rest;
     [[maybe_unused]] const ssize_t read = ::recv(whom.descriptor(), rest.data(), rest.size(), MSG_DONTWAIT);
     [[maybe_unused]] const auto told =
         whom.send(static_cast<std::uint16_t>(ipc::share_message::refusal), body, {}, {}, ipc::time_point{});
@@ -94,8 +94,8 @@ result<std::unique_ptr<share_server>> share_server::open(device& d, const server
     std::unique_ptr<share_server> s(new share_server(d, chosen, std::move(door), std::move(wake)));
     FACEFLOW_TRY(s->open_uploads());
     FACEFLOW_ASSIGN(s->thread_, start_thread(
-                                       "clients of the share", [server = s.get()] { server->serve(); },
-                                       [server = s.get()](error e) { server->serving_error_.put(std::move(e)); }));
+                                    "clients of the share", [server = s.get()] { server->serve(); },
+                                    [server = s.get()](error e) { server->serving_error_.put(std::move(e)); }));
     return s;
 }
 
@@ -224,7 +224,7 @@ void share_server::let_in() {
 
 // Whatever comes of a whole greeting, the client is pending no longer.
 void share_server::greet(pending_client& p) {
-    auto m = p.from.receive_some(most_greeting);
+    auto m = p.from.receive_some(max_greeting);
     const bool more_to_come = m && !*m;
     if (more_to_come && clock::now() - p.since <= patience) return;
     p.over = true;

@@ -38,7 +38,7 @@ private:
     [[nodiscard]] result<void> catch_up();
 
     flow::exported_slabs exported_;
-    flow::exported_slabs::told read_;
+    flow::exported_slabs::announced read_;
     std::map<std::uint32_t, entry> entries_;
     std::uint64_t version_ = 0;
 };

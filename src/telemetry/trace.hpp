@@ -45,7 +45,7 @@ public:
         row to{};    // the copy direction's row: the copy is a slice of it, and the arrow ends there
     };
 
-    explicit trace(std::size_t most_events = default_cap) : cap_(most_events) {}
+    explicit trace(std::size_t max_events = default_cap) : cap_(max_events) {}
     trace(const trace&) = delete;
     trace& operator=(const trace&) = delete;
 

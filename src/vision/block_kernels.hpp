@@ -17,7 +17,7 @@
 namespace faceflow::vision {
 
 // Bytes that a launch carries on every CUDA version and card.
-inline constexpr std::size_t most_launch_bytes = 4096;
+inline constexpr std::size_t max_launch_bytes = 4096;
 
 // Output pixels that one block fills: lines of 128 bytes in each plane, and high enough that neighbours in a turned picture share
 // what they read.
@@ -109,7 +109,7 @@ struct letterbox_pass {
     std::int32_t frames = 0;
     tensor_target target;  // of frame 0; the others' follow
 };
-static_assert(sizeof(letterbox_pass) <= most_launch_bytes);
+static_assert(sizeof(letterbox_pass) <= max_launch_bytes);
 
 [[nodiscard]] letterbox_pass make_letterbox_pass(std::span<const image> pictures, std::span<const letterbox> fits,
                                                  const tensor_target& target);
@@ -134,7 +134,7 @@ struct crop_pass {
     std::int32_t first = 0;
     tensor_target target;  // of face `first`; the others' follow
 };
-static_assert(sizeof(crop_pass) <= most_launch_bytes);
+static_assert(sizeof(crop_pass) <= max_launch_bytes);
 
 [[nodiscard]] crop_pass make_crop_pass(std::span<const image> pictures, const face_table& faces, std::int32_t first,
                                        const tensor_target& target);
@@ -142,7 +142,7 @@ static_assert(sizeof(crop_pass) <= most_launch_bytes);
 // Tile `tile` of the crop of face first + `number`; nothing when the pass has no such face.
 template <class Block>
 FACEFLOW_HD void crop_tile(Block block, const crop_pass& pass, std::int32_t number, std::int32_t tile) {
-    const face_place at = locate(pass.faces, pass.first + number);
+    const face_position at = locate(pass.faces, pass.first + number);
     if (at.frame < 0) return;
     const sampling_source& source = pass.source[at.frame];
     const region& area = pass.faces.of[at.frame]->items()[at.item].area;
@@ -160,7 +160,7 @@ struct detect_pass {
     detect_scratch* scratch = nullptr;  // one per frame
     face_table faces;
 };
-static_assert(sizeof(detect_pass) <= most_launch_bytes);
+static_assert(sizeof(detect_pass) <= max_launch_bytes);
 
 [[nodiscard]] detect_pass make_detect_pass(std::span<const detector_output> outputs, const detect_options& options,
                                            detect_scratch* scratch, const face_table& faces);
@@ -189,7 +189,7 @@ struct finish_pass {
     pose_anchor anchors[max_pose_anchors];
     std::int32_t anchor_count = 0;
 };
-static_assert(sizeof(finish_pass) <= most_launch_bytes);
+static_assert(sizeof(finish_pass) <= max_launch_bytes);
 
 [[nodiscard]] finish_pass make_finish_pass(const face_table& faces, std::int32_t first, std::int32_t capacity,
                                            const float* landmarks, const float* scores,
@@ -198,12 +198,12 @@ static_assert(sizeof(finish_pass) <= most_launch_bytes);
 // The record of face first + `number`, by one block; block 0 brings the headers up to date as well.
 template <class Block>
 FACEFLOW_HD void finish_number(Block block, const finish_pass& pass, std::int32_t number) {
-    const face_place at = locate(pass.faces, pass.first + number);
+    const face_position at = locate(pass.faces, pass.first + number);
     // Without a face in this go the headers are already as they should be, but for the first go.
     if (number == 0 && block.thread() == 0 && (at.frame >= 0 || pass.first == 0))
         begin_results(pass.faces, pass.first, pass.capacity, pass.results);
     if (at.frame < 0) return;
-    finish_face(block, pass.faces.of[at.frame]->items()[at.item],
+    make_record(block, pass.faces.of[at.frame]->items()[at.item],
                 pass.landmarks + static_cast<std::ptrdiff_t>(number) * landmark_count * 3, pass.scores[number],
                 {pass.anchors, pass.anchor_count}, pass.options[at.frame],
                 pass.results.records() + pass.first + number);

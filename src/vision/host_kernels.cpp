@@ -90,7 +90,7 @@ public:
             places.reserve(static_cast<std::size_t>(std::max(n, 0)));
             for (std::int32_t i = 0; i < n; ++i) {
                 // Where processes share the faces, their number may be another one by now, and they may be anything.
-                const face_place at = locate(faces, first + i);
+                const face_position at = locate(faces, first + i);
                 if (at.frame < 0) break;
                 const region area = read_once(&faces.of[at.frame]->items()[at.item].area);
                 if (!near_a_picture(area)) return fail(errc::corrupt, "a face that is no place in a picture");
@@ -118,9 +118,9 @@ public:
             if (n <= 0 && first > 0) return {};  // nothing in this go
             begin_results(faces, first, capacity, results);
             for (std::int32_t i = 0; i < n; ++i) {
-                const face_place at = locate(faces, first + i);
+                const face_position at = locate(faces, first + i);
                 if (at.frame < 0) break;
-                finish_face(serial_block{}, faces.of[at.frame]->items()[at.item],
+                make_record(serial_block{}, faces.of[at.frame]->items()[at.item],
                             landmarks + static_cast<std::ptrdiff_t>(i) * landmark_count * 3, scores[i], basis,
                             options[static_cast<std::size_t>(at.frame)], results.records() + first + i);
             }

@@ -206,7 +206,7 @@ FACEFLOW_HD inline float agreement(const detection& found, const point3* landmar
 // Fills one record, by one block: the same for any number of threads in it. `mesh`: 478 x (x, y, z) in model input pixels;
 // `presence_logit`: the model's raw score.
 template <class Block>
-FACEFLOW_HD void finish_face(Block block, const detection& found, const float* mesh, float presence_logit,
+FACEFLOW_HD void make_record(Block block, const detection& found, const float* mesh, float presence_logit,
                              const pose_basis& basis, const mesh_options& o, face_record* out) {
     const affine map = frame_from_region(found.area, o.model_size);
     const float depth = found.area.size / o.model_size;

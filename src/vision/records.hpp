@@ -52,12 +52,12 @@ struct face_table {
     std::int32_t frames = 0;
 };
 
-struct face_place {
+struct face_position {
     std::int32_t frame = -1;  // -1: the pass has no such face
     std::int32_t item = 0;    // within the frame
 };
 
-FACEFLOW_HD inline face_place locate(const face_table& faces, std::int32_t number) {
+FACEFLOW_HD inline face_position locate(const face_table& faces, std::int32_t number) {
     for (std::int32_t f = 0; f < faces.frames; ++f) {
         const std::int32_t count = faces.of[f]->count;
         if (number < count) return {f, number};

@@ -251,7 +251,7 @@ TEST_P(kernels_conformance, finishes_records_and_carries_faces_as_one_host_threa
     const auto* records = reinterpret_cast<const vision::face_record*>(header + 1);
     vision::face_record wanted[2];
     for (std::size_t i = 0; i < 2; ++i) {
-        finish_face(vision::serial_block{}, found[i], landmarks.data() + i * landmark_count * 3, scores[i], basis,
+        make_record(vision::serial_block{}, found[i], landmarks.data() + i * landmark_count * 3, scores[i], basis,
                     options[0], &wanted[i]);
         EXPECT_NEAR(records[i].presence, wanted[i].presence, 1e-6);
         EXPECT_NEAR(records[i].pose.yaw, wanted[i].pose.yaw, 0.01);

@@ -35,10 +35,10 @@ protected:
     class known_page {
     public:
         known_page(device& on, std::size_t words) : on_(on), page_(ipc::control_page::create(words).value()) {
-            registered_ = on.register_words(page_.pages());
+            registered_ = on.register_semaphores(page_.pages());
         }
-        ~known_page() { on_.unregister_words(page_.pages()); }
-        timeline& operator[](std::size_t i) { return page_[i]; }
+        ~known_page() { on_.unregister_semaphores(page_.pages()); }
+        semaphore& operator[](std::size_t i) { return page_[i]; }
         int descriptor() const { return page_.descriptor(); }
         const result<void>& registered() const { return registered_; }
 
@@ -206,7 +206,7 @@ TEST_P(sharing_conformance, a_stream_that_waits_for_a_dead_process_goes_on_when_
     const auto s = new_stream();
     std::thread supervisor([&] {
         std::this_thread::sleep_for(5ms);
-        raise(page[0], timeline_end);
+        raise(page[0], semaphore_end);
     });
     s->wait(page[0], 1'000'000);
     EXPECT_OK(finish(*s));

@@ -24,7 +24,7 @@ void through_a_channel(std::span<const std::byte> bytes) {
             if (m.error().message.empty()) __builtin_trap();
             return;
         }
-        if (m->payload_bytes > 4096 || m->body.size() > ipc::most_body_bytes || !m->descriptors.empty())
+        if (m->payload_bytes > 4096 || m->body.size() > ipc::max_body_bytes || !m->descriptors.empty())
             __builtin_trap();
     }
 }
@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::span bytes(reinterpret_cast<const std::byte*>(data), size);
     const auto header = ipc::decode_header(bytes);
     if (header) {
-        if (header->body_bytes > ipc::most_body_bytes || header->descriptors > ipc::most_descriptors) __builtin_trap();
+        if (header->body_bytes > ipc::max_body_bytes || header->descriptors > ipc::max_descriptors) __builtin_trap();
         const auto again = ipc::encode_header(*header);
         if (!std::equal(again.begin(), again.end(), bytes.begin())) __builtin_trap();
     } else if (header.error().message.empty()) {

@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     m.body.assign(body.begin(), body.end());
 
     const auto hello = ipc::read_share_hello(m);
-    holds(hello, hello && hello->leases >= 1 && hello->leases <= ipc::most_share_leases);
+    holds(hello, hello && hello->leases >= 1 && hello->leases <= ipc::max_share_leases);
     const auto welcome = ipc::read_share_welcome(m, 8);
     holds(welcome, welcome && welcome->leases >= 1 && welcome->leases <= 8 && m.descriptors.size() == 1);
     const auto slab = ipc::read_share_slab(m);

@@ -25,7 +25,7 @@ namespace {
 using namespace faceflow;
 using namespace faceflow::flow;
 
-constexpr std::uint32_t most_payload = 1 << 16;
+constexpr std::uint32_t max_payload = 1 << 16;
 constexpr std::size_t slab_bytes = 8 << 20;  // two slots with room for a place of eight faces
 
 void as_greeting(std::string_view text) {
@@ -80,7 +80,7 @@ void send_all(ipc::channel& to, const stage_hello& hello, bytes_of_owner from) {
             ipc::control_page::create(std::max<std::size_t>(page_semaphores::count(hello.places), 1)).value());
         // All that the stage may wait for is done.
         for (std::size_t w = 0; w < pages.back().words(); ++w)
-            pages.back()[w].value = timeline_end;
+            pages.back()[w].value = semaphore_end;
         descriptors.push_back(pages.back().descriptor());
     }
     const std::string text = to_json(hello);
@@ -88,13 +88,13 @@ void send_all(ipc::channel& to, const stage_hello& hello, bytes_of_owner from) {
                  ipc::forever))
         return;
     const auto memory = make_sealed_memory("fuzz", slab_bytes).value();
-    const std::vector<std::byte> payload(most_payload, std::byte{0x7f});
+    const std::vector<std::byte> payload(max_payload, std::byte{0x7f});
     while (!from.empty()) {
         const auto kind = static_cast<std::uint16_t>(from.number(1));
         const std::vector<int> slabs(from.number(1) % 3, memory.get());
         const auto body_bytes = from.number(4), payload_bytes = from.number(4);
         const auto body = from.take(body_bytes);
-        if (!to.send(kind, body, std::span(payload).first(payload_bytes % (most_payload + 1)), slabs, ipc::forever))
+        if (!to.send(kind, body, std::span(payload).first(payload_bytes % (max_payload + 1)), slabs, ipc::forever))
             return;
     }
 }

@@ -63,7 +63,7 @@ int share(ipc::channel& to, const char* device_name) {
     memory_export memory{need(ipc::body_as<memory_location>(m)), std::move(m.descriptors.at(0))};
     auto page = need(ipc::control_page::open(std::move(m.descriptors.at(1)), 2, access::read_write));
     const auto imported = need(on.import_memory(memory, access::read_write));
-    need(on.register_words(page.pages()));
+    need(on.register_semaphores(page.pages()));
     const auto s = need(on.make_stream("peer"));
     const auto e = need(on.make_event());
     const auto host = need(on.allocate_host(imported->bytes(), true));
@@ -76,7 +76,7 @@ int share(ipc::channel& to, const char* device_name) {
     s->signal(page[1], 1);
     need(synchronise(*s, *e, {}));
     on.release_host(host);
-    on.unregister_words(page.pages());
+    on.unregister_semaphores(page.pages());
     return 0;
 }
 

@@ -118,7 +118,7 @@ TEST_F(hostile_client, one_that_announces_a_large_greeting_is_refused_before_it_
     auto c = connect();
     ipc::message_header header;
     header.kind = number_of(share_message::hello);
-    header.body_bytes = ipc::most_body_bytes;
+    header.body_bytes = ipc::max_body_bytes;
     const auto encoded = ipc::encode_header(header);
     ASSERT_GT(::send(c.descriptor(), encoded.data(), encoded.size(), MSG_NOSIGNAL), 0);
     EXPECT_TRUE(eventually([&] { return server->counts().malformed == 1; }));

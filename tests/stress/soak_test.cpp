@@ -95,7 +95,7 @@ private:
 
 // Slots of each size for a cache that is full of it and for the frames in work (of each lane one, one before it that the device has
 // not passed, one that is packed), in whole slabs; and the lanes' results.
-std::size_t most_bytes(const std::vector<test::owned_picture>& sizes) {
+std::size_t max_bytes(const std::vector<test::owned_picture>& sizes) {
     std::size_t sum = lanes * capped_resource::counted(vision::pass_results::bytes(1, 16));
     for (const auto& p : sizes) {
         const std::size_t bytes = capped_resource::counted(native_bytes(p.view.format, p.view.width, p.view.height));
@@ -171,7 +171,7 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
     EXPECT_EQ(out_of_order, 0u);
     EXPECT_LE(on.pool().peak_bytes(), cap) << "the cap was passed";
     // Which sizes are in work at once is chance; what they may hold at most is not.
-    EXPECT_LE(on.pool().peak_bytes(), most_bytes(sizes)) << "memory grew: after the warm-up it was " << after_warm_up;
+    EXPECT_LE(on.pool().peak_bytes(), max_bytes(sizes)) << "memory grew: after the warm-up it was " << after_warm_up;
     EXPECT_EQ(on.pool().used_bytes(), 0u) << "a lease or a slab is left";
 }
 

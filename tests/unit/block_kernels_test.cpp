@@ -267,7 +267,7 @@ TEST(block_finish, records_and_headers_are_the_same_for_any_number_of_threads) {
     pose_anchor anchors[max_pose_anchors];
     const pose_basis basis{anchors, canonical_anchors(anchors)};
     ASSERT_LT(basis.count, max_pose_anchors) << "all of them have room";
-    finish_face(serial_block{}, c.faces.table.of[1]->items()[0], c.landmarks.data() + 2 * landmark_count * 3, 1, basis,
+    make_record(serial_block{}, c.faces.table.of[1]->items()[0], c.landmarks.data() + 2 * landmark_count * 3, 1, basis,
                 c.options[1], &alone);
     EXPECT_EQ(std::memcmp(&alone, results.records() + 2, sizeof alone), 0);
 }

@@ -15,7 +15,7 @@
 
 #include "device/emulated/fault_reporter.hpp"
 #include "device/open_devices.hpp"
-#include "device/work_note.hpp"
+#include "device/stage_scope.hpp"
 #include "support.hpp"
 
 namespace faceflow {
@@ -50,8 +50,8 @@ TEST_F(emulated_memory_death, a_host_access_is_a_crash_that_names_device_stage_a
     EXPECT_DEATH(
         {
             install_fault_reporter();
-            const work_note outer({stage::detect, {0, 1}});
-            const work_note note({stage::region, {3, 17}});
+            const stage_scope outer({stage::detect, {0, 1}});
+            const stage_scope note({stage::region, {3, 17}});
             touch(memory_.data());
         },
         "memory of device emulated:2 \\(byte 0\\) without a transfer, in stage region, source 3 frame 17");
@@ -63,7 +63,7 @@ TEST_F(emulated_memory_death, a_task_that_forgot_kernel_address_is_named_by_who_
             install_fault_reporter();
             const auto s = device_->make_stream("s").value();
             const auto e = device_->make_event().value();
-            const work_note note({stage::landmark, {1, 99}});
+            const stage_scope note({stage::landmark, {1, 99}});
             s->run([at = memory_.data()]() -> result<void> {
                 touch(at + 5);
                 return {};
@@ -77,7 +77,7 @@ TEST_F(emulated_memory_death, a_host_access_outside_any_stage_says_so) {
     EXPECT_DEATH(
         {
             install_fault_reporter();
-            { const work_note over({stage::track, {0, 0}}); }
+            { const stage_scope over({stage::track, {0, 0}}); }
             touch(memory_.data());
         },
         "emulated:2.*no stage that was noted");
@@ -93,15 +93,15 @@ TEST_F(emulated_memory_death, a_fault_elsewhere_stays_an_ordinary_one) {
         testing::Not(HasSubstr("memory of device")));
 }
 
-TEST(work_note, is_the_innermost_of_its_own_thread) {
-    EXPECT_FALSE(work_note::current());
-    const work_note outer({stage::detect, {0, 1}});
+TEST(stage_scope, is_the_innermost_of_its_own_thread) {
+    EXPECT_FALSE(stage_scope::current());
+    const stage_scope outer({stage::detect, {0, 1}});
     {
-        const work_note inner({stage::sink, {0, 2}});
-        EXPECT_EQ(work_note::current()->at, stage::sink);
-        std::thread([] { EXPECT_FALSE(work_note::current()); }).join();
+        const stage_scope inner({stage::sink, {0, 2}});
+        EXPECT_EQ(stage_scope::current()->at, stage::sink);
+        std::thread([] { EXPECT_FALSE(stage_scope::current()); }).join();
     }
-    EXPECT_EQ(work_note::current()->at, stage::detect);
+    EXPECT_EQ(stage_scope::current()->at, stage::detect);
 }
 
 // ---- the arena

@@ -20,8 +20,8 @@ TEST(frame_store, does_not_keep_staging_memory_of_every_size_that_ever_came) {
         picture.height = 2000 + i;
         ASSERT_OK(store.expect(picture, t));
     }
-    EXPECT_GT(store.staging_bytes(), frame_store::most_idle_staging / 2) << "sizes that take turns keep theirs";
-    EXPECT_LT(store.staging_bytes(), frame_store::most_idle_staging + 2 * std::size_t{17} * 1000 * 1000);
+    EXPECT_GT(store.staging_bytes(), frame_store::max_idle_staging / 2) << "sizes that take turns keep theirs";
+    EXPECT_LT(store.staging_bytes(), frame_store::max_idle_staging + 2 * std::size_t{17} * 1000 * 1000);
 }
 
 }  // namespace

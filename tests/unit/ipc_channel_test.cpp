@@ -32,7 +32,7 @@ std::string text_of(const message& m) {
 }
 
 // Into `payload`, made as large as it must be.
-channel::payload_place into(std::vector<std::byte>& payload) {
+channel::payload_target into(std::vector<std::byte>& payload) {
     return [&payload](const message& m) -> result<std::span<std::byte>> {
         payload.resize(m.payload_bytes);
         return std::span(payload);
@@ -159,7 +159,7 @@ TEST_F(two_ends, a_stranger_is_told_from_another_version) {
 
 TEST_F(two_ends, what_passes_a_limit_is_refused_before_it_is_read) {
     message_header header;
-    header.body_bytes = most_body_bytes + 1;
+    header.body_bytes = max_body_bytes + 1;
     EXPECT_THAT(told(header).message, HasSubstr("a body of 1048577 bytes"));
     ends_ = channel::make_pair().value();
     header = {};
@@ -167,16 +167,16 @@ TEST_F(two_ends, what_passes_a_limit_is_refused_before_it_is_read) {
     EXPECT_THAT(told(header).message, HasSubstr("1000 are the most"));
     ends_ = channel::make_pair().value();
     header = {};
-    header.descriptors = most_descriptors + 1;
+    header.descriptors = max_descriptors + 1;
     EXPECT_THAT(told(header).message, HasSubstr("announces 9 descriptors"));
 }
 
 TEST_F(two_ends, a_sender_refuses_what_no_message_holds_and_goes_on) {
-    const std::vector<std::byte> body(most_body_bytes + 1);
+    const std::vector<std::byte> body(max_body_bytes + 1);
     EXPECT_EQ(a_.send(1, body, {}, {}, soon()).error().code, errc::invalid_argument);
     EXPECT_EQ(a_.send(1, {}, {}, std::vector<int>(9, 0), soon()).error().code, errc::invalid_argument);
-    std::thread reader([&] { EXPECT_EQ(b_.receive(soon()).value().body.size(), most_body_bytes); });
-    EXPECT_OK(a_.send(1, std::span(body).first(most_body_bytes), {}, {}, soon()));
+    std::thread reader([&] { EXPECT_EQ(b_.receive(soon()).value().body.size(), max_body_bytes); });
+    EXPECT_OK(a_.send(1, std::span(body).first(max_body_bytes), {}, {}, soon()));
     reader.join();
 }
 
@@ -236,14 +236,14 @@ TEST_F(two_ends, descriptors_that_were_not_announced_are_an_error_and_closed) {
 TEST_F(two_ends, descriptors_are_not_collected_beyond_what_a_message_may_have) {
     const std::size_t before = test::open_descriptors();
     message_header header;
-    header.descriptors = most_descriptors;
+    header.descriptors = max_descriptors;
     header.body_bytes = 1000;
     const auto encoded = encode_header(header);
     std::vector<std::byte> bytes(encoded.begin(), encoded.end());
     bytes.resize(200);
     std::thread sender([&] {
         for (const std::byte& b : bytes) {
-            if (!send_byte_with_descriptors(a_.descriptor(), b, most_descriptors)) return;
+            if (!send_byte_with_descriptors(a_.descriptor(), b, max_descriptors)) return;
         }
     });
     std::size_t most = 0;
@@ -259,7 +259,7 @@ TEST_F(two_ends, descriptors_are_not_collected_beyond_what_a_message_may_have) {
     sender.join();
     ASSERT_FALSE(received);
     EXPECT_EQ(received.error().code, errc::corrupt);
-    EXPECT_LE(most, before + 2 * most_descriptors + 2);
+    EXPECT_LE(most, before + 2 * max_descriptors + 2);
     ends_ = channel::make_pair().value();
     EXPECT_EQ(test::open_descriptors(), before);
 }

@@ -152,7 +152,7 @@ TEST(ipc_child, the_end_of_a_process_ends_its_channel) {
     EXPECT_EQ(closed.error().code, errc::unavailable);
 }
 
-// ---- timelines, control pages
+// ---- semaphores, control pages
 
 unique_fd copy_of(const control_page& page) {
     return unique_fd(::fcntl(page.descriptor(), F_DUPFD_CLOEXEC, 0));
@@ -192,7 +192,7 @@ TEST(ipc_control_page, one_that_is_none_is_refused) {
 }
 
 TEST(ipc_timeline, many_threads_raise_and_wait_and_none_is_lost) {
-    timeline word;
+    semaphore word;
     std::vector<std::thread> threads;
     std::atomic<int> woken{0};
     for (int i = 0; i < 4; ++i) {

@@ -36,7 +36,7 @@ TEST(printable, what_is_no_utf_8_becomes_question_marks) {
 }
 
 TEST(printable, is_no_longer_than_it_may_be) {
-    EXPECT_EQ(printable(std::string(5000, 'x')), std::string(most_printable, 'x') + "...");
+    EXPECT_EQ(printable(std::string(5000, 'x')), std::string(max_printable, 'x') + "...");
     EXPECT_EQ(printable("äöü", 5), "äö...");
 }
 

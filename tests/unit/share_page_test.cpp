@@ -67,7 +67,7 @@ TEST_F(share_page_of_two, a_wait_that_begins_while_the_bell_rings_is_left_as_it_
 }
 
 TEST_F(share_page_of_two, a_word_that_was_scribbled_over_keeps_nobody) {
-    timeline& word = page[page.leases() + 1];
+    semaphore& word = page[page.leases() + 1];
     std::uint64_t serial = 0;
     for (const std::uint64_t scribble : {UINT64_MAX, std::uint64_t{3}, std::uint64_t{4}, std::uint64_t{1} << 63}) {
         word.value = scribble;
@@ -116,7 +116,7 @@ TEST_F(share_page_of_two, every_frame_is_heard_of) {
 }
 
 TEST(look_until, sees_a_raise_and_gives_up_at_its_deadline) {
-    timeline t;
+    semaphore t;
     const auto past = std::chrono::steady_clock::time_point{};
     EXPECT_FALSE(look_until(t, 1, past));
     raise(t, 1);

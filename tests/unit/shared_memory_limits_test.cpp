@@ -62,8 +62,8 @@ TEST_F(memory_to_share, frames_that_must_be_shared_are_so_again_once_there_are_d
 
 TEST_F(memory_to_share, what_came_and_went_is_told_and_then_forgotten) {
     flow::exported_slabs slabs(on);
-    flow::exported_slabs::told early, late;
-    const auto tell = [&](flow::exported_slabs::told& to) {
+    flow::exported_slabs::announced early, late;
+    const auto tell = [&](flow::exported_slabs::announced& to) {
         std::pair<int, int> came_and_went;
         for (const auto& e : slabs.news(to)) {
             ++(e.memory != nullptr ? came_and_went.first : came_and_went.second);
@@ -89,7 +89,7 @@ TEST_F(memory_to_share, what_came_and_went_is_told_and_then_forgotten) {
 
 TEST_F(memory_to_share, a_telling_that_was_cut_short_goes_on) {
     flow::exported_slabs slabs(on);
-    flow::exported_slabs::told to;
+    flow::exported_slabs::announced to;
     const auto a = slot_of_new_slab(), b = slot_of_new_slab();
     ASSERT_OK(slabs.name_of(a));
     ASSERT_OK(slabs.name_of(b));

@@ -39,8 +39,8 @@ public:
     }
     void record(event&) override {}
     void wait(const event&) override {}
-    void signal(timeline& t, std::uint64_t value) override { raise(t, value); }
-    void wait(const timeline& t, std::uint64_t value) override {
+    void signal(semaphore& t, std::uint64_t value) override { raise(t, value); }
+    void wait(const semaphore& t, std::uint64_t value) override {
         [[maybe_unused]] const bool always = wait_until(t, value, std::chrono::steady_clock::time_point::max());
     }
     bool failed() const { return !error_.has_value(); }
@@ -84,8 +84,8 @@ public:
                         map_sealed_memory(from.descriptor.get(), from.where.offset, from.where.bytes, wanted));
         return std::make_unique<mapped_import>(std::move(view));
     }
-    result<void> register_words(std::span<std::byte>) override { return {}; }
-    void unregister_words(std::span<std::byte>) noexcept override {}
+    result<void> register_semaphores(std::span<std::byte>) override { return {}; }
+    void unregister_semaphores(std::span<std::byte>) noexcept override {}
     ledger& book() noexcept override { return book_; }
 
 protected:

@@ -13,8 +13,8 @@
 #include "device/cuda/cuda_error.hpp"
 #include "device/cuda/cuda_import.hpp"
 #include "device/cuda/cuda_pool.hpp"
+#include "device/cuda/cuda_semaphores.hpp"
 #include "device/cuda/cuda_stream.hpp"
-#include "device/cuda/cuda_words.hpp"
 #include "device/cuda/cupti_counter.hpp"
 
 namespace faceflow {
@@ -86,8 +86,8 @@ public:
         FACEFLOW_TRY(require_kind(from, device_kind::cuda));
         return import_cuda_memory(index_, from);
     }
-    result<void> register_words(std::span<std::byte> pages) override { return words_.add(pages); }
-    void unregister_words(std::span<std::byte> pages) noexcept override { words_.remove(pages); }
+    result<void> register_semaphores(std::span<std::byte> pages) override { return words_.add(pages); }
+    void unregister_semaphores(std::span<std::byte> pages) noexcept override { words_.remove(pages); }
     result<std::unique_ptr<transfer_counter>> make_transfer_counter() override {
         return make_cupti_counter(index_, *memory_);
     }
@@ -101,7 +101,7 @@ private:
     const facts facts_;
     const std::unique_ptr<cuda_pool> memory_;
     capped_resource pool_;
-    cuda_words words_;
+    cuda_semaphores words_;
     ledger book_;
 };
 

@@ -48,7 +48,7 @@ clock::duration between(cudaEvent_t first, cudaEvent_t second) {
 
 cuda_spans::pair cuda_spans::take_pair() {
     const std::lock_guard lock(mutex_);
-    if (waiting_.size() >= most_waiting) return {};
+    if (waiting_.size() >= max_waiting) return {};
     if (free_.empty()) return {make_timed_event(), make_timed_event()};
     const pair taken = free_.back();
     free_.pop_back();
@@ -89,7 +89,7 @@ cuda_spans::pair cuda_spans::end_captured() {
 void cuda_spans::expect(const pair& of_graph, stream::span_callback told) {
     if (of_graph.begin == nullptr) return;
     const std::lock_guard lock(mutex_);
-    if (waiting_.size() < most_waiting) waiting_.push_back({of_graph, std::move(told), true});
+    if (waiting_.size() < max_waiting) waiting_.push_back({of_graph, std::move(told), true});
 }
 
 void cuda_spans::drop() {
@@ -113,7 +113,7 @@ std::vector<cuda_spans::waiting> cuda_spans::take_finished() {
     return finished;
 }
 
-void cuda_spans::tell_finished() {
+void cuda_spans::report_finished() {
     std::vector<waiting> finished = take_finished();
     if (finished.empty()) return;
     const clock::time_point now = clock::now();

@@ -12,7 +12,7 @@
 
 namespace faceflow {
 
-// Costs the host two event records a span, and never waits: a span is told by the first call of tell_finished that finds
+// Costs the host two event records a span, and never waits: a span is told by the first call of report_finished that finds
 // both its events reached. Its length is the device's; it is placed in the host's time as if the last span that was found with
 // it had ended just then. Timing that fails is left out, and is no error of the stream. The stream's device is current in
 // every call. begin, end and drop are for the thread that adds to the stream, the rest is thread-safe.
@@ -35,7 +35,7 @@ public:
     void expect(const pair& of_graph, stream::span_callback told);
     // No end will come for what was begun.
     void drop();
-    void tell_finished();
+    void report_finished();
     // Before the stream goes; what was not told by then never is.
     void close();
 
@@ -46,7 +46,7 @@ private:
         bool of_graph = false;
     };
     // Spans that wait to be told at most; with more, the next are not timed.
-    static constexpr std::size_t most_waiting = 64;
+    static constexpr std::size_t max_waiting = 64;
 
     [[nodiscard]] pair take_pair();
     [[nodiscard]] std::vector<waiting> take_finished();

@@ -39,7 +39,8 @@ result<void> cuda_event::wait() {
     return checked(cudaEventSynchronize(event_), "cudaEventSynchronize");
 }
 
-result<std::unique_ptr<cuda_stream>> cuda_stream::create(device& owner, const cuda_words& words, std::string label) {
+result<std::unique_ptr<cuda_stream>> cuda_stream::create(device& owner, const cuda_semaphores& words,
+                                                         std::string label) {
     const current_device scope(owner.index());
     FACEFLOW_TRY(checked(scope.status(), "cudaSetDevice"));
     cudaStream_t made = nullptr;
@@ -189,7 +190,7 @@ void cuda_stream::begin_span() {
     if (relaunching()) return;
     const current_device scope(owner_.index());
     if (capturing_) return spans_.begin_captured();
-    spans_.tell_finished();
+    spans_.report_finished();
     if (!failed()) spans_.begin();
 }
 
@@ -219,7 +220,7 @@ void cuda_stream::wait(const event& e) {
 }
 
 // When the device takes no more work, nobody is to wait for what will not come: the host raises the word.
-void cuda_stream::signal(timeline& t, std::uint64_t value) {
+void cuda_stream::signal(semaphore& t, std::uint64_t value) {
     const current_device scope(owner_.index());
     const std::lock_guard lock(adding_);
     auto added = words_.store(stream_, t, value);
@@ -227,7 +228,7 @@ void cuda_stream::signal(timeline& t, std::uint64_t value) {
     keep(std::move(added));
 }
 
-void cuda_stream::wait(const timeline& t, std::uint64_t value) {
+void cuda_stream::wait(const semaphore& t, std::uint64_t value) {
     const current_device scope(owner_.index());
     const std::lock_guard lock(adding_);
     keep(words_.await(stream_, t, value));
@@ -236,7 +237,7 @@ void cuda_stream::wait(const timeline& t, std::uint64_t value) {
 result<void> cuda_stream::take_error() {
     {
         const current_device scope(owner_.index());
-        spans_.tell_finished();
+        spans_.report_finished();
     }
     const std::lock_guard lock(mutex_);
     return std::exchange(error_, result<void>{});

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "device/cuda/cuda_error.hpp"
+#include "device/cuda/cuda_semaphores.hpp"
 #include "device/cuda/cuda_spans.hpp"
-#include "device/cuda/cuda_words.hpp"
 #include "device/device.hpp"
 
 namespace faceflow {
@@ -51,7 +51,7 @@ private:
 // waits.
 class cuda_stream final : public stream {
 public:
-    [[nodiscard]] static result<std::unique_ptr<cuda_stream>> create(device& owner, const cuda_words& words,
+    [[nodiscard]] static result<std::unique_ptr<cuda_stream>> create(device& owner, const cuda_semaphores& words,
                                                                      std::string label);
     ~cuda_stream() override;
 
@@ -69,8 +69,8 @@ public:
     [[nodiscard]] void* handle() const noexcept override { return stream_; }
     void record(event& e) override;
     void wait(const event& e) override;
-    void signal(timeline& t, std::uint64_t value) override;
-    void wait(const timeline& t, std::uint64_t value) override;
+    void signal(semaphore& t, std::uint64_t value) override;
+    void wait(const semaphore& t, std::uint64_t value) override;
     [[nodiscard]] result<void> take_error() override;
 
     // Adds work: calls `work(cudaStream_t)`, which returns a cudaError_t, with the device current, unless the stream has
@@ -95,7 +95,7 @@ private:
         std::vector<span_callback> told = {};
     };
 
-    cuda_stream(device& owner, const cuda_words& words, std::string label, cudaStream_t made)
+    cuda_stream(device& owner, const cuda_semaphores& words, std::string label, cudaStream_t made)
         : owner_(owner),
           words_(words),
           label_(std::move(label)),
@@ -110,7 +110,7 @@ private:
     void keep(result<void> outcome);
 
     device& owner_;
-    const cuda_words& words_;
+    const cuda_semaphores& words_;
     const std::string label_;
     const cudaStream_t stream_;
     cuda_spans spans_;

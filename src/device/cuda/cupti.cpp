@@ -32,7 +32,7 @@ constexpr CUpti_ActivityKind kinds[] = {CUPTI_ACTIVITY_KIND_MEMCPY, CUPTI_ACTIVI
                                         CUPTI_ACTIVITY_KIND_RUNTIME};
 
 // The two records of a call come closer together than so many calls of its kind; numbers of calls rise.
-constexpr std::size_t most_unmatched = 1 << 16;
+constexpr std::size_t max_unmatched = 1 << 16;
 
 bool asks(CUpti_CallbackId call) {
     return call == CUPTI_RUNTIME_TRACE_CBID_cudaEventQuery_v3020 ||
@@ -177,8 +177,8 @@ void cupti::count_dropped() {
     lost_ += dropped;
 }
 
-void cupti::on_buffer_wanted(std::uint8_t** buffer, std::size_t* bytes, std::size_t* most_records) {
-    *most_records = 0;  // as many as fit
+void cupti::on_buffer_wanted(std::uint8_t** buffer, std::size_t* bytes, std::size_t* max_records) {
+    *max_records = 0;  // as many as fit
     *bytes = buffer_bytes;
     *buffer = listening.load() == nullptr
                   ? nullptr
@@ -224,7 +224,7 @@ void cupti::waited(std::uint32_t call, std::uint32_t context) {
         ++syncs_by_context_[context];
     } else {
         waits_.emplace(call, context);
-        if (waits_.size() > most_unmatched) waits_.erase(waits_.begin());
+        if (waits_.size() > max_unmatched) waits_.erase(waits_.begin());
     }
 }
 
@@ -234,7 +234,7 @@ void cupti::called(std::uint32_t call, std::uint32_t function) {
         waits_.erase(at);
     } else if (waits(function)) {
         calls_.insert(call);
-        if (calls_.size() > most_unmatched) calls_.erase(calls_.begin());
+        if (calls_.size() > max_unmatched) calls_.erase(calls_.begin());
     }
 }
 

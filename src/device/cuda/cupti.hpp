@@ -53,7 +53,7 @@ private:
     void count_dropped();
 
     // CUPTI's callbacks.
-    static void on_buffer_wanted(std::uint8_t** buffer, std::size_t* bytes, std::size_t* most_records);
+    static void on_buffer_wanted(std::uint8_t** buffer, std::size_t* bytes, std::size_t* max_records);
     static void on_buffer_full(CUcontext, std::uint32_t stream, std::uint8_t* buffer, std::size_t size,
                                std::size_t valid);
 

@@ -9,7 +9,7 @@ namespace faceflow {
 namespace {
 using clock = std::chrono::steady_clock;
 constexpr std::chrono::microseconds spin{50};
-constexpr std::size_t most_spares = 4;
+constexpr std::size_t max_spares = 4;
 }  // namespace
 
 void wait_until_exactly(clock::time_point deadline) {
@@ -54,7 +54,7 @@ std::shared_ptr<staging_buffers::buffer> staging_buffers::take(std::size_t bytes
 
 void staging_buffers::give(std::shared_ptr<buffer> b) {
     const std::lock_guard lock(mutex_);
-    if (spare_.size() < most_spares) spare_.push_back(std::move(b));
+    if (spare_.size() < max_spares) spare_.push_back(std::move(b));
 }
 
 }  // namespace faceflow

@@ -47,8 +47,8 @@ public:
     [[nodiscard]] result<memory_export> export_memory(std::byte* memory, std::size_t bytes) override;
     [[nodiscard]] result<std::unique_ptr<memory_import>> import_memory(const memory_export& from,
                                                                        access wanted) override;
-    [[nodiscard]] result<void> register_words(std::span<std::byte>) override { return {}; }
-    void unregister_words(std::span<std::byte>) noexcept override {}
+    [[nodiscard]] result<void> register_semaphores(std::span<std::byte>) override { return {}; }
+    void unregister_semaphores(std::span<std::byte>) noexcept override {}
 
     // What the copy engines have moved, and how often a host thread was held up, since the device was made.
     [[nodiscard]] transfer_totals crossed() const;

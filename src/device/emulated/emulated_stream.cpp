@@ -10,7 +10,7 @@
 
 #include "core/thread.hpp"
 #include "core/try.hpp"
-#include "device/work_note.hpp"
+#include "device/stage_scope.hpp"
 
 namespace faceflow {
 namespace {
@@ -85,7 +85,7 @@ void emulated_stream::run(task work) {
         captured_->push_back(std::move(work));
         return;
     }
-    add(work_item{std::move(work), work_note::current()});
+    add(work_item{std::move(work), stage_scope::current()});
 }
 
 result<std::unique_ptr<graph>> emulated_stream::capture(const task& adds) {
@@ -130,13 +130,13 @@ void emulated_stream::wait(const event& e) {
     add(wait_item{std::move(mark)});
 }
 
-void emulated_stream::signal(timeline& t, std::uint64_t value) {
+void emulated_stream::signal(semaphore& t, std::uint64_t value) {
     add(signal_item{t, value});
 }
 
-void emulated_stream::wait(const timeline& t, std::uint64_t value) {
+void emulated_stream::wait(const semaphore& t, std::uint64_t value) {
     if (t.value.load(std::memory_order_acquire) >= value) return;
-    add(word_item{t, value});
+    add(semaphore_item{t, value});
 }
 
 std::shared_ptr<stream_mark> emulated_stream::add_mark() {
@@ -187,7 +187,7 @@ void emulated_stream::perform(item& i) {
         reach->mark->reach();
     } else if (auto* signalled = std::get_if<signal_item>(&i)) {
         raise(signalled->word, signalled->value);
-    } else if (auto* word = std::get_if<word_item>(&i)) {
+    } else if (auto* word = std::get_if<semaphore_item>(&i)) {
         [[maybe_unused]] const bool always = wait_until(word->word, word->value, clock::time_point::max());
     } else {
         std::get<wait_item>(i).mark->wait();
@@ -196,7 +196,7 @@ void emulated_stream::perform(item& i) {
 
 void emulated_stream::perform(const work_item& i) {
     if (failed()) return;
-    std::optional<work_note> note;
+    std::optional<stage_scope> note;
     if (i.noted) note.emplace(*i.noted);
     if (auto done = attempt(i.work); !done) {
         const std::lock_guard lock(mutex_);

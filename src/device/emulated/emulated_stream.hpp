@@ -60,8 +60,8 @@ public:
     [[nodiscard]] bool capturing() const noexcept override { return captured_ != nullptr; }
     void record(event& e) override;
     void wait(const event& e) override;
-    void signal(timeline& t, std::uint64_t value) override;
-    void wait(const timeline& t, std::uint64_t value) override;
+    void signal(semaphore& t, std::uint64_t value) override;
+    void wait(const semaphore& t, std::uint64_t value) override;
     [[nodiscard]] result<void> take_error() override;
 
     // What is being captured has a transfer in it, which only launch(graph, adds) adds.
@@ -81,14 +81,14 @@ private:
         std::shared_ptr<stream_mark> mark;
     };
     struct signal_item {
-        timeline& word;
+        semaphore& word;
         std::uint64_t value;
     };
-    struct word_item {
-        const timeline& word;
+    struct semaphore_item {
+        const semaphore& word;
         std::uint64_t value;
     };
-    using item = std::variant<work_item, reach_item, wait_item, signal_item, word_item>;
+    using item = std::variant<work_item, reach_item, wait_item, signal_item, semaphore_item>;
 
     emulated_stream(device& owner, std::string label) : owner_(owner), label_(std::move(label)) {}
     void add(item i);

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "device/work_note.hpp"
+#include "device/stage_scope.hpp"
 
 namespace faceflow {
 namespace {
@@ -72,7 +72,7 @@ void report(const range_entry& range, std::uintptr_t address) noexcept {
     line l;
     l << "faceflow: host code touched memory of device " << range.device_name.data() << " (byte "
       << std::uint64_t{address - range.begin.load(std::memory_order_relaxed)} << ") without a transfer, in ";
-    if (const auto noted = work_note::current()) {
+    if (const auto noted = stage_scope::current()) {
         l << "stage " << name(noted->at) << ", source " << std::uint64_t{noted->frame.source} << " frame "
           << noted->frame.sequence << "\n";
     } else {

@@ -8,7 +8,7 @@
 namespace faceflow {
 
 // Makes SIGSEGV and SIGBUS inside the memory of an emulated device print one line to standard error (device, offset, and the
-// stage and frame of the thread's work_note) and abort. Any other fault goes to the handler that was there before. For the
+// stage and frame of the thread's stage_scope) and abort. Any other fault goes to the handler that was there before. For the
 // whole process, until it ends; a second call does nothing. Never called by the library on its own.
 void install_fault_reporter();
 

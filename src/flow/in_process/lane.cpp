@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "core/try.hpp"
-#include "device/work_note.hpp"
+#include "device/stage_scope.hpp"
 
 namespace faceflow::flow {
 
@@ -13,7 +13,8 @@ result<std::unique_ptr<lane>> lane::create(device_resources& resources, const st
     device& d = resources.stages.owner();
     FACEFLOW_ASSIGN(auto s, d.make_stream(label));
     FACEFLOW_ASSIGN(auto space, workspace::create(*s, resources.stages.models(), shape));
-    FACEFLOW_ASSIGN(auto reader, result_reader::create(d, shape.results_bytes(), resources.stages.chosen().tuning.pinned));
+    FACEFLOW_ASSIGN(auto reader,
+                    result_reader::create(d, shape.results_bytes(), resources.stages.chosen().tuning.pinned));
     auto l = std::unique_ptr<lane>(new lane(resources, std::move(s), std::move(space), std::move(warn)));
     l->reader_ = std::make_unique<result_reader>(std::move(reader));
     return l;
@@ -67,7 +68,7 @@ void lane::run(std::vector<entry>& entries) {
 
 result<lane::entry> lane::begin(item& i, when_full how) {
     FACEFLOW_ASSIGN(auto tracked, tracked_by(i.chain));
-    const work_note uploading({stage::capture, i.from->id});
+    const stage_scope uploading({stage::capture, i.from->id});
     FACEFLOW_ASSIGN(auto uploaded, resources_.frames.upload(*stream_, *i.from, stage::capture, how));
     return entry{&i, std::move(uploaded), tracked, i.detect || !tracked->known};
 }

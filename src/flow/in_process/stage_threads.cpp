@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "core/try.hpp"
-#include "device/work_note.hpp"
+#include "device/stage_scope.hpp"
 
 namespace faceflow::flow {
 
@@ -74,7 +74,7 @@ result<source_tracks> stage_threads::make_tracks() {
 }
 
 result<void> stage_threads::capture(job& j) {
-    const work_note note({stage::capture, j.from.id});
+    const stage_scope note({stage::capture, j.from.id});
     FACEFLOW_ASSIGN(j.source, sources_.find(j.from.id.source, [this] { return make_tracks(); }));
     j.number = sources_.begin(*j.source);
     j.serial = ++serial_;

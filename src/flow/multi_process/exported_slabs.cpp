@@ -27,13 +27,13 @@ result<slot_name> exported_slabs::name_of(const lease& of) {
         ++version_;
         at = known_.end() - 1;
     }
-    return slot_name{at->told_as.facts.number, of.where().index, of.where().generation};
+    return slot_name{at->announced_as.facts.number, of.where().index, of.where().generation};
 }
 
 bool exported_slabs::current(const slot_name& name) const {
     const std::lock_guard lock(mutex_);
-    const auto at =
-        std::find_if(known_.begin(), known_.end(), [&](const known& k) { return k.told_as.facts.number == name.slab; });
+    const auto at = std::find_if(known_.begin(), known_.end(),
+                                 [&](const known& k) { return k.announced_as.facts.number == name.slab; });
     const auto from = at != known_.end() ? at->of.lock() : nullptr;
     return from != nullptr && from->current(name.slot, name.generation);
 }
@@ -47,15 +47,15 @@ std::vector<exported_slabs::entry> exported_slabs::news(told& to) const {
     if (to.version_ == version_) return {};
     std::vector<entry> all;
     for (const std::uint32_t number : to.numbers_) {
-        const bool there =
-            std::any_of(known_.begin(), known_.end(), [&](const known& k) { return k.told_as.facts.number == number; });
+        const bool there = std::any_of(known_.begin(), known_.end(),
+                                       [&](const known& k) { return k.announced_as.facts.number == number; });
         if (there) continue;
         entry gone;
         gone.facts.number = number;
         all.push_back(std::move(gone));
     }
     for (const known& k : known_) {
-        if (!to.numbers_.contains(k.told_as.facts.number)) all.push_back(k.told_as);
+        if (!to.numbers_.contains(k.announced_as.facts.number)) all.push_back(k.announced_as);
     }
     // Asked again, it is told again, until all of it was entered.
     if (all.empty()) to.version_ = version_;

@@ -49,7 +49,7 @@ private:
     struct known {
         std::weak_ptr<slab> of;
         const slab* address = nullptr;
-        entry told_as;
+        entry announced_as;
         // CUDA wants memory freed by all who imported it before its owner frees it, and they are told only with their next call.
         std::shared_ptr<slab> held;
     };

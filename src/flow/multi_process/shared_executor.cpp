@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stages that work in memory which the owner shares: frames, faces, crops and results stay where they are. A call only puts
-// work on the stream, between the timelines of the stages before and its own, and is answered at once.
+// work on the stream, between the semaphores of the stages before and its own, and is answered at once.
 #include <fmt/format.h>
 
 #include <array>
@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "core/try.hpp"
-#include "device/work_note.hpp"
+#include "device/stage_scope.hpp"
 #include "flow/multi_process/shared_executor.hpp"
 #include "frame/layout.hpp"
 
@@ -77,7 +77,7 @@ public:
         table.frames = 1;
         table.of[0] =
             call.from_tracked != 0 ? tracked : reinterpret_cast<vision::detection_set*>(buffer->at + layout_.faces);
-        const work_note note({stage_of(context_.asked().role), f.id});
+        const stage_scope note({stage_of(context_.asked().role), f.id});
         wait_for_earlier(call);
         FACEFLOW_TRY(enqueue(call, *buffer, f, table, tracked));
         finish(call);
@@ -209,7 +209,7 @@ private:
     // Both words, the second only if all was done; a beat for the watchdog.
     void finish(const stage_call& call) {
         stream& s = context_.work_stream();
-        timeline& done = pages_.mine()[page_semaphores::done(call.buffer)];
+        semaphore& done = pages_.mine()[page_semaphores::done(call.buffer)];
         if (context_.owner().computes_on_host()) {
             s.run([&done, &context = context_, serial = call.serial]() -> result<void> {
                 raise(done, serial);

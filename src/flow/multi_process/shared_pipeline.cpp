@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // shared: a process each for detect, region and landmark, and the frame's bytes never move after the upload. This process owns
 // the memory and brings frames up and results down; the stages map it once and put their work on their own streams, one
-// behind the other by timelines. No host waits for a device until the results come down.
+// behind the other by semaphores. No host waits for a device until the results come down.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "core/read_once.hpp"
 #include "core/try.hpp"
-#include "device/work_note.hpp"
+#include "device/stage_scope.hpp"
 #include "flow/multi_process/process_pipeline.hpp"
 #include "flow/multi_process/shared_executor.hpp"
 #include "flow/stages/result_reader.hpp"
@@ -33,7 +33,7 @@ public:
         for (auto& s : stages_)
             s.reset();
         for (auto& p : pages_)
-            owner().unregister_words(p.pages());
+            owner().unregister_semaphores(p.pages());
         frames_.close();
     }
 
@@ -84,14 +84,14 @@ private:
     result<void> open_pages() {
         for (std::size_t i = 0; i < shared_page_count; ++i) {
             FACEFLOW_ASSIGN(auto page, ipc::control_page::create(page_semaphores::count(frames_in_flight)));
-            FACEFLOW_TRY(owner().register_words(page.pages()));
+            FACEFLOW_TRY(owner().register_semaphores(page.pages()));
             pages_.push_back(std::move(page));
         }
         return {};
     }
 
     ipc::control_page& page_of(shared_page p) { return pages_[static_cast<std::size_t>(p)]; }
-    timeline& passed(shared_page p, std::uint32_t buffer) { return page_of(p)[page_semaphores::passed(buffer)]; }
+    semaphore& passed(shared_page p, std::uint32_t buffer) { return page_of(p)[page_semaphores::passed(buffer)]; }
 
     // For the watchdog: a stage whose inputs are not there yet does not hang, it waits.
     bool has_inputs(std::size_t process, std::uint32_t buffer, std::uint64_t serial) {
@@ -102,12 +102,12 @@ private:
         return reached(passed(shared_page::capture, buffer), serial) &&
                (!stages_[detect_at]->sent(buffer, serial) || reached(passed(shared_page::detect, buffer), serial));
     }
-    static bool reached(const timeline& t, std::uint64_t value) {
+    static bool reached(const semaphore& t, std::uint64_t value) {
         return t.value.load(std::memory_order_acquire) >= value;
     }
 
     result<void> begin(process_job& j) {
-        const work_note note({stage::capture, j.from.id});
+        const stage_scope note({stage::capture, j.from.id});
         FACEFLOW_TRY(acquire_buffers(j));
         FACEFLOW_ASSIGN(j.on_device, frames_.upload(*up_, j.from, stage::capture, when_full::wait));
         up_->signal(passed(shared_page::capture, j.buffer), j.serial);
@@ -162,7 +162,7 @@ private:
 
     void finish(process_job& j) {
         if (j.source == nullptr) return;  // it never began
-        const work_note note({stage::landmark, j.from.id});
+        const stage_scope note({stage::landmark, j.from.id});
         // Also of a frame that failed: its memory is used again only when nobody works on it any more.
         if (j.has_buffer) wait_for_stages(j, j.serial);
         if (j.on_device.stored != nullptr) use(*down_, j.on_device);

@@ -50,7 +50,7 @@ result<void> stage_context::wait(const tag& t) {
     return synchronise(*stream_, *done_, t);
 }
 
-result<void> stage_context::open_books() {
+result<void> stage_context::start_counting() {
     static_cast<void>(take_slices(true));
     if (slices_ != nullptr) slices_->forget();
     if (hello_.chosen.verify_ledger) {

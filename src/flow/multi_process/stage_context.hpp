@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "core/timeline.hpp"
+#include "core/semaphore.hpp"
 #include "device/device.hpp"
 #include "device/host_buffer.hpp"
 #include "flow/multi_process/stage_protocol.hpp"
@@ -37,14 +37,14 @@ public:
 
     // What is counted from here on is of frames; before, it was of setting up. With verify_ledger it needs who counts beside the
     // ledger: errors of device::make_transfer_counter.
-    [[nodiscard]] result<void> open_books();
+    [[nodiscard]] result<void> start_counting();
     // What was counted since the last call.
     [[nodiscard]] stage_counters take_counters(const frame_cache_counts& cache);
     // For the watchdog: the work goes on. `beat` is where the owner looks, once there is such a place.
     void beat() const noexcept {
         if (beat_ != nullptr) raise(*beat_, beat_->value.load(std::memory_order_relaxed) + 1);
     }
-    void beat_on(timeline& word) noexcept { beat_ = &word; }
+    void beat_on(semaphore& word) noexcept { beat_ = &word; }
     // A call was refused because it is about a use that is over.
     void count_stale() noexcept { ++stale_; }
     // What was done since the last call, where the owner draws it; else nothing. `all`: the work that is on the stream is waited
@@ -65,7 +65,7 @@ private:
     std::unique_ptr<event> done_;
     std::unique_ptr<transfer_counter> counter_;  // null without verify_ledger, and where nothing crosses
     stage_counters told_;
-    timeline* beat_ = nullptr;
+    semaphore* beat_ = nullptr;
     std::uint64_t stale_ = 0;
 };
 

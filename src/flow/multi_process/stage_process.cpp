@@ -79,7 +79,7 @@ result<void> stage_process::launch() {
     FACEFLOW_ASSIGN(auto child,
                     setup_.spawn([&] { return ipc::child_process::spawn(setup_.program, arguments, inherited); }));
     channel_ = std::move(ends.first);
-    slabs_told_ = {};
+    slabs_announced_ = {};
     const std::lock_guard lock(state_);
     child_.emplace(std::move(child));
     dead_ = false;
@@ -115,7 +115,7 @@ result<void> stage_process::greet() {
 
 // To the greeting. However long it takes while the process computes: how large its models are, and how much of the machine it gets,
 // is not known.
-result<ipc::message> stage_process::await_answer(const ipc::channel::payload_place& buffer) {
+result<ipc::message> stage_process::await_answer(const ipc::channel::payload_target& buffer) {
     using namespace std::chrono_literals;
     std::chrono::nanoseconds idle{0}, before{0};
     for (auto slept = clock::now();; slept = clock::now()) {
@@ -151,13 +151,13 @@ result<void> stage_process::restart() {
 
 result<void> stage_process::share_slabs() {
     if (setup_.slabs == nullptr) return {};
-    for (const auto& e : setup_.slabs->news(slabs_told_)) {
+    for (const auto& e : setup_.slabs->news(slabs_announced_)) {
         const auto body = std::as_bytes(std::span(&e.facts, 1));
         std::vector<int> descriptors;
         if (e.memory != nullptr) descriptors.push_back(e.memory->get());
         const auto kind = e.memory != nullptr ? stage_message::map : stage_message::unmap;
         FACEFLOW_TRY(channel_->send(kind_of(kind), body, {}, descriptors, ipc::forever));
-        slabs_told_.enter(e);
+        slabs_announced_.enter(e);
     }
     return {};
 }

@@ -72,7 +72,7 @@ public:
     // After the device has passed its work on the call: whether that was done.
     [[nodiscard]] bool completed(std::uint32_t buffer, std::uint64_t serial) const;
     [[nodiscard]] bool sent(std::uint32_t buffer, std::uint64_t serial) const;
-    [[nodiscard]] timeline& passed(std::uint32_t buffer) const {
+    [[nodiscard]] semaphore& passed(std::uint32_t buffer) const {
         return (*setup_.own)[page_semaphores::passed(buffer)];
     }
 
@@ -85,7 +85,7 @@ public:
 private:
     [[nodiscard]] result<void> launch();
     [[nodiscard]] result<void> greet();
-    [[nodiscard]] result<ipc::message> await_answer(const ipc::channel::payload_place& buffer);
+    [[nodiscard]] result<ipc::message> await_answer(const ipc::channel::payload_target& buffer);
     [[nodiscard]] result<void> restart();
     [[nodiscard]] result<void> share_slabs();
     [[nodiscard]] result<stage_response> exchange(const stage_call& call, std::span<const vision::detection> faces,
@@ -101,7 +101,7 @@ private:
     stage_setup setup_;
     std::mutex calls_;  // held over a call; the process is replaced under it
     std::optional<ipc::channel> channel_;
-    exported_slabs::told slabs_told_;
+    exported_slabs::announced slabs_announced_;
     watchdog watchdog_;  // check_health's own
     ipc::restart_budget budget_;
     std::string last_end_;

@@ -125,7 +125,7 @@ struct stage_reply {
 static_assert(std::is_trivially_copyable_v<stage_call> && std::is_trivially_copyable_v<stage_reply> &&
               std::is_trivially_copyable_v<slab_facts> && std::is_trivially_copyable_v<stage_slice>);
 
-// Timelines of a stage's control page: two for each buffer.
+// Semaphores of a stage's control page: two for each buffer.
 struct page_semaphores {
     static constexpr std::size_t beat = 0;  // grows as the stage works: what the watchdog looks at
     // The device has passed the stage's work on the call with that serial, done or not.

@@ -64,7 +64,7 @@ private:
         FACEFLOW_ASSIGN(auto asked, read_hello({reinterpret_cast<const char*>(hello.body.data()), hello.body.size()}));
         FACEFLOW_ASSIGN(context_, stage_context::create(asked));
         FACEFLOW_ASSIGN(work_, asked.buffers == 0 ? open_inline(hello) : open_shared(hello));
-        return context_->open_books();
+        return context_->start_counting();
     }
 
     result<std::unique_ptr<stage_executor>> open_inline(ipc::message& hello) {
@@ -92,7 +92,7 @@ private:
             const bool writes = i == static_cast<std::size_t>(pages_.own) || !context_->owner().computes_on_host();
             FACEFLOW_ASSIGN(auto page, ipc::control_page::open(std::move(hello.descriptors[i]), words,
                                                                writes ? access::read_write : access::read_only));
-            FACEFLOW_TRY(context_->owner().register_words(page.pages()));
+            FACEFLOW_TRY(context_->owner().register_semaphores(page.pages()));
             pages_.all.push_back(std::move(page));
         }
         context_->beat_on(pages_.mine()[page_semaphores::beat]);

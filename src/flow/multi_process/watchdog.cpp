@@ -31,7 +31,7 @@ watchdog::nanoseconds watchdog::sleep_limit() const {
 }
 
 watchdog::nanoseconds watchdog::cpu_limit() const {
-    const nanoseconds expected = most_cpu_ == nanoseconds(0) ? first_frame : margin * most_cpu_;
+    const nanoseconds expected = max_cpu_ == nanoseconds(0) ? first_frame : margin * max_cpu_;
     return patience_ * threads_ + expected;
 }
 
@@ -45,7 +45,7 @@ void watchdog::enter_sign(const look& now) {
 // What a frame takes, of all that was asked for between two looks.
 void watchdog::learn(const look& now) {
     const bool same = now.process == last_.process && !now.starting;
-    if (same && now.done != last_.done) most_cpu_ = std::max(most_cpu_, now.cpu - cpu_at_begin_);
+    if (same && now.done != last_.done) max_cpu_ = std::max(max_cpu_, now.cpu - cpu_at_begin_);
     if (!same || !now.busy || now.done != last_.done) cpu_at_begin_ = now.cpu;
 }
 

@@ -61,7 +61,7 @@ private:
     nanoseconds silent_{0}, asleep_{0}, restless_{0}, cpu_at_sign_{0};
     nanoseconds longest_asleep_{0};  // between two of them
     // Of whole frames.
-    nanoseconds cpu_at_begin_{0}, most_cpu_{0};
+    nanoseconds cpu_at_begin_{0}, max_cpu_{0};
 };
 
 }  // namespace faceflow::flow

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/read_once.hpp"
-#include "device/work_note.hpp"
+#include "device/stage_scope.hpp"
 
 namespace faceflow::flow {
 namespace {
@@ -74,7 +74,7 @@ vision::face_table stage_set::mapped(vision::face_table faces) const {
 
 void stage_set::detect(stream& s, detector_memory& memory, pass_frames frames, const vision::face_table& faces) const {
     if (frames.empty()) return;
-    const work_note note({stage::detect, frames.front().id});
+    const stage_scope note({stage::detect, frames.front().id});
     s.begin_span();
     vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
     look(s, memory, frames, chosen, faces);
@@ -108,7 +108,7 @@ void stage_set::look(stream& s, detector_memory& memory, pass_frames frames, con
 
 void stage_set::region(stream& s, const frame_pass& p, std::int32_t first, vision::crop_target crops,
                        std::int32_t count) const {
-    const work_note note({stage::region, p.frames.front().id});
+    const stage_scope note({stage::region, p.frames.front().id});
     s.begin_span();
     const auto pictures = pictures_of(p.frames);
     crops.capacity = options_.tuning.batch ? count : 1;
@@ -122,7 +122,7 @@ void stage_set::region(stream& s, const frame_pass& p, std::int32_t first, visio
 
 void stage_set::landmark(stream& s, mesh_memory& memory, const frame_pass& p, std::int32_t first,
                          std::int32_t count) const {
-    const work_note note({stage::landmark, p.frames.front().id});
+    const stage_scope note({stage::landmark, p.frames.front().id});
     s.begin_span();
     if (device_.computes_on_host()) {
         mesh_on_host(s, memory, p.faces, first, count);

@@ -30,7 +30,7 @@ struct frame_pass {
 };
 
 // One device with what computes on it. Thread-safe: memory and streams are the caller's. Each stage's time is recorded, and its
-// name noted for the thread (see work_note).
+// name noted for the thread (see stage_scope).
 class stage_set {
 public:
     stage_set(device& d, const model_set& models, const options& o, metrics& m);

@@ -54,7 +54,7 @@ result<host_floats> zeros(std::size_t bytes) {
 }
 
 // More would get in each other's way: of a step's parts each has a few.
-constexpr std::int32_t most_workers = 8;
+constexpr std::int32_t max_workers = 8;
 
 // What a thread works in.
 struct worker_memory {
@@ -75,7 +75,7 @@ public:
         for (const network_output& o : wanted.outputs) {
             FACEFLOW_TRY(b->take_output(o, layout, wanted.most));
         }
-        const std::int32_t workers = helpers == nullptr ? 1 : std::min(helpers->processors(), most_workers);
+        const std::int32_t workers = helpers == nullptr ? 1 : std::min(helpers->processors(), max_workers);
         b->workers_.resize(static_cast<std::size_t>(workers));
         for (std::int32_t i = 0; i < workers; ++i) {
             FACEFLOW_TRY(b->equip(i, layout, wanted.most));

@@ -15,10 +15,10 @@ struct direct {
     kernel_set kernels;
 };
 
-constexpr std::int32_t most_kernel = 3;
+constexpr std::int32_t max_kernel = 3;
 // Of a part: those that it shares with the next are laid out twice.
 constexpr std::int32_t rows_at_once = 8;
-constexpr float not_laid = -most_kernel - 1;
+constexpr float not_laid = -max_kernel - 1;
 
 class bound_direct final : public row_step {
 public:
@@ -60,13 +60,13 @@ public:
         const std::int32_t first = y * d_.c.stride - d_.c.pad;
         return {std::max(first, 0), std::min(first + d_.c.kernel, x_size_.height)};
     }
-    void begin(float* scratch) const override { std::fill_n(scratch, most_kernel, not_laid); }
+    void begin(float* scratch) const override { std::fill_n(scratch, max_kernel, not_laid); }
 
     void run_row(std::int32_t picture, std::int32_t y, float* scratch) const override {
         const std::int32_t kernel = d_.c.kernel;
         float* const rows = scratch + channel_step;
         product now = product_;
-        const float* inputs[most_kernel * most_kernel];
+        const float* inputs[max_kernel * max_kernel];
         for (std::int32_t k = 0; k < kernel; ++k) {
             // Row r lies in slot r % kernel; its number, which a float holds, tells.
             const std::int32_t r = y * d_.c.stride - d_.c.pad + k, slot = (r + kernel) % kernel;

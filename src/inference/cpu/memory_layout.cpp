@@ -11,7 +11,7 @@ namespace faceflow::inference::cpu {
 namespace {
 
 constexpr std::size_t least_streamed = 768 * 1024;  // bytes
-constexpr std::int32_t most_streamed = 8;           // maps in a row
+constexpr std::int32_t max_streamed = 8;            // maps in a row
 
 std::size_t filled_up(std::size_t floats) {
     return (floats + channel_step - 1) / channel_step * channel_step;
@@ -37,16 +37,16 @@ result<memory_layout> memory_layout::make(const prepared_network& of, std::int32
 
 // Vectors and zeros first, then maps. False where that is too much to count.
 bool memory_layout::measure(const prepared_network& of) {
-    constexpr std::int64_t most_floats = std::int64_t{1} << 31;
+    constexpr std::int64_t max_floats = std::int64_t{1} << 31;
     const plan& p = of.of();
-    if (std::int64_t{3} * input_.height * input_.width >= most_floats) return false;
+    if (std::int64_t{3} * input_.height * input_.width >= max_floats) return false;
     bool small = true;
     std::int64_t longest_row = 0;
     for (const plan_map& m : of.maps()) {
         const plan::extent e = p.size_of(m, input_.height, input_.width);
         const std::int32_t stored = stored_channels(m.channels);
         const std::int64_t row = std::int64_t{e.width} * stored;
-        small = small && row * e.height < most_floats;
+        small = small && row * e.height < max_floats;
         longest_row = std::max(longest_row, row);
         sizes_.push_back({nullptr, e, m.channels, stored, e.height});
         maps_.push_back({0, static_cast<std::size_t>(row) * static_cast<std::size_t>(e.height), 0, 0});
@@ -60,7 +60,7 @@ bool memory_layout::measure(const prepared_network& of) {
             const plan::extent e = sizes_[static_cast<std::size_t>(cells[i])].size;
             length *= std::int64_t{e.height} * e.width;
         }
-        small = small && length < most_floats;
+        small = small && length < max_floats;
         lengths_.push_back(static_cast<std::int32_t>(length));
         vectors_.push_back(floats_);
         floats_ += filled_up(static_cast<std::size_t>(length) * static_cast<std::size_t>(most_));
@@ -77,7 +77,7 @@ void memory_layout::choose_streams(const prepared_network& of) {
         if (step < 0 || maps_[i].floats * sizeof(float) < least_streamed || m.size.height < 2 * streamed_rows) continue;
         links = step == last + 1 ? links + 1 : 1;
         last = step;
-        if (links >= most_streamed) {
+        if (links >= max_streamed) {
             links = 0;
             continue;
         }

@@ -8,7 +8,7 @@
 namespace faceflow::inference::cpu {
 namespace {
 
-constexpr std::int32_t most_together = 256;  // outputs
+constexpr std::int32_t max_together = 256;  // outputs
 
 // A step, and those that follow and can go with it; moves `at` behind the last.
 std::unique_ptr<packed_step> pack_convolution(const packing& with, const plan_convolution& c, std::size_t& at) {
@@ -20,7 +20,7 @@ std::unique_ptr<packed_step> pack_convolution(const packing& with, const plan_co
         const auto* const next = std::get_if<plan_convolution>(&steps[at]);
         if (next == nullptr || next->x != c.x || !fits_winograd(*next)) break;
         outputs += next->outputs;
-        if (outputs > most_together) break;
+        if (outputs > max_together) break;
         together.push_back(next);
     }
     return pack_winograd(with, together);

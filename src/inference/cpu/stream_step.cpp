@@ -10,7 +10,7 @@ namespace {
 
 // Of a part: those at its beginning need rows that the part before has made as well.
 constexpr std::int32_t rows_of_part = 8;
-constexpr std::size_t most_links = 16;
+constexpr std::size_t max_links = 16;
 
 class row_stream final : public bound_step {
 public:
@@ -26,7 +26,7 @@ public:
 
     void run(std::int32_t picture, std::int32_t from, std::int32_t to, float* scratch) const override {
         const std::int32_t end = std::min(to * rows_of_part, links_.back()->rows());
-        std::int32_t next[most_links];
+        std::int32_t next[max_links];
         std::int32_t first = from * rows_of_part;
         for (std::size_t i = links_.size(); i-- > 0;) {
             next[i] = first;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int32_t side = 4, patch = 6, planes = patch * patch;
 // Planes on both sides of the products stay in the second cache, beside some of the weights.
-constexpr std::int32_t plane_bytes = 448 * 1024, most_tiles = 48;
+constexpr std::int32_t plane_bytes = 448 * 1024, max_tiles = 48;
 // Fewer channels than these leave vectors, or the way there and back, for nothing.
 constexpr std::int32_t least_channels = 16;
 
@@ -40,7 +40,7 @@ public:
           columns_((x_.size.width + side - 1) / side),
           tiles_(columns_ * ((x_.size.height + side - 1) / side)) {
         const std::int64_t each = std::int64_t{4} * planes * (x_.stored + w.outputs);
-        const auto most = static_cast<std::int32_t>(std::clamp<std::int64_t>(plane_bytes / each, 1, most_tiles));
+        const auto most = static_cast<std::int32_t>(std::clamp<std::int64_t>(plane_bytes / each, 1, max_tiles));
         parts_ = (tiles_ + most - 1) / most;
         at_once_ = (tiles_ + parts_ - 1) / parts_;
         for (const packed_product& p : w.of) {

@@ -23,9 +23,9 @@ struct first_parameters {
 struct first_kernel {
     using parameters = first_parameters;
     static constexpr int threads = 128, warps = threads / warp_threads;
-    static constexpr int tile_rows = 8, tile_columns = 16, most_stride = 2;
+    static constexpr int tile_rows = 8, tile_columns = 16, max_stride = 2;
     static constexpr std::size_t shared_bytes =
-        ((tile_rows - 1) * most_stride + 3) * ((tile_columns - 1) * most_stride + 3) * sizeof(half4);
+        ((tile_rows - 1) * max_stride + 3) * ((tile_columns - 1) * max_stride + 3) * sizeof(half4);
 
     static FACEFLOW_DEVICE void run(const parameters& p) {
         half* const window = reinterpret_cast<half*>(shared_memory());

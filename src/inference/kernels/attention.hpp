@@ -6,7 +6,7 @@
 
 namespace faceflow::inference::kernels {
 
-constexpr int most_heads = 3, most_branches = 5, transform_floats = 8;
+constexpr int max_heads = 3, max_branches = 5, transform_floats = 8;
 constexpr int mesh_landmarks = 468, all_landmarks = 478, iris_landmarks = 5, iris_depths = 16;
 
 struct attention_head {
@@ -21,7 +21,7 @@ struct attention_parameters {
     const float* base;  // [pictures][base_length]
     float* transforms;  // [pictures][heads][8]
     const float* grid;  // [4][side * side]
-    attention_head heads[most_heads];
+    attention_head heads[max_heads];
     int count, side, base_length;
     int height, width, channels;  // of x
     float scale;                  // pixels of x for one of the input's
@@ -188,7 +188,7 @@ struct refined_points {
 
 struct landmarks_parameters {
     mesh_geometry geometry;
-    refined_points heads[most_branches];
+    refined_points heads[max_branches];
     int count;
 };
 

@@ -119,7 +119,7 @@ std::vector<builder::shape> builder::shapes_of(chain_of<Steps...>) {
 template <class Kernel>
 void add_launch(std::vector<launch>& to, std::int32_t grid_x, std::int32_t grid_y, std::size_t shared_bytes,
                 const typename Kernel::parameters& p) {
-    static_assert(sizeof p <= most_parameter_bytes);
+    static_assert(sizeof p <= max_parameter_bytes);
     launch& l = to.emplace_back();
     l.kernel = id_of<Kernel>();
     l.grid_x = grid_x;

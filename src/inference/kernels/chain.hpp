@@ -13,8 +13,8 @@ enum class chain_source : std::uint8_t { map, attention };
 enum class chain_target : std::uint8_t { map, points };
 
 // The dense layer that makes a branch's points of its last map, of `point_inputs` halves: weights [inputs / 8][160][8].
-constexpr int most_outputs = 160, point_inputs = 128;
-constexpr int point_weight_bytes = point_inputs * most_outputs * 2;
+constexpr int max_outputs = 160, point_inputs = 128;
+constexpr int point_weight_bytes = point_inputs * max_outputs * 2;
 
 struct chain_branch {
     const half* x;
@@ -28,7 +28,7 @@ struct chain_branch {
 };
 
 struct chain_parameters {
-    chain_branch branches[most_branches];
+    chain_branch branches[max_branches];
     attention_parameters attention;  // of which the heads' maps are not used
     mesh_geometry geometry;
 };
@@ -41,8 +41,8 @@ struct chain_kernel {
     using last = typename last_step<Steps...>::type;
     static constexpr int threads = chain_threads;
     static constexpr int weight_bytes = larger_of(all::bytes, Target == chain_target::points ? point_weight_bytes : 0);
-    static constexpr std::size_t shared_bytes = (2 * all::map + all::rows) * sizeof(half) + 2 * weight_bytes +
-                                                (transform_floats + most_outputs) * sizeof(float);
+    static constexpr std::size_t shared_bytes =
+        (2 * all::map + all::rows) * sizeof(half) + 2 * weight_bytes + (transform_floats + max_outputs) * sizeof(float);
 
     static FACEFLOW_DEVICE void run(const parameters& p) {
         half* const maps = reinterpret_cast<half*>(shared_memory());
@@ -167,7 +167,7 @@ private:
         FACEFLOW_UNROLL_4
         for (int k = 0; k < point_inputs / 8; ++k) {
             float w[8], v[8];
-            to_floats(load(weights + k * most_outputs + thread()), w);
+            to_floats(load(weights + k * max_outputs + thread()), w);
             to_floats(load8(s.map + bordered<last::out_side, last::outputs>(k / of_8) + k % of_8 * 8), v);
             FACEFLOW_UNROLL
             for (int e = 0; e < 8; ++e)

@@ -179,8 +179,8 @@ void builder::claim_levels() {
         if (joined) modules.push_back(found);
     }
     const std::span<const level_module> all(modules);
-    for (std::size_t i = 0; i < all.size(); i += most_levels)
-        claim_modules(all.subspan(i, std::min<std::size_t>(most_levels, all.size() - i)));
+    for (std::size_t i = 0; i < all.size(); i += max_levels)
+        claim_modules(all.subspan(i, std::min<std::size_t>(max_levels, all.size() - i)));
 }
 
 packed_weights builder::pack_joined(const plan_convolution& a, const plan_convolution& b) {

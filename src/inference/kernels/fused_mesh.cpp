@@ -193,7 +193,7 @@ void builder::claim_body(std::int32_t first) {
 
 void builder::claim_looks(std::int32_t attention) {
     const auto* const a = std::get_if<plan_attention>(&plan_.steps[static_cast<std::size_t>(attention)]);
-    if (a == nullptr || look_chain::shared_bytes > card_.shared_bytes || a->heads.size() > most_heads ||
+    if (a == nullptr || look_chain::shared_bytes > card_.shared_bytes || a->heads.size() > max_heads ||
         a->side != look_chain::first::side || map(a->x).channels != look_chain::first::inputs)
         return;
     const std::vector<shape> shapes = shapes_of(look_chain::all{});

@@ -6,7 +6,7 @@
 
 namespace faceflow::inference::kernels {
 
-constexpr int most_parts = 8;
+constexpr int max_parts = 8;
 
 struct head_part {
     float* y;
@@ -19,7 +19,7 @@ struct head_parameters {
     const half* x;
     const half8* weights;
     const float* bias;
-    head_part parts[most_parts];
+    head_part parts[max_parts];
     int count;
     int inputs;  // a multiple of 16
     int groups;  // of 16 outputs

@@ -7,7 +7,7 @@
 
 namespace faceflow::inference::kernels {
 
-constexpr int most_levels = 3;
+constexpr int max_levels = 3;
 constexpr int level_tile_width = 8;
 
 // The outputs of a detector's level, a plane for each channel: scores of 2 x 2 (background and face, of two anchors each), boxes and
@@ -32,7 +32,7 @@ struct level {
 };
 
 struct levels_parameters {
-    level levels[most_levels];
+    level levels[max_levels];
     int count, tiles;
     // Channels below `split` go to a level's first map, the others to its second, which have so many channels.
     int split, first_channels, second_channels;

@@ -73,10 +73,10 @@ static bool usual_irises(const plan_landmarks& l) {
 
 // The dense layer of a branch's points as its kernel takes it: [inputs / 8][160][8].
 static std::vector<std::uint16_t> pack_points(std::span<const float> weights, int outputs) {
-    std::vector<std::uint16_t> packed(static_cast<std::size_t>(point_inputs) * most_outputs);
+    std::vector<std::uint16_t> packed(static_cast<std::size_t>(point_inputs) * max_outputs);
     for (int k = 0; k < point_inputs; ++k)
         for (int o = 0; o < outputs; ++o) {
-            const std::ptrdiff_t to = (std::ptrdiff_t{k} / 8 * most_outputs + o) * 8 + k % 8;
+            const std::ptrdiff_t to = (std::ptrdiff_t{k} / 8 * max_outputs + o) * 8 + k % 8;
             const std::ptrdiff_t from = std::ptrdiff_t{k} * outputs + o;
             packed[static_cast<std::size_t>(to)] = half_bits(weights[static_cast<std::size_t>(from)]);
         }
@@ -86,7 +86,7 @@ static std::vector<std::uint16_t> pack_points(std::span<const float> weights, in
 void builder::claim_points(std::int32_t landmarks) {
     const auto* const l = std::get_if<plan_landmarks>(&plan_.steps[static_cast<std::size_t>(landmarks)]);
     const plan_attention* const a = l != nullptr ? attention_for(plan_, l->transforms) : nullptr;
-    if (a == nullptr || point_chain::shared_bytes > card_.shared_bytes || l->heads.size() > most_branches ||
+    if (a == nullptr || point_chain::shared_bytes > card_.shared_bytes || l->heads.size() > max_branches ||
         l->heads.empty() || !usual_irises(*l))
         return;
     struct branch {
@@ -107,8 +107,7 @@ void builder::claim_points(std::int32_t landmarks) {
             if (d != nullptr && d->y == r.x) break;
             d = nullptr;
         }
-        if (d == nullptr || d->inputs != point_inputs || d->outputs > most_outputs ||
-            d->outputs != 2 * r.targets.length)
+        if (d == nullptr || d->inputs != point_inputs || d->outputs > max_outputs || d->outputs != 2 * r.targets.length)
             return;
         // Back to where the chain begins.
         std::int32_t first = -1;
@@ -135,7 +134,7 @@ void builder::claim_points(std::int32_t landmarks) {
         branches.push_back(
             {convolution(chains[i].front())->x, layers[i]->outputs, r.head, pack_chain(chains[i], shapes),
              store_.add(pack_points(plan_.at(layers[i]->weights), layers[i]->outputs)),
-             pack_bias(layers[i]->bias, most_outputs), store_.add(std::as_bytes(plan_.numbers_at(r.targets)))});
+             pack_bias(layers[i]->bias, max_outputs), store_.add(std::as_bytes(plan_.numbers_at(r.targets)))});
     }
     const geometry_numbers numbers = pack_geometry(store_, plan_, *l);
     made.add = [l = *l, x = a->x, numbers, branches](const binding_memory& m, std::int32_t pictures,
@@ -159,9 +158,9 @@ void builder::claim_points(std::int32_t landmarks) {
 }
 
 result<void> builder::add(std::int32_t step, const plan_attention& a) {
-    if (a.heads.size() > most_heads)
+    if (a.heads.size() > max_heads)
         return fail(errc::unsupported,
-                    fmt::format("attention with {} heads; kernels have {}", a.heads.size(), most_heads));
+                    fmt::format("attention with {} heads; kernels have {}", a.heads.size(), max_heads));
     const plan_map& x = map(a.x);
     if (x.down != 0 || x.width < 2 || x.height < 2)
         return fail(errc::unsupported, "attention to a map of no fixed size, or of less than 2 x 2");
@@ -176,8 +175,8 @@ result<void> builder::add(std::int32_t step, const plan_attention& a) {
 result<void> builder::add(std::int32_t step, const plan_landmarks& l) {
     const plan_attention* const a = attention_for(plan_, l.transforms);
     if (a == nullptr) return fail(errc::unsupported, "landmarks without the attention that refines them");
-    if (l.heads.size() > most_branches)
-        return fail(errc::unsupported, fmt::format("{} refined parts; kernels have {}", l.heads.size(), most_branches));
+    if (l.heads.size() > max_branches)
+        return fail(errc::unsupported, fmt::format("{} refined parts; kernels have {}", l.heads.size(), max_branches));
     if (!usual_irises(l)) return fail(errc::unsupported, "irises whose depth is not the mean of 16 landmarks");
     const geometry_numbers numbers = pack_geometry(store_, plan_, l);
     std::vector<std::size_t> targets;

@@ -27,7 +27,7 @@ struct card {
 };
 
 // The largest parameters of a kernel.
-constexpr std::size_t most_parameter_bytes = 1024;
+constexpr std::size_t max_parameter_bytes = 1024;
 
 struct launch {
     kernel_id kernel;
@@ -35,7 +35,7 @@ struct launch {
     std::int32_t grid_x = 1, grid_y = 1, threads = 0;
     std::size_t shared_bytes = 0;
     std::size_t parameter_bytes = 0;
-    alignas(16) std::array<std::byte, most_parameter_bytes> parameters;
+    alignas(16) std::array<std::byte, max_parameter_bytes> parameters;
 };
 
 class binding_memory;

@@ -96,7 +96,7 @@ result<void> builder::add(std::int32_t step, const plan_convolution& c) {
                                                    c.outputs, c.into));
     }
     if (c.x < 0) {
-        if (c.kernel != 3 || c.stride > first_kernel::most_stride || c.join != joining::none || c.inputs != 3) {
+        if (c.kernel != 3 || c.stride > first_kernel::max_stride || c.join != joining::none || c.inputs != 3) {
             return fail(errc::unsupported, "of the input kernels make 3 x 3 convolutions of stride 1 or 2 alone");
         }
         add_first(step, c);
@@ -218,9 +218,9 @@ void builder::add_any_convolution(std::int32_t step, const plan_convolution& c) 
 
 result<void> builder::add(std::int32_t step, const plan_head& h) {
     const int inputs = stored_channels(h.inputs), outputs = round_up(h.outputs, channel_step);
-    if (h.parts.size() > most_parts)
+    if (h.parts.size() > max_parts)
         return fail(errc::unsupported,
-                    fmt::format("{} outputs of one map; kernels have {}", h.parts.size(), most_parts));
+                    fmt::format("{} outputs of one map; kernels have {}", h.parts.size(), max_parts));
     if (head_kernel::shared_bytes(inputs, outputs / channel_step) > card_.shared_bytes)
         return fail(errc::unsupported,
                     fmt::format("{} channels are more than the card has shared memory for", h.inputs));

@@ -20,7 +20,7 @@ namespace faceflow::media {
 namespace {
 
 // Frames that wait for their copy. Surfaces beyond what the codec itself needs.
-constexpr int most_held = 4;
+constexpr int max_held = 4;
 
 struct buffer_deleter {
     void operator()(AVBufferRef* reference) const noexcept { av_buffer_unref(&reference); }
@@ -65,7 +65,7 @@ public:
         if (!decodes_on_cuda(*context.codec)) return;
         context.hw_device_ctx = av_buffer_ref(context_.get());
         context.get_format = choose_format;
-        context.extra_hw_frames = most_held + 1;
+        context.extra_hw_frames = max_held + 1;
         context.thread_count = 1;  // the card does the work
     }
 
@@ -92,7 +92,7 @@ private:
 // An event of a frame that has been copied, or a new one.
 result<std::unique_ptr<event>> nvdec::take_event() {
     std::unique_ptr<event> spare;
-    while (!held_.empty() && (held_.front().copied->done() || held_.size() >= most_held)) {
+    while (!held_.empty() && (held_.front().copied->done() || held_.size() >= max_held)) {
         FACEFLOW_TRY(wait_until_done(by_.owner(), *held_.front().copied, {stage::capture, {}}));
         spare = std::move(held_.front().copied);
         held_.pop_front();

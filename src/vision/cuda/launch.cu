@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(detect_threads) detect_kernel(const __grid_con
     detect_frame(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
 }
 
-__global__ void __launch_bounds__(face_threads) finish_kernel(const __grid_constant__ finish_pass pass) {
+__global__ void __launch_bounds__(face_threads) records_kernel(const __grid_constant__ finish_pass pass) {
     finish_number(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
 }
 
@@ -96,7 +96,7 @@ void add_detect(cuda_stream& s, const detect_pass& pass) {
 }
 
 void add_finish(cuda_stream& s, const finish_pass& pass) {
-    add(s, "the finish kernel", finish_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
+    add(s, "the records kernel", records_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
 }
 
 void add_carry(cuda_stream& s, const pass_results& before, std::int32_t frame, float min_presence, float region_scale,

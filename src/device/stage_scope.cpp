@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/work_note.hpp"
+#include "device/stage_scope.hpp"
 
 #include <atomic>
 
@@ -32,24 +32,24 @@ void close_range() noexcept {
 }
 
 // Constant-initialised, so that a signal handler reads it without running an initialiser.
-constinit thread_local const work_note* innermost = nullptr;
+constinit thread_local const stage_scope* innermost = nullptr;
 }  // namespace
 
 // The fences keep the compiler from moving work out of the note's life: the reader is a signal handler on this thread.
-work_note::work_note(const tag& t) noexcept : noted_(t), outer_(innermost) {
+stage_scope::stage_scope(const tag& t) noexcept : noted_(t), outer_(innermost) {
     std::atomic_signal_fence(std::memory_order_seq_cst);
     innermost = this;
     std::atomic_signal_fence(std::memory_order_seq_cst);
     open_range(t);
 }
 
-work_note::~work_note() {
+stage_scope::~stage_scope() {
     close_range();
     std::atomic_signal_fence(std::memory_order_seq_cst);
     innermost = outer_;
 }
 
-std::optional<tag> work_note::current() noexcept {
+std::optional<tag> stage_scope::current() noexcept {
     if (innermost == nullptr) return std::nullopt;
     return innermost->noted_;
 }

@@ -11,19 +11,19 @@ namespace faceflow {
 // Notes a stage and a frame for the calling thread while it lives; notes nest. Costs two stores; built with CUDA, it is an NVTX
 // range too. A stream that runs its
 // tasks on a thread of its own carries the note of the thread that added the task over to it.
-class work_note {
+class stage_scope {
 public:
-    explicit work_note(const tag& t) noexcept;
-    ~work_note();
-    work_note(const work_note&) = delete;
-    work_note& operator=(const work_note&) = delete;
+    explicit stage_scope(const tag& t) noexcept;
+    ~stage_scope();
+    stage_scope(const stage_scope&) = delete;
+    stage_scope& operator=(const stage_scope&) = delete;
 
     // The innermost note of the calling thread. Async-signal-safe.
     [[nodiscard]] static std::optional<tag> current() noexcept;
 
 private:
     const tag noted_;
-    const work_note* const outer_;
+    const stage_scope* const outer_;
 };
 
 }  // namespace faceflow

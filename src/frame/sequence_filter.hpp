@@ -7,7 +7,7 @@
 namespace faceflow {
 
 // Lets each sequence pass once, and only upwards: frames are found again by them. Not thread-safe.
-class sequence_gate {
+class sequence_filter {
 public:
     // False for one that is not newer than the last that passed.
     [[nodiscard]] bool admit(std::uint64_t sequence) noexcept {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/cuda/cuda_words.hpp"
+#include "device/cuda/cuda_semaphores.hpp"
 
 #include <fmt/format.h>
 
@@ -17,19 +17,19 @@ constexpr unsigned int since_version = 11070;
 
 }  // namespace
 
-cuda_words::cuda_words(int index)
+cuda_semaphores::cuda_semaphores(int index)
     : index_(index),
       write_(reinterpret_cast<stream_call>(driver_function("cuStreamWriteValue64", since_version))),
       wait_(reinterpret_cast<stream_call>(driver_function("cuStreamWaitValue64", since_version))) {}
 
-cuda_words::~cuda_words() {
+cuda_semaphores::~cuda_semaphores() {
     const current_device scope(index_);
     for (const range& r : ranges_) {
         if (r.ours && cudaHostUnregister(r.host) != cudaSuccess) forget_last_error();
     }
 }
 
-result<void> cuda_words::add(std::span<std::byte> pages) {
+result<void> cuda_semaphores::add(std::span<std::byte> pages) {
     const current_device scope(index_);
     FACEFLOW_TRY(checked(scope.status(), "cudaSetDevice"));
     const cudaError_t status =
@@ -51,7 +51,7 @@ result<void> cuda_words::add(std::span<std::byte> pages) {
     return {};
 }
 
-void cuda_words::remove(std::span<std::byte> pages) noexcept {
+void cuda_semaphores::remove(std::span<std::byte> pages) noexcept {
     const current_device scope(index_);
     const std::unique_lock lock(mutex_);
     const auto found =
@@ -61,7 +61,7 @@ void cuda_words::remove(std::span<std::byte> pages) noexcept {
     ranges_.erase(found);
 }
 
-CUdeviceptr cuda_words::address(const timeline& t) const {
+CUdeviceptr cuda_semaphores::address(const semaphore& t) const {
     const auto word = reinterpret_cast<std::uintptr_t>(&t);
     const std::shared_lock lock(mutex_);
     for (const range& r : ranges_) {
@@ -71,8 +71,8 @@ CUdeviceptr cuda_words::address(const timeline& t) const {
     return 0;
 }
 
-result<void> cuda_words::call(stream_call f, const char* name, unsigned int flags, cudaStream_t s, const timeline& t,
-                              std::uint64_t value) const {
+result<void> cuda_semaphores::call(stream_call f, const char* name, unsigned int flags, cudaStream_t s,
+                                   const semaphore& t, std::uint64_t value) const {
     if (f == nullptr) {
         return fail(errc::unsupported,
                     fmt::format("the NVIDIA driver has no {}; update it to one for CUDA 11.7 or later", name));
@@ -89,11 +89,11 @@ result<void> cuda_words::call(stream_call f, const char* name, unsigned int flag
     return tl::unexpected(cuda_error(static_cast<cudaError_t>(status), name));
 }
 
-result<void> cuda_words::store(cudaStream_t s, const timeline& t, std::uint64_t value) const {
+result<void> cuda_semaphores::store(cudaStream_t s, const semaphore& t, std::uint64_t value) const {
     return call(write_, "cuStreamWriteValue64", CU_STREAM_WRITE_VALUE_DEFAULT, s, t, value);
 }
 
-result<void> cuda_words::await(cudaStream_t s, const timeline& t, std::uint64_t value) const {
+result<void> cuda_semaphores::await(cudaStream_t s, const semaphore& t, std::uint64_t value) const {
     return call(wait_, "cuStreamWaitValue64", CU_STREAM_WAIT_VALUE_GEQ, s, t, value);
 }
 

@@ -11,26 +11,26 @@
 #include <span>
 #include <vector>
 
-#include "core/timeline.hpp"
+#include "core/semaphore.hpp"
 #include "faceflow/result.hpp"
 
 namespace faceflow {
 
 // The calls come from the driver that the runtime has opened: nothing links libcuda. Thread-safe.
-class cuda_words {
+class cuda_semaphores {
 public:
-    explicit cuda_words(int index);
+    explicit cuda_semaphores(int index);
     // Words of another device of this process are shared with it, not registered twice.
     [[nodiscard]] result<void> add(std::span<std::byte> pages);
     void remove(std::span<std::byte> pages) noexcept;
-    ~cuda_words();
-    cuda_words(const cuda_words&) = delete;
-    cuda_words& operator=(const cuda_words&) = delete;
+    ~cuda_semaphores();
+    cuda_semaphores(const cuda_semaphores&) = delete;
+    cuda_semaphores& operator=(const cuda_semaphores&) = delete;
 
     // Adds to `on`: a store of `value`, after all earlier work and visible to the host; a wait for at least `value`. The
     // device is current. errc::invalid_argument for a word outside of what was added, errc::unsupported when the driver lacks the call.
-    [[nodiscard]] result<void> store(cudaStream_t s, const timeline& t, std::uint64_t value) const;
-    [[nodiscard]] result<void> await(cudaStream_t s, const timeline& t, std::uint64_t value) const;
+    [[nodiscard]] result<void> store(cudaStream_t s, const semaphore& t, std::uint64_t value) const;
+    [[nodiscard]] result<void> await(cudaStream_t s, const semaphore& t, std::uint64_t value) const;
 
 private:
     struct range {
@@ -41,8 +41,8 @@ private:
     };
     using stream_call = CUresult(CUDAAPI*)(CUstream, CUdeviceptr, cuuint64_t, unsigned int);
     [[nodiscard]] result<void> call(stream_call f, const char* name, unsigned int flags, cudaStream_t s,
-                                    const timeline& t, std::uint64_t value) const;
-    [[nodiscard]] CUdeviceptr address(const timeline& t) const;  // 0: none
+                                    const semaphore& t, std::uint64_t value) const;
+    [[nodiscard]] CUdeviceptr address(const semaphore& t) const;  // 0: none
 
     const int index_;
     stream_call write_ = nullptr, wait_ = nullptr;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/timeline.hpp"
+#include "core/semaphore.hpp"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -31,13 +31,13 @@ void pause() noexcept {
 }
 
 // Without the PRIVATE flag: the waiter may be another process.
-long futex(const timeline& t, int operation, std::uint32_t value, const timespec* timeout) noexcept {
+long futex(const semaphore& t, int operation, std::uint32_t value, const timespec* timeout) noexcept {
     return ::syscall(SYS_futex, &t.value, operation, value, timeout, nullptr, 0);
 }
 
 }  // namespace
 
-void raise(timeline& t, std::uint64_t value) noexcept {
+void raise(semaphore& t, std::uint64_t value) noexcept {
     std::uint64_t now = t.value.load(std::memory_order_relaxed);
     do {
         if (now >= value) return;
@@ -45,11 +45,11 @@ void raise(timeline& t, std::uint64_t value) noexcept {
     wake(t);
 }
 
-void wake(timeline& t) noexcept {
+void wake(semaphore& t) noexcept {
     futex(t, FUTEX_WAKE, INT_MAX, nullptr);
 }
 
-bool wait_until(const timeline& t, std::uint64_t value, clock::time_point deadline) noexcept {
+bool wait_until(const semaphore& t, std::uint64_t value, clock::time_point deadline) noexcept {
     while (true) {
         const std::uint64_t now = t.value.load(std::memory_order_acquire);
         if (now >= value) return true;
@@ -60,7 +60,7 @@ bool wait_until(const timeline& t, std::uint64_t value, clock::time_point deadli
     }
 }
 
-bool look_until(const timeline& t, std::uint64_t value, clock::time_point deadline) noexcept {
+bool look_until(const semaphore& t, std::uint64_t value, clock::time_point deadline) noexcept {
     constexpr int looks = 16;  // between two at the clock, which costs as much as some of them
     while (true) {
         for (int i = 0; i < looks; ++i) {

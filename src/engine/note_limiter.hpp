@@ -8,9 +8,9 @@
 namespace faceflow {
 
 // Tells of the first ten, then that there are more. One thread.
-class few_notes {
+class note_limiter {
 public:
-    explicit few_notes(const std::function<void(const std::string&)>& note) : note_(note) {}
+    explicit note_limiter(const std::function<void(const std::string&)>& note) : note_(note) {}
 
     void tell(const std::string& text) {
         if (text.empty()) return;
