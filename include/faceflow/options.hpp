@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that can be chosen about an engine. The command line and configuration files set the same fields, under the same
-// names. A value that makes no sense is errc::invalid_argument, and error::option says which it is.
+// Everything that can be chosen about an engine. The command line and configuration files set the same fields, under the
+// same names. A value that makes no sense is errc::invalid_argument, and error::option says which it is.
 #pragma once
 
 #include <cstddef>
@@ -39,8 +39,8 @@ enum class precision : std::uint8_t {
     automatic,  // on CUDA devices fp16 for native, else fp32
     fp32,
     tf32,  // CUDA devices: products with 10 bits behind the point
-    fp16,  // CUDA devices: products of halves with sums in single precision, on tensor cores (native), or what TensorRT makes of it
-    bf16,  // CPUs with AVX512_BF16: most products of bfloat16s with sums in single precision (native)
+    fp16,  // CUDA devices: products of halves with sums in fp32, on tensor cores (native), or what TensorRT makes of it
+    bf16,  // CPUs with AVX512_BF16: most products of bfloat16s with sums in fp32 (native)
 };
 
 // As the command line and configuration files have them: "auto" is automatic.
@@ -63,11 +63,13 @@ struct tuning_options {
     bool batch = true;   // crop and mesh all faces of a frame in one go, not one by one
     bool pinned = true;  // stage transfers in page-locked memory
     bool graphs = true;  // fused: launch a pass as one graph, where a device has them, not kernel by kernel
-    // fused: frames of all sources that go through the device together, 1..16, or 0: 16 on CUDA, fewer when live sources are, else 1;
-    // how long a live pass waits for more, although the device could begin; and how many passes are in work side by side on each
-    // device, 1..16, or 0: on CUDA 2, or live one for 48 sources, 6 at most; on a CPU one for each thread, but live no more than sources.
+    // fused: frames of all sources that go through the device together, 1..16, or 0: 16 on CUDA, fewer when live sources
+    // are, else 1.
     std::int32_t batch_frames = 0;
+    // fused: how long a live pass waits for more, although the device could begin, 0..1000.
     double batch_deadline_ms = 0;
+    // fused: how many passes are in work side by side on each device, 1..16, or 0: on CUDA 2, or live one for 48 sources, 6
+    // at most; on a CPU one for each thread, but live no more than sources.
     std::int32_t lanes = 0;
 };
 

@@ -30,7 +30,8 @@ enum class errc {
 struct error {
     errc code = errc::internal;
     std::string message;
-    // The option whose value is refused, as struct options names it ("min_score"); the message begins with it. Empty: of none.
+    // The option whose value is refused, as struct options names it ("min_score"): so that who shows the message can call it
+    // by another name. "min_score must be ..." begins with it; empty: the error is of no option.
     std::string option = {};
 };
 

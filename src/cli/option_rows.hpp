@@ -26,7 +26,7 @@ namespace faceflow::cli {
 CLI::Option* add_parsed(CLI::App& app, const std::string& flag, const std::string& help, const std::string& usual,
                         std::function<result<void>(const std::string&)> parse);
 
-// Declares the row's option, which sets `into`; what `into` has now is the usual value. `into` must outlive the parsing.
+// Declares the row's option, which sets `into`; what `into` has now is the default. `into` must outlive the parsing.
 template <auto... Path>
 CLI::Option* declare(CLI::App& app, const flow::option_row<Path...>& row,
                      typename flow::option_row<Path...>::value_type& into) {

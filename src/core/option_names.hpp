@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the values of options are called, in the order of their enums, and what there is to choose of those that are text.
+// The words for the values of options: of enums in their order, and of text what there is to choose from.
 #pragma once
 
 #include <array>

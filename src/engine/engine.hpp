@@ -120,10 +120,10 @@ private:
 // Refuses values outside their ranges, naming the option, and those that do not go together.
 [[nodiscard]] result<void> check(const options& o);
 
-// Sets what `o.tuning` leaves open of lanes and batch_frames, for so many sources (0: unknown) on each of `devices`. On a GPU: two lanes, so
-// that one is filled while the other computes, with the largest passes; live, where a source stays with its lane, one for 48
-// sources, and no more of both than the sources fill. On a host a lane for each of o.threads;
-// live, no more than sources, and with ONNX Runtime one, which is spread over all of them.
+// Sets what `o.tuning` leaves open of lanes and batch_frames, for so many sources (0: unknown) on each of `devices`. On a
+// GPU: two lanes, so that one is filled while the other computes, with the largest passes; live, where a source stays with
+// its lane, one for 48 sources, and no more of both than the sources fill. On a host a lane for each of o.threads; live, no
+// more than sources, and with ONNX Runtime one, which is spread over all of them.
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources);
 
 }  // namespace faceflow

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every option of an engine, described once. Made of this table: the check of values, what goes to stage processes (all of
-// it), the options of the command line with help, manual and completions, and the keys of configuration files. A new option is a
-// member of struct options (or tuning_options) and a row here; without the row it does not compile.
+// it), the options of the command line with help, manual and completions, and the keys of configuration files. A new option
+// is a member of struct options (or tuning_options) and a row here; without the row it does not compile.
 #pragma once
 
 #include <array>
@@ -56,8 +56,8 @@ struct option_row {
     std::optional<option_range<number>> range = {};
     std::string_view must = {};                    // what the range means, where "be from … to …" says it badly
     bool (*unused)(const options&) noexcept = {};  // whether the value means nothing, and so may be out of range
-    // The command line's option, where that is not named as the member is. That of several members is described by the first;
-    // without help it is none of the engine's.
+    // The command line's option, where that is not named as the member is. That of several members is described by the
+    // first; without help it is none of the engine's.
     std::string_view flag = {};
     std::string_view part = {};  // what of the value of `flag` this is
 };

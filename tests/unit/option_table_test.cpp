@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each option of an engine is there wherever options are: that no member lacks a row holds at compile time (option_guard).
+// Each option of an engine is there wherever options are. That no member lacks a row holds at compile time (option_guard).
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
