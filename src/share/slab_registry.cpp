@@ -32,9 +32,9 @@ result<slab_registry::slot_number> slab_registry::find(const lease& of) {
 }
 
 result<void> slab_registry::catch_up() {
-    for (const auto& news : exported_.news(read_)) {
-        const auto& f = news.facts;
-        if (news.memory == nullptr) {
+    for (const auto& change : exported_.changes_since(read_)) {
+        const auto& f = change.facts;
+        if (change.memory == nullptr) {
             entries_.erase(f.number);
         } else {
             if (f.where.kind == device_kind::cuda) {
@@ -43,12 +43,12 @@ result<void> slab_registry::catch_up() {
                             "own: CUDA knows no read-only imports; share from --device cpu");
             }
             // Its owner has mapped it; nobody else is meant to write there.
-            FACEFLOW_TRY(seal_against_writers(news.memory->get()));
-            FACEFLOW_ASSIGN(auto opened, reopen_read_only(*news.memory));
+            FACEFLOW_TRY(seal_against_writers(change.memory->get()));
+            FACEFLOW_ASSIGN(auto opened, reopen_read_only(*change.memory));
             entries_[f.number] = {{f.number, f.slots, f.slot_bytes, f.where.offset, f.where.kind, {}},
                                   std::make_shared<const unique_fd>(std::move(opened))};
         }
-        read_.enter(news);
+        read_.add(change);
         ++version_;
     }
     return {};

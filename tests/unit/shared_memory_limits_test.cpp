@@ -65,11 +65,11 @@ TEST_F(memory_to_share, what_came_and_went_is_told_and_then_forgotten) {
     flow::exported_slabs::announced early, late;
     const auto tell = [&](flow::exported_slabs::announced& to) {
         std::pair<int, int> came_and_went;
-        for (const auto& e : slabs.news(to)) {
+        for (const auto& e : slabs.changes_since(to)) {
             ++(e.memory != nullptr ? came_and_went.first : came_and_went.second);
             to.enter(e);
         }
-        EXPECT_TRUE(slabs.news(to).empty());
+        EXPECT_TRUE(slabs.changes_since(to).empty());
         return came_and_went;
     };
     const auto stays = slot_of_new_slab();
@@ -93,10 +93,10 @@ TEST_F(memory_to_share, a_telling_that_was_cut_short_goes_on) {
     const auto a = slot_of_new_slab(), b = slot_of_new_slab();
     ASSERT_OK(slabs.name_of(a));
     ASSERT_OK(slabs.name_of(b));
-    const auto both = slabs.news(to);
+    const auto both = slabs.changes_since(to);
     ASSERT_EQ(both.size(), 2u);
     to.enter(both[0]);
-    const auto rest = slabs.news(to);
+    const auto rest = slabs.changes_since(to);
     ASSERT_EQ(rest.size(), 1u);
     EXPECT_EQ(rest[0].facts.number, both[1].facts.number);
 }

@@ -42,7 +42,7 @@ void exported_slabs::collect_gone() {
     version_ += std::erase_if(known_, [](const known& k) { return k.of.expired(); });
 }
 
-std::vector<exported_slabs::entry> exported_slabs::news(told& to) const {
+std::vector<exported_slabs::entry> exported_slabs::changes_since(announced& to) const {
     const std::lock_guard lock(mutex_);
     if (to.version_ == version_) return {};
     std::vector<entry> all;

@@ -28,10 +28,10 @@ public:
         slab_facts facts;
         std::shared_ptr<const unique_fd> memory;  // null: it is gone
     };
-    // What one who maps them was told of: the numbers of those that it has, as of a state of this.
-    class told {
+    // The slabs that one importer knows of.
+    class announced {
     public:
-        void enter(const entry& e) {
+        void add(const entry& e) {
             e.memory != nullptr ? static_cast<void>(numbers_.insert(e.facts.number))
                                 : static_cast<void>(numbers_.erase(e.facts.number));
         }
@@ -41,16 +41,16 @@ public:
         std::set<std::uint32_t> numbers_;
         std::uint64_t version_ = 0;
     };
-    // What `to` has not been told: first what is gone, then what has come. Each is to be entered once it was told. What it keeps does
-    // not grow with what has come and gone.
-    [[nodiscard]] std::vector<entry> news(told& to) const;
+    // What changed since `to` was last brought up to date: first the slabs that are gone, then new ones. The caller sends each to the
+    // importer and adds it to `to`.
+    [[nodiscard]] std::vector<entry> changes_since(announced& to) const;
 
 private:
     struct known {
         std::weak_ptr<slab> of;
         const slab* address = nullptr;
         entry announced_as;
-        // CUDA wants memory freed by all who imported it before its owner frees it, and they are told only with their next call.
+        // CUDA wants all importers to unmap memory before its owner frees it, and they learn of that with their next call only.
         std::shared_ptr<slab> held;
     };
     void collect_gone();

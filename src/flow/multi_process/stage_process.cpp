@@ -151,13 +151,13 @@ result<void> stage_process::restart() {
 
 result<void> stage_process::share_slabs() {
     if (setup_.slabs == nullptr) return {};
-    for (const auto& e : setup_.slabs->news(slabs_announced_)) {
+    for (const auto& e : setup_.slabs->changes_since(slabs_announced_)) {
         const auto body = std::as_bytes(std::span(&e.facts, 1));
         std::vector<int> descriptors;
         if (e.memory != nullptr) descriptors.push_back(e.memory->get());
         const auto kind = e.memory != nullptr ? stage_message::map : stage_message::unmap;
         FACEFLOW_TRY(channel_->send(kind_of(kind), body, {}, descriptors, ipc::forever));
-        slabs_announced_.enter(e);
+        slabs_announced_.add(e);
     }
     return {};
 }
@@ -270,7 +270,7 @@ tl::unexpected<error> stage_process::lost(const error& why) {
 
 // Makes sure that the process is dead, and takes back what it held: whoever waits for its work goes on, and sees that it was
 // not done. Thread-safe.
-void stage_process::reap(const std::string& how, bool told) {
+void stage_process::reap(const std::string& how, bool said_why) {
     const std::lock_guard lock(state_);
     // Also of a call that began when it was dead already.
     const auto take_back = [&] {
@@ -278,12 +278,12 @@ void stage_process::reap(const std::string& how, bool told) {
             raise(passed(buffer), sent_[buffer].load(std::memory_order_acquire));
     };
     if (dead_) {
-        if (told) last_end_ = how;
+        if (said_why) last_end_ = how;
         return take_back();
     }
     child_->kill();
     const auto ended = child_->wait_for(clock::now() + std::chrono::seconds(10));
-    last_end_ = !hung_.empty() ? hung_ : ended && !told ? ended->in_words() : how;
+    last_end_ = !hung_.empty() ? hung_ : ended && !said_why ? ended->in_words() : how;
     child_.reset();
     dead_ = true;
     leases_.store(0, std::memory_order_relaxed);

@@ -93,8 +93,8 @@ private:
     [[nodiscard]] result<stage_response> receive_reply();
     void enter(const stage_response& answer);
     [[nodiscard]] tl::unexpected<error> lost(const error& why);
-    // `told`: it said itself what ended it.
-    void reap(const std::string& how, bool told = false);
+    // `said_why`: `how` is what the process itself said before it ended.
+    void reap(const std::string& how, bool said_why = false);
     [[nodiscard]] bool hangs(const std::function<bool(std::uint32_t, std::uint64_t)>& ready);
     [[nodiscard]] std::string title() const;
 

@@ -85,10 +85,10 @@ result<std::shared_ptr<inference::network>> load(const found_model& model, const
     if (o.inference == inference_backend::native) {
         const auto on_host =
             o.precision == precision::bf16 ? inference::host_precision::bf16 : inference::host_precision::fp32;
-        return inference::make_native_network(with.on, model.file.path, model.file.sha256, with.how, on_host);
+        return inference::make_native_network(with.d, model.file.path, model.file.sha256, with.how, on_host);
     }
     FACEFLOW_ASSIGN(auto runtime, with.runtime());
-    if (!with.on.computes_on_host()) {
+    if (!with.d.computes_on_host()) {
         FACEFLOW_TRY(runtime->check_cuda());
         return runtime->cuda_network(
             model.file, form,
