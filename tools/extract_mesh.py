@@ -20,7 +20,6 @@ from tflite_onnx import ConversionError, packages
 TARGET = packages.ROOT / "src" / "vision" / "mesh_data.cpp"
 VERTICES = 468
 CONTOURS = ("FACE_OVAL", "LIPS", "LEFT_EYE", "LEFT_EYEBROW", "RIGHT_EYE", "RIGHT_EYEBROW")
-IRISES = ("LEFT_IRIS", "RIGHT_IRIS")
 
 # Field numbers in geometry_pipeline_metadata.proto and mesh_3d.proto
 PIPELINE_MESH, PIPELINE_BASIS = 1, 2
@@ -49,8 +48,6 @@ FOOTER = """\
 std::span<const std::array<float, 3>> canonical_vertices() { return kVertices; }
 std::span<const weighted_landmark> procrustes_basis() { return kBasis; }
 std::span<const edge> contours() { return kContours; }
-std::span<const edge> irises() { return kIrises; }
-std::span<const edge> tesselation() { return kTesselation; }
 
 }  // namespace faceflow::mesh
 // clang-format on
@@ -115,11 +112,6 @@ def connections(script, name):
     return json.loads(exported[1])
 
 
-def undirected(edges):
-    """Each edge once: triangles that share one list it in both directions."""
-    return list(dict.fromkeys((min(edge), max(edge)) for edge in edges))
-
-
 def number(value):
     """The shortest decimal that reads back as the same float."""
     for digits in range(1, 10):
@@ -145,7 +137,6 @@ def generate():
     vertices, basis = geometry()
     script = packages.read(packages.MESH_PACKAGE, "face_mesh.js").decode("utf-8")
     contours = [edge for name in CONTOURS for edge in connections(script, name)]
-    irises = [edge for name in IRISES for edge in connections(script, name)]
     return "".join(
         [
             HEADER,
@@ -153,8 +144,6 @@ def generate():
             "static_assert(std::size(kVertices) == kCanonicalVertices);\n\n",
             table("weighted_landmark", "kBasis", [f"{i}, {number(w)}" for i, w in basis], 5),
             edge_table("kContours", contours),
-            edge_table("kIrises", irises),
-            edge_table("kTesselation", undirected(connections(script, "TESSELATION"))),
             FOOTER,
         ]
     )

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine behind the public API, the command line and the service: devices, models, a flow, and a tracker per source.
+// The engine behind the public API and the command line: devices, models, a flow, and a tracker per source.
 #pragma once
 
 #include <cstdint>
@@ -94,7 +94,6 @@ private:
     struct per_source {
         vision::tracker tracks;
         vision::landmark_smoother smoother;
-        std::uint64_t next_sequence = 0;
     };
 
     explicit face_engine(setup s) : setup_(std::move(s)) {}

@@ -28,10 +28,6 @@ public:
         return n == 0 ? 0 : static_cast<double>(sum_.load(std::memory_order_relaxed)) / 1e6 / static_cast<double>(n);
     }
 
-    [[nodiscard]] double total_ms() const noexcept {
-        return static_cast<double>(sum_.load(std::memory_order_relaxed)) / 1e6;
-    }
-
     [[nodiscard]] std::chrono::nanoseconds total() const noexcept {
         return std::chrono::nanoseconds(sum_.load(std::memory_order_relaxed));
     }

@@ -29,10 +29,4 @@ using edge = std::array<std::uint16_t, 2>;
 // Face oval, lips, eyes and brows.
 std::span<const edge> contours();
 
-// Outlines of both irises: landmarks from 468 on, so of the 478-point model only.
-std::span<const edge> irises();
-
-// Every edge of the triangle mesh once, the smaller landmark first.
-std::span<const edge> tesselation();
-
 }  // namespace faceflow::mesh

@@ -26,7 +26,7 @@ using namespace faceflow;
 using namespace faceflow::flow;
 
 constexpr std::uint32_t max_payload = 1 << 16;
-constexpr std::size_t slab_bytes = 8 << 20;  // two slots with room for a place of eight faces
+constexpr std::size_t slab_bytes = 8 << 20;  // two slots with room for the buffers of eight faces
 
 void as_greeting(std::string_view text) {
     const auto hello = read_hello(text);
@@ -34,7 +34,7 @@ void as_greeting(std::string_view text) {
         if (hello.error().message.empty()) __builtin_trap();
         return;
     }
-    if (hello->places > max_in_flight) __builtin_trap();
+    if (hello->buffers > max_in_flight) __builtin_trap();
     // What was understood is said again in the same words.
     const std::string again = to_json(*hello);
     const auto twice = read_hello(again);
@@ -68,16 +68,16 @@ stage_hello hello_of(bool shared) {
     h.chosen.device = "cpu";
     h.chosen.flow = shared ? flow_kind::shared : flow_kind::copied;
     h.chosen.max_faces = 8;
-    h.places = shared ? frames_in_flight : 0;
+    h.buffers = shared ? frames_in_flight : 0;
     return h;
 }
 
 void send_all(ipc::channel& to, const stage_hello& hello, bytes_of_owner from) {
     std::vector<ipc::control_page> pages;
     std::vector<int> descriptors;
-    for (std::size_t i = 0; i < (hello.places > 0 ? shared_page_count : 1); ++i) {
+    for (std::size_t i = 0; i < (hello.buffers > 0 ? shared_page_count : 1); ++i) {
         pages.push_back(
-            ipc::control_page::create(std::max<std::size_t>(page_semaphores::count(hello.places), 1)).value());
+            ipc::control_page::create(std::max<std::size_t>(page_semaphores::count(hello.buffers), 1)).value());
         // All that the stage may wait for is done.
         for (std::size_t w = 0; w < pages.back().words(); ++w)
             pages.back()[w].value = semaphore_end;

@@ -45,7 +45,7 @@ TEST(input_queue, live_keeps_only_the_newest_frame_of_each_source) {
 }
 
 TEST(input_queue, recorded_waits_for_room_and_keeps_everything) {
-    routed_input_queue in({.unit_frames = 1, .groups_in_flight = 100});
+    routed_input_queue in({.group_frames = 1, .groups_in_flight = 100});
     std::thread producer([&] {
         for (std::uint64_t i = 0; i < 50; ++i)
             in.put(frame_of(0, i));
@@ -62,7 +62,7 @@ TEST(input_queue, recorded_waits_for_room_and_keeps_everything) {
 }
 
 TEST(input_queue, skipped_detections_travel_with_the_detection_before_them) {
-    routed_input_queue in({.unit_frames = 3, .detect_every = 3, .groups_in_flight = 100});
+    routed_input_queue in({.group_frames = 3, .detect_every = 3, .groups_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
     const frame_group first = in.take({0}).at(0);
@@ -73,7 +73,7 @@ TEST(input_queue, skipped_detections_travel_with_the_detection_before_them) {
 }
 
 TEST(input_queue, after_a_unit_that_was_cut_short_the_next_begins_with_a_detection) {
-    routed_input_queue in({.unit_frames = 5, .detect_every = 5, .groups_in_flight = 100});
+    routed_input_queue in({.group_frames = 5, .detect_every = 5, .groups_in_flight = 100});
     for (std::uint64_t i = 0; i < 3; ++i)
         in.put(frame_of(0, i));
     std::thread waiter([&] { in.wait_idle(); });
@@ -88,7 +88,7 @@ TEST(input_queue, after_a_unit_that_was_cut_short_the_next_begins_with_a_detecti
 }
 
 TEST(input_queue, in_a_hurry_what_waits_goes_and_what_comes_later_waits_for_its_unit) {
-    routed_input_queue in({.unit_frames = 3, .detect_every = 3, .groups_in_flight = 100});
+    routed_input_queue in({.group_frames = 3, .detect_every = 3, .groups_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
     in.flush();
@@ -126,7 +126,7 @@ TEST(input_queue, what_an_overtaken_frame_held_is_let_go_of_outside_of_its_lock)
 
 TEST(input_queue, merged_sources_come_in_the_order_of_time) {
     for (unsigned seed = 0; seed < 5; ++seed) {
-        routed_input_queue in({.unit_frames = 1, .merged = true, .groups_in_flight = 100});
+        routed_input_queue in({.group_frames = 1, .merged = true, .groups_in_flight = 100});
         for (std::uint32_t s = 0; s < 3; ++s)
             in.begin_source(s);
         std::vector<std::thread> producers;
@@ -174,7 +174,7 @@ TEST(input_queue, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longe
 }
 
 TEST(input_queue, a_recorded_batch_takes_what_is_there) {
-    routed_input_queue in({.unit_frames = 2, .detect_every = 2, .groups_in_flight = 100});
+    routed_input_queue in({.group_frames = 2, .detect_every = 2, .groups_in_flight = 100});
     for (std::uint64_t i = 0; i < 4; ++i)
         in.put(frame_of(0, i));
     const auto groups = in.take({0}, 8);
@@ -185,7 +185,7 @@ TEST(input_queue, a_recorded_batch_takes_what_is_there) {
 }
 
 TEST(input_queue, bounds_what_is_taken_and_not_done) {
-    routed_input_queue in({.unit_frames = 8, .groups_in_flight = 1});
+    routed_input_queue in({.group_frames = 8, .groups_in_flight = 1});
     in.put(frame_of(0, 0));
     in.end_source(0);
     in.put(frame_of(1, 0));
@@ -398,13 +398,13 @@ TEST(face_capacity, where_kernels_are_host_functions_it_is_whole_goes) {
     const auto cpu = std::move(open_devices({"cpu", 1 << 20, "none"}).value().front());
     face_capacity room(*cpu, 8);
     EXPECT_EQ(room.faces(), 8);
-    EXPECT_EQ(room.saw(9), 16);
+    EXPECT_EQ(room.observe(9), 16);
     EXPECT_EQ(room.faces(), 16);
-    EXPECT_EQ(room.saw(3), 8) << "what these take, whatever there is";
+    EXPECT_EQ(room.observe(3), 8) << "what these take, whatever there is";
     for (int i = 0; i < 98; ++i)
-        room.saw(3);
+        room.observe(3);
     EXPECT_EQ(room.faces(), 16);
-    room.saw(3);
+    room.observe(3);
     EXPECT_EQ(room.faces(), 8) << "after a hundred passes";
 }
 
@@ -414,23 +414,23 @@ TEST(face_capacity, on_a_gpu_it_is_the_smallest_batch_that_holds_the_faces) {
     EXPECT_EQ(room.faces(16), 64);
     const std::pair<int, int> grown[] = {{17, 32}, {33, 64}, {65, 128}, {130, 192}};
     for (const auto& [count, faces] : grown) {
-        room.saw(count);
+        room.observe(count);
         EXPECT_EQ(room.faces(), faces) << count;
     }
     for (int i = 0; i < 100; ++i)
-        room.saw(i == 50 ? 3 : 0);
+        room.observe(i == 50 ? 3 : 0);
     EXPECT_EQ(room.faces(), 4) << "the most of the last hundred";
     for (int i = 0; i < 150; ++i)
-        room.saw(i % 70 == 0 ? 4 : 1);
+        room.observe(i % 70 == 0 ? 4 : 1);
     EXPECT_EQ(room.faces(), 4);
 }
 
 TEST(face_capacity, is_that_of_passes_of_as_many_frames) {
     face_capacity room(false, 64);
-    room.saw(1, 1);
+    room.observe(1, 1);
     EXPECT_EQ(room.faces(1), 1);
     EXPECT_EQ(room.faces(4), 4) << "as many in each as the last pass had";
-    room.saw(13, 4);
+    room.observe(13, 4);
     EXPECT_EQ(room.faces(4), 16);
     EXPECT_EQ(room.faces(1), 1) << "what several frames need is not what one does";
     EXPECT_EQ(room.faces(16), 64);

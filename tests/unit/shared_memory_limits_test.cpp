@@ -67,7 +67,7 @@ TEST_F(memory_to_share, what_came_and_went_is_told_and_then_forgotten) {
         std::pair<int, int> came_and_went;
         for (const auto& e : slabs.changes_since(to)) {
             ++(e.memory != nullptr ? came_and_went.first : came_and_went.second);
-            to.enter(e);
+            to.add(e);
         }
         EXPECT_TRUE(slabs.changes_since(to).empty());
         return came_and_went;
@@ -95,7 +95,7 @@ TEST_F(memory_to_share, a_telling_that_was_cut_short_goes_on) {
     ASSERT_OK(slabs.name_of(b));
     const auto both = slabs.changes_since(to);
     ASSERT_EQ(both.size(), 2u);
-    to.enter(both[0]);
+    to.add(both[0]);
     const auto rest = slabs.changes_since(to);
     ASSERT_EQ(rest.size(), 1u);
     EXPECT_EQ(rest[0].facts.number, both[1].facts.number);

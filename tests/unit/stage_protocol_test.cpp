@@ -23,12 +23,12 @@
 namespace faceflow::flow {
 namespace {
 
-stage_hello hello_of(stage_role role, std::uint32_t places) {
+stage_hello hello_of(stage_role role, std::uint32_t buffers) {
     stage_hello h;
     h.role = role;
     h.chosen.device = "cpu";
     h.chosen.device_memory = 256u << 20;
-    h.places = places;
+    h.buffers = buffers;
     return h;
 }
 
@@ -41,7 +41,7 @@ TEST(stage_protocol, a_greeting_comes_through_as_it_was) {
     const auto read = read_hello(to_json(h));
     ASSERT_OK(read);
     EXPECT_EQ(read->role, stage_role::landmark);
-    EXPECT_EQ(read->places, 4u);
+    EXPECT_EQ(read->buffers, 4u);
     EXPECT_EQ(read->chosen.detect_every, 7);
     EXPECT_EQ(read->chosen.min_score, 0.25f);
     EXPECT_FALSE(read->chosen.tuning.pinned);
@@ -119,7 +119,7 @@ public:
         std::vector<int> descriptors;
         for (std::size_t i = 0; i < std::max<std::size_t>(pages, 1); ++i) {
             pages_.push_back(
-                *ipc::control_page::create(std::max<std::size_t>(page_semaphores::count(hello.places), 1)));
+                *ipc::control_page::create(std::max<std::size_t>(page_semaphores::count(hello.buffers), 1)));
             descriptors.push_back(pages_.back().descriptor());
         }
         const std::string text = to_json(hello);
@@ -263,11 +263,11 @@ protected:
         devices = std::move(*open_devices({"cpu", 256u << 20, "none"}));
         const buffer_layout layout = buffer_layout::of({1, hello.chosen.max_faces});
         frames = *slab::create(*devices.front(), 128 << 10, 2);
-        places = *slab::create(*devices.front(), layout.bytes, 4);
+        buffers = *slab::create(*devices.front(), layout.bytes, 4);
         owner.emplace(hello, shared_page_count);
         ASSERT_EQ(owner->first_.kind, static_cast<std::uint16_t>(stage_message::ready)) << owner->first_.text;
         map(0, *frames);
-        map(1, *places);
+        map(1, *buffers);
         call.picture = facts_of(test::random_picture(pixel_format::nv12, 64, 48, 1).view);
         call.frame = {0, 0, 1};
         call.memory = {1, 0, 1};
@@ -286,7 +286,7 @@ protected:
     }
     // Whoever comes before the region stage is through.
     void raise_earlier() {
-        raise(owner->pages_[static_cast<std::size_t>(shared_page::detect)][page_semaphores::passed(call.place)],
+        raise(owner->pages_[static_cast<std::size_t>(shared_page::detect)][page_semaphores::passed(call.buffer)],
               call.serial);
     }
     stage_owner::answer ask() {
@@ -296,7 +296,7 @@ protected:
 
     stage_hello hello = hello_of(stage_role::region, 4);
     std::vector<std::unique_ptr<device>> devices;
-    std::shared_ptr<slab> frames, places;
+    std::shared_ptr<slab> frames, buffers;
     std::optional<stage_owner> owner;
     stage_call call;
 };
@@ -321,22 +321,22 @@ TEST_F(shared_stage, refuses_slots_that_were_never_shared) {
     call.serial += 2;
     call.picture.width = 64;
     call.picture.height = 48;
-    call.memory = {0, 0, 1};  // too small for a place
+    call.memory = {0, 0, 1};  // too small for a buffer
     EXPECT_GT(ask().reply.status, 0u);
 }
 
 TEST_F(shared_stage, refuses_slots_that_begin_anywhere) {
-    auto shared = devices.front()->export_memory(places->memory(), places->slot_bytes() * places->slots());
+    auto shared = devices.front()->export_memory(buffers->memory(), buffers->slot_bytes() * buffers->slots());
     ASSERT_OK(shared);
     const std::array<int, 1> descriptors{shared->descriptor.get()};
     for (const auto& [offset, less] : {std::pair{0, 1}, {4, 0}}) {
         slab_facts facts;
         facts.number = 7;
         facts.slots = 2;
-        facts.slot_bytes = places->slot_bytes() - static_cast<std::uint64_t>(less);
+        facts.slot_bytes = buffers->slot_bytes() - static_cast<std::uint64_t>(less);
         facts.where = shared->where;
         facts.where.offset += static_cast<std::uint64_t>(offset);
-        facts.where.bytes = 2 * places->slot_bytes();
+        facts.where.bytes = 2 * buffers->slot_bytes();
         const auto refused = owner->ask(stage_message::map, stage_owner::bytes_of(facts), {}, descriptors);
         EXPECT_GT(refused.reply.status, 0u);
         EXPECT_NE(refused.text.find("multiples of 256"), std::string::npos) << refused.text;
@@ -362,9 +362,9 @@ TEST_F(shared_stage, refuses_a_replayed_call) {
     call.serial = 1;
     EXPECT_GT(ask().reply.status, 0u);
     call.serial = 4;
-    call.place = 9;
+    call.buffer = 9;
     EXPECT_GT(owner->ask(stage_message::call, stage_owner::bytes_of(call)).reply.status, 0u);
-    call.place = 0;
+    call.buffer = 0;
     EXPECT_EQ(ask().reply.status, 0u);
 }
 
