@@ -208,7 +208,7 @@ TEST_F(hostile_client, a_server_without_a_thread_is_an_error) {
 // Greets one client, and goes on as told.
 class lying_server {
 public:
-    explicit lying_server(const std::filesystem::path& path) : door_(ipc::listener::open(path).value()) {}
+    explicit lying_server(const std::filesystem::path& path) : door_(*ipc::listener::open(path)) {}
     template <class Work>
     void serve(Work work) {
         thread_ = std::thread([this, work] {

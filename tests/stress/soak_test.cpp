@@ -121,7 +121,7 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
         frame_store store(
             on, {.time_to_live = std::chrono::milliseconds(5), .cache_bytes = cached, .uploads_in_flight = 4 * lanes});
         source_routes routes(1);
-        input_queue in({.unit_frames = 1, .groups_in_flight = 2 * lanes}, routes);
+        input_queue in({.group_frames = 1, .groups_in_flight = 2 * lanes}, routes);
         reorder_buffer out(
             [&](outcome&& o) {
                 auto& before = last.try_emplace(o.frame.id.source, -1).first->second;
@@ -145,7 +145,7 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
                     std::vector<outcome> done;
                     auto faces = lane->pass(group.frames.front());
                     done.push_back({std::move(group.frames.front()), std::move(faces)});
-                    out.put(group.line, group.index, group.device, std::move(done));
+                    out.put(group.order, group.index, group.device, std::move(done));
                 }
             });
         }
