@@ -185,7 +185,7 @@ protected:
     [[nodiscard]] virtual result<void> wait_on_host(event& e) = 0;
 };
 
-// Copies `bytes` between `device_memory` and `host`, in the order of stream `on`, and enters it in the ledger: the only
+// Copies `bytes` between `device_memory` and `host`, in the order of stream `s`, and enters it in the ledger: the only
 // way across. From pinned memory it returns at once, and `host` must stay untouched until the work before a later event is
 // done. Pageable memory takes the detour that a driver takes: up, it returns once the bytes are staged; down, it returns
 // once the bytes have arrived, which is a host sync in the ledger. errc::internal when the host block is too small.

@@ -297,7 +297,14 @@ consteval std::size_t members_of() {
     }
 }
 
-// Rows are told apart by their member, so as many rows as members are one for each.
+// As many rows as members, and none twice: one for each.
+consteval bool names_differ() {
+    std::vector<std::string_view> names;
+    std::apply([&](const auto&... row) { (names.push_back(row.name), ...); }, option_table);
+    std::sort(names.begin(), names.end());
+    return std::adjacent_find(names.begin(), names.end()) == names.end();
+}
+static_assert(names_differ(), "two rows of option_table have one name");
 static_assert(std::tuple_size_v<decltype(option_table)> == members_of<options>() - 1 + members_of<tuning_options>(),
               "a member of struct options has no row in option_table");
 

@@ -63,7 +63,7 @@ class network {
 public:
     virtual ~network() = default;
     [[nodiscard]] virtual picture_form form() const noexcept = 0;
-    // For work on `on`, which outlives the binding. errc::out_of_memory; errc::corrupt for outputs that the model has not.
+    // For work on `s`, which outlives the binding. errc::out_of_memory; errc::corrupt for outputs that the model has not.
     [[nodiscard]] virtual result<std::unique_ptr<bound_network>> bind(stream& s, const binding_request& wanted) = 0;
     // What bindings may share; 0 where they have nothing to share.
     [[nodiscard]] virtual std::size_t scratch_bytes(const binding_request&) const { return 0; }

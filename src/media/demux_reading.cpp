@@ -38,7 +38,7 @@ int demux_source::wait_for_packet(AVPacket& packet) {
     for (int bad = 0;;) {
         const int code = av_read_frame(demuxer_.format.get(), &packet);
         if (code >= 0) return kind_ == source_kind::camera ? make_own(packet) : 0;
-        if (guard_.record_failure()) return AVERROR_EXIT;
+        if (guard_.give_up()) return AVERROR_EXIT;
         if (code == AVERROR(EAGAIN)) {
             std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a camera between two frames
         } else if (code == AVERROR_INVALIDDATA && ++bad < max_bad_reads_in_a_row) {

@@ -240,7 +240,7 @@ result<demuxer> open_once(const std::string& input, source_kind kind, const sour
     // A camera states all there is to know in its header; looking at its frames would only lose some.
     if (kind != source_kind::camera) {
         const int found = avformat_find_stream_info(opened.format.get(), nullptr);
-        if (guard.record_failure()) return open_failure(input, kind, AVERROR_EXIT, guard, opened);
+        if (guard.give_up()) return open_failure(input, kind, AVERROR_EXIT, guard, opened);
         if (found < 0) return open_failure(input, kind, found, guard, opened);
     }
     guard.disarm();

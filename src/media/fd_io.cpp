@@ -53,7 +53,7 @@ fd_io::~fd_io() {
 int fd_io::read(void* self, std::uint8_t* buffer, int size) noexcept {
     auto& io = *static_cast<fd_io*>(self);
     for (;;) {
-        if (io.guard_.record_failure()) return AVERROR_EXIT;
+        if (io.guard_.give_up()) return AVERROR_EXIT;
         if (!io.seekable()) {
             pollfd waiting{io.fd_, POLLIN, 0};
             const int ready = ::poll(&waiting, 1, poll_ms);

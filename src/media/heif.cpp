@@ -106,7 +106,7 @@ void apply(const box& property, heif_picture& picture) noexcept {
         // Top and bottom change places: turned by 180 degrees as well.
         by = {(*value & 1U) == 0 ? rotation::cw180 : rotation::none, true};
     }
-    picture.turn = tracked_by(picture.turn.value_or(turn_and_flip{}), by);
+    picture.turn = followed_by(picture.turn.value_or(turn_and_flip{}), by);
 }
 
 // Into `into`, which has the size that is wanted. Less where the file ends before.

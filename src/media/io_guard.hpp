@@ -26,12 +26,12 @@ public:
     [[nodiscard]] bool expired() const noexcept;
 
     // What blocking code asks: go on, or give up?
-    [[nodiscard]] bool record_failure() const noexcept { return interrupted() || expired(); }
+    [[nodiscard]] bool give_up() const noexcept { return interrupted() || expired(); }
 
     // Returns false when interrupted before the time was over.
     [[nodiscard]] bool sleep(std::chrono::milliseconds time);
 
-    static int callback(void* guard) noexcept { return static_cast<const io_guard*>(guard)->record_failure() ? 1 : 0; }
+    static int callback(void* guard) noexcept { return static_cast<const io_guard*>(guard)->give_up() ? 1 : 0; }
 
 private:
     std::stop_token stop_;

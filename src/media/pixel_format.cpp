@@ -206,7 +206,7 @@ std::int32_t square_width_of(std::int32_t width, AVRational aspect) noexcept {
 }
 
 void turn_further(image& picture, const turn_and_flip& by) noexcept {
-    const turn_and_flip both = tracked_by({picture.turn, picture.mirrored}, by);
+    const turn_and_flip both = followed_by({picture.turn, picture.mirrored}, by);
     picture.turn = both.turn;
     picture.mirrored = both.flipped;
 }

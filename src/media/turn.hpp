@@ -13,7 +13,7 @@ struct turn_and_flip {
 };
 
 // `first`, and what comes of it turned and mirrored by `second`: behind a mirror, a turn goes the other way round.
-[[nodiscard]] constexpr turn_and_flip tracked_by(const turn_and_flip& first, const turn_and_flip& second) noexcept {
+[[nodiscard]] constexpr turn_and_flip followed_by(const turn_and_flip& first, const turn_and_flip& second) noexcept {
     const int quarters = static_cast<int>(second.turn) * (first.flipped ? 3 : 1);
     return {static_cast<rotation>((static_cast<int>(first.turn) + quarters) % 4), first.flipped != second.flipped};
 }

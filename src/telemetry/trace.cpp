@@ -140,7 +140,7 @@ public:
     result<void> finish(std::size_t recorded, std::size_t dropped, std::size_t cap) {
         pending_ += fmt::format(
             "\n],\"displayTimeUnit\":\"ms\",\"otherData\":{{\"recorded_events\":{},\"dropped_events\":{},"
-            "\"max_events\":{}}}}}\n",
+            "\"most_events\":{}}}}}\n",
             recorded, dropped, cap);
         return flush();
     }

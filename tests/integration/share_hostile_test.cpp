@@ -207,8 +207,14 @@ TEST_F(hostile_client, a_server_without_a_thread_is_an_error) {
 
 // Greets one client, and goes on as told.
 class lying_server {
+    static ipc::listener opened(const std::filesystem::path& path) {
+        auto door = ipc::listener::open(path);
+        EXPECT_OK(door);
+        return std::move(*door);
+    }
+
 public:
-    explicit lying_server(const std::filesystem::path& path) : door_(*ipc::listener::open(path)) {}
+    explicit lying_server(const std::filesystem::path& path) : door_(opened(path)) {}
     template <class Work>
     void serve(Work work) {
         thread_ = std::thread([this, work] {

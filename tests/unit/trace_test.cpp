@@ -183,7 +183,7 @@ TEST_F(trace_file, says_how_many_events_the_cap_left_out) {
     const json file = written(t);
     EXPECT_EQ(of(file, "X").size(), 3u);
     EXPECT_EQ(file["otherData"]["dropped_events"], 7);
-    EXPECT_EQ(file["otherData"]["max_events"], 3);
+    EXPECT_EQ(file["otherData"]["most_events"], 3);
 }
 
 TEST_F(trace_file, has_every_event_of_threads_that_record_at_once_in_the_order_of_time) {

@@ -80,7 +80,7 @@ result<void> cuda_semaphores::call(stream_call f, const char* name, unsigned int
     const CUdeviceptr word = address(t);
     if (word == 0)
         return fail(errc::invalid_argument,
-                    "a stream was given a timeline that was not registered with its CUDA device");
+                    "a stream was given a semaphore that was not registered with its CUDA device");
     const CUresult status = f(s, word, value, flags);
     if (status == CUDA_SUCCESS) return {};
     if (status == CUDA_ERROR_NOT_SUPPORTED)

@@ -23,7 +23,9 @@ public:
         for (std::size_t i = 0; i < f->resources_.size() * lanes_per_device; ++i) {
             FACEFLOW_ASSIGN(auto l,
                             lane::create(*f->resources_[i % f->resources_.size()], "lane " + std::to_string(i), shape,
-                                         [self = f.get()](const std::string& line) { self->warn_once(line); }));
+                                         [self = f.get(), device = i % f->resources_.size()](const std::string& line) {
+                                             self->warn_once(device, line);
+                                         }));
             f->lanes_.push_back(std::move(l));
         }
         f->threads_.reserve(f->lanes_.size());  // a thread that has no place there could not be joined
@@ -64,7 +66,8 @@ private:
           live_(setup.chosen.pacing == pacing::live),
           pass_frames_(static_cast<std::size_t>(shape.frames)),
           patience_(live_ ? static_cast<std::int64_t>(setup.chosen.tuning.batch_deadline_ms * 1e6) : 0),
-          note_(setup.note) {
+          note_(setup.note),
+          warned_(setup.devices.size()) {
         for (const auto& d : setup.devices)
             resources_.push_back(std::make_unique<device_resources>(
                 d, setup.chosen, setup.counters, 4 * lanes_per_device * pass_frames_, shape.mesh_faces));
@@ -115,15 +118,15 @@ private:
     }
 
     // Any thread.
-    void warn_once(const std::string& line) {
-        if (!warned_.test_and_set()) note_(line);
+    void warn_once(std::size_t device, const std::string& line) {
+        if (!warned_[device].test_and_set()) note_(line);
     }
 
     const bool live_;
     const std::size_t pass_frames_;
     const std::chrono::nanoseconds patience_;
     const std::function<void(const std::string&)> note_;
-    std::atomic_flag warned_ = ATOMIC_FLAG_INIT;
+    std::vector<std::atomic_flag> warned_;  // by device
     std::vector<std::unique_ptr<device_resources>> resources_;
     std::vector<std::unique_ptr<lane>> lanes_;
     std::vector<std::thread> threads_;

@@ -113,6 +113,7 @@ result<void> stage_threads::completed(const job& j) {
 
 void stage_threads::detect(job& j) {
     if (!j.failed) return;
+    const stage_scope note({stage::detect, j.from.id});
     job_buffers& buffers = *j.buffers;
     // Not for the device: only until the work that this frame starts from is on its stream.
     if (!j.detect) j.detect = !sources_.wait_for_previous(*j.source, j.number);
@@ -139,6 +140,7 @@ vision::face_table stage_threads::table_of(const job_buffers& buffers) {
 
 void stage_threads::region(job& j) {
     if (!j.failed) return;
+    const stage_scope note({stage::region, j.from.id});
     auto found = resources_.frames.find(*region_stream_, j.from, stage::region, when_full::wait, &j.on_device);
     if (!found) {
         j.failed = tl::unexpected(std::move(found.error()));
@@ -169,6 +171,7 @@ void stage_threads::landmark(job& j) {
 }
 
 result<frame_faces> stage_threads::mesh(job& j) {
+    const stage_scope note({stage::landmark, j.from.id});
     landmark_stream_->wait(*j.buffers->cropped);
     use(*landmark_stream_, j.on_device);
     FACEFLOW_ASSIGN(auto read, mesh_all(j));

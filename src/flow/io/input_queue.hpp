@@ -64,7 +64,7 @@ public:
 
     // Waits for work of the taker's sources; nothing when closed. Up to `at_most` groups that are there; when there are fewer, waits
     // up to `patience` more for those of other sources. Live: one of each source at most. Merged: groups of other devices that come
-    // before in the order are set claimed for those.
+    // before in the order are set aside for those.
     std::vector<frame_group> take(taker by, std::size_t at_most = 1,
                                   std::chrono::nanoseconds patience = std::chrono::nanoseconds(0));
     // The outcomes of one group of that device have been handled.
@@ -87,7 +87,7 @@ private:
     using source_queues = std::map<std::uint32_t, source_queue>;
     struct device_share {
         std::condition_variable work;
-        std::deque<frame_group> claimed;  // merged: whose place in the order is settled, for its lanes to take
+        std::deque<frame_group> claimed;  // merged: cut for this device by a taker of another
         std::size_t in_flight = 0;
         std::map<std::size_t, std::uint32_t> turns;  // by lane, the source to look at first: round robin
     };

@@ -18,7 +18,7 @@ namespace faceflow::inference {
 // the pool when that is full, after a wait for the stream, and at the end. Thread-safe.
 class session_memory {
 public:
-    // `on` and its device outlive it.
+    // `s` and its device outlive it.
     explicit session_memory(stream& s) : stream_(s) {}
     // Waits for the stream. What was handed out has been given back.
     ~session_memory();
