@@ -4,6 +4,7 @@
 // is a member of struct options (or tuning_options) and a row here; without the row it does not compile.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "core/option_names.hpp"
 #include "faceflow/options.hpp"
