@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames of a `faceflow share`, from C++: owners around faceflow/client.h, which is the contract.
+// C++ access to the frames that `faceflow share` publishes: RAII wrappers around faceflow/client.h, which is the
+// contract.
 //
 //     faceflow::client::connection share;
 //     while (!share.ended())
@@ -16,7 +17,7 @@
 
 namespace faceflow::client {
 
-// What a call failed with: an ff_status and its message.
+// A failed call: its ff_status and message.
 class failure : public std::runtime_error {
 public:
     failure(int status, const std::string& message) : std::runtime_error(message), status_(status) {}
@@ -26,7 +27,7 @@ private:
     int status_;
 };
 
-// Owner of one lease; move-only. For any thread. Outlives its connection.
+// Owns one lease; move-only. Any thread may use it. It may outlive its connection.
 class frame {
 public:
     explicit frame(ff_frame* taken) noexcept : frame_(taken) {}
@@ -36,7 +37,7 @@ public:
         ff_frame_get_info(frame_.get(), &i, sizeof i);
         return i;
     }
-    // Throws for a plane that the frame has not.
+    // Throws failure if the frame has no such plane.
     [[nodiscard]] ff_plane plane(std::uint32_t index) const {
         ff_plane p{};
         if (const int status = ff_frame_get_plane(frame_.get(), index, &p, sizeof p); status != FF_OK)
@@ -48,7 +49,7 @@ public:
         ff_frame_get_memory(frame_.get(), &m, sizeof m);
         return m;
     }
-    // The caller's, until its deleter is called; null for a plane that the frame has not.
+    // The caller owns the tensor and frees it through its deleter; null if the frame has no such plane.
     [[nodiscard]] DLManagedTensor* dlpack(std::uint32_t index) const {
         return ff_frame_plane_dlpack(frame_.get(), index);
     }
@@ -61,15 +62,16 @@ private:
     std::unique_ptr<ff_frame, releaser> frame_;
 };
 
-// Owner of one client; move-only. One thread at a time.
+// Owns one client; move-only. Use it from one thread at a time.
 class connection {
 public:
-    // To the server at `path`; empty: the usual place. `options` as in client.h, such as {.anticipate = 1}. Throws failure.
+    // Connects to the server at `path`; empty: the default socket. `options` as in client.h, such as {.anticipate = 1}.
+    // Throws failure.
     explicit connection(const std::string& path = {}, const ff_options& options = {}) : client_(ff_client_new()) {
         check(ff_client_connect(client_.get(), path.empty() ? nullptr : path.c_str(), &options));
     }
 
-    // nullopt when none came in time, or at the end. Throws failure.
+    // nullopt when no frame came in time, and at the end. Throws failure.
     [[nodiscard]] std::optional<frame> next(std::chrono::milliseconds timeout) {
         ff_frame* taken = nullptr;
         const int status = ff_next(client_.get(), static_cast<int>(timeout.count()), &taken);
@@ -78,7 +80,7 @@ public:
         if (taken == nullptr) return std::nullopt;
         return frame(taken);
     }
-    // True once next() has met the end of the server's sources.
+    // True once next() has reached the end of the server's sources.
     [[nodiscard]] bool ended() const noexcept { return ended_; }
 
     [[nodiscard]] ff_stats stats() const {
@@ -86,7 +88,7 @@ public:
         ff_client_get_stats(client_.get(), &s, sizeof s);
         return s;
     }
-    // For poll.
+    // To pass to poll().
     [[nodiscard]] int descriptor() const noexcept { return ff_client_descriptor(client_.get()); }
 
 private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Errors are values. Every call that runs per frame or touches the outside returns result<T>.
+// Errors are values. Every call that runs per frame or does I/O returns result<T>.
 #pragma once
 
 #include <string>
@@ -8,21 +8,21 @@
 
 namespace faceflow {
 
-// What kind of thing went wrong; decides the exit code of the command-line tool and the key under which
-// a run counts the error. The message says what happened, to what, and what to do.
+// The kind of an error. It decides the exit code of the command-line tool and the key under which a run counts it. The
+// message says what happened, to what, and what to do.
 enum class errc {
-    invalid_argument,  // the caller asked for something that makes no sense
-    not_found,         // a file, camera, model or host that is not there
-    unsupported,       // there, but of a kind that faceflow does not handle
-    corrupt,           // bytes that do not decode
+    invalid_argument,  // the caller passed an invalid value
+    not_found,         // a file, camera, model or host does not exist
+    unsupported,       // it exists, but faceflow does not handle its kind
+    corrupt,           // data that cannot be decoded
     io,                // reading or writing failed
-    unavailable,       // a device, driver or library that this machine lacks
+    unavailable,       // this machine lacks a device, driver or library
     out_of_memory,     // host memory, or a device pool at its cap
     timeout,           // something did not answer in time
     interrupted,       // the user or the caller asked to stop
-    lost,              // was in work in a process that died
-    device_lost,       // a device that fails every call of this process from now on; a new process may use it
-    internal,          // a broken promise inside faceflow: please report it
+    lost,              // the process that worked on it died
+    device_lost,       // every later call of this process to the device fails; a new process may use it
+    internal,          // a bug in faceflow: please report it
 };
 
 [[nodiscard]] std::string_view name(errc code) noexcept;
@@ -30,8 +30,8 @@ enum class errc {
 struct error {
     errc code = errc::internal;
     std::string message;
-    // The option whose value is refused, as struct options names it ("min_score"): so that who shows the message can call it
-    // by another name. "min_score must be ..." begins with it; empty: the error is of no option.
+    // The option whose value is refused, by its name in struct options ("min_score"), so that a caller can show another
+    // name for it. `message` begins with it ("min_score must be ..."). Empty: no option is at fault.
     std::string option = {};
 };
 

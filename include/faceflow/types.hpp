@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The values that cross faceflow's public boundary: pictures in, faces out. Plain data, no ownership.
+// The types of the public API: pictures in, faces out. Plain data, no ownership.
 #pragma once
 
 #include <array>
@@ -9,16 +9,16 @@
 
 namespace faceflow {
 
-// Names one frame for its whole life. Sequences start at 0 and grow strictly within a source.
+// Identifies one frame. Sequences start at 0 and grow strictly within a source.
 struct frame_id {
     std::uint32_t source = 0;
     std::uint64_t sequence = 0;
     friend auto operator<=>(const frame_id&, const frame_id&) = default;
 };
 
-// Memory layouts that faceflow samples in place. Planar names list the planes in order; `le` formats hold
-// little-endian 16-bit samples with the value in the low bits (p010/p012: in the high bits). Numbers cross to other processes and
-// programs: a new format takes the next one, none is used again.
+// Memory layouts that faceflow samples in place. Planar names list the planes in order; `le` formats hold little-endian
+// 16-bit samples with the value in the low bits (p010/p012: in the high bits). The numbers are sent to other processes
+// and programs: a new format takes the next number, and no number is reused.
 enum class pixel_format : std::uint8_t {
     none = 0,
     gray8 = 1,
@@ -58,10 +58,10 @@ enum class pixel_format : std::uint8_t {
 
 enum class colour_matrix : std::uint8_t { rgb = 0, bt601 = 1, bt709 = 2, bt2020 = 3 };
 enum class colour_range : std::uint8_t { limited = 0, full = 1 };
-// How values stand for light: a curve of standard dynamic range, or one of HDR (SMPTE ST 2084; ARIB STD-B67). Models see the values as
-// they are.
+// Transfer function: standard dynamic range, or HDR (PQ: SMPTE ST 2084; HLG: ARIB STD-B67). Models get the values
+// unconverted.
 enum class colour_transfer : std::uint8_t { sdr = 0, pq = 1, hlg = 2 };
-// Where a subsampled chroma sample sits horizontally: with the left luma sample (MPEG-2, H.264) or between two (JPEG).
+// Horizontal position of a subsampled chroma sample: at the left luma sample (MPEG-2, H.264) or between two (JPEG).
 enum class chroma_site : std::uint8_t { left = 0, centre = 1 };
 
 // Clockwise turn that makes a stored picture upright.
@@ -72,8 +72,8 @@ struct plane {
     std::int32_t stride = 0;  // bytes from one row to the next; negative for bottom-up pictures
 };
 
-// A view of one stored picture. It owns nothing; `width` and `height` are those of the stored picture. What is shown, and what
-// all coordinates are in, is the upright one: its columns spread to `square_width`, then turned, then mirrored.
+// A view of one stored picture; it owns nothing. `width` and `height` are those of the stored picture. All coordinates
+// are in the upright picture: columns stretched to `square_width`, then turned, then mirrored.
 struct image {
     pixel_format format = pixel_format::none;
     colour_matrix matrix = colour_matrix::bt709;
@@ -81,10 +81,10 @@ struct image {
     chroma_site site = chroma_site::left;
     colour_transfer transfer = colour_transfer::sdr;
     rotation turn = rotation::none;
-    bool mirrored = false;  // after the turn, left and right change places
+    bool mirrored = false;  // mirrored left to right, after the turn
     std::int32_t width = 0;
     std::int32_t height = 0;
-    std::int32_t square_width = 0;  // columns that it would have in square pixels; 0: its pixels are square
+    std::int32_t square_width = 0;  // columns it would have in square pixels; 0: its pixels are square
     std::array<plane, 4> planes{};
 
     [[nodiscard]] bool sideways() const noexcept { return turn == rotation::cw90 || turn == rotation::cw270; }
@@ -125,18 +125,18 @@ struct head_pose {
     std::array<float, 16> matrix{};
 };
 
-// What of it is written and how, src/media/face_fields.hpp describes: each member has its entry there.
+// src/media/face_fields.hpp describes how each member is written to result files: a new member needs an entry there.
 struct face {
     std::int64_t track = 0;  // 1, 2, … within a source; 0: not tracked (yet)
     float score = 0;         // the detector's, 0..1
-    float presence = 0;      // the landmark model's belief that its region holds a face, 0..1
+    float presence = 0;      // the landmark model's confidence that its region holds a face, 0..1
     rect box;
     std::array<point, 5> keypoints{};
     std::array<point3, landmark_count> landmarks{};
     head_pose pose;
 };
 
-// Everything found in one frame. `faces` is ordered by track, then by descending score.
+// All faces of one frame. `faces` is ordered by track, then by descending score.
 struct frame_faces {
     frame_id id;
     std::int64_t pts_ns = 0;  // presentation time within the source
