@@ -72,7 +72,7 @@ result<void> transfer(stream& s, direction d, std::byte* device_memory, const ho
         owner.copy(s, d, device_memory, host, bytes);
         return {};
     }
-    // Marks before and behind the copy, in the stream's own order.
+    // Timestamps before and after the copy, in stream order.
     const auto c = std::make_shared<trace::crossing>(crossing_of(*drawing, s, d, bytes, host.pinned, t));
     s.run([c]() -> result<void> {
         c->begin = trace::clock::now();

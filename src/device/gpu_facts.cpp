@@ -16,20 +16,20 @@ namespace {
 
 constexpr const char* usual_mps_folder = "/tmp/nvidia-mps";
 
-// One name of the list.
+// Checks one name of the list.
 bool one_runs_on(std::string_view name, int wanted) {
     int number = 0;
     const char* const end = name.data() + name.size();
     const auto [stopped, problem] = std::from_chars(name.data(), end, number);
     if (problem != std::errc{}) return true;  // "native", "all"
     const std::string_view rest(stopped, static_cast<std::size_t>(end - stopped));
-    // "90a" is for that card alone, in both forms.
+    // "90a" runs only on compute capability 9.0, as machine code and as PTX.
     if (!rest.empty() && rest.front() != '-') return number == wanted;
     const bool machine_code = rest != "-virtual", ptx = rest != "-real";
     return (ptx && wanted >= number) || (machine_code && wanted / 10 == number / 10 && wanted >= number);
 }
 
-// The part of a name such as "NVIDIA A100-SXM4-40GB MIG 1g.5gb" that names the instance.
+// The instance part of a name such as "NVIDIA A100-SXM4-40GB MIG 1g.5gb".
 std::string_view mig_instance(std::string_view name) {
     const auto at = name.find(" MIG ");
     return at == std::string_view::npos ? std::string_view() : name.substr(at + 1);
@@ -64,7 +64,7 @@ void remark_on(const gpu_card& card, const gpu_facts& facts, std::vector<std::st
                         "nvidia-smi -i {} -c DEFAULT",
                         i, i));
     }
-    // Through MPS the server is the one process.
+    // With MPS, the server is the only process on the device.
     if (card.compute_mode == gpu_card::mode::exclusive && !facts.mps_runs) {
         into.push_back(
             fmt::format("CUDA device {} is in the compute mode 'exclusive process': the flows of several processes "

@@ -8,7 +8,7 @@
 
 namespace faceflow {
 
-// Owner of one block of host memory of a device, which outlives it; move-only.
+// Owns one block of a device's host memory; the device outlives it; move-only.
 class host_buffer {
 public:
     host_buffer() = default;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ledger: every crossing between host and device memory, every time the host waited for a device, and what a modelled link
-// asks for the totals.
+// The ledger counts every transfer between host and device memory and every host sync, and sums the time that the link
+// model charges for transfers.
 #pragma once
 
 #include <array>
@@ -16,13 +16,13 @@ namespace faceflow {
 
 enum class direction : std::uint8_t { host_to_device, device_to_host };
 
-// What a transfer or a wait was for.
+// The stage and frame that a transfer or wait belongs to.
 struct tag {
     stage at = stage::capture;
     frame_id frame;
 };
 
-// Lock-free to write from any thread; reading beside writers gives totals that some of them are missing from.
+// Writing is lock-free on any thread; a reader that runs beside writers may miss the latest entries.
 class ledger {
 public:
     struct entry {
@@ -50,12 +50,12 @@ public:
         syncs_[static_cast<std::size_t>(t.at)].fetch_add(1, std::memory_order_relaxed);
     }
 
-    // Nanoseconds that the link's model asks for a transfer, the host's staging included: of a model, never of a clock.
+    // Adds the time of a transfer, including host staging, as the link model computes it; it is never measured.
     void charge_link(direction d, std::uint64_t nanoseconds) noexcept {
         link_ns_[static_cast<std::size_t>(d)].fetch_add(nanoseconds, std::memory_order_relaxed);
     }
 
-    // What another process entered in its own ledger; its time on the link is charged.
+    // Adds the ledger entries of another process. Its link time is added by charge_link.
     void include(direction d, stage at, const entry& e) noexcept {
         auto& c = cells_[static_cast<std::size_t>(d)][static_cast<std::size_t>(at)];
         c.count.fetch_add(e.count, std::memory_order_relaxed);
@@ -78,7 +78,7 @@ public:
             sum += transfers(d, at);
         return sum;
     }
-    // 0 where the link is a real one.
+    // 0 for a real link.
     [[nodiscard]] std::uint64_t link_ns(direction d) const noexcept {
         return link_ns_[static_cast<std::size_t>(d)].load(std::memory_order_relaxed);
     }
@@ -92,7 +92,7 @@ public:
         return sum;
     }
 
-    // Where transfers are drawn, if anywhere. Set before work begins.
+    // The trace in which transfers are drawn, if any. Set it before work begins.
     void draw_on(trace* t) noexcept { tracing_ = t; }
     [[nodiscard]] trace* drawing() const noexcept { return tracing_; }
 

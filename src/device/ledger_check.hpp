@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ledger's totals beside those of the devices themselves.
+// Compares the ledger's totals with those that the devices count.
 //
-// The window that both are of opens when an engine has been made: models are loaded and warmed up, that work has been waited for,
-// and nothing of a frame has been asked for. It closes when every frame taken on has had its outcome. So weights, warm-up and
-// the engine's end are outside. A stage process has a window of its own, from its readiness to its last answer; what one that
-// died did after that, neither side has. On cuda the waits of the memory pool's own stream, on which there is no work of a frame,
-// are left out.
+// Both cover the same window. It opens when an engine has been made: the models are loaded and warm, that work is done,
+// and no work for a frame has been requested. It closes when every accepted frame has its outcome. Loading weights,
+// warm-up and shutdown are therefore outside it. A stage process has its own window, from when it is ready to its last
+// answer; if it dies, neither side includes what it did after that answer. On cuda, waits for the memory pool's own
+// stream, which carries no work of frames, are left out.
 #pragma once
 
 #include <string>
@@ -17,11 +17,11 @@
 namespace faceflow {
 
 struct ledger_check {
-    std::string by;  // who counted
+    std::string by;  // the name of the counter
     transfer_totals ledger, device;
 
     [[nodiscard]] bool agrees() const noexcept { return ledger == device; }
-    // A sentence for each figure that differs; none when the two agree.
+    // One sentence per figure that differs; empty if all agree.
     [[nodiscard]] std::vector<std::string> differences() const;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Device memory: the one capped pool of a device, and the buffers that come out of it.
+// Device memory: a device's single capped pool, and buffers allocated from it.
 #pragma once
 
 #include <atomic>
@@ -13,26 +13,27 @@
 
 namespace faceflow {
 
-// Where memory comes from. Resources wrap one another by reference (a cap around a device's own allocator); each is
-// thread-safe. Addresses are in the device's space: the host may not read them unless the device says so.
+// A source of memory. Resources wrap one another by reference (a cap around a device's own allocator); each is
+// thread-safe. Addresses are device addresses: the host may read them only if device::shares_host_memory().
 class memory_resource {
 public:
     virtual ~memory_resource() = default;
-    // At least `bytes` (> 0), aligned to 256. errc::out_of_memory when there is no more; never blocks on the device.
+    // At least `bytes` (> 0), aligned to 256. errc::out_of_memory when there is no more; never waits for the device.
     [[nodiscard]] virtual result<std::byte*> allocate(std::size_t bytes) = 0;
-    // The caller has made sure that no work on any stream still uses it.
+    // The caller makes sure that no work on any stream still uses the memory.
     virtual void deallocate(std::byte* memory, std::size_t bytes) noexcept = 0;
 };
 
-// Somebody who holds memory of a pool that it could do without.
+// A holder of pool memory that it can do without, such as a cache.
 class memory_holder {
 public:
     virtual ~memory_holder() = default;
-    // Lets go of `bytes` or more, as far as there are; what the device still uses comes free later. Any thread.
+    // Frees at least `bytes` if it holds that much; memory that the device still uses is freed later. Called on any
+    // thread.
     virtual void evict(std::size_t bytes) noexcept = 0;
 };
 
-// Refuses what would pass a cap, and remembers the peak. Sizes are counted as rounded up to the alignment.
+// Refuses allocations beyond a cap and records the peak. Counts sizes rounded up to the alignment.
 class capped_resource final : public memory_resource {
 public:
     capped_resource(memory_resource& upstream, std::size_t cap) : upstream_(upstream), cap_(cap) {}
@@ -40,14 +41,14 @@ public:
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes) override;
     void deallocate(std::byte* memory, std::size_t bytes) noexcept override;
 
-    // Asks all who hold memory to give way, for one who was refused. Not from evict.
+    // Asks all holders to free memory, after an allocation was refused. Must not be called from evict.
     void ask_to_evict(std::size_t bytes) noexcept;
-    // From add to remove, `h` is asked. remove waits for an asking that goes on.
+    // `h` is asked from add until remove. remove blocks while ask_to_evict is running.
     void add(memory_holder& h);
     void remove(memory_holder& h) noexcept;
 
     static constexpr std::size_t alignment = 256;
-    // What an allocation of so many bytes takes.
+    // The counted size of an allocation of `bytes`.
     [[nodiscard]] static constexpr std::size_t counted(std::size_t bytes) noexcept {
         return (bytes + alignment - 1) / alignment * alignment;
     }
@@ -56,7 +57,7 @@ public:
     [[nodiscard]] std::size_t used_bytes() const noexcept { return used_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t peak_bytes() const noexcept { return peak_.load(std::memory_order_relaxed); }
 
-    // Slots in use, of all slabs of the pool together; slabs say when that changes.
+    // Slots in use in all slabs of this pool; the slabs report changes.
     [[nodiscard]] std::size_t slots_in_use() const noexcept { return slots_.load(std::memory_order_relaxed); }
     void slot_taken() noexcept { slots_.fetch_add(1, std::memory_order_relaxed); }
     void slot_returned() noexcept { slots_.fetch_sub(1, std::memory_order_relaxed); }
@@ -69,7 +70,7 @@ private:
     std::vector<memory_holder*> holders_;
 };
 
-// Owner of one allocation; move-only.
+// Owns one allocation; move-only.
 class device_buffer {
 public:
     device_buffer() = default;

@@ -65,7 +65,7 @@ tl::unexpected<error> no_cuda_list(std::string_view argument) {
                                                     argument));
 }
 
-// "0,2" -> {0, 2}; device 0 without an argument. Of "all" none: the driver has to be asked.
+// "0,2" -> {0, 2}; without an argument {0}; for "all" an empty list, because only the driver knows the devices.
 result<std::vector<int>> cuda_indices(const parsed_name& name) {
     if (!name.argument) return std::vector<int>{0};
     std::vector<int> indices;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Device memory in several processes at once: what one sends for another to reach an allocation in place.
+// Sharing device memory between processes: what a process sends so that another can access an allocation in place.
 #pragma once
 
 #include <array>
@@ -17,23 +17,23 @@ enum class device_kind : std::uint8_t {
     cuda,
 };
 
-// Plain bytes, made to be sent in a message.
+// Plain data, sent as is in a message.
 struct memory_location {
     device_kind kind = device_kind::cpu;
-    std::uint64_t offset = 0;          // in the memory behind the descriptor; 0 on cuda
+    std::uint64_t offset = 0;          // within the memory behind the descriptor; 0 on cuda
     std::uint64_t bytes = 0;           // > 0
-    std::array<std::byte, 64> name{};  // on cuda: of the allocation within the pool (cudaMemPoolPtrExportData)
+    std::array<std::byte, 64> name{};  // on cuda: identifies the allocation within the pool (cudaMemPoolPtrExportData)
 };
 
-// The descriptor travels beside it (SCM_RIGHTS), and is good for as long as somebody holds it.
+// The descriptor is sent beside `where` (SCM_RIGHTS). The export stays valid while any process holds the descriptor.
 struct memory_export {
     memory_location where;
     unique_fd descriptor;
 };
 
-// Owner of another process's memory in this one. Made and outlived by a device; no work on any stream still uses it when it
-// goes. The memory itself stays while it is imported, on cpu and emulated even when its owner dies; on cuda the importers let
-// go before the owner deallocates.
+// Owns a mapping of another process's memory. Made by a device, which outlives it; no work on any stream may still use
+// it when it is destroyed. On cpu and emulated the memory lasts while it is imported, even if its owner dies; on cuda
+// the importers must destroy their imports before the owner deallocates.
 class memory_import {
 public:
     memory_import() = default;
@@ -41,7 +41,7 @@ public:
     memory_import(const memory_import&) = delete;
     memory_import& operator=(const memory_import&) = delete;
 
-    // A device address of the importing device.
+    // An address of the importing device.
     [[nodiscard]] virtual std::byte* data() const noexcept = 0;
     [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
 };

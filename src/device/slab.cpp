@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t usual_users = 4;
 
-// Waiting for slots belongs to nobody's frame; it is booked where slots are taken.
+// Waits for slots belong to no frame, so the ledger counts them under the stage that acquires slots.
 constexpr tag waiting{stage::capture, {}};
 
 }  // namespace
@@ -46,7 +46,7 @@ slab::~slab() {
     for (const std::uint32_t index : retiring_) {
         const entry& e = entries_[index];
         for (std::size_t i = 0; i < e.pending; ++i) {
-            // A wait that fails leaves nothing better to do than to go on.
+            // If the wait fails, there is nothing better to do than to continue.
             [[maybe_unused]] const auto ignored = wait_until_done(device_, *e.done[i], waiting);
         }
     }
@@ -120,7 +120,7 @@ void slab::mark_done(entry& e, stream& user) {
     if (e.pending < e.done.size()) {
         user.record(*e.done[e.pending++]);
     } else if (!e.done.empty()) {
-        // No event for this stream: wait for what the last one marks, then use it again.
+        // No event could be made for this stream: wait for the work that the last event marks, then reuse that event.
         event& last = *e.done.back();
         [[maybe_unused]] const auto ignored = wait_until_done(device_, last, waiting);
         user.record(last);

@@ -17,7 +17,7 @@ void open_range([[maybe_unused]] const tag& t) noexcept {
     range.version = NVTX_VERSION;
     range.size = NVTX_EVENT_ATTRIB_STRUCT_SIZE;
     range.messageType = NVTX_MESSAGE_TYPE_ASCII;
-    range.message.ascii = name(t.at).data();  // of a literal, so it ends in a zero
+    range.message.ascii = name(t.at).data();  // a literal, so it is NUL-terminated
     range.payloadType = NVTX_PAYLOAD_TYPE_UNSIGNED_INT64;
     range.payload.ullValue = t.frame.sequence;
     range.category = t.frame.source;
@@ -31,11 +31,11 @@ void close_range() noexcept {
 #endif
 }
 
-// Constant-initialised, so that a signal handler reads it without running an initialiser.
+// Constant-initialised, so that a signal handler can read it without running an initialiser.
 constinit thread_local const stage_scope* innermost = nullptr;
 }  // namespace
 
-// The fences keep the compiler from moving work out of the note's life: the reader is a signal handler on this thread.
+// The fences keep the compiler from moving work out of the scope: the reader is a signal handler on this thread.
 stage_scope::stage_scope(const tag& t) noexcept : noted_(t), outer_(innermost) {
     std::atomic_signal_fence(std::memory_order_seq_cst);
     innermost = this;

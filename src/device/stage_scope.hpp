@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a thread is working on, for the one line that a crash leaves behind.
+// What a thread is working on, for the one line that a crash prints.
 #pragma once
 
 #include <optional>
@@ -8,9 +8,9 @@
 
 namespace faceflow {
 
-// Notes a stage and a frame for the calling thread while it lives; notes nest. Costs two stores; built with CUDA, it is an NVTX
-// range too. A stream that runs its
-// tasks on a thread of its own carries the note of the thread that added the task over to it.
+// Notes a stage and a frame for the calling thread during its lifetime; notes nest. Costs two stores; in builds with
+// NVTX it is an NVTX range too. A stream that runs tasks on its own thread applies the note of the thread that added
+// the task.
 class stage_scope {
 public:
     explicit stage_scope(const tag& t) noexcept;

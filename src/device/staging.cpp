@@ -51,7 +51,7 @@ result<void> staging_ring::add() {
 
 staging_ring::~staging_ring() {
     for (const std::size_t index : in_flight_) {
-        // A wait that fails leaves nothing better to do than to go on.
+        // If the wait fails, there is nothing better to do than to continue.
         [[maybe_unused]] const auto ignored = wait_until_done(device_, *entries_[index].done, {stage::capture, {}});
     }
     for (const entry& e : entries_)
@@ -72,7 +72,7 @@ staging_block staging_ring::take_free() {
     return {*this, index, entries_[index].host};
 }
 
-// Where there is no memory for another block, those that there are do.
+// If the allocation of another block fails, the existing ones become the limit.
 void staging_ring::make_one_free() {
     if (free_.empty()) collect_done();
     if (free_.empty() && entries_.size() < most_ && !add()) most_ = entries_.size();
@@ -98,7 +98,7 @@ result<staging_block> staging_ring::acquire(const tag& t) {
                                                entries_.size(), patience.count()));
     }
     if (!free_.empty()) return take_free();
-    // Ours from here on; the wait must not hold up threads that bring blocks back.
+    // This thread owns the block from here on; waiting under the lock would block threads that return blocks.
     const std::size_t oldest = in_flight_.front();
     in_flight_.pop_front();
     lock.unlock();
@@ -110,7 +110,7 @@ result<staging_block> staging_ring::acquire(const tag& t) {
 void staging_ring::give_back(std::size_t index) {
     const std::lock_guard lock(mutex_);
     free_.push_back(index);
-    changed_.notify_one();  // under the lock: an idle ring may go once it is free
+    changed_.notify_one();  // under the lock: the ring may be destroyed as soon as it is idle
 }
 
 void staging_ring::give_back_after(std::size_t index, stream& s) {

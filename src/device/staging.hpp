@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host memory that transfers start from or end in: blocks that go around.
+// Host memory from which and to which transfers copy: a ring of reusable blocks.
 #pragma once
 
 #include <condition_variable>
@@ -16,8 +16,8 @@ namespace faceflow {
 
 class staging_ring;
 
-// Owner of one block of a ring, which it must not outlive; move-only. Dropping it gives the block back at once, which is
-// right only when no work on a stream still uses it: otherwise release_after.
+// Owns one block of a ring; the ring outlives it; move-only. Destroying it returns the block at once, which is correct
+// only if no work on a stream still uses the block: otherwise call release_after.
 class staging_block {
 public:
     staging_block() = default;
@@ -35,7 +35,7 @@ public:
 
     [[nodiscard]] const host_block& host() const noexcept { return host_; }
 
-    // Gives the block back once the work that is on `s` now is done. The block is empty afterwards. Does not synchronise.
+    // Returns the block once the present work on `s` is done. This object is empty afterwards. Does not synchronise.
     void release_after(stream& s);
 
 private:
@@ -50,24 +50,24 @@ private:
     host_block host_;
 };
 
-// Blocks are made as they are needed, up to as many as were asked for: as many as transfers can be in flight and one more per
-// thread that fills one, and acquire never waits. The device outlives the ring. Thread-safe.
+// Blocks are allocated on demand, up to the given number. With one block per transfer that can be in flight and one
+// more per thread that fills blocks, acquire never waits. The device outlives the ring. Thread-safe.
 class staging_ring {
 public:
-    // Makes the first block. Errors of device::allocate_host; errc::invalid_argument for nothing at all.
+    // Allocates the first block. Errors of device::allocate_host; errc::invalid_argument if either size is 0.
     [[nodiscard]] static result<std::unique_ptr<staging_ring>> create(device& d, std::size_t block_bytes,
                                                                       std::size_t blocks, bool pinned = true);
-    // Waits on the host for transfers in flight (host syncs of stage capture, when there are any).
+    // Blocks the host until transfers in flight are done (host syncs under stage capture, if there are any).
     ~staging_ring();
 
-    // A block to fill. Waits only when there is none and no further one can be made: on the host for the oldest in flight,
-    // which the ledger counts as a host sync under `t`; when none is in flight, for another thread to give one back,
-    // errc::timeout after ten seconds.
+    // A block to fill. Blocks only when none is free and no more can be allocated: until the oldest transfer in flight
+    // is done, which the ledger counts as a host sync under `t`; or, if none is in flight, until another thread returns
+    // a block, with errc::timeout after ten seconds.
     [[nodiscard]] result<staging_block> acquire(const tag& t);
 
     [[nodiscard]] std::size_t block_bytes() const noexcept { return block_bytes_; }
-    [[nodiscard]] std::size_t bytes() const;  // of the blocks that were made
-    // No block is being filled or in flight. Nobody may acquire meanwhile for the answer to last.
+    [[nodiscard]] std::size_t bytes() const;  // of the allocated blocks
+    // True when no block is being filled or in flight. The answer lasts only while no thread acquires.
     [[nodiscard]] bool idle();
 
 private:
@@ -91,7 +91,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::size_t most_;
-    std::vector<entry> entries_;  // never moves
+    std::vector<entry> entries_;  // elements never move in memory
     std::vector<std::size_t> free_;
     std::deque<std::size_t> in_flight_;  // oldest first
 };

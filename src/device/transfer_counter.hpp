@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What crossed between host and device memory, counted by somebody else than the ledger, which is held to it.
+// Counts of transfers between host and device memory that are independent of the ledger and are used to check it.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ struct transfer_totals {
         friend bool operator==(const moved&, const moved&) = default;
     };
     moved up, down;             // host to device, device to host
-    std::uint64_t syncs = 0;    // times that a host thread waited for the device
-    std::uint64_t unknown = 0;  // what was seen but could not be counted: the others are too low by so many
+    std::uint64_t syncs = 0;    // times a host thread waited for the device
+    std::uint64_t unknown = 0;  // records that could not be counted: the other counts are too low by this many
 
     transfer_totals& operator+=(const transfer_totals& o) {
         up = {up.count + o.up.count, up.bytes + o.up.bytes};
@@ -26,7 +26,7 @@ struct transfer_totals {
         unknown += o.unknown;
         return *this;
     }
-    // What came since `earlier` counts of the same kind.
+    // The difference to `earlier`, an earlier result of the same counter.
     [[nodiscard]] transfer_totals since(const transfer_totals& earlier) const {
         return {{up.count - earlier.up.count, up.bytes - earlier.up.bytes},
                 {down.count - earlier.down.count, down.bytes - earlier.down.bytes},
@@ -36,7 +36,7 @@ struct transfer_totals {
     friend bool operator==(const transfer_totals&, const transfer_totals&) = default;
 };
 
-// Counts one device's transfers from its making on; the device outlives it. Made by device::make_transfer_counter.
+// Counts one device's transfers from construction on; the device outlives it. Made by device::make_transfer_counter.
 class transfer_counter {
 public:
     transfer_counter() = default;
@@ -44,9 +44,9 @@ public:
     transfer_counter(const transfer_counter&) = delete;
     transfer_counter& operator=(const transfer_counter&) = delete;
 
-    // Who counts, to be named beside the figures.
+    // The name of the counter, to print beside the figures.
     [[nodiscard]] virtual std::string_view by() const noexcept = 0;
-    // So far. What is to be in it has been waited for. Does not wait for the device.
+    // The totals so far. Wait for the work that they should include first; this call does not wait for the device.
     [[nodiscard]] virtual transfer_totals seen() = 0;
 };
 

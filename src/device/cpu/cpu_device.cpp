@@ -23,7 +23,7 @@ private:
     const mapping view_;
 };
 
-// Work is done when it is added, so a mark is always reached.
+// Work runs when it is added, so an event is always reached.
 class cpu_event final : public event {
 public:
     bool done() const noexcept override { return true; }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU as a device: host memory is device memory, work runs at once on the calling thread.
+// The CPU as a device: host memory is device memory, and work runs at once on the calling thread.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace faceflow {
 
-// `threads` work at once on what streams run; 0: as many as the process may use processors.
+// `threads`: how many threads run kernels; 0: as many as the processors that the process may use.
 [[nodiscard]] std::unique_ptr<device> make_cpu_device(std::size_t memory_cap, std::int32_t threads = 0);
 
 }  // namespace faceflow

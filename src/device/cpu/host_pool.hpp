@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory of the CPU as a device. For src/device/cpu alone.
+// The memory of the CPU device. Private to src/device/cpu.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,9 @@
 
 namespace faceflow {
 
-// Allocations from `shareable` bytes on lie in sealed memory of their own, which other processes can map; smaller ones, and
-// large ones for which the process has no descriptor left, on the heap: who must share them exports them at once. Thread-safe.
+// Allocations of `shareable` bytes and more lie each in their own sealed memory, which other processes can map. Smaller
+// ones, and large ones if the process has no descriptor left, lie on the heap: a caller that needs to share memory
+// exports it right after allocating it, to find out. Thread-safe.
 class host_pool final : public memory_resource {
 public:
     static constexpr std::size_t shareable = std::size_t{64} << 10;
@@ -36,7 +37,7 @@ private:
 
     std::mutex mutex_;
     std::map<std::byte*, shared_block> shared_;
-    std::string refusal_;  // why one is on the heap that should not be
+    std::string refusal_;  // why the last large allocation went to the heap
 };
 
 }  // namespace faceflow

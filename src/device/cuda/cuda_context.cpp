@@ -7,7 +7,7 @@
 namespace faceflow {
 
 result<CUcontext> current_context() {
-    // The runtime makes its context with the first call that needs one.
+    // The runtime creates its context in the first call that needs one.
     FACEFLOW_TRY(checked(cudaFree(nullptr), "cudaFree"));
     using get_current = CUresult(CUDAAPI*)(CUcontext*);
     const auto call = reinterpret_cast<get_current>(driver_function("cuCtxGetCurrent", 4000));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The driver's handle of the context that the runtime works in. For folders named cuda alone.
+// The driver's handle of the runtime's context. Private to folders named cuda.
 #pragma once
 
 #include <cuda.h>
@@ -8,8 +8,8 @@
 
 namespace faceflow {
 
-// Of the current device, whose context is made if need be. The call comes from the driver that the runtime has opened: nothing links
-// libcuda. errc::unavailable when the driver does not tell; errors of the device.
+// The context of the current device, created if need be. The function comes from the driver that the runtime has
+// loaded: nothing links libcuda. errc::unavailable when the driver does not return it; errors of the device.
 [[nodiscard]] result<CUcontext> current_context();
 
 }  // namespace faceflow

@@ -22,7 +22,7 @@ namespace {
 
 struct facts {
     std::string description, architecture, bus_id;
-    // The device reads pageable memory in place (a CPU and GPU with one page table) instead of having the driver stage it.
+    // The device reads pageable memory in place (CPU and GPU share a page table) instead of the driver staging it.
     bool reads_pageable = false;
 };
 
@@ -41,7 +41,7 @@ result<facts> look_up(int index) {
         properties.pageableMemoryAccessUsesHostPageTables != 0};
 }
 
-// The general advice for memory that ran out is about the card's.
+// The general advice for out-of-memory errors is about the card's memory.
 error no_pinned_memory(error e, std::size_t bytes) {
     if (e.code == errc::out_of_memory) {
         e.message = fmt::format(
@@ -135,7 +135,7 @@ void cuda_device::copy(stream& s, direction d, std::byte* device_memory, const h
     } else {
         to.add_copy(host.data, device_memory, bytes, cudaMemcpyDeviceToHost);
     }
-    // CUDA says only that copies of pageable memory may be synchronous; transfer() promises more.
+    // CUDA says only that copies of pageable memory may be synchronous; transfer() guarantees it.
     if (!host.pinned && (!up || facts_.reads_pageable))
         to.submit("cudaStreamSynchronize", [](cudaStream_t handle) { return cudaStreamSynchronize(handle); });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An NVIDIA GPU, through the CUDA runtime. Those who include this need no CUDA header.
+// An NVIDIA GPU through the CUDA runtime. Including this needs no CUDA header.
 #pragma once
 
 #include <cstddef>
@@ -9,13 +9,13 @@
 
 namespace faceflow {
 
-// Device `index` of those that CUDA_VISIBLE_DEVICES leaves, on its primary context. Its pool is one stream-ordered CUDA pool;
-// pinned host memory is cudaHostAlloc's, good for every device. Transfers are cudaMemcpyAsync: from pageable memory CUDA
-// stages them, and may first wait for the stream's earlier work. Kernels are no host functions, so streams run no tasks.
-// Thread-safe; leaves a thread's current device as it was.
+// Device `index` among those that CUDA_VISIBLE_DEVICES leaves, on its primary context. Its pool is one stream-ordered
+// CUDA pool; pinned host memory is cudaHostAlloc's and valid for every device. Transfers are cudaMemcpyAsync: CUDA
+// stages pageable memory, and may first wait for earlier work of the stream. Kernels are not host functions, so streams
+// run no tasks. Thread-safe; preserves the thread's current device.
 //
-// Errors: errc::unavailable when the device does not answer (device_count in cuda_probe.hpp says why there is none), errc::unsupported
-// when it has no memory pools, errc::out_of_memory for a cap above what the card has.
+// Errors: errc::unavailable when the device does not answer (device_count in cuda_probe.hpp says why there is none),
+// errc::unsupported when it has no memory pools, errc::out_of_memory for a cap above the card's memory.
 [[nodiscard]] result<std::unique_ptr<device>> make_cuda_device(int index, std::size_t memory_cap);
 
 }  // namespace faceflow

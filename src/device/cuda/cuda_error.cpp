@@ -15,7 +15,7 @@ struct meaning {
     std::string_view advice;
 };
 
-// What ends a context: every later call on it gives the same error (driver_types.h says so of most of these).
+// Errors that end a context: every later call on it fails with the same error (driver_types.h says so of most).
 constexpr std::string_view context_lost =
     "the device's context is lost, so every later call of this process fails: start it again; compute-sanitizer finds "
     "the access";

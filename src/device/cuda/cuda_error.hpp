@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CUDA's status codes as errors, and the current device of a thread. For src/device/cuda alone.
+// CUDA status codes as errors, and the thread's current device. Private to src/device/cuda.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -10,27 +10,28 @@
 
 namespace faceflow {
 
-// The call, CUDA's name and sentence for `status`, and what to do. Memory that ran out is errc::out_of_memory, a device that
-// cannot be used errc::unavailable, what a device lacks errc::unsupported, an error after which every call of this process
-// fails errc::device_lost; the rest is errc::internal.
+// The message names the call, CUDA's name and description of `status`, and what to do. Out of memory is
+// errc::out_of_memory, an unusable device errc::unavailable, a missing feature errc::unsupported, an error after which
+// every call of this process fails errc::device_lost; anything else is errc::internal.
 [[nodiscard]] error cuda_error(cudaError_t status, std::string_view call);
 
-// Takes an error that a call has returned out of the thread's "last error", where a later kernel launch would find it.
+// Clears the thread's last error after a call has returned it; a later kernel launch would report it as its own.
 void forget_last_error() noexcept;
 
-// {} for cudaSuccess, else cuda_error; the thread's last error is forgotten.
+// {} for cudaSuccess, else cuda_error; clears the thread's last error.
 [[nodiscard]] result<void> checked(cudaError_t status, std::string_view call);
 
-// A function of the driver that the runtime has opened, in the form that CUDA `version` (as 11070) has; null when it has none.
+// A function of the driver that the runtime has loaded, in the form of CUDA `version` (such as 11070); null if the
+// driver lacks it.
 [[nodiscard]] void* driver_function(const char* name, unsigned int version);
 
-// Of device `index`; 0 when the driver does not know it.
+// An attribute of device `index`; 0 when the driver does not know it.
 [[nodiscard]] int device_attribute(cudaDeviceAttr which, int index);
-// Whether pools of the device can be opened by other processes.
+// Whether other processes can open the device's pools.
 [[nodiscard]] bool exports_descriptors(int index);
 
-// Makes a device current for the calling thread and puts back the one before: a program that uses faceflow may use CUDA
-// itself. Costs one look-up where it is current already.
+// Makes a device current for the calling thread and restores the previous one: a program that uses faceflow may use
+// CUDA itself. Costs one query if the device is already current.
 class current_device {
 public:
     explicit current_device(int index) noexcept;

@@ -83,7 +83,7 @@ result<std::unique_ptr<graph>> cuda_graph::create(int index, std::unique_ptr<cap
                                                   cudaStream_t s) {
     FACEFLOW_TRY(check_nodes(work->native(), notes));
     cudaGraphExec_t ready = nullptr;
-    // Libraries may have put allocations into it: those of a launch are given back before the next.
+    // Libraries may have captured allocations: those of one launch are freed before the next.
     if (auto made = checked(cudaGraphInstantiate(&ready, work->native(), cudaGraphInstantiateFlagAutoFreeOnLaunch),
                             "cudaGraphInstantiate");
         !made) {
@@ -94,7 +94,7 @@ result<std::unique_ptr<graph>> cuda_graph::create(int index, std::unique_ptr<cap
     return g;
 }
 
-// One that is still on its way is freed by CUDA once it is done.
+// CUDA frees a graph that is still running once it is done.
 cuda_graph::~cuda_graph() {
     const current_device scope(index_);
     if (cudaGraphExecDestroy(ready_) != cudaSuccess) forget_last_error();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a CUDA stream has captured, made ready to be launched. For src/device/cuda alone.
+// Captured work of a CUDA stream, ready to be launched. Private to src/device/cuda.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -12,7 +12,7 @@
 
 namespace faceflow {
 
-// Owner of a cudaGraph_t; null when the capture failed.
+// Owns a cudaGraph_t; null when the capture failed.
 class captured_work {
 public:
     explicit captured_work(cudaGraph_t taken) noexcept : graph_(taken) {}
@@ -24,19 +24,20 @@ private:
     const cudaGraph_t graph_;
 };
 
-// What a capture keeps in mind of what was added: the nodes that may differ in each launch, in their order, and spans.
+// What a capture records about the added work: the nodes whose arguments may change with each launch, in order, and
+// spans.
 struct captured_notes {
     std::vector<cudaGraphNode_t> changing;  // kernels of the stages, and transfers
-    std::size_t transfers = 0;              // of those
-    std::vector<cuda_spans::pair> spans;    // events of the stream's cuda_spans
+    std::size_t transfers = 0;              // among them
+    std::vector<cuda_spans::pair> spans;    // their events belong to the stream's cuda_spans
 };
 
-// A cudaGraphExec_t. The device is current in every call but the destructor.
+// A cudaGraphExec_t. The device must be current in every call but the destructor.
 class cuda_graph final : public graph {
 public:
-    // Looks at each node first: kernels, memory sets and copies within the device can be repeated as they stand, and transfers
-    // that were noted. Host functions, and copies that nobody noted, read what may be gone by then, and would pass by the
-    // ledger: errc::unsupported, saying which. Then instantiates the graph and brings it to the device, in the order of `on`.
+    // Checks each node first: kernels, memsets, copies within the device and noted transfers can be repeated. Host
+    // functions and copies that were not noted may access memory that is gone by then, and would bypass the ledger:
+    // errc::unsupported, naming the node. Then instantiates the graph and uploads it to the device, in order on `s`.
     [[nodiscard]] static result<std::unique_ptr<graph>> create(int index, std::unique_ptr<captured_work> work,
                                                                captured_notes notes, cudaStream_t s);
     ~cuda_graph() override;
@@ -50,7 +51,7 @@ private:
           notes_(std::move(notes)),
           ready_(ready) {}
     const int index_;
-    const std::unique_ptr<captured_work> work_;  // whose nodes name those of the other
+    const std::unique_ptr<captured_work> work_;  // kept because its nodes identify those of ready_
     const captured_notes notes_;
     const cudaGraphExec_t ready_;
 };

@@ -35,7 +35,7 @@ private:
     void* memory_ = nullptr;
 };
 
-// What the driver does not take was no export, or of a pool that is gone.
+// If the driver refuses it, it was no export, or one of a pool that is gone.
 result<void> taken(cudaError_t status, const char* call) {
     auto outcome = checked(status, call);
     if (!outcome && (status == cudaErrorInvalidValue || status == cudaErrorInvalidResourceHandle))
@@ -44,7 +44,7 @@ result<void> taken(cudaError_t status, const char* call) {
 }
 
 result<void> cuda_import::open_pool(int descriptor) {
-    // The interface takes a descriptor as a pointer.
+    // The API takes the descriptor as a pointer value.
     auto* const handle = reinterpret_cast<void*>(static_cast<std::intptr_t>(descriptor));
     if (auto opened =
             taken(cudaMemPoolImportFromShareableHandle(&pool_, handle, cudaMemHandleTypePosixFileDescriptor, 0),

@@ -13,7 +13,7 @@
 namespace faceflow {
 namespace {
 
-// The step in which the card gives memory: a limit between two steps would cut off what is past the lower one.
+// The granularity of the card's memory: a limit between two steps would cut off the memory beyond the lower one.
 constexpr std::size_t granularity = std::size_t{2} << 20;
 
 double in_mib(std::size_t bytes) {
@@ -59,7 +59,7 @@ result<void> cuda_pool::open(std::size_t cap) {
 
 cuda_pool::~cuda_pool() {
     const current_device scope(index_);
-    // Errors have nowhere to go: the driver takes everything back with the context.
+    // Errors cannot be reported here; the driver frees everything with the context.
     if (stream_ != nullptr && cudaStreamSynchronize(stream_) != cudaSuccess) forget_last_error();
     if (stream_ != nullptr && cudaStreamDestroy(stream_) != cudaSuccess) forget_last_error();
     if (pool_ != nullptr && cudaMemPoolDestroy(pool_) != cudaSuccess) forget_last_error();
@@ -76,10 +76,10 @@ result<std::byte*> cuda_pool::allocate(std::size_t bytes) {
     return static_cast<std::byte*>(memory);
 }
 
-// Either the card is full, or the pool is: CUDA does not say which.
+// Either the card or the pool is full; CUDA does not say which.
 tl::unexpected<error> cuda_pool::no_room(std::size_t bytes) const {
     forget_last_error();
-    // The attempt may have taken all that the card had left.
+    // The failed attempt may have taken all that the card had left.
     if (cudaMemPoolTrimTo(pool_, 0) != cudaSuccess) forget_last_error();
     std::size_t free = 0, total = 0;
     FACEFLOW_TRY(checked(cudaMemGetInfo(&free, &total), "cudaMemGetInfo"));
@@ -106,7 +106,7 @@ result<memory_export> cuda_pool::export_memory(std::byte* memory, std::size_t by
         return fail(errc::unsupported, fmt::format("CUDA device {} cannot export its memory to processes", index_));
     if (bytes == 0) return fail(errc::invalid_argument, "an export of no bytes of CUDA memory");
     const current_device scope(index_);
-    // The pool first: before it has been exported, CUDA refuses to name its allocations (cudaErrorInvalidValue).
+    // Export the pool first: until then, CUDA refuses to export its allocations (cudaErrorInvalidValue).
     int shared = -1;
     if (auto made = checked(cudaMemPoolExportToShareableHandle(&shared, pool_, cudaMemHandleTypePosixFileDescriptor, 0),
                             "cudaMemPoolExportToShareableHandle");

@@ -43,7 +43,7 @@ cuda_answer ask_cuda() {
 result<int> device_count(const cuda_answer& answer) {
     const auto status = static_cast<cudaError_t>(answer.status);
     if (status == cudaSuccess && answer.count > 0) return answer.count;
-    // Without a driver the runtime calls it too old.
+    // Without a driver, the runtime reports that the driver is too old.
     if (answer.driver == 0) {
         return fail(errc::unavailable,
                     "no CUDA device: this machine has no NVIDIA driver (libcuda.so.1); install one, "

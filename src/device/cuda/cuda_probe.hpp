@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether the CUDA driver answers, and if not, why. Needs no driver, and no CUDA header from those who include it.
+// Whether the CUDA driver works, and if not, why. Needs no driver; including this needs no CUDA header.
 #pragma once
 
 #include <optional>
@@ -11,25 +11,26 @@
 
 namespace faceflow {
 
-// What the CUDA runtime said when it was asked for devices. Versions are as 12040 for 12.4.
+// The CUDA runtime's answer to a query for devices. Versions are encoded as 12040 for 12.4.
 struct cuda_answer {
     int status = 0;                      // a cudaError_t
     int count = 0;                       // devices that this process may use
-    int driver = 0;                      // the newest CUDA that the driver serves; 0 without a driver
-    int built_for = 0;                   // the CUDA runtime in this program
+    int driver = 0;                      // the newest CUDA version that the driver supports; 0 without a driver
+    int built_for = 0;                   // the version of the CUDA runtime in this program
     std::optional<std::string> visible;  // CUDA_VISIBLE_DEVICES
 };
 
-// Asks; safe on any machine. The first call on a machine with a driver loads it (some 100 ms). Thread-safe.
+// Queries the runtime; safe on any machine. The first call on a machine with a driver loads it (some 100 ms).
+// Thread-safe.
 [[nodiscard]] cuda_answer ask_cuda();
 
-// The number of devices, above 0. errc::unavailable with the reason and what to do: no driver, one too old for this program,
-// no device in the machine or all hidden, or whatever else the driver reported.
+// The number of devices, > 0. errc::unavailable with the reason and what to do: no driver, a driver too old for this
+// program, no device in the machine, all devices hidden, or the driver's own error.
 [[nodiscard]] result<int> device_count(const cuda_answer& answer);
 
-// The devices, as far as the driver tells of them without a context on each.
+// What the driver says of the devices without a context on each.
 [[nodiscard]] std::vector<gpu_card> ask_cuda_cards();
-// What this program's kernels are compiled for; see gpu_facts.
+// The architectures that this program's kernels are compiled for; see gpu_facts.
 [[nodiscard]] std::string cuda_cards_compiled_for();
 
 }  // namespace faceflow

@@ -12,7 +12,7 @@
 namespace faceflow {
 namespace {
 
-// The version from which on these calls need no option of the driver's module.
+// From this version on, the calls need no option of the driver's module.
 constexpr unsigned int since_version = 11070;
 
 }  // namespace
@@ -85,7 +85,7 @@ result<void> cuda_semaphores::call(stream_call f, const char* name, unsigned int
     if (status == CUDA_SUCCESS) return {};
     if (status == CUDA_ERROR_NOT_SUPPORTED)
         return fail(errc::unsupported, fmt::format("CUDA device {} does not do {}", index_, name));
-    // The driver's codes are the runtime's, by number.
+    // The driver's status codes have the same numbers as the runtime's.
     return tl::unexpected(cuda_error(static_cast<cudaError_t>(status), name));
 }
 

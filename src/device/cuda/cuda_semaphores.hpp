@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timelines on a CUDA device: host memory that the GPU knows, and the driver's calls that store and await a value there.
-// For src/device/cuda alone.
+// Semaphores on a CUDA device: host memory registered with the GPU, and the driver calls that store a value there and
+// wait for one. Private to src/device/cuda.
 #pragma once
 
 #include <cuda.h>
@@ -16,19 +16,20 @@
 
 namespace faceflow {
 
-// The calls come from the driver that the runtime has opened: nothing links libcuda. Thread-safe.
+// The functions come from the driver that the runtime has loaded: nothing links libcuda. Thread-safe.
 class cuda_semaphores {
 public:
     explicit cuda_semaphores(int index);
-    // Words of another device of this process are shared with it, not registered twice.
+    // Pages that another device of this process has registered are shared with it, not registered twice.
     [[nodiscard]] result<void> add(std::span<std::byte> pages);
     void remove(std::span<std::byte> pages) noexcept;
     ~cuda_semaphores();
     cuda_semaphores(const cuda_semaphores&) = delete;
     cuda_semaphores& operator=(const cuda_semaphores&) = delete;
 
-    // Adds to `on`: a store of `value`, after all earlier work and visible to the host; a wait for at least `value`. The
-    // device is current. errc::invalid_argument for a word outside of what was added, errc::unsupported when the driver lacks the call.
+    // Adds to `s` a store of `value`, after all earlier work and visible to the host, or a wait for at least `value`.
+    // The device must be current. errc::invalid_argument for a semaphore outside the added pages, errc::unsupported
+    // when the driver lacks the call.
     [[nodiscard]] result<void> store(cudaStream_t s, const semaphore& t, std::uint64_t value) const;
     [[nodiscard]] result<void> await(cudaStream_t s, const semaphore& t, std::uint64_t value) const;
 
@@ -42,7 +43,7 @@ private:
     using stream_call = CUresult(CUDAAPI*)(CUstream, CUdeviceptr, cuuint64_t, unsigned int);
     [[nodiscard]] result<void> call(stream_call f, const char* name, unsigned int flags, cudaStream_t s,
                                     const semaphore& t, std::uint64_t value) const;
-    [[nodiscard]] CUdeviceptr address(const semaphore& t) const;  // 0: none
+    [[nodiscard]] CUdeviceptr address(const semaphore& t) const;  // 0: not registered
 
     const int index_;
     stream_call write_ = nullptr, wait_ = nullptr;

@@ -30,11 +30,11 @@ bool record(cudaEvent_t event, cudaStream_t s, unsigned flags = cudaEventRecordD
 
 bool reached(cudaEvent_t event) {
     if (cudaEventQuery(event) == cudaSuccess) return true;
-    forget_last_error();  // "not ready" counts as one
+    forget_last_error();  // "not ready" sets the last error too
     return false;
 }
 
-// From one event to a later one; below 0 when CUDA cannot tell.
+// The time from one event to a later one; negative if CUDA cannot tell.
 clock::duration between(cudaEvent_t first, cudaEvent_t second) {
     float milliseconds = -1;
     if (cudaEventElapsedTime(&milliseconds, first, second) != cudaSuccess) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long the work of a CUDA stream took, by pairs of events that have a clock. For src/device/cuda alone.
+// Measures how long a CUDA stream's work takes, by pairs of timing events. Private to src/device/cuda.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -12,10 +12,11 @@
 
 namespace faceflow {
 
-// Costs the host two event records a span, and never waits: a span is told by the first call of report_finished that finds
-// both its events reached. Its length is the device's; it is placed in the host's time as if the last span that was found with
-// it had ended just then. Timing that fails is left out, and is no error of the stream. The stream's device is current in
-// every call. begin, end and drop are for the thread that adds to the stream, the rest is thread-safe.
+// Costs the host two event records per span and never waits: the first call of report_finished that finds both events
+// reached reports the span. Its length is device time; it is placed in host time as if the last span found by the same
+// call had ended just then. A span that cannot be timed is left out, without an error of the stream. The stream's
+// device must be current in every call. begin, end and drop are for the thread that adds to the stream; the rest is
+// thread-safe.
 class cuda_spans {
 public:
     explicit cuda_spans(cudaStream_t of) : stream_(of) {}
@@ -27,16 +28,16 @@ public:
 
     void begin();
     void end(stream::span_callback told);
-    // While the stream captures: the events become nodes of the graph, which records them at each launch. They stay these spans'
-    // until close. A pair without events where timing failed.
+    // For capture: the events become nodes of the graph, which records them at each launch. They stay owned by this
+    // object until close. A pair is empty if timing failed.
     void begin_captured();
     [[nodiscard]] pair end_captured();
-    // What a launch that was just added times: once both ends are known, the last launch's.
+    // Reports the span of a launch that was just added once both ends are known; with several launches, the last one's.
     void expect(const pair& of_graph, stream::span_callback told);
-    // No end will come for what was begun.
+    // Discards the span that was begun; its end will not come.
     void drop();
     void report_finished();
-    // Before the stream goes; what was not told by then never is.
+    // Call it before the stream is destroyed; spans not reported by then never are.
     void close();
 
 private:
@@ -45,7 +46,7 @@ private:
         stream::span_callback told;
         bool of_graph = false;
     };
-    // Spans that wait to be told at most; with more, the next are not timed.
+    // Limit of spans waiting to be reported; further ones are not timed.
     static constexpr std::size_t max_waiting = 64;
 
     [[nodiscard]] pair take_pair();

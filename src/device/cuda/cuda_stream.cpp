@@ -31,7 +31,7 @@ cuda_event::~cuda_event() {
 bool cuda_event::done() const noexcept {
     const cudaError_t status = cudaEventQuery(event_);
     if (status != cudaSuccess) forget_last_error();
-    // One that was recorded while its stream was captured is part of a graph, and is never reached.
+    // An event recorded during a capture is part of the graph and is never reached.
     return status != cudaErrorNotReady && status != cudaErrorCapturedEvent;
 }
 
@@ -70,7 +70,7 @@ void cuda_stream::enqueue(task adds) {
     keep(attempt(adds));
 }
 
-// Relaxed, because libraries may allocate while they add their work, on streams of their own.
+// Relaxed mode: libraries may allocate on streams of their own while they add their work.
 result<std::unique_ptr<graph>> cuda_stream::capture(const task& adds) {
     if (failed()) return fail(errc::interrupted, "the stream " + label_ + " has failed: nothing can be captured");
     const current_device scope(owner_.index());
@@ -86,11 +86,11 @@ result<std::unique_ptr<graph>> cuda_stream::capture(const task& adds) {
     capturing_ = false;
     notes_ = nullptr;
     spans_.drop();
-    // Also after an error: until then the stream takes no other work.
+    // Even after an error: until the capture ends, the stream accepts no other work.
     cudaGraph_t captured = nullptr;
     auto ended = checked(cudaStreamEndCapture(stream_, &captured), "cudaStreamEndCapture");
     auto work = std::make_unique<captured_work>(captured);
-    auto kept = take_error();  // where what was added through this stream has left its error
+    auto kept = take_error();  // the error of work added through this stream, if any
     if (added) added = std::move(kept);
     if (!added) return tl::unexpected(std::move(added.error()));
     if (!ended) return tl::unexpected(std::move(ended.error()));
@@ -206,7 +206,7 @@ void cuda_stream::end_span(span_callback told) {
     }
 }
 
-// Also on a stream that has failed: what was added before the error is still to be waited for.
+// Even on a failed stream: work added before the error must still be waited for.
 void cuda_stream::record(event& e) {
     const current_device scope(owner_.index());
     const std::lock_guard lock(adding_);
@@ -219,7 +219,7 @@ void cuda_stream::wait(const event& e) {
     keep(checked(cudaStreamWaitEvent(stream_, static_cast<const cuda_event&>(e).native(), 0), "cudaStreamWaitEvent"));
 }
 
-// When the device takes no more work, nobody is to wait for what will not come: the host raises the word.
+// If the device accepts no more work, the host raises the semaphore, so that no process waits for ever.
 void cuda_stream::signal(semaphore& t, std::uint64_t value) {
     const current_device scope(owner_.index());
     const std::lock_guard lock(adding_);

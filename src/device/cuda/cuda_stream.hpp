@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streams and events of a CUDA device, and the way to the handles beneath them. For src/device/cuda and kernels alone.
+// Streams and events of a CUDA device, and access to their native handles. Private to src/device/cuda and kernels.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -19,24 +19,24 @@ namespace faceflow {
 class cuda_graph;
 struct captured_notes;
 
-// A kernel with what it is launched with; `arguments` as cudaLaunchKernel takes them.
+// A kernel and its launch configuration; `arguments` as for cudaLaunchKernel.
 struct kernel_call {
     const void* kernel = nullptr;
     dim3 blocks, threads;
     void** arguments = nullptr;
 };
 
-// A cudaEvent_t without a clock. A host that waits for it sleeps (cudaEventBlockingSync) instead of spinning: each wait ends
-// some 50 us later (docs/gpu.md), and leaves its core to decoding and drawing meanwhile.
+// A cudaEvent_t without timing. A host that waits for it sleeps (cudaEventBlockingSync) instead of spinning: each wait
+// ends some 50 us later (docs/gpu.md), but leaves the core free for decoding and drawing.
 class cuda_event final : public event {
 public:
-    // The event's device is `index`.
+    // `index`: the event's device.
     [[nodiscard]] static result<std::unique_ptr<cuda_event>> create(int index);
     ~cuda_event() override;
 
-    // Also when the device has failed: nothing more will come, and nobody is to wait for it.
+    // True also when the device has failed: nothing more will come, and nothing must wait for it.
     [[nodiscard]] bool done() const noexcept override;
-    // Blocks. The error of a device that has failed.
+    // Blocks the host. Returns the error of a failed device.
     [[nodiscard]] result<void> wait();
     [[nodiscard]] cudaEvent_t native() const noexcept { return event_; }
 
@@ -46,9 +46,8 @@ private:
     const cudaEvent_t event_;
 };
 
-// A non-blocking cudaStream_t: it does not order itself against the default stream. It runs no host tasks: run() is an
-// errc::unsupported of the stream. An error is noticed when work is added; one that happens on the device, when the host
-// waits.
+// A non-blocking cudaStream_t: not ordered with the default stream. It runs no host tasks: run() is errc::unsupported
+// as an error of the stream. Errors of adding work are noticed at once, errors on the device when the host waits.
 class cuda_stream final : public stream {
 public:
     [[nodiscard]] static result<std::unique_ptr<cuda_stream>> create(device& owner, const cuda_semaphores& words,
@@ -73,22 +72,22 @@ public:
     void wait(const semaphore& t, std::uint64_t value) override;
     [[nodiscard]] result<void> take_error() override;
 
-    // Adds work: calls `work(cudaStream_t)`, which returns a cudaError_t, with the device current, unless the stream has
-    // failed; an error becomes the stream's, under the name of the `call`. Work of a graph that is launched again stays as it was
-    // captured, and is not added.
+    // Adds work: calls `work(cudaStream_t)`, which returns a cudaError_t, with the device current, unless the stream
+    // has failed; an error becomes the stream's, under the name `call`. Skipped while a graph is relaunched: that work
+    // stays as it was captured.
     template <class Work>
     void submit(const char* call, Work&& work) {
         if (failed() || relaunching()) return;
         const current_device scope(owner_.index());
         keep(checked(work(stream_), call));
     }
-    // Adds a kernel, or a copy of pinned memory, that may have other arguments at each launch of a graph that it is part of.
+    // Adds a kernel or a copy of pinned memory whose arguments may differ at each launch of a graph that contains it.
     void add_kernel(const char* name, const kernel_call& call);
     void add_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
     [[nodiscard]] cudaStream_t native() const noexcept { return stream_; }
 
 private:
-    // A graph that is being launched again, and how far its changing nodes and spans are through.
+    // A relaunch in progress: the graph, and how many of its changing nodes and spans have been passed.
     struct relaunch {
         const cuda_graph& of;
         std::size_t nodes = 0;
@@ -102,11 +101,11 @@ private:
           stream_(made),
           spans_(made) {}
     [[nodiscard]] bool failed() const;
-    // The node that was captured last is one that changes.
+    // Notes that the last captured node may change.
     [[nodiscard]] cudaError_t note_node();
-    // The next that changes, of the graph that is launched again; null: there are no more.
+    // The next changing node of the graph being relaunched; null when there are no more.
     [[nodiscard]] cudaGraphNode_t next_node();
-    // The first error stays.
+    // Keeps the first error.
     void keep(result<void> outcome);
 
     device& owner_;
@@ -114,9 +113,9 @@ private:
     const std::string label_;
     const cudaStream_t stream_;
     cuda_spans spans_;
-    // Held throughout a capture: what other threads add meanwhile comes behind it, and not into it.
+    // Held throughout a capture, so that work of other threads comes after it and is not captured.
     std::recursive_mutex adding_;
-    // For the thread that adds work.
+    // Only for the thread that adds work.
     bool capturing_ = false;
     captured_notes* notes_ = nullptr;  // of the capture in progress
     relaunch* relaunched_ = nullptr;
@@ -124,8 +123,8 @@ private:
     result<void> error_;
 };
 
-// The handle of a stream of a CUDA device. Work put on it is in the stream's order, but passes by its errors: kernels are
-// better launched in cuda_stream::submit.
+// The handle of a CUDA stream. Work added through it is in stream order but bypasses the stream's error handling:
+// prefer cuda_stream::submit for kernels.
 [[nodiscard]] inline cudaStream_t native(const stream& s) noexcept {
     return static_cast<const cuda_stream&>(s).native();
 }

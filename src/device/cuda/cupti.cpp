@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t buffer_bytes = std::size_t{1} << 20;
 constexpr std::align_val_t record_alignment{ACTIVITY_RECORD_ALIGNMENT};
 
-// Later versions have more fields behind these.
+// Later versions append fields to these records.
 #if CUDART_VERSION >= 13000
 using copy_record = CUpti_ActivityMemcpy6;
 using sync_record = CUpti_ActivitySynchronization2;
@@ -31,7 +31,8 @@ using sync_record = CUpti_ActivitySynchronization;
 constexpr CUpti_ActivityKind kinds[] = {CUPTI_ACTIVITY_KIND_MEMCPY, CUPTI_ACTIVITY_KIND_SYNCHRONIZATION,
                                         CUPTI_ACTIVITY_KIND_RUNTIME};
 
-// The two records of a call come closer together than so many calls of its kind; numbers of calls rise.
+// A limit for unmatched records: the two records of a call are closer together than this many calls of its kind.
+// Correlation ids grow.
 constexpr std::size_t max_unmatched = 1 << 16;
 
 bool asks(CUpti_CallbackId call) {
@@ -47,10 +48,10 @@ bool waits(CUpti_CallbackId call) {
            call == CUPTI_RUNTIME_TRACE_CBID_cudaDeviceSynchronize_v3020;
 }
 
-// The recorder of this process while it lives: a callback of CUPTI's has no argument to find it by.
+// The process's recorder during its lifetime: CUPTI callbacks carry no argument through which to find it.
 constinit std::atomic<cupti*> listening{nullptr};
 
-// Gives out the one recorder; function-local so that nothing runs before main.
+// Holds the single recorder; function-local so that nothing runs before main.
 struct the_one {
     std::mutex mutex;
     std::weak_ptr<cupti> recorder;
@@ -206,7 +207,7 @@ void cupti::read(std::uint8_t* buffer, std::size_t bytes) {
             }
         } else if (record->kind == CUPTI_ACTIVITY_KIND_SYNCHRONIZATION) {
             const auto& sync = *reinterpret_cast<const sync_record*>(record);
-            // A stream that waits for an event holds up no host.
+            // A stream that waits for an event does not block the host.
             if (sync.type != CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_WAIT_EVENT)
                 waited(sync.correlationId, sync.contextId);
         } else if (record->kind == CUPTI_ACTIVITY_KIND_RUNTIME) {
@@ -216,9 +217,9 @@ void cupti::read(std::uint8_t* buffer, std::size_t bytes) {
     }
 }
 
-// CUPTI records a question whether an event is reached just as a wait for it, and what a library asks of the driver itself just as
-// what was asked of the runtime. The runtime's record of the call, which may come before or after, tells them apart; for what was
-// asked of the driver it never comes.
+// CUPTI records a query of an event just like a wait for it, and a library's direct driver call just like a runtime
+// call. The runtime's record of the call, which may come before or after, tells them apart; for a driver call it never
+// comes.
 void cupti::waited(std::uint32_t call, std::uint32_t context) {
     if (calls_.erase(call) > 0) {
         ++syncs_by_context_[context];

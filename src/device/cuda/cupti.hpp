@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CUPTI: the driver's own record of copies and waits. Opened at run time; for src/device/cuda alone.
+// CUPTI: the driver's own record of copies and waits. Loaded at run time; private to src/device/cuda.
 #pragma once
 
 #include <cuda.h>
@@ -18,28 +18,28 @@
 
 namespace faceflow {
 
-// Records from its making on what all devices of this process copy and all its threads wait for. Copies of
-// cudaMemcpy and its kin between host and device count once each, however they were asked for (by a library, or as a node of a
-// graph); waits are those for an event, a stream or a context that were asked of the runtime. What a library asks of the driver
-// itself is not among them: FFmpeg's decoder waits about twice a frame, on its source's own thread. CUPTI serves one such per
-// process, and its callbacks carry no argument: they find the recorder in a static pointer, and open() gives out the one that
-// there is. Thread-safe.
+// From construction on, records the copies of all devices of this process and the waits of all its threads. Each copy
+// between host and device by cudaMemcpy and its variants counts once, however it was issued (by a library, or as a node
+// of a graph). Waits are runtime calls that wait for an event, a stream or a context. A library's direct driver calls
+// do not count: FFmpeg's decoder waits about twice a frame, on its source's thread. CUPTI supports one recorder per
+// process, and its callbacks carry no argument: they find the recorder through a static pointer, and open() returns the
+// existing one. Thread-safe.
 class cupti {
 public:
-    // The names and paths that are tried in turn by default.
+    // The names and paths tried in turn by default.
     [[nodiscard]] static std::vector<std::string> usual_libraries();
-    // errc::unavailable: none of the libraries is there (the message names what to install), or CUPTI does not start, which
-    // says why.
+    // errc::unavailable: none of the libraries is found (the message names what to install), or CUPTI does not start
+    // (the message says why).
     [[nodiscard]] static result<std::shared_ptr<cupti>> open(
         std::span<const std::string> libraries = usual_libraries());
     ~cupti();
     cupti(const cupti&) = delete;
     cupti& operator=(const cupti&) = delete;
 
-    // By which waits for a context are told from others.
+    // CUPTI's id of a context, which identifies the waits for it.
     [[nodiscard]] result<std::uint32_t> id_of(CUcontext context) const;
-    // Of a device and its context, so far. What the device has not done yet is not in it. Records that CUPTI had no room for are
-    // unknown to every device.
+    // The counts of a device and its context so far, without work that the device has not done yet. Records that CUPTI
+    // dropped count as unknown for every device.
     [[nodiscard]] transfer_totals seen(std::uint32_t device, std::uint32_t context);
 
 private:
@@ -62,9 +62,8 @@ private:
     std::mutex mutex_;
     std::map<std::uint32_t, transfer_totals> by_device_;
     std::map<std::uint32_t, std::uint64_t> syncs_by_context_;
-    std::map<std::uint32_t, std::uint32_t>
-        waits_;                      // by number of call, with their contexts; what the call is, is not known yet
-    std::set<std::uint32_t> calls_;  // that wait, but whose wait is not recorded yet
+    std::map<std::uint32_t, std::uint32_t> waits_;  // correlation id -> context, until the kind of call is known
+    std::set<std::uint32_t> calls_;                 // correlation ids of waiting calls whose wait is not recorded yet
     std::uint64_t lost_ = 0;
 };
 

@@ -28,7 +28,7 @@ public:
 private:
     transfer_totals now() const {
         transfer_totals c = recorder_->seen(device_, context_);
-        c.syncs -= pool_.waits();  // may wrap around; the difference of two is right
+        c.syncs -= pool_.waits();  // may wrap around; differences are still right
         return c;
     }
 

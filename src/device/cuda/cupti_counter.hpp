@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The driver's count of what one device moves. For src/device/cuda alone.
+// The driver's count of one device's transfers. Private to src/device/cuda.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace faceflow {
 
-// See device::make_transfer_counter. Waits for all work of device `index` first, so that none of it is counted. Waits of `pool`, the
-// device's, are left out. Errors of cupti::open, and those of the device.
+// See device::make_transfer_counter. Waits for all work of device `index` first, so that none of it is counted. Waits
+// of `pool`, the device's own, are left out. Errors of cupti::open and of the device.
 [[nodiscard]] result<std::unique_ptr<transfer_counter>> make_cupti_counter(int index, const cuda_pool& pool);
 
 }  // namespace faceflow

@@ -16,7 +16,7 @@
 namespace faceflow {
 namespace {
 
-// Below this a freed block keeps its pages: taking them back costs more than they are worth.
+// Smaller freed blocks keep their pages: returning them costs more than it saves.
 constexpr std::size_t worth_giving_back = std::size_t{1} << 20;
 
 constexpr std::size_t rounded(std::size_t bytes, std::size_t to) {
@@ -118,14 +118,14 @@ void emulated_arena::deallocate(std::byte* memory, std::size_t bytes) noexcept {
     try {
         insert_hole(offset, size);
     } catch (const std::bad_alloc&) {
-        // Without memory to note it down the piece is lost to this device, and the program goes on.
+        // If there is no memory to record the hole, the device loses this block, and the program continues.
     }
 }
 
 void emulated_arena::give_pages_back(std::size_t offset, std::size_t bytes) const noexcept {
     const std::size_t first = rounded(offset, page_bytes), last = (offset + bytes) / page_bytes * page_bytes;
     if (first >= last) return;
-    // A failure only means that the pages stay.
+    // On failure the pages merely stay allocated.
     [[maybe_unused]] const int ignored = ::fallocate(descriptor_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                                      static_cast<off_t>(first), static_cast<off_t>(last - first));
 }

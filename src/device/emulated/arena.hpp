@@ -15,14 +15,14 @@
 
 namespace faceflow {
 
-// A device address lies in a PROT_NONE range; its byte lies in a memfd, at the same offset, which a second mapping makes
-// readable to kernels and copy engines. The memfd is sparse, so that only touched pages take memory, and sealed at its size,
-// so that another process can map it once and never finds it shorter. Large freed blocks give their pages back.
+// Device addresses lie in a PROT_NONE range; their bytes lie in a memfd at the same offset, which a second mapping
+// makes accessible to kernels and copy engines. The memfd is sparse, so only touched pages take memory, and its size is
+// sealed, so another process can map it once and it never shrinks. Large freed blocks return their pages.
 //
 // Allocates best fit with coalescing. Thread-safe. errc::out_of_memory when no hole is large enough.
 class emulated_arena final : public memory_resource {
 public:
-    // `bytes` is rounded up to whole pages. errc::out_of_memory when the address space cannot be had.
+    // `bytes` is rounded up to whole pages. errc::out_of_memory when the address space cannot be reserved.
     [[nodiscard]] static result<std::unique_ptr<emulated_arena>> create(std::string_view device_name,
                                                                         std::size_t bytes);
     ~emulated_arena() override;
@@ -30,7 +30,7 @@ public:
     [[nodiscard]] result<std::byte*> allocate(std::size_t bytes) override;
     void deallocate(std::byte* memory, std::size_t bytes) noexcept override;
 
-    // Where kernels find a device address; nullptr for an address that is none of this arena's.
+    // The address through which kernels access a device address; nullptr for an address outside this arena.
     [[nodiscard]] std::byte* mapped(const std::byte* device_address) const noexcept;
     [[nodiscard]] bool contains(const std::byte* device_address, std::size_t bytes) const noexcept;
 
@@ -49,8 +49,8 @@ private:
     const std::size_t bytes_;
     const fault_range faults_;
     std::mutex mutex_;
-    std::map<std::size_t, std::size_t> holes_;               // offset -> bytes; never two side by side
-    std::set<std::pair<std::size_t, std::size_t>> by_size_;  // the same as (bytes, offset)
+    std::map<std::size_t, std::size_t> holes_;               // offset -> bytes; never two adjacent
+    std::set<std::pair<std::size_t, std::size_t>> by_size_;  // the same holes as (bytes, offset)
 };
 
 }  // namespace faceflow

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One direction of an emulated device's copying hardware.
+// The copy engine of one direction of an emulated device.
 #pragma once
 
 #include <chrono>
@@ -14,18 +14,18 @@
 
 namespace faceflow {
 
-// Sleeps until shortly before `deadline`, then spins for at most 50 us: a copy of a frame takes a few hundred.
+// Sleeps until shortly before `deadline`, then spins for at most 50 us; a copy of a frame takes a few hundred.
 void wait_until_exactly(std::chrono::steady_clock::time_point deadline);
 
-// Does one copy at a time, in the order in which they arrive, as a DMA engine does. The calling thread (a stream's) lends
-// itself to the engine. Thread-safe.
+// Performs one copy at a time, in order of arrival, like a DMA engine. The copy runs on the calling thread (a
+// stream's). Thread-safe.
 class copy_engine {
 public:
-    // Returns when the bytes are copied and at least `nanoseconds` have passed since its turn came. A link that is faster
-    // than this machine's memcpy therefore takes as long as the memcpy.
+    // Returns when the bytes are copied and at least `nanoseconds` have passed since the copy's turn came. If the
+    // modelled link is faster than this machine's memcpy, the copy takes as long as the memcpy.
     void copy(std::byte* to, const std::byte* from, std::size_t bytes, std::int64_t nanoseconds);
 
-    // Copies done so far.
+    // The copies done so far.
     [[nodiscard]] transfer_totals::moved moved() const;
 
 private:
@@ -35,8 +35,8 @@ private:
     transfer_totals::moved moved_;
 };
 
-// Host buffers that pageable copies pass through, kept for the next one: a fresh buffer would cost more in page faults than
-// the copy takes. Thread-safe.
+// Host buffers for pageable copies, kept for reuse: page faults in a fresh buffer would cost more than the copy.
+// Thread-safe.
 class staging_buffers {
 public:
     using buffer = std::vector<std::byte>;

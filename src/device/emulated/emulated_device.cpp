@@ -59,7 +59,8 @@ result<std::unique_ptr<event>> emulated_device::make_event() {
 result<host_block> emulated_device::allocate_host(std::size_t bytes, bool pinned) {
     auto* memory = static_cast<std::byte*>(::operator new(bytes, page_alignment, std::nothrow));
     if (memory == nullptr) return fail(errc::out_of_memory, "the machine is out of memory");
-    // Locked pages are there from the start: the first copy must not pay for page faults that a real one would not have.
+    // Page-locked memory is resident from the start: the first copy must not pay for page faults that a real device
+    // would not have.
     if (pinned) std::memset(memory, 0, bytes);
     return host_block{memory, bytes, pinned};
 }
@@ -111,8 +112,9 @@ void emulated_device::copy(stream& s, direction d, std::byte* device_memory, con
     });
 }
 
-// As cudaMemcpyAsync from pageable memory: the calling thread moves the bytes into the driver's pinned memory, without
-// waiting for the stream, and the engine takes them from there. Which part of the time is whose is in link_model.
+// Like cudaMemcpyAsync from pageable memory: the calling thread copies the bytes into the driver's pinned memory,
+// without waiting for the stream, and the engine copies them from there. link_model says which part of the time each
+// takes.
 void emulated_device::copy_up_from_pageable(stream& s, std::byte* to, const std::byte* from, std::size_t bytes) {
     const auto staged_by = clock::now() + std::chrono::nanoseconds(link_.staging_ns(true, bytes));
     auto staged = staging_.take(bytes);
@@ -125,7 +127,7 @@ void emulated_device::copy_up_from_pageable(stream& s, std::byte* to, const std:
     });
 }
 
-// And down: it returns only once the bytes have arrived, so everything before it on the stream is done by then.
+// Device to host, it returns only once the bytes have arrived, so all earlier work on the stream is done by then.
 void emulated_device::copy_down_to_pageable(stream& s, std::byte* to, const std::byte* from, std::size_t bytes) {
     auto staged = staging_.take(bytes);
     const auto arrived = std::make_shared<bool>(false);

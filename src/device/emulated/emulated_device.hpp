@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A GPU made of host memory: every flow, count and race of a discrete GPU, on a machine that has none.
+// A GPU emulated in host memory: a machine without a GPU gets every flow, count and race of a discrete one.
 #pragma once
 
 #include <atomic>
@@ -16,12 +16,13 @@
 
 namespace faceflow {
 
-// Its addresses are PROT_NONE to the host: touching one without a transfer is a crash (see install_fault_reporter). Tasks run
-// on their stream's thread, all streams at once, and reach memory through kernel_address. Copies of one direction run one
-// after the other and take the time that `link` would, which its book is charged with. Pinned memory is ordinary memory, touched beforehand. Thread-safe.
+// Its addresses are PROT_NONE to the host: accessing one without a transfer crashes (see install_fault_reporter). Tasks
+// run on their stream's thread, all streams concurrently, and access memory through kernel_address. Copies of one
+// direction run one after another and take the time that `link` would take, which the ledger is charged with. Pinned
+// memory is ordinary memory, touched in advance. Thread-safe.
 class emulated_device final : public device {
 public:
-    // Errors: errc::out_of_memory when the address space cannot be had.
+    // errc::out_of_memory when the address space cannot be reserved.
     [[nodiscard]] static result<std::unique_ptr<emulated_device>> create(int index, std::size_t memory_cap,
                                                                          const link_model& link);
 
@@ -30,10 +31,10 @@ public:
     [[nodiscard]] const std::string& description() const noexcept override { return description_; }
     [[nodiscard]] bool computes_on_host() const noexcept override { return true; }
     [[nodiscard]] bool shares_host_memory() const noexcept override { return false; }
-    // nullptr for an address that is not this device's.
+    // nullptr for an address outside this device.
     [[nodiscard]] std::byte* kernel_address(std::byte* device_address) const noexcept override;
 
-    // errc::unavailable when the machine has no thread left.
+    // errc::unavailable when no thread can be started.
     [[nodiscard]] result<std::unique_ptr<stream>> make_stream(std::string label) override;
     [[nodiscard]] result<std::unique_ptr<event>> make_event() override;
     [[nodiscard]] capped_resource& pool() noexcept override { return pool_; }
@@ -43,14 +44,14 @@ public:
 
     [[nodiscard]] const link_model& link() const noexcept { return link_; }
 
-    // Offsets are the arena's. Each import maps its own pages, at addresses of its own.
+    // Exported offsets are relative to the arena. Each import maps its own pages at addresses of its own.
     [[nodiscard]] result<memory_export> export_memory(std::byte* memory, std::size_t bytes) override;
     [[nodiscard]] result<std::unique_ptr<memory_import>> import_memory(const memory_export& from,
                                                                        access wanted) override;
     [[nodiscard]] result<void> register_semaphores(std::span<std::byte>) override { return {}; }
     void unregister_semaphores(std::span<std::byte>) noexcept override {}
 
-    // What the copy engines have moved, and how often a host thread was held up, since the device was made.
+    // What the copy engines have copied, and how often a host thread was blocked, since the device was made.
     [[nodiscard]] transfer_totals crossed() const;
     [[nodiscard]] result<std::unique_ptr<transfer_counter>> make_transfer_counter() override;
 
@@ -60,7 +61,8 @@ protected:
 
 private:
     emulated_device(int index, std::size_t memory_cap, const link_model& link, std::unique_ptr<emulated_arena> arena);
-    // Where the copy engine finds that memory, own or imported; nullptr when it is neither, or not all of it is.
+    // The address through which the copy engine accesses own or imported device memory; nullptr unless all of it is one
+    // or the other.
     [[nodiscard]] std::byte* reach(std::byte* device_memory, std::size_t bytes, bool to_write) const noexcept;
     void copy_up_from_pageable(stream& s, std::byte* to, const std::byte* from, std::size_t bytes);
     void copy_down_to_pageable(stream& s, std::byte* to, const std::byte* from, std::size_t bytes);

@@ -17,7 +17,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// Shared with the launches that are still on their way.
+// The tasks are shared with launches that are still queued.
 class emulated_graph final : public graph {
 public:
     emulated_graph(std::vector<stream::task> tasks, bool transfers)
@@ -63,7 +63,8 @@ void emulated_event::renew(std::shared_ptr<stream_mark> mark) {
 
 result<std::unique_ptr<stream>> emulated_stream::create(device& owner, std::string label) {
     std::unique_ptr<emulated_stream> s(new emulated_stream(owner, std::move(label)));
-    // What tasks throw is an error of the stream; an exception that is none of theirs finds the machine out of memory for a word.
+    // An exception from a task becomes an error of the stream. Any other exception means that there was no memory even
+    // for an error message: terminate.
     FACEFLOW_ASSIGN(s->thread_, start_thread(
                                     "the stream " + s->label_, [self = s.get()] { self->work_through(); },
                                     [](const error&) { std::terminate(); }));
@@ -99,7 +100,7 @@ result<std::unique_ptr<graph>> emulated_stream::capture(const task& adds) {
     return std::make_unique<emulated_graph>(std::move(tasks), captured_transfer_);
 }
 
-// One item of the queue, as a graph is one launch.
+// One queue item, as a graph is one launch.
 void emulated_stream::launch(graph& captured) {
     const auto& its = static_cast<emulated_graph&>(captured);
     run([tasks = its.tasks(), transfers = its.transfers()]() -> result<void> {
@@ -112,14 +113,14 @@ void emulated_stream::launch(graph& captured) {
     });
 }
 
-// What kernels get is in their tasks here: so these are added anew.
+// Kernel arguments are captured in the tasks, so the tasks are added anew.
 void emulated_stream::launch(graph&, const task& adds) {
     if (auto added = attempt(adds); !added) run([added]() -> result<void> { return added; });
 }
 
 void emulated_stream::record(event& e) {
     auto mark = std::make_shared<stream_mark>();
-    // Before it is queued: once reached, the event must not still show the recording before.
+    // Before it is queued: once it is reached, the event must no longer show the earlier recording.
     static_cast<emulated_event&>(e).renew(mark);
     add(reach_item{std::move(mark)});
 }
@@ -164,7 +165,7 @@ void emulated_stream::add(item i) {
 }
 
 void emulated_stream::work_through() {
-    // The default slack of 50 us would be a good part of a modelled copy.
+    // The default timer slack of 50 us would be a good part of a modelled copy.
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     std::unique_lock lock(mutex_);
     while (true) {
@@ -175,7 +176,7 @@ void emulated_stream::work_through() {
             items_.pop_front();
             lock.unlock();
             perform(next);
-        }  // what the task captured goes before the lock is taken: its destructors may add work here
+        }  // destroys the task's captures before taking the lock: their destructors may add work here
         lock.lock();
     }
 }

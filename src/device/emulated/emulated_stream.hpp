@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streams and events of an emulated device: a real queue with a thread, and marks that it passes.
+// Streams and events of an emulated device: a queue with a thread, and marks that the thread reaches.
 #pragma once
 
 #include <atomic>
@@ -17,8 +17,8 @@
 
 namespace faceflow {
 
-// One recording of an event. Shared by the event, the stream that will reach it and all who wait for it, so that recording
-// the event again leaves them as they are. Thread-safe.
+// One recording of an event. Shared by the event, the stream that will reach it and all that wait for it, so that
+// re-recording the event does not affect them. Thread-safe.
 class stream_mark {
 public:
     void reach();
@@ -43,8 +43,8 @@ private:
     std::shared_ptr<stream_mark> latest_;
 };
 
-// First in, first out, on a thread of its own; add work from any thread. The queue has no bound: a producer is held back by
-// the slots and staging blocks that it needs. The destructor finishes what was added.
+// FIFO, on a thread of its own; any thread may add work. The queue is unbounded: slots and staging blocks limit
+// producers. The destructor finishes all queued work.
 class emulated_stream final : public stream {
 public:
     // Errors of start_thread.
@@ -64,9 +64,9 @@ public:
     void wait(const semaphore& t, std::uint64_t value) override;
     [[nodiscard]] result<void> take_error() override;
 
-    // What is being captured has a transfer in it, which only launch(graph, adds) adds.
+    // The capture in progress contains a transfer, so only launch(graph, adds) may launch the graph.
     void captures_transfer() noexcept { captured_transfer_ = true; }
-    // Records a mark of the stream's own, to wait for without an event.
+    // Adds a mark to wait for without an event.
     [[nodiscard]] std::shared_ptr<stream_mark> add_mark();
 
 private:
@@ -105,7 +105,7 @@ private:
     bool closing_ = false;
     result<void> error_;
     bool captured_transfer_ = false;
-    std::vector<task>* captured_ = nullptr;  // of the capture in progress; for the thread that adds tasks
+    std::vector<task>* captured_ = nullptr;  // of the capture in progress; only for the thread that adds tasks
     std::thread thread_;
 };
 

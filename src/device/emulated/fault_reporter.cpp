@@ -29,7 +29,7 @@ struct reporter_state {
 };
 constinit reporter_state state;
 
-// One line put together without the heap, in what a signal handler may call.
+// Builds one line without the heap, using only async-signal-safe calls.
 class line {
 public:
     line& operator<<(std::string_view text) noexcept {
@@ -87,7 +87,7 @@ void on_fault(int signal_number, siginfo_t* info, void*) {
         report(*range, address);
         std::abort();
     }
-    // Not ours: the access is repeated under the handler from before.
+    // Another fault: reinstall the previous handler; the access is repeated under it.
     ::sigaction(signal_number, signal_number == SIGSEGV ? &state.before_segv : &state.before_bus, nullptr);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns a host access to the memory of an emulated device, which is a segmentation fault, into a line that says so.
+// Reports a host access to an emulated device's memory, which is a segmentation fault, as one line.
 #pragma once
 
 #include <cstddef>
@@ -7,14 +7,14 @@
 
 namespace faceflow {
 
-// Makes SIGSEGV and SIGBUS inside the memory of an emulated device print one line to standard error (device, offset, and the
-// stage and frame of the thread's stage_scope) and abort. Any other fault goes to the handler that was there before. For the
-// whole process, until it ends; a second call does nothing. Never called by the library on its own.
+// Makes SIGSEGV and SIGBUS inside the memory of an emulated device print one line to standard error (device, offset,
+// and the stage and frame of the thread's stage_scope) and abort. Other faults go to the previous handler. Applies to
+// the whole process until it ends; a second call has no effect. The library never calls it.
 void install_fault_reporter();
 
-// Makes a device's address range known to the reporter while it lives. The table behind it is the one piece of process-wide
-// state of the device layer: a signal handler gets no argument to find its devices by. It holds 64 ranges; a device beyond
-// that works, but its faults are reported as ordinary ones. Thread-safe.
+// Registers a device's address range with the reporter during its lifetime. The table is the only process-wide state of
+// the device layer: a signal handler has no argument through which to find devices. It holds 64 ranges; the faults of
+// further devices are reported as ordinary ones. Thread-safe.
 class fault_range {
 public:
     fault_range(std::string_view device_name, const std::byte* begin, std::size_t bytes) noexcept;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory of other processes' emulated devices in this one.
+// Imports of other processes' emulated device memory.
 #pragma once
 
 #include <cstddef>
@@ -14,15 +14,16 @@
 
 namespace faceflow {
 
-// As in an arena, a device address is one that nobody can touch, and its byte lies in a second mapping. Outlives the imports
-// that it gives out. Thread-safe; finding takes a shared lock.
+// As in emulated_arena, device addresses are inaccessible and their bytes lie in a second mapping. The table outlives
+// the imports that it returns. Thread-safe; lookups take a shared lock.
 class import_table {
 public:
     // Errors of map_sealed_memory.
     [[nodiscard]] result<std::unique_ptr<memory_import>> add(std::string_view device_name, const memory_export& from,
                                                              access wanted);
 
-    // Where the bytes behind a device address are; nullptr when they are not all of one import, or only to be read.
+    // The host mapping of a device address; nullptr if the bytes are not all of one import, or if `to_write` and the
+    // import is read-only.
     [[nodiscard]] std::byte* find(const std::byte* device_address, std::size_t bytes, bool to_write) const noexcept;
 
 private:

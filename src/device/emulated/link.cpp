@@ -11,10 +11,10 @@
 namespace faceflow {
 namespace {
 
-// Rounded from what NVIDIA's bandwidthTest sample typically prints for x16 cards with --memory=pinned and large blocks: about
-// three quarters of the raw 15.75, 31.5 and 63 GB/s, the rest being packet headers and flow control. --memory=pageable gives
-// about half. The latency is that of a small cudaMemcpyAsync, from the doorbell to its completion. A real machine differs
-// by some ten percent, and by far more when the card hangs behind a chipset or on another socket.
+// Rounded from typical results of NVIDIA's bandwidthTest sample on x16 cards with --memory=pinned and large blocks:
+// about three quarters of the raw 15.75, 31.5 and 63 GB/s, the rest being packet headers and flow control.
+// --memory=pageable reaches about half. The latency is that of a small cudaMemcpyAsync, from doorbell to completion.
+// Real machines differ by some ten percent, and by far more when the card sits behind a chipset or on another socket.
 constexpr std::array links{
     link_model{"none", 0, 0, 0, 1.0},
     link_model{"pcie3", 8'000, 12e9, 12e9, 0.5},
