@@ -25,7 +25,7 @@ result<void> downloader::reserve(std::size_t bytes) {
     return {};
 }
 
-// The frame is held until its bytes are here, so its slot need not know of the stream.
+// The caller holds the frame until its bytes have arrived, so its slot need not note the stream.
 result<image> downloader::fetch(const frame& from, stage at) {
     const std::size_t bytes = native_bytes(from.picture.format, from.picture.width, from.picture.height);
     FACEFLOW_TRY(reserve(bytes));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames that lie on a device, in host memory: for those who need their pixels, such as who draws on them.
+// Downloads frames from a device, for code that needs their pixels on the host, such as drawing.
 #pragma once
 
 #include <memory>
@@ -11,15 +11,16 @@
 
 namespace faceflow {
 
-// One thread at a time. The device outlives it.
+// Use it from one thread at a time. The device outlives it.
 class downloader {
 public:
-    // With a stream of its own. Errors of device::make_stream and make_event.
+    // Creates a stream of its own. Errors of device::make_stream and make_event.
     [[nodiscard]] static result<downloader> create(device& d);
 
-    // The picture of a frame that lies on the device (frame::stored), in host memory that stays as it is until the next call. Waits
-    // until it is there: one transfer and one host sync of stage `at`. Page-locked memory is made for the first frame, and
-    // for each that is larger than those before. Errors of device::allocate_host, and of the transfer.
+    // Copies the picture of a frame on the device (frame::stored) to host memory, which stays valid and unchanged until
+    // the next call. Blocks until it has arrived: one transfer and one host sync under stage `at`. Allocates
+    // page-locked memory for the first frame and for each larger one. Errors of device::allocate_host and of the
+    // transfer.
     [[nodiscard]] result<image> fetch(const frame& from, stage at);
 
     [[nodiscard]] device& owner() const noexcept { return work_->owner(); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A frame where a device can reach it.
+// A frame that a device can access.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace faceflow {
 
-// What keeps a frame on a device: its slot, and the event behind its upload.
+// A frame stored on a device: its slot, and the event that marks the end of its upload.
 struct stored_frame {
     lease slot;
     std::unique_ptr<event> ready;
@@ -20,11 +20,12 @@ struct stored_frame {
 struct frame {
     frame_id id;
     image picture;
-    std::shared_ptr<const void> hold;            // the slot, or the host memory that the device shares
+    std::shared_ptr<const void> hold;            // owns the slot, or the host memory that the device shares
     std::shared_ptr<const stored_frame> stored;  // null where host memory is device memory
 };
 
-// Work that is added to `s` from now on may read the frame: it waits for the upload, and the slot waits for it.
+// Lets work added to `s` from now on read the frame: that work waits for the upload, and the slot is not reused before
+// it is done.
 inline void use(stream& s, const frame& f) {
     if (f.stored == nullptr) return;
     s.wait(*f.stored->ready);

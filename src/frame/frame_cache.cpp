@@ -10,7 +10,7 @@
 namespace faceflow {
 namespace {
 
-// `hold` and `stored` of the cache's own copy are two.
+// The cache's own copy counts for two: its `hold` and its `stored`.
 bool held_elsewhere(const frame& f) noexcept {
     return f.stored != nullptr && f.stored.use_count() > 2;
 }
@@ -21,7 +21,7 @@ frame_key key_of(const frame& f) noexcept {
     return {f.id, f.picture.width, f.picture.height, f.picture.format};
 }
 
-// Sequences of neighbouring frames differ in their low bits only: spread them (the finaliser of splitmix64).
+// Sequences of neighbouring frames differ only in their low bits: spread them (the finaliser of splitmix64).
 std::size_t frame_cache::hash::operator()(const frame_key& k) const noexcept {
     const auto geometry = static_cast<std::uint64_t>(k.width) << 40 ^ static_cast<std::uint64_t>(k.height) << 16 ^
                           static_cast<std::uint64_t>(k.format);
@@ -42,7 +42,7 @@ void frame_cache::remove(entries::iterator at, entries& gone) {
 
 std::size_t frame_cache::remove_expired(time_point now, entries& gone) {
     std::size_t removed = 0;
-    // In order of put, so in order of expiry too.
+    // Ordered by time of put, so by expiry too.
     while (!by_age_.empty() && now - by_age_.front()->put_at >= options_.time_to_live) {
         remove(by_age_.front(), gone);
         ++removed;
@@ -77,7 +77,7 @@ std::optional<frame> frame_cache::get(const frame_key& key) {
 bool frame_cache::put(const frame& f, std::size_t bytes) {
     entries gone;
     const std::lock_guard lock(mutex_);
-    const time_point now = options_.clock();  // under the lock, so that ages are in order
+    const time_point now = options_.clock();  // under the lock, so that by_age_ stays sorted
     remove_expired(now, gone);
     const frame_key key = key_of(f);
     if (const auto at = index_.find(key); at != index_.end()) remove(at->second, gone);
@@ -144,7 +144,7 @@ frame_cache_counts frame_cache::counts() const {
 }
 
 cache_sweeper::cache_sweeper(frame_cache& cache, std::chrono::nanoseconds period) {
-    // Without a thread frames expire with the next that is put or got, which sweep as well.
+    // If no thread can be started, frames still expire: put and get sweep as well.
     auto started = start_thread(
         "sweeping the frame cache",
         [this, &cache, period] {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames that are on the device already, so that no stage uploads one again.
+// A cache of frames on the device, so that no stage uploads one again.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@
 
 namespace faceflow {
 
-// A frame and the geometry in which it is stored: the same frame may be there in two sizes.
+// A frame and its stored geometry: the same frame may be cached in two sizes.
 struct frame_key {
     frame_id id;
     std::int32_t width = 0;
@@ -30,20 +30,20 @@ struct frame_key {
 [[nodiscard]] frame_key key_of(const frame& f) noexcept;
 
 struct frame_cache_options {
-    std::chrono::nanoseconds time_to_live = std::chrono::milliseconds(500);  // from put, whether used or not
+    std::chrono::nanoseconds time_to_live = std::chrono::milliseconds(500);  // counted from put; use does not extend it
     std::size_t byte_cap = std::size_t{500} * 1000 * 1000;
     std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
 };
 
 struct frame_cache_counts {
     std::uint64_t hits = 0;
-    std::uint64_t misses = 0;                           // expired frames among them
-    std::uint64_t evictions = 0;                        // for room, the least recently used first
-    std::uint64_t expirations = 0;                      // at the end of their time to live
-    std::uint64_t refusals = 0;                         // larger than the whole cache
+    std::uint64_t misses = 0;                           // including expired frames
+    std::uint64_t evictions = 0;                        // to make room, least recently used first
+    std::uint64_t expirations = 0;                      // at the end of the time to live
+    std::uint64_t refusals = 0;                         // frames larger than the whole cache
     std::size_t frames = 0, bytes = 0, peak_bytes = 0;  // held
 
-    // Of several caches together.
+    // Adds the counts of another cache.
     frame_cache_counts& operator+=(const frame_cache_counts& o) noexcept {
         hits += o.hits;
         misses += o.misses;
@@ -57,7 +57,7 @@ struct frame_cache_counts {
     }
 };
 
-// Holds a share of each frame's lease; what it lets go of is released outside its lock, and without a host wait. O(1) per
+// Shares each frame's lease. Leases of removed frames end outside the cache's lock and without a host sync. O(1) per
 // frame put, got or removed. Thread-safe.
 class frame_cache {
 public:
@@ -65,21 +65,23 @@ public:
 
     explicit frame_cache(frame_cache_options chosen = {});
 
-    // The frame, if it is there and younger than the time to live; counts a hit or a miss.
+    // The frame, if it is cached and younger than the time to live; counts a hit or a miss.
     [[nodiscard]] std::optional<frame> get(const frame_key& key);
 
-    // Keeps `f`, which takes `bytes` of device memory, in place of one with its key; false when it alone passes the cap.
+    // Caches `f`, which takes `bytes` of device memory, replacing a frame with the same key; false if it alone exceeds
+    // the cap.
     bool put(const frame& f, std::size_t bytes);
 
-    // Removes the frame if it is there, counting nothing.
+    // Removes the frame if it is cached; does not change the counts.
     void erase(const frame_key& key);
     void clear();
 
-    // Makes room when device memory is short: evicts the least recently used of the frames that nobody else holds, whose slots
-    // come free once the device has passed them, until they are `bytes`. Returns how many bytes that were. Looks at each frame.
+    // Evicts the least recently used frames that nothing else holds, until they add up to `bytes`; their slots become
+    // free once the device has finished with them. Returns the bytes evicted. Checks every frame: for when device
+    // memory is short.
     std::size_t evict(std::size_t bytes);
 
-    // Removes what is expired at `now`, without traffic; returns how many frames. get and put do so too.
+    // Removes frames expired at `now`, for when there is no traffic (get and put sweep too); returns their number.
     std::size_t sweep(time_point now);
     std::size_t sweep();
 
@@ -99,7 +101,7 @@ private:
         std::list<entries::iterator>::iterator age;
     };
 
-    // Each moves what it removes into `gone`, to be destroyed once the lock is free.
+    // Each moves removed entries into `gone`, to be destroyed after the lock is released.
     void remove(entries::iterator at, entries& gone);
     std::size_t remove_expired(time_point now, entries& gone);
     std::size_t evict_down_to(std::size_t bytes, entries& gone);
@@ -112,7 +114,7 @@ private:
     frame_cache_counts counts_;
 };
 
-// Sweeps a cache on a thread of its own, so that frames expire when nobody asks. The cache outlives it.
+// Sweeps a cache on a thread of its own, so that frames expire without get or put. The cache outlives it.
 class cache_sweeper {
 public:
     explicit cache_sweeper(frame_cache& cache, std::chrono::nanoseconds period = std::chrono::milliseconds(100));

@@ -10,7 +10,7 @@
 namespace faceflow {
 namespace {
 
-// For room: first of one frame, then of two, then of four.
+// Limits how much is asked for: the first request to evict is for one frame, then two, then four.
 constexpr int max_doublings = 2;
 constexpr auto between_askings = std::chrono::milliseconds(10);
 constexpr auto between_looks = std::chrono::microseconds(500);
@@ -39,7 +39,7 @@ frame_store::~frame_store() {
 }
 
 void frame_store::close() {
-    sweeper_.reset();  // it may be about to end the leases of frames that it has taken out of the cache already
+    sweeper_.reset();  // it may still hold leases of frames that it removed from the cache
     cache_.clear();
 }
 
@@ -107,7 +107,7 @@ void frame_store::remember(const frame& f) {
     if (options_.cache) cache_.put(f, native_bytes(f.picture.format, f.picture.width, f.picture.height));
 }
 
-// The frame whose bytes the work on `up` puts into `slot`.
+// The frame whose bytes the work on `up` writes into `slot`.
 result<frame> frame_store::stored(stream& up, lease slot, const image& picture, const frame_id& id) {
     FACEFLOW_ASSIGN(auto ready, device_.make_event());
     up.record(*ready);
@@ -118,7 +118,7 @@ result<frame> frame_store::stored(stream& up, lease slot, const image& picture, 
     return f;
 }
 
-// Not cleared: every byte of it is about to be written. What nobody holds any more is used again.
+// Not zeroed: every byte is about to be written. Reuses memory that nothing holds any more.
 std::shared_ptr<std::byte[]> frame_store::host_memory(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     if (!arrived_.contains(bytes)) {
@@ -165,8 +165,8 @@ result<lease> frame_store::take_slot(std::size_t bytes, when_full how) {
     using clock = std::chrono::steady_clock;
     auto taken = take_free_slot(bytes);
     if (taken || taken.error().code != errc::out_of_memory) return taken;
-    // The pool is at its cap: cached frames give way, outside of the lock, for it ends leases. What gave way comes free when the
-    // device has passed it.
+    // The pool is at its cap: evict cached frames, outside the lock because eviction ends leases. Their slots become
+    // free once the device has finished with them.
     const auto deadline = clock::now() + (how == when_full::wait ? options_.patience : std::chrono::nanoseconds(0));
     for (int asked = 0;; ++asked) {
         device_.pool().ask_to_evict(bytes << std::min(asked, max_doublings));
@@ -181,14 +181,14 @@ result<lease> frame_store::take_slot(std::size_t bytes, when_full how) {
     }
 }
 
-// Other processes map whole slabs, and cannot map small ones.
+// Other processes map whole slabs, and small allocations cannot be mapped.
 std::size_t frame_store::slots_of_slab(std::size_t bytes, bool in_slots) noexcept {
     if (!in_slots || bytes == 0) return slots_per_slab;
     return std::max(slots_per_slab, (least_shared_slab + bytes - 1) / bytes);
 }
 
-// What was made while the process had no descriptor left would stay as it is, and no frame in it could ever be passed on: the next
-// frame tries again.
+// A slab made while the process had no descriptor left could never be shared, nor any frame in it: fail, so that the
+// next frame tries again.
 result<void> frame_store::require_shareable(const slab& s) {
     if (!options_.always_in_slots || !device_.computes_on_host()) return {};
     auto exported = device_.export_memory(s.memory(), s.slot_bytes() * s.slots());
@@ -201,7 +201,7 @@ result<lease> frame_store::take_slot_once(family& f, std::size_t bytes) {
         if (auto taken = lease::acquire(s)) return taken;
     }
     auto grown = slab::create(device_, bytes, slots_of_slab(bytes, options_.always_in_slots));
-    if (!grown) grown = slab::create(device_, bytes, 1);  // what is left may do for one
+    if (!grown) grown = slab::create(device_, bytes, 1);  // there may be room for one slot
     if (!grown) return tl::unexpected(std::move(grown.error()));
     FACEFLOW_TRY(require_shareable(**grown));
     f.slabs.push_back(std::move(*grown));
@@ -218,7 +218,8 @@ result<std::shared_ptr<staging_ring>> frame_store::staging_for(std::size_t bytes
     return f.staging;
 }
 
-// When it has become much: making it again takes a GPU milliseconds a block, which sources that take turns would pay each time.
+// Only when there is much of it: allocating it again takes a GPU milliseconds per block, which alternating sources
+// would pay each time.
 void frame_store::drop_idle_staging() {
     if (kept_staging() <= max_idle_staging) return;
     for (auto& [bytes, f] : families_) {
@@ -238,7 +239,7 @@ std::size_t frame_store::kept_staging() const {
     return sum;
 }
 
-// Slabs of sizes that no source has any more make room for those of sizes that are in use.
+// Slabs of frame sizes that no source uses any more make room for sizes in use.
 void frame_store::drop_idle_slabs(std::size_t but_for) {
     for (auto& [bytes, f] : families_) {
         if (bytes == but_for) continue;

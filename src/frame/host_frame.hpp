@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A frame as a source hands it out: in host memory, or where a device's own decoder left it.
+// A frame as a source delivers it: in host memory, or on the device whose decoder produced it.
 #pragma once
 
 #include <chrono>
@@ -12,16 +12,17 @@
 
 namespace faceflow {
 
-// Cheap to copy: the pixels are shared and never written after the source let go of them.
+// Cheap to copy: the pixels are shared and never written after the source has delivered them.
 struct host_frame {
     frame_id id;
-    image picture;              // points into what `owner` keeps alive; no planes with `on_device`
-    std::int64_t pts_ns = 0;    // from the start of the source; true also at a variable rate
-    std::int64_t clock_ns = 0;  // pts_ns less what the input states: changes where recordings are joined
-    std::chrono::steady_clock::time_point captured;  // when the pixels were first in our hands
+    image picture;              // points into memory that `owner` keeps alive; no planes with `on_device`
+    std::int64_t pts_ns = 0;    // from the start of the source; correct at variable frame rates too
+    std::int64_t clock_ns = 0;  // pts_ns minus the time that the input states: changes where recordings are joined
+    std::chrono::steady_clock::time_point captured;  // when this process received the pixels
     std::shared_ptr<const void> owner;
-    std::shared_ptr<const std::string> input;  // path or URL that it came from; may be null
-    std::shared_ptr<const frame> on_device;    // where it lies already, on the device that its source's frames go to
+    std::shared_ptr<const std::string> input;  // the path or URL of the input; may be null
+    // set if it is already on a device: the one that its source's frames go to
+    std::shared_ptr<const frame> on_device;
 };
 
 }  // namespace faceflow

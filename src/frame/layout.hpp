@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where each component of each pixel format lies in memory: the one table behind sampling, checking and uploading.
+// Memory layout of each component of each pixel format: the single table for sampling, checking and uploading.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 
 namespace faceflow {
 
-// One of up to three components (Y U V, or R G B). Sample (ix, iy) of it is `bytes` bytes (little-endian) at
-// planes[plane].data + iy * stride + ix * step + offset, worth (value >> shift) of `depth` bits.
+// One of up to three components (Y U V, or R G B). Sample (ix, iy) is `bytes` bytes (little-endian) at
+// planes[plane].data + iy * stride + ix * step + offset; its value is (stored value >> shift), `depth` bits.
 struct component_layout {
     std::uint8_t plane = 0;
     std::uint8_t offset = 0;
@@ -24,7 +24,7 @@ struct component_layout {
 };
 
 struct format_layout {
-    std::uint8_t planes = 0;      // that hold pixels; 0 for an unknown format
+    std::uint8_t planes = 0;      // planes that hold pixels; 0 for an unknown format
     std::uint8_t components = 0;  // 1 (gray, palette) or 3
     std::uint8_t depth = 8;
     bool rgb = false;
@@ -127,7 +127,7 @@ FACEFLOW_HD constexpr format_layout layout_of(pixel_format format) {
     return {};
 }
 
-// Size of one plane that holds pixels, without any padding.
+// Size of one plane, without padding.
 struct plane_extent {
     std::size_t row_bytes = 0;
     std::int32_t rows = 0;
@@ -139,20 +139,22 @@ inline constexpr std::size_t palette_bytes = 1024;
 // Plane `index` of a width x height picture. The palette of pal8 counts as plane 1: one row of 1024 bytes.
 [[nodiscard]] plane_extent extent_of(pixel_format format, std::int32_t width, std::int32_t height, int index) noexcept;
 
-// How many planes to carry along, the palette counted.
+// The number of planes, including the palette.
 [[nodiscard]] int plane_count(pixel_format format) noexcept;
 
-// Bytes of the whole picture without padding: what one upload moves.
+// Bytes of the whole picture without padding: the size of one upload.
 [[nodiscard]] std::size_t native_bytes(pixel_format format, std::int32_t width, std::int32_t height) noexcept;
 
-// Copies the planes one behind the other, without padding: native_bytes. Or of each plane's rows the `part`-th share of `parts`.
+// Copies the planes one after another, without padding: native_bytes in all. With `parts` > 1, copies only the
+// `part`-th share of each plane's rows.
 void pack(const image& from, std::byte* to, std::int32_t part = 0, std::int32_t parts = 1) noexcept;
-// A picture like `from` whose planes lie one behind the other from `at` on, without padding.
+// A picture like `from` whose planes lie one after another from `at` on, without padding.
 [[nodiscard]] image packed_at(const image& from, const std::byte* at) noexcept;
 
 inline constexpr std::int32_t max_dimension = 16384;
 
-// Refuses a picture that could not be read safely: unknown format, sizes outside 1..16384, missing planes, strides too short.
+// Rejects a picture that could not be read safely: unknown format, sizes outside 1..16384, missing planes, strides too
+// short.
 [[nodiscard]] result<void> check(const image& picture);
 
 }  // namespace faceflow

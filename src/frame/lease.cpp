@@ -25,7 +25,7 @@ void lease::used_on(stream& s) const {
 
 void lease::reset() noexcept {
     if (slab_ == nullptr) return;
-    // Cannot fail: this lease is the only one that releases this generation.
+    // Cannot fail: only this lease releases this generation.
     [[maybe_unused]] const auto released = slab_->release(slot_);
     slab_.reset();
     slot_ = {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The handle that keeps a slot, and so a frame's bytes, alive.
+// A handle that keeps a slot, and so a frame's bytes, in use.
 #pragma once
 
 #include <cstddef>
@@ -10,10 +10,10 @@
 
 namespace faceflow {
 
-// Owner of one use of a slot; move-only. Dropping it records a done event on every stream that was noted, so that the slot
-// is reused only after the device has passed them; the host does not wait. A noted stream must outlive the lease.
+// Owns one use of a slot; move-only. Destroying it records an event on every noted stream, so that the slot is reused
+// only after the device has finished with it; the host does not wait. Noted streams must outlive the lease.
 //
-// Several holders share one as shared(): the last to go ends the use. It fits frame::hold.
+// shared() gives a lease several holders: the last to release it ends the use. It fits frame::hold.
 class lease {
 public:
     // errc::out_of_memory when every slot is in use.
@@ -24,7 +24,7 @@ public:
     lease& operator=(lease&& o) noexcept;
     ~lease() { reset(); }
 
-    // Work on `s` uses the slot; say so before the lease could go. Thread-safe, also on a shared lease.
+    // Notes that work on `s` uses the slot; call it while the lease is held. Thread-safe, even on a shared lease.
     void used_on(stream& s) const;
 
     [[nodiscard]] const slot& where() const noexcept { return slot_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packs large pictures by several threads at once: one core copies a 1080p frame in half a millisecond, in which a GPU could have
-// gone through one.
+// Packs large pictures on several threads: one core copies a 1080p frame in half a millisecond, in which a GPU could
+// have processed one.
 #pragma once
 
 #include <cstddef>
@@ -11,17 +11,17 @@
 
 namespace faceflow {
 
-// Thread-safe: the threads help all callers.
+// Thread-safe: all callers share the threads.
 class packer {
 public:
-    // Of less a helper would take longer to wake up than to copy.
+    // For fewer bytes, waking a helper takes longer than the copy.
     static constexpr std::size_t band_bytes = std::size_t{256} << 10;
 
-    // So many threads at most work at once, callers among them; helpers are started as they are needed.
+    // At most `threads` work at once, including callers; helpers are started on demand.
     explicit packer(std::int32_t threads) : workers_(threads) {}
 
-    // pack() of frame/layout.hpp, in bands of rows. The caller copies too, and what no helper has come to: it never waits for one to
-    // wake up. Blocks until all is copied.
+    // pack() of frame/layout.hpp, in bands of rows. The caller copies too, including every band that no helper has
+    // begun, so it never waits for a helper to wake up. Blocks until all is copied.
     void pack(const image& from, std::byte* to);
 
 private:

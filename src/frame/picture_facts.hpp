@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A picture as messages between processes describe it.
+// The description of a picture in messages between processes.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace faceflow {
 
-// An `image` without its planes, which lie one behind the other without padding.
+// An `image` without plane pointers; the planes lie one after another without padding.
 struct picture_facts {
     std::uint8_t format = 0, matrix = 0, range = 0, site = 0, turn = 0, mirrored = 0, transfer = 0;
     std::uint8_t unused = 0;
@@ -17,7 +17,7 @@ struct picture_facts {
     std::uint32_t unused_too = 0;
 };
 [[nodiscard]] picture_facts facts_of(const image& picture) noexcept;
-// Planes null. errc::corrupt for anything that is no picture of 1x1 to 16384x16384 in a known format.
+// An image with null planes. errc::corrupt unless the facts describe a picture of 1x1 to 16384x16384 in a known format.
 [[nodiscard]] result<image> picture_of(const picture_facts& facts);
 
 }  // namespace faceflow

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which frames of one source may pass.
+// Filters frames of one source by sequence.
 #pragma once
 
 #include <cstdint>
 
 namespace faceflow {
 
-// Lets each sequence pass once, and only upwards: frames are found again by them. Not thread-safe.
+// Admits each sequence once, in ascending order only: later stages find frames by sequence. Not thread-safe.
 class sequence_filter {
 public:
-    // False for one that is not newer than the last that passed.
+    // False unless the sequence is newer than the last admitted one.
     [[nodiscard]] bool admit(std::uint64_t sequence) noexcept {
         if (sequence < next_) return false;
         missing_ += sequence - next_;
         next_ = sequence + 1;
         return true;
     }
-    // Sequences below the newest that never came, those before the first frame too.
+    // Sequences below the newest that never came, including those before the first frame.
     [[nodiscard]] std::uint64_t missing() const noexcept { return missing_; }
 
 private:
