@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A way of joining the stages. Host frames go in, faces come out in order within each source.
+// A flow connects the stages: host frames go in, faces come out in order within each source.
 #pragma once
 
 #include <cstdint>
@@ -26,64 +26,69 @@ namespace faceflow::flow {
 
 class flow {
 public:
-    // Stops: frames not yet begun are dropped.
+    // Stops the flow: frames not yet begun are dropped.
     virtual ~flow() = default;
 
-    // Takes a frame on. Recorded: waits for room. Live: never waits; a frame that is pushed out by a newer one is counted as
-    // dropped ("overtaken") and has no outcome. Any thread, but one per source. Returns how many were pushed out.
+    // Accepts a frame. Recorded: blocks until there is room. Live: never blocks; a frame that a newer one displaces is
+    // counted as dropped ("overtaken") and has no outcome. Any thread, but one thread per source. Returns how many
+    // frames were displaced.
     virtual std::size_t submit(host_frame f) = 0;
 
-    // Frames of this source are going to come. Needed before the first only when sources are merged. `load`: see load_of; 0 where not
-    // known.
+    // Announces a source. Required before its first frame only when sources are merged. `load`: see load_of; 0 if
+    // unknown.
     virtual void begin_source(std::uint32_t source, std::uint64_t load) = 0;
     // No more frames of this source will come.
     virtual void end_source(std::uint32_t source) = 0;
 
-    // Somebody wants faces now: where nothing is in work, recorded frames that wait for others to travel with go as they are.
+    // The caller wants results now: if nothing is in work, recorded frames of incomplete groups are processed as they
+    // are.
     virtual void flush() = 0;
-    // Waits until no frame that was taken on is without its outcome handled: those of submits beside it, too.
+    // Blocks until the outcome of every accepted frame has been handled, including frames submitted meanwhile.
     virtual void drain() = 0;
 
-    // Of all devices' frame caches together.
+    // The sum over all devices' frame caches.
     [[nodiscard]] virtual frame_cache_counts cache() const = 0;
 
-    // An error once the flow cannot go on: a stage process dies again and again (errc::unavailable), a device of this process
-    // fails every call (errc::device_lost). Frames still get outcomes.
+    // An error once the flow cannot continue: a stage process keeps dying (errc::unavailable), or a device fails every
+    // call of this process (errc::device_lost). Frames still get outcomes.
     [[nodiscard]] virtual result<void> health() const { return {}; }
-    // Peak of the device pools of other processes that work for this flow.
+    // Peak of the device pools of this flow's other processes.
     [[nodiscard]] virtual std::size_t peak_bytes_elsewhere() const { return 0; }
-    // Leases that those processes hold for frames in work, as they last told. After drain, of all that was done.
+    // Leases that those processes hold for frames in work, as last reported. After drain, the report covers all work
+    // done.
     [[nodiscard]] virtual std::size_t leases_elsewhere() const { return 0; }
-    // With verify_ledger: what the devices of those processes counted themselves.
+    // With verify_ledger: the transfers that the devices of those processes counted themselves.
     [[nodiscard]] virtual transfer_totals transferred_elsewhere() const { return {}; }
 };
 
 struct flow_setup {
     std::span<const device_context> devices;
-    source_routes& routes;  // of sources to these devices; outlives the flow
+    source_routes& routes;  // maps sources to these devices; outlives the flow
     bool merged = false;    // recorded: outcomes of all sources in one order, by time, the same in every run
     const options& chosen;
     metrics& counters;
     outcome_handler handler;
-    std::function<void(const std::string&)> note = [](const std::string&) {};  // a line for the user; any thread
+    // takes a line for the user; called on any thread
+    std::function<void(const std::string&)> note = [](const std::string&) {};
 };
 
-// Processes that each have a pool on the device: the cap is divided by it.
+// The number of processes with a pool on the device; the memory cap is divided by it.
 [[nodiscard]] std::size_t pools_of(flow_kind kind) noexcept;
 
-// Whether crops go from process to process, so that batching them changes transfers.
+// Whether crops are sent between processes, so that batching them changes transfers.
 [[nodiscard]] bool moves_crops(flow_kind kind) noexcept;
 
-// What the flow `r.flow` moves and holds.
+// The transfers and memory of the flow `r.flow`.
 [[nodiscard]] flow_plan plan_flow(const plan_request& r);
 
-// Whether its stages see other pixels than those that came: `copied` goes through 8-bit BGR.
+// Whether its stages see converted pixels: `copied` converts to 8-bit BGR.
 [[nodiscard]] bool converts_pixels(flow_kind kind) noexcept;
 
-// `o` with those of cache, batch and pinned off that its flow has not: `copied` has none of them, `shared` no cache.
+// `o` with cache, batch and pinned switched off where the flow does not support them: `copied` supports none of them,
+// `shared` no cache.
 [[nodiscard]] options effective_options(options o) noexcept;
 
-// The flow that `options::flow` names.
+// Makes the flow that `options::flow` selects.
 [[nodiscard]] result<std::unique_ptr<flow>> make_flow(const flow_setup& setup);
 
 }  // namespace faceflow::flow

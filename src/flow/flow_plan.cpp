@@ -17,7 +17,7 @@ namespace faceflow::flow {
 namespace {
 
 constexpr auto counted_bytes = capped_resource::counted;
-constexpr std::int32_t first_capacity = round_to_batches(0);  // before a flow has seen a frame
+constexpr std::int32_t first_capacity = round_to_batches(0);  // before a flow has processed a frame
 
 }  // namespace
 
@@ -53,7 +53,7 @@ std::uint64_t flow_planner::slots_bytes(std::uint64_t slots, bool always_in_slot
 }
 
 std::uint64_t flow_planner::kept_frames_bytes(std::uint64_t in_work) {
-    // A frame in work is in the cache too, unless it is uploaded twice.
+    // A frame in work is also in the cache; without a cache it is uploaded twice.
     if (!r_.cache) return slots_bytes(2 * in_work);
     const double wanted = std::ceil(r_.cache_ttl * r_.fps) * r_.cameras;
     const auto held = std::floor(static_cast<double>(r_.cache_bytes) / static_cast<double>(frame_bytes_));

@@ -18,17 +18,18 @@ struct known_flow {
     result<std::unique_ptr<flow>> (*make)(const flow_setup& setup);
     flow_plan (*plan)(const plan_request& r);
     std::size_t pools;                               // processes with a pool on the device
-    bool cache = true, batch = true, pinned = true;  // that it has
-    bool moves_crops = false;                        // from process to process
-    bool converts = false;                           // pixels
+    bool cache = true, batch = true, pinned = true;  // features it supports
+    bool moves_crops = false;                        // sends crops between processes
+    bool converts = false;                           // converts pixels
 };
 
-// As the analysis found it: everything through sockets, pageable memory, a face at a time, each stage uploading what it needs.
+// The flow as the analysis found it: everything through sockets, pageable memory, one face at a time, each stage
+// uploading what it needs.
 result<std::unique_ptr<flow>> make_copied_flow(const flow_setup& setup) {
     return make_message_flow(setup, {.to_bgr = true, .region_apart = true});
 }
 
-// As the analysis recommends: detect and region around one frame cache, crops batched and pinned.
+// The flow that the analysis recommends: detect and region share a frame cache, crops are batched and pinned.
 result<std::unique_ptr<flow>> make_cached_flow(const flow_setup& setup) {
     return make_message_flow(setup, {.to_bgr = false, .region_apart = false});
 }

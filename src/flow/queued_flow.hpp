@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two ends that every flow has: frames wait at the input queue, outcomes leave through the reorder buffer in order.
+// Both ends of every flow: frames wait in the input queue, outcomes leave in order through the reorder buffer.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,8 @@
 
 namespace faceflow::flow {
 
-// A flow derives from it and moves groups from one end to the other; its destructor closes the input queue and ends its threads.
+// Base of flows, which move groups from one end to the other. A flow's destructor closes the input queue and joins its
+// threads.
 class queued_flow : public flow {
 public:
     std::size_t submit(host_frame f) override {
@@ -27,7 +28,7 @@ public:
     void flush() override { inputs_.flush(); }
     void drain() override { inputs_.wait_idle(); }
 
-    // A device that is lost is lost for the process, and with it the flow; so is a thread that has ended with an exception.
+    // A lost device ends the flow, since the whole process has lost it; so does a thread that ended with an exception.
     result<void> health() const override {
         const std::lock_guard lock(lost_mutex_);
         return lost_;
@@ -41,11 +42,11 @@ private:
         const std::lock_guard lock(lost_mutex_);
         if (lost_) lost_ = tl::unexpected(std::move(why));
     }
-    mutable std::mutex lost_mutex_;  // these before the reorder buffer, whose thread uses them
+    mutable std::mutex lost_mutex_;  // declared before the reorder buffer, whose thread uses them
     result<void> lost_;
 
 protected:
-    // `groups_in_flight`: of each device. `lanes`: of each, that live sources keep to.
+    // `groups_in_flight`: per device. `lanes`: per device; each live source stays with one lane.
     queued_flow(const flow_setup& setup, std::size_t groups_in_flight, std::size_t waiting_frames = 0,
                 std::size_t lanes = 1)
         : metrics_(setup.counters),
@@ -59,7 +60,7 @@ protected:
         setup.routes.share_among(lanes);
     }
 
-    // For threads of the flow that cannot go on: frames in work have no outcome any more, and nobody waits for them.
+    // For threads of the flow that cannot continue: frames in work get no outcome any more, and nothing waits for them.
     [[nodiscard]] thread_failed on_thread_failure() {
         return [this](error e) {
             record_failure(std::move(e));

@@ -9,7 +9,7 @@ namespace {
 
 flow_plan plan_in_process(const plan_request& r, std::uint64_t frames_in_work) {
     flow_planner p(r, native_frame_bytes(r));
-    // A frame in work is held, whatever the cache has let go of.
+    // With a cache, one upload: a frame in work is held even after the cache has dropped it.
     p.frame_up(r.cache ? 1 : 2);
     p.ask_cache();
     p.results_down();

@@ -29,8 +29,8 @@ void lane::process(std::span<item> items) {
         items = items.subspan(process_some(items));
 }
 
-// The first of `items`, as many as the pool has room for now: the others wait for these to be done, holding nothing. Returns how
-// many have their faces, or an error.
+// Processes the first of `items`, as many as the pool has room for; the rest wait for these without holding memory.
+// Returns how many items were given their faces or an error.
 std::size_t lane::process_some(std::span<item> items) {
     std::vector<entry> entries;
     std::size_t taken = 0;
@@ -63,7 +63,7 @@ void lane::run(std::vector<entry>& entries) {
         if (stages_.chosen().detect_every > 1)
             stages_.propagate(*stream_, space_.results(faces_.frames), at, e.tracked->set());
     }
-    frames_.clear();  // their leases go
+    frames_.clear();  // ends their leases
 }
 
 result<lane::entry> lane::begin(item& i, when_full how) {
@@ -73,7 +73,7 @@ result<lane::entry> lane::begin(item& i, when_full how) {
     return entry{&i, std::move(uploaded), tracked, i.detect || !tracked->known};
 }
 
-// The region stage asks for each frame by its id, as it would in a process of its own.
+// Looks each frame up by id, as the region stage would in a process of its own.
 result<void> lane::hold_frames(std::vector<entry>& entries) {
     frames_.clear();
     for (const entry& e : entries) {
@@ -89,7 +89,7 @@ result<vision::pass_results> lane::run_stages(const std::vector<entry>& entries)
     const auto frames = static_cast<std::int32_t>(entries.size());
     const vision::pass_results results = space_.results(frames);
     const std::int32_t capacity = resources_.capacity.faces(frames);
-    // A download into pageable memory waits for the stream, which a capture may not.
+    // A download into pageable memory waits for the stream, which is not allowed in a capture.
     const bool read_within = stages_.chosen().tuning.pinned || stages_.owner().shares_host_memory();
     const auto detected = std::count_if(entries.begin(), entries.end(), [](const entry& e) { return e.detect; });
     const auto enqueue_all = [&]() -> result<void> {
@@ -108,18 +108,18 @@ result<vision::pass_results> lane::run_stages(const std::vector<entry>& entries)
 
 namespace {
 
-// Captures that other threads' calls ended; so many in a row are no accident.
+// Limit for consecutive captures broken by calls of other threads; that many are no accident.
 constexpr int max_broken_captures = 32;
 
-// Errors that say nothing about graphs: the stream has failed before, another thread's call ended the capture, there is no memory
-// now, the device is gone.
+// Errors unrelated to graphs: the stream had already failed, another thread's call broke the capture, memory is short
+// at the moment, or the device is lost.
 bool is_temporary(errc code) {
     return code == errc::interrupted || code == errc::out_of_memory || code == errc::device_lost;
 }
 
 }  // namespace
 
-// As one launch where the device has graphs. The first pass of a size is captured before it is launched.
+// Launches the pass as one graph if the device has graphs. The first pass of each size is captured first.
 result<void> lane::enqueue_pass(const std::pair<std::int32_t, std::int32_t>& size, const stream::task& work) {
     if (!stages_.chosen().tuning.graphs) return work();
     const auto [at, fresh] = graphs_.try_emplace(size);
@@ -140,7 +140,8 @@ result<void> lane::enqueue_pass(const std::pair<std::int32_t, std::int32_t>& siz
     return {};
 }
 
-// Those of the pass that the detector looks at as one batch; the others' faces are where the last pass left them.
+// Runs the detector on the frames that need it, as one batch; the other frames' faces are where the last pass left
+// them.
 void lane::detect(const std::vector<entry>& entries) {
     std::vector<frame> looked_at;
     looked_at.reserve(entries.size());

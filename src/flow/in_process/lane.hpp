@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stream with a workspace: takes frames through all stages in passes, one pass after the other.
+// A stream with a workspace: takes frames through all stages in passes, one pass at a time.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +17,18 @@
 
 namespace faceflow::flow {
 
-// One thread at a time. The host waits once a pass, at its end.
+// Use it from one thread at a time. One host sync per pass, at its end.
 class lane {
 public:
     // One frame of a pass.
     struct item {
         const host_frame* from = nullptr;
         bool detect = true;
-        std::uint32_t chain = 0;    // frames with this number start from one another; one of each in a pass
-        result<frame_faces> faces;  // what the pass makes of it
+        std::uint32_t chain = 0;    // frames of one chain start from one another; at most one of each chain in a pass
+        result<frame_faces> faces;  // the outcome
     };
 
-    // `resources` outlive it. `warn` is called, from the lane's thread, with a line for the user.
+    // `resources` outlives it. `warn` is called on the lane's thread with a line for the user.
     [[nodiscard]] static result<std::unique_ptr<lane>> create(device_resources& resources, const std::string& label,
                                                               const pass_shape& shape,
                                                               std::function<void(const std::string&)> warn);
@@ -36,11 +36,11 @@ public:
     // Waits for its work.
     ~lane();
 
-    // At most shape.frames items. One that fails leaves the others be.
+    // Takes at most shape.frames items. A failed item does not affect the others.
     void process(std::span<item> items);
 
 private:
-    // A frame of the pass that has reached the device.
+    // A frame of the pass that is on the device.
     struct entry {
         item* of;
         frame on_device;
@@ -70,14 +70,14 @@ private:
     device_resources& resources_;
     const stage_set& stages_;
     const std::function<void(const std::string&)> warn_;
-    std::unique_ptr<stream> stream_;  // before what its models belong to; the destructor has waited for its work
+    std::unique_ptr<stream> stream_;  // declared before the models that use it; the destructor has waited for its work
     workspace space_;
     std::map<std::uint32_t, tracked_faces> tracked_;
     std::unique_ptr<result_reader> reader_;
     std::vector<frame> frames_;  // of this pass
-    vision::face_table faces_;   // theirs
+    vision::face_table faces_;   // of those frames
     int broken_captures_ = 0;    // in a row
-    // Passes that were captured, by the frames that are detected in and the face capacity. Null: the device refused that capture.
+    // Captured passes, by number of frames to detect in and face capacity. Null: the device refused the capture.
     std::map<std::pair<std::int32_t, std::int32_t>, std::unique_ptr<graph>> graphs_;
 };
 

@@ -63,7 +63,7 @@ stage_threads::~stage_threads() {
     for (stream* s : {capture_stream_.get(), detect_stream_.get(), region_stream_.get(), landmark_stream_.get()}) {
         if (s != nullptr) wait_until_idle(*s);
     }
-    all_buffers_.clear();  // and with them the models, before their streams
+    all_buffers_.clear();  // destroys the models before their streams
 }
 
 result<source_tracks> stage_threads::make_tracks() {
@@ -94,7 +94,8 @@ void stage_threads::mark(stream& s, std::atomic<std::uint64_t>& where, std::uint
     });
 }
 
-// Once the landmark stream has passed the job: whether the work of the stages before was done, or which error kept it.
+// Call it once the landmark stream has passed the job. Success if the earlier stages' work was done, else the error
+// that prevented it.
 result<void> stage_threads::completed(const job& j) {
     const struct {
         stream& s;
@@ -115,9 +116,9 @@ void stage_threads::detect(job& j) {
     if (!j.failed) return;
     const stage_scope note({stage::detect, j.from.id});
     job_buffers& buffers = *j.buffers;
-    // Not for the device: only until the work that this frame starts from is on its stream.
+    // Does not wait for the device, only until the work that this frame starts from has been added to its stream.
     if (!j.detect) j.detect = !sources_.wait_for_previous(*j.source, j.number);
-    // The frame is ready before its mark is set, and a frame without its mark counts as failed.
+    // The upload completes before the job's mark is set, and a frame without its mark counts as failed.
     detect_stream_->wait(*buffers.uploaded);
     if (j.detect) {
         use(*detect_stream_, j.on_device);
@@ -165,7 +166,8 @@ void stage_threads::landmark(job& j) {
         landmark_stream_->record(*j.source->state.meshed);
         sources_.finish(*j.source, j.number, faces.has_value());
     }
-    // Work of this frame on the other streams came before the landmarks': the buffers are free once those are read.
+    // The landmark work waits for this frame's work on the other streams: once its results are read, the buffers are
+    // free.
     if (j.buffers != nullptr) free_buffers_.push(j.buffers);
     deliver(j, std::move(faces), reorder_);
 }
@@ -183,7 +185,7 @@ result<frame_faces> stage_threads::mesh(job& j) {
     return faces_of(read, 0, space.shape().records(), j.from, o.min_presence);
 }
 
-// The region stage has made the crops of one batch; those of further ones are made here, on the landmark stream.
+// The region stage cropped the first batch; the crops of further batches are made here, on the landmark stream.
 result<vision::pass_results> stage_threads::mesh_all(job& j) {
     const tag waiting{stage::landmark, j.from.id};
     workspace& space = j.buffers->space;

@@ -23,17 +23,18 @@ namespace faceflow::flow {
 // Where a source's last frame left its faces.
 struct source_tracks {
     tracked_faces tracked;
-    std::unique_ptr<event> meshed;  // behind the landmark stage's work on that frame
+    std::unique_ptr<event> meshed;  // marks the end of the landmark stage's work on that frame
 };
 
-// What a frame in work owns beside its own memory. There are as many as frames in work at most.
+// Buffers of a frame in work, besides its own memory. There is one set per frame in work.
 struct job_buffers {
     workspace space;
     std::unique_ptr<event> uploaded, detected, cropped;
-    // Jobs whose work came through on those streams. A stream that failed skips what follows, so a number that is not the
-    // job's own tells that its work was not done, whoever collected the error.
+    // The last job whose work completed on each stream. A failed stream skips later work, so a number other than the
+    // job's own means that its work was not done, whichever thread has collected the error.
     std::atomic<std::uint64_t> uploaded_job{0}, detected_job{0}, cropped_job{0};
-    vision::detection_set* faces = nullptr;  // of the frame: the workspace's, or where its source's were left
+    // of the frame: in the workspace, or where the source's previous frame left them
+    vision::detection_set* faces = nullptr;
     explicit job_buffers(workspace w) : space(std::move(w)) {}
 };
 
@@ -48,11 +49,11 @@ public:
     // Frames in work at once.
     static constexpr std::size_t jobs_in_flight = 4;
 
-    // `number`: of the device among the flow's.
+    // `number`: index of the device among the flow's.
     [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const device_context& d, const flow_setup& setup,
                                                                        std::size_t number, input_queue& from,
                                                                        reorder_buffer& to, thread_failed failed);
-    // The input queue must be closed.
+    // The input queue must be closed first.
     ~stage_threads();
 
     [[nodiscard]] frame_cache_counts cache() const { return resources_.frames.counts(); }
@@ -69,7 +70,7 @@ private:
     [[nodiscard]] result<void> capture(job& j);
     [[nodiscard]] result<vision::pass_results> mesh_all(job& j);
     [[nodiscard]] result<frame_faces> mesh(job& j);
-    // Enters the job's serial number in stream order, behind the work of its stage.
+    // Stores the job's serial number in stream order, after the work of its stage.
     static void mark(stream& s, std::atomic<std::uint64_t>& where, std::uint64_t serial);
     [[nodiscard]] result<void> completed(const job& j);
     [[nodiscard]] static vision::face_table table_of(const job_buffers& buffers);

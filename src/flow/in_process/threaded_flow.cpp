@@ -35,7 +35,7 @@ public:
     }
 
 private:
-    // Of each device. Live: a frame in each of two stages at most, so that none waits long. Recorded: one in every stage and more waiting.
+    // Groups per device. Live: two, so that none waits long. Recorded: one in every stage, and more waiting.
     explicit threaded_flow(const flow_setup& setup) : queued_flow(setup, setup.chosen.pacing == pacing::live ? 2 : 6) {}
 
     std::vector<std::unique_ptr<stage_threads>> devices_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// threaded: capture, detect, region and landmark on a thread and a stream each, joined by bounded queues; track and sink run on
-// the handler's thread. A frame's lease goes along; its bytes do not move. Streams are ordered by events.
+// threaded: capture, detect, region and landmark each have a thread and a stream, connected by bounded queues; track
+// and sink run on the handler's thread. A frame's lease moves along; its bytes do not. Events order the streams.
 #pragma once
 
 #include "flow/flow.hpp"

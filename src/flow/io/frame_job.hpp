@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A frame on its way through stages that have a thread each.
+// A frame that passes through stages with a thread each.
 #pragma once
 
 #include <cstddef>
@@ -18,13 +18,13 @@ namespace faceflow::flow {
 struct frame_job {
     std::shared_ptr<group_outcomes> group;
     host_frame from;
-    bool detect = true;        // else it starts from the faces of its source's frame before
+    bool detect = true;        // else it starts from the faces of its source's previous frame
     std::uint64_t number = 0;  // of the frame within its source on this device, from 1; see source_sequencer
-    std::uint64_t serial = 0;  // of all jobs of this device, ascending
-    result<void> failed;       // stages skip a job that failed, and deliver its error
+    std::uint64_t serial = 0;  // counts all jobs of this device, ascending
+    result<void> failed;       // stages skip a failed job; its error is delivered
 };
 
-// Makes a job of every frame that comes for the device, until the input queue is closed. An error of `begin` is the job's.
+// Makes a job of every frame for the device until the input queue is closed. An error of `begin` becomes the job's.
 template <class Job, class Begin>
 void feed_jobs(input_queue& from, std::size_t device, bounded_queue<std::unique_ptr<Job>>& jobs, Begin begin) {
     for (auto taken = from.take({device}); !taken.empty(); taken = from.take({device})) {
@@ -42,7 +42,7 @@ void feed_jobs(input_queue& from, std::size_t device, bounded_queue<std::unique_
     }
 }
 
-// The last step of every job: the last of its group delivers them all.
+// The last step of every job; the last job of a group delivers the group.
 inline void deliver(frame_job& j, result<frame_faces> faces, reorder_buffer& to) {
     j.group->add(std::move(j.from), std::move(faces));
     if (j.group->complete()) j.group->deliver(to);

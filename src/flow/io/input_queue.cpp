@@ -6,7 +6,7 @@
 namespace faceflow::flow {
 
 std::optional<std::size_t> input_queue::put(host_frame frame) {
-    // Goes after the lock: with a frame ends what its owner holds, by code of the user's.
+    // Destroyed after the lock is released: destroying a frame may run the user's release callback.
     std::vector<host_frame> overtaken;
     const std::uint32_t source = frame.id.source;
     std::unique_lock lock(mutex_);
@@ -23,7 +23,7 @@ std::optional<std::size_t> input_queue::put(host_frame frame) {
     assign_route(source, e, &frame);
     e.waiting.push_back(std::move(frame));
     if (options_.merged) {
-        // Whose turn it is decides for which device there is work now; those before it wake the others.
+        // The earliest frame of all sources decides which device has work now: wake the takers of every device.
         if (next_in_time() != sources_.end()) wake_takers();
     } else if (ready(e)) {
         devices_[e.to->device].work.notify_all();
@@ -31,7 +31,7 @@ std::optional<std::size_t> input_queue::put(host_frame frame) {
     return overtaken.size();
 }
 
-// One that comes back, or moves, has no faces to follow where it goes.
+// A source that returns or moves has no faces to track on its new device.
 void input_queue::assign_route(std::uint32_t source, source_queue& e, const host_frame* first) {
     const auto on = first != nullptr ? options_.lies_on(*first) : std::nullopt;
     if (e.to && (!on || *on == e.to->device)) return;
@@ -80,7 +80,7 @@ frame_group input_queue::cut(std::uint32_t source, source_queue& e) {
         group.frames.push_back(std::move(e.waiting.front()));
         e.waiting.pop_front();
     }
-    // A recorded group that was cut short is over: the next one begins with a detection of its own.
+    // A recorded group that was cut short counts as whole: the next group starts with its own detection.
     e.taken_frames += options_.pacing == pacing::live ? n : options_.group_frames;
     e.flush_count -= std::min(e.flush_count, n);
     ++devices_[group.device].in_flight;
@@ -95,7 +95,7 @@ bool input_queue::may_start(std::size_t device) const {
                            : devices_[device].in_flight < options_.groups_in_flight;
 }
 
-// From the source whose turn it is, then around.
+// Round robin, starting with the source whose turn it is.
 input_queue::source_queues::iterator input_queue::next_in_turn(taker by, const std::vector<frame_group>& but) {
     const auto taken = [&](std::uint32_t source) {
         return options_.pacing == pacing::live &&
@@ -117,7 +117,7 @@ std::size_t input_queue::capacity() const {
     return std::max(2 * options_.group_frames, options_.waiting_frames / sources);
 }
 
-// The earliest frame of all sources, once each that goes on has shown its next.
+// The earliest frame of all sources, once every source that has not ended has a frame waiting.
 input_queue::source_queues::iterator input_queue::next_in_time() {
     auto earliest = sources_.end();
     for (auto at = sources_.begin(); at != sources_.end(); ++at) {
@@ -138,8 +138,8 @@ std::optional<frame_group> input_queue::cut_for(taker by, const std::vector<fram
     return cut(at->first, at->second);
 }
 
-// Indices follow time, so groups are cut in that order, whoever they are for. A lane that stopped at the first of another device
-// would hardly ever fill a pass: sources of different devices take turns in time.
+// Indices follow time, so groups are cut in that order, whichever device they are for. If a lane stopped at the first
+// group of another device, it would hardly ever fill a pass: sources of different devices alternate in time.
 std::optional<frame_group> input_queue::cut_in_time_for(std::size_t device) {
     auto& claimed = devices_[device].claimed;
     while (claimed.empty()) {
@@ -164,7 +164,7 @@ bool input_queue::take_one(taker by, std::vector<frame_group>& into) {
     return group.has_value();
 }
 
-// Whether a source that goes on is not among the `taken` yet.
+// Whether some active source is not among the `taken` yet.
 bool input_queue::more_to_come(taker by, std::size_t taken) const {
     return static_cast<std::size_t>(std::count_if(sources_.begin(), sources_.end(), [&](const auto& e) {
                return goes_to(e.second, by) && !e.second.ended;
@@ -205,7 +205,7 @@ void input_queue::wake_takers() {
 
 void input_queue::flush() {
     const std::lock_guard lock(mutex_);
-    // Else there will be results without it, and which frames travel together would depend on time.
+    // If more results will come anyway, do nothing: otherwise the composition of groups would depend on timing.
     const bool comes_anyway =
         in_flight_ > 0 || std::any_of(sources_.begin(), sources_.end(), [&](const auto& e) { return ready(e.second); });
     if (comes_anyway) return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way into a flow: frames of several sources wait here, each source in its own bounded queue, until a lane takes them.
+// The entry of a flow: frames of several sources wait here, in one bounded queue per source, until a lane takes them.
 #pragma once
 
 #include <chrono>
@@ -21,57 +21,61 @@ namespace faceflow::flow {
 
 struct input_queue_options {
     faceflow::pacing pacing = faceflow::pacing::recorded;
-    // Recorded: detect_every frames travel together, since all but the first start from the one before. Fewer where the source
-    // has ended, or somebody waits for them.
+    // Recorded: detect_every frames form a group, since all but the first start from the previous frame. Groups are
+    // smaller if the source has ended or a caller waits for results.
     std::size_t group_frames = 1;
     std::size_t detect_every = 1;
     // Recorded: groups of all sources in one order, by time and then source, the same in every run.
     bool merged = false;
-    // Of each device, cut and not yet done: bounds what waits for a slow lane. One device cannot use up what is another's, unless
-    // sources are merged: results then wait for those before them, and what is in flight is bounded for all devices together.
+    // Groups per device that are cut and not yet done; bounds how much waits for a slow lane. The limit is per device,
+    // so that no device uses up another's share. With merged sources it bounds all devices together, because results
+    // then wait for earlier ones of other devices.
     std::size_t groups_in_flight = 4;
-    // Recorded: frames that may wait in all, shared out among the sources that go on; at least two groups of each.
+    // Recorded: frames that may wait in total, shared among active sources; at least two groups each.
     std::size_t waiting_frames = 0;
-    // The device that a frame lies on already, if it does: then its source goes there.
+    // The device that already holds a frame, if any: its source goes to that device.
     std::function<std::optional<std::size_t>(const host_frame&)> lies_on = [](const host_frame&) {
         return std::nullopt;
     };
 };
 
-// Who takes groups: of one device, all sources there or those of one lane.
+// Identifies a taker: it takes groups of one device, from all sources there or only those of one lane.
 struct taker {
     std::size_t device = 0;
     std::optional<std::size_t> lane = std::nullopt;
 };
 
-// Thread-safe. Recorded: put waits for room. Live: put keeps the newest frame. A lane that starts from a source's last
-// result must be the only one that takes from it: see `taker`.
+// Thread-safe. Recorded: put blocks until there is room. Live: put keeps the newest frame. A lane that starts from a
+// source's last result must be the only one that takes from that source: see `taker`.
 class input_queue {
 public:
-    // `routes` outlives it. A source goes to its route with its first frame, or before where its load is known.
+    // `routes` outlives it. A source is assigned to its route with its first frame, or in begin_source if its load is
+    // known.
     input_queue(input_queue_options options, source_routes& routes)
         : options_(std::move(options)),
           routes_(routes),
           devices_(routes.devices()) {}
 
-    // A merged input queue waits for every source that has begun and not ended. `load`: see load_of; 0 where not known: that of
-    // its first frame.
+    // A merged input queue waits for every source that has begun and not ended. `load`: see load_of; 0 if unknown: then
+    // that of its first frame is used.
     void begin_source(std::uint32_t source, std::uint64_t load = 0);
-    // The number of frames that made room for this one (0 or 1), or nullopt when closed.
+    // The number of frames displaced by this one (0 or 1), or nullopt when closed.
     std::optional<std::size_t> put(host_frame frame);
-    // Its place is free for others once its last frame was taken.
+    // Its route becomes free for other sources once its last frame was taken.
     void end_source(std::uint32_t source);
 
-    // Waits for work of the taker's sources; nothing when closed. Up to `at_most` groups that are there; when there are fewer, waits
-    // up to `patience` more for those of other sources. Live: one of each source at most. Merged: groups of other devices that come
-    // before in the order are set aside for those.
+    // Blocks until there is work for the taker; empty when closed. Returns up to `at_most` groups; if fewer are ready,
+    // waits up to `patience` for groups of other sources. Live: at most one group per source. Merged: groups of other
+    // devices that come earlier in the order are set aside as claimed for them.
     std::vector<frame_group> take(taker by, std::size_t at_most = 1,
                                   std::chrono::nanoseconds patience = std::chrono::nanoseconds(0));
     // The outcomes of one group of that device have been handled.
     void done(std::size_t device);
-    // Where nothing is in work and no group is full, what waits goes as it is: somebody waits for the results.
+    // If nothing is in work and no group is complete, releases the waiting frames as incomplete groups: a caller waits
+    // for results.
     void flush();
-    // Waits until nothing that was put is without its outcome; what is put meanwhile goes in groups as it comes.
+    // Blocks until every frame that was put has its outcome; frames put meanwhile are released without waiting for
+    // complete groups.
     void wait_idle();
     void close();
 
@@ -79,22 +83,22 @@ private:
     struct source_queue {
         std::deque<host_frame> waiting;
         std::uint64_t next_index = 0, taken_frames = 0;
-        std::size_t flush_count = 0;  // of those that wait, the oldest
+        std::size_t flush_count = 0;  // how many of the oldest waiting frames to release at once
         bool ended = false;
         std::uint64_t load = 0;
-        std::optional<route> to;  // while it lasts
+        std::optional<route> to;  // set while it is assigned
     };
     using source_queues = std::map<std::uint32_t, source_queue>;
     struct device_share {
         std::condition_variable work;
-        std::deque<frame_group> claimed;  // merged: cut for this device by a taker of another
+        std::deque<frame_group> claimed;  // merged: groups with an assigned index, for its lanes to take
         std::size_t in_flight = 0;
-        std::map<std::size_t, std::uint32_t> turns;  // by lane, the source to look at first: round robin
+        std::map<std::size_t, std::uint32_t> turns;  // by lane, the source to start from: round robin
     };
 
     void assign_route(std::uint32_t source, source_queue& e, const host_frame* first);
     void release_route(std::uint32_t source, source_queue& e);
-    // Frames of a source that may wait.
+    // How many frames of one source may wait.
     [[nodiscard]] std::size_t capacity() const;
     [[nodiscard]] bool ready(const source_queue& e) const {
         if (e.waiting.empty()) return false;
@@ -122,7 +126,7 @@ private:
     source_queues sources_;
     std::uint64_t merged_index_ = 0;
     std::size_t in_flight_ = 0;  // of all devices
-    int draining_ = 0;           // who waits for it to be idle
+    int draining_ = 0;           // number of wait_idle calls
     bool closed_ = false;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a flow gives back for each frame.
+// The result of a flow for each frame.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@ struct outcome {
     result<frame_faces> faces;
 };
 
-// Called on one thread of the flow's own, in the order of sequence within a source; slowness here holds up the flow.
+// Called on one thread of the flow, in order of sequence within a source; a slow handler slows the flow.
 using outcome_handler = std::function<void(outcome&&)>;
 
 }  // namespace faceflow::flow

@@ -53,7 +53,7 @@ void reorder_buffer::deliver() {
             if (auto handled = caught("handling a frame's result", [&] { handler_(std::move(o)); }); !handled)
                 failed_(std::move(handled.error()));
         }
-        next.outcomes.clear();  // frames go back before more are let in
+        next.outcomes.clear();  // frames are released before more are admitted
         group_done_(next.device);
         lock.lock();
     }

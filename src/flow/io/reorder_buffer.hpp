@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings the outcomes of lanes that work side by side back into order and delivers them, on one thread.
+// Puts the outcomes of parallel lanes back in order and delivers them on one thread.
 #pragma once
 
 #include <condition_variable>
@@ -17,19 +17,19 @@
 
 namespace faceflow::flow {
 
-// Thread-safe. Indices count up from 0 within an order (see frame_group) without gaps; each must be put once.
+// Thread-safe. Indices count up from 0 within an order (see frame_group) without gaps; put each exactly once.
 class reorder_buffer {
 public:
-    // `group_done` is called with the group's device once the last outcome of an index was handled; `failed` when the handler has
-    // thrown, and the outcome counts as handled.
+    // `group_done` is called with the group's device once the last outcome of an index was handled; `failed` if the
+    // handler throws, and the outcome then counts as handled.
     reorder_buffer(outcome_handler handler, std::function<void(std::size_t device)> group_done, thread_failed failed);
-    // Starts delivery. Errors of start_thread. Once.
+    // Starts delivery. Call it once. Errors of start_thread.
     [[nodiscard]] result<void> start();
-    // Handles what is in order, forgets the rest.
+    // Delivers the outcomes that are in order and discards the rest.
     ~reorder_buffer();
     reorder_buffer(const reorder_buffer&) = delete;
 
-    // The outcomes of a group that was worked on by that device.
+    // The outcomes of a group that `device` processed.
     void put(std::uint32_t order_key, std::uint64_t index, std::size_t device, std::vector<outcome> outcomes);
 
 private:

@@ -11,7 +11,7 @@ std::uint64_t load_of(std::int32_t width, std::int32_t height, double frames_per
     const bool sized = width > 0 && height > 0;
     const double pixels = sized ? static_cast<double>(width) * height : 1920.0 * 1080.0;
     const double rate = std::isfinite(frames_per_second) && frames_per_second > 0 ? frames_per_second : 30.0;
-    // Files state what they like: sums of loads must not overflow.
+    // Files may state any rate: sums of loads must not overflow.
     constexpr double most = 1e15;
     return static_cast<std::uint64_t>(std::clamp(pixels * rate, 1.0, most));
 }

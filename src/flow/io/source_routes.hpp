@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where each source is worked on: the device that its frames go to, and there the lane that it keeps to.
+// Assigns each source to a device, and to a lane there.
 #pragma once
 
 #include <cstddef>
@@ -11,34 +11,34 @@
 
 namespace faceflow::flow {
 
-// What a source asks of a device: pixels a second. What is not known (0) is taken for that of 1920x1080 at 30 frames a second.
+// The load of a source, in pixels per second. Unknown values (0) default to 1920x1080 at 30 frames per second.
 [[nodiscard]] std::uint64_t load_of(std::int32_t width, std::int32_t height, double frames_per_second) noexcept;
 
 struct route {
-    std::size_t device = 0, lane = 0;  // the lane counts within the device
+    std::size_t device = 0, lane = 0;  // `lane` is numbered within the device
     friend bool operator==(const route&, const route&) = default;
 };
 
-// A source goes to the device with the least load when it begins, and there to the lane with the least; of equals to those with
-// fewer sources, and then to the first. It stays there until it ends, since its last faces lie in a lane; what ends makes room for
-// what comes. Thread-safe.
+// A source is assigned, when it begins, to the device with the least load and there to the lane with the least load;
+// ties go to fewer sources, then to the lower number. It stays there until it ends, because its last faces lie in a
+// lane; its share is then free for others. Thread-safe.
 class source_routes {
 public:
-    // `devices`: 1 at least.
+    // `devices`: at least 1.
     explicit source_routes(std::size_t devices) : devices_(devices) {}
 
-    // Lanes of each device from now on, 1 at least; 1 before. Sources that have begun are shared out among them anew, in the order of
-    // their numbers: to be called before any of their frames is worked on.
+    // Sets the number of lanes per device, at least 1 (initially 1). Sources that have begun are reassigned in order of
+    // their numbers: call it before any of their frames is processed.
     void share_among(std::size_t lanes);
 
-    // Of a source that has begun already only the load is renewed, unless `on` names another device: it moves there. `on` is for a
-    // source whose frames lie on that device.
+    // For a source that has already begun, only updates its load, unless `on` names another device: then the source
+    // moves there. `on` is for a source whose frames lie on that device.
     route begin(std::uint32_t source, std::uint64_t load, std::optional<std::size_t> on = std::nullopt);
-    // Nothing for one that has not begun.
+    // No effect for a source that has not begun.
     void end(std::uint32_t source);
 
     [[nodiscard]] std::size_t devices() const noexcept { return devices_; }
-    // Of all sources there.
+    // The sum over the device's sources.
     [[nodiscard]] std::uint64_t load(std::size_t device) const;
 
 private:

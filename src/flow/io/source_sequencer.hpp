@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order of a source's frames where several are in work and one may start from the faces of the one before.
+// Orders a source's frames while several are in work and each may start from the faces of the previous one.
 #pragma once
 
 #include <condition_variable>
@@ -12,7 +12,7 @@
 
 namespace faceflow::flow {
 
-// Keeps a State for each source, at an address that stays. Thread-safe; a State belongs to the frame whose turn it is.
+// Keeps a State per source, at a stable address. Thread-safe; a State belongs to the frame whose turn it is.
 template <class State>
 class source_sequencer {
 public:
@@ -24,10 +24,10 @@ public:
     private:
         friend class source_sequencer;
         std::uint64_t begun_ = 0, finished_ = 0;  // frames
-        bool has_faces_ = false;                  // left by the frame that finished last
+        bool has_faces_ = false;                  // left by the last finished frame
     };
 
-    // `make` makes the state of a source that has none yet; its error is returned.
+    // Finds a source. `make` creates the state of a new one; its error is returned.
     template <class Make>
     [[nodiscard]] result<source*> find(std::uint32_t number, Make make) {
         const std::lock_guard lock(mutex_);
@@ -40,13 +40,13 @@ public:
         return &at->second;
     }
 
-    // The number of the source's next frame, from 1. Each must be finished, in their order.
+    // The number of the source's next frame, from 1. Every frame must be finished, in order.
     [[nodiscard]] std::uint64_t begin(source& s) {
         const std::lock_guard lock(mutex_);
         return ++s.begun_;
     }
 
-    // Waits until the frame before `number` is finished. Returns whether it left faces to start from.
+    // Blocks until the frame before `number` is finished. Returns whether it left faces to start from.
     [[nodiscard]] bool wait_for_previous(const source& s, std::uint64_t number) {
         std::unique_lock lock(mutex_);
         some_finished_.wait(lock, [&] { return s.finished_ + 1 >= number; });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stages on a thread each, joined by bounded queues: a job goes through all of them, in order.
+// Stages with a thread each, connected by bounded queues: every job passes through all of them, in order.
 #pragma once
 
 #include <functional>
@@ -15,19 +15,19 @@
 
 namespace faceflow::flow {
 
-// A job has a `failed` (result<void>), which the steps look at.
+// A Job has a member `failed` (result<void>), which the steps check.
 template <class Job>
 class stage_pipeline {
 public:
     using job_queue = bounded_queue<std::unique_ptr<Job>>;
     using step = std::function<void(Job&)>;
-    static constexpr std::size_t waiting = 2;  // jobs in a queue
+    static constexpr std::size_t waiting = 2;  // capacity of each queue, in jobs
 
     ~stage_pipeline() { join(); }
 
-    // `produce` runs on a thread of its own, pushes jobs and returns when there are no more. Every job goes through every
-    // step: steps skip one that failed, so that order is kept. What a step throws is the job's failure; what
-    // `produce` throws goes to `failed`. Errors of start_thread: then nothing was produced, and nothing is left running.
+    // `produce` runs on its own thread, pushes jobs and returns when there are no more. Every job passes through every
+    // step, which keeps order; steps skip failed jobs. An exception in a step becomes the job's failure; one in
+    // `produce` goes to `failed`. Errors of start_thread: nothing was produced then, and no thread is left running.
     [[nodiscard]] result<void> start(std::function<void(job_queue&)> produce, std::vector<step> steps,
                                      thread_failed failed) {
         auto started = caught_result("starting the stages of a flow", [&] {
@@ -41,7 +41,7 @@ public:
         return started;
     }
 
-    // Once `produce` is on its way to its end.
+    // Call it once `produce` is about to return.
     void join() {
         for (auto& t : threads_)
             t.join();
@@ -50,10 +50,10 @@ public:
 
 private:
     result<void> start_all(std::function<void(job_queue&)> produce, std::vector<step> steps, thread_failed failed) {
-        threads_.reserve(steps.size() + 1);  // a thread that has no place there could not be joined
+        threads_.reserve(steps.size() + 1);  // a thread without a slot here could not be joined
         for (std::size_t i = 0; i < steps.size(); ++i)
             queues_.push_back(std::make_unique<job_queue>(waiting, queue_policy::block));
-        // The producer last: until then a queue that is closed ends the steps behind it.
+        // Start the producer last: until then, closing a queue ends the steps behind it.
         for (std::size_t i = steps.size(); i > 0; --i) {
             job_queue* to = i < steps.size() ? queues_[i].get() : nullptr;
             auto started = add(

@@ -57,7 +57,7 @@ std::vector<exported_slabs::entry> exported_slabs::changes_since(announced& to) 
     for (const known& k : known_) {
         if (!to.numbers_.contains(k.announced_as.facts.number)) all.push_back(k.announced_as);
     }
-    // Asked again, it is told again, until all of it was entered.
+    // Repeats the changes on each call until the caller has added them all to `to`.
     if (all.empty()) to.version_ = version_;
     return all;
 }

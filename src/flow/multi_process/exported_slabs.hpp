@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The slabs whose slots other processes work in, under numbers that messages name them by.
+// Slabs shared with other processes, and the numbers by which messages refer to them.
 #pragma once
 
 #include <cstdint>
@@ -14,21 +14,21 @@
 
 namespace faceflow::flow {
 
-// Thread-safe. Numbers are never used twice. On a GPU a slab that was exported stays to the end.
+// Thread-safe. Numbers are never reused. On a GPU an exported slab lives as long as this object.
 class exported_slabs {
 public:
     explicit exported_slabs(device& d) : device_(d) {}
 
-    // How messages name the slot of `of`; exports its slab when it is new. Errors of device::export_memory.
+    // The name of `of`'s slot for messages; exports its slab if it is new. Errors of device::export_memory.
     [[nodiscard]] result<slot_name> name_of(const lease& of);
-    // True while the use that `name` names lasts, of a slab that was exported.
+    // True while the use named by `name`, in an exported slab, lasts.
     [[nodiscard]] bool current(const slot_name& name) const;
 
     struct entry {
         slab_facts facts;
-        std::shared_ptr<const unique_fd> memory;  // null: it is gone
+        std::shared_ptr<const unique_fd> memory;  // null: the slab is gone
     };
-    // The slabs that one importer knows of.
+    // The slabs that one importer knows.
     class announced {
     public:
         void add(const entry& e) {
@@ -41,7 +41,7 @@ public:
         std::set<std::uint32_t> numbers_;
         std::uint64_t version_ = 0;
     };
-    // What changed since `to` was last brought up to date: first the slabs that are gone, then new ones. The caller sends each to the
+    // Changes since `to` was last updated: first the slabs that are gone, then new ones. The caller sends each to the
     // importer and adds it to `to`.
     [[nodiscard]] std::vector<entry> changes_since(announced& to) const;
 
@@ -50,7 +50,8 @@ private:
         std::weak_ptr<slab> of;
         const slab* address = nullptr;
         entry announced_as;
-        // CUDA wants all importers to unmap memory before its owner frees it, and they learn of that with their next call only.
+        // CUDA requires that all importers unmap memory before its owner frees it, and they hear of it only with their
+        // next call.
         std::shared_ptr<slab> held;
     };
     void collect_gone();
@@ -58,12 +59,12 @@ private:
     device& device_;
     mutable std::mutex mutex_;
     std::vector<known> known_;
-    std::uint64_t version_ = 0;  // grows with each that comes or goes
+    std::uint64_t version_ = 0;  // grows with each slab added or removed
     std::uint32_t next_ = 0;
 };
 
-// Whether `reply` is the answer to `call`: that serial and, where it was taken, those uses of slots, which are not over. `slabs` is
-// null where nothing is shared. errc::corrupt says what it is instead.
+// Checks that `reply` answers `call`: it has the call's serial and, unless the call was refused, names the same uses of
+// slots, which still last. `slabs` is null where nothing is shared. errc::corrupt says what differs.
 [[nodiscard]] result<void> check_reply(const stage_call& call, const stage_reply& reply, const exported_slabs* slabs);
 
 }  // namespace faceflow::flow

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stages that are sent what they work on, and send back what they made of it. One class each; what `copied` and `cached`
-// have switched on or off (cache, batch, pinned) is all that tells them apart.
+// Stages that receive their input in messages and send their output back. One class per kind of stage; `copied` and
+// `cached` differ only in options (cache, batch, pinned).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 namespace faceflow::flow {
 namespace {
 
-// Device memory with its mirror on the host: the faces of a frame, and as many crops as go across together.
+// Device memory with a host mirror: the faces of a frame, and as many crops as one transfer carries.
 class transfer_buffer {
 public:
     static result<transfer_buffer> create(stage_context& context) {
@@ -50,7 +50,7 @@ public:
         std::copy(faces.begin(), faces.end(), set.items());
     }
 
-    // The faces and the first `n` crops in one transfer; crops alone.
+    // all_*: the faces and the first `n` crops in one transfer; the others move crops alone.
     result<void> all_up(stream& s, std::int32_t n, const tag& t) const {
         return memory_.up(s, 0, layout_.crop_at(n), t);
     }
@@ -86,7 +86,7 @@ public:
     void unmap(std::uint32_t) override {}
 };
 
-// detect, region, or both in one process around the frame cache: what `role` says.
+// The stages detect, region, or both in one process with the frame cache, as `role` says.
 class picture_executor final : public message_executor {
 public:
     picture_executor(stage_context& context, transfer_buffer p, std::optional<detector_memory> d)
@@ -128,13 +128,13 @@ public:
             FACEFLOW_TRY(finished(t));
             return answer(call, {});
         }
-        // Where both stages share the process, the region stage asks the cache for the frame by its id.
+        // If both stages share the process, the region stage looks the frame up in the cache by id.
         if (context_.asked().role == stage_role::detect_region) {
             f = find_again(std::move(*f));
             if (!f) return tl::unexpected(std::move(f.error()));
         }
-        FACEFLOW_ASSIGN(auto cropped,
-                        context_.chosen().tuning.batch ? crop_in_batches(call, *f, !detects) : crop_one_by_one(call, *f));
+        FACEFLOW_ASSIGN(auto cropped, context_.chosen().tuning.batch ? crop_in_batches(call, *f, !detects)
+                                                                     : crop_one_by_one(call, *f));
         return answer(call, cropped);
     }
 
@@ -143,16 +143,17 @@ public:
 private:
     static tag tag_of(const stage_call& call, stage at) { return {at, {call.source, call.sequence}}; }
 
-    // It may not wait for so long that the watchdog takes it for hung.
+    // The wait for memory must be shorter than the watchdog's timeout.
     static frame_store_options store_options(const options& o) {
         auto s = device_resources::store_options(o, 4);
-        s.packing_threads = 1;  // what arrives from a socket is in staging memory
+        s.packing_threads = 1;  // data received from a socket is already in staging memory
         s.patience =
             std::min(s.patience, std::chrono::nanoseconds(static_cast<std::int64_t>(o.stage_timeout / 2 * 1e9)));
         return s;
     }
 
-    // With the cache off the frame goes up for each of the two stages, as the analysis found it: its bytes are kept.
+    // With the cache off, the frame is uploaded for each of the two stages, as in the analysed system: its bytes are
+    // kept.
     bool uploads_again() const {
         return context_.asked().role == stage_role::detect_region && !context_.chosen().tuning.cache &&
                !context_.owner().shares_host_memory();
@@ -170,7 +171,7 @@ private:
         const image& p = f.picture;
         if (auto cached = frames_.find(context_.work_stream(), {f.id, p.width, p.height, p.format}))
             return std::move(*cached);
-        return f;  // expired since: it is still held here
+        return f;  // expired from the cache since; the caller still holds it
     }
 
     host_frame kept(const frame_id& id) const {
@@ -180,13 +181,13 @@ private:
         return h;
     }
 
-    // The host's view is complete: pageable downloads have waited for themselves already.
+    // Completes the host's view: pageable downloads have already waited for themselves.
     result<void> finished(const tag& t) {
         if (context_.owner().shares_host_memory() || context_.chosen().tuning.pinned) return context_.wait(t);
         return context_.work_stream().take_error();
     }
 
-    // The first batch comes down with the faces, for as many of them as the last frame had.
+    // Downloads the first batch with the faces, sized by the face count of the previous frame.
     result<std::span<const std::byte>> crop_in_batches(const stage_call& call, const frame& f, bool known) {
         stream& s = context_.work_stream();
         const tag t = tag_of(call, stage::region);
@@ -259,7 +260,7 @@ private:
     std::vector<std::byte> out_;
 };
 
-// landmark: faces and crops in, records out.
+// The stage landmark: faces and crops in, records out.
 class crop_executor final : public message_executor {
 public:
     crop_executor(stage_context& context, transfer_buffer p, mesh_memory m, mirrored_memory results)
@@ -268,7 +269,7 @@ public:
           mesh_(std::move(m)),
           results_(std::move(results)) {}
 
-    // As many crops as go up together are received where they go up from.
+    // If all crops fit one transfer, they are received directly into the buffer that is uploaded.
     result<std::span<std::byte>> expect(const stage_call& call, std::size_t bytes) override {
         if (call.crops != call.detections || bytes != call.crops * buffer_.crop_bytes())
             return fail(errc::corrupt, fmt::format("{} bytes of crops for {} faces", bytes, call.detections));
@@ -289,7 +290,7 @@ public:
             context_.beat();
         }
         FACEFLOW_TRY(bring_down(f, count));
-        // Of records that came down one by one, the header that came with the first knows only that one.
+        // If records were downloaded one by one, the header from the first download counts only that one.
         reinterpret_cast<vision::result_header*>(results_.on_host())->filled = count;
         stage_answer a;
         a.reply.serial = call.serial;
@@ -311,13 +312,14 @@ private:
         if (!moved) return moved;
         context_.stages().landmark(s, mesh_, {{&f, 1}, buffer_.table(), results()}, first, n);
         if (context_.chosen().tuning.batch) {
-            // The next batch is received into the memory that this one is moved from.
+            // The next batch is copied into the host memory from which this one is uploaded: wait first.
             return first + n < count ? context_.wait(t) : result<void>{};
         }
-        // One face at a time, its record too.
+        // Process one face at a time, and download its record at once.
         const std::size_t from = first == 0 ? 0 : vision::pass_results::bytes(1, first);
         FACEFLOW_TRY(results_.down(s, from, vision::pass_results::bytes(1, first + 1) - from, t));
-        return context_.chosen().tuning.pinned || context_.owner().shares_host_memory() ? context_.wait(t) : s.take_error();
+        return context_.chosen().tuning.pinned || context_.owner().shares_host_memory() ? context_.wait(t)
+                                                                                        : s.take_error();
     }
 
     result<void> bring_down(const frame& f, std::int32_t count) {
@@ -338,8 +340,8 @@ private:
 result<std::unique_ptr<stage_executor>> make_crop_executor(stage_context& context, transfer_buffer p) {
     FACEFLOW_ASSIGN(auto mesh,
                     mesh_memory::create(context.work_stream(), context.models(), p.at_once(), p.crops().data));
-    FACEFLOW_ASSIGN(auto results,
-                    mirrored_memory::create(context.owner(), context.shape().results_bytes(), context.chosen().tuning.pinned));
+    FACEFLOW_ASSIGN(auto results, mirrored_memory::create(context.owner(), context.shape().results_bytes(),
+                                                          context.chosen().tuning.pinned));
     return std::make_unique<crop_executor>(context, std::move(p), std::move(mesh), std::move(results));
 }
 

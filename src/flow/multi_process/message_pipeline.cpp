@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// copied and cached: stage processes that are sent what they work on. The two ends, capture and sink, are in the
-// application's own process: frames and crops take as many hops as between five processes in a row, but for the crops of
-// `copied`, which pass through here on their way.
+// copied and cached: stage processes that receive their input in messages. Both ends, capture and sink, run in the
+// application's process: frames and crops take as many hops as through a chain of five processes, except that the crops
+// of `copied` pass through this process.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -49,7 +49,7 @@ private:
         return start_stage(role, 0, own, {own.descriptor()}, nullptr);
     }
 
-    // Into BGR, or the planes as they are, gathered only when rows have padding.
+    // Converts the picture to BGR, or sends its planes unchanged, copying them only if rows have padding.
     result<void> begin(process_job& j) {
         const image& picture = j.from.picture;
         if (how_.to_bgr) {
@@ -123,7 +123,7 @@ private:
         finish(j, r);
     }
 
-    // What a peer says of lengths is checked before anything is read.
+    // Checks the lengths that the peer states before reading anything.
     static void take_faces(process_job& j, const stage_response& r) {
         const std::size_t bytes = r.reply.detections * sizeof(vision::detection);
         if (r.payload.size() < bytes) {

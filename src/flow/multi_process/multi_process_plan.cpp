@@ -36,7 +36,7 @@ std::uint64_t bgr_bytes(const plan_request& r) {
     return native_bytes(picture.format, picture.width, picture.height);
 }
 
-// In as many batches as it takes; the first brings the faces, and guesses how many crops from the frame before.
+// In batches; the first also carries the faces, and its number of crops is a guess from the previous frame.
 void crops_down_in_batches(flow_planner& p, const transfer_buffer_layout& buffer, std::int32_t faces) {
     const std::int32_t batch = buffer.at_once, guess = std::clamp(faces, 1, batch);
     p.down_and_wait(buffer.crop_at(guess));
@@ -49,14 +49,14 @@ void landmarks_in_batches(flow_planner& p, const transfer_buffer_layout& buffer,
     const std::int32_t batch = buffer.at_once;
     p.up(buffer.crop_at(std::min(batch, faces)));
     for (std::int32_t first = batch; first < faces; first += batch) {
-        p.wait();  // until the memory that the last batch came through is free
+        p.wait();  // until the staging memory of the last batch is free
         p.up(crops(std::min(batch, faces - first)));
     }
     p.down(pass_results::bytes(1, faces));
     p.wait();
 }
 
-// The faces with the first crop, the header with the first record.
+// The faces go up with the first crop, the header comes down with the first record.
 void landmarks_one_by_one(flow_planner& p, const transfer_buffer_layout& buffer, std::int32_t faces) {
     p.up(buffer.crop_at(1));
     p.down_and_wait(pass_results::bytes(1, 1));
@@ -84,7 +84,8 @@ flow_plan plan_shared(const plan_request& r) {
     return p.take();
 }
 
-// Three processes: each is sent what it works on, and each face goes by itself. Without faces the last two are not asked.
+// Three processes: each receives its input, and each face is sent on its own. Without faces, the last two are not
+// called.
 flow_plan plan_copied(const plan_request& r) {
     flow_planner p(r, bgr_bytes(r));
     const auto buffer = transfer_buffer_layout::of(p.shape(), r.batch);
@@ -103,7 +104,7 @@ flow_plan plan_copied(const plan_request& r) {
     return p.take();
 }
 
-// Two processes: a miss costs nothing here, as the frame is still held; without the cache it goes up once more.
+// Two processes: a cache miss costs nothing here, as the frame is still held; without the cache it is uploaded twice.
 flow_plan plan_cached(const plan_request& r) {
     flow_planner p(r, native_frame_bytes(r));
     const auto buffer = transfer_buffer_layout::of(p.shape(), r.batch);

@@ -47,13 +47,13 @@ result<std::shared_ptr<stage_process>> process_pipeline::start_stage(stage_role 
     s.hello = {role, options_, 0, buffers, trace_ != nullptr};
     s.hello.chosen.device = device_.kind() == device_kind::cuda ? fmt::format("cuda:{}", device_.index())
                                                                 : std::string(name(device_.kind()));
-    s.hello.chosen.device_memory = device_.pool().limit_bytes();  // of each process: the engine has divided it
+    s.hello.chosen.device_memory = device_.pool().limit_bytes();  // per process: the engine has already divided the cap
     s.program = std::move(program);
     s.own = &own;
     s.pages = std::move(pages);
     s.slabs = slabs;
     s.restarts = options_.stage_restarts;
-    // A GPU's libraries plan for seconds when they meet a new size of batch.
+    // GPU libraries may spend seconds on planning when a batch size is new.
     const double patience = device_.computes_on_host() ? options_.stage_timeout : std::max(options_.stage_timeout, 5.0);
     s.patience = std::chrono::nanoseconds(static_cast<std::int64_t>(patience * 1e9));
     s.note = note_;
@@ -100,7 +100,7 @@ void process_pipeline::set_readiness(has_inputs ready) {
 }
 
 void process_pipeline::watch(const std::stop_token& stop) {
-    // Processes end with this thread, which started them: no want of memory may end it.
+    // Stage processes die with this thread, which started them, so running out of memory must not end it.
     decltype(processes_) processes;
     decltype(ready_) ready;
     std::unique_lock lock(mutex_);
@@ -117,7 +117,7 @@ void process_pipeline::watch(const std::stop_token& stop) {
             answered_.notify_all();
             continue;
         }
-        // One look that finds no memory is made up for by the next.
+        // If one check runs out of memory, the next one makes up for it.
         const auto known = caught("looking for stage processes", [&] {
             processes = processes_;
             ready = ready_;
@@ -135,7 +135,7 @@ void process_pipeline::watch(const std::stop_token& stop) {
 }
 
 result<ipc::child_process> process_pipeline::spawn(const stage_setup::starter& start) {
-    // Two stages may die at once: each waits for its own child, and not for whichever comes first.
+    // Two stages may die at once: serialise, so that each gets its own child and not the other's.
     const std::lock_guard one(spawning_);
     std::unique_lock lock(mutex_);
     to_start_ = &start;

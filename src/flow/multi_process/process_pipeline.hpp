@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the process flows have in common for each device: jobs that go from the input queue through stage processes to the
+// The part that all process flows share, per device: jobs that go from the input queue through stage processes to the
 // reorder buffer, and a watcher that restarts processes.
 #pragma once
 
@@ -28,7 +28,7 @@ namespace faceflow::flow {
 struct source_state {
     std::vector<vision::detection> faces;  // copied, cached: on the host
     std::shared_ptr<const lease> slot;     // shared: on the device
-    std::uint32_t buffer = 0;              // shared: what the last frame's landmark stage signals
+    std::uint32_t buffer = 0;              // shared: the buffer whose semaphore the last frame's landmark stage signals
     std::uint64_t serial = 0;
 };
 
@@ -40,17 +40,17 @@ struct process_job : frame_job {
     // copied, cached
     std::vector<vision::detection> found;
     std::vector<std::byte> pixels, crops;
-    std::size_t crops_at = 0;                        // where they begin in `crops`
-    std::vector<std::span<const std::byte>> planes;  // what goes to the stages: `pixels`, or the source's own
+    std::size_t crops_at = 0;                        // offset of the crops in `crops`
+    std::vector<std::span<const std::byte>> planes;  // what is sent to the stages: `pixels`, or the source's own planes
 
     // shared
     frame on_device;
     std::uint32_t buffer = 0;
     bool has_buffer = false;
-    stage_call base;  // what all its calls have in common
+    stage_call base;  // the fields common to all calls of this job
 };
 
-// The serial of the second call that a stage gets for one frame.
+// The serial of the second call to a stage for the same frame.
 [[nodiscard]] constexpr std::uint64_t second_pass(std::uint64_t serial) {
     return serial + 1;
 }
@@ -63,37 +63,37 @@ public:
     [[nodiscard]] result<void> health() const;
     [[nodiscard]] std::size_t peak_bytes() const;
     [[nodiscard]] std::size_t leases() const;
-    // What the devices of stage processes counted themselves.
+    // Transfers that the devices of stage processes counted themselves.
     [[nodiscard]] transfer_totals transferred() const;
-    // Has stage processes tell what they have not told yet. When no frame is in work.
+    // Collects counters that stage processes have not yet reported. Call it when no frame is in work.
     void collect_counters();
 
 protected:
-    // `number`: of the device among the flow's.
+    // `number`: index of the device among the flow's.
     process_pipeline(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
                      reorder_buffer& to, thread_failed failed);
 
-    // A stage process of this line, looked after from its start on. `pages`: what goes with its greeting.
+    // Starts a stage process of this pipeline; the watcher checks it from the start. `pages`: descriptors sent with its
+    // greeting.
     [[nodiscard]] result<std::shared_ptr<stage_process>> start_stage(stage_role role, std::uint32_t buffers,
                                                                      ipc::control_page& own, std::vector<int> pages,
                                                                      exported_slabs* slabs);
-    // Ready for jobs: begins with them. `begin` fills a job in, on the capture thread.
-    // Errors of start_thread.
+    // Starts processing jobs. `begin` fills in a job, on the capture thread. Errors of start_thread.
     [[nodiscard]] result<void> run(std::function<result<void>(process_job&)> begin,
                                    std::vector<stage_pipeline<process_job>::step> steps);
-    // To be called by the destructor of who called run, once the input queue is closed.
+    // The destructor of a class that called run must call this once the input queue is closed.
     void stop();
 
-    // How the watchdog tells waiting from hanging (see stage_process::check_health); processes are counted in the order in
-    // which they were started. Before run.
+    // Tells the watchdog whether a stage has its inputs or waits for them (see stage_process::check_health). `process`
+    // counts in the order of start_stage calls. Set it before run.
     using has_inputs = std::function<bool(std::size_t process, std::uint32_t buffer, std::uint64_t serial)>;
     void set_readiness(has_inputs ready);
 
-    // Calls a stage, and makes its failure the job's.
+    // Calls a stage; a failure becomes the job's.
     bool call_stage(stage_process& stage, process_job& job, const stage_call& call,
                     std::span<const vision::detection> faces, std::span<const std::span<const std::byte>> payload,
                     stage_response* into);
-    // Waits until the frame before of the same source is through, when this one starts from it.
+    // If the job starts from the previous frame of its source, waits until that frame is finished.
     void wait_for_previous(process_job& job);
     [[nodiscard]] const options& chosen() const noexcept { return options_; }
     [[nodiscard]] pass_shape shape() const { return {1, options_.max_faces, mesh_batch, crop_form(options_).format}; }
@@ -106,7 +106,7 @@ private:
     [[nodiscard]] result<void> start_watcher();
     void watch(const std::stop_token& stop);
     [[nodiscard]] result<ipc::child_process> spawn(const stage_setup::starter& start);
-    // Adds them to the ledger and metrics of this process.
+    // Adds the counters to the ledger and metrics of this process.
     void record(const stage_counters& counters);
 
     device& device_;
@@ -121,30 +121,31 @@ private:
     std::unique_ptr<slice_trace> trace_;  // null without a trace
 
     source_sequencer<source_state> sources_;
-    mutable std::mutex mutex_;  // of what follows
+    mutable std::mutex mutex_;  // guards the members below
     frame_cache_counts cache_;
     transfer_totals transferred_;
     std::vector<std::shared_ptr<stage_process>> processes_;
     has_inputs ready_;
 
-    // What the watcher is asked to start, and what became of it; for one who asks at a time.
+    // A request to the watcher to start a process, and its result; one request at a time.
     std::mutex spawning_;
     const stage_setup::starter* to_start_ = nullptr;
     std::optional<result<ipc::child_process>> started_;
     std::condition_variable_any asked_, answered_;
 
     stage_pipeline<process_job> pipeline_;
-    std::jthread watcher_;  // looks after processes, and is the one thread that starts them
+    std::jthread watcher_;  // monitors processes; the only thread that starts them
 };
 
-// copied: a process each for detect, region and landmark; frames as 8-bit BGR and crops through sockets, pageable
-// memory, a face at a time. cached: detect and region share a process and its frame cache; frames as they are, crops batched.
+// copied: one process each for detect, region and landmark; frames as 8-bit BGR and crops go through sockets and
+// pageable memory, one face at a time. cached: detect and region share a process and its frame cache; frames are sent
+// unchanged, crops batched.
 [[nodiscard]] result<std::unique_ptr<process_pipeline>> make_message_pipeline(const device_context& d,
                                                                               const flow_setup& setup,
                                                                               message_traits how, std::size_t number,
                                                                               input_queue& from, reorder_buffer& to,
                                                                               thread_failed failed);
-// shared: a process each; frames, faces, crops and results stay in memory that all of them map.
+// shared: one process each; frames, faces, crops and results stay in memory that all of them map.
 [[nodiscard]] result<std::unique_ptr<process_pipeline>> make_shared_pipeline(const device_context& d,
                                                                              const flow_setup& setup,
                                                                              std::size_t number, input_queue& from,

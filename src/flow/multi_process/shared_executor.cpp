@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stages that work in memory which the owner shares: frames, faces, crops and results stay where they are. A call only puts
-// work on the stream, between the semaphores of the stages before and its own, and is answered at once.
+// Stages that work in memory shared by the owner: frames, faces, crops and results stay in place. A call only adds work
+// to the stream, between waits for the semaphores of earlier stages and signals of its own, and is answered at once.
 #include <fmt/format.h>
 
 #include <array>
@@ -18,10 +18,10 @@ namespace {
 struct shared_slab {
     slab_facts facts;
     std::unique_ptr<memory_import> memory;
-    std::map<std::uint32_t, std::uint64_t> generations;  // of its slots, the newest that a call named
+    std::map<std::uint32_t, std::uint64_t> generations;  // by slot, the newest generation that a call named
 };
 
-// The memory of one buffer, as this process reaches it.
+// The memory of one buffer, as mapped in this process.
 struct mapped_buffers {
     std::byte* at = nullptr;
     std::optional<mesh_memory> mesh;
@@ -41,7 +41,7 @@ public:
             return fail(errc::corrupt, fmt::format("slab {} does not hold its {} slots", facts.number, facts.slots));
         FACEFLOW_ASSIGN(auto mapped,
                         context_.owner().import_memory({facts.where, std::move(memory)}, access::read_write));
-        // All that lies in slots begins where the pool of its owner would let it begin.
+        // Structs in slots need the alignment that the owner's pool guarantees.
         constexpr std::uint64_t step = capped_resource::alignment;
         if (facts.slot_bytes % step != 0 || reinterpret_cast<std::uintptr_t>(mapped->data()) % step != 0)
             return fail(errc::corrupt,
@@ -52,7 +52,7 @@ public:
 
     void unmap(std::uint32_t number) override {
         if (const auto at = slabs_.find(number); at != slabs_.end()) {
-            (void)context_.wait({stage::capture, {}});  // its last readers
+            (void)context_.wait({stage::capture, {}});  // waits for its last readers
             slabs_.erase(at);
         }
     }
@@ -68,8 +68,8 @@ public:
         if (call.from_tracked != 0 && tracked == nullptr)
             return fail(errc::corrupt, "a call starts from faces that the frame before left nowhere");
         stream& s = context_.work_stream();
-        // What went wrong on the stream was an earlier frame's; its owner has seen that it was not done. Unless nothing can come
-        // after it.
+        // An error left on the stream belongs to an earlier frame, whose owner has seen that its work was not done:
+        // ignore it, unless the device is lost.
         if (auto before = s.take_error(); !before && before.error().code == errc::device_lost)
             return tl::unexpected(std::move(before.error()));
 
@@ -81,7 +81,7 @@ public:
         wait_for_earlier(call);
         FACEFLOW_TRY(enqueue(call, *buffer, f, table, tracked));
         finish(call);
-        // What a GPU did not take is known at once.
+        // On a GPU, errors of adding work are known at once.
         if (!context_.owner().computes_on_host()) {
             FACEFLOW_TRY(s.take_error());
         }
@@ -100,7 +100,7 @@ private:
                                             : stage::detect;
     }
 
-    // The slot's address; refuses what was not exported, and a use older than one that was named before.
+    // The slot's address; rejects slots that were not exported, and uses older than one already named.
     result<std::byte*> slot_at(const slot_name& name, std::size_t bytes) {
         const auto at = slabs_.find(name.slab);
         if (at == slabs_.end() || name.slot >= at->second.facts.slots || bytes > at->second.facts.slot_bytes) {
@@ -125,7 +125,7 @@ private:
             return fail(errc::corrupt, fmt::format("there is no buffer {}", call.buffer));
         FACEFLOW_ASSIGN(auto at, slot_at(call.memory, layout_.bytes));
         mapped_buffers& p = buffers_[call.buffer];
-        // A message about a use that is over: the serials of a place only grow.
+        // Rejects a message about a use that is over: the serials of a buffer only grow.
         if (call.serial <= p.last_serial) {
             context_.count_stale();
             return fail(errc::corrupt, fmt::format("call {} for buffer {} came after call {}: it is a stale one",
@@ -156,7 +156,7 @@ private:
     }
 
     void wait_for_earlier(const stage_call& call) {
-        if (call.first > 0) return;  // a second go: all of it is there
+        if (call.first > 0) return;  // a second call: all inputs are ready
         stream& s = context_.work_stream();
         const auto wait = [&](shared_page before, std::uint32_t buffer, std::uint64_t serial) {
             s.wait(pages_.of(before)[page_semaphores::passed(buffer)], serial);
@@ -190,14 +190,14 @@ private:
             case stage_role::landmark: break;
             default: return fail(errc::internal, "no such stage on shared memory");
         }
-        // The region stage has made the crops of one batch; those of further ones are made here.
+        // The region stage cropped the first batch; the crops of further batches are made here.
         const std::int32_t end = std::clamp(call.end, 1, context_.chosen().max_faces + batch - 1);
         stages.crop_and_mesh(s, *buffer.mesh, pass, {std::max(call.first, 0), end, true, [&] { beat_behind(s); }});
         if (call.keeps_tracked != 0 && tracked != nullptr) stages.propagate(s, results, 0, tracked);
         return {};
     }
 
-    // A frame may have a thousand faces, and the one before it none.
+    // Signals life after each batch: a frame may have a thousand faces where the previous one had none.
     void beat_behind(stream& s) const {
         if (!context_.owner().computes_on_host()) return;
         s.run([&context = context_]() -> result<void> {
@@ -206,7 +206,7 @@ private:
         });
     }
 
-    // Both words, the second only if all was done; a beat for the watchdog.
+    // Signals both semaphores, the second only if all work was done, and a beat for the watchdog.
     void finish(const stage_call& call) {
         stream& s = context_.work_stream();
         semaphore& done = pages_.mine()[page_semaphores::done(call.buffer)];
@@ -217,7 +217,7 @@ private:
                 return {};
             });
         } else {
-            // Not signal alone, which a stream that has failed does, too.
+            // Inside enqueue, because a bare signal takes effect even on a failed stream.
             s.enqueue([&s, &done, serial = call.serial]() -> result<void> {
                 s.signal(done, serial);
                 return {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// shared: a process each for detect, region and landmark, and the frame's bytes never move after the upload. This process owns
-// the memory and brings frames up and results down; the stages map it once and put their work on their own streams, one
-// behind the other by semaphores. No host waits for a device until the results come down.
+// shared: one process each for detect, region and landmark; a frame is never copied after its upload. This process owns
+// the memory, uploads frames and downloads results. The stages map the memory once and add work to their own streams,
+// ordered by semaphores. No host waits for a device before the results are downloaded.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -60,7 +60,7 @@ public:
 private:
     static frame_store_options frame_options(const options& o) {
         frame_store_options s = device_resources::store_options(o, 3 * frames_in_flight);
-        s.cache = false;  // a frame's slot goes from stage to stage by its name
+        s.cache = false;  // stages pass the name of a frame's slot
         s.always_in_slots = true;
         return s;
     }
@@ -93,12 +93,12 @@ private:
     ipc::control_page& page_of(shared_page p) { return pages_[static_cast<std::size_t>(p)]; }
     semaphore& passed(shared_page p, std::uint32_t buffer) { return page_of(p)[page_semaphores::passed(buffer)]; }
 
-    // For the watchdog: a stage whose inputs are not there yet does not hang, it waits.
+    // For the watchdog: a stage whose inputs are not ready is waiting, not hung.
     bool has_inputs(std::size_t process, std::uint32_t buffer, std::uint64_t serial) {
         if (process == detect_at) return reached(passed(shared_page::capture, buffer), serial);
         if (process == landmark_at) return reached(passed(shared_page::region, buffer), serial);
-        // A frame that is not detected in waits for the landmarks of the one before: then this is too early a yes, and
-        // what it costs is one restart beside that of a landmark stage that hangs.
+        // A frame without detection waits for the landmarks of the previous frame, which is not checked here. This may
+        // return true too early; the cost is one extra restart when a landmark stage hangs.
         return reached(passed(shared_page::capture, buffer), serial) &&
                (!stages_[detect_at]->sent(buffer, serial) || reached(passed(shared_page::detect, buffer), serial));
     }
@@ -133,7 +133,7 @@ private:
         }
         auto at = slabs_.name_of(*j.source->state.slot);
         if (!at) {
-            j.source->state.slot = nullptr;  // it would stay as it is; the next frame's may be one that can be shared
+            j.source->state.slot = nullptr;  // drop it: the next frame's slot may be one that can be shared
             return tl::unexpected(std::move(at.error()));
         }
         j.base.tracked = *at;
@@ -163,7 +163,7 @@ private:
     void finish(process_job& j) {
         if (j.source == nullptr) return;  // it never began
         const stage_scope note({stage::landmark, j.from.id});
-        // Also of a frame that failed: its memory is used again only when nobody works on it any more.
+        // Even for a failed frame: its memory may be reused only when no stage works on it any more.
         if (j.has_buffer) wait_for_stages(j, j.serial);
         if (j.on_device.stored != nullptr) use(*down_, j.on_device);
         if (j.failed) {
@@ -192,7 +192,7 @@ private:
         const auto header = read ? read_once(read->headers) : vision::result_header{};
         std::int32_t here = j.base.end;
         if (read && completed(j, j.serial) && header.filled < header.count) {
-            // More faces than the last frames had: the rest in a second go, and room for them from now on.
+            // More faces than the capacity: process the rest in a second call, and raise the capacity.
             stage_call more = j.base;
             more.serial = second_pass(j.serial);
             more.first = j.base.end;
@@ -227,7 +227,7 @@ private:
     std::vector<ipc::control_page> pages_;
     std::unique_ptr<stream> up_, down_;
     std::unique_ptr<result_reader> reader_;
-    std::atomic<std::int32_t> capacity_{mesh_batch};  // written by the last step, read by the one before
+    std::atomic<std::int32_t> capacity_{mesh_batch};  // written by the last step, read by the landmark step
     std::vector<std::shared_ptr<stage_process>> stages_;
 };
 

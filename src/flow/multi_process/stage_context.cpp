@@ -66,7 +66,7 @@ std::vector<stage_slice> stage_context::take_slices(bool all) {
         stream_->record(*done_);
         while (!done_->done())
             std::this_thread::sleep_for(std::chrono::microseconds(20));
-        if (!device_->computes_on_host()) stream_->begin_span();  // a GPU's spans are told by a later one
+        if (!device_->computes_on_host()) stream_->begin_span();  // a GPU reports a finished span at a later begin_span
     }
     return slices_->take();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a stage process has to work with: a device, the models that its stage needs, and the stages on them.
+// The context of a stage process: a device, the models that its stage needs, and the stages on them.
 #pragma once
 
 #include <cstddef>
@@ -32,23 +32,23 @@ public:
     [[nodiscard]] pass_shape shape() const {
         return {1, hello_.chosen.max_faces, mesh_batch, crop_form(hello_.chosen).format};
     }
-    // Waits for the work on the stream, and returns its first error.
+    // Blocks until the stream's work is done and returns its first error.
     [[nodiscard]] result<void> wait(const tag& t);
 
-    // What is counted from here on is of frames; before, it was of setting up. With verify_ledger it needs who counts beside the
-    // ledger: errors of device::make_transfer_counter.
+    // Starts counting: earlier work belongs to setup, not to frames. With verify_ledger, errors of
+    // device::make_transfer_counter.
     [[nodiscard]] result<void> start_counting();
-    // What was counted since the last call.
+    // The counts since the last call.
     [[nodiscard]] stage_counters take_counters(const frame_cache_counts& cache);
-    // For the watchdog: the work goes on. `beat` is where the owner looks, once there is such a place.
+    // Signals progress to the watchdog in the semaphore given to beat_on; no effect before beat_on.
     void beat() const noexcept {
         if (beat_ != nullptr) raise(*beat_, beat_->value.load(std::memory_order_relaxed) + 1);
     }
     void beat_on(semaphore& word) noexcept { beat_ = &word; }
-    // A call was refused because it is about a use that is over.
+    // Counts a call that was refused because it is about a use that is over.
     void count_stale() noexcept { ++stale_; }
-    // What was done since the last call, where the owner draws it; else nothing. `all`: the work that is on the stream is waited
-    // for, so that it is in it. That is no wait for a frame, and the ledger has none.
+    // The slices since the last call if the owner draws them, else none. `all`: waits until the stream's work is done,
+    // so that it is included. This wait belongs to no frame, and the ledger does not count it.
     [[nodiscard]] std::vector<stage_slice> take_slices(bool all);
 
 private:
@@ -56,20 +56,21 @@ private:
     [[nodiscard]] result<void> open();
 
     stage_hello hello_;
-    metrics metrics_;                    // it and the next before the stream, whose last work records in them
-    std::unique_ptr<slice_log> slices_;  // null where nobody draws
+    // this and slices_ are declared before the stream, whose last work records in them
+    metrics metrics_;
+    std::unique_ptr<slice_log> slices_;  // null if the owner does not draw
     std::unique_ptr<device> device_;
     std::unique_ptr<stream> stream_;
     model_set models_;  // on a GPU they belong to the stream
     std::unique_ptr<stage_set> stages_;
     std::unique_ptr<event> done_;
-    std::unique_ptr<transfer_counter> counter_;  // null without verify_ledger, and where nothing crosses
+    std::unique_ptr<transfer_counter> counter_;  // null without verify_ledger, and where nothing is transferred
     stage_counters told_;
     semaphore* beat_ = nullptr;
     std::uint64_t stale_ = 0;
 };
 
-// Device memory with host memory beside it for what crosses in bulk; one block of memory where those are the same.
+// Device memory with a host mirror for bulk transfers; a single block where host memory is device memory.
 class mirrored_memory {
 public:
     mirrored_memory() = default;
@@ -77,7 +78,8 @@ public:
 
     [[nodiscard]] std::byte* on_device() const noexcept { return memory_.data(); }
     [[nodiscard]] std::byte* on_host() const noexcept { return shared_ ? memory_.data() : host_.data(); }
-    // One transfer each, none where both are one. After `down` the bytes are there once the stream has been waited for.
+    // One transfer each, or none for a single block. After `down`, the bytes are valid once the stream has been waited
+    // for.
     [[nodiscard]] result<void> up(stream& s, std::size_t offset, std::size_t bytes, const tag& t) const;
     [[nodiscard]] result<void> down(stream& s, std::size_t offset, std::size_t bytes, const tag& t) const;
 

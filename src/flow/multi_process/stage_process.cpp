@@ -15,11 +15,11 @@ namespace {
 using clock = std::chrono::steady_clock;
 namespace fs = std::filesystem;
 
-constexpr int socket_number = 3;                           // under which a stage process finds its channel
-constexpr auto start_patience = std::chrono::seconds(60);  // with one that does not even compute
+constexpr int socket_number = 3;                           // the descriptor of a stage process's channel
+constexpr auto start_patience = std::chrono::seconds(60);  // for one that uses no processor time
 constexpr auto restart_window = std::chrono::seconds(10);
 
-// While it lives, the process has work.
+// Marks the process as busy during its lifetime.
 class busy_mark {
 public:
     explicit busy_mark(std::atomic<bool>& flag) : flag_(flag) { flag_.store(true, std::memory_order_release); }
@@ -34,7 +34,7 @@ std::uint16_t kind_of(stage_message m) {
     return static_cast<std::uint16_t>(m);
 }
 
-// Of a reply that is an error; what a peer says is one of ours, whatever it says.
+// The error code of a reply, clamped to known codes whatever the peer sent.
 errc code_of(const stage_reply& reply) {
     return static_cast<errc>(std::min(reply.status - 1, static_cast<std::uint32_t>(errc::internal)));
 }
@@ -62,11 +62,11 @@ result<void> stage_process::open() {
         bool died = false;
         {
             const std::lock_guard lock(state_);
-            // Its channel closes a moment before the process can be seen to have ended.
+            // The channel closes a moment before the process is seen to have ended.
             const bool closed = channel_->closed();
             died = dead_ || child_->wait_for(clock::now() + std::chrono::seconds(closed ? 5 : 0)).has_value();
         }
-        if (!died || !health()) return r;  // it refused, or has died too often
+        if (!died || !health()) return r;  // it refused to start, or has died too often
         reap(r.error().message);
     }
     return {};
@@ -87,7 +87,7 @@ result<void> stage_process::launch() {
     return {};
 }
 
-// Greeting and loading: the other end answers once its models are there.
+// Greets the process; it answers once its models are loaded.
 result<void> stage_process::greet() {
     const busy_mark busy(in_call_), starting(starting_);
     const std::string hello = to_json(setup_.hello);
@@ -101,7 +101,7 @@ result<void> stage_process::greet() {
     });
     if (!answer) return fail(answer.error().code, fmt::format("{} did not start: {}", title(), answer.error().message));
     if (answer->kind == kind_of(stage_message::reply)) {
-        const auto reply = ipc::body_as<stage_reply>(*answer);  // it has done nothing yet: no slices follow
+        const auto reply = ipc::body_as<stage_reply>(*answer);  // it has done nothing yet, so no slices follow
         const auto code = reply && reply->status > 0 ? code_of(*reply) : errc::corrupt;
         return fail(code, fmt::format("{} refused to start: {}", title(),
                                       printable({reinterpret_cast<const char*>(text.data()), text.size()})));
@@ -113,8 +113,8 @@ result<void> stage_process::greet() {
     return {};
 }
 
-// To the greeting. However long it takes while the process computes: how large its models are, and how much of the machine it gets,
-// is not known.
+// Waits for the answer to the greeting, without a deadline while the process computes: neither the size of its models
+// nor its share of the machine is known.
 result<ipc::message> stage_process::await_answer(const ipc::channel::payload_target& buffer) {
     using namespace std::chrono_literals;
     std::chrono::nanoseconds idle{0}, before{0};
@@ -126,14 +126,14 @@ result<ipc::message> stage_process::await_answer(const ipc::channel::payload_tar
             const std::lock_guard lock(state_);
             if (child_) cpu = child_->cpu_time();
         }
-        // No more than one look stands for: this process may have been stopped meanwhile.
+        // Count at most the length of one check: this process itself may have been stopped meanwhile.
         idle = cpu == before ? idle + 1s : 0s;
         before = cpu;
         if (idle >= start_patience || cpu > start_patience * setup_.hello.threads()) return answer;
     }
 }
 
-// Under `calls_`, once the process is known to be dead.
+// Call it holding `calls_`, once the process is known to be dead.
 result<void> stage_process::restart() {
     if (auto r = budget_.spend(clock::now(), title(), last_end_); !r) {
         const std::lock_guard lock(state_);
@@ -172,7 +172,7 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
         dead = dead_;
     }
     if (dead) {
-        // Often: one of the restarts that the budget allows; the frame waits for it.
+        // Retry, as often as the restart budget allows; the frame waits.
         for (auto r = restart(); !r; r = restart()) {
             if (!health()) return tl::unexpected(r.error());
         }
@@ -184,29 +184,29 @@ result<stage_response> stage_process::call(const stage_call& call, std::span<con
     }();
     if (!answer) return lost(answer.error());
     enter(*answer);
-    // Where nothing is shared the work is done with the answer.
+    // Without shared memory, the work is done when the answer arrives.
     if (setup_.hello.buffers == 0) answered_.fetch_add(1, std::memory_order_release);
     if (answer->reply.status == 0) return answer;
     const auto code = code_of(answer->reply);
     const std::string text = printable({reinterpret_cast<const char*>(answer->payload.data()), answer->payload.size()});
     if (code != errc::device_lost) return fail(code, fmt::format("{}: {}", title(), text));
-    // It is about to end by itself. What it lost is its own context, not this process's.
+    // The process is about to exit. It lost its own context, not this process's.
     reap(text, true);
     return fail(errc::lost, fmt::format("{} ended with the frame in work: {}", title(), text));
 }
 
-// An error is the channel's: nothing more can be made of it.
+// An error means that the channel is unusable.
 result<stage_response> stage_process::exchange(const stage_call& call, std::span<const vision::detection> faces,
                                                std::span<const std::span<const std::byte>> payload) {
     FACEFLOW_TRY(share_slabs());
     std::vector<std::byte> body(sizeof call + faces.size_bytes());
     std::memcpy(body.data(), &call, sizeof call);
     if (!faces.empty()) std::memcpy(body.data() + sizeof call, faces.data(), faces.size_bytes());
-    // A call has no deadline of its own: the watchdog ends a process that hangs, and that ends the call.
+    // A call needs no deadline: the watchdog kills a process that hangs, and that ends the call.
     FACEFLOW_TRY(channel_->send_parts(kind_of(stage_message::call), body, payload, {}, ipc::forever));
     auto answer = receive_reply();
     if (!answer) return answer;
-    // An answer to something else: nothing that it says from now on can be matched.
+    // The answer belongs to another call: later answers could not be matched either.
     if (auto r = check_reply(call, answer->reply, setup_.slabs); !r)
         return fail(r.error().code, fmt::format("{}: {}", title(), r.error().message));
     return answer;
@@ -246,7 +246,7 @@ void stage_process::collect_counters() {
     }
     const busy_mark busy(in_call_);
     bool more = true;
-    // What one reply has no room for comes with the next; one that never comes to an end is not waited for.
+    // Slices that did not fit one reply come with the next. The limit guards against a peer that never finishes.
     for (int i = 0; more && i < 64; ++i) {
         auto answer = [&]() -> result<stage_response> {
             FACEFLOW_TRY(channel_->send(kind_of(stage_message::account), {}, {}, {}, ipc::forever));
@@ -261,18 +261,18 @@ void stage_process::collect_counters() {
     }
 }
 
-// The channel has broken over a call.
+// Handles a channel that broke during a call.
 tl::unexpected<error> stage_process::lost(const error& why) {
     reap(why.message);
     const std::lock_guard lock(state_);
     return fail(errc::lost, fmt::format("{} ended with the frame in work: {}", title(), last_end_));
 }
 
-// Makes sure that the process is dead, and takes back what it held: whoever waits for its work goes on, and sees that it was
-// not done. Thread-safe.
+// Makes sure that the process is dead and releases what it held: waiters for its work continue, and see that it was not
+// done. Thread-safe.
 void stage_process::reap(const std::string& how, bool said_why) {
     const std::lock_guard lock(state_);
-    // Also of a call that began when it was dead already.
+    // Includes a call that began after the process had died.
     const auto take_back = [&] {
         for (std::uint32_t buffer = 0; buffer < max_in_flight && setup_.hello.buffers > buffer; ++buffer)
             raise(passed(buffer), sent_[buffer].load(std::memory_order_acquire));
@@ -298,14 +298,14 @@ void stage_process::check_health(const std::function<bool(std::uint32_t buffer, 
         gone = child_->wait_for(clock::now()).has_value();
         hung = !gone && hangs(ready);
         if (hung) {
-            // A call that is under way ends with the channel.
+            // Killing the process closes its channel, which ends the call in progress.
             child_->kill();
         }
     }
     if (gone || hung) reap("it ended");
 }
 
-// Whether it hangs over work that it has; then `hung_` says how.
+// Whether the process hangs while it has work; if so, sets `hung_` to the reason.
 bool stage_process::hangs(const std::function<bool(std::uint32_t, std::uint64_t)>& ready) {
     watchdog::look now;
     now.at = clock::now();

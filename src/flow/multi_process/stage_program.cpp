@@ -19,14 +19,14 @@ namespace fs = std::filesystem;
 
 constexpr const char* program = "faceflow-stage";
 
-// A group is no others where it is this user's own: many systems give each user one, and let it write.
+// The user's own group does not count as other users: many systems give each user a private group with write access.
 bool only_writable_by(const struct stat& facts, uid_t owner) {
     const bool known = facts.st_uid == 0 || facts.st_uid == ::geteuid() || facts.st_uid == owner;
     const bool by_group = (facts.st_mode & S_IWGRP) != 0 && facts.st_gid != 0 && facts.st_gid != ::getegid();
     return known && !by_group && (facts.st_mode & S_IWOTH) == 0;
 }
 
-// What keeps a candidate from being run; empty: nothing.
+// Why a candidate must not be run; empty if it may.
 std::string refusal_of(const fs::path& candidate, uid_t owner) {
     struct stat file {
     }, folder{};
@@ -38,7 +38,7 @@ std::string refusal_of(const fs::path& candidate, uid_t owner) {
     return {};
 }
 
-// Beside what is built; in libexec of the prefix that has this in bin, lib or lib/x86_64-linux-gnu.
+// Beside a built file; or in libexec of the prefix that has it in bin, lib or lib/x86_64-linux-gnu.
 std::vector<fs::path> candidates_for(const fs::path& installed_or_built) {
     const fs::path folder = installed_or_built.parent_path(), above = folder.parent_path();
     std::vector<fs::path> all{folder / program};
@@ -79,7 +79,7 @@ result<fs::path> find_stage_program() {
     std::vector<fs::path> programs;
     if (dladdr(&anchor, &here) != 0 && here.dli_fname != nullptr)
         programs.push_back(fs::weakly_canonical(here.dli_fname, ec));
-    // A program that has the library inside itself may be named by a relative path.
+    // A statically linked program may have been started by a relative path.
     programs.push_back(fs::read_symlink("/proc/self/exe", ec));
     return find_stage_program_for(programs);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the program is that stage processes run.
+// Finds the program of stage processes.
 #pragma once
 
 #include <filesystem>
@@ -9,12 +9,13 @@
 
 namespace faceflow::flow {
 
-// $FACEFLOW_STAGE, else faceflow-stage beside this program or library, as it is built, or in libexec/faceflow, where it is installed.
-// errc::not_found says where it was looked for, and why one that is there will not do.
+// $FACEFLOW_STAGE, else faceflow-stage beside this program or library (as built) or in libexec/faceflow (as installed).
+// errc::not_found says where it was searched for, and why a file found there was rejected.
 [[nodiscard]] result<std::filesystem::path> find_stage_program();
 
-// The same for what lies at those paths. One that others may have put there is not run: the file and its folder belong to root, to
-// this user or to the owner of what lies at the path, and nobody else may write them.
+// The same for the given programs or libraries. Rejects a program that other users could have placed there: the file
+// and its folder must belong to root, to this user or to the owner of the given path, and nobody else may have write
+// access.
 [[nodiscard]] result<std::filesystem::path> find_stage_program_for(std::span<const std::filesystem::path> programs);
 
 }  // namespace faceflow::flow

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "core/try.hpp"
 #include "core/printable.hpp"
+#include "core/try.hpp"
 #include "faceflow/version.h"
 #include "flow/option_table.hpp"
 
@@ -17,7 +17,7 @@ namespace {
 
 using json = nlohmann::json;
 
-// What is an enum goes by its word.
+// Enums are sent as words.
 template <auto... Path>
 void write_option(const option_row<Path...>& row, const options& from, json& to) {
     const auto& value = row.of(from);
@@ -40,7 +40,7 @@ result<void> read_option(const option_row<Path...>& row, const json& from, optio
     return {};
 }
 
-// Whatever shapes the memory that processes share.
+// The layout of all memory that processes share.
 json layout_of_everything() {
     return {{"call", sizeof(stage_call)},
             {"reply", sizeof(stage_reply)},

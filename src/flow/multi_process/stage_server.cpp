@@ -49,7 +49,7 @@ public:
             auto m = channel_.receive(ipc::forever, max_stage_payload,
                                       [this](const ipc::message& head) { return target_of(head); });
             if (!m) {
-                if (channel_.closed()) return {};  // the owner has gone
+                if (channel_.closed()) return {};  // the owner has closed its end
                 return tl::unexpected(std::move(m.error()));
             }
             beat();
@@ -81,7 +81,7 @@ private:
         return make_shared_executor(*context_, pages_);
     }
 
-    // Only the stage's own page is for it to write; a GPU knows no pages that it may only read.
+    // Map only the stage's own page writable, except on a GPU, which supports no read-only pages.
     result<void> open_pages(ipc::message& hello, std::size_t count, std::size_t words) {
         if (hello.descriptors.size() != count) {
             return fail(errc::corrupt,
@@ -101,7 +101,7 @@ private:
 
     void beat() const { context_->beat(); }
 
-    // Where a payload goes. One that the stage refuses is still received, so that the next message is found.
+    // The destination of a payload. A refused payload is still received, so that the next message can be read.
     result<std::span<std::byte>> target_of(const ipc::message& head) {
         beat();
         auto call = struct_of<stage_call>(head.body, "a call");
@@ -152,12 +152,12 @@ private:
         if (auto r = check(faces_); !r) return tell(r.error(), call->serial);
         auto answer = work_->perform(*call, faces_);
         if (!answer) return tell(answer.error(), call->serial);
-        // In shared memory the work goes on: what is not done yet is told later.
+        // With shared memory, work continues after the reply: a later reply reports what is not done yet.
         beat();
         return reply(answer->reply, answer->payload, context_->asked().buffers == 0);
     }
 
-    // With what was counted and done since the last one; `all`: that is waited for.
+    // Replies with counts and slices since the last reply; `all`: waits for pending work first.
     result<void> reply(stage_reply& r, std::span<const std::span<const std::byte>> payload, bool all) {
         const auto slices = context_->take_slices(all);
         r.slices = static_cast<std::uint32_t>(slices.size());
@@ -168,7 +168,8 @@ private:
         return channel_.send_parts(static_cast<std::uint16_t>(stage_message::reply), body, payload, {}, ipc::forever);
     }
 
-    // The error itself when nothing can come after it: a process with a lost device ends, and its owner starts another.
+    // Sends an error; returns it if the process cannot continue: one with a lost device exits, and its owner starts
+    // another.
     result<void> tell(const error& e, std::uint64_t serial) {
         stage_reply reply;
         reply.serial = serial;
@@ -184,11 +185,11 @@ private:
 
     ipc::channel channel_;
     std::unique_ptr<stage_context> context_;
-    shared_pages pages_;  // one alone where nothing is shared
+    shared_pages pages_;  // a single page without shared memory
     std::vector<vision::detection> faces_;
     std::vector<std::byte> refused_;
     result<void> payload_refused_;
-    std::unique_ptr<stage_executor> work_;  // before what it works on
+    std::unique_ptr<stage_executor> work_;  // destroyed before the members that it uses
 };
 
 }  // namespace

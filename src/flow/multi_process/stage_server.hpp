@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a stage process: greets its owner, then works on one call after the other until the owner goes.
+// The main loop of a stage process: greets its owner, then answers calls until the owner closes its end.
 #pragma once
 
 #include "core/unique_fd.hpp"
@@ -7,8 +7,8 @@
 
 namespace faceflow::flow {
 
-// Returns when the owner has closed its end. An error when the two do not fit one another or the stage cannot work, or not
-// any more because its device is lost; the owner has been told.
+// Returns when the owner has closed its end. Returns an error when the two are incompatible, or when the stage cannot
+// work or continue because its device is lost; the owner has been informed.
 [[nodiscard]] result<void> serve_stage(unique_fd socket);
 
 }  // namespace faceflow::flow

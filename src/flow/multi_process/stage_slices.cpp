@@ -17,7 +17,7 @@ trace::time_point point_of(std::int64_t nanoseconds) {
     return trace::time_point(std::chrono::duration_cast<trace::clock::duration>(std::chrono::nanoseconds(nanoseconds)));
 }
 
-// Spans and transfers carry the name of their stage.
+// Spans and transfers are named after their stage.
 stage stage_named(std::string_view wanted) {
     for (const stage s : all_stages) {
         if (name(s) == wanted) return s;

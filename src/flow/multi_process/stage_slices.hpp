@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stage processes did when, for the trace of their owner: told with their replies, checked, and drawn there. Both ends
-// read one clock, CLOCK_MONOTONIC of their machine.
+// Trace slices of stage processes: sent with their replies, then checked and drawn by their owner. Both ends read the
+// same clock, the machine's CLOCK_MONOTONIC.
 #pragma once
 
 #include <chrono>
@@ -18,18 +18,18 @@
 
 namespace faceflow::flow {
 
-// The stage process's end: remembers what its stages and transfers record until it is told.
+// The stage process's end: keeps what its stages and transfers record until it is sent.
 class slice_log {
 public:
-    // `whole`: what a stage did on a frame is told as one slice, from its first begin to its last end.
+    // `whole`: report a stage's work on a frame as one slice, from its first begin to its last end.
     explicit slice_log(bool whole) : whole_(whole) {}
 
-    // Where stages and transfers record. Thread-safe.
+    // The trace in which stages and transfers record. Thread-safe.
     [[nodiscard]] trace& recorder() noexcept { return recorder_; }
-    // What was recorded since the last call, in the order of time, max_slices at most: what is more comes with the next. By one
-    // thread.
+    // The slices recorded since the last call, in order of time, at most max_slices; the rest come with the next call.
+    // For one thread.
     [[nodiscard]] std::vector<stage_slice> take();
-    // What came so far is nobody's.
+    // Discards what was recorded so far: it belongs to no frame.
     void forget();
 
 private:
@@ -38,27 +38,27 @@ private:
     std::deque<stage_slice> untold_;
 };
 
-// The owner's end, for the stage processes of one line. Thread-safe.
+// The owner's end, for the stage processes of one pipeline. Thread-safe.
 class slice_trace {
 public:
-    // `where`: what tells the rows of this line from those of others, in front of their names; may be empty.
+    // `where`: a prefix that distinguishes the rows of this pipeline; may be empty.
     slice_trace(trace& into, std::string where) : into_(into), where_(std::move(where)) {}
 
     // A frame is in work from `begin` to `end`.
     void begin(const frame_id& frame);
     void end(const frame_id& frame);
 
-    // Draws what the process with that role says it did, each on the row of its stage or of its copy direction. Left out, and
-    // counted in the return value: what makes no sense (an unknown stage, an end before its begin), and what is said to have
-    // been done on a frame that was not in work then.
+    // Draws the slices of the process with that role, each on the row of its stage or copy direction. Skips and counts
+    // invalid slices (an unknown stage, an end before its begin) and those of frames that were not in work at that
+    // time; returns their number.
     std::size_t draw(stage_role role, std::span<const stage_slice> slices);
 
 private:
     using clock = trace::clock;
     struct interval {
-        clock::time_point begin, end = clock::time_point::max();  // of a frame in work it has none
+        clock::time_point begin, end = clock::time_point::max();  // max() while the frame is in work
     };
-    // Frames that are through, and that slices may still come for: a stage process tells with its next reply.
+    // Finished frames for which slices may still come: a stage process sends them with its next reply.
     static constexpr std::size_t remembered = 256;
 
     [[nodiscard]] bool makes_sense(const stage_slice& s, clock::time_point now) const;

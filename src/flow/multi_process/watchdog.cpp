@@ -10,14 +10,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What one look stands for at most. They are 10 ms apart where the machine has time for them.
+// Longest time that one look counts for. Looks are 10 ms apart if the machine has time for them.
 constexpr auto longest_look = 20ms;
-// Without a sign for so long, it is worth asking what the threads do.
+// After this time without a sign of life, query the state of the threads.
 constexpr auto unremarkable = 50ms;
-// Frames differ: in size, in faces, in what else the machine does.
+// Frames differ in size, in faces, and in what else the machine does.
 constexpr int margin = 4;
 constexpr int for_the_restless = 10;
-// Before any frame was seen: the largest detector there may be, on a slow core.
+// Limit before any frame was done: the largest detector on a slow core.
 constexpr watchdog::nanoseconds first_frame = 10s;
 
 double seconds(watchdog::nanoseconds t) {
@@ -42,7 +42,7 @@ void watchdog::enter_sign(const look& now) {
     cpu_at_sign_ = now.cpu;
 }
 
-// What a frame takes, of all that was asked for between two looks.
+// Learns a frame's processor time; between two looks, several requests may count as one.
 void watchdog::learn(const look& now) {
     const bool same = now.process == last_.process && !now.starting;
     if (same && now.done != last_.done) max_cpu_ = std::max(max_cpu_, now.cpu - cpu_at_begin_);
@@ -64,7 +64,7 @@ watchdog::finding watchdog::judge(const look& now, const std::function<process_s
 
     const process_state does = state();
     const bool waits = does == process_state::stopped || (does == process_state::sleeping && !now.starting);
-    // One that waits for a processor is not asleep, nor one that has just had it.
+    // A process that waits for a processor, or has just had one, is not asleep.
     asleep_ = waits && !worked ? asleep_ + passed : nanoseconds(0);
     if (waits) restless_ += passed;
     if (asleep_ > sleep_limit()) return does == process_state::stopped ? finding::stopped : finding::asleep;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every flow has for each device that it computes on: its stages and its frames.
+// What every flow keeps per compute device: its stages and its frames.
 #pragma once
 
 #include <chrono>
@@ -18,9 +18,9 @@ namespace faceflow::flow {
 struct device_resources {
     stage_set stages;
     frame_store frames;
-    face_capacity capacity;  // of all passes: what one of them learns, the next one knows
+    face_capacity capacity;  // shared by all passes, so that each learns from the others
 
-    // `batch`: faces that are meshed at once.
+    // `batch`: faces meshed at once.
     device_resources(const device_context& d, const options& o, metrics& m, std::size_t uploads_in_flight,
                      std::int32_t batch)
         : stages(*d.device, d.models, o, m),
@@ -35,13 +35,14 @@ struct device_resources {
         s.cache_bytes = o.tuning.cache_bytes;
         s.uploads_in_flight = uploads_in_flight;
         s.packing_threads = 1 + o.threads / 2;
-        // Live: about a frame's time, then it is better to take a later one.
+        // Live: wait briefly; after that, a later frame is worth more.
         s.patience = o.pacing == pacing::live ? std::chrono::milliseconds(250) : std::chrono::seconds(2);
         return s;
     }
 };
 
-// Waits for all work on the stream, whose errors are left alone: before the memory and the models that it uses go.
+// Blocks until all work on the stream is done, before its memory and models are destroyed. Leaves the stream's errors
+// in place.
 inline void wait_until_idle(stream& s) {
     const auto done = s.owner().make_event();
     if (!done) return;  // the device has failed: nothing runs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// For how many faces a pass is enqueued, before the host knows how many there are.
+// The face capacity of a pass, chosen before the host knows how many faces there are.
 #pragma once
 
 #include <algorithm>
@@ -12,14 +12,14 @@
 
 namespace faceflow::flow {
 
-// `faces` in whole batches.
+// `faces`, rounded up to whole batches.
 [[nodiscard]] constexpr std::int32_t round_to_batches(std::int32_t faces, std::int32_t batch = mesh_batch) {
     return (std::max(faces, 1) + batch - 1) / batch * batch;
 }
 
-// For how many faces a pass of so many frames is enqueued: if it turns out to have more, the rest need a second round and a second
-// download. On a GPU capacity costs time, since the model runs on all of it: below one batch it is a power of two, above, and
-// on other devices, a multiple of the batch. Thread-safe.
+// The number of faces for which a pass of a given number of frames is enqueued; if it has more, the rest need a second
+// round and a second download. On a GPU capacity costs time, because the model runs on all of it: below one batch it is
+// a power of two; above that, and on other devices, it is a multiple of the batch. Thread-safe.
 class face_capacity {
 public:
     face_capacity(const device& d, std::int32_t batch) : face_capacity(d.computes_on_host(), batch) {}
@@ -31,8 +31,8 @@ public:
         return h.capacity > 0 ? h.capacity : rounded(small_steps_ ? faces_per_frame_ * frames : batch_);
     }
 
-    // A pass turned out to have `count` faces; returns the capacity that those need. Capacity grows at once, and shrinks after a
-    // hundred passes in a row that needed less.
+    // Records that a pass had `count` faces; returns the capacity that they need. Capacity grows at once, and shrinks
+    // after a hundred passes in a row that needed less.
     std::int32_t observe(std::int32_t count, std::int32_t frames = 1) {
         const std::int32_t needed = rounded(count);
         const std::lock_guard lock(mutex_);
@@ -46,7 +46,7 @@ public:
 
 private:
     static constexpr std::int32_t shrinks_after = 100;
-    // Of passes of one number of frames. Capacity 0: there was none yet. `largest`: since the capacity last changed.
+    // For passes of one number of frames. Capacity 0: no pass yet. `largest`: since the capacity last changed.
     struct history {
         std::int32_t capacity = 0, largest = 0, smaller_in_a_row = 0;
     };

@@ -17,11 +17,11 @@ namespace {
 using inference::network_output;
 using shape = std::vector<std::int64_t>;
 
-// What the two kinds of detector give for a cell: RetinaFace for each of its anchors 2 scores, 4 numbers of a box and 10 of keypoints;
-// BlazeFace a box and 6 keypoints in one row.
+// Outputs of the two detectors per cell: RetinaFace has, for each anchor, 2 scores, 4 box and 10 keypoint values;
+// BlazeFace one row with a box and 6 keypoints.
 constexpr std::int32_t retinaface_anchors = 2, blazeface_numbers = 16;
 
-// A model as it lies on the disk.
+// A model file and its catalogue entry.
 struct found_model {
     inference::model_entry entry;
     inference::onnx_file file;
@@ -30,8 +30,8 @@ struct found_model {
 result<found_model> find(const inference::model_store& store, std::string_view id, std::string_view role) {
     FACEFLOW_ASSIGN(auto entry, store.entry(id));
     if (entry.role != role) {
-        return fail(errc::invalid_argument, fmt::format("the catalogue has {} as a model for {}, and it is used for {}",
-                                                        id, entry.role, role));
+        return fail(errc::invalid_argument,
+                    fmt::format("the catalogue has {} as a model for {}, and it is used for {}", id, entry.role, role));
     }
     FACEFLOW_ASSIGN(auto path, store.find(entry));
     FACEFLOW_ASSIGN(auto sha, inference::sha256_of(path));
@@ -39,7 +39,7 @@ result<found_model> find(const inference::model_store& store, std::string_view i
     return found_model{std::move(entry), {std::move(path), std::move(sha), std::move(input)}};
 }
 
-// A session on the CPU whose outputs are those that are wanted of one picture.
+// Checks that a CPU session has the outputs in `wanted`, each for one picture.
 result<void> check_outputs(const inference::session& s, const inference::model_entry& model, const shape& input,
                            const std::vector<network_output>& wanted) {
     FACEFLOW_ASSIGN(const auto got, s.output_shapes(input));
@@ -68,7 +68,7 @@ std::filesystem::path usual_engine_folder() {
     return std::filesystem::path(home != nullptr ? home : "/tmp") / ".cache/faceflow/engines";
 }
 
-// What loading takes beside the model itself.
+// The context of loading a model.
 struct loading {
     const options& chosen;
     const inference::model_store& store;
@@ -77,7 +77,8 @@ struct loading {
     inference::threading how;
 };
 
-// The model on whatever runs it there. `form` is what the ONNX graph wants to see, `outputs` what it gives for `input`.
+// Loads the model for the chosen engine. `form` is the input that the ONNX graph expects, `outputs` its outputs for
+// `input`.
 result<std::shared_ptr<inference::network>> load(const found_model& model, const loading& with,
                                                  const inference::picture_form& form, const shape& input,
                                                  const std::vector<network_output>& outputs) {
@@ -104,7 +105,8 @@ result<void> load_detector(model_set& m, const loading& with) {
     const options& o = with.chosen;
     const bool retinaface = o.detector == detector::retinaface;
     m.kind = retinaface ? vision::detector_kind::retinaface : vision::detector_kind::blazeface;
-    FACEFLOW_ASSIGN(const auto found, find(with.store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", "detector"));
+    FACEFLOW_ASSIGN(const auto found,
+                    find(with.store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", "detector"));
     const inference::model_graph& graph = m.detector_graph = found.entry.graph;
     m.detect_width = graph.size > 0 ? graph.size : o.detect_width;
     m.detect_height = graph.size > 0 ? graph.size : o.detect_height;
@@ -125,8 +127,8 @@ result<void> load_mesh(model_set& m, const loading& with) {
     const inference::model_graph& graph = m.mesh_graph = found.entry.graph;
     if (graph.size != mesh_input_size) {
         return fail(errc::unsupported,
-                    fmt::format("the model {} takes crops of {} pixels, and faceflow makes those of {}",
-                                found.entry.id, graph.size, mesh_input_size));
+                    fmt::format("the model {} takes crops of {} pixels, and faceflow makes those of {}", found.entry.id,
+                                graph.size, mesh_input_size));
     }
     const inference::picture_form form{.scale = graph.scale, .bias = graph.bias};
     FACEFLOW_ASSIGN(m.mesh, load(found, with, form, {1, 3, graph.size, graph.size}, m.mesh_outputs()));

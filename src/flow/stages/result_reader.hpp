@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings the results of a frame to the host: the only thing that comes back from a device.
+// Downloads the results of a pass: the only data that returns from a device.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +14,17 @@
 
 namespace faceflow::flow {
 
-// One host block, made once. One thread at a time.
+// Owns one host block, allocated once. Use it from one thread at a time.
 class result_reader {
 public:
     [[nodiscard]] static result<result_reader> create(device& d, std::size_t bytes, bool pinned);
 
-    // Adds the download of the headers and the first `faces` records to the stream: one transfer, none where host memory is device
-    // memory. May be captured where memory is pinned.
+    // Adds the download of the headers and the first `faces` records to the stream: one transfer, or none where host
+    // memory is device memory. May be captured if the block is pinned.
     [[nodiscard]] result<void> add(stream& s, const vision::pass_results& results, std::int32_t faces, const tag& t);
-    // Waits for it, and all before it: one host sync. Valid until the next add.
+    // Waits for the download and all earlier work: one host sync. The result is valid until the next add.
     [[nodiscard]] result<vision::pass_results> wait(stream& s, const vision::pass_results& results, const tag& t);
-    // Both.
+    // add, then wait.
     [[nodiscard]] result<vision::pass_results> read(stream& s, const vision::pass_results& results, std::int32_t faces,
                                                     const tag& t);
 
@@ -35,14 +35,15 @@ private:
     std::unique_ptr<event> done_;
 };
 
-// Faces of all frames of a pass, by the headers that came down.
+// The number of faces in all frames of a pass, from the downloaded headers.
 [[nodiscard]] inline std::int32_t faces_in(const vision::pass_results& read) {
     const vision::result_header& last = read.headers[read.frames - 1];
     return last.first + last.count;
 }
 
-// After a pass that was enqueued for `enqueued` faces was read: if it has more, `mesh(first, end)` enqueues the rest and
-// `read(faces)` reads all of them, one more download and host sync. `capacity` learns how many there were.
+// Completes a pass that was enqueued for `enqueued` faces and has been read: if it has more, `mesh(first, end)`
+// enqueues the rest and `read(faces)` reads all of them, with one more download and host sync. Reports the number of
+// faces to `capacity`.
 template <class Mesh, class Read>
 [[nodiscard]] result<vision::pass_results> read_the_rest(result<vision::pass_results> results, std::int32_t enqueued,
                                                          face_capacity& capacity, Mesh mesh, Read read) {

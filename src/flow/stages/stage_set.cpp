@@ -32,10 +32,10 @@ std::vector<image> pictures_of(pass_frames frames) {
     return pictures;
 }
 
-// Pixels; larger faces are found in the first look, and RetinaFace's largest anchors have 512.
+// In pixels; larger faces are found in the first detection, and RetinaFace's largest anchors have 512.
 constexpr float largest_in_closer_look = 320;
 
-// Numbers that a face near a picture has: what tracks and writes faces goes by them.
+// Whether the record's numbers are plausible for a face near a picture: the tracker and writers rely on it.
 bool sound(const vision::face_record& r) {
     constexpr float most = 1e6f;
     const auto near = [](float x) { return x >= -most && x <= most; };
@@ -147,7 +147,7 @@ void stage_set::crop_and_mesh(stream& s, mesh_memory& memory, const frame_pass& 
     }
 }
 
-// How many faces there are is known when the task runs.
+// The number of faces is known only when the task runs.
 void stage_set::mesh_on_host(stream& s, mesh_memory& memory, const vision::face_table& faces, std::int32_t first,
                              std::int32_t count) const {
     const vision::face_table found = mapped(faces);

@@ -9,7 +9,7 @@
 
 namespace faceflow::flow {
 
-// Where to look for the faces of a source's next frame, if that one is not detected in: a detection set in device memory.
+// Where to look for the faces of a source's next frame if it has no detection: a detection set in device memory.
 class tracked_faces {
 public:
     [[nodiscard]] static result<tracked_faces> create(device& d, const pass_shape& shape) {
@@ -17,7 +17,7 @@ public:
         return tracked_faces(std::move(memory));
     }
     vision::detection_set* set() const { return memory_.as<vision::detection_set>(); }
-    // False until a frame has been through, and after one that failed: the next is then detected in.
+    // False before the first frame and after a failed one: the next frame then has a detection.
     bool known = false;
 
 private:
