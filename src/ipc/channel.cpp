@@ -20,7 +20,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// Room for one more descriptor than a message may have: too many are seen as such.
+// Room for one descriptor more than allowed, so that too many are detected.
 constexpr std::size_t control_bytes = CMSG_SPACE(sizeof(int) * (max_descriptors + 1));
 
 tl::unexpected<error> broken(const char* call, int reason) {
@@ -35,7 +35,7 @@ tl::unexpected<error> other_end_closed() {
     return fail(errc::unavailable, "the process at the other end has closed its channel");
 }
 
-// False at the deadline. A channel whose other end is gone counts as ready: the call then says so.
+// False at the deadline. A channel whose other end is closed counts as ready: the next call reports it.
 bool wait_ready(int descriptor, short events, time_point deadline) {
     while (true) {
         const auto left = std::max(deadline - clock::now(), clock::duration::zero());
@@ -64,7 +64,7 @@ void attach(msghdr& to, control_block& block, std::span<const int> descriptors) 
     std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
 }
 
-// The system has no room for the message or for descriptors on their way just now: that passes.
+// The system is temporarily short of room for the message or for descriptors in flight.
 bool short_of_room(int reason) {
     return reason == ENOBUFS || reason == ENOMEM || reason == ETOOMANYREFS;
 }
@@ -80,7 +80,7 @@ void detach(msghdr& from, std::vector<unique_fd>& into) {
     }
 }
 
-// Takes `bytes` that were moved off the front.
+// Removes the `bytes` already moved from the front.
 void advance(std::span<iovec>& parts, std::size_t bytes) {
     while (!parts.empty() && bytes >= parts.front().iov_len) {
         bytes -= parts.front().iov_len;
@@ -131,7 +131,7 @@ result<void> send_all(int socket, std::span<iovec> parts, std::span<const int> d
 
 namespace {
 
-// What came by one recvmsg: bytes, 0 at the end, or nothing yet (-1).
+// The result of one recvmsg: bytes; 0 at the end; -1 when nothing is available yet.
 struct taken {
     ssize_t bytes = -1;
 };
@@ -142,7 +142,7 @@ tl::unexpected<error> too_many(std::uint32_t most) {
         fmt::format("a message came with more descriptors than the {} that it may have; they are closed", most));
 }
 
-// At most `max_descriptors` are ever held: those beyond are closed before more is read.
+// Holds at most `max_descriptors`: further ones are closed before more is read.
 result<taken> take(int socket, std::span<std::byte> into, std::vector<unique_fd>& descriptors,
                    std::uint32_t max_descriptors) {
     control_block block;
@@ -186,7 +186,7 @@ result<void> complete(const message& m, const message_header& header) {
 
 }  // namespace
 
-// The message that is being received: how much of it is here, and its descriptors, which go with it when it fails.
+// A message being received: how much of it has arrived, and its descriptors, which are closed if it fails.
 class channel::reading {
 public:
     reading(int socket, time_point deadline) : socket_(socket), deadline_(deadline) {}
@@ -207,7 +207,7 @@ public:
     std::size_t received() const { return received_; }
 
     std::vector<unique_fd> descriptors;
-    std::uint32_t max_descriptors = ipc::max_descriptors;  // that may be here
+    std::uint32_t max_descriptors = ipc::max_descriptors;  // limit of received descriptors
 
 private:
     result<void> ended() const {
@@ -305,7 +305,7 @@ struct channel::partial {
     std::array<std::byte, header_bytes> encoded{};
     std::optional<message_header> header;
     message so_far;
-    std::size_t here = 0;  // bytes of the header, then of the body
+    std::size_t here = 0;  // bytes received of the header, then of the body
 
     std::span<std::byte> missing() {
         return header ? std::span(so_far.body).subspan(here) : std::span(encoded).subspan(here);

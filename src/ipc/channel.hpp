@@ -23,24 +23,24 @@ namespace faceflow::ipc {
 using time_point = std::chrono::steady_clock::time_point;
 inline constexpr time_point forever = time_point::max();
 
-// The process at the other end when the connection was made.
+// The process at the other end at the time of connecting.
 struct peer {
     int process_id = 0;
     unsigned user_id = 0;
 };
 
-// One end. One thread may send while another receives. Never raises SIGPIPE. Errors:
+// One end of a connection. One thread may send while another receives. Never raises SIGPIPE. Errors:
 //
 // | errc | what happened | afterwards |
 // | --- | --- | --- |
-// | timeout | nothing of a message had been moved by the deadline | the channel goes on |
-// | unavailable | the other end is closed, between two messages, or when sending | closed() |
-// | io | it closed, or the deadline passed, in the middle of a message; or the system's reason | of no more use |
-// | corrupt | no header, a limit passed, or other descriptors than announced | of no more use |
-// | unsupported | another protocol version | of no more use |
-// | invalid_argument | more to send than a message may hold; nothing was sent | the channel goes on |
+// | timeout | no byte of a message had been moved by the deadline | the channel still works |
+// | unavailable | the other end closed, between messages or while sending | closed() |
+// | io | the other end closed or the deadline passed in mid-message, or a system call failed | unusable |
+// | corrupt | an invalid header, a limit exceeded, or descriptors that differ from the announced number | unusable |
+// | unsupported | another protocol version | unusable |
+// | invalid_argument | the message exceeds a limit; nothing was sent | the channel still works |
 //
-// A direction of no more use repeats its error.
+// An unusable direction repeats its error.
 class channel {
 public:
     channel(channel&&) noexcept;
@@ -49,21 +49,21 @@ public:
 
     // errc::io with the system's reason.
     [[nodiscard]] static result<std::pair<channel, channel>> make_pair();
-    // errc::invalid_argument for a descriptor that is no connected Unix stream socket.
+    // errc::invalid_argument unless the descriptor is a connected Unix stream socket.
     [[nodiscard]] static result<channel> adopt(unique_fd socket);
 
-    // Waits while the other end does not read. `descriptors` stay the caller's.
+    // Blocks while the other end does not read. The caller keeps `descriptors`.
     [[nodiscard]] result<void> send(std::uint16_t kind, std::span<const std::byte> body,
                                     std::span<const std::byte> payload, std::span<const int> descriptors,
                                     time_point deadline) {
         return send_parts(kind, body, std::span(&payload, 1), descriptors, deadline);
     }
-    // A payload that lies in several places, at most max_payload_parts of them: the planes of a picture.
+    // Sends a payload in up to max_payload_parts parts, such as the planes of a picture.
     static constexpr std::size_t max_payload_parts = 8;
     [[nodiscard]] result<void> send_parts(std::uint16_t kind, std::span<const std::byte> body,
                                           std::span<const std::span<const std::byte>> payload,
                                           std::span<const int> descriptors, time_point deadline);
-    // A small struct without pointers as the body.
+    // Sends a trivially copyable struct as the body.
     template <class Body>
     [[nodiscard]] result<void> send(std::uint16_t kind, const Body& body, time_point deadline,
                                     std::span<const int> descriptors = {}) {
@@ -71,32 +71,33 @@ public:
         return send(kind, std::as_bytes(std::span(&body, 1)), {}, descriptors, deadline);
     }
 
-    // Where a payload is to go: called with the message so far (body and descriptors are there), returns exactly
-    // `message.payload_bytes` of memory, into which the bytes are received; or an error, which receive returns, and the
-    // channel is of no more use. Not called for a message without payload.
+    // Returns the destination of a payload: called with the message so far (body and descriptors have arrived), it
+    // returns exactly `message.payload_bytes` bytes of memory; or an error, which receive returns and which makes the
+    // channel unusable. Not called for a message without payload.
     using payload_target = std::function<result<std::span<std::byte>>(const message&)>;
 
-    // The next message, descriptors close-on-exec. A payload above `max_payload` bytes is errc::corrupt, before any of it is
-    // read.
+    // Receives the next message; its descriptors are close-on-exec. A payload above `max_payload` bytes is
+    // errc::corrupt before any of it is read.
     [[nodiscard]] result<message> receive(time_point deadline, std::uint64_t max_payload, const payload_target& place);
-    // Takes no payload.
+    // Accepts no payload.
     [[nodiscard]] result<message> receive(time_point deadline) { return receive(deadline, 0, {}); }
 
-    // What has come of the next message by now, without waiting: the whole message, or nullopt while more of it is to come, and
-    // then this goes on where it was. For peers that nobody waits for. It takes neither a payload nor descriptors, which the
-    // kernel then closes at once. Errors as receive's, but for timeout. Not to be mixed with receive in mid-message.
+    // Receives without blocking: the next message if all of it has arrived, else nullopt; the next call resumes. For
+    // peers that must not block this process. Accepts neither a payload nor descriptors, which the kernel then closes
+    // at once. Errors as for receive, except timeout. Do not mix with receive in mid-message.
     [[nodiscard]] result<std::optional<message>> receive_some(std::uint32_t max_body);
-    // The same, with as many descriptors as a message may have.
+    // The same, with up to max_descriptors descriptors.
     [[nodiscard]] result<std::optional<message>> receive_some_with_descriptors(std::uint32_t max_body);
-    // True while a part of a message is here, the rest of which is not.
+    // True while a message has arrived in part.
     [[nodiscard]] bool in_mid_message() const noexcept { return partial_ != nullptr; }
 
-    // Ends both directions: whoever waits in receive or send, in either process, comes back. For any thread.
+    // Shuts down both directions: threads blocked in receive or send, in either process, return. Any thread may call
+    // it.
     void close_down() noexcept;
-    // True once receiving has seen the other end gone, or a message that ends early. For the receiving thread.
+    // True once receiving has found the other end closed or a message cut short. For the receiving thread.
     [[nodiscard]] bool closed() const noexcept { return closed_; }
     [[nodiscard]] result<peer> other_end() const;
-    // For poll and for a child to inherit.
+    // For poll(), and for a child to inherit.
     [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
     [[nodiscard]] unique_fd release() && noexcept { return std::move(socket_); }
 
@@ -109,11 +110,11 @@ private:
 
     unique_fd socket_;
     std::unique_ptr<partial> partial_;
-    bool closed_ = false;  // by receiving
+    bool closed_ = false;  // set by receiving
     result<void> sending_, receiving_;
 };
 
-// The body of a message as the struct that it is; errc::corrupt when it is of another size.
+// The body of a message as a Body; errc::corrupt if its size differs.
 template <class Body>
 [[nodiscard]] result<Body> body_as(const message& m) {
     static_assert(std::is_trivially_copyable_v<Body>);

@@ -42,7 +42,7 @@ tl::unexpected<error> not_started(const std::filesystem::path& executable, int r
     return fail(code, fmt::format("cannot start '{}': {}{}", executable.string(), std::strerror(reason), advice));
 }
 
-// It was started, and ended again: nobody would see it end.
+// The process was started but is killed again, because its end could not be detected.
 tl::unexpected<error> not_watched(const std::filesystem::path& executable, int reason) {
     const bool full = reason == EMFILE || reason == ENFILE;
     return fail(full ? errc::unavailable : errc::unsupported,
@@ -52,7 +52,7 @@ tl::unexpected<error> not_watched(const std::filesystem::path& executable, int r
                                  : "it needs Linux 5.4 and a sandbox that allows the call; use --flow fused"));
 }
 
-// By which people and service managers stop programs.
+// The signals by which users and service managers stop programs.
 constexpr std::array owners_signal_numbers{SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTOU, SIGTTIN};
 
 sigset_t owners_signals() noexcept {
@@ -63,7 +63,7 @@ sigset_t owners_signals() noexcept {
     return set;
 }
 
-// What posix_spawn is to do between the fork and the new program.
+// The actions of posix_spawn between the fork and the new program.
 class spawn_plan {
 public:
     spawn_plan() {
@@ -78,7 +78,7 @@ public:
     spawn_plan& operator=(const spawn_plan&) = delete;
 
     void default_signals() {
-        // Those that are its owner's wait until it leaves them to that, however soon they come.
+        // The owner's signals stay blocked until the child ignores them, so that none takes effect before.
         const sigset_t held = owners_signals();
         sigset_t all;
         sigfillset(&all);
@@ -90,12 +90,12 @@ public:
         posix_spawnattr_setpgroup(&attributes_, 0);
         flags_ |= POSIX_SPAWN_SETPGROUP;
     }
-    // By way of numbers that no target has: one descriptor's target may be another one's number.
+    // Moves descriptors through numbers above all targets first: one descriptor's target may be another's number.
     int pass(std::span<const inherited_fd> inherited) {
         std::array<bool, last_number + 1> used{};
         for (const inherited_fd& i : inherited) {
             unique_fd out_of_the_way(::fcntl(i.descriptor, F_DUPFD_CLOEXEC, last_number + 1));
-            // A limit that allows no number so high is said to be an invalid argument.
+            // If the limit does not allow such a number, the error is EINVAL.
             if (!out_of_the_way) return errno == EINVAL ? EMFILE : errno;
             posix_spawn_file_actions_adddup2(&actions_, out_of_the_way.get(), i.number);
             used.at(static_cast<std::size_t>(i.number)) = true;
@@ -151,13 +151,13 @@ process_activity::state state_of(char letter) {
     }
 }
 
-// Read in one go: the thread may end between the opening and the reading, which then gives nothing.
+// Reads in one call: the thread may end between open and read, which then returns nothing.
 process_activity::state state_of_thread(const std::string& path) {
     const unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 1024> bytes{};
     const ssize_t n = file ? ::read(file.get(), bytes.data(), bytes.size()) : -1;
     const std::string_view text(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
-    // The program's name stands in brackets and may hold any byte.
+    // The program's name is in parentheses and may contain any byte.
     const auto name_end = text.rfind(')');
     if (name_end == std::string_view::npos || name_end + 2 >= text.size()) return process_activity::state::gone;
     return state_of(text[name_end + 2]);
@@ -191,7 +191,7 @@ result<child_process> child_process::spawn(const std::filesystem::path& executab
         reason != 0) {
         return not_started(executable, reason);
     }
-    // Nobody has reaped it, so the number is still its own.
+    // The process has not been reaped, so the pid is still its own.
     unique_fd handle(static_cast<int>(::syscall(SYS_pidfd_open, id, 0)));
     if (!handle) {
         const int reason = errno;
@@ -232,7 +232,7 @@ std::optional<process_exit> child_process::wait_for(time_point deadline) {
             siginfo_t info{};
             const int reaped = ::waitid(P_PIDFD, static_cast<id_t>(handle_.get()), &info, WEXITED | WNOHANG);
             if (reaped == 0 && info.si_pid == 0) continue;
-            // A process that ignores SIGCHLD has its children reaped by the kernel.
+            // If this process ignores SIGCHLD, the kernel reaps its children.
             ended_ = reaped == 0 ? exit_of(info) : process_exit{};
         } else if (clock::now() >= deadline) {
             break;
@@ -257,7 +257,7 @@ std::chrono::nanoseconds child_process::cpu_time() const {
     return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
-// The main thread alone would not do: it may sleep while another one works, or waits for a processor.
+// Looks at all threads: the main thread may sleep while another one works or waits for a processor.
 process_activity child_process::activity() const {
     if (ended_ || !handle_) return {};
     process_activity all{process_activity::state::gone, cpu_time()};
@@ -292,7 +292,7 @@ void leave_signals_to_parent() noexcept {
 result<void> die_with_parent(int expected_parent) {
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
         return fail(errc::io, fmt::format("cannot tie this process to its owner: {}", std::strerror(errno)));
-    // It may have gone before the tie.
+    // The parent may have ended before the prctl.
     if (::getppid() != expected_parent)
         return fail(errc::interrupted,
                     fmt::format("the process that started this one ({}) has ended", expected_parent));

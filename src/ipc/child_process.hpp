@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process of ours: started with just the descriptors it is meant to have, watched, and never left behind.
+// A child process that inherits only the given descriptors, is monitored, and never outlives its owner.
 #pragma once
 
 #include <chrono>
@@ -24,34 +24,36 @@ struct process_exit {
     [[nodiscard]] std::string in_words() const;
 };
 
-// What a process is doing now, for a watchdog.
+// The current activity of a process, for a watchdog.
 struct process_activity {
     enum class state : std::uint8_t {
-        running,   // one of its threads at least: on a processor, waiting for one, or for a disk
-        sleeping,  // all of them wait for something
+        running,   // at least one thread is on a processor, waiting for one, or waiting for a disk
+        sleeping,  // all threads wait for something
         stopped,   // by a signal or a debugger
         gone,      // has ended
     };
     state now = state::gone;
-    std::chrono::nanoseconds cpu_time{0};  // of all its threads so far
+    std::chrono::nanoseconds cpu_time{0};  // of all threads, since the start
 };
 
-// A descriptor of this process and the number under which the child finds it.
+// A descriptor of this process and its number in the child.
 struct inherited_fd {
     int descriptor = -1;
-    int number = -1;  // 3 to 63; each once
+    int number = -1;  // 3 to 63, without duplicates
 };
 
-// Owner of one process, which it kills and reaps when it goes: never a zombie. Move-only; one thread at a time.
+// Owns one process; the destructor kills and reaps it, so it never becomes a zombie. Move-only; use it from one thread
+// at a time.
 class child_process {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    // Starts `executable` (a path) with `arguments` after its name, this environment, standard streams and `inherited`, nothing
-    // else: other descriptors are closed, signals are at their defaults. It leads a process group of its own, so that a terminal's
-    // Ctrl-C and Ctrl-Z are for its owner alone. The program calls die_with_parent first.
-    // errc::not_found for a file that is not there, errc::invalid_argument for numbers out of range, errc::unavailable at a limit
-    // (the message says which), errc::unsupported where no process can be watched, errc::out_of_memory, errc::io else.
+    // Starts `executable` (a path) with `arguments` after its name. It inherits this environment, the standard streams
+    // and `inherited`, and nothing else: other descriptors are closed, signals have their defaults. It leads its own
+    // process group, so that Ctrl-C and Ctrl-Z in a terminal reach only its owner. The program must call
+    // die_with_parent first. errc::not_found if the file does not exist, errc::invalid_argument for numbers out of
+    // range, errc::unavailable at a limit (the message says which), errc::unsupported where processes cannot be
+    // monitored, errc::out_of_memory, otherwise errc::io.
     [[nodiscard]] static result<child_process> spawn(const std::filesystem::path& executable,
                                                      std::span<const std::string> arguments,
                                                      std::span<const inherited_fd> inherited);
@@ -60,18 +62,18 @@ public:
     ~child_process();
 
     [[nodiscard]] int id() const noexcept { return id_; }
-    // Becomes readable when the process ends (a pidfd); for poll.
+    // A pidfd, which becomes readable when the process ends; for poll().
     [[nodiscard]] int descriptor() const noexcept { return handle_.get(); }
 
-    // How it ended; nullopt when it has not by `deadline`.
+    // How the process ended; nullopt if it has not ended by `deadline`.
     [[nodiscard]] std::optional<process_exit> wait_for(time_point deadline);
-    // SIGKILL, which it cannot refuse. Nothing when it has ended.
+    // Sends SIGKILL. No effect if the process has ended.
     void kill() noexcept;
     void send_signal(int number) noexcept;
 
-    // From /proc: some ten microseconds a thread.
+    // Reads /proc: some ten microseconds per thread.
     [[nodiscard]] process_activity activity() const;
-    // The same time alone: one microsecond. 0 once it has ended.
+    // Only the processor time: one microsecond. 0 once the process has ended.
     [[nodiscard]] std::chrono::nanoseconds cpu_time() const;
 
 private:
@@ -83,13 +85,13 @@ private:
     std::optional<process_exit> ended_;
 };
 
-// For the child, which is started with these signals blocked: its owner alone says when it ends. Signals that are for people to
-// stop programs by (a terminal's, a service manager's to all of a service) are ignored; so is what would stop it for writing to the
-// terminal from the background.
+// For the child, which is started with these signals blocked: only its owner decides when it ends. Ignores the signals
+// by which users and service managers stop programs (a service manager sends them to the whole service), and those that
+// would stop a background process for writing to the terminal.
 void leave_signals_to_parent() noexcept;
 
-// For the child, first thing: the kernel kills it when the thread that spawned it ends (so spawn from one that stays).
-// errc::interrupted when the owner is gone already: then exit.
+// For the child, as its first call: the kernel kills the child when the thread that spawned it ends (so spawn from a
+// thread that outlives it). errc::interrupted when the owner has already ended: then exit.
 [[nodiscard]] result<void> die_with_parent(int expected_parent);
 
 }  // namespace faceflow::ipc

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words that processes share beside their frames: semaphores, each on a cache line of its own.
+// The semaphores that processes share beside their frames, each on its own cache line.
 #pragma once
 
 #include <cstddef>
@@ -11,20 +11,21 @@
 
 namespace faceflow::ipc {
 
-// Memory without a name: nothing is left of it when its processes are gone, however they went. Move-only; the words are as
-// thread-safe as semaphores are.
+// Anonymous shared memory: nothing is left of it once its processes have ended, even if they are killed. Move-only;
+// each word is as thread-safe as a semaphore.
 class control_page {
 public:
-    // `words` (1 to a million) semaphores at 0.
+    // Creates `words` (1 to a million) semaphores at 0.
     [[nodiscard]] static result<control_page> create(std::size_t words);
-    // What another process created and sent; takes the descriptor. Through access::read_only, words can be waited for; to raise
-    // one is a fault. Errors of map_sealed_memory, errc::corrupt when there are fewer words.
+    // Opens a page that another process created and sent; takes ownership of the descriptor. With access::read_only,
+    // words can be waited for, but raising one faults. Errors of map_sealed_memory, errc::corrupt when there are fewer
+    // words.
     [[nodiscard]] static result<control_page> open(unique_fd descriptor, std::size_t words, access wanted);
 
     [[nodiscard]] semaphore& operator[](std::size_t word) noexcept { return lines()[word].word; }
     [[nodiscard]] const semaphore& operator[](std::size_t word) const noexcept { return lines()[word].word; }
     [[nodiscard]] std::size_t words() const noexcept { return words_; }
-    // To be sent; stays the page's.
+    // To send to another process; still owned by the page.
     [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
     // The whole pages, for device::register_semaphores.
     [[nodiscard]] std::span<std::byte> pages() const noexcept { return {view_.base(), view_.length()}; }

@@ -56,8 +56,8 @@ int try_connect(int socket, const sockaddr_un& address) {
     return ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
 }
 
-// Only one process at a time looks for dead sockets in a directory or makes one there: a socket that is bound but does not
-// listen yet looks dead.
+// Serialises processes that remove or create sockets in a directory: a socket that is bound but does not listen yet
+// looks dead.
 result<unique_fd> lock_directory_of(const fs::path& path) {
     const fs::path directory = path.parent_path();
     FACEFLOW_TRY(require_private(directory));
@@ -75,7 +75,7 @@ result<unique_fd> lock_directory_of(const fs::path& path) {
     return lock;
 }
 
-// With the directory locked: removes a socket that nobody listens on; 0 or the errno of connecting to it.
+// Call it with the directory locked: removes a socket without a listener. Returns 0 or the errno of connecting.
 int sweep(const fs::path& path, const sockaddr_un& address) {
     struct stat facts {};
     if (::lstat(path.c_str(), &facts) != 0) return errno;
@@ -121,7 +121,7 @@ result<runtime_place> find_runtime_directory(const fs::path& holding, const fs::
     candidates.push_back(usual);
     for (int i = 2; i <= 16; ++i)
         candidates.emplace_back(fmt::format("{}-{}", usual.string(), i));
-    // Nobody else can put anything there.
+    // Only this user can create files there.
     if (const auto cache = absolute_from("XDG_CACHE_HOME")) candidates.push_back(*cache / "faceflow-run");
     if (const auto home = absolute_from("HOME")) candidates.push_back(*home / ".cache/faceflow-run");
     std::error_code ec;
@@ -174,7 +174,7 @@ void listener::stop() noexcept {
 result<unique_fd> listener::take_connection() {
     unique_fd connection(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (connection) return same_user(connection) ? std::move(connection) : unique_fd();
-    // It may have gone again, or a signal came.
+    // The peer may have gone, or a signal interrupted the call.
     if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return unique_fd();
     const bool no_descriptor = errno == EMFILE || errno == ENFILE;
     if (no_descriptor || errno == ENOBUFS || errno == ENOMEM) {
@@ -186,7 +186,7 @@ result<unique_fd> listener::take_connection() {
 }
 
 result<channel> listener::accept(time_point deadline) {
-    std::optional<error> short_of;  // a descriptor, or memory
+    std::optional<error> short_of;  // why the last connection could not be accepted: no descriptor, or no memory
     while (true) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(
             std::clamp<clock::duration>(deadline - clock::now(), clock::duration::zero(), std::chrono::hours(1)));
@@ -199,7 +199,7 @@ result<channel> listener::accept(time_point deadline) {
             const bool later = !connection && connection.error().code == errc::unavailable && clock::now() < deadline;
             if (!connection && !later) return tl::unexpected(std::move(connection.error()));
             if (connection && *connection) return channel::adopt(std::move(*connection));
-            // It stays in the queue: asked again at once, the answer would be the same.
+            // The connection stays in the queue: an immediate retry would fail again.
             if (later) {
                 short_of = std::move(connection.error());
                 ::poll(&waiting[1], 1, 20);
@@ -216,7 +216,7 @@ result<channel> connect_to(const fs::path& path, time_point deadline) {
     unique_fd socket = new_socket();
     if (!socket) return failed("make a socket for", path, errno);
     int reason = try_connect(socket.get(), address);
-    // Its queue is full.
+    // The listener's queue is full.
     while ((reason == EAGAIN || reason == EINTR) && clock::now() < deadline) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         reason = try_connect(socket.get(), address);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where processes of one user find each other: a Unix socket with a name.
+// A named Unix socket through which processes of one user connect.
 #pragma once
 
 #include <sys/types.h>
@@ -13,38 +13,39 @@
 
 namespace faceflow::ipc {
 
-// A directory that only this user can enter: $XDG_RUNTIME_DIR where that is one, else /tmp/faceflow-<uid>, made when it is not there.
-// Where somebody has put something else of that name, faceflow-<uid>-2 to -16 are tried, and at last one in this user's cache.
-// errc::io when none of them will do.
+// A directory that only this user can enter: $XDG_RUNTIME_DIR if it is one, else /tmp/faceflow-<uid>, which is created.
+// If another user has taken that name, tries faceflow-<uid>-2 to -16, and last a directory in this user's cache.
+// errc::io when none is usable.
 struct runtime_place {
     std::filesystem::path path;
-    std::string note;  // for the user, when it is not where one would look: why
+    std::string note;  // for the user: why it is not the expected directory; may be empty
 };
-// `holding`: the name of a socket that is looked for: a directory that has it comes before others. `temporary`: instead of /tmp.
+// `holding`: the name of a socket; a directory that contains it is preferred. `temporary`: replaces /tmp.
 [[nodiscard]] result<runtime_place> find_runtime_directory(const std::filesystem::path& holding = {},
                                                            const std::filesystem::path& temporary = "/tmp");
 
-// {} for a directory, no symbolic link, of this user with mode 0700.
+// Succeeds for a directory (not a symbolic link) of this user with mode 0700.
 [[nodiscard]] result<void> require_private(const std::filesystem::path& directory);
 
-// A bound socket, whose file goes with it. Both ends look who the other is, and only the same user will do.
+// A bound socket; its file is removed with it. Both ends check the other's user and accept only their own.
 class listener {
 public:
-    // The socket's directory passes require_private. A file that a dead listener left is swept away first.
-    // errc::invalid_argument for a path that is too long for a socket (107 bytes) or where somebody listens already.
+    // The socket's directory must pass require_private. A socket file of a dead listener is removed first.
+    // errc::invalid_argument if the path is too long for a socket (107 bytes) or already has a listener.
     [[nodiscard]] static result<listener> open(const std::filesystem::path& path);
     listener(listener&&) noexcept = default;
     listener& operator=(listener&&) = delete;
-    ~listener();  // removes the file, if it is still this listener's
+    ~listener();  // removes the file if it is still this listener's
 
-    // The next connection of this user; those of others are closed. errc::timeout, errc::interrupted after stop(),
-    // errc::unavailable when until then there was no descriptor or no memory for it: the next call tries again.
+    // Accepts the next connection of this user; closes those of others. errc::timeout, errc::interrupted after stop(),
+    // errc::unavailable if there was no descriptor or memory for a connection until the deadline: the next call tries
+    // again.
     [[nodiscard]] result<channel> accept(time_point deadline);
-    // Makes this accept and all later ones return. From any thread.
+    // Makes the current accept and all later ones return. Any thread.
     void stop() noexcept;
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-    // Becomes readable when somebody connects; for poll.
+    // Becomes readable when a client connects; for poll().
     [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
 
 private:
@@ -54,7 +55,7 @@ private:
           stopped_(std::move(stopped)),
           device_(device),
           file_(file) {}
-    // A connection of this user's; empty when there was none, or another user's.
+    // A connection of this user; empty if there was none, or one of another user.
     [[nodiscard]] result<unique_fd> take_connection();
 
     std::filesystem::path path_;
@@ -63,8 +64,8 @@ private:
     ino_t file_;
 };
 
-// Connects to the listener at `path`. errc::not_found when nobody listens there (a file that a dead one left is removed),
-// errc::unavailable when another user does, errc::timeout when its queue stays full.
+// Connects to the listener at `path`. errc::not_found when there is no listener (a dead one's file is removed),
+// errc::unavailable when it is another user's, errc::timeout when its queue stays full.
 [[nodiscard]] result<channel> connect_to(const std::filesystem::path& path, time_point deadline);
 
 }  // namespace faceflow::ipc

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How often a process that keeps ending is started again.
+// Limits how often a process is restarted.
 #pragma once
 
 #include <chrono>
@@ -12,8 +12,8 @@
 
 namespace faceflow::ipc {
 
-// At most `most` restarts within any `window`, and at most `most` starts in a row that come to nothing, however long each takes;
-// time is the caller's. Not thread-safe.
+// Allows at most `most` restarts within any `window`, and at most `most` failed starts in a row, however long each
+// takes. The caller supplies the time. Not thread-safe.
 class restart_budget {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -21,14 +21,14 @@ public:
 
     restart_budget(std::size_t most, duration window) : most_(most), window_(window) {}
 
-    // Enters a restart at `now` (which never goes back) of `who`, which ended as `last_exit` says. errc::unavailable, and not
-    // entered, when there were as many within the window already.
+    // Records a restart of `who` at `now` (which never decreases); `last_exit` says how it ended. errc::unavailable,
+    // without recording it, when the budget is used up.
     [[nodiscard]] result<void> spend(time_point now, std::string_view who, std::string_view last_exit);
 
-    // How a start went: whether the process came to work.
+    // Records whether a start succeeded.
     void enter(bool started) noexcept { failed_in_a_row_ = started ? 0 : failed_in_a_row_ + 1; }
 
-    // Restarts within the window before `now`.
+    // The number of restarts within the window before `now`.
     [[nodiscard]] std::size_t spent(time_point now);
 
 private:

@@ -9,7 +9,7 @@
 namespace faceflow::ipc {
 namespace {
 
-// In lines of the page: the words, the bell, how the client waits, then two for each announcement.
+// The lines of the page: the words, the bell, how the client waits, then two for each announcement.
 constexpr std::size_t line = 64, lines_each = 2;
 static_assert(sizeof(share_frame) <= lines_each * line);
 
@@ -34,13 +34,14 @@ std::byte* share_page::announcement(std::uint32_t place) const noexcept {
 }
 
 bool share_page::ring(std::uint64_t serial) noexcept {
-    // Either the client sees the new value before it sleeps, or this sees that it is about to.
+    // Either the client sees the new value before it sleeps, or this function sees that it is about to sleep.
     bell().value.store(serial, std::memory_order_release);
     std::uint64_t how = waiting().fetch_add(0, std::memory_order_acq_rel);
-    // Each round is one in which the client has written; one that does nothing else does not keep the server.
+    // A round repeats only when the client has written; the limit keeps a misbehaving client from holding up the
+    // server.
     for (int round = 0; round < 4; ++round) {
         const std::uint64_t seen = how / states;
-        if (seen >= serial) return true;  // it has looked since
+        if (seen >= serial) return true;  // the client has looked since
         if (how == awake || seen + 1 < serial) return false;
         if (!waiting().compare_exchange_strong(how, awake, std::memory_order_acq_rel)) continue;
         if (how % states != looking) wake(bell());

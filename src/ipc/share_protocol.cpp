@@ -15,7 +15,7 @@
 namespace faceflow::ipc {
 namespace {
 
-// A slab larger than this is no slab: products of its numbers stay far from overflowing.
+// Limits for slabs, so that products of their numbers cannot overflow.
 constexpr std::uint64_t max_slots = 1 << 20, max_slot_bytes = std::uint64_t{1} << 40;
 
 tl::unexpected<error> nonsense(std::string_view what) {
@@ -35,7 +35,7 @@ result<void> require(const message& m, share_message kind, std::size_t descripto
 
 result<share_hello> read_share_hello(const message& m) {
     FACEFLOW_TRY(require(m, share_message::hello, 0));
-    // The version comes first in every version, so that it can be named whatever follows.
+    // The version comes first in every version of the protocol, so it can always be reported.
     std::uint32_t version = 0;
     if (m.body.size() < sizeof version) return nonsense("a greeting that is too short");
     std::memcpy(&version, m.body.data(), sizeof version);
