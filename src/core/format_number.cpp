@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::array<double, 10> power_of_ten{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
 
-// |value| in units of the last digit, rounded. `scaled` is the product rounded to double, below 2^52, so that its fraction
-// is exact and one half is among the fractions it can have; only there the rounding of the product itself can matter.
+// |value| in units of the last digit, rounded. `scaled` is the product rounded to double, below 2^52, so its fraction
+// is exact and can be one half; only then does the rounding of the product itself matter.
 std::uint64_t units_of(double magnitude, double power, double scaled) {
     auto units = static_cast<std::uint64_t>(scaled);
     const double rest = scaled - static_cast<double>(units);
@@ -33,8 +33,8 @@ constexpr auto digit_pairs = [] {
     return text;
 }();
 
-// Writes the digits in front of `end`, with a point before the last `decimals`. Two digits a division, and 32-bit
-// division where it suffices: this is where the time of a frame's results goes.
+// Writes the digits before `end`, with a point before the last `decimals`. Two digits per division, and 32-bit
+// divisions where possible: most of the time for writing a frame's results is spent here.
 template <class Unsigned>
 char* write_backwards(char* end, Unsigned units, int decimals) {
     const auto pair = [&] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Half precision (IEEE 754 binary16) as bits, for memory that a GPU's tensor cores read. Host and device give the same bits.
+// Half precision (IEEE 754 binary16) as bits, for memory read by a GPU's tensor cores. Host and device produce the same
+// bits.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 
 namespace faceflow {
 
-// Rounded to nearest, ties to even; infinity for what is too large.
+// Rounds to nearest, ties to even; overflow becomes infinity.
 FACEFLOW_HD inline std::uint16_t half_bits(float value) {
 #ifdef __CUDA_ARCH__
     return __half_as_ushort(__float2half_rn(value));
@@ -20,12 +21,13 @@ FACEFLOW_HD inline std::uint16_t half_bits(float value) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, &value, sizeof bits);
     const std::uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7fffu);   // no number
-    if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // 65520 and more
-    if (magnitude < 0x38800000u) {                                                    // below the smallest normal one
+    if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7fffu);   // NaN
+    if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // 65520 and above
+    // below the smallest normal number
+    if (magnitude < 0x38800000u) {
         float small = 0;
         std::memcpy(&small, &magnitude, sizeof small);
-        const float shifted = small + 0.5f;  // whose last bits are then those of the half, rounded
+        const float shifted = small + 0.5f;  // its last bits are then those of the rounded half
         std::memcpy(&bits, &shifted, sizeof bits);
         return static_cast<std::uint16_t>(sign | (bits - 0x3f000000u));
     }

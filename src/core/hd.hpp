@@ -8,7 +8,7 @@
 #define FACEFLOW_HD
 #endif
 
-// Before a loop whose body a GPU is to repeat in line, so that an array that the loop counts through stays in registers.
+// Put it before a loop that a GPU must unroll, so that an array indexed by the loop stays in registers.
 #ifdef __CUDA_ARCH__
 #define FACEFLOW_UNROLL _Pragma("unroll")
 #else

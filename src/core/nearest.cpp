@@ -8,7 +8,7 @@
 namespace faceflow {
 namespace {
 
-// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment), a row at a time.
+// Counts insertions, deletions, replacements and swaps of neighbours (optimal string alignment), one row at a time.
 std::size_t edits(std::string_view a, std::string_view b) {
     std::vector<std::size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
     std::iota(above.begin(), above.end(), std::size_t{0});

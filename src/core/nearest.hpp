@@ -8,7 +8,7 @@
 
 namespace faceflow {
 
-// The candidate with the fewest edits from `word`, or nothing when none is near (more than a third of it would change).
+// The candidate with the fewest edits from `word`; empty when none is near (more than a third of it would change).
 [[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string> candidates);
 
 }  // namespace faceflow

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Errors about the value of an option. They carry its name, so that whoever knows it by another (the command line, a
-// configuration file) can say that one.
+// Errors about the value of an option. They carry its name, so that callers that use another name (the command line, a
+// configuration file) can show theirs.
 #pragma once
 
 #include <fmt/format.h>
@@ -12,12 +12,12 @@
 
 namespace faceflow {
 
-// "NAME must be …": `what` is what follows the name.
+// The error "NAME must be …"; `what` is the text after the name.
 [[nodiscard]] inline tl::unexpected<error> fail_option(std::string_view name, std::string_view what) {
     return tl::unexpected<error>(error{errc::invalid_argument, fmt::format("{} {}", name, what), std::string(name)});
 }
 
-// Whether `value` is in [least, most]; what is not a number is not.
+// Checks that `value` is in [least, most]; NaN is not.
 template <class T>
 [[nodiscard]] result<void> expect_between(std::string_view name, T value, T least, T most) {
     if (value >= least && value <= most) return {};

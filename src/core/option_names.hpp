@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words for the values of options: of enums in their order, and of text what there is to choose from.
+// The words for option values: of enums in their order, and of text options with fixed choices.
 #pragma once
 
 #include <array>

@@ -26,12 +26,12 @@ using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
 
 constexpr std::size_t buffer_size = std::size_t{256} << 10;
-constexpr auto look_again = 50ms;          // at whether to stop, while a reader does not read
-constexpr auto patience_after_stop = 2s;   // with such a reader
-constexpr std::size_t pipe_atomic = 4096;  // PIPE_BUF: what a pipe takes without waiting once it says that it has room
+constexpr auto look_again = 50ms;          // how often to check for stop while a reader does not read
+constexpr auto patience_after_stop = 2s;   // for such a reader
+constexpr std::size_t pipe_atomic = 4096;  // PIPE_BUF: how much a pipe accepts without blocking once it reports room
 
-// The descriptor of this process that a path stands for: streams must not be replaced by name, though they may well be regular
-// files.
+// The descriptor of this process that a path refers to: such streams may be regular files, but must not be replaced by
+// rename.
 std::optional<int> own_stream(const fs::path& target) {
     const std::string text = target.lexically_normal().string();
     if (text == "/dev/stdout") return STDOUT_FILENO;
@@ -45,10 +45,10 @@ std::optional<int> own_stream(const fs::path& target) {
     return std::nullopt;
 }
 
-// The same stream, without waiting where it has no room: what is set on a description of our own changes nothing for those
-// who share the stream with us. A regular file has its place only in the description that is there.
+// Reopens the stream non-blocking: flags set on a new open file description do not affect others who share the stream.
+// Not for a regular file, whose position exists only in the existing description.
 unique_fd open_stream(int stream, mode_t kind) {
-    // One that is not for writing stays so: what is opened anew might be.
+    // Reopening could make a read-only stream writable: refuse.
     if ((::fcntl(stream, F_GETFL) & O_ACCMODE) == O_RDONLY) {
         errno = EBADF;
         return {};
@@ -100,7 +100,7 @@ result<void> output_file::open_directly() {
         while (!options_.stop.stop_requested()) {
             direct_ = unique_fd(::open(target_.c_str(), O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
             if (direct_ || errno != ENXIO || ::lstat(target_.c_str(), &about) != 0 || !S_ISFIFO(about.st_mode)) break;
-            std::this_thread::sleep_for(look_again);  // nobody reads the FIFO yet
+            std::this_thread::sleep_for(look_again);  // the FIFO has no reader yet
         }
         if (!direct_ && options_.stop.stop_requested())
             return fail(errc::interrupted, "stopped while waiting for a reader of " + target_.string());
@@ -117,7 +117,7 @@ tl::unexpected<error> output_file::broken(std::string_view what, int reason) {
     return tl::unexpected(*failure_);
 }
 
-// False when it is time to give up on who does not read.
+// False when it is time to give up on a reader that does not read.
 bool output_file::wait_for_room() {
     for (;;) {
         pollfd room{direct_.get(), POLLOUT, 0};
@@ -128,7 +128,7 @@ bool output_file::wait_for_room() {
     }
 }
 
-// How much of it was written; 0: nothing yet.
+// The number of bytes written; 0: none yet.
 result<std::size_t> output_file::write_some(std::string_view bytes) {
     ssize_t written = -1;
     if (at_once_) {
@@ -198,7 +198,7 @@ result<fs::path> output_file::commit() {
         }
         committed_ = std::move(*settled);
     } else {
-        // Network file systems tell late; pipes have no disk to go to.
+        // Network file systems may report errors only at close; pipes have no disk to sync to.
         const int stream = direct_.release();
         if (::close(stream) != 0) return broken("write", errno);
         committed_ = target_;
@@ -207,7 +207,7 @@ result<fs::path> output_file::commit() {
 }
 
 void output_file::cut_to_whole_records() noexcept {
-    // Where even that fails, `faceflow recover` and readers still have the line breaks to go by.
+    // If even that fails, `faceflow recover` and readers can still go by line breaks.
     [[maybe_unused]] const int cut = ::ftruncate(part_->descriptor(), static_cast<off_t>(whole_bytes_));
 }
 
@@ -236,7 +236,7 @@ result<fs::path> write_document(const fs::path& target, std::string_view text) {
     auto written = file.append(text);
     if (written) written = file.flush();
     if (!written) {
-        file.discard();  // half a document is of no use
+        file.discard();  // half a document is useless
         return tl::unexpected(std::move(written.error()));
     }
     return file.commit();

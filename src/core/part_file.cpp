@@ -42,11 +42,11 @@ fs::path folder_of(const fs::path& file) {
     return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
 
-// Nothing at `to` is replaced. An errno, or 0.
+// Renames without replacing anything at `to`. Returns an errno, or 0.
 int rename_to_free(const fs::path& from, const fs::path& to) noexcept {
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
     if (errno != EINVAL && errno != ENOSYS) return errno;
-    // A file system without such a rename: a second name, which is refused where one is taken, and the first one gone.
+    // The file system lacks such a rename: add a second name, which fails if it is taken, and remove the first.
     if (::link(from.c_str(), to.c_str()) == 0) return ::unlink(from.c_str()) == 0 ? 0 : errno;
     if (errno == EEXIST) return errno;
     struct stat there {};
@@ -54,7 +54,7 @@ int rename_to_free(const fs::path& from, const fs::path& to) noexcept {
     return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
 }
 
-// Whether a path leads to what is open here.
+// Whether a path refers to the open file.
 bool is_at(int descriptor, const fs::path& path) noexcept {
     struct stat open {
     }, there{};
@@ -67,7 +67,7 @@ bool is_at(int descriptor, const fs::path& path) noexcept {
 std::string make_part_token() {
     std::uint64_t number = 0;
     if (::getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number)) {
-        // Exclusive creation keeps planted names out also where numbers can be foreseen.
+        // Even if the number could be predicted, exclusive creation rejects planted names.
         number = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) ^
                  static_cast<std::uint64_t>(::getpid()) << 40;
     }
@@ -102,7 +102,7 @@ fs::path free_name_beside(const fs::path& target, std::string_view word) {
 result<fs::path> rename_beside(const fs::path& file, const fs::path& target, std::string_view word) {
     fs::path name = target;
     int code = rename_to_free(file, name);
-    // Another program may take each name that is found free.
+    // Another program may take a free name before the rename.
     for (int attempt = 0; code == EEXIST && attempt < 100; ++attempt) {
         name = free_name_beside(target, word);
         code = rename_to_free(file, name);
@@ -131,7 +131,7 @@ int sync_to_disk(int descriptor) noexcept {
 
 void sync_folder(const fs::path& folder) noexcept {
     const unique_fd opened(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    // Best effort: not every file system syncs a folder.
+    // Best effort: not every file system can sync a folder.
     if (opened) [[maybe_unused]]
         const int synced = ::fsync(opened.get());
 }
@@ -144,12 +144,12 @@ result<part_file> part_file::create(const fs::path& target, const std::string& t
     for (int attempt = 0; attempt < 10; ++attempt) {
         unique_fd opened(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
         if (!opened) return fail(errc::io, explain_io("create", target, errno));
-        // Whoever looks for dead files may hold the lock for a moment. Without locks (some network file systems) a file in work
-        // cannot be told from a dead one, and that is all.
+        // A process that looks for dead files may hold the lock briefly. Without locks (some network file systems), a
+        // file in use cannot be distinguished from a dead one, with no other effect.
         for (int again = 0; ::flock(opened.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && again < 50;
              ++again)
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        // Before it was locked it may have been taken for a dead one, and removed.
+        // Before it was locked, another process may have taken it for dead and removed it.
         if (is_at(opened.get(), path)) return part_file(target, std::move(path), std::move(opened));
     }
     return fail(errc::io,
@@ -193,13 +193,14 @@ result<fs::path> part_file::settle() {
     if (const int code = sync_to_disk(descriptor_.get()); code != 0)
         return fail(errc::io, explain_io("write to the disk", target_, code));
     fs::path got = target_;
-    // Between the look and the rename another program may still come; what is there then is replaced.
+    // Another program may still create a file between this check and the rename; that file is replaced.
     struct stat old {};
     const bool replaces = target_is_as_it_was() && ::fstat(replaced_.get(), &old) == 0;
-    // Best effort: on a file system without permissions there is nothing to keep.
+    // Best effort: a file system without permissions has none to preserve.
     if (replaces && S_ISREG(old.st_mode) && old.st_uid == ::geteuid()) [[maybe_unused]]
         const int kept = ::fchmod(descriptor_.get(), old.st_mode & 0777);
-    // What must not be replaced (somebody else's, in a folder like /tmp) stays, and this gets a name beside it.
+    // A file that must not be replaced (another user's, in a folder like /tmp) stays, and this one gets a name beside
+    // it.
     if (!replaces || ::rename(path_.c_str(), target_.c_str()) != 0) {
         auto named = rename_beside(path_, target_, "");
         if (!named) return named;

@@ -8,10 +8,10 @@ namespace {
 
 struct character {
     char32_t code = 0;
-    std::size_t bytes = 0;  // 0: no UTF-8
+    std::size_t bytes = 0;  // 0: not UTF-8
 };
 
-// The first of `text`, which is not empty.
+// The first character of `text`, which is not empty.
 character first_of(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
     if (byte(0) < 0x80) return {byte(0), 1};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text that came from another process, made safe to show.
+// Makes text from another process safe to print.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,9 @@ namespace faceflow {
 
 inline constexpr std::size_t max_printable = 1000;  // bytes
 
-// The text in one line of UTF-8: what would steer a terminal or reorder the line (control characters, C1 too, and those for the
-// direction of writing) and bytes that are no UTF-8 become '?', a line's end or a tab becomes a blank. Ends with "..." after `most`
-// bytes.
+// The text as one line of UTF-8: characters that would steer a terminal or reorder the line (control characters
+// including C1, and bidirectional controls) and invalid UTF-8 become '?', line ends and tabs become blanks. Cut to
+// `most` bytes followed by "...".
 [[nodiscard]] std::string printable(std::string_view text, std::size_t most = max_printable);
 
 }  // namespace faceflow

@@ -15,7 +15,7 @@ namespace faceflow {
 namespace {
 
 constexpr auto shortest = std::chrono::milliseconds(200);
-constexpr auto longest = std::chrono::seconds(10);  // what was before that says nothing of now
+constexpr auto longest = std::chrono::seconds(10);  // older readings say nothing about the present
 
 std::chrono::nanoseconds own_time() {
     timespec t{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How busy the machine's processors are.
+// Measures how busy the machine's processors are.
 #pragma once
 
 #include <chrono>
@@ -9,15 +9,16 @@
 
 namespace faceflow {
 
-// One thread at a time.
+// Use it from one thread at a time.
 class processor_load {
 public:
     // `root`: the folder that holds proc.
     explicit processor_load(std::filesystem::path root = "/") : root_(std::move(root)) {}
 
-    // The part (0..1) of the time of all processors since the call before that was used: of the machine's by anybody (/proc/stat,
-    // proc(5)), or, where that is more, of those that this process may use by itself. nullopt from the first call, from one
-    // within 200 ms or after 10 s of the one before, and where the system does not say.
+    // The load (0..1) since the previous call: the share of all processors' time used by any process (/proc/stat,
+    // proc(5)), or the share of the time available to this process that it used itself, whichever is more. nullopt on
+    // the first call, on calls within 200 ms or after more than 10 s of the previous one, and if the system does not
+    // provide it.
     [[nodiscard]] std::optional<double> since_last();
 
 private:

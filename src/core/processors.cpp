@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::int32_t allowed_by_affinity() {
-    // The kernel refuses a set that is smaller than its own.
+    // The kernel refuses a set smaller than its own.
     for (int most = CPU_SETSIZE; most <= 1 << 20; most *= 2) {
         std::vector<cpu_set_t> set(CPU_ALLOC_SIZE(most) / sizeof(cpu_set_t));
         const std::size_t bytes = set.size() * sizeof(cpu_set_t);
@@ -30,7 +30,7 @@ std::int32_t allowed_by_affinity() {
     return static_cast<std::int32_t>(std::thread::hardware_concurrency());
 }
 
-// Below another folder, an absolute path as well.
+// Joins paths so that even an absolute path stays below `root`.
 fs::path below(const fs::path& root, const fs::path& path) {
     return root / path.relative_path();
 }
@@ -46,7 +46,7 @@ std::optional<double> share_of(std::optional<double> quota, std::optional<double
     return std::nullopt;
 }
 
-// "max 100000", or microseconds in each so many.
+// The content is "max 100000", or a quota and a period in microseconds.
 std::optional<double> quota_v2(const fs::path& group) {
     std::ifstream file(group / "cpu.max");
     const auto quota = number_in(file);
@@ -75,7 +75,7 @@ bool lists(std::string_view list, std::string_view wanted) {
     return false;
 }
 
-// In mountinfo a blank is \040.
+// mountinfo writes a blank as \040.
 std::string unescaped(const std::string& text) {
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -91,10 +91,10 @@ std::string unescaped(const std::string& text) {
 
 struct hierarchy {
     bool unified = false;
-    fs::path top, mounted;  // which group is mounted, and where
+    fs::path top, mounted;  // the mounted group, and where
 };
 
-// Those with a quota of processor time.
+// The hierarchies that can limit processor time.
 std::vector<hierarchy> hierarchies(const fs::path& root) {
     std::vector<hierarchy> found;
     std::ifstream mounts(root / "proc/self/mountinfo");
@@ -110,11 +110,11 @@ std::vector<hierarchy> hierarchies(const fs::path& root) {
     return found;
 }
 
-// The group that this process is in, as the kernel names it.
+// The group of this process, as the kernel names it.
 std::optional<fs::path> own_group(const fs::path& root, bool unified) {
     std::ifstream groups(root / "proc/self/cgroup");
     for (std::string line; std::getline(groups, line);) {
-        // 0::/user.slice of the unified hierarchy, 4:cpu,cpuacct:/docker/1a2b of others
+        // "0::/user.slice" in the unified hierarchy, "4:cpu,cpuacct:/docker/1a2b" in others
         const auto first = line.find(':'), second = line.find(':', first + 1);
         if (second == std::string::npos) continue;
         const auto controllers = std::string_view(line).substr(first + 1, second - first - 1);
@@ -134,7 +134,7 @@ std::optional<double> granted_processors(const fs::path& root) {
     for (const hierarchy& h : hierarchies(root)) {
         const auto group = own_group(root, h.unified);
         if (!group) continue;
-        // A container may see its own group mounted as the top, under the name that the host has for it.
+        // A container may see its own group mounted as the top, under the host's name.
         fs::path inside = group->lexically_relative(h.top);
         if (inside.empty() || *inside.begin() == "..") inside = ".";
         const fs::path top = below(root, h.mounted);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bounded edge between two stages. Its policy says what a full queue does to the next item.
+// A bounded queue between two stages. Its policy says what happens when it is full.
 #pragma once
 
 #include <condition_variable>
@@ -13,14 +13,14 @@ namespace faceflow {
 
 enum class queue_policy : std::uint8_t {
     latest,  // full: the oldest item makes room (live pictures: only the newest matters)
-    fifo,    // full: the new item is refused (nothing overtakes, nothing waits)
-    block,   // full: the producer waits (recorded input: nothing is lost)
+    fifo,    // full: the new item is refused (order is kept, nothing waits)
+    block,   // full: the producer blocks (recorded input: nothing is lost)
 };
 
-// What became of an item that was pushed.
+// The outcome of a push.
 enum class push_outcome : std::uint8_t { queued, replaced_oldest, refused, closed };
 
-// Any number of producers and consumers. Items come out in the order they went in.
+// For any number of producers and consumers. Items are popped in the order they were pushed.
 template <class T>
 class bounded_queue {
 public:
@@ -28,7 +28,7 @@ public:
         : capacity_(capacity < 1 ? 1 : capacity),
           policy_(policy) {}
 
-    // `replaced`, when given, receives the item that a `latest` queue pushed out, so that its owner can account for it.
+    // `replaced`, if given, receives the item displaced by a `latest` queue, so that the caller can account for it.
     push_outcome push(T item, std::optional<T>* replaced = nullptr) {
         std::unique_lock lock(mutex_);
         if (policy_ == queue_policy::block) not_full_.wait(lock, [&] { return closed_ || items_.size() < capacity_; });
@@ -46,7 +46,7 @@ public:
         return outcome;
     }
 
-    // Waits for an item; nullopt once the queue is closed and drained.
+    // Blocks until there is an item; nullopt once the queue is closed and drained.
     std::optional<T> pop() {
         std::unique_lock lock(mutex_);
         not_empty_.wait(lock, [&] { return closed_ || !items_.empty(); });
@@ -58,7 +58,7 @@ public:
         return take(lock);
     }
 
-    // Producers are refused from now on; consumers still drain what is there.
+    // Refuses producers from now on; consumers still drain the remaining items.
     void close() {
         {
             const std::lock_guard lock(mutex_);

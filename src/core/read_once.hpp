@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that another process may be writing: copied once, and from then on only the copy is looked at.
+// Reads memory that another process may be writing: it is copied once, and only the copy is used.
 #pragma once
 
 #include <cstring>
@@ -7,7 +7,7 @@
 
 namespace faceflow {
 
-// What lies there now, though not all of it of one moment. A compiler may otherwise read the same memory again, after the check.
+// The present content, possibly torn. Without this, a compiler could read the memory a second time after a check.
 template <class T>
 [[nodiscard]] T read_once(const T* from) noexcept {
     static_assert(std::is_trivially_copyable_v<T>);

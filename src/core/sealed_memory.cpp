@@ -15,7 +15,7 @@
 namespace faceflow {
 namespace {
 
-// Kernels before 5.1 have no such seal, nor headers of that age.
+// Kernels before 5.1 lack this seal, and so do old headers.
 constexpr int seal_future_write = 0x0010;
 
 tl::unexpected<error> no_memory(std::string_view what, std::uint64_t bytes, int reason) {
@@ -25,7 +25,7 @@ tl::unexpected<error> no_memory(std::string_view what, std::uint64_t bytes, int 
                             std::strerror(reason), no_descriptor ? "; raise the limit of open files (ulimit -n)" : ""));
 }
 
-// The size of the memory behind a descriptor, once it is known to stay.
+// The size of the memory behind a descriptor, once it is known not to shrink.
 result<std::uint64_t> settled_size(int descriptor) {
     const int seals = ::fcntl(descriptor, F_GET_SEALS);
     if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
@@ -34,7 +34,7 @@ result<std::uint64_t> settled_size(int descriptor) {
                                 "take it away under its reader; it is refused",
                                 descriptor));
     }
-    // Of a pool of huge pages none may be left when one is touched, which ends the process that does.
+    // A pool of huge pages may have none left when one is touched, which kills the process that touches it.
     struct statfs system {};
     if (::fstatfs(descriptor, &system) != 0 || system.f_type != TMPFS_MAGIC) {
         return fail(errc::corrupt, fmt::format("descriptor {} is no ordinary shared memory: its pages may not be there "
@@ -65,7 +65,7 @@ result<unique_fd> make_sealed_memory(const char* name, std::size_t bytes) {
 result<void> seal_against_writers(int descriptor) {
     if (::fcntl(descriptor, F_ADD_SEALS, seal_future_write | F_SEAL_SEAL) == 0 || errno == EINVAL) return {};
     const int reason = errno;
-    // Done before: of one memory there may be several descriptors.
+    // The memory may already be sealed through another descriptor.
     const int seals = ::fcntl(descriptor, F_GET_SEALS);
     if (seals >= 0 && (seals & seal_future_write) != 0) return {};
     return fail(errc::io, fmt::format("shared memory cannot be sealed against writers: {}", std::strerror(reason)));

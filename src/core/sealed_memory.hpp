@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory without a name that processes share by descriptor: sealed at its size, so that nobody who maps it can be made to
-// fault, and gone with the last process that holds it, however that one ends.
+// Anonymous memory shared by descriptor: its size is sealed, so that no process that maps it can be made to fault, and
+// it is freed with the last process that holds it, however that ends.
 #pragma once
 
 #include <cstddef>
@@ -13,13 +13,13 @@
 
 namespace faceflow {
 
-// What mappings begin and end at.
+// Mappings are aligned to pages.
 inline constexpr std::size_t page_bytes = 4096;
 inline constexpr std::align_val_t page_alignment{page_bytes};
 
 enum class access : std::uint8_t { read_only, read_write };
 
-// Owner of one mapping; move-only.
+// Owns one mapping; move-only.
 class mapping {
 public:
     mapping() = default;
@@ -42,10 +42,10 @@ public:
     }
     ~mapping();
 
-    // What was asked for.
+    // The requested range.
     [[nodiscard]] std::byte* data() const noexcept { return base_ + skipped_; }
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-    // The whole pages around it.
+    // The whole pages that contain it.
     [[nodiscard]] std::byte* base() const noexcept { return base_; }
     [[nodiscard]] std::size_t length() const noexcept { return length_; }
 
@@ -54,21 +54,21 @@ private:
     std::size_t length_ = 0, skipped_ = 0, bytes_ = 0;
 };
 
-// Zeroed memory of exactly `bytes` (> 0), sparse until touched; `name` is seen in /proc alone. errc::out_of_memory with the
-// system's reason, and what to raise.
+// Creates zeroed memory of exactly `bytes` (> 0), sparse until touched; `name` appears only in /proc.
+// errc::out_of_memory with the system's reason and the limit to raise.
 [[nodiscard]] result<unique_fd> make_sealed_memory(const char* name, std::size_t bytes);
 
-// From now on nobody can write the memory behind `descriptor` but through the mappings that there are: not through another
-// descriptor either, however it was opened. For good. Nothing where the kernel (before 5.1) has no such seal; errc::io else.
+// From now on the memory can be written only through existing mappings, not through any other descriptor, however it
+// was opened. Permanent. No effect where the kernel (before 5.1) lacks such a seal; errc::io on other failures.
 [[nodiscard]] result<void> seal_against_writers(int descriptor);
 
-// Maps `bytes` from `offset` of a descriptor that came from who knows where. errc::corrupt when that is no memory sealed against
-// shrinking (a file that shrinks under a mapping kills who reads it), of pages that may be missing when they are touched (huge
-// ones), or the range leaves it; errc::out_of_memory when the address space cannot be had.
+// Maps `bytes` from `offset` of an untrusted descriptor. errc::corrupt unless it is memory sealed against shrinking (a
+// file that shrinks under a mapping kills its reader), of ordinary pages (huge pages may be missing when touched), that
+// contains the range; errc::out_of_memory when the address space cannot be reserved.
 [[nodiscard]] result<mapping> map_sealed_memory(int descriptor, std::uint64_t offset, std::uint64_t bytes,
                                                 access wanted);
 
-// Addresses of `length` bytes (whole pages) that nobody can touch.
+// Reserves `length` bytes of address space (whole pages) without access.
 [[nodiscard]] result<mapping> reserve_addresses(std::size_t length);
 
 }  // namespace faceflow

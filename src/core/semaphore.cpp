@@ -15,13 +15,13 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// A futex compares 32 bits. A raise by an exact multiple of 2^32 between the look and the sleep would go unseen, and so do
-// the writes of a GPU: no sleep is longer than this.
+// A futex compares 32 bits: a raise by an exact multiple of 2^32 between the check and the sleep is missed, and so are
+// writes by a GPU. Therefore no sleep is longer than this.
 constexpr std::chrono::nanoseconds longest_sleep = std::chrono::milliseconds(100);
 
 static_assert(std::endian::native == std::endian::little, "the futex is the word's low half, at its address");
 
-// Leaves a core's other thread its turn, and costs less power than doing nothing at full speed.
+// Yields to the core's other hardware thread, and uses less power than a bare spin.
 void pause() noexcept {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -30,7 +30,7 @@ void pause() noexcept {
 #endif
 }
 
-// Without the PRIVATE flag: the waiter may be another process.
+// No PRIVATE flag: the waiter may be in another process.
 long futex(const semaphore& t, int operation, std::uint32_t value, const timespec* timeout) noexcept {
     return ::syscall(SYS_futex, &t.value, operation, value, timeout, nullptr, 0);
 }
@@ -61,7 +61,8 @@ bool wait_until(const semaphore& t, std::uint64_t value, clock::time_point deadl
 }
 
 bool look_until(const semaphore& t, std::uint64_t value, clock::time_point deadline) noexcept {
-    constexpr int looks = 16;  // between two at the clock, which costs as much as some of them
+    // reads of the value between two reads of the clock, which cost as much as several of them
+    constexpr int looks = 16;
     while (true) {
         for (int i = 0; i < looks; ++i) {
             if (t.value.load(std::memory_order_acquire) >= value) return true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The six stages that a frame passes, whatever flow joins them.
+// The six stages of a frame, the same in every flow.
 #pragma once
 
 #include <array>

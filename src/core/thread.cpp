@@ -25,7 +25,7 @@ result<Thread> start(std::string_view doing, Body body) {
     }
 }
 
-// A second exception would be of telling the first: nothing is left to tell it to.
+// noexcept: if reporting an exception throws, nothing is left to report that to.
 void tell(const thread_failed& failed, std::string_view doing) noexcept {
     failed(thrown_while(doing));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads whose failures are values: one that cannot be made, and an exception that leaves one.
+// Threads whose failures are values: a thread that cannot be started, and an exception that leaves one.
 #pragma once
 
 #include <functional>
@@ -14,11 +14,11 @@
 
 namespace faceflow {
 
-// The exception that is being handled, as an error that says what was being done ("reading clip.mp4"). In a catch block only.
+// Converts the current exception to an error that says what was being done ("reading clip.mp4"). Only in a catch block.
 // errc::out_of_memory for std::bad_alloc, errc::internal for any other.
 [[nodiscard]] error thrown_while(std::string_view doing);
 
-// Calls `work`; what it throws is an error of `doing`.
+// Calls `work`; an exception becomes an error that names `doing`.
 template <class Work>
 [[nodiscard]] result<void> caught(std::string_view doing, Work&& work) {
     try {
@@ -29,7 +29,7 @@ template <class Work>
     }
 }
 
-// The same of work that has errors of its own.
+// The same for work that returns a result.
 template <class Work>
 [[nodiscard]] auto caught_result(std::string_view doing, Work&& work) -> decltype(std::forward<Work>(work)()) {
     try {
@@ -39,19 +39,20 @@ template <class Work>
     }
 }
 
-// Where an exception goes that leaves a thread: called on that thread, which ends then. Wakes whoever waits for the thread's
-// work, and throws nothing.
+// Receives an exception that leaves a thread; called on that thread, which then ends. It must wake all that wait for
+// the thread's work, and must not throw.
 using thread_failed = std::function<void(error)>;
 
-// Starts `work` on a thread of its own. `doing` is told to the user: "capturing source 0". errc::unavailable when the system makes
-// no thread, with what to raise; then neither function is called, and what was started before is the caller's to end.
+// Starts `work` on a new thread. `doing` is shown to the user: "capturing source 0". errc::unavailable when the system
+// cannot start a thread, with the limit to raise; then neither function is called, and the caller must end what it
+// started before.
 [[nodiscard]] result<std::thread> start_thread(const std::string& doing, std::function<void()> work,
                                                thread_failed failed);
 [[nodiscard]] result<std::jthread> start_jthread(const std::string& doing,
                                                  std::function<void(const std::stop_token&)> work,
                                                  thread_failed failed);
 
-// The first error of several threads. Thread-safe.
+// Keeps the first error of several threads. Thread-safe.
 class first_error {
 public:
     void put(error e) {

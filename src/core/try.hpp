@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// For functions that return result<T>: leave with the error of another result.
+// For functions that return result<T>: return early with the error of another result.
 //
-//     FACEFLOW_TRY(check(input));                          // a result whose value is not needed
-//     FACEFLOW_ASSIGN(auto stream, device.make_stream());  // declares `stream`, or assigns to what is there
+//     FACEFLOW_TRY(check(input));                          // ignores the value
+//     FACEFLOW_ASSIGN(auto stream, device.make_stream());  // declares `stream`, or assigns to an existing variable
 #pragma once
 
 #include <utility>

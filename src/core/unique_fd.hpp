@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file descriptor with an owner.
+// An owned file descriptor.
 #pragma once
 
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 
 namespace faceflow {
 
-// Closes what it holds; move-only. Every descriptor of faceflow is close-on-exec.
+// Closes its descriptor; move-only. Every descriptor of faceflow is close-on-exec.
 class unique_fd {
 public:
     unique_fd() = default;
@@ -28,7 +28,7 @@ public:
         if (descriptor_ >= 0) ::close(descriptor_);
         descriptor_ = descriptor;
     }
-    // Another descriptor of the same thing; empty, with errno set, when there is none to be had.
+    // A duplicate; empty, with errno set, on failure.
     [[nodiscard]] unique_fd duplicate() const noexcept { return unique_fd(::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0)); }
 
 private:

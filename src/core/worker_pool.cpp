@@ -40,7 +40,7 @@ void worker_pool::help() {
     }
 }
 
-// Under the mutex. Where no thread can be had, those that there are do it, or the caller alone.
+// Call it under the mutex. If no thread can be started, the existing helpers do the work, or the caller alone.
 void worker_pool::start_helpers(std::int32_t wanted) {
     const auto most = static_cast<std::size_t>(processors_ - 1);
     while (idle_ < wanted && helpers_.size() < most && !refused_) {
@@ -56,7 +56,7 @@ void worker_pool::start_helpers(std::int32_t wanted) {
     }
 }
 
-// Under the mutex: nobody else comes to it.
+// Call it under the mutex: no further helper joins the region.
 void worker_pool::withdraw(const region& r) {
     for (region** at = &first_; *at != nullptr; at = &(*at)->later) {
         if (*at != &r) continue;

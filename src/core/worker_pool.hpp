@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that help with work that has parts, while fewer work than there are processors.
+// Helper threads for work that can be divided, limited by the number of processors.
 #pragma once
 
 #include <atomic>
@@ -12,27 +12,28 @@
 
 namespace faceflow {
 
-// Thread-safe. Helpers are started when they are first needed, and sleep while there is nothing to help with.
+// Thread-safe. Helpers are started on first use and sleep while idle.
 class worker_pool {
 public:
-    // `processors`: how many threads work at once, those that call included; 1: those alone.
+    // `processors`: how many threads work at once, callers included; 1: only the callers.
     explicit worker_pool(std::int32_t processors);
-    // Not while a call is under way.
+    // Must not run during a call.
     ~worker_pool();
     worker_pool(const worker_pool&) = delete;
 
     [[nodiscard]] std::int32_t processors() const noexcept { return processors_; }
 
-    // Calls work(0) on the calling thread and, at the same time, work(1), work(2), … on helpers, `most` calls in all and no more than other
-    // callers leave processors for; returns when all those calls have. A helper comes late, or not at all: work(0) must do everything
-    // that no other has begun. `work` must not throw. Allocates nothing once the helpers are there.
+    // Calls work(0) on the calling thread and, concurrently, work(1), work(2), … on helpers: at most `most` calls, and
+    // no more than the processors that other callers leave free. Returns when all of them have returned. Helpers may
+    // come late or not at all, so work(0) must do everything that no other call has begun. `work` must not throw.
+    // Allocates nothing once the helpers exist.
     template <class Work>
     void together(std::int32_t most, const Work& work) {
         static_assert(std::is_invocable_v<const Work&, std::int32_t>);
         run(most, {[](const void* of, std::int32_t i) { (*static_cast<const Work*>(of))(i); }, &work});
     }
 
-    // work(i) for every i from 0 to `parts` - 1, in any order and at the same time.
+    // Calls work(i) for every i from 0 to `parts` - 1, in any order and concurrently.
     template <class Work>
     void for_each(std::int32_t parts, const Work& work) {
         std::atomic<std::int32_t> next{0};
@@ -47,13 +48,13 @@ private:
         void (*call)(const void* of, std::int32_t i);
         const void* of;
     };
-    // A call that is under way; lies on its caller's stack. All but `work` under the mutex.
+    // A call in progress; lies on its caller's stack. The mutex guards all members but `work`.
     struct region {
         callback work;
-        std::int32_t wanted = 0;  // helpers that have yet to come
-        std::int32_t next = 1;    // what the next of them is called with
+        std::int32_t wanted = 0;  // helpers that have yet to join
+        std::int32_t next = 1;    // the argument of the next helper's call
         std::int32_t inside = 0;  // helpers at work
-        region* later = nullptr;  // that wants helpers, too
+        region* later = nullptr;  // the next call that wants helpers
     };
     void run(std::int32_t most, callback work);
     void help();
@@ -61,11 +62,11 @@ private:
     void withdraw(const region& r);
 
     const std::int32_t processors_;
-    std::atomic<std::int32_t> busy_{0};  // callers, and helpers that are at work or asked for
+    std::atomic<std::int32_t> busy_{0};  // callers, and helpers at work or requested
     std::mutex mutex_;
     std::condition_variable asked_, left_;
     region* first_ = nullptr;
-    bool ending_ = false, refused_ = false;  // refused: the system makes no more threads
+    bool ending_ = false, refused_ = false;  // refused_: the system starts no more threads
     std::int32_t idle_ = 0;
     std::vector<std::thread> helpers_;
 };
