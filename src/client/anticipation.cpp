@@ -7,16 +7,17 @@
 namespace faceflow::client {
 namespace {
 
-// Timers are taken to be so late before any has been seen, and never to be better or worse than that.
+// Assumed lateness of timers before any was observed, and its bounds.
 constexpr std::int64_t first_lateness_ns = 100'000, least_lateness_ns = 20'000, max_lateness_ns = 500'000;
-// Before the earliest time at which a frame is due a quarter of the spread more, behind the latest one half of it; and so much for
-// what is in no statistics: that a sleep of the usual lateness ends just in time, and that the server takes a moment to ring.
+// A look begins a quarter of the spread before the earliest expected time and ends half of it after the latest. This
+// margin covers what the statistics do not: that a sleep of usual lateness ends just in time, and that the server needs
+// a moment to ring.
 constexpr std::int64_t grace_ns = 25'000;
 constexpr std::int64_t plausible_ns = 10'000'000'000;
-// A server has a source for each of its inputs; one that numbers them wildly is not worth memory.
+// Bounds memory against a server that numbers its sources arbitrarily.
 constexpr std::size_t max_sources = 64;
 
-// The value in the middle. Reorders.
+// The median. Reorders the values.
 double median(double* first, std::size_t count) {
     const auto middle = first + static_cast<std::ptrdiff_t>(count / 2);
     std::nth_element(first, middle, first + static_cast<std::ptrdiff_t>(count));
@@ -39,7 +40,7 @@ void cadence::add(std::uint64_t sequence, std::int64_t ns) {
 std::optional<cadence::span> cadence::next() const {
     const std::size_t n = count();
     if (n < enough) return std::nullopt;
-    // Frames and nanoseconds back from the last one.
+    // Frames and nanoseconds relative to the last one.
     std::array<double, most> x{}, y{};
     for (std::size_t i = 0; i < n; ++i) {
         x[i] = -static_cast<double>(last().sequence - frames_[i].sequence);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C interface: include/faceflow/client.h.
+// Implements the C interface, include/faceflow/client.h.
 #include "core/try.hpp"
 #include "faceflow/client.h"
 
@@ -60,7 +60,7 @@ int status_of(errc code) {
     return FF_E_IO;
 }
 
-// Nothing leaves through C as an exception.
+// No exception may pass through C.
 template <class Work>
 int guarded(ff_client* c, Work work) noexcept {
     try {
@@ -81,7 +81,8 @@ int guarded(ff_client* c, Work work) noexcept {
     }
 }
 
-// Structs grow at their end: a caller of an older header asks for less, one of a newer header gets zeros.
+// Structs grow at their end: a caller with an older header asks for fewer bytes, one with a newer header gets zeros for
+// the rest.
 template <class Struct>
 int copy_out(const Struct& from, void* to, std::size_t size) {
     if (to == nullptr) return FF_E_ARGUMENT;
@@ -125,7 +126,7 @@ std::optional<ff_plane> plane_of(const ff_frame& f, std::uint32_t index) {
     return out;
 }
 
-// A tensor with all that it points to.
+// A tensor and everything that it points to.
 struct plane_tensor {
     DLManagedTensor tensor;
     std::array<std::int64_t, 3> shape{}, strides{};

@@ -16,12 +16,12 @@ namespace {
 using ipc::place_word;
 using ipc::share_message;
 
-constexpr std::uint32_t max_unread = 64;  // of some 270 that a socket holds
+constexpr std::uint32_t max_unread = 64;  // of the some 270 messages that a socket holds
 constexpr auto longest_sleep = std::chrono::milliseconds(100);
-// What a server may have a client do at most without a frame for it.
+// Limits for what a server can make a client do without delivering a frame.
 constexpr std::size_t max_slabs = 1024;             // mapped at once
 constexpr int max_messages = 512, max_rounds = 64;  // in one call
-constexpr std::uint32_t max_rings_in_vain = 16;     // in a row, until it sleeps a little for each
+constexpr std::uint32_t max_rings_in_vain = 16;     // in a row; beyond that, the client pauses after each
 constexpr auto pause_after_a_ring = std::chrono::milliseconds(1);
 constexpr std::uint32_t max_body = 4096;
 
@@ -71,7 +71,7 @@ std::uint64_t claim::offset() const noexcept {
 result<std::shared_ptr<connection>> connection::open(const std::filesystem::path& path, const ipc::share_hello& wanted,
                                                      ipc::time_point deadline, bool anticipate) {
     FACEFLOW_ASSIGN(auto server, ipc::connect_to(path, deadline));
-    // One that refuses at once, without a look at the greeting, has still said why.
+    // A server that refuses at once, without reading the greeting, has still sent the reason.
     const auto greeted = server.send(static_cast<std::uint16_t>(share_message::hello), wanted, deadline);
     auto m = server.receive(deadline);
     if (!m) return tl::unexpected(greeted ? m.error() : greeted.error());
@@ -90,7 +90,7 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
     }
     for (int rounds = 0;; ++rounds) {
         const std::uint64_t rung = page_.bell().value.load(std::memory_order_acquire);
-        // Above it no waiting would ever be for anything.
+        // Above semaphore_end, no wait could ever end.
         if (rung > semaphore_end && !over_) over_ = error{errc::corrupt, "the server rings a bell that there is not"};
         std::optional<claim> newest;
         if (!over_ || over_->code != errc::corrupt) {
@@ -98,7 +98,7 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
             if (taken) newest = std::move(*taken);
             if (!taken) over_ = std::move(taken.error());
         }
-        // Messages are read when there is nothing better to do, or before they fill the socket.
+        // Read messages only when there is no frame, or before they fill the socket.
         if (newest && ++unread_ < max_unread) {
             in_vain_ = 0;
             return newest;
@@ -116,7 +116,7 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
         if (over_) return tl::unexpected(*over_);
         const auto now = std::chrono::steady_clock::now();
         if (now >= deadline) return newest;
-        // One that is killed rings no bell: the socket is looked at from time to time.
+        // A killed server does not ring the bell: check the socket from time to time.
         wait(rung, std::min(deadline, now + longest_sleep));
         if (page_.bell().value.load(std::memory_order_relaxed) == rung) {
             in_vain_ = 0;
@@ -144,7 +144,7 @@ bool connection::wait_for_due_frame(std::uint64_t rung, ipc::time_point deadline
         const bool rang = wait_until(page_.bell(), rung + 1, time_of(look->from_ns));
         if (const std::int64_t now = now_ns(); now > look->from_ns) ahead_->woke(look->from_ns, now, rang);
         page_.wake_up();
-        return true;  // once through next(), which leaves its code warm
+        return true;  // passes through next() once more, which warms the caches for its code
     }
     page_.look_out(rung);
     const std::int64_t begun = now_ns();
@@ -171,12 +171,13 @@ connection::announced connection::look_for_announced() const {
 }
 
 result<std::optional<claim>> connection::take_announced() {
-    // A server takes back what was not claimed, and announces a newer one: some times, but not for ever.
+    // The server may take back unclaimed frames and announce newer ones a few times, but not for ever.
     for (std::uint32_t tries = 0; tries <= 2 * page_.leases(); ++tries) {
         announced chosen = look_for_announced();
-        // One before it may have come into a place that was looked at already. Who sees a frame sees, looking again, all before it.
+        // An earlier frame may have been put into a place that was already checked: a second pass, made after seeing
+        // this frame, sees all earlier ones.
         if (chosen.place && policy_ == ipc::share_policy::fifo) chosen = look_for_announced();
-        // Its slab is among the messages, and no other frame's turn comes before.
+        // Its slab is announced in a message that is still unread; no other frame may come before it.
         if (!chosen.place || !chosen.slab_known) return std::nullopt;
         std::uint64_t expected = place_word::given(chosen.serial);
         if (!page_[*chosen.place].value.compare_exchange_strong(expected, place_word::claimed(chosen.serial),
@@ -204,7 +205,7 @@ std::optional<claim> connection::read_messages(bool frames) {
     unread_ = 0;
     std::optional<claim> newest;
     const std::size_t known = slabs_seen_;
-    // Frames in a new slab may be on the page, and come before those of further messages.
+    // Frames in a new slab may be on the page; they come before those of further messages.
     for (int n = 0; n < max_messages && !over_ && (!frames || slabs_seen_ == known); ++n) {
         auto m = server_.receive_some_with_descriptors(max_body);
         if (m && !*m) break;
@@ -245,7 +246,7 @@ result<std::optional<claim>> connection::take(ipc::message m) {
 
 result<std::optional<claim>> connection::take_frame(const ipc::message& m) {
     FACEFLOW_ASSIGN(const auto facts, ipc::read_share_frame(m, welcome_.leases));
-    // What the server took back may lie in a slab that went, too: so this comes first.
+    // Claim first: a frame that the server took back may lie in a slab that is gone.
     std::uint64_t expected = place_word::given(facts.serial);
     if (!page_[facts.place].value.compare_exchange_strong(expected, place_word::claimed(facts.serial),
                                                           std::memory_order_acq_rel))
@@ -283,9 +284,9 @@ result<void> connection::take_slab(ipc::message m) {
 }
 
 void connection::give_back(const ipc::share_frame& which) noexcept {
-    // The lease of a parent is not its child's to give back.
+    // A child process must not return its parent's lease.
     if (!opened_here_.same_process()) return;
-    // All reads of the pixels come before this.
+    // Release order: all reads of the pixels happen before this store.
     page_[which.place].value.store(place_word::returned(which.serial), std::memory_order_release);
     held_.fetch_sub(1, std::memory_order_relaxed);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client's end of a share socket: maps what the server passes, claims what it announces, returns what is released.
+// The client's end of a share socket: maps slabs, claims announced frames, returns released ones.
 #pragma once
 
 #include <atomic>
@@ -21,7 +21,7 @@
 
 namespace faceflow::client {
 
-// A slab that is mapped here, for reading.
+// A slab, mapped read-only.
 struct mapped_slab {
     ipc::share_slab facts;
     unique_fd memory;
@@ -30,7 +30,7 @@ struct mapped_slab {
 
 class connection;
 
-// A claimed lease; move-only. Its end is for any thread.
+// A claimed lease; move-only. Any thread may destroy it.
 class claim {
 public:
     claim(std::shared_ptr<connection> of, std::shared_ptr<const mapped_slab> in, const ipc::share_frame& facts);
@@ -39,10 +39,10 @@ public:
     ~claim() { reset(); }
 
     [[nodiscard]] const ipc::share_frame& facts() const noexcept { return facts_; }
-    // Planes in the mapping.
+    // Its planes point into the mapping.
     [[nodiscard]] const image& picture() const noexcept { return picture_; }
     [[nodiscard]] const mapped_slab& slab() const noexcept { return *in_; }
-    // Of the frame in the memory of its slab.
+    // The offset of the frame within its slab's memory.
     [[nodiscard]] std::uint64_t offset() const noexcept;
 
 private:
@@ -54,26 +54,27 @@ private:
     image picture_;
 };
 
-// One thread at a time in next(). Claims keep their connection, and so their leases, alive. In a child that is forked they give
-// nothing back, and a frame stays readable there for as long as its parent holds it.
+// Call next() from one thread at a time. Claims keep their connection, and so their leases, alive. In a forked child
+// they return nothing, and a frame stays readable there for as long as its parent holds it.
 class connection : public std::enable_shared_from_this<connection> {
 public:
-    // errc::not_found when nobody listens, errc::unsupported for another version, errc::unavailable when the server refuses;
-    // the channel's errors. `anticipate`: next() looks for frames when they are due (anticipation.hpp).
+    // errc::not_found when no server listens, errc::unsupported for another version, errc::unavailable when the server
+    // refuses; the channel's errors. `anticipate`: next() polls for frames when they are due (anticipation.hpp).
     [[nodiscard]] static result<std::shared_ptr<connection>> open(const std::filesystem::path& path,
                                                                   const ipc::share_hello& wanted,
                                                                   ipc::time_point deadline, bool anticipate = false);
 
-    // nullopt: no frame by the deadline. errc::interrupted: the server has ended; errc::lost: it is gone without a word;
-    // errc::corrupt, errc::out_of_memory, errc::io. errc::invalid_argument in a forked child: the connection is its parent's.
+    // nullopt: no frame by the deadline. errc::interrupted: the server has ended; errc::lost: it went away without
+    // ending; errc::corrupt, errc::out_of_memory, errc::io. errc::invalid_argument in a forked child: the connection
+    // belongs to its parent.
     [[nodiscard]] result<std::optional<claim>> next(ipc::time_point deadline);
 
     [[nodiscard]] int descriptor() const noexcept { return server_.descriptor(); }
     [[nodiscard]] const ipc::share_welcome& welcome() const noexcept { return welcome_; }
     [[nodiscard]] std::uint32_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
-    // Claimed, and let go for a newer one (policy latest).
+    // The number of frames claimed and dropped for a newer one (policy latest).
     [[nodiscard]] std::uint64_t skipped() const noexcept { return skipped_; }
-    // Announcements that were made while next() looked for them, and how long it has looked in all.
+    // How many announcements arrived while next() polled for them, and the total time spent polling.
     [[nodiscard]] std::uint64_t met() const noexcept { return met_; }
     [[nodiscard]] std::uint64_t looking_ns() const noexcept { return looking_ns_; }
 
@@ -93,8 +94,7 @@ private:
     [[nodiscard]] result<std::optional<claim>> take(ipc::message m);
     [[nodiscard]] result<std::optional<claim>> take_frame(const ipc::message& m);
     [[nodiscard]] result<void> take_slab(ipc::message m);
-    // By the page, without a system call.
-    // The frame whose turn it is, of those that are announced.
+    // The announced frame whose turn it is, found via the page without a system call.
     struct announced {
         std::optional<std::uint32_t> place;
         std::uint64_t serial = 0;
@@ -102,14 +102,14 @@ private:
     };
     [[nodiscard]] announced look_for_announced() const;
     [[nodiscard]] result<std::optional<claim>> take_announced();
-    // All that has come; frames only when `frames`, and one of them at most where they come in order.
+    // Reads all messages that have arrived; frames only if `frames`, and with policy fifo at most one.
     [[nodiscard]] std::optional<claim> read_messages(bool frames);
-    // For the frame whose place's word is claimed.
+    // Makes a claim of the frame whose place's word is already claimed.
     [[nodiscard]] result<std::optional<claim>> claimed(const ipc::share_frame& facts);
-    // Until the bell is raised above `rung`, or until then.
+    // Waits until the bell is raised above `rung`, or until the deadline.
     void wait(std::uint64_t rung, ipc::time_point deadline);
-    // The same as far as a frame is due: sleeps until shortly before, or, called again, looks for it. False when nothing is due, or
-    // it has not come.
+    // The same if a frame is due: sleeps until shortly before, or, when called again, polls for it. False when none is
+    // due or it has not come.
     [[nodiscard]] bool wait_for_due_frame(std::uint64_t rung, ipc::time_point deadline);
     void skip_older_than(std::uint64_t serial);
     void give_back(const ipc::share_frame& which) noexcept;
@@ -121,7 +121,7 @@ private:
     const ipc::share_policy policy_;
     std::map<std::uint32_t, std::shared_ptr<const mapped_slab>> slabs_;
     std::optional<anticipation> ahead_;
-    // Frames that it has not been told of: nothing keeps a frame from whoever waits for it.
+    // Frames not yet reported to `ahead_`: reporting must not delay a frame that the caller waits for.
     struct heard {
         std::uint32_t source;
         std::uint64_t sequence;
@@ -133,9 +133,9 @@ private:
     std::atomic<std::uint32_t> held_{0};
     std::uint64_t skipped_ = 0;
     std::size_t slabs_seen_ = 0;  // ever
-    std::uint32_t unread_ = 0;    // frames known by the page since messages were read
-    std::uint32_t in_vain_ = 0;   // times in a row that the bell rang, and there was nothing
-    std::optional<error> over_;   // why nothing comes any more
+    std::uint32_t unread_ = 0;    // frames received via the page since messages were read
+    std::uint32_t in_vain_ = 0;   // consecutive rings of the bell without a frame
+    std::optional<error> over_;   // set once nothing more will come: the reason
 };
 
 }  // namespace faceflow::client

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The structs of DLPack 0.8 that a tensor is handed over by, as its specification lays them out.
+// The structs of DLPack 0.8 for passing a tensor, laid out as in its specification.
 #pragma once
 
 #include <cstdint>
 
-// Outside of any namespace, and named as everybody names them: consumers bring their own declaration of the same layout.
+// In the global namespace and under their usual names: consumers bring their own declaration of the same layout.
 struct DLDevice {
     std::int32_t device_type = 1;  // kDLCPU
     std::int32_t device_id = 0;

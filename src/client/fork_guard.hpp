@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells a process from the children that it forks, without asking the system each time.
+// Detects that this process is a forked child, without a system call each time.
 #pragma once
 
 #include <sys/mman.h>
@@ -11,13 +11,13 @@
 
 namespace faceflow::client {
 
-// Made in one process; a copy of it in a forked child says so. Thread-safe.
+// Created in one process; its copy in a forked child knows that it is a copy. Thread-safe.
 class fork_guard {
 public:
     fork_guard() noexcept : made_by_(::getpid()) {
         void* const page = ::mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (page == MAP_FAILED) return;
-        // A child finds zeros there. Kernels before 4.14 know no such page.
+        // A child finds zeros there. Kernels before 4.14 lack this advice.
         if (::madvise(page, page_bytes, MADV_WIPEONFORK) != 0) {
             ::munmap(page, page_bytes);
             return;
@@ -30,7 +30,7 @@ public:
     fork_guard(const fork_guard&) = delete;
     fork_guard& operator=(const fork_guard&) = delete;
 
-    // True in the process that made it.
+    // True in the process that created it.
     [[nodiscard]] bool same_process() const noexcept {
         return mark_ != nullptr ? mark_->load(std::memory_order_relaxed) == 1 : ::getpid() == made_by_;
     }

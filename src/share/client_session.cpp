@@ -15,10 +15,10 @@ namespace {
 using ipc::place_word;
 using ipc::share_message;
 
-// What would block is not sent.
+// Never blocks: a message that would block is not sent.
 constexpr ipc::time_point at_once{};
 
-// Messages are far smaller than what is free when this says yes.
+// Messages are far smaller than the free space that POLLOUT implies.
 bool has_room(const ipc::channel& c) {
     pollfd asked{c.descriptor(), POLLOUT, 0};
     return ::poll(&asked, 1, 0) == 1;
@@ -46,7 +46,7 @@ result<void> client_session::offer(const frame& f, const ipc::share_frame& about
     ++counts_.offered;
     collect_returned();
     auto at = free_place();
-    // To ask costs as much as to send: only when the client is behind, so that nothing is taken back in vain.
+    // Checking costs as much as sending: do it only when the client is behind, so that no frame is taken back in vain.
     if (!at && policy_ == ipc::share_policy::latest) {
         if (!has_room(to_)) {
             ++counts_.not_reading;
@@ -68,10 +68,11 @@ result<void> client_session::offer(const frame& f, const ipc::share_frame& about
         page_.announce(*at, announced);
         page_[*at].value.store(place_word::given(serial_), std::memory_order_release);
         ++counts_.announced;
-        // One system call, whichever: after a long sleep each of them takes microseconds, and so long the frame is not there.
+        // Make only one system call, the wake-up or the message: after a long sleep each takes microseconds, which
+        // delay the frame.
         if (page_.ring(serial_)) return {};
         sent = to_.send(kind(share_message::frame), announced, at_once);
-        // It has not read what it knows by the page: it need not.
+        // The socket is full of messages that the client need not read, since it knows the frames from the page.
         if (!sent && sent.error().code == errc::timeout) return {};
         return sent;
     }
@@ -91,8 +92,8 @@ std::uint32_t client_session::leases_out() {
         std::count_if(places_.begin(), places_.end(), [](const place& p) { return p.hold != nullptr; }));
 }
 
-// The client may write anything at all into its page: then it gets frames that are overwritten while it looks at them, and
-// nobody else does.
+// The client may write arbitrary values into its page: then it alone gets frames that are overwritten while it reads
+// them.
 void client_session::collect_returned() {
     for (std::size_t i = 0; i < places_.size(); ++i) {
         place& p = places_[i];
@@ -107,7 +108,7 @@ std::optional<std::uint32_t> client_session::free_place() {
     return static_cast<std::uint32_t>(free - places_.begin());
 }
 
-// Of the frames that the client has not claimed, the oldest makes room.
+// Takes back the oldest frame that the client has not claimed.
 std::optional<std::uint32_t> client_session::take_back_oldest() {
     std::optional<std::uint32_t> oldest;
     for (std::uint32_t i = 0; i < leases(); ++i) {
@@ -117,7 +118,7 @@ std::optional<std::uint32_t> client_session::take_back_oldest() {
     if (!oldest) return std::nullopt;
     place& p = places_[*oldest];
     std::uint64_t expected = place_word::given(p.serial);
-    // The client may have claimed it this moment: then it is one frame behind, and this one is dropped.
+    // The client may have claimed it just now: then the client is one frame behind, and this frame is dropped.
     if (!page_[*oldest].value.compare_exchange_strong(expected, place_word::returned(p.serial),
                                                       std::memory_order_acq_rel))
         return std::nullopt;

@@ -18,7 +18,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-// One source on a thread of its own.
+// Publishes one source on a thread of its own.
 class pump {
 public:
     pump(const share_request& wanted, media::input_group inputs, std::uint32_t number, std::stop_token stop)
@@ -52,14 +52,14 @@ public:
     }
 
     std::string name() const { return media::without_secrets(inputs_.front()); }
-    // By its thread, in place of an end.
+    // Called by the source's thread if it fails.
     void fail_with(error e) { ended_ = tl::unexpected(std::move(e)); }
     std::uint64_t frames() const { return frames_; }
     const std::map<std::string, std::uint64_t>& survived() const { return survived_; }
     const result<void>& ended() const { return ended_; }
 
 private:
-    // False at the end.
+    // False at the end of the source.
     bool step(share_server& to) {
         auto read = from_->next();
         if (!read && read.error().code == errc::corrupt) {
@@ -79,7 +79,7 @@ private:
         last_pts_ = f.pts_ns;
         if (!from_->info().live && !wait_for_turn(f)) return false;
         ++frames_;
-        // What goes wrong with a frame is counted by the server.
+        // The server counts errors of single frames.
         [[maybe_unused]] const auto published = to.publish(f);
         return true;
     }
@@ -96,7 +96,7 @@ private:
         return true;
     }
 
-    // A recorded frame is captured when its time has come. False when it is time to stop.
+    // Delays a recorded frame until its time has come. False when it is time to stop.
     bool wait_for_turn(host_frame& f) {
         const double fps = wanted_.fps.value_or(-1);
         auto due = started_;
@@ -127,7 +127,7 @@ private:
     clock::time_point started_;
     media::pacer pace_{started_};
     std::uint64_t frames_ = 0, corrupt_ = 0;
-    std::uint64_t first_sequence_ = 0, next_sequence_ = 0;  // of this time through the input
+    std::uint64_t first_sequence_ = 0, next_sequence_ = 0;  // of this pass through the input
     std::int64_t first_pts_ = 0, last_pts_ = 0, step_ns_ = 40'000'000;
     std::map<std::string, std::uint64_t> survived_;
     result<void> ended_;
@@ -135,7 +135,7 @@ private:
 
 result<std::filesystem::path> socket_of(const share_request& wanted) {
     if (!wanted.socket.empty()) {
-        // A bare name is in this folder, which has to be looked at like any other.
+        // A bare name refers to the current folder, which must be checked like any other.
         return wanted.socket.has_parent_path() ? wanted.socket : "." / wanted.socket;
     }
     FACEFLOW_ASSIGN(auto found, ipc::find_runtime_directory());

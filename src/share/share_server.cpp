@@ -22,9 +22,9 @@ using clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_pending_clients = 64;
-constexpr auto patience = 5s;                 // with one who has connected, and whose greeting is not all there
-constexpr auto door_shut = 50ms;              // after a connection that there was no descriptor for
-constexpr std::uint32_t max_greeting = 4096;  // bytes; later versions may have more to say than this one
+constexpr auto patience = 5s;                 // for a client whose greeting is incomplete
+constexpr auto door_shut = 50ms;              // after a connection for which there was no descriptor
+constexpr std::uint32_t max_greeting = 4096;  // bytes; later versions may send more
 
 frame_store_options store_options(const server_options& o) {
     frame_store_options s;
@@ -48,7 +48,7 @@ void refuse(ipc::channel& whom, const error& why) {
     std::vector<std::byte> body(sizeof head + why.message.size());
     std::memcpy(body.data(), &head, sizeof head);
     std::memcpy(body.data() + sizeof head, why.message.data(), why.message.size());
-    // What is left unread of what it said would take the answer away when the socket is closed.
+    // Drain unread data: otherwise closing the socket would discard the answer.
     std::array<std::byte, max_greeting> rest;
     [[maybe_unused]] const ssize_t read = ::recv(whom.descriptor(), rest.data(), rest.size(), MSG_DONTWAIT);
     [[maybe_unused]] const auto told =
@@ -159,7 +159,7 @@ result<void> share_server::upload_and_announce(const host_frame& f) {
     about.slab = at.slab;
     about.slot = at.slot;
     for (const auto& c : clients_) {
-        // One that is lost hangs up, which its thread sees.
+        // Disconnects an unusable client; the serving thread notices.
         if (!c->offer(uploaded, about, slabs_)) c->to().close_down();
     }
     return {};
@@ -179,7 +179,7 @@ void share_server::serve() {
         serve_once();
 }
 
-// One look at all connections. Whatever they send or do not send, each has its turn, and a turn does not wait.
+// Checks all connections once. Each gets its turn whatever it sends, and no turn blocks.
 void share_server::serve_once() {
     std::vector<std::shared_ptr<client_session>> clients;
     {
@@ -192,7 +192,7 @@ void share_server::serve_once() {
         waiting.push_back({s.from.descriptor(), POLLIN, 0});
     for (const auto& c : clients)
         waiting.push_back({c->to().descriptor(), POLLIN, 0});
-    // Not for good, even with nobody to wait for: a bell that could not be rung holds up no end.
+    // Never without a timeout: even if the wake-up was lost, the end is noticed.
     const auto longest = shut ? std::chrono::milliseconds(door_shut) : 1000ms;
     ::poll(waiting.data(), waiting.size(), static_cast<int>(longest.count()));
     const std::size_t first_client = 2 + pending_.size();
@@ -210,19 +210,19 @@ void share_server::serve_once() {
 void share_server::let_in() {
     auto came = door_.accept(clock::now());
     if (!came) {
-        // Without a descriptor left it would be asked again at once, and again.
+        // Without a free descriptor, accept would fail again and again.
         if (came.error().code != errc::timeout) door_shut_until_ = clock::now() + door_shut;
         return;
     }
     pending_client p{std::move(*came), clock::now()};
-    // Most have said who they are by now: they take no room from others.
+    // Most clients have sent their greeting by now and never become pending.
     greet(p);
     if (p.over) return;
     if (pending_.size() >= max_pending_clients) pending_.erase(pending_.begin());
     pending_.push_back(std::move(p));
 }
 
-// Whatever comes of a whole greeting, the client is pending no longer.
+// Whether the greeting succeeds or fails, the client is no longer pending.
 void share_server::greet(pending_client& p) {
     auto m = p.from.receive_some(max_greeting);
     const bool more_to_come = m && !*m;
@@ -239,7 +239,7 @@ void share_server::greet(pending_client& p) {
     if (done) return;
     const errc why = done.error().code;
     const bool refused = why == errc::unsupported || why == errc::unavailable || why == errc::out_of_memory;
-    // One that only looked whether somebody listens has done no wrong.
+    // A peer that only checked whether a server listens is not an error.
     const bool left = p.from.descriptor() >= 0 && p.from.closed() && why == errc::unavailable;
     if (!left) {
         const std::lock_guard lock(mutex_);
@@ -264,7 +264,7 @@ result<void> share_server::admit(pending_client& p, const ipc::message& m) {
     }
     const auto granted = static_cast<std::uint32_t>(std::min<std::size_t>(hello.leases, options_.slots - promised));
     FACEFLOW_ASSIGN(auto session, client_session::create(std::move(p.from), next_client_, granted, hello.policy));
-    // Under the lock: a client that has read its welcome is one that frames are announced to.
+    // Under the lock: once a client has read its welcome, frames must be announced to it.
     const std::lock_guard lock(mutex_);
     FACEFLOW_TRY(session->welcome(options_.sources));
     ++next_client_;
@@ -274,7 +274,7 @@ result<void> share_server::admit(pending_client& p, const ipc::message& m) {
     return {};
 }
 
-// A client has nothing to say after its greeting: it hangs up, or it does not keep to the protocol.
+// A client sends nothing after its greeting: it disconnects, or it violates the protocol.
 void share_server::listen_to(client_session& c) {
     const auto m = c.to().receive_some(0);
     if (m && !*m && !c.to().in_mid_message()) return;
@@ -286,7 +286,7 @@ void share_server::listen_to(client_session& c) {
 }
 
 void share_server::remove(const client_session& c) {
-    std::shared_ptr<client_session> leaving;  // destroyed outside of the lock, for it ends leases
+    std::shared_ptr<client_session> leaving;  // destroyed outside the lock, because it ends leases
     const std::lock_guard lock(mutex_);
     const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& p) { return p.get() == &c; });
     if (at == clients_.end()) return;

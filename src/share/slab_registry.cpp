@@ -13,7 +13,7 @@
 namespace faceflow::share {
 namespace {
 
-// Another open file of the same memory: through a duplicate of the writable one a client could write.
+// Opens the memory anew: through a duplicate of the writable descriptor, a client could write.
 result<unique_fd> reopen_read_only(const unique_fd& memory) {
     unique_fd opened(::open(fmt::format("/proc/self/fd/{}", memory.get()).c_str(), O_RDONLY | O_CLOEXEC));
     if (opened) return opened;
@@ -42,7 +42,7 @@ result<void> slab_registry::catch_up() {
                             "frames in CUDA memory cannot be shared with programs that are not faceflow's "
                             "own: CUDA knows no read-only imports; share from --device cpu");
             }
-            // Its owner has mapped it; nobody else is meant to write there.
+            // The owner has mapped it already; no other mapping may be writable.
             FACEFLOW_TRY(seal_against_writers(change.memory->get()));
             FACEFLOW_ASSIGN(auto opened, reopen_read_only(*change.memory));
             entries_[f.number] = {{f.number, f.slots, f.slot_bytes, f.where.offset, f.where.kind, {}},

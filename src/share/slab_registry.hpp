@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The slabs that clients map: under numbers, as descriptors that they can only read by.
+// The slabs that clients map, under numbers, as read-only descriptors.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +21,17 @@ public:
     struct slot_number {
         std::uint32_t slab = 0, slot = 0;
     };
-    // Where the lease's slot is; a new slab enters the book. Errors of device::export_memory; errc::unsupported where the
-    // memory is not the host's, errc::io when it cannot be opened for reading alone.
+    // The slab and slot of a lease; registers a new slab. Errors of device::export_memory; errc::unsupported unless the
+    // memory is the host's, errc::io when it cannot be reopened read-only.
     [[nodiscard]] result<slot_number> find(const lease& of);
 
     struct entry {
         ipc::share_slab facts;
         std::shared_ptr<const unique_fd> memory;
     };
-    // Those that there are, by their numbers, which only grow. A client lets go of what is not among them any more.
+    // The present slabs, by ascending number. A client unmaps slabs that are no longer listed.
     [[nodiscard]] const std::map<std::uint32_t, entry>& entries() const noexcept { return entries_; }
-    // Grows with each that comes or goes.
+    // Grows with each slab added or removed.
     [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
 private:
