@@ -26,7 +26,7 @@ detect_size detect_size_for(const frame_shape& shape) noexcept {
     detect_size best;
     double best_scale = 0;
     for (std::int32_t height = smallest; height <= pixels / smallest; height += unit) {
-        // No wider than the frame fills: what is left would be padding.
+        // No wider than the frame fills: the rest would be padding.
         const double fitting = static_cast<double>(height) * shape.width / shape.height;
         const auto filled = static_cast<std::int32_t>(std::min(std::ceil(fitting / unit) * unit, 1e6));
         const std::int32_t width = std::clamp(filled, smallest, pixels / height / unit * unit);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The size that RetinaFace sees frames in, where nobody has chosen one.
+// Chooses RetinaFace's input size if none was given.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,10 @@
 
 namespace faceflow {
 
-// Of the frames of one source; upright, in square pixels.
+// The shape of one source's frames; upright, in square pixels.
 struct frame_shape {
-    std::int32_t width = 0, height = 0;  // 0: not known
-    bool picture = false;                // a still one, which may take longer
+    std::int32_t width = 0, height = 0;  // 0: unknown
+    bool picture = false;                // a still picture, which may take longer
 };
 
 struct detect_size {
@@ -20,13 +20,14 @@ struct detect_size {
     friend bool operator==(const detect_size&, const detect_size&) = default;
 };
 
-// The multiples of 32 into which frames of this shape fit largest, with as many pixels as 640x384 has at most.
+// The multiples of 32 in which frames of this shape appear largest, with at most as many pixels as 640x384.
 [[nodiscard]] detect_size detect_size_for(const frame_shape& shape) noexcept;
 
-// That of the closer look at a picture: 1.25 times its size, 1600 on the longer side at most. 0x0 where that is hardly closer.
+// The size of the finer detection in a picture: 1.25 times its size, at most 1600 on the longer side. 0x0 if it would
+// hardly be finer.
 [[nodiscard]] detect_size closer_look_for(const frame_shape& shape) noexcept;
 
-// Fills in what is 0x0 in `o`: for several shapes a size that each of them fits as well as its own.
+// Replaces sizes of 0x0 in `o`; for several shapes, by a size that fits each as well as its own would.
 void choose_detect_size(options& o, std::span<const frame_shape> shapes) noexcept;
 
 }  // namespace faceflow

@@ -24,16 +24,16 @@ result<void> open_cpu_instead(const options& o, runtime_context& e, std::string 
     return {};
 }
 
-// `auto` is CUDA device 0 where there is one, else the CPU.
+// `auto` is CUDA device 0 if there is one, else the CPU.
 result<void> open_devices_for(const options& o, runtime_context& e) {
     const bool choose = o.device == "auto";
-    // The cap is for all processes together.
+    // The memory cap is shared by all processes.
     auto devices =
         open_devices({choose ? "cuda" : o.device, o.device_memory / flow::pools_of(o.flow), o.link, threads_of(o)});
     if (!devices) {
         if (!choose || devices.error().code == errc::invalid_argument)
             return tl::unexpected(std::move(devices.error()));
-        // That there is no GPU is nothing to speak of.
+        // The absence of a GPU is not worth a note.
         const bool expected = devices.error().code == errc::unavailable;
         return open_cpu_instead(o, e, expected ? "" : "computing on the CPU: " + devices.error().message);
     }
@@ -41,7 +41,7 @@ result<void> open_devices_for(const options& o, runtime_context& e) {
     return {};
 }
 
-// That ONNX Runtime is there, where it is to run the models.
+// Checks that ONNX Runtime is installed if it is to run the models.
 result<void> check_runtime(const options& o) {
     if (o.inference == inference_backend::automatic || o.inference == inference_backend::native) return {};
     const auto found = inference::find_runtime();
@@ -54,7 +54,7 @@ result<void> check_runtime(const options& o) {
                     any_precision ? ", the default" : ", which has a precision of its own"));
 }
 
-// All that can be said of who runs the models before these are loaded.
+// Checks the inference options as far as is possible before models are loaded.
 result<void> check_inference(options o, bool on_host) {
     FACEFLOW_TRY(flow::choose_inference(o, on_host));
     return check_runtime(o);
@@ -92,7 +92,8 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
     std::size_t lanes = 1, frames = 1;
     if (on_host) {
         const std::size_t threads = std::max<std::size_t>(1, static_cast<std::size_t>(o.threads) / devices);
-        // ONNX Runtime spreads a live frame over all threads by itself; kernels of our own take those that other lanes leave idle.
+        // ONNX Runtime uses all threads for a live frame by itself; native kernels use the threads that other lanes
+        // leave idle.
         const bool spread = o.inference != inference_backend::automatic && o.inference != inference_backend::native;
         const std::size_t here = std::max<std::size_t>(1, (sources + devices - 1) / devices);
         if (!live || !spread) lanes = live ? std::min(here, threads) : threads;
@@ -100,7 +101,7 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
         lanes = usual_lanes;
         frames = max_frames;
         if (live && sources > 0) {
-            const std::size_t here = (sources + devices - 1) / devices;  // of each device
+            const std::size_t here = (sources + devices - 1) / devices;  // per device
             lanes = std::clamp((here + sources_of_lane - 1) / sources_of_lane, std::min(here, usual_lanes), max_lanes);
             frames = std::min(max_frames, (here + lanes - 1) / lanes);
         }
@@ -142,7 +143,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     return e;
 }
 
-// Kernels of our own where they can run the models, unless others are asked for; else ONNX Runtime's.
+// Uses native kernels if they can run the models and no other engine was chosen; else ONNX Runtime.
 result<void> face_engine::load_models() {
     options& o = setup_.chosen;
     const bool on_host = devices().front()->computes_on_host();
@@ -244,17 +245,18 @@ std::size_t face_engine::peak_device_bytes() const {
     return sum;
 }
 
-// Counted under its reason; the first of a kind is told of.
+// Counts a failure under its reason; notes the first of each kind.
 void face_engine::count_failure(const error& e) {
     bool first = false;
     if (e.code == errc::out_of_memory) {
-        first = metrics_.dropped.add("device_memory");  // load shed: what is cached was given up, and this frame too
+        // load shedding: even with cached frames evicted, there was no room
+        first = metrics_.dropped.add("device_memory");
     } else if (e.code == errc::lost) {
-        first = metrics_.dropped.add("stage_lost");  // its process died, or hung and was ended; another one goes on
+        first = metrics_.dropped.add("stage_lost");  // its process died, or hung and was killed; a new one takes over
     } else {
         first = metrics_.errors.add(name(e.code));
     }
-    // A lost device ends the flow, which says so itself.
+    // A lost device ends the flow, which reports it itself.
     if (first && e.code != errc::device_lost && setup_.note) setup_.note("a frame gave no result: " + e.message);
 }
 

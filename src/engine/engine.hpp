@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine behind the public API and the command line: devices, models, a flow, and a tracker per source.
+// The engine behind the public API, the command line and the service: devices, models, a flow, and one tracker per
+// source.
 #pragma once
 
 #include <cstdint>
@@ -26,45 +27,49 @@
 
 namespace faceflow {
 
-// What an engine computes with. Who needs the devices before the engine is there, such as a source that decodes on one, makes
-// it first and keeps it for as long.
+// The devices of an engine. Code that needs the devices before the engine exists, such as a source that decodes on one,
+// opens this first and keeps it as long as it uses them.
 struct runtime_context {
-    std::vector<std::unique_ptr<device>> devices;  // one at least
-    std::vector<std::string> notes;                // why `auto` is not what one might expect
-    // Of sources to these devices; null: the engine makes its own.
+    std::vector<std::unique_ptr<device>> devices;  // at least one
+    std::vector<std::string> notes;                // surprising choices for `auto`, with reasons
+    // maps sources to these devices; null: the engine makes its own
     std::unique_ptr<flow::source_routes> routes = nullptr;
 
-    // Opens what the options name. Errors of open_devices; errc::unavailable, before a device is opened, when it is ONNX Runtime that is
-    // to run the models and there is none; errc::invalid_argument when what is to run them is not for such a device.
+    // Opens the devices that the options name. Errors of open_devices; errc::unavailable, before any device is opened,
+    // if the models need ONNX Runtime and it is missing; errc::invalid_argument if the inference engine does not
+    // support the device.
     [[nodiscard]] static result<std::shared_ptr<runtime_context>> open(const options& o);
 };
 
 class face_engine {
 public:
-    // On the flow's thread, in order within a source, faces tracked.
+    // Called on the flow's thread, in order within a source, with faces tracked.
     using handler = std::function<void(const host_frame&, result<frame_faces>)>;
 
     struct setup {
         options chosen;
         handler on_result;
         bool merge_sources = false;  // recorded: results of all sources in one order, the same in every run
-        trace* tracing = nullptr;    // draws stages and transfers, when given; outlives the engine
+        trace* tracing = nullptr;    // if given, draws stages and transfers; outlives the engine
         std::function<void(const std::string&)> note =
-            {};                                           // lines for the user, such as of a process that was restarted
+            {};                                           // takes lines for the user, such as about a restarted process
         std::shared_ptr<runtime_context> with = nullptr;  // opened for these options; null: the engine opens its own
-        std::size_t sources = 0;                          // that are to come; 0: unknown. More or fewer may come
-        std::vector<frame_shape> shapes = {};             // of their frames, as far as they are known
+        // number of expected sources; 0: unknown. More or fewer may come
+        std::size_t sources = 0;
+        std::vector<frame_shape> shapes = {};  // of their frames, as far as known
     };
 
     [[nodiscard]] static result<std::unique_ptr<face_engine>> create(setup s);
     ~face_engine();
     face_engine(const face_engine&) = delete;
 
-    // See flow::flow. A picture that cannot be read safely is refused, and every one once the flow cannot go on (health). Sequences
-    // of a source only grow, since frames are found again by them: errc::invalid_argument for one that came before.
+    // See flow::flow::submit. Refuses pictures that cannot be read safely, and every frame once the flow cannot
+    // continue (health). Sequences of a source must grow, since frames are found by them: errc::invalid_argument
+    // otherwise.
     [[nodiscard]] result<std::size_t> submit(host_frame f);
     [[nodiscard]] result<void> health() const { return flow_->health(); }
-    // `load`: see flow::load_of; 0 where not known: that of the first frame. A source that the runtime context's routes know stays there.
+    // `load`: see flow::load_of; 0 if unknown: then that of the first frame. A source already in the runtime context's
+    // routes keeps its route.
     void begin_source(std::uint32_t source, std::uint64_t load = 0) { flow_->begin_source(source, load); }
     void end_source(std::uint32_t source) { flow_->end_source(source); }
     void flush() { flow_->flush(); }
@@ -74,20 +79,20 @@ public:
     [[nodiscard]] metrics& counters() noexcept { return metrics_; }
     [[nodiscard]] const std::vector<std::unique_ptr<device>>& devices() const noexcept { return with_->devices; }
     [[nodiscard]] const flow::model_set& models() const noexcept { return device_contexts_.front().models; }
-    // What a person should know of how it runs, a sentence each: a GPU that is there and not used, and why.
+    // Notes for the user on how the engine runs, one sentence each, such as why a present GPU is unused.
     [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
-    // Of TensorRT's engines that this process runs; empty without.
+    // The folders of TensorRT engines in use; empty without TensorRT.
     [[nodiscard]] std::vector<std::filesystem::path> engine_folders() const { return models().engine_folders(); }
-    // Of all devices and processes together.
+    // The sum over all devices and processes.
     [[nodiscard]] std::size_t peak_device_bytes() const;
     // See flow::flow.
     [[nodiscard]] std::size_t leases_elsewhere() const { return flow_->leases_elsewhere(); }
-    // Sequences that sources left out: frames that they lost before they came here.
+    // The number of skipped sequences: frames that sources lost before submitting them.
     [[nodiscard]] std::uint64_t missing() const;
-    // Of all devices together.
+    // The sum over all devices.
     [[nodiscard]] frame_cache_counts cache() const { return flow_->cache(); }
-    // With options::verify_ledger, after drain: the ledgers of all devices and processes beside what those counted themselves.
-    // nullopt without the option, and where nothing crosses.
+    // With options::verify_ledger, after drain: the ledgers of all devices and processes, compared with their own
+    // counts. nullopt without the option, and where nothing is transferred.
     [[nodiscard]] std::optional<ledger_check> check_ledger() const;
 
 private:
@@ -110,19 +115,20 @@ private:
     std::map<std::uint32_t, sequence_filter> gates_;  // by source
     std::shared_ptr<runtime_context> with_;
     std::vector<flow::device_context> device_contexts_;
-    std::vector<std::unique_ptr<transfer_counter>> counters_;  // of the devices that have one
-    transfer_totals booked_before_;                // in their ledgers, when the transfer counters were called
-    std::map<std::uint32_t, per_source> sources_;  // touched by the flow's handler thread alone
-    std::unique_ptr<flow::flow> flow_;             // last: its threads use all of the above
+    std::vector<std::unique_ptr<transfer_counter>> counters_;  // of the devices that have a counter
+    transfer_totals booked_before_;                            // in their ledgers, when the counters were created
+    std::map<std::uint32_t, per_source> sources_;              // used only by the flow's handler thread
+    std::unique_ptr<flow::flow> flow_;                         // last: its threads use all of the above
 };
 
-// Refuses values outside their ranges, naming the option, and those that do not go together.
+// Rejects values outside their ranges, naming the option, and combinations that do not work.
 [[nodiscard]] result<void> check(const options& o);
 
-// Sets what `o.tuning` leaves open of lanes and batch_frames, for so many sources (0: unknown) on each of `devices`. On a
-// GPU: two lanes, so that one is filled while the other computes, with the largest passes; live, where a source stays with
-// its lane, one for 48 sources, and no more of both than the sources fill. On a host a lane for each of o.threads; live, no
-// more than sources, and with ONNX Runtime one, which is spread over all of them.
+// Sets lanes and batch_frames where `o.tuning` leaves them at 0, for the given number of sources (0: unknown) on each
+// of `devices`. On a GPU: two lanes, so that one is filled while the other computes, with the largest passes; for live
+// sources, which stay with their lanes, one lane per 48 sources, and no more lanes or batch than the sources fill. On a
+// host: one lane per thread of o.threads; live: at most one per source, and with ONNX Runtime one lane, which uses all
+// threads.
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources);
 
 }  // namespace faceflow

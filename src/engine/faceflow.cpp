@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The public engine: a thin layer over face_engine that hands results over by callback or by asking.
+// The public engine: a thin layer over face_engine that delivers results by callback or through next().
 #include "faceflow/faceflow.hpp"
 
 #include <atomic>
@@ -27,8 +27,9 @@ constexpr std::size_t max_waiting_results = 256;
 constexpr std::size_t max_notes = 100;
 constexpr std::chrono::milliseconds patience_with_pushers{50};
 
-// The memory behind a picture that was pushed. Whether push took the picture is known only when it returns, and the engine may be
-// done with it before: then push gives the memory back itself. When it did not take it, nobody does.
+// The caller's memory behind a pushed picture. Only when push returns is it known whether the picture was accepted, and
+// the engine may be done with it earlier: then push calls `release` itself. If the picture was refused, `release` is
+// never called.
 class borrowed {
 public:
     explicit borrowed(std::function<void()> release) : release_(std::move(release)) {}
@@ -38,7 +39,7 @@ public:
 
 private:
     enum class fate : std::uint8_t { open, taken, done, refused };
-    // The second of the two releases.
+    // The second caller of settle calls `release`.
     void settle(fate mine, fate others) {
         fate seen = fate::open;
         if (!fate_.compare_exchange_strong(seen, mine) && seen == others) release_();
@@ -55,10 +56,10 @@ struct engine::impl {
     std::condition_variable changed;
     std::deque<result<frame_faces>> waiting;
     std::size_t pushed_without_result = 0;  // pull mode: neither waiting nor handed over
-    std::thread::id pushed_by;              // the last frame
+    std::thread::id pushed_by;              // the thread that pushed last
     std::map<std::uint32_t, frame_id> next_ids;
     std::mutex notes_mutex;
-    std::vector<std::string> notes;  // that came after those of the beginning
+    std::vector<std::string> notes;  // notes since the engine was made
     tally callback_errors;
     std::unique_ptr<face_engine> core;  // last: its threads use all of the above
 
@@ -143,7 +144,8 @@ result<frame_id> engine::push(const image& picture, std::int64_t pts_ns, std::ui
 result<std::optional<frame_faces>> engine::next() {
     const auto there = [&] { return !impl_->waiting.empty() || impl_->pushed_without_result == 0; };
     std::unique_lock lock(impl_->mutex);
-    // Frames may wait for others to go with. Who pushed them is here, and pushes no more now; another thread may be about to.
+    // Frames may wait for others of their group. If this thread pushed last, no more will come now; another thread may
+    // be about to push.
     const bool alone = impl_->pushed_by == std::this_thread::get_id();
     const auto between_looks = alone ? std::chrono::milliseconds(5) : patience_with_pushers;
     for (auto patience = alone ? std::chrono::milliseconds(0) : patience_with_pushers;

@@ -52,7 +52,7 @@ std::vector<leftover> find_leftovers(const fs::path& folder) {
         if (entry->path().filename().string().starts_with("annotated") && entry->is_directory(gone))
             find_in(entry->path(), found);
     }
-    // Its trace has whatever name it was given, and the run's token.
+    // A run's trace may have any name, but has the run's token.
     std::set<std::string> runs;
     for (const auto& l : found) {
         if (of_a_run(l.name)) runs.insert(l.token);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines for people about things that may come by the thousand.
+// Limits notes to the user about events that may come by the thousand.
 #pragma once
 
 #include <functional>
@@ -7,7 +7,7 @@
 
 namespace faceflow {
 
-// Tells of the first ten, then that there are more. One thread.
+// Passes on the first ten, then one line that there are more. Use it from one thread.
 class note_limiter {
 public:
     explicit note_limiter(const std::function<void(const std::string&)>& note) : note_(note) {}

@@ -16,7 +16,7 @@
 namespace faceflow {
 namespace {
 
-// Calls `open_one` for each number below `count`, up to the first that gives false; several side by side, of which each may wait for a
+// Calls `open_one` for each number below `count` until one returns false; several at once, since each may wait for a
 // disk, a network or a GPU's decoder.
 void open_side_by_side(std::size_t count, const std::function<bool(std::size_t)>& open_one) {
     constexpr std::size_t max_openers = 8;
@@ -27,7 +27,7 @@ void open_side_by_side(std::size_t count, const std::function<bool(std::size_t)>
     });
 }
 
-// Two for each processor in all, so that many sources do not make hundreds of threads; 0, FFmpeg's choice, for one source.
+// Two threads per processor in total, so that many sources do not create hundreds; 0, FFmpeg's choice, for one source.
 int threads_of_decoder(std::size_t sources) {
     if (sources <= 1) return 0;
     return std::max(1, static_cast<int>(2 * static_cast<std::size_t>(usable_processors()) / sources));
@@ -59,13 +59,13 @@ result<bool> source_opening::decodes_on_device() const {
     return asked || kind == device_kind::cuda;
 }
 
-// Where a source's frames are decoded they are computed, so its device is chosen before it is opened.
+// A source's frames are computed on the device that decodes them, so its device is chosen before it is opened.
 std::vector<std::size_t> source_opening::choose_devices(const std::vector<media::input_group>& groups) {
     std::vector<std::uint64_t> loads(groups.size(), flow::load_of(0, 0, 0));
     const auto look_at_one = [&](std::size_t i) {
         media::source_options o = request_.reading;
         o.stop = stop_;
-        // One that cannot be looked at counts as usual.
+        // A source that cannot be examined counts with the default load.
         [[maybe_unused]] const auto looked = caught("looking at an input", [&] {
             if (const auto stated = media::look_at(groups[i], o)) loads[i] = load_of(*stated);
         });
@@ -111,7 +111,7 @@ result<std::vector<std::unique_ptr<media::source>>> source_opening::open(device_
                                [&] { return open_one(i, groups.size(), groups[i], devices[i], decoding); });
         return all[i].has_value();
     });
-    // Before those that were not opened because of it.
+    // Report the actual error, not the inputs that were left unopened because of it.
     const auto failed =
         std::ranges::find_if(all, [](const opened& one) { return !one && one.error().code != errc::interrupted; });
     if (failed != all.end()) return tl::unexpected(media::as_input_error(std::move(failed->error())));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run's inputs opened: which of them decode on which device, and several at once.
+// Opens a run's inputs, several at once, and chooses which of them decode on which device.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@
 
 namespace faceflow {
 
-// What sources that decode on devices have in common, by device; outlives them. Empty where they decode on the CPU; no shares where
-// each source has of its device's decoder what it wants.
+// Shared state, by device, of sources that decode on devices; outlives them. Empty if they decode on the CPU; no shares
+// if each source may use as much of its device's decoder as it wants.
 struct device_decoding {
     std::vector<std::shared_ptr<frame_store>> slots;
     std::vector<std::unique_ptr<media::decoder_share>> shares;
@@ -27,7 +27,7 @@ struct device_decoding {
 // See flow::load_of.
 [[nodiscard]] std::uint64_t load_of(const media::source_info& info) noexcept;
 
-// All of what it is given outlives it.
+// All arguments outlive it.
 class source_opening {
 public:
     source_opening(const run_request& request, runtime_context& on, std::stop_token stop)
@@ -35,7 +35,8 @@ public:
           on_(on),
           stop_(std::move(stop)) {}
 
-    // By number. The error of the first that cannot be opened; errc::invalid_argument for a place to decode that cannot be.
+    // Returns the sources by number. The error of the first that cannot be opened; errc::invalid_argument for an
+    // unusable value of `decode`.
     [[nodiscard]] result<std::vector<std::unique_ptr<media::source>>> open(device_decoding& decoding);
 
 private:

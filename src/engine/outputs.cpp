@@ -23,9 +23,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto flush_period = 500ms;  // a row is in the system's hands within a second
-constexpr auto sync_period = 2500ms;  // and on the disk within three
-// Kept free for the summary, so that a full disk has room for it.
+constexpr auto flush_period = 500ms;  // a row reaches the system within a second
+constexpr auto sync_period = 2500ms;  // and the disk within three
+// Reserved for the summary, so that it fits even on a full disk.
 constexpr off_t summary_reserve = off_t{64} << 10;
 constexpr std::size_t max_row_threads = 4;
 
@@ -40,7 +40,7 @@ int write_at_start(int descriptor, std::string_view text) {
     return 0;
 }
 
-// Calls `look` now and then until it is over.
+// Calls `look` once per `period` until stopped.
 template <class Look>
 void every(std::chrono::milliseconds period, const std::stop_token& over, Look look) {
     std::mutex nobody;
@@ -152,7 +152,7 @@ result<void> outputs::open_all(const std::vector<const media::source_info*>& sou
         trace_.emplace(std::move(file));
     }
     if (request_.out == "-") return {};
-    // A power cut leaves the folder and what is in it.
+    // Makes the folder and its files survive a power cut.
     sync_folder(request_.out);
     sync_folder(fs::absolute(request_.out).lexically_normal().parent_path());
     return {};
@@ -193,7 +193,7 @@ result<void> outputs::add_annotated(std::size_t number, const media::source_info
 result<void> outputs::open_summary() {
     const auto path = request_.out / "summary.json";
     FACEFLOW_ASSIGN(auto file, part_file::create(path, token_));
-    // Not every file system can promise room; a disk that is full already is told of before any work is done.
+    // Not every file system can reserve space; but if the disk is already full, report it before any work is done.
     if (::fallocate(file.descriptor(), FALLOC_FL_KEEP_SIZE, 0, summary_reserve) != 0 &&
         (errno == ENOSPC || errno == EDQUOT)) {
         const int code = errno;
@@ -226,7 +226,7 @@ void outputs::end_keepers() noexcept {
     }
 }
 
-// What a writer is busy with, or waits for room with, it flushes itself.
+// Skips a writer that is busy or blocked: it flushes its data itself.
 void outputs::flush_rows() {
     for (auto& sink : rows_) {
         const std::unique_lock one(sink->mutex, std::try_to_lock);
@@ -235,7 +235,7 @@ void outputs::flush_rows() {
     }
 }
 
-// A disk that takes long holds up this, and no frame.
+// A slow disk delays this thread, but no frame.
 void outputs::sync_all() {
     for (auto& sink : rows_) {
         const auto synced = sink->writer->file().sync();
@@ -244,7 +244,7 @@ void outputs::sync_all() {
         if (!sink->failed) fail_rows(*sink, synced.error());
     }
     for (auto& video : videos_) {
-        // What it has is told by its own thread, when it next writes.
+        // The video's own thread reports the error at its next write.
         [[maybe_unused]] const auto synced = video->sync();
     }
 }
@@ -259,7 +259,7 @@ row_formatter::rows outputs::rows_of(const frame_faces& faces, const std::string
     return all;
 }
 
-// Without memory for a row there is one less in the file, which is then not whole.
+// If there was no memory for a row, the file lacks it and is incomplete.
 void outputs::append_rows(const result<row_formatter::rows>& rows) {
     for (std::size_t i = 0; i < rows_.size(); ++i) {
         row_sink& sink = *rows_[i];
@@ -278,7 +278,7 @@ void outputs::write(const host_frame& frame, const frame_faces& faces) {
     if (frame.id.source < videos_.size()) videos_[frame.id.source]->write(frame, faces);
 }
 
-// Under the sink's lock.
+// Call it under the sink's lock.
 void outputs::fail_rows(row_sink& sink, const error& why) {
     sink.failed = why;
     report_failure(sink.writer->file().target(), why);
@@ -297,7 +297,7 @@ void outputs::snapshot(const nlohmann::ordered_json& summary) {
     if (!summary_) return;
     std::string text = summary_text(summary);
     struct stat about {};
-    // Blanks over what was longer: the file never shrinks, so that the room stays reserved.
+    // Pad with blanks: the file never shrinks, so that its space stays reserved.
     if (::fstat(summary_->descriptor(), &about) == 0 && static_cast<std::size_t>(about.st_size) > text.size())
         text.resize(static_cast<std::size_t>(about.st_size), ' ');
     [[maybe_unused]] const int written = write_at_start(summary_->descriptor(), text);
@@ -350,7 +350,7 @@ void outputs::finish(const trace* drawn) {
         written_.push_back(std::move(*path));
     } else {
         request_.note(path.error().message);
-        trace_->discard();  // half a document is of no use
+        trace_->discard();  // half a document is useless
         set_aside(request_.trace_file, path.error(), trace_->keep());
     }
 }
@@ -364,7 +364,7 @@ void outputs::write_summary(const nlohmann::ordered_json& summary) {
         set_aside(target, why, std::move(kept));
     };
     if (const int code = write_at_start(summary_->descriptor(), text); code != 0) {
-        summary_->discard();  // half of it and half of an older one
+        summary_->discard();  // it mixes the new text with an older one
         return lost({errc::io, explain_io("write", target, code)}, std::nullopt);
     }
     [[maybe_unused]] const int cut = ::ftruncate(summary_->descriptor(), static_cast<off_t>(text.size()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that a run writes. Each output stands alone: when one fails, what it has stays, and the others go on.
+// All outputs of a run. Each is independent: if one fails, it keeps what it has and the others continue.
 #pragma once
 
 #include <atomic>
@@ -26,36 +26,36 @@
 
 namespace faceflow {
 
-// All files are created, under names of their own, before the first frame (core/part_file.hpp), and share a token by which
+// Creates all files before the first frame, under temporary names (core/part_file.hpp) that share a token, by which
 // `faceflow recover` finds them together. Rows reach the system within half a second and the disk within three.
 class outputs {
 public:
-    // Refuses a file that is one of the inputs' and one that is named twice (errc::invalid_argument). `note` is told what
-    // happens, at once, from any thread. `none_left` is called when the last output that takes frames has failed.
+    // errc::invalid_argument for an output that is also an input, or is named twice. `note` is called at once with what
+    // happens, on any thread. `none_left` is called when the last output that takes frames has failed.
     [[nodiscard]] static result<std::unique_ptr<outputs>> open(const run_request& request,
                                                                const std::vector<const media::source_info*>& sources,
                                                                std::stop_token stop, std::function<void()> none_left);
     ~outputs();
     outputs(const outputs&) = delete;
 
-    // From one thread at a time; waits where an output does.
+    // Call it from one thread at a time; blocks while an output blocks.
     void write(const host_frame& frame, const frame_faces& faces);
 
-    // What the summary would be now: what `recover` begins with, should the program be killed. Small, and lost in silence.
+    // Saves the current summary, from which `recover` starts if the program is killed. Errors are ignored.
     void snapshot(const nlohmann::ordered_json& summary);
 
-    // Finishes all but the summary, once nothing writes any more. `drawn` may be null.
+    // Finishes everything but the summary; call it once nothing writes any more. `drawn` may be null.
     void finish(const trace* drawn);
 
-    // The last one: what the run tells of itself. Nothing with `--out -`.
+    // Writes the summary, last. No effect with `--out -`.
     void write_summary(const nlohmann::ordered_json& summary);
 
-    // A run that gave nothing leaves nothing.
+    // Removes all files: a run without results leaves nothing.
     void discard() noexcept;
 
     [[nodiscard]] const std::vector<std::filesystem::path>& written() const noexcept { return written_; }
     [[nodiscard]] const std::vector<unfinished_output>& unfinished() const noexcept { return unfinished_; }
-    [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }  // for people, at the end
+    [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }  // for the user, at the end
 
 private:
     struct row_sink {
@@ -92,7 +92,7 @@ private:
     std::vector<std::unique_ptr<video_sink>> videos_;  // the same
     std::optional<output_file> trace_;
     std::optional<part_file> summary_;
-    std::atomic<std::size_t> takers_{0};  // of frames, that have not failed
+    std::atomic<std::size_t> takers_{0};  // outputs of frames that have not failed
     std::vector<std::filesystem::path> written_;
     std::vector<unfinished_output> unfinished_;
     std::vector<std::string> notes_;

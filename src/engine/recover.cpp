@@ -27,7 +27,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr std::size_t max_document = std::size_t{16} << 20;  // that is looked at whole
+constexpr std::size_t max_document = std::size_t{16} << 20;  // limit for documents that are parsed whole
 
 std::string read_all(int descriptor) {
     std::string text;
@@ -39,7 +39,7 @@ std::string read_all(int descriptor) {
     return text;
 }
 
-// A PNG's last chunk, or a JPEG's last marker.
+// Whether the file ends with a PNG's last chunk or a JPEG's last marker.
 bool ends_like_a_picture(int descriptor) {
     constexpr std::string_view png("IEND\xae\x42\x60\x82", 8), jpeg("\xff\xd9", 2);
     struct stat about {};
@@ -50,7 +50,7 @@ bool ends_like_a_picture(int descriptor) {
            (end == png || end.ends_with(jpeg));
 }
 
-// One run's leftovers.
+// Recovers the files of one run.
 class run_recovery {
 public:
     run_recovery(const fs::path& folder, std::vector<leftover> parts, recovery& into)
@@ -63,7 +63,7 @@ public:
           })) {}
 
     result<void> run() {
-        // The summary last: it tells what came of the others.
+        // The summary comes last: it describes the other files.
         for (const auto& l : parts_) {
             if (l.name == "summary.json") continue;
             FACEFLOW_TRY(recover_one(l));
@@ -84,7 +84,7 @@ private:
         auto part = adopt(l);
         if (!part) return {};
         if (l.name.ends_with(".finishing")) {
-            part->discard();  // half a copy; what it is made of is there
+            part->discard();  // an incomplete copy; its source still exists
             return {};
         }
         if (l.name.ends_with(".mp4")) return video(std::move(*part));
@@ -102,7 +102,7 @@ private:
         return name(std::move(*part));
     }
 
-    // Written at the end alone: one that is there was cut off, or not begun.
+    // Traces are written only at the end: an invalid one was cut off or not begun.
     result<void> trace(part_file part) {
         const auto text = read_all(part.descriptor());
         if (text.size() < max_document && !json::accept(text)) {
@@ -112,7 +112,7 @@ private:
         return name(std::move(part));
     }
 
-    // One that was whole when its program died gets its name; those before it have theirs.
+    // A picture that was complete when its program died is renamed; earlier ones already have their names.
     result<void> picture(part_file part) {
         if (ends_like_a_picture(part.descriptor())) {
             const fs::path target = part.target();
@@ -161,7 +161,7 @@ private:
         return found == parts_.end() ? nullptr : &*found;
     }
 
-    // A run that was killed before its first row, or while it named its last file, has none to be made.
+    // A run killed before its first row, or while it renamed its last file, needs no summary.
     bool summary_is_theirs() {
         const auto* l = summary_part();
         if (something_ || l == nullptr) return something_;
@@ -215,7 +215,7 @@ private:
     recovery& into_;
     const bool taken_;
     bool something_ = false;
-    std::optional<media::whole_rows> rows_;  // of the format that tells most of them
+    std::optional<media::whole_rows> rows_;  // of the format with the most rows
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes of what a killed run left what the run would have written until then.
+// Turns the files that a killed run left into the outputs that it would have written by then.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +12,18 @@
 namespace faceflow {
 
 struct recovery {
-    std::size_t runs = 0;      // that left something of use
+    std::size_t runs = 0;      // runs that left usable files
     std::uint64_t frames = 0;  // in their rows
     std::vector<std::filesystem::path> written;
-    std::vector<std::string> notes;  // what was left as it is, and why
+    std::vector<std::string> notes;  // what was left unchanged, and why
 };
 
-// Files of rows are cut to their whole records, annotated videos become ordinary MP4s of all whole pictures, annotated
-// pictures stay where they are whole, and summary.json is what the run last knew, with the frames and faces that the rows hold and
-// `recovered: true`. Nothing is replaced: where one of a run's names is taken, all of its files get names with `recovered` in
-// them. What a run that goes on writes, links, and files of other users are left as they are. May be killed itself and run
-// again. errc::not_found without such a folder; errc::io when something cannot be written or named, and then it is there as it
-// was, and can be tried again.
+// Cuts files of rows to whole records, turns annotated videos into ordinary MP4s of all complete pictures, keeps
+// complete annotated pictures, and writes summary.json from the run's last snapshot, with the frames and faces counted
+// in the rows and `recovered: true`. Replaces nothing: if one of a run's names is taken, all of its files get names
+// with `recovered` in them. Leaves files of active runs, links and other users' files unchanged. May be killed and run
+// again. errc::not_found if there is no such folder; errc::io when a file cannot be written or renamed: it is then
+// unchanged, and recovery can be retried.
 [[nodiscard]] result<recovery> recover(const std::filesystem::path& folder);
 
 }  // namespace faceflow

@@ -23,7 +23,7 @@ row_formatter::~row_formatter() {
         h.join();
 }
 
-// With half of its time for this, the caller has enough to do.
+// The caller is behind if formatting takes half of its time.
 bool row_formatter::is_behind(clock::time_point now) {
     constexpr int frames_of_mean = 16;
     const auto last = std::exchange(last_put_, now);
@@ -32,7 +32,7 @@ bool row_formatter::is_behind(clock::time_point now) {
     return max_helpers_ > 0 && between_puts_ < 2 * cost_;
 }
 
-// Where no thread can be had, those that there are do it, or the caller.
+// If no thread can be started, the existing helpers do the work, or the caller.
 void row_formatter::add_helper() {
     auto helper = caught_result("writing rows", [&]() -> result<std::thread> {
         helpers_.reserve(max_helpers_);
@@ -47,7 +47,7 @@ void row_formatter::help() {
         finish(next->index, format(next->of.faces, *next->of.input));
 }
 
-// False where all have enough to do.
+// False when all helpers are busy.
 bool row_formatter::give_to_helper(std::uint64_t index, const frame_faces& faces,
                                    const std::shared_ptr<const std::string>& input) {
     if (helpers_.size() < max_helpers_ && waiting_.size() >= helpers_.size()) add_helper();
@@ -63,7 +63,7 @@ result<row_formatter::rows> row_formatter::format(const frame_faces& faces, cons
     return caught_result("writing rows", [&]() -> result<rows> { return make_(faces, input); });
 }
 
-// Whoever has made what is to be taken next takes that, and all that is there behind it.
+// The thread that made the next rows in order takes them and all ready rows after them.
 void row_formatter::finish(std::uint64_t index, result<rows> made) {
     std::unique_lock lock(mutex_);
     made_[index % made_.size()].emplace(std::move(made));
@@ -74,7 +74,7 @@ void row_formatter::finish(std::uint64_t index, result<rows> made) {
         if (!next) break;
         result<rows> taken = *std::exchange(next, std::nullopt);
         lock.unlock();
-        // Else whoever comes next would wait for ever.
+        // Caught, because otherwise later threads would wait for ever.
         [[maybe_unused]] const auto thrown = caught("writing rows", [&] { take_(std::move(taken)); });
         lock.lock();
         ++to_take_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns frames into rows of text: on the thread that brings them, and where that falls behind, on others beside it.
+// Formats frames as rows of text: on the calling thread and, if that falls behind, on helper threads.
 #pragma once
 
 #include <chrono>
@@ -19,28 +19,29 @@
 
 namespace faceflow {
 
-// One thread at a time puts, drains or destroys.
+// Call put, drain and the destructor from one thread at a time.
 class row_formatter {
 public:
     struct frame {
         frame_faces faces;
         std::shared_ptr<const std::string> input;
     };
-    using rows = std::vector<result<std::string>>;  // of one frame, for each output
-    // Any thread, several at a time.
+    using rows = std::vector<result<std::string>>;  // of one frame, one per output
+    // Called on any thread, concurrently.
     using make_rows = std::function<rows(const frame_faces&, const std::string& input)>;
-    // Any thread, one at a time and in the order of put; an error when there was no memory for the rows.
+    // Called on any thread, one call at a time and in the order of put; an error when there was no memory for the rows.
     using take_rows = std::function<void(result<rows>)>;
 
-    // At most so many threads beside the caller's; each is started when frames come faster than the caller can write them.
+    // At most `max_helpers` threads besides the caller's; each is started when frames come faster than they are
+    // written.
     row_formatter(std::size_t max_helpers, make_rows make, take_rows take);
-    // Waits until all is taken.
+    // Blocks until all rows are taken.
     ~row_formatter();
     row_formatter(const row_formatter&) = delete;
 
-    // Waits while many frames are not yet taken.
+    // Blocks while many frames are not yet taken.
     void put(const frame_faces& faces, const std::shared_ptr<const std::string>& input);
-    // Waits until all is taken.
+    // Blocks until all rows are taken.
     void drain();
 
 private:
@@ -61,15 +62,15 @@ private:
     const std::size_t max_helpers_;
     const make_rows make_;
     const take_rows take_;
-    // The caller's own.
+    // Used only by the caller.
     clock::time_point last_put_;
     clock::duration between_puts_ = std::chrono::milliseconds(100);  // a running mean
-    clock::duration cost_{0};                                        // of the last frame that the caller wrote
+    clock::duration cost_{0};                                        // of the last frame that the caller formatted
     std::uint64_t next_index_ = 0;
 
     std::mutex mutex_;
     std::condition_variable taken_;
-    std::vector<std::optional<result<rows>>> made_;  // by index, modulo its size: those that are not yet taken
+    std::vector<std::optional<result<rows>>> made_;  // by index, modulo its size: rows not yet taken
     std::uint64_t to_take_ = 0;
     bool taking_ = false;
     bounded_queue<job> waiting_;

@@ -31,7 +31,7 @@ using clock = std::chrono::steady_clock;
 
 struct opened_source {
     std::unique_ptr<media::source> from;
-    result<void> ended;  // an error when it ended before its end
+    result<void> ended;  // an error if it ended early
     std::thread capture;
 };
 
@@ -68,7 +68,8 @@ public:
     }
 
 private:
-    // A signal handler can only set a flag; this passes it on to sources that may be blocked, also while they open.
+    // A signal handler can only set a flag; this thread forwards it to sources that may be blocked, even while they
+    // open.
     result<void> watch_stop() {
         FACEFLOW_ASSIGN(stop_watch_, start_jthread(
                                          "waiting for signals",
@@ -120,7 +121,7 @@ private:
         return all;
     }
 
-    // A card whose counters cannot be had is in the summary by its name alone.
+    // A card without readable counters appears in the summary only by name.
     void watch_gpus() {
         std::vector<gpu_sampler::card> cards;
         for (const auto& d : engine_->devices()) {
@@ -131,7 +132,7 @@ private:
         if (!cards.empty()) gpus_ = std::make_unique<gpu_sampler>(std::move(cards));
     }
 
-    // One that cannot be started ends all.
+    // If one capture thread cannot be started, the run ends.
     result<void> start_captures() {
         for (std::size_t i = 0; i < sources_.size(); ++i)
             engine_->begin_source(static_cast<std::uint32_t>(i), load_of(sources_[i].from->info()));
@@ -156,7 +157,7 @@ private:
         return {};
     }
 
-    // Of those that were started, when not all could be.
+    // Ends the started capture threads when not all could be started.
     void end_captures() {
         halt_.request_stop();
         for (auto& s : sources_) {
@@ -169,7 +170,7 @@ private:
         engine_->drain();
     }
 
-    // On a source's own thread.
+    // Runs on the source's own thread.
     void capture(opened_source& s) {
         const media::source_info& info = s.from->info();
         auto input = std::make_shared<const std::string>(info.input);
@@ -209,7 +210,7 @@ private:
         end_capture(s);
     }
 
-    // For who is told in the end that nothing came of it all.
+    // Keeps the first failure, for the error of a run without results.
     void remember(const error& e) {
         const std::lock_guard lock(mutex_);
         if (!first_failure_) first_failure_ = e;
@@ -224,7 +225,7 @@ private:
         changed_.notify_all();
     }
 
-    // On the engine's handler thread.
+    // Runs on the engine's handler thread.
     void take(const host_frame& f, result<frame_faces> faces) {
         if (!faces) return;
         last_faces_.store(faces->faces.size(), std::memory_order_relaxed);
@@ -258,14 +259,14 @@ private:
         outputs_->snapshot(summary_of(*engine_, facts));
     }
 
-    // Shows progress until all captures have ended, and notes down what the summary would be now.
+    // Shows progress until all captures have ended, and saves summary snapshots.
     void watch() {
         auto noted = clock::time_point();
         std::unique_lock lock(mutex_);
         while (running_ > 0) {
             changed_.wait_for(lock, std::chrono::milliseconds(100));
             lock.unlock();
-            // Captures go on below this: no want of memory may unwind it.
+            // Capture threads are still running: running out of memory must not unwind this function.
             if (auto shown = caught("showing progress", [&] { show_progress(noted); }); !shown)
                 engine_->counters().errors.add(name(shown.error().code));
             lock.lock();
@@ -290,7 +291,7 @@ private:
             }
         }
         if (report_.frames == 0) {
-            outputs_->discard();  // what is there from before stays
+            outputs_->discard();  // existing files stay
             if (report_.interrupted) {
                 report_.summary = std::make_shared<nlohmann::ordered_json>(summary_of(*engine_, facts));
                 return std::move(report_);
@@ -298,10 +299,11 @@ private:
             FACEFLOW_TRY(engine_->health());
             return tl::unexpected(nothing_decoded());
         }
-        outputs_->snapshot(summary_of(*engine_, facts));  // for who recovers what is killed while it is being finished
+        outputs_->snapshot(summary_of(*engine_, facts));  // for `recover`, in case the run is killed while it finishes
         outputs_->finish(tracing_.get());
         facts.unfinished = outputs_->unfinished();
-        facts.checked = engine_->check_ledger();  // frames that are drawn on came down until now
+        // after finish: frames for the annotated video were downloaded until now
+        facts.checked = engine_->check_ledger();
         if (facts.checked) {
             for (auto& difference : facts.checked->differences())
                 report_.warnings.push_back(std::move(difference));
@@ -313,7 +315,7 @@ private:
         for (const auto& note : outputs_->notes())
             report_.warnings.push_back(note);
         for (const auto& u : outputs_->unfinished()) {
-            // One that gave up on its reader did so because it was told to stop.
+            // An output gives up on its reader only because the run was stopped: not an error.
             if (report_.outputs && u.why.code != errc::interrupted) report_.outputs = fail(errc::io, u.why.message);
         }
         FACEFLOW_TRY(engine_->health());
@@ -339,12 +341,12 @@ private:
 
     std::stop_source halt_;
 
-    std::shared_ptr<runtime_context> context_;  // before all that holds frames on its devices
-    device_decoding decoding_;                  // what sources use
+    std::shared_ptr<runtime_context> context_;  // declared before everything that holds frames on its devices
+    device_decoding decoding_;                  // used by sources
     std::vector<opened_source> sources_;
     std::unique_ptr<outputs> outputs_;
     bool live_ = false;
-    std::map<std::uint32_t, std::int64_t> newest_track_;  // by source; they count from 1
+    std::map<std::uint32_t, std::int64_t> newest_track_;  // by source; tracks count from 1
     std::atomic<std::uint64_t> last_faces_{0};
     clock::time_point started_;
 

@@ -11,7 +11,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-// Figures for people and scripts: microseconds are enough.
+// Figures for users and scripts: microseconds are precise enough.
 double rounded(double v) {
     return std::round(v * 1000) / 1000;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// summary.json: what a run was and what it measured. docs/schema/summary.schema.json holds its shape.
+// summary.json: the description and measurements of a run; docs/schema/summary.schema.json defines its format.
 #pragma once
 
 #include <filesystem>
@@ -14,24 +14,24 @@
 
 namespace faceflow {
 
-// What became of an output that could not be finished.
+// An output that could not be finished.
 struct unfinished_output {
     std::filesystem::path target;
     error why;
-    std::optional<std::filesystem::path> kept;  // where what was written of it lies; nothing was otherwise
+    std::optional<std::filesystem::path> kept;  // where the written part is; nullopt: nothing was kept
 };
 
-// What a summary has beside the engine's own counters.
+// The facts of a summary besides the engine's own counters.
 struct summary_facts {
     double seconds = 0;
-    std::map<std::string, std::uint64_t> survived;  // what the sources lived through, entered among the errors
-    std::vector<gpu_usage> gpus;                    // what the cards said of themselves; none: no such key
-    std::optional<ledger_check> checked;            // the same
-    std::vector<unfinished_output> unfinished;      // the same
+    std::map<std::string, std::uint64_t> survived;  // errors that the sources survived, listed among the errors
+    std::vector<gpu_usage> gpus;                    // from the cards; empty: the key is omitted
+    std::optional<ledger_check> checked;            // nullopt: the key is omitted
+    std::vector<unfinished_output> unfinished;      // empty: the key is omitted
 };
 [[nodiscard]] nlohmann::ordered_json summary_of(face_engine& engine, const summary_facts& facts);
 
-// As it is written and printed. Paths need not be valid UTF-8; bytes that are not become U+FFFD.
+// The text to write and print. Paths need not be valid UTF-8; invalid bytes become U+FFFD.
 [[nodiscard]] std::string summary_text(const nlohmann::ordered_json& summary);
 
 }  // namespace faceflow

@@ -9,21 +9,21 @@
 #include <thread>
 #include <utility>
 
-#include "core/try.hpp"
 #include "core/queue.hpp"
 #include "core/thread.hpp"
+#include "core/try.hpp"
 #include "faceflow/result.hpp"
 #include "frame/downloader.hpp"
 #include "media/video_writer.hpp"
 
 namespace faceflow {
 
-// Encodes on a thread of its own, a few frames behind; frames that lie on a device come down there, and the device outlives the sink. One thread at a time writes, finishes, keeps or discards; sync may run beside
-// writing.
+// Encodes on its own thread, a few frames behind; downloads frames from a device there; the device outlives the sink.
+// Call write, finish, keep and discard from one thread at a time; sync may run concurrently with write.
 class video_sink {
 public:
-    // `writer` has created the file, or what keeps it from that. `failed` is told the first error when it happens, on the sink's thread; what is written
-    // after it is dropped.
+    // `writer` has created the file, or holds the error that prevented it. `failed` is called with the first error, on
+    // the sink's thread; frames written afterwards are dropped.
     [[nodiscard]] static result<std::unique_ptr<video_sink>> open(result<std::unique_ptr<media::video_writer>> writer,
                                                                   std::filesystem::path target,
                                                                   std::function<void(const error&)> failed) {
@@ -43,16 +43,16 @@ public:
     ~video_sink() { join(); }
     video_sink(const video_sink&) = delete;
 
-    // Waits for room. Frames in ascending order of time.
+    // Blocks until there is room. Frames must come in ascending order of time.
     void write(const host_frame& frame, const frame_faces& faces) {
         ++frames_;
         if (auto r = caught("drawing a frame", [&] { items_.push({frame, faces}); }); !r) fail_with(r.error());
     }
 
-    // What is in the file goes to the disk.
+    // Syncs the file to the disk.
     [[nodiscard]] result<void> sync() { return failed() ? result<void>() : writer_->sync(); }
 
-    // Nullopt when there was nothing to write, and no file then.
+    // Nullopt, and no file, when nothing was written.
     [[nodiscard]] result<std::optional<media::finished_video>> finish() {
         join();
         if (auto e = failed()) return tl::unexpected(std::move(*e));
@@ -64,7 +64,7 @@ public:
         return std::optional(std::move(finished));
     }
 
-    // Where what was written until a failure lies.
+    // Where the video up to a failure is; nullopt if nothing was kept.
     [[nodiscard]] std::optional<std::filesystem::path> keep() {
         join();
         return writer_->keep();
@@ -82,7 +82,7 @@ public:
 
     [[nodiscard]] const std::filesystem::path& target() const noexcept { return target_; }
 
-    // Why the video has no sound although the input has, or empty. Once finished.
+    // Why the video has no sound although the input has; else empty. Valid after finish.
     [[nodiscard]] const std::string& audio_note() const { return writer_->audio_note(); }
 
 private:
@@ -104,7 +104,7 @@ private:
         }
     }
 
-    // The pixels of a frame that was decoded on a device; its slot is free again.
+    // Downloads a frame that was decoded on a device; its slot becomes free.
     result<void> bring_down(host_frame& f) {
         const auto there = std::exchange(f.on_device, nullptr);
         if (there == nullptr) return {};
@@ -123,7 +123,7 @@ private:
             if (failed_) return;
             failed_ = e;
         }
-        items_.close();  // nobody waits for room
+        items_.close();  // no writer waits for room any more
         while (items_.try_pop()) {
         }
         on_failure_(e);
@@ -140,7 +140,7 @@ private:
     mutable std::mutex mutex_;
     std::optional<error> failed_;
     std::uint64_t frames_ = 0;
-    std::optional<downloader> down_;  // touched by the sink's thread alone
+    std::optional<downloader> down_;  // used only by the sink's thread
     bounded_queue<item> items_{3, queue_policy::block};
     std::thread thread_;
 };
