@@ -43,7 +43,8 @@ std::string without_secrets(std::string_view input) {
     const std::size_t host_end = std::min(input.find_first_of("/?#", from), input.size());
     const std::string_view authority = input.substr(from, host_end - from);
     std::string shown(input.substr(0, from));
-    // The last one: a password may hold an @ that nobody encoded, and one with a / cannot be told from a path.
+    // The last @ ends the password, which may contain an unencoded @; a password with a / cannot be distinguished from
+    // a path.
     const std::size_t at = authority.rfind('@');
     const std::size_t colon = authority.find(':');
     const bool has_password = at != std::string_view::npos && colon < at;

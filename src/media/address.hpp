@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses as users write them, and as they may be shown.
+// Makes addresses safe to show.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace faceflow::media {
 
-// The input without what lets anybody in: the password before a host, and the values of keys like `password` or `token` in a query,
-// each as ***. What is no address (a path) stays as it is.
+// The input without credentials: the password before a host, and the values of query keys like `password` or `token`,
+// are replaced by ***. Anything but an address (a path) is returned unchanged.
 [[nodiscard]] std::string without_secrets(std::string_view input);
 
 }  // namespace faceflow::media

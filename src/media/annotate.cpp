@@ -35,7 +35,7 @@ image image_of(const AVFrame& canvas, const canvas_format& format) {
     return picture;
 }
 
-// Where the drawing changed anything.
+// A mask of the pixels that the drawing changed.
 cv::Mat drawn_on(const yuv_planes& before, const yuv_planes& after) {
     cv::Mat y, u, v;
     cv::compare(before.y, after.y, y, cv::CMP_NE);
@@ -65,7 +65,7 @@ frame_ptr frame_of(const cv::Mat& bgr, AVPixelFormat format) {
 
 }  // namespace
 
-// Drawn in YUV as videos are; what was drawn on is then taken from there, and the rest keeps its colours to the last bit.
+// Draws in YUV, as videos do, and takes only the changed pixels from there: the others keep their exact colours.
 result<cv::Mat> annotate(const image& picture, const frame_faces& faces) {
     auto bgr = to_bgr(picture);
     if (!bgr) return bgr;
@@ -78,7 +78,7 @@ result<cv::Mat> annotate(const image& picture, const frame_faces& faces) {
     draw_faces_on(planes, faces);
     auto drawn = to_bgr(image_of(*canvas, canvases.format()));
     if (!drawn) return drawn;
-    // The canvas of an odd picture has a line more.
+    // The canvas of a picture of odd size has an extra row or column.
     const cv::Rect area(0, 0, plain.cols, plain.rows);
     if (drawn->cols < area.width || drawn->rows < area.height || drawn->cols > area.width + 1 ||
         drawn->rows > area.height + 1) {
@@ -104,7 +104,7 @@ result<packet_ptr> encode_picture(const cv::Mat& bgr, bool png) {
     context->time_base = {1, 25};
     context->thread_count = 1;
     context->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_QSCALE;
-    context->global_quality = frame->quality = 2 * FF_QP2LAMBDA;  // the best that JPEG's encoder gives
+    context->global_quality = frame->quality = 2 * FF_QP2LAMBDA;  // the best quality of the JPEG encoder
     dictionary settings;
     if (png) settings.set("pred", "up");
     int code = avcodec_open2(context.get(), codec, settings.out());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A still picture with its faces drawn on it, and the bytes of the file that it becomes.
+// Draws faces on a still picture, and encodes it as a file.
 #pragma once
 
 #include <opencv2/core.hpp>
@@ -10,10 +10,10 @@
 
 namespace faceflow::media {
 
-// Upright, 8-bit BGR. Pixels that nothing is drawn on are those of the picture.
+// The result is upright, 8-bit BGR. Pixels without drawing keep their values.
 [[nodiscard]] result<cv::Mat> annotate(const image& picture, const frame_faces& faces);
 
-// A whole file: JPEG of high quality with full chroma, or PNG. The same picture gives the same bytes.
+// The content of a file: JPEG of high quality with full chroma, or PNG. Deterministic: equal pictures give equal bytes.
 [[nodiscard]] result<packet_ptr> encode_picture(const cv::Mat& bgr, bool png);
 
 }  // namespace faceflow::media

@@ -14,12 +14,12 @@ namespace faceflow::media {
 
 namespace {
 
-// Sound and pictures of a recording begin and end that far apart at most.
+// Limit for the difference between the begin, or the end, of sound and pictures in one recording.
 constexpr std::int64_t longest_disagreement_ns = 1'500'000'000;
-// Less is no jump, but a packet that was lost or is a little late.
+// A smaller step is no jump but a lost or late packet.
 constexpr std::int64_t longest_step_ns = 250'000'000;
 
-// Frames' times count from the start of the video stream; sound has to count from there as well.
+// The times of frames count from the start of the video stream; those of sound must, too.
 std::int64_t video_origin_ns(AVFormatContext& input) {
     const int video = av_find_best_stream(&input, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
     if (video < 0 || input.streams[video]->start_time == AV_NOPTS_VALUE) return 0;
@@ -71,13 +71,13 @@ result<void> audio_copy::add_to(AVFormatContext& output) {
     if (!target_ || avcodec_parameters_copy(target_->codecpar, &coded) < 0) {
         return fail(errc::out_of_memory, "no memory for the sound");
     }
-    target_->codecpar->codec_tag = 0;  // the source container's own number
+    target_->codecpar->codec_tag = 0;  // the tag belongs to the source container
     target_->time_base = audio_->time_base;
     return {};
 }
 
-// AAC of transport streams has a header in each packet, where MP4 has one for all. libav would take them off by itself, but not in
-// fragments.
+// AAC in transport streams has a header in each packet, where MP4 has one for the stream. libav would remove them by
+// itself, but not when writing fragments.
 result<void> audio_copy::strip_headers(const AVCodecParameters& coded) {
     if (coded.codec_id != AV_CODEC_ID_AAC || coded.extradata_size > 0) return {};
     const AVBitStreamFilter* filter = av_bsf_get_by_name("aac_adtstoasc");
@@ -94,7 +94,7 @@ result<void> audio_copy::strip_headers(const AVCodecParameters& coded) {
     return {};
 }
 
-// False where the packet that was read ahead is none that MP4 can hold.
+// False if MP4 cannot hold the packet read ahead.
 bool audio_copy::filter_ahead() {
     if (!headers_off_) return true;
     return av_bsf_send_packet(headers_off_.get(), ahead_.get()) >= 0 &&
@@ -117,12 +117,12 @@ bool audio_copy::read_ahead() {
 void audio_copy::begin(std::int64_t clock_ns) {
     clocks_ = {-origin_ns_};
     if (clock_ns != clocks_.front()) {
-        // Recordings were joined before the start: where in the file it lies, only reading tells.
+        // Recordings were joined before the start: its position in the file is found only by reading.
         clocks_.push_back(clock_ns);
     } else if (start_ns_ > 0) {
         const std::int64_t at = av_rescale_q(start_ns_ + origin_ns_, nanoseconds_base, audio_->time_base);
         av_seek_frame(input_.get(), audio_->index, at,
-                      AVSEEK_FLAG_BACKWARD);  // where it cannot, all before is read and dropped
+                      AVSEEK_FLAG_BACKWARD);  // if it cannot seek, everything before is read and dropped
     }
 }
 
@@ -133,9 +133,9 @@ void audio_copy::drop_first() {
     has_ahead_ = false;
 }
 
-// When the packet that was read sounds, by the clock that the pictures have there. Where sound jumps, that is the next one of the
-// pictures' clocks by which it goes on; until that is known, the packet waits. Pictures that went on without one were not joined where
-// the sound was: then it just goes on.
+// The time of the packet read ahead, by the pictures' clock at that point. When sound jumps, that is the next of the
+// pictures' clocks by which the sound continues; until it is known, the packet waits. If the pictures continued without
+// a new clock, they were not joined where the sound was: then the sound just continues.
 std::optional<std::int64_t> audio_copy::time_of_first(std::int64_t pictures_ns) {
     if (time_ns_) return time_ns_;
     const std::int64_t raw = av_rescale_q(ahead_->pts, audio_->time_base, nanoseconds_base);
@@ -148,7 +148,7 @@ std::optional<std::int64_t> audio_copy::time_of_first(std::int64_t pictures_ns) 
         clock_ = next;
         return time_ns_ = by_next;
     }
-    // A gap that the pictures have as well.
+    // A gap that the pictures have, too.
     if (by_old_clock > *expected_ns_ && by_old_clock <= pictures_ns) return time_ns_ = by_old_clock;
     if (pictures_ns < *expected_ns_ + 2 * longest_disagreement_ns) return std::nullopt;
     if (off_by(by_old_clock) < longest_disagreement_ns) return time_ns_ = by_old_clock;
@@ -156,7 +156,7 @@ std::optional<std::int64_t> audio_copy::time_of_first(std::int64_t pictures_ns) 
     return time_ns_ = av_sat_add64(raw, clocks_[++clock_]);
 }
 
-// Its time is its own, wherever in the file it lies.
+// Skips sound before the start.
 int audio_copy::copy_first(const time_in_video& shown_at, AVFormatContext& output) {
     while (target_ && read_ahead()) {
         const auto at = time_of_first(std::numeric_limits<std::int64_t>::max());
@@ -181,7 +181,7 @@ int audio_copy::copy_until(std::int64_t until_ns, std::int64_t clock_ns, const t
     return 0;
 }
 
-// The packet that was read ahead.
+// Writes the packet read ahead.
 int audio_copy::write(const time_in_video& shown_at, AVFormatContext& output) {
     AVPacket& packet = *ahead_;
     const std::int64_t sounds = av_rescale_q(shown_at(*time_ns_ - start_ns_), nanoseconds_base, audio_->time_base);
@@ -193,7 +193,7 @@ int audio_copy::write(const time_in_video& shown_at, AVFormatContext& output) {
     const AVRational own = audio_->time_base;
     expected_ns_ = *time_ns_ + av_rescale_q(packet.duration, own, nanoseconds_base);
     av_packet_rescale_ts(&packet, own, target_->time_base);
-    // MP4 takes ascending times alone: where recordings were joined, the end of one may lie over the next one's beginning.
+    // MP4 accepts only ascending times; where recordings were joined, the end of one may overlap the begin of the next.
     const bool ascends = !last_dts_ || packet.dts > *last_dts_;
     int code = 0;
     if (ascends) {

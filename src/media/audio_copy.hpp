@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sound of a source, packet by packet as it is, beside the frames that were drawn on.
+// Copies the sound of a source, packet by packet and unchanged, beside the annotated frames.
 #pragma once
 
 #include <functional>
@@ -16,26 +16,26 @@ namespace faceflow::media {
 
 class audio_copy {
 public:
-    // The file's best audio stream, from `start_ns` on. An error says why there is no sound; it is not meant to end
-    // a run.
+    // Opens the file's best audio stream from `start_ns` on. An error says why there is no sound; it need not end a
+    // run.
     [[nodiscard]] static result<std::unique_ptr<audio_copy>> open(const std::string& path, std::int64_t start_ns);
 
     // Adds the stream to an MP4 whose header is not yet written.
     [[nodiscard]] result<void> add_to(AVFormatContext& output);
 
-    // When in the video something is shown that lies so long after its start.
+    // Maps nanoseconds after the video's start to the time at which they are shown in the written video.
     using time_in_video = std::function<std::int64_t(std::int64_t)>;
 
-    // Before all copying: the clock (host_frame::clock_ns) of the first frame.
+    // Sets the clock (host_frame::clock_ns) of the first frame; call it before any copying.
     void begin(std::int64_t clock_ns);
 
-    // Writes the first packet ahead of its time: a header that waits for facts of the sound need not wait for the sound. The same
-    // return value.
+    // Writes the first packet early, so that a header that needs facts about the sound need not wait for it. Returns
+    // like copy_until.
     [[nodiscard]] int copy_first(const time_in_video& shown_at, AVFormatContext& output);
 
-    // Writes what sounds before `until_ns` (time in the source, like frames' pts_ns), when pictures have that clock. Where joined
-    // recordings made the pictures' clock jump, sound follows. Damaged sound ends quietly. Returns a libav error number of the writing,
-    // or 0.
+    // Writes the sound before `until_ns` (time in the source, like frames' pts_ns), at which pictures have the clock
+    // `clock_ns`. Where joined recordings made the pictures' clock jump, sound follows. Damaged sound ends silently.
+    // Returns a libav error number from writing, or 0.
     [[nodiscard]] int copy_until(std::int64_t until_ns, std::int64_t clock_ns, const time_in_video& shown_at,
                                  AVFormatContext& output);
 
@@ -53,15 +53,15 @@ private:
     input_ptr input_;
     AVStream* audio_ = nullptr;
     AVStream* target_ = nullptr;
-    bitstream_filter_ptr headers_off_;  // null where packets have none
+    bitstream_filter_ptr headers_off_;  // null if packets have no headers
     packet_ptr ahead_;                  // read, not yet due
     bool has_ahead_ = false;
     std::optional<std::int64_t> last_dts_;  // written, in the target's time base
     bool ended_ = false;
-    std::vector<std::int64_t> clocks_;         // of the pictures, so far; raw time + clock = time in the source
-    std::size_t clock_ = 0;                    // the sound's
-    std::optional<std::int64_t> time_ns_;      // of the packet that was read ahead, once it is known
-    std::optional<std::int64_t> expected_ns_;  // of the next packet, if it goes on where the last one ended
+    std::vector<std::int64_t> clocks_;         // of the pictures so far; raw time + clock = time in the source
+    std::size_t clock_ = 0;                    // index of the sound's clock
+    std::optional<std::int64_t> time_ns_;      // of the packet read ahead, once known
+    std::optional<std::int64_t> expected_ns_;  // of the next packet, if it follows the last one without a gap
     std::int64_t origin_ns_ = 0;               // raw time at which the source's pictures begin
     std::int64_t start_ns_ = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers out of bytes that may lie: what is not there reads as nothing, never as what lies behind.
+// Reads numbers from untrusted bytes: a read beyond the end returns nothing.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ enum class byte_order { little, big };
     return value;
 }
 
-// Up to `size` bytes; fewer, or none, where the bytes end before.
+// Up to `size` bytes; fewer, or none, at the end.
 [[nodiscard]] inline std::span<const std::uint8_t> part_of(std::span<const std::uint8_t> bytes, std::uint64_t at,
                                                            std::uint64_t size) noexcept {
     if (at >= bytes.size()) return {};

@@ -15,8 +15,8 @@ int half(int size) {
     return (size + 1) / 2;
 }
 
-// OpenCV has no read-only view; sources stay unwritten because they are only ever copied from. Bottom-up pictures
-// (a negative stride) never come here.
+// OpenCV has no read-only view; sources are only ever copied from. Bottom-up pictures (negative stride) never come
+// here.
 cv::Mat view(const std::uint8_t* data, int width, int height, int stride, int channels = 1) {
     return {height, width, CV_8UC(channels), const_cast<std::uint8_t*>(data), static_cast<std::size_t>(stride)};
 }
@@ -52,7 +52,7 @@ three_planes split(const image& picture) {
     return parts;
 }
 
-// Into a plane that may be one column or row larger (an odd picture), or of another size altogether.
+// Copies into a plane that may be one column or row larger (an odd picture), or scales into one of another size.
 void fill(const cv::Mat& from, cv::Mat to) {
     const int right = to.cols - from.cols;
     const int bottom = to.rows - from.rows;
@@ -64,7 +64,7 @@ void fill(const cv::Mat& from, cv::Mat to) {
     }
 }
 
-// swscale turns palettes into YUV by BT.601, whatever it is told; so they are looked up here.
+// swscale always converts palettes to YUV by BT.601, so palettes are looked up here.
 cv::Mat expand_palette(const image& picture) {
     cv::Mat pixels(picture.height, picture.width, CV_8UC4);
     const std::uint8_t* palette = picture.planes[1].data;
@@ -81,7 +81,7 @@ cv::Mat expand_palette(const image& picture) {
 
 cv::Mat upright(const cv::Mat& plane, const image& picture) {
     if (picture.mirrored) {
-        // A picture that is mirrored after its turn is one that is turned the other way after it was mirrored.
+        // Mirroring after a turn equals the opposite turn after mirroring.
         image mirrored_first = picture;
         mirrored_first.mirrored = false;
         if (picture.sideways()) mirrored_first.turn = picture.turn == rotation::cw90 ? rotation::cw270 : rotation::cw90;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A frame as the encoder wants it: upright, I420, of one even size, and ours to draw on.
+// A copy of a frame to draw on, as the encoder needs it: upright, I420, of one even size.
 #pragma once
 
 #include "faceflow/types.hpp"
@@ -8,8 +8,7 @@
 
 namespace faceflow::media {
 
-// How the canvases of one video are coded. Pixels of YUV pictures keep their matrix, range and transfer; RGB becomes BT.709
-// limited.
+// The coding of one video's canvases. YUV pictures keep their matrix, range and transfer; RGB becomes BT.709 limited.
 struct canvas_format {
     int width = 0;  // even; odd pictures get a copy of their last column or row
     int height = 0;
@@ -18,8 +17,7 @@ struct canvas_format {
     colour_transfer transfer = colour_transfer::sdr;
 };
 
-// A plane of the picture, or all of its pixels, the way that the upright picture has them; the same pixels where nothing is to be
-// turned.
+// A plane of the picture, or all of its pixels, turned upright; shares the pixels if nothing needs turning.
 [[nodiscard]] cv::Mat upright(const cv::Mat& plane, const image& picture);
 
 [[nodiscard]] canvas_format canvas_format_of(const image& picture) noexcept;
@@ -30,8 +28,8 @@ public:
 
     [[nodiscard]] const canvas_format& format() const noexcept { return format_; }
 
-    // A copy of the picture in the canvas format. 8-bit 4:2:0 is copied plane by plane; everything else is converted.
-    // A picture of another size is scaled to fill the canvas.
+    // A copy of the picture in the canvas format. 8-bit 4:2:0 is copied plane by plane, everything else is converted. A
+    // picture of another size is scaled to fill the canvas.
     [[nodiscard]] result<frame_ptr> make(const image& picture);
 
     // The planes of a canvas, to draw on.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reasons and how often: what a source survived.
+// Counts, by reason, of errors that a source survived.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace faceflow::media {
 
-// Thread-safe, so that a run can be watched while it reads.
+// Thread-safe, so that a run's progress can be shown while it reads.
 class survival_counts {
 public:
     void add(const char* reason, std::uint64_t times = 1) {

@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
-#include "core/try.hpp"
 #include "core/format_number.hpp"
+#include "core/try.hpp"
 #include "media/face_fields.hpp"
 #include "media/record_reader.hpp"
 #include "media/result_writer.hpp"
@@ -14,7 +14,7 @@ namespace faceflow::media {
 namespace {
 
 constexpr std::string_view end_of_record = "\r\n";  // RFC 4180
-// Room for what a record mostly takes.
+// Reserved for a typical record.
 constexpr std::size_t bytes_of_record = 14'000;
 
 std::string header() {
@@ -28,8 +28,8 @@ std::string header() {
     return line.append(end_of_record);
 }
 
-// Text with valid UTF-8, in quotes where RFC 4180 wants them. nlohmann's replacement of broken sequences is the one
-// that faces.ndjson shows, too.
+// Valid UTF-8, quoted where RFC 4180 requires it. nlohmann's replacement of invalid sequences is the one that
+// faces.ndjson uses, too.
 std::string csv_text(std::string_view text) {
     using nlohmann::json;
     auto valid = json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
@@ -40,7 +40,7 @@ std::string csv_text(std::string_view text) {
     return quoted + '"';
 }
 
-// Each number and text with a comma before it.
+// Appends each number and text, preceded by a comma.
 template <class Value>
 void append_csv(std::string& line, const Value& value, int decimals) {
     if constexpr (fields::text<Value>) {
@@ -80,7 +80,7 @@ public:
     }
 };
 
-// Of RFC 4180: where the record ends that the text begins with.
+// Finds the end of the first record in the text (RFC 4180).
 class csv_record_end {
 public:
     std::size_t operator()(std::string_view text, std::size_t from) {
@@ -93,7 +93,7 @@ public:
     }
 
 private:
-    bool quoted_ = false;  // where the looking stopped
+    bool quoted_ = false;  // at the position where the last search stopped
 };
 
 std::size_t fields_of(std::string_view record) {
@@ -130,7 +130,7 @@ whole_rows find_whole_csv(int descriptor) {
         all.bytes = reader.bytes();
         ++records;
     }
-    all.faces = records > 0 ? records - 1 : 0;  // the header is no face
+    all.faces = records > 0 ? records - 1 : 0;  // without the header
     return all;
 }
 

@@ -65,7 +65,7 @@ bool decoder::can_go_over() const noexcept {
                            {packet_->data, static_cast<std::size_t>(std::max(packet_->size, 0))});
 }
 
-// All frames of the codec before have come out.
+// Switches codecs, once all frames of the old one have come out.
 result<void> decoder::go_over() {
     going_over_ = false;
     codec_ = std::move(next_codec_);
@@ -94,9 +94,9 @@ result<frame_ptr> decoder::next(const packet_source& packets) {
     }
 }
 
-// As side data of the packet, which goes with its frame however many threads decode.
+// Stores the turn as side data of the packet, which stays with its frame even if several threads decode.
 void decoder::state_turn() noexcept {
-    const bool animated = codec_->codec_id == AV_CODEC_ID_APNG;  // what all its pictures share stands in the header
+    const bool animated = codec_->codec_id == AV_CODEC_ID_APNG;  // what all pictures share is in the header
     const file_bytes bytes = animated && codec_->extradata_size > 0
                                  ? file_bytes(codec_->extradata, static_cast<std::size_t>(codec_->extradata_size))
                                  : file_bytes(packet_->data, static_cast<std::size_t>(packet_->size));
@@ -110,7 +110,7 @@ void decoder::state_turn() noexcept {
 result<void> decoder::feed(const packet_source& packets) {
     if (ended_with_ == 0) ended_with_ = packets(*packet_);
     if (ended_with_ != 0) {
-        // An end without a null packet would keep the frames that wait for their turn.
+        // Without a null packet, the decoder would keep its delayed frames.
         avcodec_send_packet(codec_.get(), nullptr);
         return {};
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets in, frames out: libavcodec's two queues behind one call.
+// Packets in, frames out: wraps libavcodec's two queues in one call.
 #pragma once
 
 #include <cstdint>
@@ -11,41 +11,41 @@
 
 namespace faceflow::media {
 
-// Frames carry the turn of the picture as side data or metadata also where libavcodec leaves it in the packet (see
+// Frames carry the picture's turn as side data or metadata even if libavcodec leaves it in the packet (see
 // media/orientation.hpp).
 
-// Where packets come from; 0, or a libav error number. AVERROR_EOF ends the stream.
+// Supplies packets; returns 0 or a libav error number. AVERROR_EOF ends the stream.
 using packet_source = std::function<int(AVPacket&)>;
 
 class decoder {
 public:
-    // `threads` 0: FFmpeg decides. `low_delay` gives up frame-parallel decoding, which holds one frame per thread back. `hw`, where
-    // given, decodes what it can; it outlives the decoder.
+    // `threads` 0: FFmpeg decides. `low_delay` disables frame-parallel decoding, which delays one frame per thread.
+    // `hw`, if given, decodes what it can; it outlives the decoder.
     [[nodiscard]] static result<decoder> open(const AVCodecParameters& parameters, AVRational time_base, int threads,
                                               bool low_delay, const hardware* hw = nullptr);
 
-    // The next frame; null when the stream is over, that is when `packets` gave an error (see `ended_with`) and
-    // everything before it came out.
+    // The next frame; null at the end of the stream, that is when `packets` has returned an error (see `ended_with`)
+    // and all earlier frames have come out.
     [[nodiscard]] result<frame_ptr> next(const packet_source& packets);
 
     // The error number that ended the stream; AVERROR_EOF at its regular end.
     [[nodiscard]] int ended_with() const noexcept { return ended_with_; }
-    // The error number that the last packet which did not decode failed with, or 0.
+    // The error number of the last packet that could not be decoded, or 0.
     [[nodiscard]] int last_failure() const noexcept { return last_failure_; }
-    // Packets that did not decode, since the last call.
+    // The number of packets that could not be decoded since the last call.
     [[nodiscard]] std::uint64_t take_corrupt() noexcept { return std::exchange(corrupt_, 0); }
 
-    // Forgets what is queued, after a seek.
+    // Discards queued packets and frames, after a seek.
     void flush() noexcept;
 
-    // Decodes a packet that can be begun with and forgets it: a GPU's decoder is made with the first one.
+    // Decodes an entry packet and discards its frame: a GPU's decoder is created with the first packet.
     [[nodiscard]] result<void> warm_up(const AVPacket& first);
 
-    // From the next packet on that can be begun with (media/entry_packet.hpp), the codec of `other` decodes, once what is queued in
-    // this one's has come out.
+    // From the next entry packet on (media/entry_packet.hpp), the codec of `other` decodes, after all frames queued in
+    // this codec have come out.
     void hand_over(decoder other);
 
-    // What decodes now, where that is a device; the frame that next() gave last was decoded by it.
+    // The device decoder in use, or null; the last frame from next() was decoded by it.
     [[nodiscard]] const hardware* on() const noexcept { return on_; }
 
 private:
@@ -58,9 +58,9 @@ private:
 
     codec_ptr codec_;
     const hardware* on_ = nullptr;
-    codec_ptr next_codec_;  // that takes over
+    codec_ptr next_codec_;  // takes over at the next entry packet
     const hardware* next_on_ = nullptr;
-    bool going_over_ = false;  // `packet_` is the first of the other codec
+    bool going_over_ = false;  // `packet_` is the first for the next codec
     packet_ptr packet_;
     int ended_with_ = 0;
     int last_failure_ = 0;

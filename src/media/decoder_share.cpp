@@ -11,18 +11,18 @@
 namespace faceflow::media {
 namespace {
 
-// The driver makes one decoder after the other.
+// The driver creates decoders one at a time.
 constexpr std::size_t max_workers = 1;
 constexpr auto judged_over = std::chrono::seconds(1), between_leavings = std::chrono::seconds(1),
                settled_after = std::chrono::seconds(3);
-// Streams without entry packets never leave; and what once did not keep up may have been a stall.
+// Streams without entry packets never leave; and a device that once fell behind may only have stalled.
 constexpr auto longest_leaving = std::chrono::seconds(10), fits_one_more_after = std::chrono::seconds(60);
-// Of all processors' time: what is to be left for one more source, and for the rest of the machine.
+// Share of processor time above which the CPU counts as busy; the rest is for one more source and for the machine.
 constexpr double busy_enough = 0.7;
-// Of the time between frames. Decoders that are asked for all of it fall behind; frames that come at once from all cameras wait for
-// each other for half of it where the device is not nearly full.
+// Share of the time between frames. Decoders that use all of it fall behind; when frames arrive from all cameras at
+// once, they wait for one another for half of it even if the device is not nearly full.
 constexpr double full_from = 0.9;
-// Told to leave and not yet gone, of those that are there: an entry packet may take seconds to come.
+// One source may be leaving for this many members: an entry packet may take seconds to come.
 constexpr std::size_t members_for_each_leaving = 16;
 
 }  // namespace
@@ -32,7 +32,7 @@ decoder_share::decoder_share(std::function<void(const std::string&)> note, std::
     : note_(std::move(note)),
       of_processors_(std::move(of_processors)),
       most_(most) {
-    workers_.reserve(max_workers);  // a thread that has no place there could not be joined
+    workers_.reserve(max_workers);  // a thread without a slot here could not be joined
 }
 
 decoder_share::load decoder_share::load_of_machine() {
@@ -64,7 +64,7 @@ void decoder_share::end_leaving(member& m) {
     if (std::exchange(m.leaving_, false)) std::erase(leaving_members_, &m);
 }
 
-// Without a thread, decoders stay where they are.
+// If no thread can be started, decoders stay where they are.
 bool decoder_share::start_worker() {
     if (workers_.size() >= std::min(max_workers, queue_.size())) return !workers_.empty();
     auto started = start_jthread(
@@ -169,7 +169,7 @@ void decoder_share::give_up_on_those_that_stay(clock::time_point now) {
     }
 }
 
-// A device that nobody found full for a while may take one more.
+// A device that has not been full for a while may take one more.
 void decoder_share::note_judged(bool full, clock::time_point now) {
     if (full) {
         last_full_ = now;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How live sources share a device's decoder with the CPU. When frames come faster than the device decodes them, sources go over to the
-// CPU, one by one, while that has time; when others end, they come back.
+// Shares a device's decoder among live sources. When frames come faster than the device decodes them, sources move to
+// the CPU one by one, while it has time; when others end, they move back.
 #pragma once
 
 #include <chrono>
@@ -19,38 +19,39 @@
 
 namespace faceflow::media {
 
-// Of one device. Thread-safe; outlives its members.
+// For one device. Thread-safe; outlives its members.
 class decoder_share {
 public:
     using clock = std::chrono::steady_clock;
     using maker = std::function<result<decoder>()>;
 
-    // A source's part in it. One thread at a time.
+    // One source's membership. Use it from one thread at a time.
     class member {
     public:
-        // Waits while its decoder is being made.
+        // Blocks while its decoder is being created.
         ~member();
         member(const member&) = delete;
 
-        // Where the source decodes: at first where there was room, then where moved() says.
+        // Whether the source decodes on the device: initially if there was room, then as moved() says.
         [[nodiscard]] bool on_device() const;
-        // Where it is to decode from its next entry packet on.
+        // Whether it should decode on the device from its next entry packet on.
         [[nodiscard]] bool wants_device() const;
 
-        // Has `make` called on another thread, in its turn; false where that was asked for before, or there is no room.
+        // Queues `make` to be called on another thread; false if already requested, or if there is no room.
         bool prepare(maker make);
-        // What that gave, once; nullopt while there is nothing.
+        // The result of `make`, returned once; nullopt while there is none.
         [[nodiscard]] std::optional<result<decoder>> take_prepared();
 
         void moved(bool to_device);
-        // It is never to decode on the device, which cannot decode it.
+        // The device cannot decode this source: it never decodes there.
         void refuse(const std::string& why);
-        // No decoder could be made for it now: its place is free, and it may ask again.
+        // No decoder could be created now: frees the member's place; it may ask again.
         void give_up_place();
 
-        // A live frame took so long to decode on the device, where one comes each `between_frames`. When that is about as long,
-        // for two seconds in a row, the device is full, and the source is told to leave it; not so while the CPU has no time either, a
-        // source has only just come (making a decoder holds up the others), or another one is about to leave.
+        // Records that a live frame took `decoding` on the device, with `between_frames` between frames. If it takes
+        // about that long for two seconds in a row, the device is full, and the source is told to leave it; but not
+        // while the CPU is busy, too, a source has just come (creating a decoder delays the others), or another is
+        // about to leave.
         void took(clock::duration decoding, clock::duration between_frames, clock::time_point now = clock::now());
 
     private:
@@ -60,22 +61,23 @@ public:
         explicit member(decoder_share& of) : of_(of) {}
 
         decoder_share& of_;
-        // Under the share's mutex.
+        // Guarded by the share's mutex.
         bool counted_ = false;  // decodes on the device, or is about to
         bool on_device_ = false, leaving_ = false, refused_ = false;
-        bool stays_ = false;  // was told to leave, and no entry packet came
+        bool stays_ = false;  // was told to leave, but no entry packet came
         clock::time_point leaving_since_;
         making making_ = making::none;
         maker make_;
         std::optional<result<decoder>> made_;
-        // The source's thread's own.
+        // Used only by the source's thread.
         clock::duration decoding_{0}, passed_{0};
         bool was_full_ = false;
     };
 
-    // The part of the processors' time that is in use; nullopt: not known now.
+    // The share of processor time in use; nullopt: unknown.
     using load = std::function<std::optional<double>()>;
-    // `note` is told, once, that the device is full; any thread. `most`: members that it has room for, until it shows.
+    // `note` is called once when the device is full; on any thread. `most`: the assumed number of members that fit,
+    // until measured.
     explicit decoder_share(std::function<void(const std::string&)> note, std::optional<std::size_t> most = {},
                            load of_processors = load_of_machine());
     ~decoder_share();
@@ -86,7 +88,7 @@ public:
 private:
     [[nodiscard]] static load load_of_machine();
     void work(const std::stop_token& stop);
-    // All of these under the mutex.
+    // Call these under the mutex.
     [[nodiscard]] bool has_room() const { return !most_ || counted_ < *most_; }
     void count(member& m, bool counted);
     void end_leaving(member& m);
@@ -99,9 +101,9 @@ private:
     const load of_processors_;
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
-    std::deque<member*> queue_;  // whose decoders are to be made
+    std::deque<member*> queue_;  // waiting for a decoder
     std::size_t counted_ = 0;
-    std::optional<std::size_t> most_;  // members that the device keeps up with, once it did not with more
+    std::optional<std::size_t> most_;  // members that the device keeps up with, known once it was overloaded
     std::vector<member*> leaving_members_;
     std::optional<clock::time_point> last_came_, last_left_, last_full_;
     double processors_busy_ = 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From packets to frames.
+// demux_source: from packets to frames.
 #include <algorithm>
 #include <cstring>
 #include <thread>
@@ -14,12 +14,12 @@ namespace {
 
 constexpr int max_bad_reads_in_a_row = 64;
 constexpr auto longest_wait_for_room = std::chrono::seconds(10);
-constexpr std::chrono::milliseconds longest_silence_of_playlists{30'000};  // segments of 10 s, asked for three times
-// libav asks for the next segment without a pause, and never sees that a manifest became static: opening it anew does.
+constexpr std::chrono::milliseconds longest_silence_of_playlists{30'000};  // segments of 10 s, requested three times
+// libav polls for the next segment without a pause and never notices that a manifest became static: reopening it does.
 constexpr std::chrono::milliseconds longest_silence_of_dash{10'000};
 constexpr std::int64_t noticeable_gap_ns = 1'000'000'000;
 
-// A camera's packets lie in buffers of the driver's, which go with its descriptor. Frames may outlive that.
+// A camera's packets lie in buffers of the driver, which vanish with its descriptor. Frames may outlive that.
 int make_own(AVPacket& packet) {
     const packet_ptr own(av_packet_alloc());
     int code = own ? av_new_packet(own.get(), packet.size) : AVERROR(ENOMEM);
@@ -69,7 +69,7 @@ int demux_source::read_packet(AVPacket& packet) {
     if (packet.pos >= 0) last_byte_ = packet.pos + packet.size;
     const std::int64_t at = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
     if (at != AV_NOPTS_VALUE) {
-        const std::int64_t stated = demuxer_.video->start_time;  // below 0 where the clock of a transport stream wraps
+        const std::int64_t stated = demuxer_.video->start_time;  // negative where the clock of a transport stream wraps
         const std::int64_t start = stated == AV_NOPTS_VALUE ? 0 : stated;
         const std::int64_t end = av_sat_add64(av_sat_sub64(at, start), packet.duration);
         packets_end_ns_ = std::max(packets_end_ns_, av_rescale_q(end, demuxer_.video->time_base, nanoseconds_base));
@@ -131,7 +131,7 @@ result<std::optional<read_frame>> demux_source::read() {
         const bool may_go_on = opened_ && decoder_.layout_on_device(**frame) != AV_PIX_FMT_NONE;
         auto given = finish_frame(std::move(*frame), pts_ns);
         if (given || !may_go_on || given.error().code != errc::out_of_memory) return given;
-        survived_.add("device_memory");  // load shed: what is on its way gives room again
+        survived_.add("device_memory");  // load shedding: frames in work will free room
         ++sequence_;
     }
     ended_ = true;
@@ -175,7 +175,7 @@ result<read_frame> demux_source::keep_on_device(frame_ptr frame, AVPixelFormat l
     const image& facts = described.picture;
     const auto keep = [&] { return decoder_.keep(frame, facts, {options_.number, sequence_}); };
     auto kept = keep();
-    // A recorded frame can wait until those before it have left the device.
+    // A recorded frame can wait until earlier ones have left the device.
     const auto until = steady::now() + longest_wait_for_room;
     while (!kept && kept.error().code == errc::out_of_memory && frame != nullptr && !demuxer_.live &&
            !guard_.interrupted() && opened_ && steady::now() < until) {

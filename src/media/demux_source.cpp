@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening an input, getting to its start, and getting it back when it is lost.
+// demux_source: opens an input, seeks to its start, and recovers it when it is lost.
 #include "media/demux_source.hpp"
 
 #include <fmt/format.h>
@@ -15,7 +15,7 @@ namespace faceflow::media {
 namespace {
 constexpr auto patience_with_seen_frames = std::chrono::seconds(5);
 
-// Over HTTP the length may be unknown; then nothing but the end of the connection says where the end is.
+// Over HTTP the length may be unknown; then only the end of the connection marks the end.
 bool ended_without_length(const AVIOContext& io) noexcept {
     return io.error == AVERROR(EIO) && avio_size(const_cast<AVIOContext*>(&io)) <= 0;
 }
@@ -40,12 +40,12 @@ result<void> demux_source::open() {
     FACEFLOW_TRY(attach(std::move(opened)));
     opened_ = demuxer_.live;
     if (demuxer_.live) return {};
-    // Behind what the first of joined recordings states, only reading tells where.
+    // Beyond the stated end of the first of joined recordings, the position is found only by reading.
     FACEFLOW_TRY(start > 0 && !behind_end ? go_to_start() : result<void>());
     return look_ahead();
 }
 
-// Where the clock does not run evenly up to there, nothing but decoding all of it gives the same times.
+// If the clock does not run evenly up to the start, only decoding everything gives the same times.
 result<void> demux_source::go_to_start() {
     if (!can_seek(demuxer_)) return {};
     const bool settable = (demuxer_.format->iformat->flags & AVFMT_TS_DISCONT) != 0;
@@ -64,7 +64,8 @@ result<void> demux_source::go_to_start() {
     return again ? attach(std::move(*again)) : result<void>(tl::unexpected(std::move(again.error())));
 }
 
-// What a stream's header promises may still not decode, and its true size and turn are the first frame's.
+// Decodes the first frame: a stream may not decode despite its header, and the true size and turn are those of the
+// first frame.
 result<void> demux_source::look_ahead() {
     FACEFLOW_ASSIGN(auto first, read());
     if (!first) {
@@ -84,10 +85,10 @@ result<void> demux_source::attach(demuxer opened) {
     if (auto ready = decoder_.open(opened); !ready)
         return fail(ready.error().code, name() + ": " + ready.error().message);
     mapper_.emplace(traits_of(*opened.video));
-    demuxer_.format.reset();  // before the I/O that it reads from
+    demuxer_.format.reset();  // before the I/O that it uses
     demuxer_ = std::move(opened);
     times_.attach(demuxer_);
-    repeats_.clear();  // what was seen of them may be needed to decode the next ones
+    repeats_.clear();  // packets seen before may be needed to decode the next ones
     return {};
 }
 
@@ -107,7 +108,7 @@ bool demux_source::seek_further_back() {
     return next && seek(*next);
 }
 
-// After a seek, until a frame comes that can be decoded from. One after the start is one too late: then from further back.
+// True after a seek until a frame that decoding can start from. If that frame is after the start, seeks further back.
 bool demux_source::is_before_entry_point(const AVFrame& frame) {
     if (!aimed_at_) return false;
     if (!is_entry_point(frame)) return true;
@@ -138,7 +139,7 @@ result<void> demux_source::handle_end() {
     return {};
 }
 
-// Of joined recordings whose reader stops where the first one does.
+// Continues with the next of joined recordings, where the reader stops at the end of the first.
 bool demux_source::go_to_next_part() {
     if (kind_ != source_kind::file || !demuxer_.io->seekable()) return false;
     const auto at = next_part(demuxer_, last_byte_);
@@ -168,7 +169,8 @@ result<void> demux_source::reconnect() {
     const int code = decoder_.ended_with();
     std::string last_error = code == AVERROR_EXIT ? "nothing came any more" : libav_message(code);
     if (!std::exchange(lost_, true) && !demuxer_.playlist) tell("was lost (" + last_error + "); looking for it");
-    // A camera lets nobody in, and keeps its name, while its old descriptor is open; and some have room for one session.
+    // Close the old session first: a camera cannot be opened, and keeps its device name, while its old descriptor is
+    // open; and some cameras allow only one session.
     guard_.arm(options_.read_timeout);
     decoder_.leave_device();
     const bool playlist = demuxer_.playlist;
@@ -183,7 +185,7 @@ result<void> demux_source::reconnect() {
         if (attempt.read_timeout.count() == 0) break;
         const auto missed = std::chrono::ceil<std::chrono::seconds>(steady::now() - last_frame_at_);
         auto opened = open_demuxer(input_, kind_, attempt, guard_, missed);
-        // A playlist that has its end now was not lost.
+        // A playlist that has ended by now was not lost.
         if (opened && !playlist) opened->live = true;
         auto attached = opened ? take_up_again(std::move(*opened)) : result<void>(tl::unexpected(opened.error()));
         if (attached) return {};
@@ -201,7 +203,7 @@ result<void> demux_source::take_up_again(demuxer opened) {
         seen_ = {*last_raw_ns_, ended ? steady::time_point::max() : steady::now() + patience_with_seen_frames};
         if (ended) {
             const AVStream& video = *demuxer_.video;
-            // Where it cannot, all of it is read once more.
+            // If it cannot seek, everything is read again.
             av_seek_frame(demuxer_.format.get(), video.index,
                           av_rescale_q(*last_raw_ns_, nanoseconds_base, video.time_base), AVSEEK_FLAG_BACKWARD);
         }

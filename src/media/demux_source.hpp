@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files, cameras, streams and standard input: one container, one decoder, and what to do when either fails.
+// Files, cameras, streams and standard input: one container, one decoder, and recovery when either fails.
 #pragma once
 
 #include <optional>
@@ -18,14 +18,14 @@
 
 namespace faceflow::media {
 
-// Times are written in microseconds: a frame that is shown there lies there, although nanoseconds are cut somewhere on the way.
+// Times are written in microseconds: a start given as such must match its frame, although nanoseconds were cut off.
 inline constexpr std::int64_t half_a_microsecond = 500;
 
-// The frames of a playlist up to where it was left, which it shows again when it is opened anew.
+// The frames of a playlist that were already read; they appear again when it is reopened.
 struct seen_frames {
     std::int64_t until_ns = 0;  // raw time
     std::chrono::steady_clock::time_point
-        patience;  // those of a clock that begins anew come as they are made, and not at once
+        patience;  // until when to skip them: frames of a restarted clock arrive as they are made, not at once
 };
 
 class demux_source final : public source {
@@ -74,7 +74,7 @@ private:
     std::string input_;
     source_kind kind_;
     source_options options_;
-    io_guard guard_;  // before what holds its callback
+    io_guard guard_;  // declared before the members that hold its callback
     demuxer demuxer_;
     source_decoder decoder_{options_};
     std::optional<frame_mapper> mapper_;
@@ -84,20 +84,20 @@ private:
 
     std::optional<read_frame> ahead_;  // decoded by open()
     std::optional<error> failed_;
-    bool opened_ = false;  // whole: before, nobody gives room on a device again
+    bool opened_ = false;  // opened completely; before that, no frames are released on the device
     bool ended_ = false;
-    bool lost_ = false;  // and not yet found again
+    bool lost_ = false;  // and not yet recovered
     bool decoded_any_ = false;
-    std::vector<entry_point> entry_points_;  // of a file whose clock may be set; up to the start
-    std::optional<double> aimed_at_;         // by the last seek, until an entry point was found
+    std::vector<entry_point> entry_points_;  // of a file whose clock may be reset; up to the start
+    std::optional<double> aimed_at_;         // the target of the last seek, until an entry point was found
     std::optional<seen_frames> seen_;
     repeats repeats_;  // of a live DASH stream
     std::optional<std::int64_t> last_raw_ns_;
-    std::int64_t packets_end_ns_ = 0;  // how far the packets reached
-    std::int64_t part_begin_ = 0;      // where in the file the recording that is read begins
-    std::int64_t last_byte_ = 0;       // of packets in it
+    std::int64_t packets_end_ns_ = 0;  // end of the packets read so far
+    std::int64_t part_begin_ = 0;      // offset in the file of the recording being read
+    std::int64_t last_byte_ = 0;       // of the packets read
     std::uint64_t sequence_ = 0;
-    std::optional<backoff> backoff_;  // from a loss to the next frame
+    std::optional<backoff> backoff_;  // set from a loss until the next frame
     steady::time_point last_frame_at_ = steady::now();
 };
 

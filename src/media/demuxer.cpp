@@ -20,7 +20,7 @@ std::string microseconds(std::chrono::milliseconds time) {
     return std::to_string(time.count() * 1000);
 }
 
-// What the probing may read from a name: its extension, and nothing that libav takes for a pattern.
+// The name for probing: it keeps the extension but no character that libav treats as a pattern.
 std::string harmless_name(std::string name) {
     std::ranges::replace_if(
         name, [](char c) { return std::string_view("%*?[]{}").find(c) != std::string_view::npos; }, '_');
@@ -68,19 +68,20 @@ tl::unexpected<error> open_failure(const std::string& input, source_kind kind, i
 
 void set_transport_options(const std::string& input, const source_options& options, dictionary& settings) {
     if (starts_with_scheme(input, "rtsp") || starts_with_scheme(input, "rtsps")) {
-        settings.set("rtsp_flags", "prefer_tcp");  // loses nothing; UDP where a camera refuses it
+        settings.set("rtsp_flags", "prefer_tcp");  // lossless; UDP if the camera refuses TCP
         settings.set("allowed_media_types", "video");
         settings.set("timeout", microseconds(options.read_timeout));
         settings.set("analyzeduration", "2000000");
     } else if (starts_with_scheme(input, "http") || starts_with_scheme(input, "https")) {
-        // Byte ranges let a broken download of known length go on where it stopped.
+        // With byte ranges, a broken download of known length continues where it stopped.
         settings.set("reconnect", "1");
         settings.set("reconnect_delay_max", "2");
     }
 }
 
-// What an input may open, itself or by what it names (playlists do): a file files, a web address the web, a stream what carries
-// such streams. A picture of somebody's network is nothing that a file from elsewhere may ask for.
+// The protocols that an input may open, directly or through names in it (playlists): a file may open files, a web
+// address the web, a stream whatever carries such streams. A file from elsewhere must not make this program fetch from
+// the local network.
 std::string allowed_protocols(const std::string& input, source_kind kind) {
     if (kind == source_kind::camera) return "file";
     if (kind == source_kind::stdin_stream) return "data,crypto";
@@ -88,7 +89,7 @@ std::string allowed_protocols(const std::string& input, source_kind kind) {
     const std::string scheme = input.substr(0, input.find("://"));
     if (scheme == "http" || scheme == "https") return "http,https,tls,tcp,httpproxy,crypto,data";
     if (scheme == "rtsp" || scheme == "rtsps") return "rtsp,rtsps,rtp,srtp,rtcp,udp,tcp,tls,http,https,httpproxy";
-    // Each in its own way, some by the web, some inside of another (cache:http://…): whatever it takes but files.
+    // Other schemes vary: some use the web, some wrap another (cache:http://…). Allow everything but files.
     std::string named = scheme;
     std::ranges::replace(named, ':', ',');
     return named + ",rtp,srtp,rtcp,udp,tcp,tls,http,https,httpproxy,ffrtmphttp,ffrtmpcrypt,crypto,data";
@@ -99,15 +100,15 @@ bool is_playlist(const AVFormatContext& format) {
     return container == "hls" || container == "dash";
 }
 
-// A playlist is live as long as it does not say that it is whole. What HTTP sends is a recording, of whatever length, but for pictures
-// that go on replacing each other.
+// A playlist is live until it states its end. HTTP delivers recordings of any length, except for a series of pictures
+// that replace one another.
 bool is_live(const AVFormatContext& format, source_kind kind, const std::string& input, bool has_length) {
     if (kind == source_kind::camera) return true;
     if (is_playlist(format)) return !has_length;
     if (kind != source_kind::stream) return false;
     const std::string_view container = format.iformat->name;
     if (container == "mpjpeg") return true;
-    if (container.ends_with("_pipe")) return false;  // one picture
+    if (container.ends_with("_pipe")) return false;  // a single picture
     if (starts_with_scheme(input, "rtsp") || starts_with_scheme(input, "rtsps")) return true;
     if (starts_with_scheme(input, "http") || starts_with_scheme(input, "https")) return false;
     return format.duration == AV_NOPTS_VALUE && (!format.pb || avio_size(format.pb) <= 0);
@@ -137,17 +138,17 @@ result<const AVInputFormat*> prepare_io(const std::string& input, source_kind ki
     if (kind == source_kind::stream) return nullptr;
     FACEFLOW_ASSIGN(opened.io, fd_io::open(input, guard, from_byte));
     opened.format->pb = opened.io->context();
-    opened.format->flags |= AVFMT_FLAG_CUSTOM_IO;  // or libav closes what is ours when probing fails
+    opened.format->flags |= AVFMT_FLAG_CUSTOM_IO;  // or libav closes our I/O when probing fails
     const AVInputFormat* found = nullptr;
     const int code = av_probe_input_buffer2(opened.format->pb, &found, harmless_name(input).c_str(), nullptr, 0, 0);
     if (code < 0) return open_failure(input, kind, code, guard, opened);
-    // Chosen by name alone: the content is no picture.
+    // Chosen only by name: the content is no picture.
     if (std::string_view(found->name) == "image2") return open_failure(input, kind, AVERROR_INVALIDDATA, guard, opened);
     return found;
 }
 
-// Where libav ignores when frames are shown (see composition), what an edit list cuts off at the start are pictures for it, and not
-// the time until the first one is shown.
+// Where libav ignores display times (see composition), it misreads an edit list: it drops pictures instead of the delay
+// before the first picture.
 bool edits_are_misread(const demuxer& opened) {
     const AVStream& video = *opened.video;
     const int delay = video.codecpar->video_delay;
@@ -215,7 +216,7 @@ result<demuxer> open_once(const std::string& input, source_kind kind, const sour
     opened.format.reset(avformat_alloc_context());
     if (!opened.format) return fail(errc::out_of_memory, "no memory to open " + shown_name(input));
     opened.format->interrupt_callback = {&io_guard::callback, &guard};
-    // A camera is read without blocking in the driver, where no interrupt would reach.
+    // A camera is read non-blocking: an interrupt would not reach a read that blocks in the driver.
     if (kind == source_kind::camera) opened.format->flags |= AVFMT_FLAG_NONBLOCK;
     if (kind == source_kind::camera || kind == source_kind::stream) guard.arm(options.read_timeout);
 
@@ -224,20 +225,20 @@ result<demuxer> open_once(const std::string& input, source_kind kind, const sour
     settings.set("protocol_whitelist", allowed_protocols(input, kind));
     if (ignore_edits) settings.set("ignore_editlist", "1");
     if (kind == source_kind::stream) set_transport_options(input, options, settings);
-    // Of hls; others leave it. Segments last half a second or more.
+    // Only hls uses this. Segments last half a second or more.
     if (missed.count() > 0)
         settings.set("live_start_index", std::to_string(-3 - 2 * std::min<std::int64_t>(missed.count(), 1'000'000)));
-    AVFormatContext* raw = opened.format.release();  // libav frees it where opening fails
+    AVFormatContext* raw = opened.format.release();  // libav frees it if opening fails
     const int code = avformat_open_input(&raw, input.c_str(), container, settings.out());
     opened.format.reset(raw);
     if (code < 0) return open_failure(input, kind, code, guard, opened);
-    // Before anything is estimated.
+    // Before libav estimates anything.
     const bool has_length = opened.format->duration != AV_NOPTS_VALUE;
-    // Asking again where the length is unknown would begin anew, without an end.
+    // Reconnecting with unknown length would restart from the beginning, endlessly.
     if (AVIOContext* io = opened.format->pb; io && kind == source_kind::stream && avio_size(io) <= 0) {
         av_opt_set_int(io, "reconnect", 0, AV_OPT_SEARCH_CHILDREN);
     }
-    // A camera states all there is to know in its header; looking at its frames would only lose some.
+    // A camera's header states everything; probing its frames would only lose some.
     if (kind != source_kind::camera) {
         const int found = avformat_find_stream_info(opened.format.get(), nullptr);
         if (guard.give_up()) return open_failure(input, kind, AVERROR_EXIT, guard, opened);

@@ -8,14 +8,14 @@
 namespace faceflow::media {
 namespace {
 
-// Nothing goes up, and the flow's own store does the caching.
+// No uploads, and no cache: the flow's own store caches.
 frame_store_options slots_only() {
     frame_store_options o;
     o.cache = false;
     return o;
 }
 
-// What `frame::stored` points into: the slot goes first, then perhaps the stream that it was used on.
+// Owner behind `frame::stored`: releases the slot first, then perhaps the stream on which it was used.
 struct kept_frame {
     std::shared_ptr<device_frames> of;
     std::shared_ptr<const stored_frame> stored;

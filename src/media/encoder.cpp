@@ -46,14 +46,14 @@ result<encoder> encoder::open(const canvas_format& format, double frames_per_sec
     context.height = format.height;
     context.pix_fmt = AV_PIX_FMT_YUV420P;
     const double rate = std::isfinite(frames_per_second) && frames_per_second > 0 ? frames_per_second : 30.0;
-    // MP4 counts a frame's time in 31 bits, and how far it is shown after its decoding in 28.
+    // MP4 stores a frame's duration in 31 bits, and its display offset in 28.
     const bool lapse = rate < 1;
-    context.time_base = {1, !h264 ? 60'000 : lapse ? 1000 : 90'000};  // MPEG-4 counts in 16 bits
+    context.time_base = {1, !h264 ? 60'000 : lapse ? 1000 : 90'000};  // MPEG-4 has a 16-bit time base
     if (lapse) context.max_b_frames = 0;
     made.longest_gap_ns_ = std::int64_t{lapse && h264 ? 20 * 24 * 60 : 10} * 60 * 1'000'000'000;
     context.framerate = av_d2q(rate, 60'000);
     context.thread_count = threads;
-    context.flags |= AV_CODEC_FLAG_GLOBAL_HEADER;  // MP4 keeps headers apart from frames
+    context.flags |= AV_CODEC_FLAG_GLOBAL_HEADER;  // MP4 stores headers separately from frames
     set_colour(context, format);
     dictionary settings;
     if (h264) {
@@ -81,7 +81,7 @@ std::int64_t encoder::in_video(std::int64_t pts_ns) {
 std::int64_t encoder::shown_at(std::int64_t pts_ns) const noexcept {
     std::int64_t before = 0;
     for (const gap_cut& c : cuts_) {
-        // What lies in the gap is at its end.
+        // Times inside the gap map to its shortened end.
         if (pts_ns < c.from_ns) return std::min(pts_ns - before, c.from_ns - c.cut_ns);
         before = c.cut_ns;
     }
@@ -91,7 +91,7 @@ std::int64_t encoder::shown_at(std::int64_t pts_ns) const noexcept {
 int encoder::encode(AVFrame* frame, std::int64_t pts_ns, const std::function<int(AVPacket&)>& sink) {
     if (frame) {
         frame->pts = av_rescale_q(in_video(pts_ns), nanoseconds_base, codec_->time_base);
-        // Nanoseconds apart, yet the same tick.
+        // Times a few nanoseconds apart may fall on the same tick.
         if (last_pts_ != AV_NOPTS_VALUE) frame->pts = std::max(frame->pts, last_pts_ + 1);
         last_pts_ = frame->pts;
     }

@@ -12,15 +12,15 @@ namespace faceflow::media {
 
 class encoder {
 public:
-    // libx264, or MPEG-4 where FFmpeg was built without it.
+    // Opens libx264, or MPEG-4 if FFmpeg was built without it.
     [[nodiscard]] static result<encoder> open(const canvas_format& format, double frames_per_second, int threads);
 
-    // Sends a frame (null: flush) and hands every finished packet on; a negative number from `sink` ends it.
-    // `pts_ns` ascends from 0; a gap that MP4 cannot hold lasts ten minutes (20 days at less than a frame a second). Returns a libav
-    // error number, or 0.
+    // Sends a frame (null: flush) and passes every finished packet to `sink`; a negative number from it ends encoding.
+    // `pts_ns` must ascend from 0; a gap too long for MP4 is shortened to ten minutes (20 days below one frame per
+    // second). Returns a libav error number, or 0.
     [[nodiscard]] int encode(AVFrame* frame, std::int64_t pts_ns, const std::function<int(AVPacket&)>& sink);
 
-    // When in the video a time is shown that lies no later than the last frame's: earlier by the gaps that were shortened.
+    // The time in the video at which `pts_ns`, no later than the last frame's, is shown: earlier by the shortened gaps.
     [[nodiscard]] std::int64_t shown_at(std::int64_t pts_ns) const noexcept;
     [[nodiscard]] std::size_t shortened_gaps() const noexcept { return cuts_.size(); }
 
@@ -31,7 +31,7 @@ private:
 
     struct gap_cut {
         std::int64_t from_ns;  // the frame after the gap
-        std::int64_t cut_ns;   // in all, from there on
+        std::int64_t cut_ns;   // total cut from there on
     };
     [[nodiscard]] std::int64_t in_video(std::int64_t pts_ns);
     [[nodiscard]] std::int64_t cut() const noexcept { return cuts_.empty() ? 0 : cuts_.back().cut_ns; }

@@ -8,8 +8,8 @@
 namespace faceflow::media {
 namespace {
 
-// How many bytes of length precede each unit, as the boxes of MP4 state it (ISO/IEC 14496-15, avcC and hvcC); nullopt where start
-// codes separate them.
+// The size of the length field before each unit, from MP4's boxes (ISO/IEC 14496-15, avcC and hvcC); nullopt if start
+// codes separate units.
 std::optional<unsigned> length_bytes(AVCodecID codec, file_bytes extradata) noexcept {
     const bool h264 = codec == AV_CODEC_ID_H264;
     const std::size_t at = h264 ? 4 : 21;
@@ -19,7 +19,7 @@ std::optional<unsigned> length_bytes(AVCodecID codec, file_bytes extradata) noex
     return (extradata[at] & 3u) + 1u;
 }
 
-// Of a coded picture whether it is an IDR one; nullopt for other units.
+// Whether a coded picture is an IDR picture; nullopt for other units.
 std::optional<bool> is_idr(AVCodecID codec, std::uint8_t header) noexcept {
     if (codec == AV_CODEC_ID_H264) {
         const int type = header & 0x1f;

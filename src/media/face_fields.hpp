@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is told of a frame and of each of its faces. From this one description come the rows of faces.ndjson and faces.csv, the
-// comparison of faces, the schema, and the tables of docs/output.md. A new value is a member of `face` and an entry here.
+// Describes every value that is written for a frame and its faces. Derived from this: the rows of faces.ndjson and
+// faces.csv, the comparison of faces, the schema, and the tables of docs/output.md. A new value is a member of `face`
+// and an entry here.
 #pragma once
 
 #include <algorithm>
@@ -23,22 +24,22 @@
 
 namespace faceflow::media::fields {
 
-// Room for the items of a value that have columns with names of their own.
+// Limit of items with named columns per value.
 inline constexpr std::size_t max_named_items = 5;
 
 struct facts {
-    std::string_view key{};         // in JSON; one with a point in it lies in an object; empty: told in CSV alone
+    std::string_view key{};         // in JSON; "a.b" is key b in the object a; empty: only in CSV
     std::string_view unit{};        // empty: none
-    std::optional<int> decimals{};  // of each number, 0 for integers; none for what is no number
-    std::string_view meaning{};     // for docs/output.md, in Markdown; the schema has it without its marks
+    std::optional<int> decimals{};  // of each number, 0 for integers; nullopt if it is no number
+    std::string_view meaning{};     // for docs/output.md, in Markdown; the schema has it as plain text
     std::optional<int> least{}, most{};
-    // In CSV: the name of each item's column, or what it begins with where an item has several numbers (x, y). In one for all items
-    // # stands for their number. None: told in JSON alone.
+    // In CSV: the name of each item's column, or its prefix if an item has several numbers (x, y). In a single name for
+    // all items, # stands for the item's number. None: only in JSON.
     std::array<std::string_view, max_named_items> columns{};
-    int place = 0;  // among the columns of a face; each has one of its own
+    int place = 0;  // order among the columns of a face; unique
 };
 
-// "pose.yaw": `yaw` in the object `pose`. A key without a point is in none.
+// "pose.yaw" is `yaw` in the object `pose`; a key without a point is in no object.
 struct json_key {
     std::string_view object, name;
 };
@@ -48,7 +49,7 @@ struct json_key {
     return {key.substr(0, point), key.substr(point + 1)};
 }
 
-// From a row to one of its values: members and functions, one after the other.
+// The path from a row to one of its values: members and functions, applied in turn.
 template <auto First, auto... Rest>
 struct path {
     template <class From>
@@ -72,8 +73,8 @@ constexpr field<Row, Steps...> describe(const facts& about) {
     return {about};
 }
 
-// A value is a text, a number, a tuple of numbers that have names, or an array of values. Numbers of models are float, and may be
-// not finite; those of frames are not.
+// A value is a text, a number, a tuple of named numbers, or an array of values. Numbers from models are floats that may
+// be non-finite; those of frames are always finite.
 template <class T>
 struct part {
     std::string_view name;
@@ -111,14 +112,14 @@ constexpr void for_each_part(const T& value, Do&& action) {
     (std::make_index_sequence<parts<T>.size()>());
 }
 
-// A frame, and where it came from.
+// A frame and its input.
 struct frame_row {
     const frame_faces* frame;
     std::string_view input;
     [[nodiscard]] constexpr double pts_seconds() const { return static_cast<double>(frame->pts_ns) / 1e9; }
 };
 
-// In the order of JSON; in CSV they are the first columns. Behind them JSON has the faces.
+// In JSON order, before the faces; in CSV they are the first columns.
 inline constexpr std::tuple of_frame{
     describe<frame_row, &frame_row::input>(
         {.key = "input",
@@ -162,8 +163,8 @@ inline constexpr int pixel_decimals = 3, share_decimals = 4, angle_decimals = 2,
     return {f.pose.matrix[3], f.pose.matrix[7], f.pose.matrix[11]};
 }
 
-// In the order of JSON. A new one goes to the end (one of `pose` to the end of those), and its columns behind all others, so that
-// those that are there stay where they are.
+// In JSON order. Add new entries at the end (those of `pose` at the end of `pose`), with columns after all others, so
+// that existing ones keep their places.
 inline constexpr std::tuple of_face{
     describe<face, &face::track>({.key = "track",
                                   .decimals = 0,
@@ -254,7 +255,7 @@ namespace detail {
 
 inline constexpr std::size_t face_field_count = std::tuple_size_v<decltype(of_face)>;
 
-// What has no columns is passed over, and stands before all others.
+// Entries without columns sort first and are skipped.
 inline constexpr auto places_of_columns = [] {
     std::array<int, face_field_count> places{};
     std::size_t i = 0;
@@ -278,7 +279,7 @@ static_assert(
     }(),
     "two facts about a face have the same place among the columns of CSV");
 
-// A line is written from its begin to its end.
+// Lines are written sequentially.
 static_assert(
     [] {
         std::array<std::string_view, face_field_count> objects{};
@@ -294,7 +295,7 @@ static_assert(
     }(),
     "keys of one object of JSON must follow each other");
 
-// What is told in JSON, less what is computed of it for CSV.
+// The bytes of the values in JSON, without those computed for CSV.
 inline constexpr std::size_t described_bytes = [] {
     std::size_t sum = 0;
     for_each(of_face, [&]<class Field>(const Field& f) { sum += f.key.empty() ? 0 : sizeof(typename Field::value); });
@@ -305,7 +306,7 @@ static_assert(described_bytes <= sizeof(face) && sizeof(face) - described_bytes 
 
 }  // namespace detail
 
-// The facts about a face that have columns, in the order of those.
+// Visits the entries with columns, in column order.
 template <class Do>
 constexpr void for_each_in_csv(Do&& action) {
     const auto pass = [&](const auto& each) {

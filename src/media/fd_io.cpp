@@ -14,7 +14,7 @@ namespace faceflow::media {
 
 namespace {
 constexpr int buffer_bytes = 64 * 1024;
-constexpr int poll_ms = 50;  // how soon an interrupt is noticed
+constexpr int poll_ms = 50;  // how often interrupts are checked
 }  // namespace
 
 result<std::unique_ptr<fd_io>> fd_io::open(const std::string& path, const io_guard& guard, std::int64_t from_byte) {

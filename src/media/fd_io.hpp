@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// libav reading from a file descriptor of ours: names mean nothing to it (a colon or a % in a path stays a colon and
-// a %), and a pipe that says nothing can be left.
+// Lets libav read from our own file descriptor: file names are not interpreted (a colon or a % in a path is literal),
+// and a silent pipe can be abandoned.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,8 @@ namespace faceflow::media {
 
 class fd_io {
 public:
-    // "-" is standard input. Files and named pipes; the guard must outlive this. A file begins at `from_byte` for who reads.
+    // "-" is standard input. For files and named pipes; the guard must outlive this. Readers see a file as beginning at
+    // `from_byte`.
     [[nodiscard]] static result<std::unique_ptr<fd_io>> open(const std::string& path, const io_guard& guard,
                                                              std::int64_t from_byte = 0);
     fd_io(const fd_io&) = delete;

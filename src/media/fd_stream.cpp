@@ -48,7 +48,7 @@ int fd_stream::read(void* self, std::uint8_t* buffer, int size) noexcept {
 
 int fd_stream::write(void* self, std::uint8_t* bytes, int size) noexcept {
     auto& s = *static_cast<fd_stream*>(self);
-    // What comes after a gap is of no use to a reader: the first failure is the last write.
+    // Data after a gap is useless to a reader: the first failure ends writing.
     if (s.failure_ != 0) return s.failure_;
     for (int done = 0; done < size;) {
         const ssize_t some = ::pwrite(s.descriptor_, bytes + done, static_cast<std::size_t>(size - done), s.position_);

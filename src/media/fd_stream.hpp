@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// libav reading or writing a regular file that is open already, from a place of its own in it.
+// Lets libav read or write an open regular file, at a position of its own.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@ namespace faceflow::media {
 
 enum class fd_access { read, write };
 
-// The descriptor is borrowed and outlives this; several streams may use one descriptor, each with its own position (pread,
-// pwrite). One thread at a time.
+// The descriptor is borrowed and outlives this; several streams may use one descriptor, each with its own position
+// (pread, pwrite). Use it from one thread at a time.
 class fd_stream {
 public:
-    // Null when there is no memory for it. What is read ends at `limit`, if that is before the file's end.
+    // Null when out of memory. Reading ends at `limit`, if that is before the file's end.
     [[nodiscard]] static std::unique_ptr<fd_stream> open(int descriptor, fd_access access,
                                                          std::int64_t limit = std::numeric_limits<std::int64_t>::max());
     fd_stream(const fd_stream&) = delete;
@@ -24,11 +24,11 @@ public:
 
     [[nodiscard]] AVIOContext* context() const noexcept { return context_.get(); }
 
-    // A libav error number of the first reading or writing that failed, which libav itself may have passed over, or 0.
+    // The libav error number of the first failed read or write, which libav itself may have ignored, or 0.
     [[nodiscard]] int failure() const noexcept { return failure_; }
 
-    // Writes out what libav has buffered. A libav error number of any writing so far, which libav itself may have passed over,
-    // or 0.
+    // Writes libav's buffer. Returns the libav error number of any failed write so far, which libav itself may have
+    // ignored, or 0.
     [[nodiscard]] int flush() noexcept;
 
 private:

@@ -16,7 +16,7 @@ void prepare_libav() {
     static std::once_flag once;
     std::call_once(once, [] {
         av_log_set_level(AV_LOG_QUIET);
-        // Its threads would be as many as the machine has processors, and end the program where they cannot be had.
+        // OpenCV would start one thread per processor, and end the program if it cannot.
         cv::setNumThreads(0);
         avdevice_register_all();
         avformat_network_init();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owners for libav objects, and the translation of its error numbers. The only header that includes FFmpeg's.
+// Owners for libav objects, and translation of its error numbers. The only header that includes FFmpeg's.
 #pragma once
 
 extern "C" {
@@ -44,7 +44,7 @@ using packet_ptr = std::unique_ptr<AVPacket, libav_deleter>;
 using scaler_ptr = std::unique_ptr<SwsContext, libav_deleter>;
 using io_ptr = std::unique_ptr<AVIOContext, libav_deleter>;  // for buffers allocated with av_malloc
 
-// libav takes options by pointer to pointer and hands back those it did not know.
+// libav takes options by pointer to pointer and hands back those that it did not recognise.
 class dictionary {
 public:
     dictionary() = default;
@@ -59,20 +59,21 @@ private:
     AVDictionary* entries_ = nullptr;
 };
 
-// The protocols by which a local file may name other things, as a list for libav's `protocol_whitelist`: other local files.
+// The protocols through which a local file may name other files, as a list for libav's `protocol_whitelist`: only local
+// ones.
 inline constexpr const char* local_protocols = "file,crypto,data";
 
-// No picture has more pixels: a header that claims so is damaged, or meant to take all memory. 16K by 16K.
+// Limit of a picture's pixels, 16K by 16K: a header that claims more is damaged, or an attempt to exhaust memory.
 inline constexpr std::int64_t most_pixels = std::int64_t{1} << 28;
 
-// Silences libav's own log (its findings reach the caller as values), registers its device inputs, and keeps OpenCV's drawing on the
-// thread that draws. Idempotent, thread-safe; every entry point of this folder calls it.
+// Silences libav's log (callers get its errors as values), registers its device inputs, and keeps OpenCV's drawing on
+// the calling thread. Idempotent, thread-safe; every entry point of this folder calls it.
 void prepare_libav();
 
-// libav's words for one of its error numbers.
+// libav's message for an error number.
 [[nodiscard]] std::string libav_message(int code);
 
-// The kind of error that a libav error number stands for.
+// The errc of a libav error number.
 [[nodiscard]] errc libav_errc(int code) noexcept;
 
 }  // namespace faceflow::media

@@ -30,7 +30,7 @@ std::string table_row(const std::vector<std::string>& cells) {
     return row + '\n';
 }
 
-// Keys of which the same is told stand in one row.
+// Keys with equal descriptions share a row.
 class key_table {
 public:
     void add(const fields::facts& f) {
@@ -53,11 +53,11 @@ private:
     }
 
     std::string text_ = "| key | unit | decimals | meaning |\n| --- | --- | --- | --- |\n";
-    std::vector<std::string> keys_;  // of the row to come
+    std::vector<std::string> keys_;  // of the next row
     fields::facts last_;
 };
 
-// Columns that hold one key each stand in one row for as long as they follow each other.
+// Consecutive columns that hold one key each share a row.
 class column_table {
 public:
     template <class Field>
@@ -81,7 +81,7 @@ public:
 private:
     void add_many(const fields::facts& f, const std::vector<std::string>& names) {
         std::string columns = as_code(names);
-        if (f.columns[0].find('#') != std::string_view::npos) {  // too many to name
+        if (f.columns[0].find('#') != std::string_view::npos) {  // too many to list
             const std::size_t of_an_item = 3;
             columns = fmt::format("{} … {}", as_code({names.begin(), names.begin() + of_an_item}),
                                   as_code({names.end() - of_an_item, names.end()}));
@@ -96,12 +96,12 @@ private:
     }
 
     std::string text_ = "| columns | what they hold |\n| --- | --- |\n";
-    std::vector<std::string> columns_, keys_;  // of the row to come
+    std::vector<std::string> columns_, keys_;  // of the next row
 };
 
 using schema = nlohmann::ordered_json;
 
-// Without Markdown's backticks, and of links the text alone.
+// Removes Markdown's backticks, and keeps only the text of links.
 std::string without_marks(std::string_view markdown) {
     std::string plain;
     for (std::size_t i = 0; i < markdown.size(); ++i) {
@@ -137,7 +137,7 @@ schema schema_of(const fields::facts& f) {
     } else {
         schema number;
         if constexpr (std::same_as<Value, float>) {
-            number["type"] = {"number", "null"};  // what a model could not give
+            number["type"] = {"number", "null"};  // null: the model's value was not finite
         } else {
             number["type"] = std::integral<Value> ? "integer" : "number";
         }
@@ -159,7 +159,7 @@ void add_key(schema& object, std::string_view key, schema value) {
     object["properties"][std::string(key)] = std::move(value);
 }
 
-// A key with a point in it goes into the object of that name.
+// A key with a point goes into the object of that name.
 template <class Fields>
 void add_keys(schema& object, const Fields& all) {
     fields::for_each(all, [&]<class Field>(const Field& f) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What media/face_fields.hpp describes, for people and for programs: the tables of docs/output.md, and the schema of faces.ndjson.
+// Generates, from media/face_fields.hpp, the tables of docs/output.md and the schema of faces.ndjson.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -7,17 +7,17 @@
 
 namespace faceflow::media {
 
-// Tables of Markdown; each ends with a newline.
+// Markdown tables; each ends with a newline.
 [[nodiscard]] std::string table_of_frame_keys();
 [[nodiscard]] std::string table_of_face_keys();
 [[nodiscard]] std::string table_of_columns();
 
-// How many columns faces.csv has.
+// The number of columns of faces.csv.
 [[nodiscard]] std::size_t column_count();
 
 // JSON Schema (draft 2020-12) of a line of faces.ndjson.
 [[nodiscard]] nlohmann::ordered_json faces_schema();
-// As it stands in docs/schema/faces.schema.json.
+// The text of docs/schema/faces.schema.json.
 [[nodiscard]] std::string faces_schema_text();
 
 }  // namespace faceflow::media

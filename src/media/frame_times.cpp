@@ -10,9 +10,9 @@ namespace faceflow::media {
 
 namespace {
 
-constexpr double max_likely_rate = 1000;  // a rate above is a time base that was taken for one
+constexpr double max_likely_rate = 1000;  // a higher rate is a time base mistaken for one
 
-// AV_NOPTS_VALUE for what fits no 64 bits: some 290 years.
+// AV_NOPTS_VALUE if it does not fit 64 bits (some 290 years).
 std::int64_t to_ns(std::int64_t time, const AVStream& video) noexcept {
     return av_rescale_q(time, video.time_base, nanoseconds_base);
 }
@@ -34,11 +34,11 @@ void frame_times::attach(const demuxer& opened) {
     video_ = opened.video;
     live_ = opened.live;
     clock_may_be_set_ = live_ || (opened.format->iformat->flags & AVFMT_TS_DISCONT) != 0;
-    // Behind a pipe there may be a camera, whose packets come one by one.
+    // A pipe may be fed by a camera, whose packets come one at a time.
     const AVIOContext* io = opened.format->pb;
     packets_ahead_ = io && (io->seekable & AVIO_SEEKABLE_NORMAL) != 0 ? 96 : 8;
     states_pts_ = false;
-    // Of streams whose frames come out in another order than they are decoded in.
+    // True if frames come out in another order than they are decoded.
     in_decoding_order_ = opened.video->codecpar->video_delay > 0;
     window_.clear();
     if (!timeline_.last()) timeline_ = make_line();
@@ -62,7 +62,7 @@ std::optional<std::int64_t> frame_times::stated(const AVFrame& frame) {
         return if_stated(to_ns(frame.pts, *video_));
     }
     if (states_pts_ && !in_decoding_order_) return std::nullopt;
-    // The container states when packets are to be decoded, and nothing else: as many frames come out, in order.
+    // The container states only decoding times: as many frames come out, in order.
     const auto earliest = window_.take_earliest();
     if (!earliest) return std::nullopt;
     return if_stated(to_ns(*earliest, *video_));
@@ -85,7 +85,7 @@ std::vector<std::int64_t> frame_times::coming() {
 std::int64_t frame_times::place(std::optional<std::int64_t> raw_ns, std::chrono::nanoseconds silence) {
     std::optional<std::int64_t> longest_gap;
     if (clock_may_be_set_) longest_gap = longest_gap_of_settable_clocks_ns + (live_ ? silence.count() : 0);
-    // A live input cannot be asked for what is to come.
+    // A live input's future packets are unknown.
     const bool known = !live_ && !std::exchange(trusts_next_, false);
     return timeline_.place(raw_ns, longest_gap,
                            known ? timeline::outlook([this] { return coming(); }) : timeline::outlook());

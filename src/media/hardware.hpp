@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The decoder that a device has of its own, beneath FFmpeg's.
+// A device's own video decoder, used through FFmpeg.
 #pragma once
 
 #include <memory>
@@ -9,29 +9,30 @@
 
 namespace faceflow::media {
 
-// One codec context's; by the thread that decodes.
+// For one codec context; call it on the decoding thread.
 class hardware {
 public:
     virtual ~hardware() = default;
 
-    // Before the codec is opened: has FFmpeg decode on the device what that can. Frames that it cannot come out in host memory.
+    // Before the codec is opened: lets FFmpeg decode on the device what it can. Frames that it cannot decode there come
+    // out in host memory.
     virtual void prepare(AVCodecContext& context) const = 0;
 
-    // How the pixels of a decoded frame lie on the device; AV_PIX_FMT_NONE when they lie in host memory.
+    // The pixel layout of a decoded frame on the device; AV_PIX_FMT_NONE if the frame is in host memory.
     [[nodiscard]] virtual AVPixelFormat layout_on_device(const AVFrame& decoded) const noexcept = 0;
 
-    // Adds to the stream the work that copies a frame on the device to `slot`, planes one behind the other without padding; `facts`
-    // has its format and size. The frame is kept until that is done, so that the decoder does not write over it: a few
-    // frames at most, then the oldest is waited for (a host sync of stage capture).
+    // Adds to the stream a copy of a frame on the device to `slot`, planes one after another without padding; `facts`
+    // has its format and size. The frame is kept until the copy is done, so that the decoder does not overwrite it;
+    // beyond a few frames, this waits for the oldest copy (a host sync of stage capture).
     [[nodiscard]] virtual result<void> copy(frame_ptr decoded, const image& facts, std::byte* slot) = 0;
 
-    // Lets go of frames that were kept, once they are copied: those of a codec context that is closed.
+    // Waits for pending copies and releases the kept frames: those of a codec context that is closed.
     virtual void forget() {}
 };
 
-// `by` is a stream of the device, and outlives it. On cuda NVDEC, through FFmpeg's; on emulated devices a model of one: FFmpeg's
-// software decoder, whose pictures a task of the stream puts into device memory, without a transfer, as a card's
-// decoder would. errc::unsupported on cpu; errc::unavailable with the reason when FFmpeg or the driver has none.
+// `by` is a stream of the device, and outlives the result. On cuda: NVDEC, through FFmpeg's. On emulated: a model of
+// one: FFmpeg's software decoder, whose pictures a task on the stream writes to device memory without a transfer, as a
+// card's decoder would. errc::unsupported on cpu; errc::unavailable with the reason when FFmpeg or the driver lacks it.
 [[nodiscard]] result<std::unique_ptr<hardware>> open_hardware(stream& by);
 
 }  // namespace faceflow::media

@@ -24,7 +24,7 @@ struct box {
     file_bytes content;
 };
 
-// Takes the first box off the front; one that is longer than what there is ends with it.
+// Removes the first box from the front; a box longer than the data is cut.
 std::optional<box> take_box(file_bytes& from) noexcept {
     const auto stated = big(from, 0, 4);
     if (!stated || from.size() < 8) return std::nullopt;
@@ -72,7 +72,7 @@ std::string kind_of(file_bytes meta, std::uint64_t item) {
     return {};
 }
 
-// Each of `index`, from 1, that the item is associated with, in their order.
+// Visits each property index (from 1) of the item, in order.
 template <class Visit>
 void for_each_property(file_bytes ipma, std::uint64_t item, Visit visit) {
     const bool wide_id = version_of(ipma) >= 1, wide_index = (big(ipma, 3, 1).value_or(0) & 1) != 0;
@@ -101,15 +101,15 @@ void apply(const box& property, heif_picture& picture) noexcept {
     if (!value || (property.name != "irot" && property.name != "imir")) return;
     turn_and_flip by;
     if (property.name == "irot") {
-        by.turn = static_cast<rotation>((4 - (*value & 3U)) % 4);  // it counts the other way round
+        by.turn = static_cast<rotation>((4 - (*value & 3U)) % 4);  // it counts anticlockwise
     } else {
-        // Top and bottom change places: turned by 180 degrees as well.
+        // A vertical flip: turned by 180 degrees and mirrored.
         by = {(*value & 1U) == 0 ? rotation::cw180 : rotation::none, true};
     }
     picture.turn = followed_by(picture.turn.value_or(turn_and_flip{}), by);
 }
 
-// Into `into`, which has the size that is wanted. Less where the file ends before.
+// Fills `into`; returns fewer bytes at the end of the file.
 file_bytes read_at(int descriptor, std::uint64_t at, std::vector<std::uint8_t>& into) {
     std::size_t done = 0;
     while (done < into.size()) {

@@ -15,7 +15,7 @@ namespace {
 constexpr double pictures_per_second = 25;
 constexpr std::int64_t picture_ns = 40'000'000;
 
-// How many pictures lie before a time.
+// The number of pictures before a time.
 std::size_t pictures_before(double seconds, std::size_t all) {
     // Rounded to the nanosecond first: 0.12 s is picture 3, although 0.12 * 25 is a hair above it.
     const std::int64_t ns = std::llround(seconds * 1e9);
@@ -41,7 +41,7 @@ public:
         info_.frames = static_cast<std::int64_t>(end_ > next_ ? end_ - next_ : 0);
     }
 
-    // A lone picture that does not decode is no input; one of many is an error for its turn.
+    // A single picture that does not decode is an input error; one of many is an error when its turn comes.
     result<void> open() {
         if (next_ >= end_) {
             return fail(errc::invalid_argument,

@@ -21,7 +21,7 @@ namespace faceflow::media {
 
 namespace {
 
-// nullopt: it is no capture device (a metadata node, an encoder).
+// nullopt: not a capture device (a metadata node, an encoder).
 std::optional<camera> ask(const std::string& path) {
     camera found{path, "", false};
     const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);

@@ -43,7 +43,7 @@ result<std::string> local_path(const std::string& input) {
     constexpr std::string_view scheme = "file:";
     if (lower_case(std::string_view(input).substr(0, scheme.size())) != scheme) return input;
     std::string_view rest = std::string_view(input).substr(scheme.size());
-    if (!rest.starts_with('/')) return input;  // a file that is called so
+    if (!rest.starts_with('/')) return input;  // a file with that name
     if (rest.starts_with("//")) {
         rest.remove_prefix(2);
         const std::size_t slash = std::min(rest.find('/'), rest.size());

@@ -35,7 +35,7 @@ std::string_view take_number(std::string_view& text) noexcept {
     return number;
 }
 
-// What is named like a picture is not opened for this: it is when its turn comes.
+// A file with a picture's name is not opened here, only when its turn comes.
 void sort_in(const std::filesystem::path& file, picture_list& list) {
     if (has_picture_extension(file.native()) || is_picture(file.native())) {
         list.paths.push_back(file.native());

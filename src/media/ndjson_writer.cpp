@@ -6,8 +6,8 @@
 #include <tuple>
 #include <utility>
 
-#include "core/try.hpp"
 #include "core/format_number.hpp"
+#include "core/try.hpp"
 #include "media/face_fields.hpp"
 #include "media/record_reader.hpp"
 #include "media/result_writer.hpp"
@@ -15,7 +15,7 @@
 namespace faceflow::media {
 namespace {
 
-// Room for what a line mostly takes.
+// Reserved for a typical line.
 constexpr std::size_t bytes_before_faces = 128, bytes_of_face = 15'000;
 
 std::string json_string(std::string_view text) {
@@ -52,7 +52,7 @@ void append_json(std::string& line, const Value& value, int decimals) {
     }
 }
 
-// An object as it is written. Keys with the same word before a point lie in an object of that name.
+// An object being written. Keys with the same prefix before a point go into an object of that name.
 class open_object {
 public:
     explicit open_object(std::string& line) : line_(line) { line_.push_back('{'); }
@@ -133,7 +133,7 @@ result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem:
 
 whole_rows find_whole_lines(int descriptor) {
     whole_rows all{0, 0, 0};
-    // No text of a string looks so: its quotes are escaped.
+    // A JSON string cannot contain this: its quotes would be escaped.
     const std::string begin_of_face = fmt::format("{{\"{}\":", std::get<0>(fields::of_face).key);
     record_reader reader(descriptor);
     const auto end_of_line = [](std::string_view text, std::size_t from) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From what the user wrote to the source that reads it.
+// Opens the source for an input as the user wrote it.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,7 +91,7 @@ result<std::unique_ptr<source>> open_path(const std::string& input, const source
     return open_file(input, about, options);
 }
 
-// A picture file by its content, or one that is named like one and is not something else (a GIF that moves is a video).
+// A picture by its content, or by its name if the content is not something else (an animated GIF is a video).
 bool is_picture_file(const std::string& input) {
     if (input.empty() || input == "-") return false;
     const auto local = local_path(input);
@@ -122,7 +122,7 @@ result<std::unique_ptr<source>> as_asked(result<std::unique_ptr<source>> opened,
 
 std::vector<input_group> group_inputs(const std::vector<std::string>& inputs) {
     std::vector<input_group> groups;
-    bool pictures = false;  // the last group is of pictures
+    bool pictures = false;  // the last group is one of pictures
     for (const auto& input : inputs) {
         const bool picture = inputs.size() > 1 && is_picture_file(input);
         if (picture && pictures) {

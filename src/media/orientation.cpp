@@ -41,7 +41,7 @@ std::optional<turn_and_flip> exif_turn(file_bytes bytes) noexcept {
 std::optional<turn_and_flip> png_turn(file_bytes bytes) noexcept {
     constexpr std::string_view signature("\x89PNG\r\n\x1a\n", 8);
     std::uint64_t at = starts_with(bytes, signature) ? signature.size() : 0;
-    // Length, name, data, check sum. The chunk may stand before the pixels or behind them.
+    // Length, name, data, checksum. The chunk may be before or after the pixels.
     while (const auto size = number_at(bytes, at, 4, byte_order::big)) {
         const file_bytes chunk = part_of(bytes, at + 4, 4 + *size);
         if (starts_with(chunk, "IEND")) break;
@@ -51,7 +51,7 @@ std::optional<turn_and_flip> png_turn(file_bytes bytes) noexcept {
     return std::nullopt;
 }
 
-// JPEG and WebP tell of theirs with the frame, and libjxl turns pictures itself.
+// JPEG and WebP pass theirs on with the frame, and libjxl turns pictures itself.
 std::optional<turn_and_flip> coded_turn(AVCodecID codec, file_bytes bytes) noexcept {
     switch (codec) {
         case AV_CODEC_ID_PNG:

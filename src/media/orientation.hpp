@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which way up a picture is, from the bytes of its file, where libavcodec does not pass that on.
+// The orientation of a picture from its file's bytes, where libavcodec does not pass it on.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +12,22 @@ namespace faceflow::media {
 
 using file_bytes = std::span<const std::uint8_t>;
 
-// Of EXIF's number, 1 to 8; of any other, upright.
+// The turn for EXIF's orientation, 1 to 8; upright for any other number.
 [[nodiscard]] turn_and_flip turn_of_orientation(int number) noexcept;
 
-// A display matrix that read_display_matrix() reads as `turn`.
+// Writes a display matrix that read_display_matrix() reads as `turn`.
 void set_display_matrix(std::int32_t* matrix, const turn_and_flip& turn) noexcept;
 
-// All of these take any bytes. nullopt: nothing is said, or what is said makes no sense.
+// These are safe on any bytes. nullopt: no orientation, or an invalid one.
 
-// Of a TIFF header and the first directory behind it, which is what EXIF data is, too, with or without "Exif\0\0" before it.
+// From a TIFF header and its first directory, which is also the format of EXIF data, with or without "Exif\0\0" before
+// it.
 [[nodiscard]] std::optional<turn_and_flip> exif_turn(file_bytes bytes) noexcept;
 
-// Of the eXIf chunk of a PNG, with or without its signature (an APNG's chunks come without from libavformat).
+// From the eXIf chunk of a PNG, with or without its signature (libavformat omits it for an APNG's chunks).
 [[nodiscard]] std::optional<turn_and_flip> png_turn(file_bytes bytes) noexcept;
 
-// Of the bytes that a decoder of `codec` is given, if it is one that says nothing itself.
+// From the bytes for a decoder of `codec`, if that decoder does not pass orientation on.
 [[nodiscard]] std::optional<turn_and_flip> coded_turn(AVCodecID codec, file_bytes bytes) noexcept;
 
 }  // namespace faceflow::media

@@ -18,7 +18,7 @@ constexpr rgb untracked{208, 212, 218};
 constexpr int nose_tip = 1;
 constexpr int irises_begin = 468;
 
-// A face in the picture's pixels, and the sizes that its drawing goes by.
+// A face in the picture's pixels, and the dimensions of its drawing.
 struct drawing {
     face found;
     rgb colour;
@@ -38,7 +38,7 @@ point flat(const point3& at) {
     return {at.x, at.y};
 }
 
-// Landmarks that were not computed are all zero; some may be NaN when a model failed.
+// Landmarks that were not computed are all zero; some may be NaN if a model failed.
 bool spread_out(const face& found, int begin, int end) {
     float low = found.landmarks[begin].x;
     float high = low;
@@ -89,7 +89,7 @@ drawing plan(const face& found, const yuv_planes& picture) {
     const auto shorter = static_cast<float>(std::min(picture.y.cols, picture.y.rows));
     const float unit = shorter / 720.0F;
     about.thin = std::max(1, static_cast<int>(std::lround(0.8F * unit)));
-    // A small face among large ones would drown in strokes made for those.
+    // Strokes sized for large faces would hide a small one.
     const float stroke = std::min(2.0F * unit, found.box.width * 0.016F);
     about.bold = std::max(1, static_cast<int>(std::lround(stroke)));
     about.text = std::clamp(std::min(12.0F * unit, found.box.width * 0.11F + 3), 6.5F, 60.0F);
@@ -99,7 +99,7 @@ drawing plan(const face& found, const yuv_planes& picture) {
     return about;
 }
 
-// Everything a face's drawing can touch.
+// The area that a face's drawing can touch.
 rect reach(const drawing& about) {
     const rect& box = about.found.box;
     float left = std::min(box.x, about.label.x);
@@ -125,7 +125,7 @@ void draw_mesh(paint_layer& layer, const drawing& about) {
     layer.stamp(lighten(about.colour, 0.45F), 0.72F);
 }
 
-// Centre, then four points of the rim: right, top, left, bottom in some turn.
+// Centre, then four points on the rim (right, top, left, bottom, rotated).
 void draw_iris(paint_layer& layer, const drawing& about, int first) {
     const auto& points = about.found.landmarks;
     const point centre = flat(points[first]);
@@ -178,7 +178,7 @@ void draw_axes(paint_layer& layer, const drawing& about) {
     const point nose = about.has_mesh ? flat(about.found.landmarks[nose_tip])
                                       : about.found.keypoints[static_cast<std::size_t>(keypoint::nose)];
     const float length = about.found.box.width * 0.22F;
-    // Furthest first: the axis that points at the viewer ends up on top.
+    // Draw the furthest first: the axis that points at the viewer ends up on top.
     std::array order = {0, 1, 2};
     std::ranges::sort(order, {}, [&](int axis) { return pose[8 + axis]; });
     for (const int axis : order) {
@@ -237,7 +237,7 @@ rgb track_colour(std::int64_t track) noexcept {
 
 void draw_faces(yuv_planes& picture, std::span<const face> faces, float scale_x, float scale_y) {
     if (picture.y.empty()) return;
-    // The largest face is the nearest one: drawn last, on top.
+    // The largest face is the nearest: draw it last, on top.
     std::vector<const face*> order;
     for (const face& found : faces)
         order.push_back(&found);
@@ -247,7 +247,7 @@ void draw_faces(yuv_planes& picture, std::span<const face> faces, float scale_x,
 }
 
 void draw_faces_on(yuv_planes& picture, const frame_faces& faces) {
-    // Odd pictures have a line that belongs to no face's frame: scales of one then stay one.
+    // Canvases of odd pictures have an extra row or column: a scale of 1 then stays 1.
     const auto scale = [](int to, int from) {
         return from <= 0 || to - from == (from & 1) ? 1.0F : static_cast<float>(to) / static_cast<float>(from);
     };

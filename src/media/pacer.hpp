@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When recorded frames are due, so that they come as they once came from a camera.
+// Computes when recorded frames are due, so that they come at the pace of a camera.
 #pragma once
 
 #include <chrono>
@@ -18,8 +18,8 @@ public:
 
     explicit pacer(clock::time_point started) : started_(started) {}
 
-    // The first frame at once, each other one as long after it as its time says. A gap of more than ten seconds is left out: nobody
-    // waits for a camera that slept. Times ascend.
+    // The first frame is due at once, each later one at its time after the first. Gaps of more than ten seconds are
+    // skipped. Times must ascend.
     [[nodiscard]] clock::time_point due(std::int64_t pts_ns) noexcept;
 
 private:
@@ -29,7 +29,7 @@ private:
     std::chrono::nanoseconds run_{0};
 };
 
-// The source, whose frames are recorded, with frames that come when they are due, and as live ones: what is late is lost.
+// Wraps a source of recorded frames: they come when they are due, as live ones, so late ones are lost.
 [[nodiscard]] std::unique_ptr<source> make_realtime(std::unique_ptr<source> recorded, std::stop_token stop);
 
 }  // namespace faceflow::media

@@ -9,7 +9,7 @@ namespace faceflow::media {
 namespace {
 constexpr std::size_t max_ahead = 96;
 constexpr std::size_t max_ahead_bytes = std::size_t{32} << 20;
-// No decoder holds more packets back than that: one older than the last frame's by as many gave none.
+// No decoder delays by more packets: a packet older than the last frame's by this many gave no frame.
 constexpr std::uint64_t longest_delay = 48;
 }  // namespace
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packets of one stream in their order, and the times of the frames that are still to come of them.
+// Buffers the packets of one stream in order, and tracks the times of frames that are still to come from them.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,21 @@ namespace faceflow::media {
 
 class packet_window {
 public:
-    // Reads one packet of the stream; 0, or a libav error number.
+    // Reads one packet of the stream; returns 0, or a libav error number.
     using reader = std::function<int(AVPacket&)>;
 
-    // The next packet; the reader's error once all that was read ahead is given.
+    // The next packet; the reader's error once all packets read ahead are consumed.
     [[nodiscard]] int next(AVPacket& packet, const reader& read);
 
-    // Reads ahead, so many packets at most: frames cost more memory.
+    // Reads at most `most` packets ahead: packets cost less memory than frames.
     void read_ahead(const reader& read, std::size_t most);
 
-    // A frame came out that states this time, as its packet did.
+    // Records that a frame with this time came out, the same as its packet's.
     void came_out(std::int64_t time);
-    // The times of packets that gave no frame yet, ascending, in the stream's time base.
+    // The times of packets without a frame yet, ascending, in the stream's time base.
     [[nodiscard]] std::vector<std::int64_t> coming() const;
-    // The earliest of them by decoding time alone, for containers that state no other: frames come out in that order. Takes it off.
+    // Removes and returns the earliest of them by decoding time, for containers that state no other: frames come out in
+    // that order.
     [[nodiscard]] std::optional<std::int64_t> take_earliest();
 
     void clear() noexcept;
@@ -41,7 +42,7 @@ private:
 
     std::deque<packet_ptr> ahead_;
     std::size_t ahead_bytes_ = 0;
-    int ended_with_ = 0;  // the reader's, after what is ahead
+    int ended_with_ = 0;  // the reader's error, after the packets in ahead_
     std::vector<stated> times_;
     std::uint64_t packets_ = 0;
 };

@@ -12,11 +12,11 @@ namespace {
 constexpr int shift = 4;  // OpenCV's fixed-point coordinates: sixteenths of a pixel
 constexpr float sixteenths = 1 << shift;
 
-// Stroke fonts are rough at the size of a label: drawn large, then averaged down.
+// Stroke fonts are rough at label size: draw them large, then average down.
 constexpr int font = cv::FONT_HERSHEY_DUPLEX;
 constexpr double font_scale = 2.0;
 constexpr int font_thickness = 4;
-constexpr float font_cap_height = 43.0F;  // of the drawing, at that scale
+constexpr float font_cap_height = 43.0F;  // height of capitals as drawn at that scale
 constexpr int font_margin = 8;
 
 struct weights {
@@ -70,7 +70,8 @@ paint_layer::paint_layer(yuv_planes& planes, rect area) : planes_(planes) {
 }
 
 cv::Point paint_layer::fixed(point at) const noexcept {
-    // OpenCV's (0, 0) is the middle of a pixel, ours its corner. Far-away points are cut: its fixed point overflows.
+    // OpenCV's (0, 0) is the centre of a pixel, ours its corner. Clamp far-away points: OpenCV's fixed point would
+    // overflow.
     const auto convert = [](float value, int origin) {
         const float local = value - 0.5F - static_cast<float>(origin);
         return static_cast<int>(std::lround(std::clamp(local, -20'000.0F, 20'000.0F) * sixteenths));
@@ -131,7 +132,7 @@ float text_width(const std::string& words, float cap_height) {
 void paint_layer::text(const std::string& words, float left, float middle_y, float cap_height) {
     const cv::Mat drawn = draw_text(words);
     const float factor = cap_height / font_cap_height;
-    // Moved by fractions of a pixel too, lest the label of a slowly moving face jitters.
+    // Position with subpixel precision, so that the label of a slowly moving face does not jitter.
     const float top = middle_y - factor * static_cast<float>(drawn.rows) / 2;
     const float x = left - factor * font_margin - static_cast<float>(area_.x);
     const float y = top - static_cast<float>(area_.y);

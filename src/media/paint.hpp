@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Antialiased shapes on YUV planes: shapes go into a coverage mask, the mask into the planes. So one edge is as
-// smooth in chroma as in luma, and opacity is free.
+// Draws antialiased shapes on YUV planes: shapes go into a coverage mask, the mask into the planes. Edges are thus
+// equally smooth in chroma and luma, and opacity is free.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct rgb {
     std::uint8_t r = 0, g = 0, b = 0;
 };
 
-// Three views of one 4:2:0 picture of even size. Writes go to whoever owns the pixels.
+// Views of the three planes of one 4:2:0 picture of even size. Writes go to the owner of the pixels.
 struct yuv_planes {
     cv::Mat y, u, v;
     colour_matrix matrix = colour_matrix::bt709;
@@ -28,11 +28,11 @@ struct yuv {
 
 [[nodiscard]] yuv to_yuv(rgb colour, colour_matrix matrix, colour_range range) noexcept;
 
-// One colour's worth of shapes inside an area of the picture. Coordinates are the picture's, (0, 0) at the outer
-// corner of the first pixel.
+// Shapes of one colour inside an area of the picture. Coordinates are the picture's, (0, 0) at the outer corner of the
+// first pixel.
 class paint_layer {
 public:
-    // The area is widened to even borders and cut to the picture.
+    // The area is widened to even borders and clipped to the picture.
     paint_layer(yuv_planes& planes, rect area);
 
     void line(point from, point to, int thickness);
@@ -41,10 +41,10 @@ public:
     void disc(point centre, float radius);
     void rounded_box(rect box, float radius, int thickness);  // the outline
     void filled_rounded_box(rect box, float radius);
-    // Left-aligned, the middle of its capitals at `middle_y`.
+    // Left-aligned, with the middle of its capitals at `middle_y`.
     void text(const std::string& words, float left, float middle_y, float cap_height);
 
-    // Blends `colour` where shapes are, and starts over.
+    // Blends `colour` into the shapes' area, and clears the shapes.
     void stamp(rgb colour, float opacity);
 
 private:

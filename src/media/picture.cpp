@@ -19,7 +19,7 @@ namespace faceflow::media {
 
 namespace {
 
-// More than any camera's file; what is larger is no picture, or too much for a frame among others.
+// More than any camera's file; a larger one is no picture, or too large for a single frame.
 constexpr off_t max_picture_bytes = off_t{512} << 20;
 
 tl::unexpected<error> unreadable(const std::string& path, const std::string& why) {
@@ -32,7 +32,7 @@ bool moves(file_bytes webp) noexcept {
            (number_at(webp, 20, 1, byte_order::little).value_or(0) & animation) != 0;
 }
 
-// Why a picture of a known format gave no frame.
+// Why a picture of a known format could not be decoded.
 std::string explain(const picture_file& file, AVCodecID codec, file_bytes bytes, int failure) {
     if (const auto size = size_in_header(codec, bytes)) {
         if (const auto fits = check_size("it", size->width, size->height); !fits) return fits.error().message;
@@ -111,7 +111,7 @@ result<decoded_picture> decode_coded(const picture_file& file, AVCodecID codec) 
     return picture;
 }
 
-// The video stream's next packet.
+// Reads the video stream's next packet.
 int read_video_packet(demuxer& from, AVPacket& packet) {
     for (;;) {
         if (const int code = av_read_frame(from.format.get(), &packet); code < 0) return code;
@@ -131,7 +131,7 @@ std::string others_left(const std::string& path, demuxer& from) {
     return more ? path + " moves; its first picture is read" : std::string();
 }
 
-// The first picture of what libavformat opens.
+// Decodes the first picture of a file that libavformat opens.
 result<decoded_picture> decode_contained(const std::string& path, std::stop_token stop,
                                          std::optional<turn_and_flip> turn) {
     source_options alone;
@@ -169,7 +169,7 @@ result<decoded_picture> decode_heif(const picture_file& file, std::stop_token st
                                     "`heif-convert '" +
                                     path + "' picture.png`");
     };
-    // Versions of libavformat that know tiles give them one by one.
+    // Versions of libavformat that know tiles return them one by one.
     if (about.kind == "grid" || about.kind == "iovl") return beyond();
     auto picture = decode_contained(path, std::move(stop), about.turn);
     if (picture || about.kind == "av01") return picture;

@@ -34,7 +34,7 @@ std::string extension_of(std::string_view path) {
     return extension;
 }
 
-// Whether a GIF's second picture is nowhere to be found.
+// Whether a GIF has no second picture.
 bool holds_one_packet(int descriptor, const AVInputFormat* format) {
     const auto stream = fd_stream::open(descriptor, fd_access::read);
     AVFormatContext* raw = avformat_alloc_context();
@@ -44,7 +44,7 @@ bool holds_one_packet(int descriptor, const AVInputFormat* format) {
     }
     raw->pb = stream->context();
     raw->flags |= AVFMT_FLAG_CUSTOM_IO;
-    if (avformat_open_input(&raw, nullptr, format, nullptr) < 0) return false;  // which frees it
+    if (avformat_open_input(&raw, nullptr, format, nullptr) < 0) return false;  // which frees raw
     const input_ptr opened(raw);
     const packet_ptr packet(av_packet_alloc());
     int packets = 0;
@@ -59,7 +59,7 @@ picture_kind coded(AVCodecID codec) {
     return {codec == AV_CODEC_ID_NONE ? picture_form::other : picture_form::coded, codec};
 }
 
-// What libavformat calls the content, and what that is as a picture.
+// The kind of picture for libavformat's name of the content.
 picture_kind kind_of_format(const AVInputFormat& format, const std::string& extension, int descriptor) {
     std::string_view name = format.name;
     if (name == "mjpeg") return coded(extension.starts_with("jp") ? AV_CODEC_ID_MJPEG : AV_CODEC_ID_NONE);
@@ -117,12 +117,12 @@ result<picture_kind> picture_file::kind() const {
     int score = 0;
     const AVInputFormat* format = av_probe_input_format3(&data, 1, &score);
     if (format && std::string_view(format->name) != "image2") return kind_of_format(*format, extension, descriptor());
-    // libav knows a JPEG by its end too; one that was cut off still shows its upper part.
+    // libav recognises a JPEG by its end, too; one that was cut off still shows its upper part.
     const bool jpeg_start = padded[0] == 0xFF && padded[1] == 0xD8 && padded[2] == 0xFF;
     if (jpeg_start) return coded(AV_CODEC_ID_MJPEG);
     if (extension == "tga") return coded(AV_CODEC_ID_TARGA);
     return extension == "pam" ? coded(AV_CODEC_ID_PAM)
-                              : picture_kind{};  // which libavformat does not know by its header
+                              : picture_kind{};  // formats that libavformat does not recognise by their header
 }
 
 picture_kind kind_of_file(const std::string& path) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that may be a picture: opened with care, and known by its content.
+// A file that may be a picture: opened with care, and recognised by its content.
 #pragma once
 
 #include <sys/types.h>
@@ -12,34 +12,34 @@
 namespace faceflow::media {
 
 enum class picture_form {
-    none,       // nothing that libavformat knows: a text, junk
-    other,      // something else that it knows: a video, a GIF that moves, sound
-    coded,      // the file is what a decoder takes
-    contained,  // libavformat finds the picture in it (ICO, a GIF that does not move)
+    none,       // unknown to libavformat: a text, junk
+    other,      // known, but no still: a video, an animated GIF, sound
+    coded,      // a decoder takes the file as it is
+    contained,  // libavformat extracts the picture (ICO, a GIF with one picture)
     heif        // HEIC, AVIF
 };
 
 struct picture_kind {
     picture_form form = picture_form::none;
-    AVCodecID codec = AV_CODEC_ID_NONE;  // where it is coded
+    AVCodecID codec = AV_CODEC_ID_NONE;  // for picture_form::coded
 };
 
 class picture_file {
 public:
-    // Does not wait: a FIFO among the pictures has nobody at its other end. Every error is errc::corrupt, whatever kept the file
-    // from being read, and names the path.
+    // Never blocks: a FIFO among the pictures may have no writer. Every error is errc::corrupt, whatever its cause, and
+    // names the path.
     [[nodiscard]] static result<picture_file> open(const std::string& path);
 
     [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
     [[nodiscard]] off_t size() const noexcept { return size_; }
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
-    // Whether it is one still picture.
+    // Whether it is a still picture.
     [[nodiscard]] static bool is_still(const picture_kind& kind) noexcept {
         return kind.form != picture_form::none && kind.form != picture_form::other;
     }
 
-    // By content, for names lie; by name only where the format has no signature.
+    // By content, since names may be wrong; by name only if the format has no signature.
     [[nodiscard]] result<picture_kind> kind() const;
 
     // The first `size` bytes.
@@ -56,7 +56,7 @@ private:
     off_t size_;
 };
 
-// Of a file that cannot be opened: none.
+// picture_form::none for a file that cannot be opened.
 [[nodiscard]] picture_kind kind_of_file(const std::string& path);
 
 }  // namespace faceflow::media

@@ -18,7 +18,7 @@ std::optional<stated_size> numbers(file_bytes bytes, std::uint64_t width_at, std
     return stated_size{*width, *height};
 }
 
-// Of the first frame header, behind any number of other segments.
+// The first frame header, after any number of other segments.
 std::optional<std::uint64_t> jpeg_frame(file_bytes bytes) noexcept {
     for (std::uint64_t at = 2;;) {
         const auto marker = number_at(bytes, at, 2, byte_order::big),
@@ -50,7 +50,7 @@ std::optional<stated_size> size_in_header(AVCodecID codec, file_bytes bytes) noe
         case AV_CODEC_ID_PNG: return numbers(bytes, 16, 20, 4, byte_order::big);
         case AV_CODEC_ID_BMP: {
             auto size = numbers(bytes, 18, 22, 4, byte_order::little);
-            // Bottom up, or with a negative height top down.
+            // Bottom-up, or top-down if the height is negative.
             if (size && size->height > INT32_MAX) size->height = (std::uint64_t{1} << 32) - size->height;
             return size;
         }

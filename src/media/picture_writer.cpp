@@ -30,7 +30,8 @@ bool is_png(const std::string& path) {
            starts_with(head, "\x89PNG");
 }
 
-// So that every name that is made of it, and its part's, stays within the 255 bytes of file systems. No letter is cut in half.
+// Shortens a name so that every name derived from it, its part's included, fits the 255 bytes of file systems. Never
+// cuts within a character.
 std::string shortened(std::string name) {
     constexpr std::size_t most = 200;
     if (name.size() <= most) return name;
@@ -59,7 +60,7 @@ public:
             targets_[options_.pictures[i]].push_back(options_.files[i]);
     }
 
-    // At once: a folder that may not be written to should fail before the first picture is computed.
+    // Check first: a folder without write access should fail before the first picture is computed.
     result<void> create() {
         if (!options_.own_folder) return {};
         std::error_code code;
@@ -79,8 +80,8 @@ public:
         if (found == targets_.end() || found->second.empty())
             return fail(errc::internal, "a picture came that was not announced");
         const fs::path target = found->second.back();
-        if (found->second.size() > 1) found->second.pop_back();  // named twice: one file for each time
-        // A picture that there is no memory for is one less.
+        if (found->second.size() > 1) found->second.pop_back();  // named twice: one file each time
+        // If there is no memory for a picture, it is skipped.
         auto coded = caught_result("drawing on a picture", [&]() -> result<packet_ptr> {
             FACEFLOW_ASSIGN(auto picture, annotate(frame.picture, faces));
             return encode_picture(picture, target.extension() == png_extension);
@@ -93,7 +94,7 @@ public:
     }
 
     const std::string& audio_note() const noexcept override { return no_note_; }
-    result<void> sync() override { return {}; }  // each is on the disk when it has its name
+    result<void> sync() override { return {}; }  // each is synced before it is renamed
 
     result<finished_video> finish() override {
         std::string note;
@@ -108,7 +109,7 @@ public:
     }
 
     void discard() noexcept override {
-        if (made_folder_) ::rmdir(options_.target.c_str());  // unless there is something in it
+        if (made_folder_) ::rmdir(options_.target.c_str());  // fails unless empty
     }
 
 private:

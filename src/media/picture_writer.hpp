@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Annotated pictures: each picture of a source, upright, in full resolution, with what was found drawn on it.
+// Writes annotated pictures: each picture of a source, upright, in full resolution, with its faces drawn on it.
 #pragma once
 
 #include <filesystem>
@@ -12,22 +12,22 @@
 
 namespace faceflow::media {
 
-// NAME-annotated.png for a PNG (by its content), NAME-annotated.jpg for everything else, in the order of `pictures`. A name that
-// is taken, which it is then also for later calls, gets the picture's extension in front (a.webp-annotated.jpg) or a number.
+// NAME-annotated.png for a PNG (by its content), NAME-annotated.jpg for anything else, in the order of `pictures`. A
+// taken name gets the picture's extension in front (a.webp-annotated.jpg) or a number. Adds the names to `taken`.
 [[nodiscard]] std::vector<std::string> annotated_names(const std::vector<std::string>& pictures,
                                                        std::unordered_set<std::string>& taken);
 
 struct picture_writer_options {
-    std::filesystem::path target;              // the folder that they go into, or of a single picture the file
-    std::vector<std::string> pictures;         // paths as frames name them (host_frame::input)
-    std::vector<std::filesystem::path> files;  // what each becomes
-    bool own_folder = false;  // `target` is a folder for them alone: made, and removed where it stays empty
-    std::string token;        // of parts; empty: one of its own
+    std::filesystem::path target;              // the folder for the pictures; for a single picture, the file
+    std::vector<std::string> pictures;         // paths as in host_frame::input
+    std::vector<std::filesystem::path> files;  // the target of each
+    bool own_folder = false;  // `target` is a folder only for them: created, and removed if it stays empty
+    std::string token;        // of parts; empty: a new one
 };
 
-// Each picture is encoded, written beside its name, synced and named before the next one: no more than one file is open, and what
-// is there is whole, however the run ends. A picture that cannot be drawn on or encoded is passed over; finish() says how many.
-// PNGs keep every pixel that nothing is drawn on. Writing errors are errc::io.
+// Each picture is encoded, written beside its name, synced and renamed before the next: only one file is open at a
+// time, and every file is complete however the run ends. A picture that cannot be drawn on or encoded is skipped;
+// finish() reports how many. PNGs keep every pixel without drawing exactly. Writing errors are errc::io.
 [[nodiscard]] result<std::unique_ptr<video_writer>> make_picture_writer(picture_writer_options options);
 
 }  // namespace faceflow::media

@@ -20,7 +20,7 @@ struct format_pair {
     pixel_format ours;
 };
 
-// The first entry of each of our formats is the one that conversions aim at.
+// The first entry for each of our formats is the target of conversions.
 constexpr std::array format_pairs = {
     format_pair{AV_PIX_FMT_GRAY8, pixel_format::gray8},
     format_pair{AV_PIX_FMT_GRAY10LE, pixel_format::gray10le},
@@ -86,7 +86,7 @@ bool is_gray(AVPixelFormat format) noexcept {
     return about && about->nb_components <= 2 && !is_rgb(format);
 }
 
-// Broadcast codecs define unspecified as limited, also for monochrome; everywhere else gray means 0..max.
+// Broadcast codecs define unspecified range as limited, also for monochrome; elsewhere gray means 0..max.
 bool limited_by_definition(AVCodecID codec) noexcept {
     return codec == AV_CODEC_ID_H264 || codec == AV_CODEC_ID_HEVC || codec == AV_CODEC_ID_AV1 ||
            codec == AV_CODEC_ID_VP9;
@@ -130,7 +130,7 @@ void read_colour(const AVFrame& frame, AVCodecID codec, image& picture) noexcept
     }
 }
 
-// Decoders that only read EXIF, and make no matrix of it, leave its number 1..8 in the metadata.
+// Some decoders read EXIF without making a display matrix of it, and leave the number 1..8 in the metadata.
 std::optional<turn_and_flip> read_orientation_tag(const AVFrame& frame) noexcept {
     const AVDictionaryEntry* tag = av_dict_get(frame.metadata, "Orientation", nullptr, 0);
     if (!tag) return std::nullopt;
@@ -162,7 +162,7 @@ AVPixelFormat to_libav_format(pixel_format format) noexcept {
     return AV_PIX_FMT_NONE;
 }
 
-// Within a colour model only: from RGB to YUV and back costs more than a few bits.
+// Stay within the colour model: converting between RGB and YUV costs more than a few bits.
 AVPixelFormat nearest_supported(AVPixelFormat format) noexcept {
     const AVPixFmtDescriptor* about = av_pix_fmt_desc_get(format);
     if (!about) return AV_PIX_FMT_NONE;
@@ -197,7 +197,7 @@ turn_and_flip read_display_matrix(const std::int32_t* matrix) noexcept {
 }
 
 std::int32_t square_width_of(std::int32_t width, AVRational aspect) noexcept {
-    constexpr double widest = 8;  // anamorphic film has 2, half frames side by side have 2, the odd capture card 4
+    constexpr double widest = 8;  // anamorphic film has 2, half frames side by side 2, an odd capture card 4
     if (aspect.num <= 0 || aspect.den <= 0) return 0;
     const double ratio = av_q2d(aspect);
     if (ratio > widest || ratio < 1 / widest) return 0;
@@ -236,7 +236,7 @@ result<mapped_frame> frame_mapper::map(frame_ptr frame) {
         FACEFLOW_ASSIGN(frame, convert(*frame, nearest_supported(static_cast<AVPixelFormat>(frame->format))));
         converted = true;
     }
-    // Some encoders store G, B and R as 4:4:4 planes and say so in the matrix alone.
+    // Some encoders store G, B and R as 4:4:4 planes and say so only in the matrix.
     if (frame->format == AV_PIX_FMT_YUV444P && frame->colorspace == AVCOL_SPC_RGB) frame->format = AV_PIX_FMT_GBRP;
     auto mapped = describe(*frame, static_cast<AVPixelFormat>(frame->format));
     if (!mapped) return mapped;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a lost live input is sought again: after 250 ms, then twice that and so on up to 4 s, until its time is over.
+// The back-off for reconnecting a lost live input: 250 ms, doubling up to 4 s, until its time is over.
 #pragma once
 
 #include <chrono>
@@ -15,10 +15,10 @@ public:
 
     [[nodiscard]] bool exhausted(clock::time_point now) const noexcept { return now >= end_; }
 
-    // The pause before the next attempt; never reaches past the end.
+    // The pause before the next attempt; never extends past the end.
     [[nodiscard]] std::chrono::milliseconds pause(clock::time_point now) noexcept;
 
-    // What is left of the time, for the attempt itself.
+    // The remaining time, for the attempt itself.
     [[nodiscard]] std::chrono::milliseconds left(clock::time_point now) const noexcept;
 
 private:

@@ -28,7 +28,7 @@ std::optional<std::string_view> record_reader::next(
             whole_ += static_cast<off_t>(end);
             return ahead.substr(0, end);
         }
-        // No record is so long, and none holds what never reached the disk.
+        // The record is too long, or contains data that never reached the disk.
         if (ahead.size() > longest_record || !intact(ahead.substr(looked))) return std::nullopt;
         looked = ahead.size();
         if (!read_more()) return std::nullopt;

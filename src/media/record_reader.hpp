@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads files of rows that a run left when it was killed, as far as they are whole.
+// Reads the whole records of row files that a killed run left.
 #pragma once
 
 #include <sys/types.h>
@@ -13,26 +13,27 @@
 
 namespace faceflow::media {
 
-// The rows of such a file that are whole: its first `bytes`.
+// The whole rows of such a file: its first `bytes`.
 struct whole_rows {
     off_t bytes = 0;
-    std::optional<std::uint64_t> frames;  // none: not every frame has a row
+    std::optional<std::uint64_t> frames;  // nullopt: not every frame has a row
     std::uint64_t faces = 0;
 };
 
-// Blocks that never reached the disk are zeros after a power cut.
+// False for zeros: blocks that never reached the disk are zeros after a power cut.
 [[nodiscard]] bool intact(std::string_view text) noexcept;
 
-// Reads a file record by record, from its beginning. The descriptor's own position is not moved.
+// Reads a file record by record from its beginning, without moving the descriptor's position.
 class record_reader {
 public:
     explicit record_reader(int descriptor) : descriptor_(descriptor) {}
 
-    // The next whole record, valid until the next call; nullopt when there is none. `find_end` is given a text that begins with it,
-    // and where in it to go on looking, and gives the record's end, or npos where that is not in the text.
+    // The next whole record, valid until the next call; nullopt when there is none. `find_end` gets a text that begins
+    // with the record and the offset to continue the search from; it returns the record's end, or npos if that is not
+    // in the text.
     std::optional<std::string_view> next(const std::function<std::size_t(std::string_view, std::size_t)>& find_end);
 
-    // Of the file, up to the end of the last record.
+    // Bytes of the file up to the end of the last record.
     [[nodiscard]] off_t bytes() const noexcept { return whole_; }
 
 private:
@@ -40,8 +41,8 @@ private:
 
     int descriptor_;
     std::string text_;
-    std::size_t begin_ = 0;       // of what no record has been made of, in the text
-    off_t read_ = 0, whole_ = 0;  // in the file
+    std::size_t begin_ = 0;       // start of the unprocessed part of text_
+    off_t read_ = 0, whole_ = 0;  // offsets in the file
 };
 
 }  // namespace faceflow::media

@@ -26,7 +26,7 @@ tl::unexpected<error> unwritable(const std::filesystem::path& name, int code) {
                 "an ordinary MP4 of " + name.string() + " could not be written: " + libav_message(code));
 }
 
-// Where the last box of an MP4 ends that is there whole, or is pictures and sound: those of it that are whole can be had, while
+// The end of the last MP4 box that is complete or contains media data: whole samples of the latter are usable, while
 // half an index makes the whole file unreadable. ISO/IEC 14496-12, 4.2.
 std::int64_t readable_bytes(int descriptor) {
     struct stat about {};
@@ -74,7 +74,7 @@ private:
         raw->pb = from_->context();
         raw->flags |= AVFMT_FLAG_CUSTOM_IO;
         dictionary settings;
-        settings.set("protocol_whitelist", "data");  // it names no other file, whoever wrote it
+        settings.set("protocol_whitelist", "data");  // it must not open other files, whoever wrote it
         const int code = avformat_open_input(&raw, "", av_find_input_format("mov"), settings.out());
         input_.reset(raw);
         if (from_->failure() < 0) return unwritable(name_, from_->failure());
@@ -92,7 +92,7 @@ private:
         output_.reset(raw);
         raw->pb = to_->context();
         raw->flags |= AVFMT_FLAG_CUSTOM_IO;
-        // Moving the index to the front reads the file again: by the descriptor that there is, not by a name.
+        // Moving the index to the front reopens the file: use the existing descriptor, not a name.
         raw->opaque = this;
         raw->io_open = &remuxer::open_again;
         raw->io_close2 = &remuxer::close_again;
@@ -108,12 +108,12 @@ private:
             made->sample_aspect_ratio = source.sample_aspect_ratio;
         }
         dictionary settings;
-        settings.set("movflags", "+faststart");  // plays in a browser before all of it is there
+        settings.set("movflags", "+faststart");  // plays in a browser before it is fully loaded
         if (const int code = avformat_write_header(raw, settings.out()); code < 0) return unwritable(name_, code);
         return {};
     }
 
-    // Up to the first packet that is not whole.
+    // Copies up to the first incomplete packet.
     int copy() {
         while (av_read_frame(input_.get(), packet_.get()) >= 0) {
             AVPacket& packet = *packet_;
@@ -122,7 +122,7 @@ private:
             const bool picture = source.codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
             av_packet_rescale_ts(&packet, source.time_base, output_->streams[packet.stream_index]->time_base);
             packet.pos = -1;
-            // In the order of the fragments. The entries of one that was cut may make no sense.
+            // In the order of the fragments. Entries of a fragment that was cut may be invalid.
             const int code = av_write_frame(output_.get(), &packet);
             av_packet_unref(&packet);
             if (code == AVERROR(EINVAL) || code == AVERROR_INVALIDDATA) break;
@@ -142,7 +142,7 @@ private:
         return 0;
     }
 
-    // libav takes what cannot be read for the end of the file.
+    // libav takes a read error for the end of the file.
     static int close_again(AVFormatContext* context, AVIOContext*) {
         auto& self = *static_cast<remuxer*>(context->opaque);
         if (self.again_) self.moving_failed_ = self.again_->failure();
@@ -157,7 +157,7 @@ private:
     output_context output_;
     packet_ptr packet_;
     std::uint64_t pictures_ = 0;
-    int moving_failed_ = 0;  // the index to the front
+    int moving_failed_ = 0;  // the libav error of moving the index
 };
 
 }  // namespace

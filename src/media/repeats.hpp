@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets that come a second time: libav's reader of live DASH begins its last segment anew when the manifest has grown.
+// Detects repeated packets: libav's reader of live DASH restarts its last segment when the manifest has grown.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace faceflow::media {
 
 class repeats {
 public:
-    // Whether one of this time and size came before, some thousand packets back at most.
+    // Whether a packet of this time and size came before, within the last thousand or so.
     [[nodiscard]] bool contain(const AVPacket& packet) {
         if (packet.dts == AV_NOPTS_VALUE) return false;
         const facts about{packet.dts, packet.size};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of what was found: faces.ndjson and faces.csv. What is in them stands in media/face_fields.hpp.
+// Writes rows of results: faces.ndjson and faces.csv. media/face_fields.hpp describes their content.
 #pragma once
 
 #include <filesystem>
@@ -8,25 +8,25 @@
 #include <string_view>
 #include <utility>
 
-#include "core/try.hpp"
 #include "core/output_file.hpp"
+#include "core/try.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 #include "media/record_reader.hpp"
 
 namespace faceflow::media {
 
-// Writes frames in the order it gets them, each of them whole. The same frames give the same bytes, on any machine and in any
-// locale. One thread at a time writes. Errors are those of the file (see core/output_file.hpp).
+// Writes frames whole and in the order given. Deterministic: the same frames give the same bytes on any machine and in
+// any locale. Write from one thread at a time. Errors are those of the file (see core/output_file.hpp).
 class result_writer {
 public:
     virtual ~result_writer() = default;
 
-    // The frame's rows; none where it has nothing to tell. `input` names where it came from: the path or URL of its source, or of the
-    // picture itself for a folder of pictures. It need not be valid UTF-8; bytes that are not become U+FFFD. Any thread.
+    // The frame's rows; empty if the format writes none for it. `input`: the path or URL of its source, or the
+    // picture's own path for a folder of pictures. It need not be valid UTF-8; invalid bytes become U+FFFD. Any thread.
     [[nodiscard]] virtual std::string rows_of(const frame_faces& frame, std::string_view input) const = 0;
 
-    // What rows_of gave, in the order of frames. A format that gathers the rows of many frames does so here.
+    // Appends the result of rows_of, in the order of frames. Formats that combine the rows of many frames do so here.
     [[nodiscard]] virtual result<void> append(std::string_view rows) {
         return rows.empty() ? result<void>() : file_.append(rows);
     }
@@ -34,32 +34,32 @@ public:
         return append(rows_of(frame, input));
     }
 
-    // Ends the file and gives it its name; the path that it got.
+    // Finishes and renames the file; returns its path.
     [[nodiscard]] result<std::filesystem::path> commit() {
         FACEFLOW_TRY(end());
         return file_.commit();
     }
 
-    // To flush, sync, discard or keep what was written.
+    // For flush, sync, discard and keep.
     [[nodiscard]] output_file& file() noexcept { return file_; }
 
 protected:
     explicit result_writer(output_file file) : file_(std::move(file)) {}
-    // Writes what stands behind the last row.
+    // Writes what follows the last row.
     [[nodiscard]] virtual result<void> end() { return {}; }
 
     output_file file_;
 };
 
-// Each format has a maker, and finds the rows that are whole in a file of its own that was cut off anywhere. A row in
-// media/row_formats.cpp makes one known.
+// Each format has a maker, and a function that finds the whole rows in its file, which may be cut off anywhere. A row
+// in media/row_formats.cpp registers a format.
 
 // JSON Lines: one object per frame, with or without faces.
 [[nodiscard]] result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path,
                                                                         output_options options = {});
 [[nodiscard]] whole_rows find_whole_lines(int descriptor);
 
-// RFC 4180 with a header: one record per face; a frame without faces leaves none.
+// RFC 4180 with a header: one record per face; a frame without faces has none.
 [[nodiscard]] result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path,
                                                                      output_options options = {});
 [[nodiscard]] whole_rows find_whole_csv(int descriptor);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The formats in which a run can write its faces.
+// The formats in which a run can write faces.
 #pragma once
 
 #include <filesystem>
@@ -17,24 +17,25 @@
 namespace faceflow::media {
 
 struct row_format {
-    std::string_view name;  // as --format takes it
-    std::string_view file;  // in the folder of a run
-    bool usual;             // written where nothing else is asked for
+    std::string_view name;  // the value for --format
+    std::string_view file;  // file name in the run's folder
+    bool usual;             // written by default
     result<std::unique_ptr<result_writer>> (*make)(const std::filesystem::path& path, output_options options);
     whole_rows (*find_whole)(int descriptor);
 };
 
-// A new one is a source file with its writer, declared in media/result_writer.hpp, and a row in row_formats.cpp.
+// To add a format, add a source file with its writer, declared in media/result_writer.hpp, and a row in
+// row_formats.cpp.
 [[nodiscard]] std::vector<const row_format*> all_formats();
 [[nodiscard]] std::vector<const row_format*> usual_formats();
 
 // "ndjson,csv"
 [[nodiscard]] std::string join_names(std::span<const row_format* const> formats, std::string_view separator);
 
-// Each once, in the order of all_formats. errc::invalid_argument for a name that is none's.
+// Without duplicates, in the order of all_formats. errc::invalid_argument for an unknown name.
 [[nodiscard]] result<std::vector<const row_format*>> choose_formats(std::span<const std::string> names);
 
-// Null where the name is not that of a file of rows.
+// Null if no format uses this file name.
 [[nodiscard]] const row_format* format_of_file(std::string_view name) noexcept;
 
 }  // namespace faceflow::media

@@ -16,7 +16,7 @@ namespace faceflow::media {
 
 namespace {
 constexpr std::size_t longest_reordering = 32;  // packets
-// Where the 9 bytes are that `wanted` takes, from `from` on.
+// The position, from `from` on, of the 9 bytes that `wanted` accepts.
 std::optional<std::int64_t> find_bytes(AVIOContext& io, std::int64_t from,
                                        const std::function<bool(std::string_view)>& wanted) {
     constexpr std::size_t length = 9, part = std::size_t{1} << 16;
@@ -50,7 +50,7 @@ std::optional<std::int64_t> next_part(demuxer& opened, std::int64_t from) {
     const std::string_view container = opened.format->iformat->name;
     if (container == "flv") {
         return find_bytes(*opened.format->pb, from, [](std::string_view bytes) {
-            // Signature, version, which streams there are, and the length of it.
+            // Signature, version, stream flags, and the header's length.
             return bytes.starts_with("FLV\x01"sv) && bytes.substr(5, 4) == "\0\0\0\x09"sv;
         });
     }
@@ -80,14 +80,14 @@ bool seek_to(demuxer& opened, double seconds, const std::vector<entry_point>& kn
     }
     const std::int64_t target =
         av_sat_add64(video.start_time, av_rescale_q(seconds_to_ns(seconds), nanoseconds_base, video.time_base));
-    // Seeking goes by decoding time, which runs ahead of presentation: to the very start means before it.
+    // Seeking uses decoding time, which precedes presentation time: for the very start, seek before it.
     const std::int64_t ahead = seconds > 0 ? 0 : av_rescale_q(10, AVRational{1, 1}, video.time_base);
     return av_seek_frame(&format, video.index, av_sat_sub64(target, ahead), AVSEEK_FLAG_BACKWARD) >= 0 ||
            av_seek_frame(&format, video.index, target, AVSEEK_FLAG_BACKWARD) >= 0;
 }
 
-// A picture that needs no other, and that starts a group: what is shown after it needs none before it. Streams that are refreshed bit
-// by bit have no such picture but their first.
+// A picture that needs no other and starts a group: frames shown after it need none before it. Streams with gradual
+// refresh have such a picture only at their start.
 bool is_entry_point(const AVFrame& frame) noexcept {
     return frame.key_frame != 0 && (frame.pict_type == AV_PICTURE_TYPE_I || frame.pict_type == AV_PICTURE_TYPE_NONE);
 }
@@ -108,7 +108,7 @@ std::optional<std::vector<entry_point>> find_entry_points(demuxer& opened, doubl
     std::vector<entry_point> found;
     const packet_ptr packet(av_packet_alloc());
     std::optional<std::int64_t> last;
-    std::set<std::int64_t> shown;  // when the newest packets are; frames that are shown at once are put apart
+    std::set<std::int64_t> shown;  // display times of the newest packets; frames shown at the same time are moved apart
     while (packet && read(*packet) == 0) {
         const std::int64_t pts = packet->pts, position = packet->pos;
         const std::int64_t dts = packet->dts != AV_NOPTS_VALUE ? packet->dts : pts;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where frames come from: files, cameras, streams, folders of pictures. One interface for all.
+// Sources of frames: files, cameras, streams, folders of pictures, behind one interface.
 #pragma once
 
 #include <chrono>
@@ -22,7 +22,7 @@ class frame_store;
 
 namespace faceflow::media {
 
-// As a time to wait: until one is stopped.
+// For a time to wait: without limit.
 inline constexpr std::chrono::milliseconds forever = std::chrono::milliseconds::max();
 
 class decoder_share;
@@ -34,46 +34,44 @@ struct source_options {
     std::optional<double> start_seconds;  // first frame at or after this time
     std::optional<double> end_seconds;    // last frame before this time
     int decode_threads = 0;               // 0: FFmpeg decides
-    // Live inputs (cameras, rtsp, playlists without an end): how long one read may hang, and for how long a lost input is
-    // sought again with a capped back-off before the source ends with an error.
+    // Live inputs (cameras, rtsp, playlists without an end): the longest time that a read may block, and how long to
+    // reconnect a lost input, with capped back-off, before the source ends with an error.
     std::chrono::milliseconds read_timeout{5000};
     std::chrono::milliseconds reconnect_for = forever;
-    turn_and_flip turn;  // of what is upright already: for cameras that hang otherwise than they say
-    bool live = false;   // take a stream for live that does not say so of itself (video over plain HTTP)
-    bool realtime =
-        false;  // recorded frames come when their time has come, as those of a camera do; info().live is true then
-    std::function<void(const std::string&)>
-        note;  // told what a user should know while it happens: a camera lost, and back
-    // Where given, frames are decoded there and stay there (see media/hardware.hpp); the device outlives the source and all its
-    // frames. Those that it cannot decode come in host memory, or with `only_on_device` are an error (errc::unsupported).
+    turn_and_flip turn;     // additional turn, for cameras mounted otherwise than they state
+    bool live = false;      // treat a stream as live that does not say so itself (video over plain HTTP)
+    bool realtime = false;  // recorded frames come when they are due, as from a camera; info().live is then true
+    std::function<void(const std::string&)> note;  // takes events for the user at once: a camera was lost, or is back
+    // If set, frames are decoded on this device and stay there (see media/hardware.hpp); it outlives the source and all
+    // its frames. Frames that it cannot decode come in host memory, or are errc::unsupported with `only_on_device`.
     // Pictures always come in host memory.
     device* decode_on = nullptr;
     bool only_on_device = false;
     std::shared_ptr<frame_store> device_slots;  // of that device, shared with other sources; null: its own
-    decoder_share* share = nullptr;  // of that device, with other sources; outlives this one; null: all of it
+    decoder_share* share = nullptr;  // of that device, with other sources; outlives this one; null: no sharing
     std::stop_token stop;            // ends a blocked open_source, and then every `next`, with errc::interrupted
 };
 
 struct source_info {
-    std::string input;               // as the user wrote it, less passwords; for an image folder the folder or glob
-    std::vector<std::string> files;  // that are read, as paths; none of a camera or stream
-    bool pictures = false;           // each of `files` is a still picture, and a frame
+    std::string input;               // as the user wrote it, without passwords; for pictures, the folder or pattern
+    std::vector<std::string> files;  // paths of the files read; empty for a camera or stream
+    bool pictures = false;           // each of `files` is a still picture and one frame
     source_kind kind = source_kind::file;
     bool live = false;       // frames come at their own pace and cannot be waited for
-    std::int32_t width = 0;  // of the upright picture; 0 where not known before the first frame
+    std::int32_t width = 0;  // of the upright picture; 0: unknown before the first frame
     std::int32_t height = 0;
-    double frames_per_second = 0;        // nominal; 0 unknown
-    std::optional<std::int64_t> frames;  // estimate for progress; none for live inputs
+    double frames_per_second = 0;        // nominal; 0: unknown
+    std::optional<std::int64_t> frames;  // estimate for progress; nullopt for live inputs
     bool has_audio = false;
     std::string codec;
-    std::vector<std::string> notes;  // what who gave the input should know of it
+    std::vector<std::string> notes;  // for the user, about the input
 };
 
-// What a read gave: a frame, or the end.
+// A frame that was read.
 struct read_frame {
     host_frame frame;
     std::string path;  // the picture's own path for image inputs, else empty (the input is meant)
-    std::string note;  // what its reader should know of it ("scan.tif has 3 pages; ..."); mostly empty
+    std::string note;  // for the user, about this picture ("scan.tif has 3 pages; ..."); usually empty
 };
 
 class source {
@@ -82,55 +80,56 @@ public:
 
     [[nodiscard]] virtual const source_info& info() const noexcept = 0;
 
-    // Blocks for the next frame. nullopt: the end, for good. An error is about this frame or this moment only when
-    // it is `corrupt` (the next read goes on behind it); every other error is final.
-    // Not thread-safe, but `interrupt` may be called from any thread.
+    // Blocks until the next frame. nullopt: the end. `corrupt` concerns only this frame, and the next read continues
+    // after it; every other error is final. Not thread-safe, but `interrupt` may be called from any thread.
     [[nodiscard]] virtual result<std::optional<read_frame>> next() = 0;
 
-    // Makes a blocked and every later `next` return errc::interrupted soon.
+    // Makes a blocked `next`, and every later one, return errc::interrupted soon.
     virtual void interrupt() noexcept = 0;
 
-    // Reasons and counts of what was survived:
-    //   corrupt_packet           bytes that did not decode and were skipped
+    // Counts of survived errors, by reason:
+    //   corrupt_packet           bytes that could not be decoded and were skipped
     //   damaged_frame            delivered, but the decoder had to conceal errors in it
-    //   truncated                the input ended before the length that it states
-    //   timestamp_order          frames whose time did not grow, by a little: put between their neighbours
-    //   timestamp_jump           the input's clock was set, back or on: time goes on after the last frame. For a moment, or for good
-    //   timestamp_outlier        frames that were stamped wrong in such a moment: put between their neighbours
-    //   stream_gap               a live stream's time went on by more than a second without a frame
-    //   reconnect                a lost live input was opened anew
+    //   truncated                the input ended before its stated length
+    //   timestamp_order          frames whose time did not grow, by a little: placed between their neighbours
+    //   timestamp_jump           the input's clock was set back or forward, for a moment or for good: time continues
+    //                            after the last frame
+    //   timestamp_outlier        frames with wrong timestamps during such a moment: placed between their neighbours
+    //   stream_gap               a live stream's time advanced by more than a second without a frame
+    //   reconnect                a lost live input was reopened
     //   converted_pixel_format   frames in a layout without a pixel_format of its own
     //   corrupt_picture          pictures of a folder that could not be read
-    //   first_picture_only       files of several pictures (pages, an animation) of which the first was read
+    //   first_picture_only       files of several pictures (pages, an animation) of which only the first was read
     //   left_out                 files of a folder or pattern that are no pictures
-    //   decoded_on_cpu           frames that the CPU decoded beside a device: what that cannot decode, and those of sources that
-    //                            its decoder has no time for, or is not ready for
-    //   device_memory            frames that were decoded on the device and found no room in its pool
+    //   decoded_on_cpu           frames that the CPU decoded although there is a device: its decoder does not support
+    //                            them, has no time for the source, or is not ready for it
+    //   device_memory            frames that were decoded on the device but found no room in its pool
     [[nodiscard]] virtual std::map<std::string, std::uint64_t> survived() const = 0;
 };
 
-// For who runs the program, an input that cannot be read is one that is not there: errc::io would say that it cannot write.
+// To the user, an unreadable input is one that does not exist: errc::io would mean a write error.
 [[nodiscard]] inline error as_input_error(error e) {
     if (e.code == errc::io || e.code == errc::timeout) e.code = errc::not_found;
     return e;
 }
 
-// Opens any INPUT of the command line: a path, a folder or glob of pictures, /dev/videoN, rtsp://, http(s)://, "-"
-// for standard input. Files, pictures and standard input have their first frame decoded, so that what cannot be used
-// fails here. Pictures of a folder or glob come in natural order (2 before 10), 1/25 s apart in time.
+// Opens any INPUT of the command line: a path, a folder or glob of pictures, /dev/videoN, rtsp://, http(s)://, or "-"
+// for standard input. Decodes the first frame of files, pictures and standard input, so that unusable inputs fail here.
+// Pictures of a folder or glob come in natural order (2 before 10), 1/25 s apart in time.
 [[nodiscard]] result<std::unique_ptr<source>> open_source(const std::string& input, const source_options& options);
 
-// INPUTs that are one source together.
+// INPUTs that form one source.
 using input_group = std::vector<std::string>;
 
-// Picture files that follow each other are one source, as if they had been given as a folder: a shell makes many arguments of
-// one pattern. Every other input is a source of its own. Opens one file at a time.
+// Consecutive picture files form one source, as if given as a folder, because a shell expands a pattern to many
+// arguments. Every other input is its own source. Opens one file at a time.
 [[nodiscard]] std::vector<input_group> group_inputs(const std::vector<std::string>& inputs);
 
-// The same as above of a group's one input; its pictures come in the order given, and are opened one after the other.
+// The same for a group; its pictures come in the given order and are opened one by one.
 [[nodiscard]] result<std::unique_ptr<source>> open_source(const input_group& inputs, const source_options& options);
 
-// What a local file says of its video, while no decoder is opened: nullopt of every other input, and of one that cannot be read.
+// A local file's statements about its video, without opening a decoder: nullopt for any other input, and for an
+// unreadable one.
 [[nodiscard]] std::optional<source_info> look_at(const input_group& inputs, const source_options& options);
 
 }  // namespace faceflow::media

@@ -12,8 +12,8 @@ namespace faceflow::media {
 namespace {
 
 constexpr double usual_frames_per_second = 25;
-constexpr double max_frames_per_second = 240;  // that is believed; beyond, a time base was taken for one
-// On the CPU, of a live source that shares a device's decoder with many others.
+constexpr double max_frames_per_second = 240;  // higher rates are not believed: a time base mistaken for a rate
+// CPU threads of a live source that shares a device's decoder with many others.
 constexpr int threads_beside_device = 2;
 
 std::shared_ptr<const AVCodecParameters> copy_of(const AVCodecParameters& from) {
@@ -39,7 +39,7 @@ bool has_entry_packets(AVCodecID codec) {
 
 }  // namespace
 
-// Once: the decoder of a source that was found again uses the same.
+// Only once: the decoder of a reconnected source reuses it.
 result<void> source_decoder::open_device() {
     if (options_.decode_on == nullptr || hardware_ != nullptr) return {};
     FACEFLOW_ASSIGN(auto frames, device_frames::create(*options_.decode_on, options_.device_slots));
@@ -52,8 +52,8 @@ result<void> source_decoder::open_device() {
 
 result<void> source_decoder::open(const demuxer& from) {
     FACEFLOW_TRY(open_device());
-    member_.reset();   // what it prepared was of the stream before
-    decoder_.reset();  // before another that uses the same hardware
+    member_.reset();   // what it prepared belongs to the previous stream
+    decoder_.reset();  // destroyed before another one uses the same hardware
     if (hardware_ != nullptr) hardware_->forget();
     going_to_device_.reset();
     ++streams_;
@@ -92,13 +92,12 @@ result<frame_ptr> source_decoder::next(const packet_source& packets) {
     });
     took_ = clock::now() - begun - reading;
     const bool there = frame && *frame && member_ != nullptr && decoder_->on() != nullptr;
-    if (there &&
-        layout_on_device(**frame) == AV_PIX_FMT_NONE)  // FFmpeg decodes it on the CPU, behind the device's decoder
+    if (there && layout_on_device(**frame) == AV_PIX_FMT_NONE)  // FFmpeg decodes it on the CPU instead of the device
         member_->refuse(avcodec_get_name(stream_.parameters->codec_id));
     return frame;
 }
 
-// Each packet before it is decoded.
+// Called for each packet before it is decoded.
 void source_decoder::see(const AVPacket& packet) {
     const bool there = decoder_->on() != nullptr;
     if (going_to_device_ == there) {
@@ -126,7 +125,7 @@ void source_decoder::go_to_device(const AVPacket& entry) {
         return;
     }
     const std::shared_ptr<AVPacket> first(av_packet_clone(&entry), libav_deleter{});
-    if (first == nullptr) return;  // the next will do
+    if (first == nullptr) return;  // try again with the next
     const bool asked = member_->prepare([first, on = hardware_.get(), of = stream_]() -> result<decoder> {
         auto made = decoder::open(*of.parameters, of.time_base, 1, of.live, on);
         if (!made) return made;
@@ -136,7 +135,7 @@ void source_decoder::go_to_device(const AVPacket& entry) {
     if (asked) prepared_for_ = streams_;
 }
 
-// Parameter sets that changed on the way reach the decoder at work with the packet; one that takes over is made with them.
+// The active decoder gets changed parameter sets with the packet; a decoder that takes over is created with them.
 void source_decoder::note_parameters(const AVPacket& packet) {
     std::size_t bytes = 0;
     const std::uint8_t* const changed = av_packet_get_side_data(&packet, AV_PKT_DATA_NEW_EXTRADATA, &bytes);
@@ -158,7 +157,7 @@ void source_decoder::note_parameters(const AVPacket& packet) {
 
 void source_decoder::go_to_cpu() {
     auto made = make(nullptr);
-    if (!made) return;  // then it stays
+    if (!made) return;  // then it stays on the device
     decoder_->hand_over(std::move(*made));
     going_to_device_ = false;
 }

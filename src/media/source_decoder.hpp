@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A source's decoder: on the CPU or on its device, and between them where a share of the device says so.
+// A source's decoder: on the CPU or on its device, moving between them as a share of the device decides.
 #pragma once
 
 #include <chrono>
@@ -16,12 +16,12 @@
 
 namespace faceflow::media {
 
-// One thread at a time. The options, and what they name, outlive it.
+// Use it from one thread at a time. The options, and what they refer to, outlive it.
 class source_decoder {
 public:
     explicit source_decoder(const source_options& options) : options_(options) {}
 
-    // Begins with a stream, the first or one that was found again, and forgets the one before. Errors of decoder::open; with
+    // Starts with a stream, the first or a reconnected one, and drops the previous one. Errors of decoder::open; with
     // source_options::only_on_device those of open_hardware.
     [[nodiscard]] result<void> open(const demuxer& from);
 
@@ -30,15 +30,15 @@ public:
     [[nodiscard]] int ended_with() const noexcept { return decoder_ ? decoder_->ended_with() : AVERROR_EOF; }
     [[nodiscard]] std::uint64_t take_corrupt() noexcept { return decoder_->take_corrupt(); }
     void flush() noexcept { decoder_->flush(); }
-    // Its frames are over, or lost for now: its place on the device is another's.
+    // Frees its place on the device: its stream has ended, or is lost for now.
     void leave_device() noexcept { member_.reset(); }
 
-    // Whether frames are to stay on a device at all, where that decodes them.
+    // Whether frames stay on a device if it can decode them.
     [[nodiscard]] bool has_device() const noexcept { return hardware_ != nullptr; }
-    // How the pixels of the frame that came last lie on the device; AV_PIX_FMT_NONE when they lie in host memory.
+    // The pixel layout on the device of the last frame; AV_PIX_FMT_NONE if it is in host memory.
     [[nodiscard]] AVPixelFormat layout_on_device(const AVFrame& decoded) const noexcept;
-    // Keeps that frame there. A live one is decoded when this returns: if it were handed on before, it would hold up all
-    // that a pass takes along with it. errc::out_of_memory: where `decoded` is still there, it may be kept later.
+    // Keeps that frame on the device. A live frame has been decoded when this returns: passed on earlier, it would
+    // delay every frame in its pass. errc::out_of_memory: while `decoded` is not null, keep can be retried.
     [[nodiscard]] result<std::shared_ptr<const frame>> keep(frame_ptr& decoded, const image& facts, const frame_id& id);
 
 private:
@@ -51,7 +51,7 @@ private:
     void go_to_device(const AVPacket& entry);
     void go_to_cpu();
 
-    // What a decoder is made with; of the stream that was opened last.
+    // The arguments for creating a decoder for the current stream.
     struct stream_facts {
         std::shared_ptr<const AVCodecParameters> parameters;
         AVRational time_base{};
@@ -64,9 +64,9 @@ private:
     std::unique_ptr<hardware> hardware_;  // null: frames stay in host memory
     stream_facts stream_;
     std::optional<decoder> decoder_;
-    std::optional<bool> going_to_device_;  // or to the CPU: handed over, and not yet there
+    std::optional<bool> going_to_device_;  // false: to the CPU; set from handing over until it has happened
     std::uint64_t streams_ = 0, prepared_for_ = 0;
-    clock::duration took_{0};                        // the last frame, to decode
+    clock::duration took_{0};                        // decoding time of the last frame
     std::unique_ptr<decoder_share::member> member_;  // last: what it prepares uses the above
 };
 

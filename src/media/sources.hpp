@@ -16,11 +16,11 @@ namespace faceflow::media {
 [[nodiscard]] result<std::unique_ptr<source>> open_demux_source(const std::string& input, source_kind kind,
                                                                 const source_options& options);
 
-// Pictures, each a file of its own. `input` is what the user wrote; `pictures` is what it stands for, in order, not empty.
+// Pictures, one per file. `input` is what the user wrote; `pictures` is its expansion, in order, not empty.
 [[nodiscard]] result<std::unique_ptr<source>> open_image_source(const std::string& input, source_kind kind,
                                                                 picture_list pictures, const source_options& options);
 
-// Whether the file's bytes are those of one still picture.
+// Whether the file's content is a single still picture.
 [[nodiscard]] bool is_picture(const std::string& path);
 
 }  // namespace faceflow::media

@@ -12,7 +12,7 @@ namespace faceflow::media {
 
 namespace {
 
-// Matroska keeps each stream's length as text: 00:00:02.040000000
+// Matroska stores each stream's length as text: 00:00:02.040000000
 std::optional<double> duration_tag(const AVStream& video) {
     const AVDictionaryEntry* tag = av_dict_get(video.metadata, "DURATION", nullptr, 0);
     int hours = 0;
@@ -31,7 +31,7 @@ std::optional<std::int64_t> expected_frames(const demuxer& opened, const source_
     return std::max<std::int64_t>(0, std::llround((to - from) * rate));
 }
 
-// Containers whose length is the time at which they end; where that of others begins has no part in it.
+// Containers whose length is their end time, and does not depend on where other streams begin.
 bool states_its_end(const AVFormatContext& format) {
     const std::string_view name = format.iformat->name;
     return name.starts_with("matroska") || name == "nut";
@@ -90,7 +90,7 @@ source_info describe(const demuxer& opened, const std::string& input, source_kin
     if (kind == source_kind::stdin_stream) info.files = {"/dev/stdin"};
     info.kind = kind;
     info.live = opened.live;
-    // As far as the container knows; the first frame knows better.
+    // As far as the container knows; the first frame corrects it.
     const stream_traits traits = traits_of(*opened.video);
     image picture;
     picture.turn = traits.turn.value_or(turn_and_flip{}).turn;

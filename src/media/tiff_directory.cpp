@@ -34,7 +34,7 @@ std::optional<std::uint64_t> tiff_directories::find(std::uint64_t directory, std
         if (*found != tag) continue;
         const auto type = number_at(bytes_, at + 2, 2, order_), count = number_at(bytes_, at + 4, 4, order_);
         if (!count || *count < 1 || (*type != type_short && *type != type_long)) return std::nullopt;
-        if (*count * (*type == type_short ? 2 : 4) > 4) return std::nullopt;  // kept elsewhere: no single number
+        if (*count * (*type == type_short ? 2 : 4) > 4) return std::nullopt;  // stored elsewhere: not a single number
         return number_at(bytes_, at + 8, *type == type_short ? 2 : 4, order_);
     }
     return std::nullopt;
@@ -44,7 +44,7 @@ std::size_t tiff_directories::pages() const noexcept {
     constexpr std::uint16_t subfile_tag = 254;
     constexpr std::uint64_t thumbnail = 1, mask = 4;
     std::size_t pages = 0;
-    std::uint64_t slow = begin_;  // at half the pace: it is caught up with in a ring
+    std::uint64_t slow = begin_;  // advances at half speed: detects a cycle
     const auto next = [&](std::uint64_t directory) {
         const std::uint64_t entries = number_at(bytes_, directory, 2, order_).value_or(0);
         return number_at(bytes_, directory + 2 + entries * entry_bytes, 4, order_).value_or(0);
@@ -55,7 +55,7 @@ std::size_t tiff_directories::pages() const noexcept {
         directory = next(directory);
         if (i % 2 == 1) slow = next(slow);
         if (directory == 0) return pages;
-        if (directory == slow) return 1;  // nobody can say how many a ring has
+        if (directory == slow) return 1;  // a cycle has no page count
     }
     return pages;
 }

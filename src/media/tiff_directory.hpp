@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The directories of a TIFF, which is also how EXIF is kept. Any bytes will do: directories that form a ring, lie outside or
-// overlap end the walk, and are no error.
+// The directories of a TIFF, which is also the format of EXIF. Safe on any bytes: directories that form a cycle, lie
+// outside or overlap end the walk without an error.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace faceflow::media {
 
-// The variety for more than 4 GiB, which is none of the below.
+// BigTIFF, the variant for more than 4 GiB, which the class below does not read.
 [[nodiscard]] inline bool is_big_tiff(std::span<const std::uint8_t> bytes) noexcept {
     return starts_with(bytes, {"II+\0", 4}) || starts_with(bytes, {"MM\0+", 4});
 }
@@ -21,10 +21,10 @@ public:
     // nullopt: no TIFF header at the start.
     [[nodiscard]] static std::optional<tiff_directories> open(std::span<const std::uint8_t> bytes) noexcept;
 
-    // The first directory's number under `tag`, if there is one (SHORT or LONG).
+    // The first directory's value of `tag`, if there is a single number (SHORT or LONG).
     [[nodiscard]] std::optional<std::uint64_t> first(std::uint16_t tag) const noexcept { return find(begin_, tag); }
 
-    // Pictures in a row of their own: pages, but no thumbnails and masks. At most 65 535.
+    // The number of pages, without thumbnails and masks. At most 65 535.
     [[nodiscard]] std::size_t pages() const noexcept;
 
 private:

@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::int64_t latest = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t second = 1'000'000'000;
-// A clock that was set counts as set for good after so many frames.
+// After this many frames, a clock that was set counts as set for good.
 constexpr int longest_excursion = 64;
-// How much later than the first frame after a loss its clock may be and still be the old one.
+// How much later than the first frame after a loss the clock may be and still count as the old one.
 constexpr std::int64_t restart_slack = 10 * second;
 
 std::int64_t after(std::int64_t time, std::int64_t step) noexcept {
@@ -37,7 +37,7 @@ std::optional<std::int64_t> timeline::offset() const noexcept {
     return static_cast<std::int64_t>(*clock_);
 }
 
-// The earliest time to come that is later than the last one given; `latest` where none is known.
+// The earliest coming time that is later than the last returned one; `latest` if none is known.
 std::int64_t timeline::first_after_last(const std::vector<std::int64_t>& coming) const noexcept {
     const wide last = last_ ? wide(*last_) : wide(-1);
     for (const std::int64_t raw : coming) {
@@ -47,15 +47,15 @@ std::int64_t timeline::first_after_last(const std::vector<std::int64_t>& coming)
     return latest;
 }
 
-// One frame after the last, or halfway to the next one where that comes sooner.
+// One frame after the last, or halfway to the next one if that is sooner.
 std::int64_t timeline::between(const std::vector<std::int64_t>& coming) const noexcept {
     if (!last_) return 0;
     const std::int64_t room = first_after_last(coming) - *last_;
     return after(*last_, std::max<std::int64_t>(1, std::min(nominal_, room / 2)));
 }
 
-// Whether frames to come are earlier than this one, on from the last: then it is this one that is stamped wrong. Frames of a damaged
-// stretch, which never come out, begin where this one would stand otherwise.
+// Whether coming frames are earlier than this one and continue from the last: then this one has a wrong timestamp.
+// Frames of a damaged stretch, which never come out, begin where this one would otherwise be placed.
 bool timeline::leads_away(wide time, const std::vector<std::int64_t>& coming) const noexcept {
     const wide step = time - (last_ ? wide(*last_) : wide(0));
     if (step <= 2 * wide(nominal_) || (!last_ && step <= 2 * wide(second))) return false;
@@ -64,7 +64,7 @@ bool timeline::leads_away(wide time, const std::vector<std::int64_t>& coming) co
     return step > second || (last_ && next - *last_ > nominal_ + nominal_ / 2);
 }
 
-// Whether, after a step back to `raw`, frames to come leave it again to where the clock was: with a step, and not on the way.
+// Whether, after a step back to `raw`, coming frames return to where the clock was: by a step, and not gradually.
 bool timeline::clock_goes_on(std::int64_t raw, const std::vector<std::int64_t>& coming) const noexcept {
     wide reached = raw;
     for (const std::int64_t next : coming) {
@@ -84,7 +84,7 @@ std::int64_t timeline::take_for_outlier(const std::vector<std::int64_t>& coming)
 
 std::int64_t timeline::join(std::int64_t raw) noexcept {
     ++counts_.jumps;
-    // Of several steps in a row the first one left the clock that may come back.
+    // Of several consecutive steps, the first one left the clock that may come back.
     if (!previous_) {
         previous_ = clock_;
         since_set_ = 0;

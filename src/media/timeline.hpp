@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns the timestamps of decoded frames into nanoseconds that only ever grow, one for every frame.
+// Converts the timestamps of decoded frames to strictly growing nanoseconds, one for every frame.
 #pragma once
 
 #include <chrono>
@@ -10,48 +10,50 @@
 
 namespace faceflow::media {
 
-// A clock that may be set was set where it steps on by more: as ffmpeg's -dts_delta_threshold.
+// A settable clock counts as set if it steps forward by more than this, like ffmpeg's -dts_delta_threshold.
 inline constexpr std::int64_t longest_gap_of_settable_clocks_ns = 10'000'000'000;
 
 class timeline {
-    // A file may state any 64-bit time, and their differences need a bit more.
+    // A file may state any 64-bit time, and differences need one bit more.
     __extension__ using wide = __int128;
 
 public:
-    // The raw times of frames to come, ascending, as far as they are known. Asked only where a time looks wrong.
+    // The raw times of coming frames, ascending, as far as known. Called only when a time looks wrong.
     using outlook = std::function<std::vector<std::int64_t>()>;
 
-    // How often a time was mended.
+    // How often a time was corrected.
     struct mended {
-        std::uint64_t order = 0;     // frames whose time did not grow: put between their neighbours
-        std::uint64_t jumps = 0;     // the clock was set, back or on, for good or for a moment
-        std::uint64_t outliers = 0;  // frames of those that were stamped wrong while the clock went on
+        std::uint64_t order = 0;     // frames whose time did not grow: placed between their neighbours
+        std::uint64_t jumps = 0;     // the clock was set back or forward, for good or for a moment
+        std::uint64_t outliers = 0;  // frames with wrong timestamps while the clock went on
     };
 
-    // `nominal`: how long a frame lasts where its timestamps do not say.
+    // `nominal_ns`: a frame's duration if its timestamps do not say.
     explicit timeline(std::int64_t nominal_ns) : nominal_(nominal_ns > 0 ? nominal_ns : 40'000'000) {}
 
-    // All raw times are taken, as far as 64 bits go, and each time given is at least 0 and later than all before it.
-    // The raw time that counts as 0. Without it the first frame's is taken.
+    // Any 64-bit raw time is accepted, and each returned time is at least 0 and later than all before. set_origin sets
+    // the raw time that counts as 0; without it, that is the first frame's.
     void set_origin(std::int64_t raw_ns) noexcept { clock_ = -wide(raw_ns); }
 
-    // Takes a frame's raw time (nullopt: it has none) and gives its time in the source.
-    //   - A time that does not grow, by a few frames: the frame is put between its neighbours.
-    //   - A time that none of the frames to come goes on from is an outlier: the same.
-    //   - A step back that lasts is a join of two recordings, or a camera that was restarted: time goes on one frame after the
-    //     last. So does a step on by more than `longest_gap_ns`, where that is given: of clocks that may be set. Where it is not
-    //     given, a gap is a gap.
-    // Without an outlook every step back is taken for a join, and taken back when the clock is found to go on after all.
+    // Returns the time in the source of a frame with this raw time (nullopt: it has none).
+    //   - A time that does not grow, by a few frames: the frame is placed between its neighbours.
+    //   - A time that no coming frame continues from is an outlier, with the same effect.
+    //   - A lasting step back is a join of two recordings, or a camera that was restarted: time continues one frame
+    //   after
+    //     the last. The same holds for a step forward by more than `longest_gap_ns`, which is given for settable
+    //     clocks.
+    //     Without it, a gap is a gap.
+    // Without an outlook, every step back counts as a join, until the old clock turns out to continue.
     [[nodiscard]] std::int64_t place(std::optional<std::int64_t> raw_ns,
                                      std::optional<std::int64_t> longest_gap_ns = std::nullopt,
                                      const outlook& ahead = {});
 
-    // The input was opened anew, `elapsed` after the last frame: time goes on from there, by the old clock where that fits.
+    // The input was reopened `elapsed` after the last frame: time continues from there, by the old clock if that fits.
     void restart(std::chrono::nanoseconds elapsed) noexcept;
 
     [[nodiscard]] const mended& counts() const noexcept { return counts_; }
     [[nodiscard]] std::optional<std::int64_t> last() const noexcept { return last_; }
-    // What the last frame's clock adds to a raw time; nullopt where it has none, or it fits no 64 bits.
+    // The offset from raw time to source time of the last frame; nullopt if there is none or it does not fit 64 bits.
     [[nodiscard]] std::optional<std::int64_t> offset() const noexcept;
 
 private:
@@ -67,7 +69,7 @@ private:
 
     std::int64_t nominal_;
     std::optional<wide> clock_;     // raw + clock = time in the source
-    std::optional<wide> previous_;  // before it was set; may be found to go on
+    std::optional<wide> previous_;  // before it was set; may turn out to continue
     int since_set_ = 0;             // frames
     bool in_outliers_ = false;
     std::optional<std::int64_t> last_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A picture as 8-bit BGR, the way cameras are read in OpenCV programs.
+// Converts a picture to 8-bit BGR, the way OpenCV programs read cameras.
 #pragma once
 
 #include <memory>
@@ -11,12 +11,13 @@
 
 namespace faceflow::media {
 
-// One thread at a time; remembers how the last size was converted.
+// Use it from one thread at a time; caches the conversion of the last size.
 class bgr_converter {
 public:
-    // What convert makes of `picture`: bgr24 of the same size, turn and shape; planes null.
+    // The result format of convert: bgr24 of the same size, turn and shape; planes null.
     [[nodiscard]] static image target_of(const image& picture) noexcept;
-    // Writes it without padding: 3 * width * height bytes. errc::unsupported for a format that swscale does not read.
+    // Writes the picture without padding: 3 * width * height bytes. errc::unsupported for a format that swscale does
+    // not read.
     [[nodiscard]] result<void> convert(const image& picture, std::span<std::byte> into);
 
 private:

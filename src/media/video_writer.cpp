@@ -51,8 +51,8 @@ private:
     video_writer_options options_;
     std::int64_t start_ns_;
     std::optional<part_file> part_;
-    std::unique_ptr<fd_stream> stream_;  // before the output, which writes to it to the end
-    off_t whole_bytes_ = 0;              // of the file, in whole fragments
+    std::unique_ptr<fd_stream> stream_;  // declared before the output, which writes to it until the end
+    off_t whole_bytes_ = 0;              // of whole fragments in the file
     output_ptr output_;
     AVStream* video_ = nullptr;
     std::optional<encoder> encoder_;
@@ -62,14 +62,14 @@ private:
     std::int64_t last_pts_ns_ = 0;
     std::int64_t clock_ns_ = 0;  // of that frame
     audio_copy::time_in_video shown_at_ = [this](std::int64_t ns) { return encoder_->shown_at(ns); };
-    packet_ptr held_{av_packet_alloc()};  // of the pictures, until it is known how long it is shown
+    packet_ptr held_{av_packet_alloc()};  // a picture's packet, held until its duration is known
     bool holds_ = false;
     std::uint64_t pictures_ = 0;   // written
-    bool all_is_written_ = false;  // the file is whole, whatever name it has
+    bool all_is_written_ = false;  // the file is complete, whatever its name
     std::optional<error> failed_;
 };
 
-// Everything after the first failure would only hide it.
+// Later failures would only hide the first one.
 tl::unexpected<error> mp4_writer::failure(int code) {
     failed_ = error{code == AVERROR(ENOMEM) ? errc::out_of_memory : errc::io,
                     "writing " + options_.path.string() + " failed: " + libav_message(code) +
@@ -80,7 +80,7 @@ tl::unexpected<error> mp4_writer::failure(int code) {
 result<void> mp4_writer::create() {
     prepare_libav();
     if (!options_.path.has_filename()) return fail(errc::invalid_argument, "the video to write has no file name");
-    // At once: a folder that may not be written to should fail before the first frame is computed.
+    // Check first: a folder without write access should fail before the first frame is computed.
     if (options_.token.empty()) options_.token = make_part_token();
     FACEFLOW_ASSIGN(auto part, part_file::create(options_.path, options_.token));
     part_.emplace(std::move(part));
@@ -118,8 +118,8 @@ result<void> mp4_writer::begin(const host_frame& first) {
     video_->time_base = encoder_->context().time_base;
     video_->avg_frame_rate = encoder_->context().framerate;
     add_audio();
-    // Fragments of a second: what is there reads whenever the writing stops. The header waits for the first packets, from which
-    // some of the sound's facts are taken.
+    // One-second fragments keep the file readable wherever writing stops. The header waits for the first packets, which
+    // supply facts about the sound.
     dictionary settings;
     settings.set("movflags", "+delay_moov+default_base_moof");
     settings.set("frag_duration", "1000000");
@@ -129,7 +129,8 @@ result<void> mp4_writer::begin(const host_frame& first) {
     return {};
 }
 
-// A fragment tells how long its last packet lasts, which the encoder does not know: until the next one comes.
+// Holds each packet until the next one comes: a fragment states its last packet's duration, which the encoder does not
+// know.
 int mp4_writer::hold(AVPacket& packet) {
     packet.stream_index = video_->index;
     av_packet_rescale_ts(&packet, encoder_->context().time_base, video_->time_base);
@@ -139,7 +140,7 @@ int mp4_writer::hold(AVPacket& packet) {
     return code;
 }
 
-// In the order of decoding within each stream, which is all that MP4 wants: nothing waits for the other stream's packets.
+// In decoding order within each stream, which is all that MP4 requires: no stream waits for the other's packets.
 int mp4_writer::write_held(std::int64_t next_dts) {
     if (!std::exchange(holds_, false)) return 0;
     if (next_dts > held_->dts) held_->duration = next_dts - held_->dts;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// annotated.mp4: the upright frames with what was found drawn on them, and the source's audio.
+// annotated.mp4: the upright frames with their faces drawn on them, and the source's audio.
 #pragma once
 
 #include <filesystem>
@@ -15,17 +15,17 @@
 namespace faceflow::media {
 
 struct video_writer_options {
-    std::filesystem::path path;     // grows beside it and gets its name by finish() (core/part_file.hpp)
-    std::string token;              // of the part; empty: one of its own
-    std::string audio_from;         // file whose audio is kept, if MP4 can hold it as it is; empty for none
-    double start_seconds = 0;       // where the run began in the input; becomes time 0 of what is written
+    std::filesystem::path path;     // grows beside it and is renamed by finish() (core/part_file.hpp)
+    std::string token;              // of the part; empty: a new one
+    std::string audio_from;         // file whose audio is copied, if MP4 can hold it unchanged; empty: none
+    double start_seconds = 0;       // where the run began in the input; becomes time 0 of the video
     double frames_per_second = 30;  // nominal; frames keep their own timestamps
     int threads = 0;                // of the encoder; 0: the encoder decides
 };
 
 struct finished_video {
     std::filesystem::path path;
-    std::string note;  // what a user should know of it; empty: all is well
+    std::string note;  // for the user; empty: success
 };
 
 class video_writer {
@@ -33,22 +33,23 @@ public:
     [[nodiscard]] static result<std::unique_ptr<video_writer>> create(video_writer_options options);
     virtual ~video_writer() = default;
 
-    // Draws `faces` onto a copy of the frame and encodes it. Frames must come in ascending pts_ns. The first frame fixes
-    // the size; later frames of another size are scaled into it.
+    // Draws `faces` on a copy of the frame and encodes it. Frames must come in ascending pts_ns. The first frame fixes
+    // the size; later frames of another size are scaled to it.
     [[nodiscard]] virtual result<void> write(const host_frame& frame, const frame_faces& faces) = 0;
 
-    // Why there will be no sound although a source of it was named; empty when there is, or none was.
+    // Why there is no sound although audio_from was set; otherwise empty.
     [[nodiscard]] virtual const std::string& audio_note() const noexcept = 0;
 
-    // What was written so far goes to the disk. It is fragmented MP4, which reads whenever its writing stops; frames are some
-    // tens behind, for the encoder looks ahead, and a fragment is a second. May run beside write.
+    // Syncs what was written to the disk. It is fragmented MP4, readable wherever writing stops; it lags some tens of
+    // frames behind, because the encoder looks ahead and a fragment is a second long. May run concurrently with write.
     [[nodiscard]] virtual result<void> sync() = 0;
 
-    // Flushes, ends the audio with the last frame, makes an ordinary MP4 with its index at the front, and names it.
+    // Flushes, ends the audio with the last frame, converts to an ordinary MP4 with its index at the front, and renames
+    // it.
     [[nodiscard]] virtual result<finished_video> finish() = 0;
 
-    // After a failure: what was written gets a name (part_file::keep), which is given; nullopt where nothing was. Without
-    // finish, keep or discard the part stays where it is.
+    // After a failure: renames what was written (part_file::keep) and returns the name; nullopt if there is nothing.
+    // Without finish, keep or discard the part stays in place.
     [[nodiscard]] virtual std::optional<std::filesystem::path> keep() = 0;
     virtual void discard() noexcept = 0;
 };

@@ -11,7 +11,7 @@ namespace faceflow {
 gpu_sampler::gpu_sampler(std::vector<card> cards, std::chrono::nanoseconds period) : period_(period) {
     for (card& c : cards)
         cards_.push_back({std::move(c), 0, {}});
-    // Without a thread, or once it is out of memory, there are no readings: the run is worth more than its figures.
+    // If no thread can be started or memory runs out, there are no readings: the run matters more than its figures.
     if (auto started = start_thread(
             "readings of GPUs", [this] { work(); }, [](const error&) {}))
         thread_ = std::move(*started);

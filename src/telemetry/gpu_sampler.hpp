@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What graphics cards say of themselves while a run goes on: figures of moments, and their mean and maximum in the end.
+// Samples graphics cards during a run: momentary figures, and finally their mean and maximum.
 #pragma once
 
 #include <array>
@@ -18,20 +18,20 @@ namespace faceflow {
 
 enum class gpu_figure : std::uint8_t {
     busy,          // percent of the last second or less in which a kernel ran
-    memory_busy,   // percent of it in which device memory was read or written
-    memory_used,   // bytes, of all processes, what the driver keeps included
+    memory_busy,   // percent of that time in which device memory was read or written
+    memory_used,   // bytes used by all processes, including what the driver reserves
     memory_total,  // bytes
     temperature,   // degrees Celsius
-    up,            // bytes a second over PCIe, into the card
-    down,          // and out of it
+    up,            // bytes per second over PCIe, into the card
+    down,          // and out of the card
     power,         // watts
 };
 inline constexpr std::size_t gpu_figure_count = 8;
 
-// Of one moment. A figure that a card, driver or container does not give is absent.
+// One reading. A figure that the card, driver or container does not provide is absent.
 using gpu_reading = std::array<std::optional<double>, gpu_figure_count>;
 
-// Where the readings of one card come from.
+// The source of one card's readings.
 class gpu_readings {
 public:
     gpu_readings() = default;
@@ -39,7 +39,7 @@ public:
     gpu_readings(const gpu_readings&) = delete;
     gpu_readings& operator=(const gpu_readings&) = delete;
 
-    // May take a tenth of a second. One thread at a time.
+    // May take a tenth of a second. Call it from one thread at a time.
     [[nodiscard]] virtual gpu_reading read() = 0;
 };
 
@@ -54,19 +54,19 @@ struct gpu_usage {
     [[nodiscard]] const std::optional<range>& of(gpu_figure f) const { return figures[static_cast<std::size_t>(f)]; }
 };
 
-// Reads all its cards on a thread of its own, first after one period and then every period, and once more at the end: what a
-// card tells is of the time just gone, so a reading at the start would be of what was before.
+// Reads all cards on its own thread, first after one period, then every period, and once more at the end. A card's
+// figures cover the preceding time, so there is no reading at the start.
 class gpu_sampler {
 public:
     struct card {
         std::string name;
-        std::unique_ptr<gpu_readings> from;  // null: nothing is known of it; it is in the result all the same
+        std::unique_ptr<gpu_readings> from;  // null: no readings, but the card is in the result
     };
     explicit gpu_sampler(std::vector<card> cards, std::chrono::nanoseconds period = std::chrono::seconds(1));
     ~gpu_sampler();
     gpu_sampler(const gpu_sampler&) = delete;
 
-    // Stops reading. One entry a card, in the order given. Once.
+    // Stops reading. Returns one entry per card, in the given order. Call it once.
     [[nodiscard]] std::vector<gpu_usage> finish();
 
 private:
@@ -84,7 +84,7 @@ private:
     void stop();
 
     const std::chrono::nanoseconds period_;
-    std::vector<watched> cards_;  // touched by the thread alone until it has ended
+    std::vector<watched> cards_;  // used only by the thread until it has ended
     std::mutex mutex_;
     std::condition_variable changed_;
     bool stopping_ = false;

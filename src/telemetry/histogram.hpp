@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Latency histograms: lock-free to record, exact to 1/32 of a value.
+// Latency histograms: recording is lock-free, values are exact to 1/32.
 #pragma once
 
 #include <array>
@@ -10,8 +10,8 @@
 
 namespace faceflow {
 
-// Counts durations in buckets whose width is at most 1/32 of their value (log-linear, after HdrHistogram).
-// Thread-safe; a reader beside writers sees some of their records.
+// Counts durations in buckets at most 1/32 of their value wide (log-linear, after HdrHistogram). Thread-safe; a reader
+// concurrent with writers sees part of their records.
 class histogram {
 public:
     void record(std::chrono::nanoseconds d) noexcept {

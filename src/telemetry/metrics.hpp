@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run counts about itself.
+// The counters of a run.
 #pragma once
 
 #include <array>
@@ -17,19 +17,19 @@
 namespace faceflow {
 
 struct metrics {
-    std::atomic<std::uint64_t> frames{0};  // that gave a result
+    std::atomic<std::uint64_t> frames{0};  // with a result
     std::atomic<std::uint64_t> faces{0};
     histogram latency;  // from capture to result
     std::array<histogram, stage_count> stages;
-    tally dropped;             // frames that gave no result on purpose, by reason
-    tally errors;              // what failed and was survived, by reason
-    trace* tracing = nullptr;  // where spans go, if anywhere; set before work begins
+    tally dropped;             // frames dropped on purpose, by reason
+    tally errors;              // survived errors, by reason
+    trace* tracing = nullptr;  // receives spans if not null; set before work begins
 
     [[nodiscard]] histogram& of(stage s) noexcept { return stages[static_cast<std::size_t>(s)]; }
     [[nodiscard]] const histogram& of(stage s) const noexcept { return stages[static_cast<std::size_t>(s)]; }
 };
 
-// Enters the time that a stage took over one frame: into its histogram and, when there is a trace, as a span on the row of
+// Records the time that a stage took for one frame: in its histogram and, if there is a trace, as a span on the row of
 // that stage on that stream or thread.
 inline void record_stage(metrics& m, stage s, std::string_view where, const frame_id& frame,
                          std::chrono::steady_clock::time_point begin, std::chrono::steady_clock::time_point end) {

@@ -11,8 +11,8 @@
 namespace faceflow {
 namespace {
 
-// The part of NVML's interface that is used here. It is C, and what a function of a given name takes never changes: later
-// forms have names of their own (_v2).
+// The part of NVML's C interface that is used here. The signature of a named function never changes: later versions
+// have their own names (_v2).
 namespace api {
 
 using status = int;  // nvmlReturn_t
@@ -45,7 +45,7 @@ struct closer {
 };
 using opened_library = std::unique_ptr<void, closer>;
 
-// Null where the library has no such function.
+// Null if the library has no such function.
 template <class Function>
 Function function(const opened_library& from, const char* name) {
     return reinterpret_cast<Function>(::dlsym(from.get(), name));
@@ -104,7 +104,7 @@ private:
           power_(function<api::get_power>(library_, "nvmlDeviceGetPowerUsage")),
           mig_(function<api::get_mig>(library_, "nvmlDeviceGetMigMode")) {}
 
-    // The second form where there is one: the first is what old drivers have.
+    // The second version if the library has it; old drivers have only the first.
     template <class Function>
     Function newest(const char* second, const char* first) const {
         const auto found = function<Function>(library_, second);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts by reason: what was dropped, what failed, what was survived.
+// Counts by reason: dropped frames, failures, survived errors.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace faceflow {
 
-// Thread-safe. For events that are rare by nature; per-frame counters are atomics of their own.
+// Thread-safe. For rare events; per-frame counters are separate atomics.
 class tally {
 public:
-    // True for the first of its reason.
+    // True for the first event of its reason.
     bool add(std::string_view reason, std::uint64_t n = 1) {
         if (n == 0) return false;
         const std::lock_guard lock(mutex_);

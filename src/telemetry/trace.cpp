@@ -16,7 +16,7 @@
 namespace faceflow {
 namespace {
 
-// How long the mark of a copy's enqueuing is drawn; an arrow needs a slice to start from.
+// Drawn length of the mark where a copy was enqueued; an arrow needs a slice to start from.
 constexpr std::chrono::nanoseconds enqueue_mark{500};
 
 std::string json_text(std::string_view text) {
@@ -77,7 +77,7 @@ void trace::copy_out(const shard& s, std::vector<event>& to) {
 }
 
 void trace::sort(std::vector<event>& events) {
-    // A slice that holds another comes first.
+    // An enclosing slice comes first.
     std::stable_sort(events.begin(), events.end(), [](const event& a, const event& b) {
         return std::tuple(a.begin, b.end) < std::tuple(b.begin, a.end);
     });
@@ -98,7 +98,7 @@ std::vector<trace::event> trace::take() {
     for (shard& s : shards_) {
         const std::lock_guard lock(s.mutex);
         copy_out(s, all);
-        s.used = 0;  // the chunks are kept for what comes
+        s.used = 0;  // keeps the chunks for reuse
     }
     recorded_.fetch_sub(all.size(), std::memory_order_relaxed);
     sort(all);
@@ -201,7 +201,7 @@ private:
 result<std::filesystem::path> trace::write(const std::filesystem::path& path) const {
     FACEFLOW_ASSIGN(auto file, output_file::open(path));
     if (auto r = write(file); !r) {
-        file.discard();  // half a document is of no use
+        file.discard();  // half a document is useless
         return tl::unexpected(std::move(r.error()));
     }
     return file.commit();

@@ -19,7 +19,7 @@ extern "C" {
 namespace faceflow::media {
 namespace {
 
-// Frames that wait for their copy. Surfaces beyond what the codec itself needs.
+// Limit of frames waiting for their copy: surfaces beyond what the codec itself needs.
 constexpr int max_held = 4;
 
 struct buffer_deleter {
@@ -27,7 +27,8 @@ struct buffer_deleter {
 };
 using buffer_ptr = std::unique_ptr<AVBufferRef, buffer_deleter>;
 
-// Whether NVDEC makes of it a format that faceflow knows: NV12, P010 or planar 4:4:4 of 8 bits; of other depths 16-bit ones.
+// Whether NVDEC's output for this format is one that faceflow supports: NV12, P010 or planar 4:4:4 for 8 bits; 16-bit
+// formats for other depths.
 bool fits(AVPixelFormat coded) {
     const AVPixFmtDescriptor* about = av_pix_fmt_desc_get(coded);
     if (about == nullptr || about->nb_components < 3) return false;
@@ -36,7 +37,7 @@ bool fits(AVPixelFormat coded) {
     return about->log2_chroma_w == 0 && about->log2_chroma_h == 0 && depth == 8;
 }
 
-// Prefers the card; what the codec cannot have it decode goes to its software decoder.
+// Prefers the card; what it cannot decode goes to the software decoder.
 AVPixelFormat choose_format(AVCodecContext* context, const AVPixelFormat* offered) {
     for (const AVPixelFormat* f = offered; *f != AV_PIX_FMT_NONE; ++f) {
         if (*f == AV_PIX_FMT_CUDA && fits(context->sw_pix_fmt)) return *f;
@@ -89,7 +90,7 @@ private:
     std::deque<held> held_;  // in the stream's order
 };
 
-// An event of a frame that has been copied, or a new one.
+// Reuses the event of a frame that has been copied, or makes a new one.
 result<std::unique_ptr<event>> nvdec::take_event() {
     std::unique_ptr<event> spare;
     while (!held_.empty() && (held_.front().copied->done() || held_.size() >= max_held)) {
@@ -102,7 +103,7 @@ result<std::unique_ptr<event>> nvdec::take_event() {
 }
 
 void nvdec::forget() {
-    // A wait that fails leaves nothing better to do than to go on.
+    // If the wait fails, there is nothing better to do than to continue.
     for (const held& h : held_)
         [[maybe_unused]] const auto ignored = wait_until_done(by_.owner(), *h.copied, {stage::capture, {}});
     held_.clear();
@@ -126,9 +127,10 @@ result<void> nvdec::copy(frame_ptr decoded, const image& facts, std::byte* slot)
 
 }  // namespace
 
-// The context is made by hand: av_hwdevice_ctx_create refuses a primary context whose flags are not the ones it would set.
+// The context is filled in by hand: av_hwdevice_ctx_create refuses a primary context with flags other than its own.
 result<std::unique_ptr<hardware>> open_nvdec(stream& by) {
-    // FFmpeg looks for it at the first frame, and then decodes on one core of the host. Containers often lack it.
+    // If the library is missing, FFmpeg notices it only at the first frame and then decodes on one core of the host.
+    // Containers often lack it.
     if (void* const decoder = dlopen("libnvcuvid.so.1", RTLD_NOW | RTLD_LOCAL); decoder == nullptr) {
         return fail(errc::unavailable,
                     "the driver's video decoder, libnvcuvid.so.1, is not there (containers need the driver capability "
