@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Describes every option of an engine once. Generated from this table: the check of values, the options sent to stage
-// processes (all of them), the options of the command line with help, manual and completions, and the keys of
-// configuration files. A new option is a member of struct options (or tuning_options) and a row here; without the row,
-// compilation fails.
+// Every option of an engine, described once. Made of this table: the check of values, what goes to stage processes (all of
+// it), the options of the command line with help, manual and completions, and the keys of configuration files. A new option
+// is a member of struct options (or tuning_options) and a row here; without the row it does not compile.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +25,7 @@
 
 namespace faceflow::flow {
 
-// In the order of the help. The options of `tuning` come last there, and may be in the section [tuning] of a
-// configuration file.
+// As help sorts them. Those of `tuning` stand last there, and may stand under [tuning] in a configuration file.
 enum class option_group : std::uint8_t { engine, memory, processes, faces, tuning };
 [[nodiscard]] std::string_view title(option_group group) noexcept;
 
@@ -35,12 +33,12 @@ using word_list = std::span<const std::string_view>;
 
 template <class T>
 struct option_range {
-    T least, most;  // inclusive
+    T least, most;  // both are allowed
 };
 template <class T>
 option_range(T, T) -> option_range<T>;
 
-// `Path` leads from options to the member: one pointer to member, or two for a member of a nested struct.
+// `Path` leads from options to the member: one pointer to a member, or two for one of a struct in it.
 template <auto... Path>
 struct option_row {
     template <class Options>
@@ -48,23 +46,22 @@ struct option_row {
         return (o.*....*Path);
     }
     using value_type = std::remove_cvref_t<decltype((std::declval<options&>().*....*Path))>;
-    // The type of the limits; char stands for "no limits".
+    // What its limits are numbers of; nothing has none.
     using number =
         std::conditional_t<std::is_arithmetic_v<value_type> && !std::is_same_v<value_type, bool>, value_type, char>;
 
-    std::string_view name;  // the member's name; stages and errors use it for the option
+    std::string_view name;  // the member's; stages and errors know the option by it
     option_group group = option_group::engine;
     std::string_view help = {};
-    std::string_view value = {};  // the placeholder for the value in help, if there are no `words`
-    word_list words = {};         // all valid values; for an enum, in its order
+    std::string_view value = {};  // what stands for the value in help, where `words` do not
+    word_list words = {};         // all that there are to choose from; of an enum in its order
     std::optional<option_range<number>> range = {};
-    // describes the range in errors, where "be from … to …" would be unclear
-    std::string_view must = {};
-    bool (*unused)(const options&) noexcept = {};  // whether the value is ignored, and so may be out of range
-    // The command line's flag, if it differs from the member's name. A flag of several members is described by the
-    // first; without help, the flag is not one of the engine's.
+    std::string_view must = {};                    // what the range means, where "be from … to …" says it badly
+    bool (*unused)(const options&) noexcept = {};  // whether the value means nothing, and so may be out of range
+    // The command line's option, where that is not named as the member is. That of several members is described by the
+    // first; without help it is none of the engine's.
     std::string_view flag = {};
-    std::string_view part = {};  // which part of the value of `flag` this is
+    std::string_view part = {};  // what of the value of `flag` this is
 };
 
 namespace option_tests {
@@ -254,20 +251,19 @@ template <auto... Path>
     return std::get<option_row<Path...>>(option_table);
 }
 
-// Calls visit(row) for each row, in the table's order.
+// visit(row) for each, in the table's order.
 template <class Visit>
 constexpr void for_each_option(Visit visit) {
     std::apply([&](const auto&... row) { (visit(row), ...); }, option_table);
 }
 
-// The part of a row that does not depend on the member's type.
+// What of a row does not depend on the member's type.
 struct option_facts {
-    std::string name;  // as in the row
-    std::string flag;  // of the command line, without dashes; also the key in a configuration file
+    std::string name;  // as the row has it
+    std::string flag;  // of the command line, without dashes; the key of a configuration file
     std::string_view part;
     option_group group = option_group::engine;
-    // has its own flag; otherwise another option's flag sets it, or one that is not the engine's
-    bool declared = false;
+    bool declared = false;  // has a flag of its own; else that of another sets it, or one that is not the engine's
 };
 [[nodiscard]] const option_facts* find_option(std::string_view name);
 [[nodiscard]] std::span<const option_facts> all_options();
@@ -275,10 +271,10 @@ struct option_facts {
 // errc::invalid_argument naming the option, for the first value that is not in its range or among its words.
 [[nodiscard]] result<void> check_values(const options& o);
 
-// The index of a word among `words`; errc::invalid_argument with the valid words and the nearest one.
+// The number of a word among `words`; errc::invalid_argument with what there is to choose from, and the nearest of it.
 [[nodiscard]] result<std::size_t> find_word(std::string_view name, std::string_view word, word_list words);
 
-// The value of a word: value_of<&options::flow>("fused"). Errors of find_word.
+// What a word stands for: value_of<&options::flow>("fused"). Errors of find_word.
 template <auto... Path>
 [[nodiscard]] result<typename option_row<Path...>::value_type> value_of(std::string_view word) {
     using value_type = typename option_row<Path...>::value_type;
@@ -293,7 +289,7 @@ struct any_value {
     operator T() const;  // NOLINT(google-explicit-constructor): stands for whatever a member is
 };
 
-// The number of members of an aggregate.
+// How many members an aggregate has.
 template <class T, class... Values>
 consteval std::size_t members_of() {
     if constexpr (requires { T{Values{}..., any_value{}}; }) {
@@ -303,7 +299,14 @@ consteval std::size_t members_of() {
     }
 }
 
-// Rows have different members, so with as many rows as members, each member has one.
+// As many rows as members, and none twice: one for each.
+consteval bool names_differ() {
+    std::vector<std::string_view> names;
+    std::apply([&](const auto&... row) { (names.push_back(row.name), ...); }, option_table);
+    std::sort(names.begin(), names.end());
+    return std::adjacent_find(names.begin(), names.end()) == names.end();
+}
+static_assert(names_differ(), "two rows of option_table have one name");
 static_assert(std::tuple_size_v<decltype(option_table)> == members_of<options>() - 1 + members_of<tuning_options>(),
               "a member of struct options has no row in option_table");
 

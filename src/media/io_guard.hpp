@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lets one thread end another's blocked input: libav's interrupt callback, a deadline, and an interruptible sleep.
+// What lets one thread end another's blocked input: libav's interrupt callback, a deadline, and a sleep that wakes.
 #pragma once
 
 #include <atomic>
@@ -10,8 +10,8 @@
 
 namespace faceflow::media {
 
-// Outlives every libav object that was given its callback. `interrupt` may be called from any thread; the rest belongs
-// to the reading thread.
+// Outlives every libav object that was given its callback. `interrupt` may be called from any thread; the rest
+// belongs to the thread that reads.
 class io_guard {
 public:
     explicit io_guard(std::stop_token stop) : stop_(std::move(stop)) {}
@@ -25,10 +25,10 @@ public:
     // Whether the deadline passed since the last arm().
     [[nodiscard]] bool expired() const noexcept;
 
-    // Whether blocking code must give up.
-    [[nodiscard]] bool record_failure() const noexcept { return interrupted() || expired(); }
+    // What blocking code asks: go on, or give up?
+    [[nodiscard]] bool give_up() const noexcept { return interrupted() || expired(); }
 
-    // False if interrupted before the time was over.
+    // Returns false when interrupted before the time was over.
     [[nodiscard]] bool sleep(std::chrono::milliseconds time);
 
     static int callback(void* guard) noexcept { return static_cast<const io_guard*>(guard)->give_up() ? 1 : 0; }

@@ -28,10 +28,9 @@ public:
                                          }));
             f->lanes_.push_back(std::move(l));
         }
-        f->threads_.reserve(f->lanes_.size());  // a thread without a slot here could not be joined
+        f->threads_.reserve(f->lanes_.size());  // a thread that has no place there could not be joined
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
-            // Live: frames come one at a time and a source's last faces lie in one lane, so the source stays with that
-            // lane.
+            // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it.
             taker by{i % f->resources_.size()};
             if (f->live_) by.lane = i / f->resources_.size();
             FACEFLOW_ASSIGN(auto started, start_thread(
@@ -59,7 +58,7 @@ public:
 
 private:
     fused_flow(const flow_setup& setup, std::size_t lanes_per_device, const pass_shape& shape)
-        // Enough frames wait to fill a pass of every lane, unless a pass is a single frame.
+        // What waits fills a pass of every lane, while it is not one frame alone.
         : queued_flow(
               setup, 2 * lanes_per_device * static_cast<std::size_t>(shape.frames),
               shape.frames > 1 ? lanes_per_device * setup.devices.size() * static_cast<std::size_t>(shape.frames) : 0,
@@ -89,7 +88,7 @@ private:
         }
     }
 
-    // Gives every accepted frame an outcome.
+    // Every frame that was taken on has an outcome.
     static void fail_the_rest(std::vector<frame_group>& groups, std::vector<group_outcomes>& outcomes,
                               const error& why) {
         for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -98,7 +97,7 @@ private:
         }
     }
 
-    // Processes groups in parallel: each pass takes the next frame of each group.
+    // The groups side by side: a pass takes the next frame of each.
     void process(lane& l, std::vector<frame_group>& groups, std::vector<group_outcomes>& outcomes) const {
         for (std::size_t at = 0;; ++at) {
             std::vector<lane::item> items;
@@ -106,7 +105,7 @@ private:
             for (std::size_t g = 0; g < groups.size(); ++g) {
                 const frame_group& group = groups[g];
                 if (at >= group.frames.size()) continue;
-                // A recorded group starts with its own detection, so it depends on no other group, whatever its source.
+                // A recorded group begins with a detection: what it starts from is its own, wherever its source is.
                 const auto chain = live_ ? group.source : static_cast<std::uint32_t>(g);
                 items.push_back({&group.frames[at], group.detects(at), chain, {}});
                 of_group.push_back(g);
@@ -118,9 +117,9 @@ private:
         }
     }
 
-    // Called on any thread.
-    void warn_once(const std::string& line) {
-        if (!warned_.test_and_set()) note_(line);
+    // Any thread.
+    void warn_once(std::size_t device, const std::string& line) {
+        if (!warned_[device].test_and_set()) note_(line);
     }
 
     const bool live_;
