@@ -246,7 +246,7 @@ result<std::vector<double>> trial::one_by_one(const progress_of& on_progress,
     arrivals results;
     options chosen = chosen_;
     chosen.verify_ledger = false;  // who counts costs time, and has counted already
-    chosen.tuning.lanes = 1;              // no second frame would need another, and each takes a GPU seconds to set up
+    chosen.tuning.lanes = 1;       // no second frame would need another, and each takes a GPU seconds to set up
     FACEFLOW_ASSIGN(auto engine, engine_for(std::move(chosen), pacing::live, results));
 
     const std::size_t warm_up = std::min(warm_up_frames, frames_.size() / 2);

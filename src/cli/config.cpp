@@ -8,8 +8,8 @@
 #include <cmath>
 #include <optional>
 
-#include "core/try.hpp"
 #include "core/nearest.hpp"
+#include "core/try.hpp"
 
 namespace faceflow::cli {
 namespace {

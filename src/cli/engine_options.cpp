@@ -6,9 +6,9 @@
 #include <tuple>
 #include <utility>
 
-#include "core/try.hpp"
 #include "cli/commands.hpp"
 #include "cli/option_rows.hpp"
+#include "core/try.hpp"
 #include "device/emulated/fault_reporter.hpp"
 
 namespace faceflow::cli {

@@ -5,9 +5,9 @@
 #include <charconv>
 #include <cmath>
 
-#include "core/try.hpp"
 #include "cli/commands.hpp"
 #include "core/option_error.hpp"
+#include "core/try.hpp"
 
 namespace faceflow::cli {
 

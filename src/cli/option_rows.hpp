@@ -12,9 +12,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/try.hpp"
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "core/try.hpp"
 #include "flow/option_table.hpp"
 
 namespace faceflow::cli {

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/try.hpp"
 #include "core/nearest.hpp"
 #include "core/option_error.hpp"
+#include "core/try.hpp"
 
 namespace faceflow::flow {
 namespace {

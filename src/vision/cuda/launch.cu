@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(face_threads) records_kernel(const __grid_cons
 
 __global__ void __launch_bounds__(face_threads)
     propagate_kernel(pass_results before, std::int32_t frame, float min_presence, float region_scale,
-                 detection_set* faces) {
+                     detection_set* faces) {
     propagate_faces(cuda_block{}, before, frame, min_presence, region_scale, faces);
 }
 
@@ -101,7 +101,8 @@ void add_finish(cuda_stream& s, const finish_pass& pass) {
 
 void add_carry(cuda_stream& s, const pass_results& before, std::int32_t frame, float min_presence, float region_scale,
                detection_set* faces) {
-    add(s, "the propagate kernel", propagate_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale, faces);
+    add(s, "the propagate kernel", propagate_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale,
+        faces);
 }
 
 }  // namespace faceflow::vision
