@@ -19,6 +19,14 @@ endif()
 # nvcc has options of its own (FaceflowCuda.cmake).
 target_compile_options(faceflow_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${_faceflow_options}>")
 
+# Sources of such a target do not look at each other's names, so -Wshadow is left to builds that compile each alone.
+function(faceflow_unity target)
+    if(FACEFLOW_UNITY)
+        set_target_properties(${target} PROPERTIES UNITY_BUILD ON)
+        target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-shadow>)
+    endif()
+endfunction()
+
 # What was compiled for another version cannot run with this one: below 1.0 each minor version breaks.
 set(faceflow_soversion ${PROJECT_VERSION_MAJOR})
 if(PROJECT_VERSION_MAJOR EQUAL 0)

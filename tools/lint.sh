@@ -8,7 +8,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 generated=src/vision/mesh_data.cpp
 passed=$root/.cache/tidy
-compile_commands=build/release/compile_commands.json
+compile_commands=${COMPILE_COMMANDS:-build/release/compile_commands.json}
 
 # tool NAME: the version the configuration is written for, else the default one.
 tool() { command -v "$1-14" || command -v "$1" || { echo "lint: $1 is missing; run tools/setup.sh" >&2; exit 1; }; }
