@@ -5,8 +5,8 @@
 
 namespace faceflow::vision {
 
-// Clamping to the limit turns "stay alone" into a pair that costs the limit: every partial pairing extends to a full one
-// at the limit a pair, so the best full pairing without its pairs at the limit is the best partial one.
+// Clamping to the limit turns "stay alone" into a pair that costs the limit: every partial pairing extends to a full
+// one at the limit a pair, so the best full pairing without its pairs at the limit is the best partial one.
 void assignment::load(std::span<const float> cost, std::size_t rows, std::size_t columns, double limit) {
     const bool turned = rows > columns;
     cost_.resize(rows * columns);
@@ -19,7 +19,7 @@ void assignment::load(std::span<const float> cost, std::size_t rows, std::size_t
 }
 
 // Finds the cheapest path from `row` to a free column and flips the pairs along it. Rows and columns count from 1;
-// column 0 stands for the row that seeks a place.
+// column 0 stands for the unassigned row.
 void assignment::augment(std::size_t row, std::size_t columns) {
     slack_.assign(columns + 1, std::numeric_limits<double>::infinity());
     done_.assign(columns + 1, 0);
@@ -38,7 +38,7 @@ void assignment::augment(std::size_t row, std::size_t columns) {
                 slack_[c] = reduced;
                 previous_[c] = column;
             }
-            if (slack_[c] < step) {  // strict: among equals the first column wins
+            if (slack_[c] < step) {  // strict: among equals, the first column wins
                 step = slack_[c];
                 next = c;
             }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stages' work on a pass as a GPU does it: by blocks of threads, each of which finds its own share from its place in the
-// launch. Templates over the block, so that a kernel runs them with CUDA's threads, and a test with its own, thread by thread.
+// The stages' work on a pass as a GPU does it: by blocks of threads, each of which finds its share from its place in
+// the launch. Templates over the block, so that a kernel runs them with CUDA's threads, and a test with its own, one
+// thread after another.
 //
-// A block has thread(), threads(), sync() and add(), as serial_block in detect.hpp: a body gives the same bytes for any
-// number of threads. What a body takes goes to a kernel by value, and so holds no more than a launch may carry.
+// A block has thread(), threads(), sync() and add(), as serial_block in detect.hpp; results are the same bytes for any
+// number of threads. Arguments are passed to kernels by value, so they must fit a launch.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +17,11 @@
 
 namespace faceflow::vision {
 
-// Bytes that a launch carries on every CUDA version and card.
+// Limit of a launch's parameters, in bytes, on every CUDA version and card.
 inline constexpr std::size_t max_launch_bytes = 4096;
 
-// Output pixels that one block fills: lines of 128 bytes in each plane, and high enough that neighbours in a turned picture share
-// what they read.
+// The tile of output pixels that one block fills: lines of 128 bytes in each plane, and high enough that neighbours in
+// a turned picture share reads.
 inline constexpr std::int32_t tile_width = 32, tile_height = 8;
 
 struct tile_grid {
@@ -32,8 +33,8 @@ FACEFLOW_HD inline tile_grid tiles_over(std::int32_t width, std::int32_t height)
     return {(width + tile_width - 1) / tile_width, (height + tile_height - 1) / tile_height};
 }
 
-// Neighbouring pixels of a row that one thread makes: each plane is then written 16 bytes at a time, and four look-ups are
-// under way at once.
+// Neighbouring pixels of a row that one thread produces: each plane is then written 16 bytes at a time, and four
+// look-ups are in flight.
 inline constexpr std::int32_t run_width = 4;
 inline constexpr std::int32_t tile_runs = tile_width / run_width * tile_height;
 
@@ -41,7 +42,7 @@ struct alignas(16) four_floats {
     float of[run_width];
 };
 
-// The same as halves: two pixels in each 16 bytes.
+// The same as halves: two pixels per 16 bytes.
 struct alignas(16) two_pixels {
     std::uint16_t of[8];
 };
@@ -58,7 +59,7 @@ FACEFLOW_HD inline void store_packed_run(const tensor_target& t, std::int32_t u,
     }
 }
 
-// A run that begins at (u, v). The target's width is a multiple of a run, and its data aligned.
+// Stores a run that begins at (u, v). The target's width is a multiple of a run, and its data is aligned.
 FACEFLOW_HD inline void store_run(const tensor_target& t, std::int32_t u, std::int32_t v,
                                   const rgb<float> (&run)[run_width]) {
     if (t.format == tensor_format::packed_half) return store_packed_run(t, u, v, run);
@@ -75,7 +76,7 @@ FACEFLOW_HD inline void store_run(const tensor_target& t, std::int32_t u, std::i
     *reinterpret_cast<four_floats*>(out + 2 * area) = b;
 }
 
-// Tile `tile` of a target, of which pixel(u, v) gives the colour.
+// Fills tile `tile` of a target with the colours from pixel(u, v).
 template <class Block, class Pixel>
 FACEFLOW_HD void fill_tile(Block block, const tensor_target& t, std::int32_t tile, const Pixel& pixel) {
     const std::int32_t columns = tiles_over(t.width, t.height).columns;
@@ -107,14 +108,14 @@ struct letterbox_pass {
     };
     one of[max_pass_frames];
     std::int32_t frames = 0;
-    tensor_target target;  // of frame 0; the others' follow
+    tensor_target target;  // of frame 0; the others follow
 };
 static_assert(sizeof(letterbox_pass) <= max_launch_bytes);
 
 [[nodiscard]] letterbox_pass make_letterbox_pass(std::span<const image> pictures, std::span<const letterbox> fits,
                                                  const tensor_target& target);
 
-// Tile `tile` of frame `frame`'s input.
+// Fills tile `tile` of frame `frame`'s input.
 template <class Block>
 FACEFLOW_HD void letterbox_tile(Block block, const letterbox_pass& pass, std::int32_t frame, std::int32_t tile) {
     const letterbox_pass::one& one = pass.of[frame];
@@ -132,14 +133,14 @@ struct crop_pass {
     sampling_source source[max_pass_frames];
     face_table faces;
     std::int32_t first = 0;
-    tensor_target target;  // of face `first`; the others' follow
+    tensor_target target;  // of face `first`; the others follow
 };
 static_assert(sizeof(crop_pass) <= max_launch_bytes);
 
 [[nodiscard]] crop_pass make_crop_pass(std::span<const image> pictures, const face_table& faces, std::int32_t first,
                                        const tensor_target& target);
 
-// Tile `tile` of the crop of face first + `number`; nothing when the pass has no such face.
+// Fills tile `tile` of the crop of face first + `number`; does nothing if the pass has no such face.
 template <class Block>
 FACEFLOW_HD void crop_tile(Block block, const crop_pass& pass, std::int32_t number, std::int32_t tile) {
     const face_position at = locate(pass.faces, pass.first + number);
@@ -165,7 +166,7 @@ static_assert(sizeof(detect_pass) <= max_launch_bytes);
 [[nodiscard]] detect_pass make_detect_pass(std::span<const detector_output> outputs, const detect_options& options,
                                            detect_scratch* scratch, const face_table& faces);
 
-// Frame `frame`, by one block.
+// Processes frame `frame` with one block.
 template <class Block>
 FACEFLOW_HD void detect_frame(Block block, const detect_pass& pass, std::int32_t frame) {
     detect_faces(block, pass.outputs[frame], pass.options, pass.scratch + frame, pass.faces.of[frame]);
@@ -173,10 +174,10 @@ FACEFLOW_HD void detect_frame(Block block, const detect_pass& pass, std::int32_t
 
 // ---- mesh outputs to records ---------------------------------------------------------------------------------------
 
-// Anchors of the pose fit that a launch carries: with it they need no transfer and no memory of their own.
+// Limit of the pose fit's anchors in a launch; passed by value, they need no transfer and no memory of their own.
 inline constexpr std::int32_t max_pose_anchors = 64;
 
-// Those of the canonical face (mesh_data.hpp); returns how many.
+// Copies the anchors of the canonical face (mesh_data.hpp); returns their number.
 std::int32_t canonical_anchors(std::span<pose_anchor, max_pose_anchors> into);
 
 struct finish_pass {
@@ -195,11 +196,11 @@ static_assert(sizeof(finish_pass) <= max_launch_bytes);
                                            const float* landmarks, const float* scores,
                                            std::span<const mesh_options> options, const pass_results& results);
 
-// The record of face first + `number`, by one block; block 0 brings the headers up to date as well.
+// Writes the record of face first + `number`, with one block; block 0 also updates the headers.
 template <class Block>
 FACEFLOW_HD void finish_number(Block block, const finish_pass& pass, std::int32_t number) {
     const face_position at = locate(pass.faces, pass.first + number);
-    // Without a face in this go the headers are already as they should be, but for the first go.
+    // Without a face in this round, the headers are already correct, except in the first round.
     if (number == 0 && block.thread() == 0 && (at.frame >= 0 || pass.first == 0))
         begin_results(pass.faces, pass.first, pass.capacity, pass.results);
     if (at.frame < 0) return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a detector's raw outputs to faces: decoding, non-maximum suppression, regions. Host/device functions over a block
-// of cooperating threads, so that nothing comes to the host between the detector and the landmark model.
+// From a detector's raw outputs to faces: decoding, non-maximum suppression, regions. Host/device functions over a
+// block of cooperating threads, so that nothing comes to the host between the detector and the landmark model.
 #pragma once
 
 #include "core/hd.hpp"
@@ -29,21 +29,21 @@ struct detector_output {
 
 struct detect_options {
     float min_score = 0.5f;
-    float max_overlap = 0.4f;  // intersection over union from which the weaker face is the same face
+    float max_overlap = 0.4f;  // intersection over union above which the weaker face is a duplicate
     std::int32_t max_faces = 100;
-    // A second look at the frame, larger: its faces are added to those that `out` holds, but for those that these are, or hold, and
-    // for what is larger than a face can be in it: there it takes parts for the whole.
+    // A second, finer detection of the frame: adds faces to those in `out`, except duplicates or parts of those, faces
+    // that contain them, and faces larger than `largest`: there it mistakes parts for whole faces.
     bool further = false;
     float largest = 1e30f;      // pixels of the detector's input
     float region_scale = 1.5f;  // side of the region over the longer side of the box (MediaPipe's face landmark graph)
 };
 
-// One thread alone: how the host runs block functions.
+// A block of a single thread: how the host runs block functions.
 struct serial_block {
     static constexpr int thread() { return 0; }
     static constexpr int threads() { return 1; }
     static constexpr void sync() {}
-    // Returns the value before.
+    // Returns the previous value.
     static int add(std::int32_t* counter) { return (*counter)++; }
 };
 
@@ -83,9 +83,9 @@ FACEFLOW_HD inline detection decode_retinaface(const detector_level& l, std::int
     return d;
 }
 
-// BlazeFace full range (MediaPipe's face_detection_full_range): 48 x 48 cells, values in input pixels relative to the cell's
-// centre; box centre and size, then eyes, nose, mouth centre, ear tragions. The mouth's corners are not in it: both hold
-// its centre until the mesh knows better.
+// BlazeFace full range (MediaPipe's face_detection_full_range): 48 x 48 cells, values in input pixels relative to the
+// cell's centre; box centre and size, then eyes, nose, mouth centre, ear tragions. The mouth's corners are not in it:
+// both hold its centre until the mesh knows better.
 FACEFLOW_HD inline detection decode_blazeface(const detector_level& l, std::int32_t cell) {
     const float cx = (static_cast<float>(cell % l.columns) + 0.5f) * l.stride;
     const std::int32_t row = cell / l.columns;
@@ -130,7 +130,8 @@ FACEFLOW_HD void sort_many(Block block, candidate* c, std::int32_t count) {
     }
 }
 
-// Best first, into `sorted`. Few are put where their number of betters says: one barrier in place of dozens.
+// Sorts best first into `sorted`. A small number of candidates is placed by counting better ones: one barrier instead
+// of dozens.
 template <class Block>
 FACEFLOW_HD candidate* sort_candidates(Block block, candidate* c, std::int32_t count, candidate* sorted) {
     constexpr std::int32_t few = 512;
@@ -149,7 +150,7 @@ FACEFLOW_HD candidate* sort_candidates(Block block, candidate* c, std::int32_t c
     return sorted;
 }
 
-// Those of a level whose score is enough, in any order. Several look-ups are under way at once.
+// Collects the candidates of a level with sufficient score, in any order. Several look-ups are in flight.
 template <class Block>
 FACEFLOW_HD void collect_candidates(Block block, const detector_output& o, const detector_level& l, float min_score,
                                     std::int32_t offset, candidate* items, std::int32_t* count) {
@@ -173,21 +174,21 @@ FACEFLOW_HD void collect_candidates(Block block, const detector_output& o, const
 
 }  // namespace detail
 
-// The rotated square for the landmark model: upright along the eyes' line, around the box.
+// The rotated square for the landmark model: around the box, level along the eyes' line.
 FACEFLOW_HD inline region region_of(const detection& d, float region_scale) {
     const float dx = d.keypoints[1].x - d.keypoints[0].x, dy = d.keypoints[1].y - d.keypoints[0].y;
     return {d.box.x + 0.5f * d.box.width, d.box.y + 0.5f * d.box.height,
             fmaxf(d.box.width, d.box.height) * region_scale, dx == 0 && dy == 0 ? 0.0f : atan2f(dy, dx)};
 }
 
-// Detectors call the eye on the left of the picture the right one, also of a face that is upside down. Where the mouth lies clearly
-// above the eyes, as they lie by those names, left and right change places: the region is then turned as the face is.
+// Detectors call the eye on the left of the picture the right one, even for a face that is upside down. If the mouth is
+// clearly above the eyes by that naming, swaps left and right: the region is then turned like the face.
 FACEFLOW_HD inline void name_sides(detection& d) {
     point* k = d.keypoints;
     const float ex = k[1].x - k[0].x, ey = k[1].y - k[0].y;
     const float mx = 0.5f * (k[3].x + k[4].x - k[0].x - k[1].x), my = 0.5f * (k[3].y + k[4].y - k[0].y - k[1].y);
     constexpr float clearly = 0.1f;         // of the face's longer side
-    const float below = ex * my - ey * mx;  // how far the mouth is below the eyes' line, times the length of that
+    const float below = ex * my - ey * mx;  // the mouth's distance below the eyes' line, times that line's length
     if (!(below < -clearly * fmaxf(d.box.width, d.box.height) * sqrtf(ex * ex + ey * ey))) return;
     const point right_eye = k[0], right_mouth = k[3];
     k[0] = k[1];
@@ -206,12 +207,12 @@ FACEFLOW_HD inline void to_frame(detection& d, const letterbox& fit) {
 
 FACEFLOW_HD inline bool plausible(const detection& d, const detector_output& o) {
     const float cx = d.box.x + 0.5f * d.box.width, cy = d.box.y + 0.5f * d.box.height;
-    // Negated so that NaN from a broken model fails too.
+    // Negated so that NaN from a broken model fails, too.
     return d.box.width >= 1 && d.box.height >= 1 && d.box.width < 4 * o.frame_width + 64 &&
            d.box.height < 4 * o.frame_height + 64 && cx > 0 && cy > 0 && cx < o.frame_width && cy < o.frame_height;
 }
 
-// Whether a box found in a closer look is a face that is known, or a part of one.
+// Whether a box from the finer detection is a known face or part of one.
 FACEFLOW_HD inline bool is_of(const rect& known, const rect& box, float max_overlap) {
     const float w = fminf(known.x + known.width, box.x + box.width) - fmaxf(known.x, box.x);
     const float h = fminf(known.y + known.height, box.y + box.height) - fmaxf(known.y, box.y);
@@ -272,7 +273,7 @@ FACEFLOW_HD void detect_faces(Block block, const detector_output& o, const detec
 
     std::int32_t kept = before, lost = found - count;
     for (std::int32_t i = 0; i < count; ++i) {
-        if (scratch->gone[i] != 0) continue;  // uniform over the block: nobody writes it between barriers
+        if (scratch->gone[i] != 0) continue;  // uniform over the block: not written between barriers
         if (kept >= options.max_faces) {
             ++lost;
             continue;

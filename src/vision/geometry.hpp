@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Places in a frame: affine maps, the letterbox, the region around a face. Host/device functions.
+// Geometry in a frame: affine maps, the letterbox, the region around a face. Host/device functions.
 //
 // Coordinates are continuous: (0, 0) is the outer corner of the top-left pixel, pixel i covers [i, i + 1].
 #pragma once
@@ -40,7 +40,7 @@ FACEFLOW_HD inline affine before_turn(rotation turn, float width, float height) 
     return {};
 }
 
-// Upright pixel -> stored pixel. What is nothing but a turn is exactly that: not a bit of it is rounded.
+// Upright pixel -> stored pixel. A pure turn is exact: nothing is rounded.
 inline affine stored_from_upright(const image& picture) {
     const auto width = static_cast<float>(picture.shown_width()), height = static_cast<float>(picture.height);
     affine stored = before_turn(picture.turn, width, height);
@@ -49,7 +49,7 @@ inline affine stored_from_upright(const image& picture) {
     return compose({static_cast<float>(picture.width) / width, 0, 0, 0, 1, 0}, stored);
 }
 
-// The rotated square that the landmark model sees. `angle` is clockwise in the picture, radians.
+// The rotated square for the landmark model. `angle` is clockwise in the picture, in radians.
 struct region {
     float cx = 0, cy = 0;
     float size = 0;
@@ -64,7 +64,7 @@ FACEFLOW_HD inline affine frame_from_region(const region& r, float model_size) {
     return {c, -s, r.cx - c * half + s * half, s, c, r.cy - s * half - c * half};
 }
 
-// How a whole frame fits into a detector's input: scaled by `scale`, centred, the rest padded.
+// How a whole frame fits a detector's input: scaled by `scale`, centred, the rest padded.
 struct letterbox {
     float scale = 1;  // input pixels per frame pixel
     float left = 0, top = 0;

@@ -18,14 +18,14 @@ bool near_a_picture(const region& r) {
     return std::all_of(std::begin(numbers), std::end(numbers), [](float x) { return x >= -most && x <= most; });
 }
 
-// Rows of a picture that are worth a thread's while: some 50 us.
+// Rows per part, so that a part is worth a thread: some 50 us.
 constexpr std::int32_t rows_of_part = 48;
 
 std::int32_t parts_of(const tensor_target& t) {
     return (t.height + rows_of_part - 1) / rows_of_part;
 }
 
-// Calls work(i, first row, row behind the last) for the parts of `pictures` pictures, on as many threads as are idle.
+// Calls work(i, first row, end row) for the parts of `pictures` pictures, on as many threads as are idle.
 template <class Work>
 void in_parts(worker_pool* helpers, std::int32_t pictures, const tensor_target& of, const Work& work) {
     const std::int32_t parts = parts_of(of);
@@ -38,8 +38,8 @@ void in_parts(worker_pool* helpers, std::int32_t pictures, const tensor_target& 
         part(i);
 }
 
-// Runs the block functions on the address at which a kernel reaches device memory: on the stream's thread, and what fills pictures
-// with the device's helpers.
+// Runs the block functions on kernel addresses of device memory: on the stream's thread, with the device's helpers for
+// filling pictures.
 class host_kernels final : public kernels {
 public:
     explicit host_kernels(device& d) : device_(d), helpers_(d.helpers()), anchor_count_(canonical_anchors(anchors_)) {}
@@ -89,7 +89,7 @@ public:
             std::vector<place> places;
             places.reserve(static_cast<std::size_t>(std::max(n, 0)));
             for (std::int32_t i = 0; i < n; ++i) {
-                // Where processes share the faces, their number may be another one by now, and they may be anything.
+                // If processes share the faces, their number may have changed, and their content is untrusted.
                 const face_position at = locate(faces, first + i);
                 if (at.frame < 0) break;
                 const region area = read_once(&faces.of[at.frame]->items()[at.item].area);
@@ -115,7 +115,7 @@ public:
                results = mapped(results)]() -> result<void> {
             const pose_basis basis{anchors_, anchor_count_};
             const std::int32_t n = std::min(faces_in(faces) - first, capacity);
-            if (n <= 0 && first > 0) return {};  // nothing in this go
+            if (n <= 0 && first > 0) return {};  // nothing in this round
             begin_results(faces, first, capacity, results);
             for (std::int32_t i = 0; i < n; ++i) {
                 const face_position at = locate(faces, first + i);

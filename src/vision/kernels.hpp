@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pixel and geometry work of the stages, as a device runs it. All pointers are device addresses; every call adds work
-// to a stream and returns at once: what it was given by value or as a span may go, what pointers point at must outlive that
-// work. A call works on a pass: up to max_pass_frames frames, of one source or several, together.
+// The pixel and geometry work of the stages, as a device runs it. All pointers are device addresses. Every call adds
+// work to a stream and returns at once: arguments passed by value or as a span may be destroyed, memory behind pointers
+// must outlive the work. A call processes a pass: up to max_pass_frames frames, of one source or several.
 #pragma once
 
 #include <memory>
@@ -15,10 +15,10 @@
 
 namespace faceflow::vision {
 
-// Where crops go: pictures one after the other, of as many regions as go at once.
+// The target of crops: consecutive pictures, as many as regions are cropped at once.
 struct crop_target {
     std::byte* data = nullptr;
-    std::int32_t size = 192;  // of a side
+    std::int32_t size = 192;  // pixels per side
     std::int32_t capacity = 0;
     float scale = 1, bias = 0;
     tensor_format format = tensor_format::planar_float;
@@ -35,7 +35,7 @@ class kernels {
 public:
     virtual ~kernels() = default;
 
-    // Whole frames into the detector's input: frame i into picture i of the batch that begins at `target`.
+    // Scales whole frames into the detector's input: frame i into picture i of the batch that begins at `target`.
     virtual void letterbox(stream& s, std::span<const image> pictures,
                            std::span<const faceflow::vision::letterbox> fits, const tensor_target& target) = 0;
 
@@ -43,23 +43,22 @@ public:
     virtual void detect(stream& s, std::span<const detector_output> outputs, const detect_options& options,
                         detect_scratch* scratch, const face_table& faces) = 0;
 
-    // Faces [first, first + capacity) of the pass, as far as there are so many, all in one go.
+    // Crops faces [first, first + capacity) of the pass, as far as there are that many, in one batch.
     virtual void crop(stream& s, std::span<const image> pictures, const face_table& faces, std::int32_t first,
                       const crop_target& target) = 0;
 
-    // Mesh outputs of those faces -> their records in `results`; the headers are brought up to date. `options`: one per
-    // frame.
+    // Mesh outputs of those faces -> their records in `results`; updates the headers. `options`: one per frame.
     virtual void finish(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity,
                         const mesh_output& mesh, std::span<const mesh_options> options,
                         const pass_results& results) = 0;
 
-    // Faces of one frame of a pass -> where to look in the next of its source, if the detector skips that. Faces whose
-    // presence was below `min_presence` are let go.
+    // Faces of one frame of a pass -> where to look in the next frame of its source if the detector skips that. Drops
+    // faces with a presence below `min_presence`.
     virtual void propagate(stream& s, const pass_results& results, std::int32_t frame, float min_presence,
                            float region_scale, detection_set* faces) = 0;
 };
 
-// The device's own. It outlives them.
+// Makes the kernels for a device, which outlives them.
 [[nodiscard]] std::unique_ptr<kernels> make_kernels(device& d);
 
 // For devices that compute on the host.

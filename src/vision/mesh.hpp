@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the landmark model's outputs to a face in the frame: landmarks, presence, head pose, and the region in which the
-// same face is looked for in the next frame. Host/device functions.
+// From the landmark model's outputs to a face in the frame: landmarks, presence, head pose, and the region in which to
+// look for the same face in the next frame. Host/device functions.
 #pragma once
 
 #include "core/hd.hpp"
@@ -26,7 +26,7 @@ struct mesh_options {
     float focal = 0;  // pixels; 0: from a vertical field of view of 63 degrees (MediaPipe's face geometry default)
     float region_scale = 1.5f;
     float frame_width = 0, frame_height = 0;
-    bool mouth_from_mesh = false;  // the detector does not know the mouth's corners
+    bool mouth_from_mesh = false;  // the detector does not provide the mouth's corners
 };
 
 namespace detail {
@@ -66,9 +66,9 @@ FACEFLOW_HD inline void dominant_eigenvector(float a[4][4], float out[4]) {
 
 }  // namespace detail
 
-// Weighted orthogonal Procrustes fit of the canonical face to the landmarks under weak perspective (B. Horn, "Closed-form
-// solution of absolute orientation using unit quaternions", 1987). Depth is focal length over scale, so its accuracy is
-// that of the focal length and of the average head's size.
+// Weighted orthogonal Procrustes fit of the canonical face to the landmarks under weak perspective (B. Horn,
+// "Closed-form solution of absolute orientation using unit quaternions", 1987). Depth is focal length over scale, so
+// its accuracy is that of the focal length and of the average head's size.
 FACEFLOW_HD inline head_pose pose_of(const point3* landmarks, const pose_basis& basis, const mesh_options& o) {
     // Landmarks in camera axes: x right, y up, z towards the viewer.
     float wsum = 0, pm[3] = {0, 0, 0}, qm[3] = {0, 0, 0};
@@ -149,8 +149,8 @@ FACEFLOW_HD inline head_pose pose_of(const point3* landmarks, const pose_basis& 
     return pose;
 }
 
-// Where to look for this face in the next frame: the square around its mesh, along the eyes' line (landmarks 33 and 263 are
-// the outer corners of the person's right and left eye).
+// Where to look for this face in the next frame: the square around its mesh, along the eyes' line (landmarks 33 and 263
+// are the outer corners of the person's right and left eye).
 FACEFLOW_HD inline region region_of(const point3* landmarks, float region_scale) {
     const float dx = landmarks[263].x - landmarks[33].x, dy = landmarks[263].y - landmarks[33].y;
     const float angle = dx == 0 && dy == 0 ? 0.0f : atan2f(dy, dx);
@@ -167,7 +167,7 @@ FACEFLOW_HD inline region region_of(const point3* landmarks, float region_scale)
     return {c * mx - s * my, s * mx + c * my, fmaxf(high_x - low_x, high_y - low_y) * region_scale, angle};
 }
 
-// A detection carried from the region it was found in to a new one: moved, turned and scaled with it.
+// A detection moved from the region it was found in to a new one: translated, rotated and scaled with it.
 FACEFLOW_HD inline detection propagated(const detection& d, const region& to) {
     const region& from = d.area;
     const float k = from.size > 0 ? to.size / from.size : 1.0f;
@@ -186,8 +186,9 @@ FACEFLOW_HD inline detection propagated(const detection& d, const region& to) {
     return out;
 }
 
-// 1 where a mesh lies on its detection's eyes and nose, 0 where it lies elsewhere: then it is no mesh of that face, whatever the
-// model believes. Profiles and faces that turned since they were detected are off by a third of the face's side at most.
+// 1 if a mesh lies on its detection's eyes and nose, 0 if it lies elsewhere: then it is not a mesh of that face,
+// whatever the model's score. Profiles, and faces that turned since detection, are off by at most a third of the face's
+// side.
 FACEFLOW_HD inline float agreement(const detection& found, const point3* landmarks) {
     constexpr float still_the_face = 0.35f, another_place = 0.6f;
     const auto off = [&](const point& k, int a, int b) {
@@ -200,11 +201,11 @@ FACEFLOW_HD inline float agreement(const detection& found, const point3* landmar
         (off(found.keypoints[0], 33, 133) + off(found.keypoints[1], 362, 263) + off(found.keypoints[2], 1, 1)) / 3;
     const float side = fmaxf(found.box.width, found.box.height);
     const float share = (another_place - mean / side) / (another_place - still_the_face);
-    return share >= 1 ? 1.0f : share > 0 ? share : 0.0f;  // 0 also for what is no number
+    return share >= 1 ? 1.0f : share > 0 ? share : 0.0f;  // 0 for NaN, too
 }
 
-// Fills one record, by one block: the same for any number of threads in it. `mesh`: 478 x (x, y, z) in model input pixels;
-// `presence_logit`: the model's raw score.
+// Fills one record with one block; the result does not depend on its number of threads. `mesh`: 478 x (x, y, z) in
+// model input pixels; `presence_logit`: the model's raw score.
 template <class Block>
 FACEFLOW_HD void make_record(Block block, const detection& found, const float* mesh, float presence_logit,
                              const pose_basis& basis, const mesh_options& o, face_record* out) {
@@ -225,7 +226,7 @@ FACEFLOW_HD void make_record(Block block, const detection& found, const float* m
     out->pose = pose_of(out->landmarks, basis, o);
 }
 
-// The headers of a pass, once its records [first, first + capacity) are about to be written. One thread.
+// Updates the headers of a pass before its records [first, first + capacity) are written. One thread.
 FACEFLOW_HD inline void begin_results(const face_table& faces, std::int32_t first, std::int32_t capacity,
                                       const pass_results& results) {
     std::int32_t before = 0;
@@ -238,8 +239,8 @@ FACEFLOW_HD inline void begin_results(const face_table& faces, std::int32_t firs
     }
 }
 
-// The faces of a frame that the detector skips: those of the frame before, each where its mesh was. By one block: the same
-// for any number of threads in it.
+// The faces of a frame that the detector skips: those of the previous frame, each where its mesh was. With one block;
+// the result does not depend on its number of threads.
 template <class Block>
 FACEFLOW_HD void propagate_faces(Block block, const pass_results& before, std::int32_t frame, float min_presence,
                                  float region_scale, detection_set* faces) {
@@ -247,7 +248,7 @@ FACEFLOW_HD void propagate_faces(Block block, const pass_results& before, std::i
     const face_record* records = before.records() + header.first;
     for (std::int32_t i = block.thread(); i < header.filled; i += block.threads()) {
         if (!(records[i].presence >= min_presence)) continue;
-        std::int32_t kept = 0;  // of those before it
+        std::int32_t kept = 0;  // number of kept faces before it
         for (std::int32_t k = 0; k < i; ++k)
             kept += records[k].presence >= min_presence ? 1 : 0;
         faces->items()[kept] = propagated(records[i].found, region_of(records[i].landmarks, region_scale));

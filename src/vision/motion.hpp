@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Kalman filter of one number that moves.
+// A Kalman filter for one moving quantity.
 #pragma once
 
 #include <algorithm>
@@ -9,9 +9,9 @@ namespace faceflow::vision {
 
 // Position and velocity of one quantity, in its own unit and seconds. The velocity is an Ornstein-Uhlenbeck process: it
 // lasts for about `memory` seconds, so a prediction over a short step is one of constant velocity, and one over a long
-// step comes to rest instead of flying away (the family of R. Singer's model; X. R. Li, V. Jilkov, "Survey of maneuvering
-// target tracking, part I", 2003). Filters of independent quantities are together the filter of a vector with a
-// block-diagonal covariance. Not thread-safe; deterministic.
+// step comes to rest instead of flying away (the family of R. Singer's model; X. R. Li, V. Jilkov, "Survey of
+// maneuvering target tracking, part I", 2003). Filters of independent quantities are together the filter of a vector
+// with a block-diagonal covariance. Not thread-safe; deterministic.
 struct motion {
     double position = 0, velocity = 0;
     double pp = 0, pv = 0, vv = 0;  // covariance

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Landmarks without the jitter of the model.
+// Smooths landmarks to remove the model's jitter.
 #pragma once
 
 #include <array>
@@ -18,21 +18,21 @@ namespace faceflow::vision {
 struct smoother_options {
     float min_cutoff = 0.5f;                  // Hz; lower: calmer when still
     float speed_factor = 20;                  // Hz per side/s; higher: less lag when moving ("beta" of the paper)
-    float speed_cutoff = 1;                   // Hz, of the filter over the speed
-    std::int64_t max_gap_ns = 1'000'000'000;  // a track unseen for longer starts afresh
+    float speed_cutoff = 1;                   // Hz, of the filter of the speed
+    std::int64_t max_gap_ns = 1'000'000'000;  // a track unseen for longer restarts
 };
 
-// The one-euro filter (G. Casiez, N. Roussel, D. Vogel, "1 euro filter", CHI 2012) over the 478 landmarks of each track:
-// a low-pass whose cutoff rises with speed. x, y and z of a landmark share one cutoff, from the length of the velocity, so
-// that a path is never bent. Box, keypoints and pose stay as they were found: the pose is that of the raw landmarks.
+// The one-euro filter (G. Casiez, N. Roussel, D. Vogel, "1 euro filter", CHI 2012) for the 478 landmarks of each track:
+// a low-pass whose cutoff rises with speed. x, y and z of a landmark share one cutoff, from the length of the velocity,
+// so that paths are not bent. Box, keypoints and pose stay unfiltered: the pose is that of the raw landmarks.
 //
-// One per source. Not thread-safe; deterministic. Some 11 KB per track seen during the last max_gap, nothing else.
+// One object per source. Not thread-safe; deterministic. Some 11 KB per track seen during the last max_gap.
 class landmark_smoother {
 public:
     explicit landmark_smoother(smoother_options options = {}) : options_(options) {}
 
-    // To be called after the tracker, for every frame. A track's first landmarks pass unchanged, and so do faces without a
-    // track, without a usable box, or with a landmark that is not finite; these also make their track start afresh.
+    // Call it after the tracker, for every frame. A track's first landmarks pass unchanged, and so do faces without a
+    // track, without a usable box, or with a non-finite landmark; these also restart their track.
     void update(std::int64_t pts_ns, std::vector<face>& faces);
 
 private:

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time as filters over frames need it: it always goes forward, whatever the timestamps do.
+// Time for filters over frames: always ascending, whatever the timestamps do.
 #pragma once
 
 #include <cstdint>
 
 namespace faceflow::vision {
 
-// Turns the pts of one source into seconds that only grow. A pts that stands still, goes back (a looped file, a camera
-// that restarted) or moves by less than 0.1 ms says nothing about time; such a frame counts as one more step of the
-// length of the last honest one, or 1/30 s before there was any. Not thread-safe; deterministic.
+// Converts the pts of one source to strictly growing seconds. A pts that stands still, goes back (a looped file, a
+// restarted camera) or moves by less than 0.1 ms carries no time; such a frame counts as a step as long as the last
+// valid one, or 1/30 s if there was none. Not thread-safe; deterministic.
 class pts_clock {
 public:
-    // Returns the seconds since the frame before: 0 for the first frame, else > 0.
+    // Returns the seconds since the previous frame: 0 for the first frame, else > 0.
     double advance(std::int64_t pts_ns) noexcept {
         if (!started_) {
             started_ = true;

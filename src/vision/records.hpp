@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What lies in device memory between the stages, and what comes down at the end. Plain data of fixed layout.
+// Data in device memory between the stages, and the results that are downloaded. Plain data of fixed layout.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,11 @@
 
 namespace faceflow::vision {
 
-inline constexpr int max_candidates = 4096;  // detector cells above the threshold that non-maximum suppression looks at
+inline constexpr int max_candidates = 4096;  // limit of detector cells above the threshold for non-maximum suppression
 
 struct candidate {
     float score = 0;
-    std::int32_t cell = 0;  // which detector cell, for the decoder; also the tie-breaker of the order
+    std::int32_t cell = 0;  // the detector cell, for the decoder; also breaks ties in the order
 };
 
 struct detection {
@@ -25,7 +25,7 @@ struct detection {
     region area;
 };
 
-// The faces of one frame, found but not yet meshed: a header, then `capacity` detections.
+// The detected faces of one frame, not yet meshed: a header, then `capacity` detections.
 struct detection_set {
     std::int32_t count = 0;     // detections that follow
     std::int32_t overflow = 0;  // candidates or faces that did not fit
@@ -43,10 +43,10 @@ struct face_record {
     point3 landmarks[landmark_count];
 };
 
-// Frames that go through the stages together at most. Bounds what a kernel takes by value.
+// Limit of frames per pass; bounds a kernel's parameters.
 inline constexpr std::int32_t max_pass_frames = 16;
 
-// Where the faces of each frame of a pass lie. Its faces are numbered through, frame after frame.
+// Where the faces of each frame of a pass lie. The faces of a pass are numbered consecutively, frame after frame.
 struct face_table {
     detection_set* of[max_pass_frames] = {};
     std::int32_t frames = 0;
@@ -73,15 +73,15 @@ FACEFLOW_HD inline std::int32_t faces_in(const face_table& faces) {
     return sum;
 }
 
-// Of one frame of a pass.
+// The header of one frame of a pass.
 struct result_header {
-    std::int32_t count = 0;   // faces found; may exceed what came
+    std::int32_t count = 0;   // faces found; may exceed `filled`
     std::int32_t filled = 0;  // records of this frame
-    std::int32_t first = 0;   // its first among the pass's records
+    std::int32_t first = 0;   // index of its first record in the pass
     std::int32_t overflow = 0;
 };
 
-// What a pass brings to the host, and all that it brings: a header per frame, then the records of all its frames, packed.
+// The results of a pass, all that is downloaded: a header per frame, then the records of all its frames, packed.
 struct pass_results {
     result_header* headers = nullptr;
     std::int32_t frames = 0;

@@ -42,7 +42,7 @@ HWY_INLINE taps taps_at(vf position, std::int32_t count) {
     return {low, high, hn::Sub(p, hn::ConvertTo(df, low))};
 }
 
-// Components that lie in one plane with one step and subsampling, so that one 32-bit gather may serve several.
+// Components in one plane with the same step and subsampling, so that one 32-bit gather may serve several.
 struct group {
     int first = 0, count = 1;
     std::int32_t base_offset = 0;  // smallest byte offset of a member
@@ -83,7 +83,8 @@ plan plan_of(const sampling_source& s, const affine& m) {
     return p;
 }
 
-// Loads 4 bytes at each offset without ever reading past `readable` bytes: late offsets are pulled back and shifted.
+// Loads 4 bytes at each offset without reading past `readable` bytes: late offsets are moved back and the word is
+// shifted.
 HWY_INLINE vi gather_word(const std::uint8_t* base, vi offset, std::int32_t last_safe) {
     const vi safe = hn::Min(offset, hn::Set(di, last_safe));
     const vi words = hn::GatherOffset(di, reinterpret_cast<const std::int32_t*>(base), safe);
@@ -92,8 +93,8 @@ HWY_INLINE vi gather_word(const std::uint8_t* base, vi offset, std::int32_t last
     return hn::BitCast(di, hn::Shr(hn::BitCast(du, words), hn::BitCast(du, bits)));
 }
 
-// The same for offsets that rise from lane to lane and all lie within one vector's bytes: one load and two permutations, a
-// quarter of a gather's cost.
+// The same for offsets that ascend from lane to lane and lie within one vector's bytes: one load and two permutations,
+// a quarter of a gather's cost.
 HWY_INLINE vi window_word(const std::uint8_t* base, vi offset, std::int32_t first, std::int32_t readable) {
     const hn::RebindToUnsigned<int_tag> du;
     const auto bytes = static_cast<std::int32_t>(4 * hn::Lanes(di));
@@ -105,7 +106,7 @@ HWY_INLINE vi window_word(const std::uint8_t* base, vi offset, std::int32_t firs
     const auto bits = hn::BitCast(du, hn::ShiftLeft<3>(hn::And(at, hn::Set(di, 3))));
     const auto low = hn::BitCast(du, hn::TableLookupLanes(window, hn::IndicesFromVec(di, word)));
     const auto high = hn::BitCast(du, hn::TableLookupLanes(window, hn::IndicesFromVec(di, next)));
-    // In two steps, since a shift by all 32 bits is not defined.
+    // In two steps, since a shift by all 32 bits is undefined.
     const auto upper = hn::Shl(hn::ShiftLeft<1>(high), hn::Sub(hn::Set(du, 31u), bits));
     return hn::BitCast(di, hn::Or(hn::Shr(low, bits), upper));
 }
@@ -125,7 +126,7 @@ struct look_up {
     // Bilinear values of all components at stored positions (x, y).
     HWY_INLINE void operator()(vf x, vf y, vf* out) const {
         taps tx{}, ty{};
-        int taps_for = -1;  // subsampling that tx, ty were made for
+        int taps_for = -1;  // the subsampling for which tx, ty were computed
         for (int i = 0; i < p.groups; ++i) {
             const group& g = p.g[i];
             const component_layout& c = s.layout.component[g.first];
@@ -155,7 +156,7 @@ struct look_up {
                 const std::int32_t start = hn::GetLane(index) * pl.stride;
                 return window_word(pl.data, hn::Add(offset, hn::Set(di, start)), start + first, readable);
             };
-            const bool single = hn::GetLane(ty.weight) == 0;  // the row below counts for nothing
+            const bool single = hn::GetLane(ty.weight) == 0;  // the row below has no weight
             top = row(ty.low, column);
             bottom = single ? top : row(ty.high, column);
             top_next = g.both_neighbours ? top : row(ty.low, next_column);
@@ -197,8 +198,8 @@ HWY_INLINE vf finish(vf v, const tensor_target& t) {
     return hn::Add(hn::Mul(v, hn::Set(df, t.scale)), hn::Set(df, t.bias));
 }
 
-// Asks for the memory that tensor row `v` will read around column `u`. Gathers hide their addresses from the hardware
-// prefetcher, and a frame just decoded is not in a near cache.
+// Prefetches the memory that tensor row `v` will read around column `u`. Gathers hide their addresses from the hardware
+// prefetcher, and a frame that was just decoded is not in a near cache.
 HWY_INLINE void prefetch(const sampling_source& s, const plan& p, const affine& m, std::int32_t u, std::int32_t v) {
     const point at = m({static_cast<float>(u) + 0.5f, static_cast<float>(v) + 0.5f});
     for (int i = 0; i < p.groups; ++i) {
@@ -260,7 +261,7 @@ HWY_EXPORT(instruction_set);
 
 namespace {
 
-// The vectorised code reads whole words at offsets from the first byte, and knows no palettes.
+// The vectorised code reads whole words at offsets from the first byte, and does not support palettes.
 bool vectorisable(const sampling_source& s) {
     if (s.layout.palette) return false;
     for (int i = 0; i < s.layout.planes; ++i) {

@@ -46,7 +46,8 @@ sampling_source make_sampling_source(const image& picture) {
     s.colour = transform_of(picture, s.layout);
     s.stored = stored_from_upright(picture);
     const int log2_w = s.layout.component[1].log2_w;
-    // A centred sample of a 2:1 subsampling lies 0.5 luma pixels right of a left-sited one: a quarter of a chroma sample.
+    // A centred sample of a 2:1 subsampling lies 0.5 luma pixels right of a left-sited one: a quarter of a chroma
+    // sample.
     if (picture.site == chroma_site::left && log2_w > 0) {
         s.chroma_shift_x = 0.5f - 0.5f / static_cast<float>(1 << log2_w);
     }

@@ -23,19 +23,19 @@ struct colour_transform {
     float rv = 0, gu = 0, gv = 0, bu = 0;
 };
 
-// Everything that a sample needs to know of a picture. Plain data: it is passed to kernels by value.
+// All facts about a picture that sampling needs. Plain data, passed to kernels by value.
 struct sampling_source {
     image picture;  // planes hold addresses that the sampling code can read
     format_layout layout;
     colour_transform colour;
     affine stored;                   // upright -> stored
     float chroma_shift_x = 0;        // in chroma samples, added to the centred position
-    std::uint32_t readable[4] = {};  // bytes from planes[i].data on that may be read (for stride > 0)
+    std::uint32_t readable[4] = {};  // bytes readable from planes[i].data on (for stride > 0)
 };
 
 [[nodiscard]] sampling_source make_sampling_source(const image& picture);
 
-// How a model wants its pictures.
+// The format of a model's pictures.
 enum class tensor_format : std::uint8_t {
     planar_float,  // 3 planes of floats, height x width each
     packed_half,   // height x width x (red, green, blue, 0) halves
@@ -58,7 +58,7 @@ struct tensor_target {
     }
 };
 
-// Of planes of floats.
+// A target of planar floats.
 [[nodiscard]] inline tensor_target planes(float* data, std::int32_t width, std::int32_t height, float scale = 1,
                                           float bias = 0) {
     return {reinterpret_cast<std::byte*>(data), width, height, scale, bias, tensor_format::planar_float};
@@ -87,7 +87,7 @@ FACEFLOW_HD inline float fetch(const sampling_source& s, const component_layout&
     return static_cast<float>(value >> c.shift);
 }
 
-// Where a bilinear look-up lands: two neighbours and the weight of the second.
+// A bilinear look-up: two neighbours and the weight of the second.
 struct tap {
     std::int32_t low, high;
     float weight;
@@ -97,7 +97,7 @@ struct tap {
 FACEFLOW_HD inline tap tap_at(float position, std::int32_t count) {
     const float limit = static_cast<float>(count - 1);
     float p = position - 0.5f;
-    p = p > 0 ? p : 0;  // also swallows NaN
+    p = p > 0 ? p : 0;  // also maps NaN to 0
     p = p < limit ? p : limit;
     const std::int32_t low = static_cast<std::int32_t>(p);
     return {low, low + 1 < count ? low + 1 : low, p - static_cast<float>(low)};

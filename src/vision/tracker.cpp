@@ -12,9 +12,10 @@
 namespace faceflow::vision {
 namespace {
 
-// How faces move, in face sides. A walking person does some 5 sides a second, and needs a good part of one to get going.
+// How faces move, in face sides. A walking person moves some 5 sides per second, and needs much of a second to reach
+// that speed.
 constexpr double box_noise = 0.05;      // a detector's jitter
-constexpr double first_speed = 4;       // sides / s that a new face may have
+constexpr double first_speed = 4;       // sides / s of a new face
 constexpr double agitation = 2;         // sides / s^1.5
 constexpr double speed_memory = 2;      // s
 constexpr double size_first_speed = 1;  // size and shape: logarithms / s
@@ -23,13 +24,13 @@ constexpr double size_memory = 0.5;
 constexpr double shape_agitation = 0.3;
 constexpr double shape_memory = 0.1;
 
-// Two heads at one depth are at least a side apart, so within this a detection may well be the predicted face, and the
-// filter's own doubt (three standard deviations) comes on top.
+// Two heads at one depth are at least a side apart, so a detection this close may well be the predicted face; the
+// filter's uncertainty (three standard deviations) is added.
 constexpr double certain_reach = 0.6, doubts = 3, longest_reach = 4;
 constexpr double largest_growth = 1.1;  // log of the ratio of sizes, some 3 times
 
 constexpr float overlap_weight = 0.35f, distance_weight = 0.45f, growth_weight = 0.2f;
-// A face that was seen in the last frame has the older right to a detection that lies where a hidden one is predicted.
+// A face seen in the last frame has priority for a detection where a hidden face is predicted.
 constexpr float hidden_cost = 0.15f;
 constexpr float cost_limit = 1;
 
@@ -118,7 +119,7 @@ void tracker::pair(std::vector<face>& faces, std::vector<std::size_t>& wanted) {
             const double distance = dx * dx + dy * dy;
             const double growth = p.size - t.size.position;
             if (!(distance < t.reach * t.reach) || !(std::fabs(growth) < largest_growth)) continue;
-            // Squares: of two crossing pairings along a line the sum of plain distances is often the same.
+            // Squares, because for two crossing pairings along a line the sum of plain distances is often the same.
             cost_[row * free_.size() + column] =
                 overlap_weight * (1 - intersection_over_union(box, t.box)) +
                 distance_weight * static_cast<float>(distance / (1 + distance)) +
@@ -144,7 +145,7 @@ void tracker::pair(std::vector<face>& faces, std::vector<std::size_t>& wanted) {
     wanted.resize(left);
 }
 
-// A face is some 6 KB: each is moved once, along the cycles of the permutation.
+// A face is some 6 KB: move each once, along the cycles of the permutation.
 void tracker::sort_by_track(std::vector<face>& faces) {
     order_.resize(faces.size());
     std::iota(order_.begin(), order_.end(), std::size_t{0});
@@ -179,7 +180,7 @@ void tracker::update(std::int64_t pts_ns, std::vector<face>& faces) {
     pair(faces, high_);
     pair(faces, low_);
 
-    // Ids follow the order of the faces, so that they do not depend on how the scores fell.
+    // Assign ids in the order of the faces, independent of their scores.
     for (face& f : faces) {
         if (f.track != 0) continue;
         if (usable(f.box)) {

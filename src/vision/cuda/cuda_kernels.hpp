@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels of a CUDA device. Those who include this need no CUDA header.
+// The kernels of a CUDA device. Including this needs no CUDA header.
 #pragma once
 
 #include <memory>
@@ -8,11 +8,11 @@
 
 namespace faceflow::vision {
 
-// Each call is one launch on the given stream, a stream of make_cuda_device's device, whose memory it is given: no transfer, no
-// allocation, no host sync. What fails at the launch becomes the stream's error, what fails on the
-// device comes up when the host waits. Thread-safe.
+// Each call is one launch on the given stream, which belongs to a device of make_cuda_device, as does all memory
+// passed: no transfer, no allocation, no host sync. A launch error becomes the stream's error; an error on the device
+// is reported when the host waits. Thread-safe.
 //
-// Against the host kernels: sampling within 1e-4 of the colour range, faces and records within the rounding of the
+// Compared to the host kernels: sampling within 1e-4 of the colour range, faces and records within the rounding of the
 // mathematics functions (sine, exponential, arc tangent).
 [[nodiscard]] std::unique_ptr<kernels> make_cuda_kernels();
 

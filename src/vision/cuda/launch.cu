@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiled without fused multiply-add, as the host code is: sums then round as they do there, and what still differs are the
-// functions of the mathematics library, by a last bit or two.
+// Compiled without fused multiply-add, like the host code: sums round the same way, and only functions of the
+// mathematics library differ, by a last bit or two.
 #include "vision/cuda/launch.hpp"
 
 #include <type_traits>
@@ -8,7 +8,7 @@
 namespace faceflow::vision {
 namespace {
 
-// The threads of a CUDA block. Its functions exist for the host too, because those that call them are compiled for both.
+// The threads of a CUDA block. Its functions also exist for the host, because their callers are compiled for both.
 struct cuda_block {
     FACEFLOW_HD int thread() const {
 #ifdef __CUDA_ARCH__
@@ -39,12 +39,12 @@ struct cuda_block {
 };
 
 constexpr int pixel_threads = tile_runs;
-// As many as keep one block's candidates moving; more would wait for each other at every barrier.
+// Enough to keep one block's candidates moving; more would wait for one another at every barrier.
 constexpr int detect_threads = 256;
-// Four landmarks for each thread.
+// Four landmarks per thread.
 constexpr int face_threads = 128;
 
-// Kernel parameters are read where they lie, in constant memory, and never copied by a thread.
+// Kernel parameters are read in place, in constant memory, and never copied by a thread.
 __global__ void __launch_bounds__(pixel_threads) letterbox_kernel(const __grid_constant__ letterbox_pass pass) {
     letterbox_tile(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.y), static_cast<std::int32_t>(blockIdx.x));
 }
@@ -71,7 +71,7 @@ unsigned count_of(std::int32_t n) {
     return static_cast<unsigned>(n);
 }
 
-// Arguments of exactly the kernel's types: they are passed by address.
+// Arguments must have exactly the kernel's types: they are passed by address.
 template <class... Parameters>
 void add(cuda_stream& s, const char* name, void (*kernel)(Parameters...), dim3 blocks, int threads,
          std::type_identity_t<Parameters>... arguments) {
