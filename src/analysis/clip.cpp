@@ -15,7 +15,7 @@ namespace faceflow::analysis {
 
 result<clip> decode(const clip_request& wanted, const std::atomic<bool>& stop,
                     const std::function<void(std::uint64_t)>& on_progress) {
-    // A signal handler can only set a flag; this passes it on to a source that may be blocked.
+    // A signal handler can only set a flag; this thread forwards it to a source that may be blocked.
     std::stop_source halt;
     const std::jthread watch([&](const std::stop_token& over) {
         while (!over.stop_requested()) {

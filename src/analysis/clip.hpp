@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames that a comparison runs on, decoded once.
+// Decodes the frames of a comparison, once.
 #pragma once
 
 #include <atomic>
@@ -16,18 +16,18 @@ namespace faceflow::analysis {
 
 struct clip {
     std::vector<host_frame> frames;  // of source 0
-    double frames_per_second = 0;    // 0: the source does not say
-    std::vector<std::string> notes;  // for people
+    double frames_per_second = 0;    // 0: unknown
+    std::vector<std::string> notes;  // for the user
 };
 
 struct clip_request {
     std::string input;
     std::uint64_t limit = 0;
     double start_seconds = 0;
-    std::size_t max_bytes = 0;  // of pixels; the clip is cut there, with a note
+    std::size_t max_bytes = 0;  // limit for pixels; the clip is cut there, with a note
 };
 
-// At least one frame, or an error. Damaged frames are left out. `stop` ends it with errc::interrupted.
+// Returns at least one frame, or an error. Skips damaged frames. `stop` ends it with errc::interrupted.
 [[nodiscard]] result<clip> decode(const clip_request& wanted, const std::atomic<bool>& stop,
                                   const std::function<void(std::uint64_t frames)>& on_progress);
 

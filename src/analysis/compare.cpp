@@ -37,7 +37,7 @@ result<options> with_ablation(options o, const std::string& name) {
                 fmt::format("unknown ablation '{}'; there are: cache, batch, pinned, graphs", name));
 }
 
-// A row to come.
+// A row to measure.
 struct planned_row {
     options chosen;
     std::string ablation = "none";
@@ -59,7 +59,7 @@ result<std::vector<planned_row>> plan_rows(const compare_request& request) {
     return rows;
 }
 
-// A device on which frames move, instead of `auto`.
+// Chooses for `auto` a device to which frames are transferred.
 result<std::string> device_for(const options& o) {
     if (o.device != "auto") return o.device;
     FACEFLOW_ASSIGN(const auto best, runtime_context::open(o));

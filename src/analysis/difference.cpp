@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What comparisons compute from results: differences between faces, quantiles of latencies.
+// Computes differences between faces and quantiles of latencies for comparisons.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -14,7 +14,7 @@
 namespace faceflow::analysis {
 namespace {
 
-// Unlike ==, tells -0 from 0 and takes a NaN for itself.
+// Unlike ==, distinguishes -0 from 0 and considers a NaN equal to itself.
 bool same_bits(float a, float b) {
     return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
 }
@@ -48,7 +48,7 @@ double largest_distance(const face& a, const face& b) {
     return largest;
 }
 
-// Pixels of the mesh model's input to one of the frame.
+// Pixels of the mesh model's input per pixel of the frame.
 double model_scale(const face& f) {
     const vision::mesh_options mesh;
     return double{mesh.model_size} / (double{mesh.region_scale} * double{std::max(f.box.width, f.box.height)});

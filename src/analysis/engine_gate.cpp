@@ -22,9 +22,9 @@ namespace {
 
 using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
 
-// Before anyone waits for minutes.
+// Checks first, because building takes minutes.
 result<void> check_tensorrt(options chosen) {
-    chosen.inference = inference_backend::automatic;  // which is for any device
+    chosen.inference = inference_backend::automatic;  // valid on any device
     FACEFLOW_ASSIGN(const auto with, runtime_context::open(chosen));
     if (const auto kind = with->devices.front()->kind(); kind != device_kind::cuda) {
         return fail(errc::unavailable,
@@ -34,8 +34,8 @@ result<void> check_tensorrt(options chosen) {
     return runtime.and_then([](const auto& on) { return on->check_tensorrt(); });
 }
 
-// Engines are built when the models are loaded; those of a part of a model whose inputs have sizes that TensorRT learns later, in
-// its first run, which a grey frame is for.
+// Engines are built when the models are loaded; if TensorRT learns some input sizes only later, in the first run, which
+// uses a grey frame.
 result<std::vector<std::filesystem::path>> build(const options& chosen) {
     options live = chosen;
     live.pacing = pacing::live;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// TensorRT's engines, built ahead of time and held to what ONNX Runtime's own kernels find.
+// Builds TensorRT engines ahead of time, and compares them with ONNX Runtime's own kernels.
 #pragma once
 
 #include <atomic>
@@ -15,9 +15,9 @@
 namespace faceflow::analysis {
 
 struct gate_request {
-    options chosen;            // the device, flow, batches and precision that engines are for
-    std::string input;         // a clip with faces; empty: engines are built and not checked, which fp16 does not allow
-    std::uint64_t limit = 60;  // frames of it
+    options chosen;            // the device, flow, batches and precision of the engines
+    std::string input;         // a clip with faces; empty: engines are built but not checked, which fp16 does not allow
+    std::uint64_t limit = 60;  // limit of its frames
     double tolerance_px = 1;   // between landmarks, in pixels of the frame
 };
 
@@ -27,10 +27,10 @@ struct gate_report {
     double largest_px = 0;
 };
 
-// Builds the engines of every batch that a live run of `chosen` would use, in minutes, and runs the clip's frames through them and
-// through ONNX Runtime's kernels in fp32. Engines that find other faces, or landmarks further away than the tolerance, are
-// removed again: errc::internal, with the difference. errc::unavailable without a CUDA device or TensorRT;
-// errc::invalid_argument for fp16 without a clip. Blocks.
+// Builds the engines of every batch size that a live run of `chosen` would use, which takes minutes, and runs the
+// clip's frames through them and through ONNX Runtime's kernels in fp32. Engines that find other faces, or landmarks
+// beyond the tolerance, are removed: errc::internal, with the difference. errc::unavailable without a CUDA device or
+// TensorRT; errc::invalid_argument for fp16 without a clip. Blocks.
 [[nodiscard]] result<gate_report> build_engines(const gate_request& wanted, const std::atomic<bool>& stop,
                                                 const std::function<void(const std::string&)>& note);
 

@@ -8,7 +8,7 @@
 namespace faceflow::analysis {
 namespace {
 
-// Pixels. A chart is labels, bars, and room for the number behind the longest bar.
+// In pixels. A chart has labels, bars, and room for the number after the longest bar.
 constexpr double margin = 28, gap = 44, head = 74, chart_head = 52, bar_height = 18, pitch = 28;
 constexpr double label_width = 140, bar_width = 220, number_width = 84;
 constexpr double chart_width = label_width + bar_width + number_width;

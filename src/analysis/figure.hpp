@@ -12,8 +12,8 @@ namespace faceflow::analysis {
 
 struct bar {
     enum class shade : std::uint8_t { reference, usual, lesser };
-    std::string label, text;  // before it, and behind it
-    double value = 0;         // its length, against the longest of its chart; >= 0
+    std::string label, text;  // before and after the bar
+    double value = 0;         // its length, relative to the longest of its chart; >= 0
     shade how = shade::usual;
 };
 

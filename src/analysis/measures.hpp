@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The figures of a comparison, each described once for all of its renderings.
+// The figures of a comparison, described once for all output formats.
 #pragma once
 
 #include <optional>
@@ -13,11 +13,11 @@ namespace faceflow::analysis {
 
 struct measure {
     std::string_view key;                                               // of CSV columns
-    std::string_view title;                                             // for people
-    double (*value)(const compare_row& row, double frames_per_second);  // NaN where a flow has no such thing
-    double unit = 1;                                                    // what the table divides by
+    std::string_view title;                                             // for the user
+    double (*value)(const compare_row& row, double frames_per_second);  // NaN if the flow has no such figure
+    double unit = 1;                                                    // divisor in the table
     int decimals = 1;
-    std::string_view suffix = {};  // of the table's numbers
+    std::string_view suffix = {};  // of numbers in the table
     bool per_second = false;       // at the source's frame rate
 };
 

@@ -56,7 +56,7 @@ void plan_transfers(plan_result& p, const flow::flow_plan& from) {
 
 void plan_link(plan_result& p, const link_model& link, const flow::flow_plan& from, bool pinned) {
     const plan_request& r = p.asked;
-    std::int64_t all_ns = 0, up_ns = 0, down_ns = 0;  // of these two, what keeps an engine busy
+    std::int64_t all_ns = 0, up_ns = 0, down_ns = 0;  // up_ns, down_ns: time of the copy engines
     for (const flow::planned_move& m : from.moves) {
         all_ns += m.times * link.copy_ns(m.up, m.bytes, pinned);
         (m.up ? up_ns : down_ns) += m.times * link.engine_ns(m.up, m.bytes);
@@ -89,7 +89,7 @@ void plan_memory(plan_result& p, plan_request r, flow::flow_plan& from) {
         p.notes.emplace_back("even without cached frames this is more than the device's pool");
 }
 
-// Switches that are off, and change nothing that is planned here.
+// Notes switches that are off but change nothing in this plan.
 void note_switches(plan_result& p) {
     const plan_request& r = p.asked;
     plan_request all = r;

@@ -15,7 +15,7 @@ std::string grouped(double value) {
     return number(m, value);
 }
 
-// "cache off", or "no cache" where the flow has none.
+// "cache off", or "no cache" if the flow has none.
 std::string switch_text(std::string_view name, bool on, bool there) {
     return there ? fmt::format("{} {}", name, on ? "on" : "off") : fmt::format("no {}", name);
 }

@@ -38,7 +38,7 @@ std::string title_of(const measure& m, double frames_per_second) {
     return m.per_second ? fmt::format("{} at {} fps", m.title, plain(frames_per_second, 3)) : std::string(m.title);
 }
 
-// All figures of all rows as text: what the table and its Markdown twin show.
+// All figures of all rows as text, for the table and its Markdown version.
 std::vector<line> lines_of(const std::vector<compare_row>& rows, double frames_per_second) {
     std::vector<line> lines;
     for (const measure& m : all_measures()) {
@@ -63,7 +63,7 @@ std::vector<line> lines_of(const std::vector<compare_row>& rows, double frames_p
     return lines;
 }
 
-// What the rows share, in a sentence.
+// A sentence with what the rows have in common.
 std::string heading(const std::vector<compare_row>& rows, const report_options& o) {
     std::string devices = rows.front().device;
     for (const auto& r : rows) {
@@ -208,7 +208,7 @@ result<std::vector<std::filesystem::path>> write_reports(const std::vector<compa
     const std::array<std::string, report_files.size()> texts{render_csv(rows, o), render_markdown(rows, o),
                                                              render_json(rows), render_svg(rows, o)};
     std::vector<std::filesystem::path> written;
-    result<void> first_failed;  // the others are written all the same
+    result<void> first_failed;  // the others are still written
     for (std::size_t i = 0; i < texts.size(); ++i) {
         auto path = write_document(folder / report_files[i], texts[i]);
         if (path) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The figure of a comparison: four small bar charts, a bar per row.
+// The figure of a comparison: four small bar charts with one bar per row.
 #include <fmt/format.h>
 
 #include <array>

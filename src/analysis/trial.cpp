@@ -30,7 +30,7 @@ double milliseconds(clock::duration d) {
     return std::chrono::duration<double, std::milli>(d).count();
 }
 
-// Where results arrive, from a thread of the flow's.
+// Receives results from a thread of the flow.
 class arrivals {
 public:
     void take(const host_frame& f, result<frame_faces> faces) {
@@ -47,7 +47,7 @@ public:
         changed_.notify_all();
     }
 
-    // When outcome number `n` came, counted from 1.
+    // The time when outcome number `n` (from 1) arrived.
     result<clock::time_point> wait_for(std::uint64_t n, const std::atomic<bool>& stop) {
         const auto deadline = clock::now() + patience;
         std::unique_lock lock(mutex_);
@@ -90,7 +90,7 @@ result<std::unique_ptr<face_engine>> engine_for(options chosen, pacing how, arri
     return made;
 }
 
-// What the devices and the cache have counted.
+// The counts of the devices and the cache.
 struct counts {
     std::uint64_t up = 0, up_bytes = 0, down = 0, down_bytes = 0, syncs = 0, hits = 0, misses = 0;
 };
@@ -127,7 +127,7 @@ void enter_counts(const counts& before, const counts& after, compare_row& row) {
     if (asked > 0) row.cache_hit_rate = static_cast<double>(hits) / static_cast<double>(asked);
 }
 
-// Milliseconds of the shortest of several tries.
+// The shortest of several tries, in milliseconds.
 template <class Work>
 result<double> shortest(int tries, Work work) {
     double best = std::numeric_limits<double>::max();
@@ -139,7 +139,7 @@ result<double> shortest(int tries, Work work) {
     return best;
 }
 
-// How long transfers of one size take on an idle device.
+// Measures how long transfers of one size take on an idle device.
 class link_probe {
 public:
     static result<link_probe> create(device& d, std::size_t bytes, bool pinned) {
@@ -160,7 +160,7 @@ private:
 
     explicit link_probe(device& d) : device_(d) {}
 
-    // Then no thread's wake-up is measured with them.
+    // In a row, so that no thread's wake-up is measured with them.
     result<double> in_a_row_ms(direction d) {
         constexpr int in_a_row = 8;
         auto all = shortest(tries / in_a_row, [&] {
@@ -172,8 +172,8 @@ private:
         return all ? *all / in_a_row : all;
     }
 
-    // In a row the host would move the bytes of the next while the engine copies. So each is waited for, and what the wait for
-    // nothing takes is the threads', not the link's.
+    // Waits for each transfer, because in a row the host would stage the next one while the engine copies. The time of
+    // waiting for nothing belongs to the threads, not the link, and is subtracted.
     result<double> one_by_one_ms(direction d) {
         auto each = shortest(tries, [&] { return move(d).and_then([&] { return synchronise(*stream_, *done_, t); }); });
         if (!each || !device_.computes_on_host()) return each;
@@ -202,7 +202,7 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
     FACEFLOW_ASSIGN(auto engine, engine_for(chosen_, pacing::recorded, results));
 
     std::map<std::string, std::uint64_t> refused;
-    // In whole detections: a flow takes on no part of one.
+    // In whole detections: a flow does not accept part of one.
     const auto settling = static_cast<std::size_t>(std::max(chosen_.detect_every, 1));
     std::uint64_t settled = 0;
     counts before;
@@ -245,8 +245,8 @@ result<std::vector<double>> trial::one_by_one(const progress_of& on_progress,
                                               std::map<std::string, std::uint64_t>& failed) const {
     arrivals results;
     options chosen = chosen_;
-    chosen.verify_ledger = false;  // who counts costs time, and has counted already
-    chosen.tuning.lanes = 1;       // no second frame would need another, and each takes a GPU seconds to set up
+    chosen.verify_ledger = false;  // counting costs time, and was done in the first run
+    chosen.tuning.lanes = 1;       // a single frame needs one lane, and each takes a GPU seconds to set up
     FACEFLOW_ASSIGN(auto engine, engine_for(std::move(chosen), pacing::live, results));
 
     const std::size_t warm_up = std::min(warm_up_frames, frames_.size() / 2);
