@@ -35,7 +35,7 @@ ff_stats stats_of(ff_client* c) {
     return s;
 }
 
-// What came since it was made: of a second, or of all the time.
+// Counts over an interval: one second, or the whole time.
 struct tally {
     std::uint64_t frames = 0, dropped = 0, met = 0, looking_ns = 0;
     ff_stats before;

@@ -17,8 +17,8 @@ namespace faceflow::cli {
 enum exit_code : int {
     exit_done = 0,
     exit_failed = 1,
-    exit_usage = 2,   // an option, a configuration key or a command that makes no sense
-    exit_input = 3,   // an input that is not there, or that nothing could be read from
+    exit_usage = 2,   // an invalid option, configuration key or command
+    exit_input = 3,   // an input that does not exist or cannot be read
     exit_output = 4,  // a file that could not be written
     exit_interrupted = 130,
 };
@@ -28,15 +28,15 @@ enum exit_code : int {
 // Prints `faceflow: message` to standard error and returns the exit code for it.
 int report(const error& e);
 
-// Where the options of a command were given, so that errors name them as they are written there.
+// Where a command's options were given, so that errors name them the way the user wrote them.
 struct given {
     const CLI::App* command = nullptr;
     std::string file;               // of --config; empty: none
-    std::vector<std::string> keys;  // that stand in the file alone, without dashes
-    // The library says `batch_deadline_ms must be ...`; the command line has --batch-deadline-ms, and a file a key.
-    // error::option says of which option the error is.
+    std::vector<std::string> keys;  // set only in the file; without dashes
+    // Rewrites a library error such as `batch_deadline_ms must be ...` for the user's spelling: --batch-deadline-ms on
+    // the command line, or a key of the file. error::option names the option.
     [[nodiscard]] error in_its_words(error e) const;
-    // The same of what the command line's parser says.
+    // The same for an error of the command line parser.
     [[nodiscard]] error in_its_words(const CLI::ParseError& e) const;
 };
 int report(const error& e, const given& options);
@@ -62,12 +62,12 @@ declared add_manual(CLI::App& app);
 // The options of an engine, shared by every command that makes one. The struct must outlive the parsing.
 struct engine_options {
     options chosen;
-    // What was chosen, once the command line is parsed; makes ready for it.
+    // The chosen options, after parsing; also installs what they need.
     [[nodiscard]] result<options> resolve() const;
 };
 void add_engine_options(CLI::App& app, engine_options& into);
 
-// How inputs are read, shared by the commands that read any.
+// How to read inputs; shared by all commands that read any.
 struct input_options {
     std::string reconnect = "forever";
     bool live = false;
@@ -78,20 +78,20 @@ struct input_options {
 inline constexpr const char* inputs_group = "Inputs";
 void add_input_options(CLI::App& app, input_options& into);
 
-// "640x384" (or "640x384+1600x1216", two looks; "auto": 0x0) and "2G", "512M", "1048576".
+// Parse "640x384" (or "640x384+1600x1216", two detections; "auto": 0x0) and "2G", "512M", "1048576".
 [[nodiscard]] result<std::pair<int, int>> parse_size(std::string_view text);
 [[nodiscard]] result<void> parse_detect_size(std::string_view text, options& into);
 [[nodiscard]] result<std::size_t> parse_bytes(std::string_view text);
-// "2G", as parse_bytes reads it.
+// Formats bytes like "2G", as parse_bytes reads them.
 [[nodiscard]] std::string bytes_text(std::size_t bytes);
 
-// What is opened later never gets the number of a standard stream, and what goes to one never into a file: those that are
-// closed are given to a descriptor that refuses what they are used for. First of all in a program.
+// Occupies closed standard streams with descriptors that refuse their use, so that no file opened later gets a stream's
+// number and nothing printed ends up in a file. Call it first in a program.
 void reserve_standard_streams();
 
-// The stop flag: the first Ctrl-C (SIGTERM, SIGXCPU, or SIGHUP where it is not ignored, as under nohup) sets it, a second Ctrl-C or
-// SIGTERM half a second later or more ends the program at once. A pipe whose reader left and a file at the limit of its size are errors of the write; these signals stop the
-// run only when they are sent to it.
+// The stop flag. The first Ctrl-C (or SIGTERM, SIGXCPU, or SIGHUP unless ignored, as under nohup) sets it; a second
+// Ctrl-C or SIGTERM half a second later or more ends the program at once. A pipe without a reader, or a file at its
+// size limit, is an error of the write; their signals stop the run only when sent from outside.
 const std::atomic<bool>& stop_on_signals();
 
 }  // namespace faceflow::cli

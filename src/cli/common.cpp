@@ -38,7 +38,8 @@ int report(const error& e, const given& options) {
 void reserve_standard_streams() {
     for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
         if (::fcntl(stream, F_GETFD) >= 0) continue;
-        // Gets the lowest free number, which is this one. Reading it, or writing the others, fails as it did.
+        // open() returns the lowest free number, which is this stream's. Reading stdin, or writing the others, fails as
+        // before.
         [[maybe_unused]] const int held = ::open(
             "/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // NOLINT: not close-on-exec, like all three
     }
@@ -55,7 +56,7 @@ std::int64_t now_ms() {
     return now.tv_sec * std::int64_t{1000} + now.tv_nsec / 1'000'000;
 }
 
-// Shells, timeout and terminals send the same signal twice within an instant: that is no second wish.
+// Shells, timeout and terminals may send the same signal twice within an instant: that is a single request.
 void on_signal(int number) {
     constexpr std::int64_t same_wish_ms = 500;
     const std::int64_t now = now_ms();
@@ -66,7 +67,7 @@ void on_signal(int number) {
     }
 }
 
-// The kernel sends these two in this process' own name, for a write that also fails with an error.
+// The kernel sends these two in this process's own name for a write that also returns an error.
 void on_write_signal(int, siginfo_t* about, void*) {
     if (about->si_pid != getpid()) stop_requested.store(true);
 }
@@ -81,7 +82,7 @@ const std::atomic<bool>& stop_on_signals() {
     struct sigaction hangup {};
     sigaction(SIGHUP, nullptr, &hangup);
     if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
-    sigaction(SIGXCPU, &action, nullptr);  // a limit of processor time leaves some seconds to finish in
+    sigaction(SIGXCPU, &action, nullptr);  // a processor time limit leaves some seconds to finish
     action.sa_flags = SA_SIGINFO;
     action.sa_sigaction = on_write_signal;
     sigaction(SIGPIPE, &action, nullptr);

@@ -29,7 +29,7 @@ std::vector<std::string> words(const std::string& list) {
     return all;
 }
 
-// One line on a terminal's standard error, rewritten as work goes on.
+// A line on a terminal's standard error, rewritten with progress.
 class status_line {
 public:
     explicit status_line(bool quiet) : shown_(!quiet && isatty(STDERR_FILENO) == 1) {}
@@ -48,7 +48,7 @@ private:
     const bool shown_;
 };
 
-// A comparison is one of flows that do the same: where they did not, a script should notice.
+// Flows that are compared must give the same faces: if not, the exit code tells scripts.
 int judge(const std::vector<analysis::compare_row>& rows) {
     int outcome = exit_done;
     for (const auto& r : rows) {

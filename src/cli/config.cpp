@@ -32,7 +32,7 @@ std::optional<std::string> text_of(const toml::node& node) {
     return std::nullopt;
 }
 
-// The argument that a key stands for.
+// The command-line argument for a key.
 result<std::string> argument_of(const std::string& name, const toml::node& node) {
     if (const auto* flag = node.as_boolean()) return fmt::format("--{}{}", flag->get() ? "" : "no-", name);
     if (const auto value = text_of(node)) return fmt::format("--{}={}", name, *value);
@@ -45,7 +45,7 @@ constexpr std::string_view tuning_table = "tuning";
 
 class config_reader {
 public:
-    // Those of a table whose keys may be `known`; `within` stands before their names in errors.
+    // Reads the keys of a table, which must be among `known`; errors prefix their names with `within`.
     result<void> read(const toml::table& from, std::span<const std::string> known, std::string_view within,
                       std::span<const std::string> tuning) {
         for (const auto& [key, node] : from) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Configuration files: TOML whose keys are the long options of `faceflow run`, without the dashes; those that tune may
-// stand under [tuning].
+// Configuration files: TOML whose keys are the long options of `faceflow run`, without dashes; tuning options may be in
+// the section [tuning].
 #pragma once
 
 #include <span>
@@ -12,9 +12,9 @@
 
 namespace faceflow::cli {
 
-// The file's contents as command-line arguments, to stand before the user's own, which so win. `keys` are the known
-// long options; an unknown one is an error that names it, its line and the nearest match. Those of `tuning` may also
-// stand in a table of that name, but not in both places.
+// Returns the file's contents as command-line arguments, to insert before the user's own, which take precedence. `keys`
+// are the known long options; for an unknown one, the error names it, its line and the nearest match. Keys in `tuning`
+// may also be in the table of that name, but not in both places.
 [[nodiscard]] result<std::vector<std::string>> config_arguments(std::string_view text,
                                                                 std::span<const std::string> keys,
                                                                 std::span<const std::string> tuning = {});

@@ -22,7 +22,7 @@
 namespace faceflow::cli {
 namespace {
 
-// Collects lines of three kinds: fine, missing but not needed, and missing what a run needs.
+// Prints lines of three kinds: fine, missing but optional, and missing but required for a run.
 class findings {
 public:
     void ok(std::string_view what, std::string_view text) { line("ok  ", what, text); }
@@ -58,7 +58,7 @@ void check_machine(findings& f) {
     f.ok("device emulated", "a GPU made of host memory, to watch how frames move (--device emulated)");
 }
 
-// A device is all that a run needs; ONNX Runtime's kernels are a reference.
+// A run needs only a device; ONNX Runtime's kernels are a reference.
 void check_cuda(findings& f) {
     const auto cuda = open_devices({.name = "cuda"});
     const auto gpus = look_at_gpus();

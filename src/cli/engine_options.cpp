@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The options of an engine, and how their values are written.
+// The options of an engine, and parsers for their values.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -81,7 +81,8 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& flag, const std::strin
 }
 
 result<options> engine_options::resolve() const {
-    // A stage that touches device memory from the host ends the program: with this, it says which stage and frame.
+    // If a stage accesses device memory from the host, the program is killed: the reporter prints which stage and
+    // frame.
     if (chosen.device.starts_with("emulated")) install_fault_reporter();
     return chosen;
 }
@@ -95,7 +96,7 @@ void add_engine_options(CLI::App& app, engine_options& into) {
             ->type_name(std::string(row.value));
     };
     flow::for_each_option([&](const auto& row) {
-        if (row.help.empty()) return;  // set together with another, or not the engine's
+        if (row.help.empty()) return;  // set by another option's flag, or not the engine's
         auto* option = row.flag.empty() ? declare(app, row, row.of(o)) : add_detect_size(row);
         option->group(std::string(flow::title(row.group)));
     });

@@ -9,7 +9,7 @@
 namespace faceflow::cli {
 namespace {
 
-// Where the command line sets an option, and what of it is meant.
+// The flag that sets an option, and which part of its value is meant.
 struct option_place {
     std::string flag;  // without dashes
     std::string_view part;
@@ -17,7 +17,7 @@ struct option_place {
 
 option_place place_of_option(const std::string& option) {
     if (const auto* known = flow::find_option(option)) return {known->flag, known->part};
-    std::string flag = option;  // of a command's own
+    std::string flag = option;  // an option of the command itself
     std::replace(flag.begin(), flag.end(), '_', '-');
     return {flag, ""};
 }

@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t text_column = 32;
 constexpr const char* ungrouped = "Options";
 
-// Of the terminal, where help goes to one.
+// The width of the terminal, if help is printed to one.
 std::size_t columns() {
     winsize size{};
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 100;
@@ -83,7 +83,7 @@ public:
                 out += entry(c->get_name(), c->get_description());
         }
         auto groups = app->get_groups();
-        // What every command has comes last.
+        // Options common to all commands come last.
         std::stable_partition(groups.begin(), groups.end(), [](const std::string& g) { return g != ungrouped; });
         for (const auto& g : groups) {
             out += group(

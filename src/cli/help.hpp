@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How help looks: the same names for options in --help, in the manual and in completions, and examples of each command.
+// Formats help: the same option names in --help, in the manual and in completions, and examples for each command.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,7 +9,7 @@
 
 namespace faceflow::cli {
 
-// The help of `app` and of what is added to it afterwards.
+// Applies to `app` and to commands added to it afterwards.
 void use_help_format(CLI::App& app);
 
 struct example {
@@ -21,10 +21,10 @@ void give_examples(CLI::App& app, std::initializer_list<example> examples);
 // "faceflow models list"
 [[nodiscard]] std::string full_name(const CLI::App& app);
 
-// What follows it: "[OPTIONS] INPUT..."
+// The arguments after the name: "[OPTIONS] INPUT...".
 [[nodiscard]] std::string arguments_of(const CLI::App& app);
 
-// Its parts as they are typed; a flag that can be taken back is [no-]NAME.
+// The parts of an option as typed; a flag that can be negated is [no-]NAME.
 struct option_names {
     std::string shorter;  // "o", or empty
     std::string longer;   // "out", "[no-]video"; the name of a positional argument
@@ -32,10 +32,10 @@ struct option_names {
 };
 [[nodiscard]] option_names names_of(const CLI::Option& option);
 
-// In the order of their declaration.
+// In the order of declaration.
 [[nodiscard]] std::vector<CLI::App*> commands_of(CLI::App& app);
 
-// Says in help, and where another value is given, what there is to choose from.
+// Lists the choices in help, and in the error for any other value.
 void one_of(CLI::Option& option, const std::vector<std::string>& choices);
 
 // An option that is `on` or `off`.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How inputs are read.
+// Options for reading inputs.
 #include <fmt/format.h>
 
 #include <charconv>

@@ -27,8 +27,9 @@ std::vector<std::string> long_names(const CLI::App& app) {
     return names;
 }
 
-// What stands behind `--` is no option, whatever it begins with. CLI11 gives such arguments to the program instead of a command that
-// has what it needs; so they go through it marked, which also keeps it from looking at their first letter.
+// Arguments after `--` are operands, whatever they begin with. CLI11 would assign them to the program instead of to a
+// command whose required arguments are complete; so they pass through it with a mark, which also keeps it from
+// interpreting their first letter.
 constexpr char operand_mark = '\x01';
 
 void mark_operands(std::vector<std::string>& args) {
@@ -74,13 +75,13 @@ int unexpected(const std::string& what, const CLI::App& app) {
                    fmt::format("'{}' is one argument too many; see {} --help", without_mark(what), full_name(app))});
 }
 
-// The key of a file that would set what this argument sets.
+// The configuration key for what this argument sets.
 std::string key_of(const std::string& argument) {
     const std::string name = argument.starts_with("--") ? argument.substr(2, argument.find('=') - 2) : "";
     return name.starts_with("no-") ? name.substr(3) : name;
 }
 
-// Those of a command's keys that tune.
+// The command's keys that are tuning options.
 std::vector<std::string> tuning_keys(std::vector<std::string> keys) {
     std::erase_if(keys, [](const std::string& key) {
         const auto all = flow::all_options();
@@ -91,7 +92,7 @@ std::vector<std::string> tuning_keys(std::vector<std::string> keys) {
     return keys;
 }
 
-// Adds what a --config file sets and the user's own arguments do not, and notes where it is from.
+// Adds the settings of a --config file that the user's own arguments do not set, and records their origin.
 result<void> expand_config(std::vector<std::string>& args, const CLI::App& app, given& options) {
     std::string path;
     for (std::size_t i = 0; i < args.size(); ++i) {
@@ -123,7 +124,7 @@ result<void> expand_config(std::vector<std::string>& args, const CLI::App& app, 
     return {};
 }
 
-// The command that was asked for, which may be one of a command's own.
+// The innermost parsed command, which may be a subcommand.
 const CLI::App& innermost(const CLI::App& app) {
     const auto parsed = app.get_subcommands();
     return parsed.empty() ? app : innermost(*parsed.front());
@@ -162,7 +163,7 @@ int main(int argc, char** argv) {
     mark_operands(args);
     given options;
     if (auto r = expand_config(args, app, options); !r) return report(r.error());
-    std::reverse(args.begin(), args.end());  // CLI11 takes them last first
+    std::reverse(args.begin(), args.end());  // CLI11 expects reverse order
     try {
         app.parse(args);
     } catch (const CLI::ParseError& e) {
@@ -194,7 +195,7 @@ int main(int argc, char** argv) {
     }
     const bool failed_before = std::ferror(stdout) != 0;
     if (std::fflush(stdout) == 0 && !failed_before) return code;
-    // A reader that left, such as head, has had what it wanted.
+    // A reader that closed the pipe, such as head, has all it wanted: no error.
     const int reason = errno;
     if (failed_before || reason != EPIPE)
         faceflow::cli::to_stderr("faceflow: standard output could not be written{}{}\n", failed_before ? "" : ": ",

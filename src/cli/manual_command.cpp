@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shell completions and the manual page, written from the commands' own declarations so that they are never stale.
+// Shell completions and the manual page, generated from the commands' declarations so that they are never stale.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -15,7 +15,7 @@
 namespace faceflow::cli {
 namespace {
 
-// With those of a command's own commands: which of them is meant may not be typed yet.
+// Includes the options of subcommands: the subcommand may not be typed yet.
 std::vector<const CLI::Option*> options_of(CLI::App& app) {
     const auto optional = [](const CLI::Option* o) { return o->nonpositional(); };
     std::vector<const CLI::Option*> all;
@@ -68,7 +68,7 @@ std::string zsh_escaped(std::string_view text) {
     return out;
 }
 
-// What may follow an option: one of its choices, or a file.
+// The values of an option: its choices, or a file.
 std::string zsh_values(const CLI::Option& o, const std::string& name) {
     if (o.get_items_expected_max() == 0) return {};
     std::string choices = o.get_type_name();

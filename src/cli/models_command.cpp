@@ -30,7 +30,7 @@ void say(std::string_view state, std::string_view id, std::string_view what) {
     to_stdout("{:<7}  {:<32} {}\n", state, id, what);
 }
 
-// Whether the plan beside a model is one of that model, or there is none.
+// True if the plan beside a model matches it, or if there is none.
 bool verify_plan(const inference::model_entry& e, const std::filesystem::path& model, const std::string& sha256) {
     const auto plan = inference::load_plan(model, sha256);
     if (plan) {

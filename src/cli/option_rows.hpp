@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options of the command line, made of rows of the engine's option table.
+// Command line options generated from rows of the engine's option table.
 #pragma once
 
 #include <fmt/format.h>
@@ -19,14 +19,15 @@
 
 namespace faceflow::cli {
 
-// "--batch-deadline-ms" of batch_deadline_ms.
+// "--batch-deadline-ms" for batch_deadline_ms.
 [[nodiscard]] std::string flag_of(std::string_view name);
 
-// An option of text that `parse` takes; what it refuses is an error of the command line that names the option.
+// A text option parsed by `parse`; its error is reported as one of the command line that names the option.
 CLI::Option* add_parsed(CLI::App& app, const std::string& flag, const std::string& help, const std::string& usual,
                         std::function<result<void>(const std::string&)> parse);
 
-// Declares the row's option, which sets `into`; what `into` has now is the default. `into` must outlive the parsing.
+// Declares the row's option, which sets `into`; the present value of `into` is the default. `into` must outlive the
+// parsing.
 template <auto... Path>
 CLI::Option* declare(CLI::App& app, const flow::option_row<Path...>& row,
                      typename flow::option_row<Path...>::value_type& into) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a command prints. A stream that cannot be written (closed, a full disk, a reader that left) throws nothing and stops nothing:
-// main tells of a standard output that was lost, and there is nobody to tell of a lost standard error.
+// Output of commands. A stream that cannot be written (closed, a full disk, a closed pipe) neither throws nor stops
+// anything: main reports a lost standard output; a lost standard error cannot be reported.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The live line of a run, on a terminal's standard error.
+// The progress line of a run on a terminal's standard error.
 #pragma once
 
 #include <cstdio>
@@ -14,7 +14,7 @@ public:
     explicit progress_line(bool quiet);
     ~progress_line();  // clears the line
     void show(const run_progress& p);
-    // A line that stays, above. Thread-safe.
+    // Prints a permanent line above the progress line. Thread-safe.
     void note(const std::string& text) const;
 
 private:

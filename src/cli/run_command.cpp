@@ -70,7 +70,7 @@ int execute(const run_arguments& a, const given& options) {
     } else if (!a.quiet && a.out != "-") {
         print_summary(*done);
     }
-    if (!done->outputs) return exit_code_of(done->outputs.error());  // told of when it happened
+    if (!done->outputs) return exit_code_of(done->outputs.error());  // already reported when it happened
     return done->interrupted ? exit_interrupted : exit_done;
 }
 

@@ -78,7 +78,7 @@ int execute(const share_arguments& a, const given& options) {
     } else if (!a.quiet) {
         print(*done);
     }
-    // To be stopped is how sharing a camera ends.
+    // Being stopped is the normal end of sharing a camera.
     return exit_done;
 }
 

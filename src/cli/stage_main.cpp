@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// faceflow-stage: one stage of a flow of several processes. Started by the flow, of no use to anybody else.
+// faceflow-stage: one stage of a flow of several processes. Started by the flow, not for use by hand.
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -19,8 +19,8 @@ int serve(int argc, char** argv) {
         std::fputs("faceflow-stage is started by faceflow (--flow shared, cached or copied), not by hand\n", stderr);
         return 2;
     }
-    std::signal(SIGPIPE, SIG_IGN);                         // an owner that went away is an error of the write
-    if (!faceflow::ipc::die_with_parent(owner)) return 0;  // it is gone already
+    std::signal(SIGPIPE, SIG_IGN);                         // a closed owner is reported as an error of the write
+    if (!faceflow::ipc::die_with_parent(owner)) return 0;  // the owner has already ended
     faceflow::ipc::leave_signals_to_parent();
     faceflow::install_fault_reporter();
     const auto served = faceflow::flow::serve_stage(faceflow::unique_fd(3));
