@@ -43,11 +43,11 @@ constexpr std::string_view stride_mark = "{stride}";
 constexpr std::size_t max_strides = 3;
 constexpr std::int64_t largest_stride = 256, largest_size = 4096;
 
-// What a model that is used as this gives.
+// The outputs that a model needs for its role.
 struct role_needs {
     std::string_view role, people_say;
     std::vector<std::string_view> outputs;
-    bool has_cells;  // and so strides; else pictures of one size
+    bool has_cells;  // and so strides; else it takes pictures of one size
 };
 const std::vector<role_needs>& known_roles() {
     static const std::vector<role_needs> all{{"detector", "detector", {"scores", "boxes"}, true},
@@ -161,7 +161,7 @@ result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
     return e;
 }
 
-// Where the program or shared library lies that holds this code, so that an installed tree can be moved about.
+// The folder of the program or shared library that contains this code, so that an installation can be relocated.
 fs::path own_folder() {
     Dl_info info{};
     std::error_code ec;

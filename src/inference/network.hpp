@@ -31,7 +31,8 @@ struct network_output {
     [[nodiscard]] std::int64_t length() const;
 };
 
-// A network with memory for some pictures of one size, all of it out of the device's pool. One thread at a time, and one stream.
+// A network with memory for some pictures of one size, all of it out of the device's pool. One thread at a time, and
+// one stream.
 class bound_network {
 public:
     virtual ~bound_network() = default;
@@ -40,11 +41,11 @@ public:
     [[nodiscard]] virtual std::byte* input() const noexcept = 0;
     // An output of the first picture, as a device address; the others' follow. Null for a name that it has not.
     [[nodiscard]] virtual const float* output(std::string_view name) const noexcept = 0;
-    // Adds a run on `n` pictures from picture `first` on. What a picture comes to depends on no other. On a host the model runs as a
-    // task of the stream.
+    // Adds a run on `n` pictures from picture `first` on. What a picture comes to depends on no other. On a host the
+    // model runs as a task of the stream.
     virtual void add_run(stream& s, std::int32_t first, std::int32_t n) = 0;
-    // The same at once; for a task of a stream that has learnt only by then how many there are. Only where kernels are host
-    // functions.
+    // The same at once; for a task of a stream that has learnt only by then how many there are. Only where kernels are
+    // host functions.
     [[nodiscard]] virtual result<void> run(std::int32_t first, std::int32_t n) = 0;
 };
 
@@ -53,8 +54,8 @@ struct binding_request {
     std::int32_t most = 1;               // pictures
     std::vector<network_output> outputs;
     std::byte* input = nullptr;  // memory for them that outlives the binding, as a device address; null: its own
-    // As many bytes as network::scratch_bytes() says, for what layers leave to each other; bindings that never run at the same time may
-    // share them, and bind() writes to them. Outlives the binding; null: its own.
+    // As many bytes as network::scratch_bytes() says, for what layers leave to each other; bindings that never run at
+    // the same time may share them, and bind() writes to them. Outlives the binding; null: its own.
     std::byte* scratch = nullptr;
 };
 
@@ -63,7 +64,8 @@ class network {
 public:
     virtual ~network() = default;
     [[nodiscard]] virtual picture_form form() const noexcept = 0;
-    // For work on `s`, which outlives the binding. errc::out_of_memory; errc::corrupt for outputs that the model has not.
+    // For work on `on`, which outlives the binding. errc::out_of_memory; errc::corrupt for outputs that the model has
+    // not.
     [[nodiscard]] virtual result<std::unique_ptr<bound_network>> bind(stream& s, const binding_request& wanted) = 0;
     // What bindings may share; 0 where they have nothing to share.
     [[nodiscard]] virtual std::size_t scratch_bytes(const binding_request&) const { return 0; }
@@ -73,9 +75,10 @@ public:
     [[nodiscard]] virtual std::vector<std::filesystem::path> engine_folders() const { return {}; }
 };
 
-// The network on kernels of our own, by the plan beside the model. Its weights lie in the memory of a CUDA device, which is waited for,
-// or where kernels are host functions in that of the process. errc::unsupported where that cannot be: no plan, a step that no
-// kernel fits, a build without CUDA. `on_host`: what host functions compute in, which this CPU can (check_host_precision).
+// The network on kernels of our own, by the plan beside the model. Its weights lie in the memory of a CUDA device,
+// which is waited for, or where kernels are host functions in that of the process. errc::unsupported where that cannot
+// be: no plan, a step that no kernel fits, a build without CUDA. `on_host`: what host functions compute in, which this
+// CPU can (check_host_precision).
 [[nodiscard]] result<std::shared_ptr<network>> make_native_network(device& d, const std::filesystem::path& model,
                                                                    std::string_view model_sha256, threading how,
                                                                    host_precision on_host = host_precision::fp32);

@@ -40,7 +40,8 @@ std::size_t depth_of(std::string_view text) {
     return most;
 }
 
-// Takes fields out of objects. The first thing that is wrong stays in problem(); what is taken after that means nothing.
+// Takes fields out of objects. The first thing that is wrong stays in problem(); what is taken after that means
+// nothing.
 class field_reader {
 public:
     [[nodiscard]] const std::string& problem() const { return problem_; }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A network as blocks that engines of our own run: what tools/make_plan.py finds in an ONNX graph. Norms, paddings and the scaling
-// of colours are folded into weights, activations and residuals into the block before them. A plan knows no device: weights are
-// floats in plain order, and each engine packs them as its kernels like them.
+// A network as blocks that engines of our own run: what tools/make_plan.py finds in an ONNX graph. Norms, paddings and
+// the scaling of colours are folded into weights, activations and residuals into the block before them. A plan knows no
+// device: weights are floats in plain order, and each engine packs them as its kernels like them.
 //
-// File: "ffplan1\n", the length of a JSON text (32 bits, little-endian), 4 bytes of zero, that text, zeros up to a multiple of
-// 64, then the weights, each at a multiple of 64 from their beginning, then the numbers. The text has the fields below under their
-// names; a slice is [offset, length], and "weights" and "numbers" are how many of them follow.
+// File: "ffplan1\n", the length of a JSON text (32 bits, little-endian), 4 bytes of zero, that text, zeros up to a
+// multiple of 64, then the weights, each at a multiple of 64 from their beginning, then the numbers. The text has the
+// fields below under their names; a slice is [offset, length], and "weights" and "numbers" are how many of them follow.
 #pragma once
 
 #include <array>
@@ -32,8 +32,8 @@ struct plan_input {
     float scale = 1, bias = 0;
 };
 
-// Rows, columns and channels of floats; for each picture of a batch one. Either a fraction of the input's size (down: 4 for a
-// quarter each way), or of a fixed size (down: 0).
+// Rows, columns and channels of floats; for each picture of a batch one. Either a fraction of the input's size (down: 4
+// for a quarter each way), or of a fixed size (down: 0).
 struct plan_map {
     std::string name;  // of the tensor of the ONNX graph that it equals; what tests compare
     std::int32_t channels = 0;
@@ -61,8 +61,9 @@ enum class joining : std::uint8_t {
     smoothed,  // a map of half the size, bilinear, half-pixel centres, clamped at the edges
 };
 
-// A convolution: kernel x kernel (1 or 3) with `stride`, `pad` rows and columns of zero above and left of the map (below and
-// right as many as the output's size needs), or with `depthwise` a 3 x 3 of each channel by itself followed by a 1 x 1. Then
+// A convolution: kernel x kernel (1 or 3) with `stride`, `pad` rows and columns of zero above and left of the map
+// (below and right as many as the output's size needs), or with `depthwise` a 3 x 3 of each channel by itself followed
+// by a 1 x 1. Then
 //   y = act(product + bias [+ joined])          joined_first
 //   y = act(product + bias) [+ joined]          otherwise
 // A joined map may have fewer channels than the output: the rest gains nothing.
@@ -107,10 +108,10 @@ struct plan_dense {
     plan_slice weights, bias;              // [inputs][outputs], [outputs]
 };
 
-// Where the attention mesh looks again: for each head the square of `side` x `side` samples that spans its landmarks, turned as
-// the line from landmark `from` to `to`; bilinear samples of `x`, zero beyond the centres of its outermost pixels. From the 468
-// landmarks (x, y, z, in pixels of the input) at the beginning of `base`. The transform of each head (2 rows of 4, map pixels from
-// grid) goes to `transforms`.
+// Where the attention mesh looks again: for each head the square of `side` x `side` samples that spans its landmarks,
+// turned as the line from landmark `from` to `to`; bilinear samples of `x`, zero beyond the centres of its outermost
+// pixels. From the 468 landmarks (x, y, z, in pixels of the input) at the beginning of `base`. The transform of each
+// head (2 rows of 4, map pixels from grid) goes to `transforms`.
 struct plan_attention {
     struct head {
         tensor_index y = -1;
@@ -124,9 +125,10 @@ struct plan_attention {
     std::vector<head> heads;
 };
 
-// The landmarks of the attention mesh: those of `base`, but for those that a head has refined, which its transform brings back
-// into the picture; and two irises, each as deep as the mean of 16 of `base`. Points of a head are in pixels of the input, from the
-// square's centre when it is level: only the transform's offset is scaled from the map to the input.
+// The landmarks of the attention mesh: those of `base`, but for those that a head has refined, which its transform
+// brings back into the picture; and two irises, each as deep as the mean of 16 of `base`. Points of a head are in
+// pixels of the input, from the square's centre when it is level: only the transform's offset is scaled from the map to
+// the input.
 struct plan_landmarks {
     struct refined {
         tensor_index x = -1;    // a vector of points (x, y)
@@ -165,12 +167,12 @@ struct plan {
                                            std::int32_t pictures) const;
 };
 
-// Reads a plan and checks all of it: indices, channels, slices, sizes that fit each other. Safe on any bytes. errc::corrupt says
-// what is wrong.
+// Reads a plan and checks all of it: indices, channels, slices, sizes that fit each other. Safe on any bytes.
+// errc::corrupt says what is wrong.
 [[nodiscard]] result<plan> parse_plan(std::span<const std::byte> bytes);
 
-// The plan beside a model: NAME.plan beside NAME.onnx. errc::not_found where there is none; errc::corrupt when it is none, or was
-// made from a model with other bytes.
+// The plan beside a model: NAME.plan beside NAME.onnx. errc::not_found where there is none; errc::corrupt when it is
+// none, or was made from a model with other bytes.
 [[nodiscard]] result<plan> load_plan(const std::filesystem::path& model, std::string_view model_sha256);
 
 }  // namespace faceflow::inference

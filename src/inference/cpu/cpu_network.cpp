@@ -27,7 +27,7 @@ using cpu::prepared_network;
 using cpu::shared_run;
 using cpu::tensor_places;
 
-// A device's memory where host functions find it.
+// The address through which host functions access device memory.
 float* floats_at(const device& d, std::byte* memory) {
     return reinterpret_cast<float*>(d.kernel_address(memory));
 }
@@ -38,7 +38,7 @@ tensor_index find_vector(const plan& p, std::string_view name) {
     return at == p.vectors.end() ? -1 : static_cast<tensor_index>(at - p.vectors.begin());
 }
 
-// What layers leave to each other; only host functions touch it.
+// Memory between layers; only host functions access it.
 struct freed {
     void operator()(float* memory) const noexcept { std::free(memory); }
 };
@@ -53,19 +53,19 @@ result<host_floats> zeros(std::size_t bytes) {
     return made;
 }
 
-// More would get in each other's way: of a step's parts each has a few.
+// More threads would hinder one another: each step has only a few parts per thread.
 constexpr std::int32_t max_workers = 8;
 
-// What a thread works in.
+// The memory of a worker thread.
 struct worker_memory {
     host_floats maps, passing, scratch;
-    std::unique_ptr<prepared_binding> alone;   // for pictures of its own, on these maps; null where it has none
-    std::unique_ptr<prepared_binding> beside;  // for its part of the first worker's picture; null: that is the first
+    std::unique_ptr<prepared_binding> alone;   // for pictures of its own, on these maps; null if it has none
+    std::unique_ptr<prepared_binding> beside;  // for its part of the first worker's picture; null for the first worker
 };
 
 class bound_cpu final : public bound_network {
 public:
-    // With `helpers` they share a run.
+    // With `helpers`, they share each run.
     static result<std::unique_ptr<bound_network>> create(const std::shared_ptr<const prepared_network>& of, stream& s,
                                                          const binding_request& wanted, worker_pool* helpers) {
         FACEFLOW_ASSIGN(auto layout, memory_layout::make(*of, wanted.height, wanted.width, wanted.most));
@@ -96,7 +96,7 @@ public:
     }
 
     result<void> run(std::int32_t first, std::int32_t n) override {
-        // Here, and not when it is bound: a device's memory may be for tasks alone.
+        // Cleared here and not in bind: device memory may be accessible only to tasks.
         if (!std::exchange(cleared_, true)) {
             for (const auto& o : outputs_)
                 std::memset(device_.kernel_address(o.memory.data()), 0, o.memory.bytes());
@@ -131,7 +131,7 @@ private:
     worker_memory& worker(std::int32_t i) { return workers_[static_cast<std::size_t>(i)]; }
     const prepared_binding& main_binding() const { return *workers_.front().alone; }
 
-    // A picture is one thread's: there are as many as threads, or it takes too little time to be shared.
+    // One picture per thread: for as many pictures as threads, or pictures too small to share.
     void run_side_by_side(std::int32_t first, std::int32_t n) {
         std::atomic<std::int32_t> next{first};
         const std::int32_t end = first + n;
@@ -169,7 +169,7 @@ private:
         return {};
     }
 
-    // Others than layers read it, so it lies on the device.
+    // Outputs are read by others than layers, so they lie on the device.
     result<void> take_output(const network_output& o, const memory_layout& layout, std::int32_t most) {
         const tensor_index i = find_vector(of_->of(), o.name);
         const std::int64_t length = i < 0 ? 0 : layout.length(i);

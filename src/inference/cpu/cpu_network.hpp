@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A network of our own kernels on the CPU (prepared_network.hpp), as flows use it.
+// Runs a network with native kernels on the CPU (prepared_network.hpp), for the flows.
 #pragma once
 
 #include <filesystem>
@@ -14,12 +14,13 @@
 
 namespace faceflow::inference {
 
-// By the plan beside the model; for devices whose kernels are host functions. Weights are the host's memory, what a binding needs comes
-// from the device's pool, threads that share a run from device::helpers. errc::unsupported without a plan; errc::corrupt.
+// Loads the plan beside the model; for devices whose kernels are host functions. Weights are in host memory, bindings
+// use the device's pool, and threads that share a run come from device::helpers. errc::unsupported without a plan;
+// errc::corrupt.
 [[nodiscard]] result<std::shared_ptr<network>> make_cpu_network(const std::filesystem::path& model,
                                                                 std::string_view model_sha256, threading how,
                                                                 host_precision in_what = host_precision::fp32);
-// By a plan that parse_plan has checked.
+// From a plan that parse_plan has checked.
 [[nodiscard]] std::shared_ptr<network> make_cpu_network(plan of, threading how = threading::caller,
                                                         host_precision in_what = host_precision::fp32);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions of the input, and 3 x 3 that are not worth Winograd's way: their rows are laid out with zeros around, where a pixel's
-// neighbours lie one behind the other.
+// Convolutions of the input, and 3 x 3 convolutions for which Winograd is not worth it. Rows are copied with zeros
+// around them, so that a pixel's neighbours are contiguous.
 #include <algorithm>
 
 #include "inference/cpu/joined_rows.hpp"
@@ -16,7 +16,7 @@ struct direct {
 };
 
 constexpr std::int32_t max_kernel = 3;
-// Of a part: those that it shares with the next are laid out twice.
+// Rows per part; rows shared with the next part are copied twice.
 constexpr std::int32_t rows_at_once = 8;
 constexpr float not_laid = -max_kernel - 1;
 
@@ -35,7 +35,7 @@ public:
         product_.pixels = y_.size.width;
         product_.out_step = y_.stored;
         product_.stored = channels_to_store(y_, d.c.into, d.c.outputs);
-        // Without channels that fill up, a row of the kernel is one run of inputs.
+        // Without padding channels, a row of the kernel is one run of inputs.
         if (step_ == d.c.inputs) {
             product_.segments = d.c.kernel;
             product_.length = d.c.kernel * d.c.inputs;
@@ -43,7 +43,7 @@ public:
     }
 
     std::int32_t parts() const override { return (y_.size.height + rows_at_once - 1) / rows_at_once; }
-    // Which rows are laid out, those rows, and what is joined.
+    // Space for the row numbers, the copied rows, and the joined map.
     std::size_t scratch() const override {
         return channel_step + static_cast<std::size_t>(d_.c.kernel) * row_floats() + joined_.scratch(1);
     }
@@ -68,7 +68,7 @@ public:
         product now = product_;
         const float* inputs[max_kernel * max_kernel];
         for (std::int32_t k = 0; k < kernel; ++k) {
-            // Row r lies in slot r % kernel; its number, which a float holds, tells.
+            // Row r is in slot r % kernel; its number is stored as a float.
             const std::int32_t r = y * d_.c.stride - d_.c.pad + k, slot = (r + kernel) % kernel;
             float* const row = rows + static_cast<std::size_t>(slot) * row_floats();
             if (scratch[slot] != static_cast<float>(r)) lay_out(picture, r, row);
@@ -96,7 +96,7 @@ public:
 private:
     [[nodiscard]] std::size_t row_floats() const { return static_cast<std::size_t>(stored_channels(width_ * step_)); }
 
-    // Row `r` of the map, zeros where there is none, from pixel -pad on.
+    // Copies row `r` of the map from pixel -pad on, with zeros outside the map.
     void lay_out(std::int32_t picture, std::int32_t r, float* to) const {
         const std::int32_t pad = d_.c.pad, there = std::min(x_size_.width, width_ - pad);
         if (r < 0 || r >= x_size_.height) {
@@ -120,10 +120,10 @@ private:
     const tensor_places& places_;
     const tensor_places::map_place y_;
     const plan::extent x_size_;
-    const std::int32_t step_;  // floats of a pixel
+    const std::int32_t step_;  // floats per pixel
     const joined_rows joined_;
     product product_;
-    std::int32_t width_ = 0;  // pixels of a row that is laid out
+    std::int32_t width_ = 0;  // pixels of a copied row
 };
 
 class packed_direct final : public packed_step {
@@ -143,7 +143,7 @@ private:
     const direct d_;
 };
 
-// The input's pixels as a map, for steps that take no other.
+// Converts the input's pixels to a map, for steps that only read maps.
 class bound_input final : public bound_step {
 public:
     bound_input(tensor_index y, const kernel_set& kernels, const tensor_places& places)

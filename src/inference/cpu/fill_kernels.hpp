@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each file of kernels puts its own into a set, for the best instruction set that this CPU has.
+// Each kernel file adds its kernels to a set, for the best instruction set of this CPU.
 #pragma once
 
 #include "inference/cpu/kernels.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes numbers: heads of detectors, and products of a whole map.
+// Steps whose outputs are vectors: heads of detectors, and products of a whole map.
 #include <algorithm>
 
 #include "inference/cpu/step.hpp"
@@ -54,7 +54,7 @@ public:
 private:
     static constexpr std::int32_t at_once = 96;  // cells
 
-    // A part's channels, of which `from` has the first cell's.
+    // Writes a part's channels; `from` is the first cell's first channel.
     void tell(const plan_head::part& part, const float* from, float* to, std::int32_t first, std::int32_t cells) const {
         const std::ptrdiff_t step = product_.stored;
         if (part.interleaved) {
@@ -92,7 +92,7 @@ public:
           y_(places.vector(d.d.y)),
           rounds_(d.of.in_what == host_precision::bf16),
           product_(d.of.in(weights)) {
-        // Pixels lie apart where channels fill up.
+        // With padding channels, pixels are not contiguous.
         if (!rounds_)
             for (std::int32_t i = 0; i < product_.segments; ++i)
                 inputs_.push_back(x_.data + std::ptrdiff_t{i} * x_.stored);
@@ -159,7 +159,8 @@ private:
 std::unique_ptr<packed_step> pack_head(const packing& with, const plan_head& h) {
     const plain_product from{
         with.of.at(h.weights), with.of.at(h.bias), {}, activation_kind::none, 1, h.inputs, h.outputs};
-    // In single precision whatever else is in: nothing behind it makes up for what is rounded, and it is a fortieth of a detector.
+    // Always in single precision: later steps cannot correct rounding here, and it is only a fortieth of a detector's
+    // work.
     const auto of = pack_product(with.to, from, with.kernels.lanes, with.kernels.widest);
     return std::make_unique<packed_head>(head{h, of, with.kernels});
 }
@@ -168,9 +169,9 @@ std::unique_ptr<packed_step> pack_dense(const packing& with, const plan_dense& d
     const std::int32_t channels = with.of.maps[static_cast<std::size_t>(d.x)].channels;
     const plain_product from{with.of.at(d.weights), with.of.at(d.bias), {},       activation_kind::none,
                              d.inputs / channels,   channels,           d.outputs};
-    // One pixel's sums are few, and only as many at once hide each other's delay.
+    // A single pixel has few sums, and only this many in parallel hide one another's latency.
     constexpr std::int32_t widest = 4;
-    // As pairs the whole map is one run of inputs, which it is where no channels fill up.
+    // bf16 pairs need the whole map as one run of inputs, which it is without padding channels.
     const auto in_what = channels % channel_step == 0 ? with.in_what : host_precision::fp32;
     const auto of = pack_product(with.to, from, with.kernels.lanes, widest, in_what);
     return std::make_unique<packed_dense>(dense{d, of, with.kernels});

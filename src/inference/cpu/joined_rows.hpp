@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The map that a convolution adds to what it makes, as pixels beside those of the output.
+// The map that a convolution adds to its product, as pixels beside those of the output.
 #pragma once
 
 #include <algorithm>
@@ -20,14 +20,14 @@ public:
         width_ = places.map(c.y).size.width;
     }
 
-    // Floats of scratch memory for so many rows of the output.
+    // Floats of scratch memory for `rows` rows of the output.
     [[nodiscard]] std::size_t scratch(std::int32_t rows) const {
         if (how_ == joining::none || how_ == joining::same) return 0;
         return static_cast<std::size_t>(rows) * static_cast<std::size_t>(width_) *
                static_cast<std::size_t>(from_->stored);
     }
 
-    // For rows `y` to `y` + `rows` - 1 of the output.
+    // The joined pixels for rows `y` to `y` + `rows` - 1 of the output.
     [[nodiscard]] joined_pixels rows(std::int32_t y, std::int32_t rows, float* scratch) const {
         if (how_ == joining::none) return {};
         if (how_ == joining::same) return {from_->row(y), from_->stored, from_->channels, first_};
@@ -47,7 +47,7 @@ private:
         } else if (how_ == joining::doubled) {
             kernels_->repeat(from_->row(y / 2), width, channels, to);
         } else {
-            // At 2 y the centre lies a quarter before that of row y, at 2 y + 1 a quarter behind it.
+            // At 2 y the centre is a quarter before that of row y, at 2 y + 1 a quarter after it.
             const std::int32_t other =
                 y % 2 != 0 ? std::min(y / 2 + 1, from_->size.height - 1) : std::max(y / 2 - 1, 0);
             kernels_->smooth(from_->row(y / 2), from_->row(other), width, channels, to);
@@ -61,8 +61,8 @@ private:
     std::int32_t width_ = 0;
 };
 
-// Channels of `y` from `into` on that a step which makes `outputs` may write: those that fill up, where nobody else's follow and vectors
-// begin where theirs do.
+// The number of channels of `y`, from `into` on, that a step with `outputs` may write: padding channels included if no
+// other step's channels follow and vectors are aligned.
 [[nodiscard]] inline std::int32_t channels_to_store(const tensor_places::map_place& y, std::int32_t into,
                                                     std::int32_t outputs) {
     return into + outputs == y.channels && into % channel_step == 0 ? stored_channels(outputs) : outputs;

@@ -35,7 +35,7 @@ result<memory_layout> memory_layout::make(const prepared_network& of, std::int32
     return made;
 }
 
-// Vectors and zeros first, then maps. False where that is too much to count.
+// Vectors and zeros first, then maps. False if the size would overflow.
 bool memory_layout::measure(const prepared_network& of) {
     constexpr std::int64_t max_floats = std::int64_t{1} << 31;
     const plan& p = of.of();
@@ -68,7 +68,7 @@ bool memory_layout::measure(const prepared_network& of) {
     return small;
 }
 
-// Maps that would leave the second cache before they are read.
+// Chooses the maps that would leave the second-level cache before they are read.
 void memory_layout::choose_streams(const prepared_network& of) {
     std::int32_t links = 0, last = -1;
     for (std::size_t i = 0; i < sizes_.size(); ++i) {
@@ -86,12 +86,12 @@ void memory_layout::choose_streams(const prepared_network& of) {
     }
 }
 
-// First fit, in the order of their beginnings.
+// First fit, in order of first use.
 void memory_layout::place_maps(const prepared_network& of, maps how) {
     const auto end = static_cast<std::int32_t>(of.steps().size());
     for (area& a : maps_)
         a.first = end;
-    // Steps that pass rows on run at the same time.
+    // Steps that stream rows to one another run at the same time.
     std::vector<std::int32_t> begins(of.steps().size()), ends(of.steps().size());
     for (std::size_t i = 0; i < begins.size(); ++i)
         begins[i] = i > 0 && passes_on(of, i - 1) ? begins[i - 1] : static_cast<std::int32_t>(i);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the attention mesh looks again, and what becomes of the points that it finds there; the formulas are those of plan_attention
-// and plan_landmarks.
+// The attention mesh's second look, and the points found there; plan_attention and plan_landmarks define the formulas.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -18,7 +17,7 @@ using transform = std::array<float, transform_floats>;
 struct attention {
     plan_attention a;
     std::vector<float> grid;
-    std::vector<std::vector<std::int32_t>> spans;  // of each head
+    std::vector<std::vector<std::int32_t>> spans;  // per head
     kernel_set kernels;
 };
 
@@ -52,8 +51,8 @@ public:
     }
 
 private:
-    // From a head's landmarks to pixels of the map from its grid: turned by (dx, dy), stretched, and with the middle of the grid at
-    // the middle of the span.
+    // The transform from a head's grid to pixels of the map: turned by (dx, dy), stretched, with the middle of the grid
+    // at the middle of the span.
     [[nodiscard]] transform find_transform(std::size_t head, const float* base) const {
         const plan_attention::head& h = a_.a.heads[head];
         const float *const a = base + std::ptrdiff_t{3} * h.from, *const b = base + std::ptrdiff_t{3} * h.to;
@@ -93,7 +92,7 @@ private:
         }
     }
 
-    // Between the centres of pixels; zero beyond those of the outermost, and where there is no number.
+    // Samples between pixel centres; zero beyond the outermost centres and for NaN.
     void sample_one(float x, float y, float* to) const {
         const std::int32_t last_x = x_.size.width - 1, last_y = x_.size.height - 1;
         if (!(x >= 0 && x <= static_cast<float>(last_x) && y >= 0 && y <= static_cast<float>(last_y))) {
@@ -115,7 +114,7 @@ private:
     const attention& a_;
     const tensor_places::map_place x_;
     const tensor_places::vector_place base_, transforms_;
-    const float scale_;  // pixels of the map for one of the input's
+    const float scale_;  // pixels of the map per pixel of the input
     std::vector<tensor_places::map_place> y_;
 };
 
@@ -140,8 +139,8 @@ struct landmarks {
     plan_landmarks l;
     numbers rest;
     std::array<numbers, 2> iris;
-    std::vector<numbers> targets;  // of each head
-    tensor_index attended = -1;    // the map whose pixels transforms are in
+    std::vector<numbers> targets;  // per head
+    tensor_index attended = -1;    // the map in whose pixels transforms are given
 };
 
 class bound_landmarks final : public bound_step {
@@ -199,7 +198,7 @@ private:
 
     const landmarks& l_;
     const tensor_places::vector_place base_, transforms_, landmarks_, score_;
-    const float scale_;  // pixels of the input for one of the map's
+    const float scale_;  // pixels of the input per pixel of the map
     std::vector<tensor_places::vector_place> heads_;
 };
 

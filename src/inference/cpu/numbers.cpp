@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What heads and the attention take beside products.
+// Kernels for heads and attention, besides products.
 #include "inference/cpu/fill_kernels.hpp"
 
 // The rest of the file is included again for every instruction set, hence the toggling guards.
@@ -26,7 +26,7 @@ void mix(const mixed_pixel& m) {
     }
 }
 
-// Four pixels' next four channels.
+// Transposes the next four channels of four pixels.
 HWY_INLINE void planes_of_four(const float* in, std::ptrdiff_t step, float* out, std::ptrdiff_t plane) {
 #if HWY_TARGET == HWY_SCALAR
     for (int i = 0; i < 4; ++i)

@@ -42,7 +42,7 @@ product packed_product::in(const weight_store& from) const {
 
 packed_product pack_product(weight_store& to, const plain_product& from, std::int32_t lanes, std::int32_t widest,
                             host_precision in_what) {
-    const std::int32_t together = in_what == host_precision::bf16 ? 2 : 1;  // inputs in the place of a float
+    const std::int32_t together = in_what == host_precision::bf16 ? 2 : 1;  // inputs per float
     packed_product packed;
     packed.segments = from.segments;
     packed.length = from.length / together;

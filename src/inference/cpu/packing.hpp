@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights of a plan in the order in which kernels take them.
+// Packs a plan's weights in the order that the kernels need.
 #pragma once
 
 #include <cstddef>
@@ -12,10 +12,11 @@
 
 namespace faceflow::inference::cpu {
 
-// Floats on lines of the cache, of which a step keeps where its own begin: the addresses are there once all are added.
+// Stores floats aligned to cache lines. Steps keep the offsets of theirs: addresses are final only once everything is
+// added.
 class weight_store {
 public:
-    // So many zeros, to be filled in; `at` is good until the next call.
+    // Zeros to fill in; `at` is valid until the next call.
     struct place {
         std::size_t offset;
         std::span<float> at;
@@ -34,19 +35,19 @@ private:
     std::vector<line> lines_;
 };
 
-// Where the numbers of a product lie in a store, and how many they are.
+// The offsets of a product's numbers in a store, and its dimensions.
 struct packed_product {
     std::size_t weights = 0, bias = 0, slopes = 0;
     std::int32_t segments = 1, length = 0, outputs = 0, widest = 1;
     activation_kind act = activation_kind::none;
     host_precision in_what = host_precision::fp32;
 
-    // The kernel that it is packed for.
+    // The kernel for which it is packed.
     [[nodiscard]] auto kernel_of(const kernel_set& kernels) const {
         return in_what == host_precision::bf16 ? kernels.multiply_bf16 : kernels.multiply;
     }
     [[nodiscard]] std::int32_t bytes_of_weight() const { return in_what == host_precision::bf16 ? 2 : 4; }
-    // With its numbers, but neither inputs nor outputs.
+    // A product with its numbers, but neither inputs nor outputs.
     [[nodiscard]] product in(const weight_store& from) const;
 };
 
@@ -58,21 +59,22 @@ struct plain_product {
     std::int32_t segments = 1, length = 0, outputs = 0;
 };
 
-// In blocks of `widest` vectors of `lanes` (block_vectors()): for each block its outputs of each input. Outputs that fill up the
-// last vector have weights of zero, and no bias. As bfloat16s, which take an even `length`: the weights of inputs 2 k and 2 k + 1 to
-// an output in the place of a float.
+// Packs in blocks of `widest` vectors of `lanes` (block_vectors()): per block, its outputs for each input. Outputs that
+// pad the last vector have zero weights and no bias. For bfloat16, which needs an even `length`, the weights of inputs
+// 2 k and 2 k + 1 to an output share one float.
 [[nodiscard]] packed_product pack_product(weight_store& to, const plain_product& from, std::int32_t lanes,
                                           std::int32_t widest, host_precision in_what = host_precision::fp32);
 
 [[nodiscard]] plain_product product_of(const plan& p, const plan_convolution& c);
 
-// A depthwise 3 x 3 with its channels filled up: [9][stored] and [stored].
+// A depthwise 3 x 3 with padded channels: [9][stored] and [stored].
 struct packed_depthwise {
     std::size_t weights = 0, bias = 0;
 };
 [[nodiscard]] packed_depthwise pack_depthwise(weight_store& to, const plan& p, const plan_convolution& c);
 
-// The 36 matrices G g G' of a dense 3 x 3 [3][3][inputs][outputs] for Winograd's F(4 x 4, 3 x 3): [36][inputs][outputs].
+// The 36 matrices G g G' of a dense 3 x 3 [3][3][inputs][outputs] for Winograd's F(4 x 4, 3 x 3):
+// [36][inputs][outputs].
 [[nodiscard]] std::vector<float> winograd_weights(std::span<const float> weights, std::int32_t inputs,
                                                   std::int32_t outputs);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// 1 x 1 convolutions: a product of whole rows, which are the map's own, or are made in a buffer first.
+// 1 x 1 convolutions: products of whole rows, which are those of the map or are first produced in a buffer.
 #include <algorithm>
 
 #include "inference/cpu/joined_rows.hpp"
@@ -8,9 +8,10 @@
 namespace faceflow::inference::cpu {
 namespace {
 
-// A part is as many rows as leave their buffer in the first cache, but enough pixels for the weights to be worth loading.
+// A part has as many rows as keep their buffer in the first-level cache, but enough pixels to make loading the weights
+// worthwhile.
 constexpr std::int32_t buffer_bytes = 20 * 1024, least_pixels = 24;
-// Inputs of a product in bfloat16s whose map is not in such a buffer.
+// Fewest inputs of a bfloat16 product whose map is not in such a buffer.
 constexpr std::int32_t least_rounded_alone = 32;
 
 struct pointwise {
@@ -63,7 +64,7 @@ public:
         if (p_.c.pool_first) return {2 * y, 2 * y + 2};
         if (!p_.c.depthwise) return {y, y + 1};
         const std::int32_t first = y * p_.c.stride - p_.c.pad;
-        // What is joined may be the input.
+        // The joined map may be the input.
         const std::int32_t joined = p_.c.join == joining::pooled ? 2 * y + 2 : y + 1;
         return {std::max(first, 0), std::min(std::max(first + 3, joined), x_.size.height)};
     }
@@ -93,7 +94,7 @@ private:
         p_.of.kernel_of(p_.kernels)(now);
     }
 
-    // Floats of the rows that are made for the product, or rounded.
+    // Floats of the rows that are produced or rounded for the product.
     [[nodiscard]] std::size_t made() const {
         const auto floats = static_cast<std::size_t>(rows_) * static_cast<std::size_t>(y_.size.width) *
                             static_cast<std::size_t>(x_.stored);
@@ -145,8 +146,8 @@ private:
 };
 
 host_precision precision_of(const packing& with, const plan_convolution& c) {
-    // bfloat16s go in pairs. And a map that is rounded for few sums gains little: RetinaFace's first, which all that follows comes
-    // from, would add as much to its boxes' errors as all others do together.
+    // bfloat16 inputs come in pairs. Rounding a map for few sums gains little: rounding RetinaFace's first map, from
+    // which everything else derives, would add as much to the boxes' errors as all other rounding together.
     const bool worth = c.depthwise || c.pool_first || c.inputs >= least_rounded_alone;
     return c.inputs % 2 == 0 && worth ? with.in_what : host_precision::fp32;
 }

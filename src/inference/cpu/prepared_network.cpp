@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int32_t max_together = 256;  // outputs
 
-// A step, and those that follow and can go with it; moves `at` behind the last.
+// Packs a step together with following ones that can run with it; moves `at` past the last.
 std::unique_ptr<packed_step> pack_convolution(const packing& with, const plan_convolution& c, std::size_t& at) {
     const std::vector<plan_step>& steps = with.of.steps;
     ++at;
@@ -41,7 +41,7 @@ prepared_network::prepared_network(plan of, const kernel_set& kernels)
       kernels_(kernels),
       maps_(of_.maps) {}
 
-// The input as a map, with a step that fills it before the first that asks.
+// The input as a map, filled by a step before the first that reads it.
 tensor_index prepared_network::input_map(const packing& with) {
     if (input_map_ >= 0) return input_map_;
     input_map_ = static_cast<tensor_index>(maps_.size());
@@ -70,7 +70,7 @@ void prepared_network::pack(host_precision in_what) {
         steps_.back()->first_step = first;
         steps_.back()->last_step = static_cast<std::int32_t>(at) - 1;
     }
-    // Their numbers are packed; the plan's shape is still asked for.
+    // The weights are packed; the plan's shapes are still needed.
     std::exchange(of_.weights, {});
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of floats, by the register tile.
+// Products of floats, by register tiles.
 #include <algorithm>
 #include <array>
 #include <cstring>

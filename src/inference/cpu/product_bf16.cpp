@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of bfloat16s with sums of floats, by the register tile. Two neighbouring inputs lie in the place of a float, and so do their
-// two weights: instructions of AVX512-BF16 multiply both at once. Other CPUs take the pairs apart, for tests.
+// Products of bfloat16 with sums in float, by register tiles. Two neighbouring inputs share one float, and so do their
+// weights: AVX512-BF16 instructions multiply both at once. Other CPUs process the pairs separately, for tests.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -34,7 +34,7 @@ HWY_INLINE vf first_of(bits pair) {
     return hn::BitCast(df, hn::ShiftLeft<16>(pair));
 }
 
-// In the order of the instruction: the second of a pair before the first. A product of two bfloat16s is exact.
+// In the order of the instruction: the second of a pair before the first. A product of two bfloat16 is exact.
 HWY_INLINE vf multiply_add(vf input, vf weight, vf sum) {
     const bits inputs = hn::BitCast(du, input), weights = hn::BitCast(du, weight);
     sum = hn::MulAdd(second_of(inputs), second_of(weights), sum);
@@ -43,7 +43,7 @@ HWY_INLINE vf multiply_add(vf input, vf weight, vf sum) {
 
 #include "inference/cpu/tile.inc"
 
-// To nearest, ties to even, in the upper half of each lane; what is no number stays none.
+// Rounds to nearest, ties to even, in the upper half of each lane; NaN stays NaN.
 template <class D>
 HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> rounded(D d, hn::Vec<D> v) {
     const hn::RebindToUnsigned<D> u;
@@ -73,7 +73,8 @@ void round(const float* in, std::ptrdiff_t count, float* out) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-// Highway has no instruction set with these instructions: this part of AVX-512's is compiled for a CPU that has them as well.
+// Highway has no target with these instructions: this part of its AVX-512 target is compiled for CPUs that also have
+// them.
 HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16")
 namespace faceflow::inference::cpu::HWY_NAMESPACE {
 namespace {

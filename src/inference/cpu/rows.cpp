@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of rows of pixels before, or beside, a product.
+// Kernels on rows of pixels before, or beside, a product.
 #include <algorithm>
 
 #include "inference/cpu/fill_kernels.hpp"
@@ -26,7 +26,7 @@ HWY_INLINE void finish(const depthwise_row& d, vf sum, float* to) {
     hn::StoreU(d.relu ? hn::Max(sum, hn::Zero(df)) : sum, df, to);
 }
 
-// Output x alone, by those of its pixels that are there: 3 ky + kx in the order of run_inside.
+// Output x only, from the pixels inside the map: 3 ky + kx in the order of run_inside.
 HWY_INLINE void at_edge(const depthwise_row& d, const taps& t, int x, int c) {
     vf sum = t.bias;
     for (int ky = 0; ky < 3; ++ky) {
@@ -40,7 +40,7 @@ HWY_INLINE void at_edge(const depthwise_row& d, const taps& t, int x, int c) {
     finish(d, sum, d.out + std::ptrdiff_t{x} * d.channels + c);
 }
 
-// X outputs from output x on, all of whose pixels are there; each is loaded once.
+// X outputs from output x on, with all pixels inside the map; each pixel is loaded once.
 template <int X, int Stride>
 HWY_INLINE void run_inside(const depthwise_row& d, const taps& t, int x, int c) {
     vf sum[X];

@@ -7,7 +7,8 @@
 namespace faceflow::inference::cpu {
 namespace {
 
-// So many for each thread: the last ones end at about the same time, and few parts make what their neighbours have made as well.
+// Parts per thread: enough for threads to finish at about the same time, few enough that little is computed twice at
+// part borders.
 constexpr std::int32_t shares_of_thread = 3;
 
 inline void pause() {
@@ -18,7 +19,8 @@ inline void pause() {
 #endif
 }
 
-// A part takes some microseconds. Who has to wait for longer may be in the way of the one that it waits for.
+// A part takes some microseconds. After a longer wait, this thread may be occupying the processor of the one it waits
+// for.
 template <class Done>
 void wait_for(const Done& done) {
     constexpr int patience = 200;

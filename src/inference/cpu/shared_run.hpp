@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One picture's steps by several threads at once.
+// Runs one picture's steps on several threads.
 #pragma once
 
 #include <atomic>
@@ -11,17 +11,18 @@
 
 namespace faceflow::inference::cpu {
 
-// The threads share the parts of a step and go on together to the next. What comes out does not depend on how many there are.
+// The threads share the parts of a step and then move on to the next step together. The result does not depend on their
+// number.
 class shared_run {
 public:
-    // For bindings with the steps of `of`, which need not stay; `threads`: about how many there will be.
+    // For bindings with the steps of `of`, which need not outlive this; `threads`: the approximate number of threads.
     shared_run(const prepared_binding& of, std::int32_t threads);
 
-    // Before each picture, while no thread is in work().
+    // Call it before each picture, while no thread is in work().
     void begin(std::int32_t picture);
-    // Returns when the last step is done. For any number of threads, each with scratch memory and a binding of its own: on the same
-    // maps, but for rows that pass by (memory_layout::beside). Who comes late helps with what is left, and nobody waits for one that has
-    // not come.
+    // Returns when the last step is done. For any number of threads, each with scratch memory and a binding of its own:
+    // on the same maps, except for streamed rows (memory_layout::beside). Late threads help with the remaining parts;
+    // no thread waits for one that has not come.
     void work(const prepared_binding& binding, float* scratch) const;
 
 private:

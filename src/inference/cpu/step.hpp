@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps of a plan for the CPU: packed once a network, and bound to the memory of a binding.
+// The steps of a plan for the CPU: packed once per network, and bound to each binding's memory.
 #pragma once
 
 #include <cstddef>
@@ -14,14 +14,14 @@
 
 namespace faceflow::inference::cpu {
 
-// Where the tensors of a binding lie. The input of picture i and its vectors lie behind those of the first; maps are of
-// whichever picture is under way.
+// The addresses of a binding's tensors. The input and vectors of picture i follow those of the first; maps belong to
+// the picture in work.
 struct tensor_places {
     struct map_place {
         float* data = nullptr;
         plan::extent size;
         std::int32_t channels = 0, stored = 0;
-        std::int32_t kept = 0;  // rows that there is memory for: all, or the last few
+        std::int32_t kept = 0;  // rows with memory: all, or the last few
 
         [[nodiscard]] bool whole() const { return kept == size.height; }
         [[nodiscard]] float* row(std::int32_t y) const { return data + (y % kept) * row_step(); }
@@ -46,63 +46,64 @@ struct tensor_places {
     }
 };
 
-// What a step cannot do without, for one picture.
+// The minimal cost of a step for one picture.
 struct step_cost {
-    double operations = 0;  // multiplications and additions, two to a weight
-    double bytes = 0;       // of tensors and weights, each once where it is read and where it is written
+    double operations = 0;  // multiplications and additions, two per weight
+    double bytes = 0;       // of tensors and weights, each counted once per read and once per write
 };
 
-// A step with its addresses. Its work has parts that touch different outputs: they may run in any order, or at the same time with
-// scratch memory each and, of a row_step that passes rows on, memory for those rows; what they write depends on neither.
-// Plain memory: no part allocates.
+// A step with its addresses. Its work has parts with disjoint outputs: they may run in any order, or concurrently with
+// separate scratch memory and, for a row_step that streams rows, separate memory for those rows; the result is the
+// same. No part allocates.
 class bound_step {
 public:
     virtual ~bound_step() = default;
     [[nodiscard]] virtual std::int32_t parts() const = 0;
-    // Floats of scratch memory that a call of run takes.
+    // Floats of scratch memory for a call of run.
     [[nodiscard]] virtual std::size_t scratch() const { return 0; }
-    // Parts `from` to `to` - 1 of a picture.
+    // Runs parts `from` to `to` - 1 of a picture.
     virtual void run(std::int32_t picture, std::int32_t from, std::int32_t to, float* scratch) const = 0;
     [[nodiscard]] virtual step_cost cost() const = 0;
 };
 
-// A step that makes its output row by row, from rows of its input. A row needs no other row of the output.
+// A step that produces its output row by row, from rows of its input. A row does not depend on other rows of the
+// output.
 class row_step : public bound_step {
 public:
     struct span {
         std::int32_t from = 0, to = 0;
     };
     [[nodiscard]] virtual std::int32_t rows() const = 0;
-    // Rows of the input that output row `y` needs, of those that there are; neither end falls as y grows.
+    // The existing input rows that output row `y` needs; neither end decreases as y grows.
     [[nodiscard]] virtual span needs(std::int32_t y) const = 0;
-    // To be called before the first run_row on that scratch memory, and before the next picture's.
+    // Call it before the first run_row with that scratch memory, and before each next picture.
     virtual void begin(float* scratch) const = 0;
-    // Rows come in order; what lies in `scratch` stays for the next.
+    // Rows must come in order; `scratch` carries state to the next row.
     virtual void run_row(std::int32_t picture, std::int32_t y, float* scratch) const = 0;
 };
 
-// Row steps of which each reads what the one before makes, as one: rows are made as they are needed, so that of the maps between
-// them a few are enough (map_place::kept), which stay in the first caches.
+// Combines row steps, each of which reads the output of the previous one: rows are produced on demand, so that only a
+// few rows of the maps in between are kept (map_place::kept), which stay in the first-level caches.
 [[nodiscard]] std::unique_ptr<bound_step> stream_rows(std::vector<std::unique_ptr<row_step>> links);
-// Rows that such a map needs, whatever kernels and strides.
+// The rows that such a map needs for any kernel and stride.
 constexpr std::int32_t streamed_rows = 4;
 
-// A step, or some of the plan's in one go, with its weights packed.
+// One or more steps of the plan that run together, with packed weights.
 class packed_step {
 public:
     virtual ~packed_step() = default;
-    // `weights` and `places` outlive what is bound, which may be used with any input size.
+    // `weights` and `places` outlive the result; any input size.
     [[nodiscard]] virtual std::unique_ptr<bound_step> bind(const tensor_places& places,
                                                            const weight_store& weights) const = 0;
 
-    std::int32_t first_step = 0, last_step = 0;  // of the plan
+    std::int32_t first_step = 0, last_step = 0;  // range of plan steps
     std::vector<tensor_index> maps_read, maps_written;
-    // What it binds is a row_step, whose rows come from map `rows_from`; -1: from the input.
+    // bind returns a row_step whose input rows come from map `rows_from`; -1: from the input.
     bool by_rows = false;
     tensor_index rows_from = -1;
 };
 
-// What packing takes.
+// The context of packing.
 struct packing {
     const plan& of;
     const kernel_set& kernels;
@@ -110,16 +111,16 @@ struct packing {
     host_precision in_what = host_precision::fp32;
 };
 
-// Each for a convolution that it fits.
-// 1 x 1, with or without a depthwise convolution or a pooling before it.
+// Each function is for convolutions that fit it. This one: 1 x 1, with or without a depthwise convolution or a pooling
+// before it.
 [[nodiscard]] std::unique_ptr<packed_step> pack_pointwise(const packing& with, const plan_convolution& c);
-// Of the input, or 3 x 3: row by row, with zeros around.
+// Convolutions of the input, or 3 x 3: row by row, with zeros around.
 [[nodiscard]] std::unique_ptr<packed_step> pack_direct(const packing& with, const plan_convolution& c);
-// 3 x 3 of stride 1 by Winograd's way, some that look at the same map in one go.
+// 3 x 3 of stride 1 by Winograd; several that read the same map in one pass.
 [[nodiscard]] bool fits_winograd(const plan_convolution& c);
 [[nodiscard]] std::unique_ptr<packed_step> pack_winograd(const packing& with,
                                                          const std::vector<const plan_convolution*>& together);
-// Puts the input's pixels into map `y` of three channels.
+// Copies the input's pixels into map `y` of three channels.
 [[nodiscard]] std::unique_ptr<packed_step> pack_input(const packing& with, tensor_index y);
 [[nodiscard]] std::unique_ptr<packed_step> pack_head(const packing& with, const plan_head& h);
 [[nodiscard]] std::unique_ptr<packed_step> pack_dense(const packing& with, const plan_dense& d);

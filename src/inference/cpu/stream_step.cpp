@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps that pass rows on to each other.
+// Steps that stream rows to one another.
 #include <algorithm>
 #include <utility>
 
@@ -8,7 +8,7 @@
 namespace faceflow::inference::cpu {
 namespace {
 
-// Of a part: those at its beginning need rows that the part before has made as well.
+// Rows per part; its first rows need rows that the previous part has computed as well.
 constexpr std::int32_t rows_of_part = 8;
 constexpr std::size_t max_links = 16;
 
@@ -47,7 +47,7 @@ public:
     }
 
 private:
-    // The next row of a link, and before it those that it needs.
+    // Computes the next row of a link, after the rows that it needs.
     void make_next(std::int32_t picture, std::size_t link, std::int32_t* next, float* scratch) const {
         const std::int32_t y = next[link];
         if (link > 0) {

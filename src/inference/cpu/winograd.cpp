@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Winograd's F(4 x 4, 3 x 3): 4 x 4 outputs of a 3 x 3 by 36 products in place of 144. Lavin and Gray, "Fast Algorithms for
-// Convolutional Neural Networks" (2015), with the points 0, 1, -1, 2, -2 and infinity.
+// Winograd's F(4 x 4, 3 x 3): 4 x 4 outputs of a 3 x 3 by 36 products in place of 144. Lavin and Gray, "Fast Algorithms
+// for Convolutional Neural Networks" (2015), with the points 0, 1, -1, 2, -2 and infinity.
 #include "inference/cpu/fill_kernels.hpp"
 
 // The rest of the file is included again for every instruction set, hence the toggling guards.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense 3 x 3 convolutions of stride 1 by Winograd's F(4 x 4, 3 x 3): some tiles at a time go into 36 planes, each plane through a
-// product, and the results from there to their channels of the maps.
+// Dense 3 x 3 convolutions of stride 1 by Winograd's F(4 x 4, 3 x 3): several tiles at a time are transformed into 36
+// planes, each plane goes through a product, and the results are transformed back to channels of the maps.
 #include <algorithm>
 
 #include "inference/cpu/joined_rows.hpp"
@@ -10,12 +10,12 @@ namespace faceflow::inference::cpu {
 namespace {
 
 constexpr std::int32_t side = 4, patch = 6, planes = patch * patch;
-// Planes on both sides of the products stay in the second cache, beside some of the weights.
+// The planes on both sides of the products must stay in the second-level cache, beside part of the weights.
 constexpr std::int32_t plane_bytes = 448 * 1024, max_tiles = 48;
-// Fewer channels than these leave vectors, or the way there and back, for nothing.
+// With fewer channels, vectors are partly empty, or the transforms cost more than they save.
 constexpr std::int32_t least_channels = 16;
 
-// One convolution's channels among those of all.
+// One convolution's share of the channels.
 struct share {
     plan_convolution c;
     std::int32_t first = 0;
@@ -25,7 +25,7 @@ struct share {
 
 struct winograd {
     tensor_index x = -1;
-    std::int32_t inputs = 0, outputs = 0;  // outputs: stored ones of all shares
+    std::int32_t inputs = 0, outputs = 0;  // outputs: stored channels of all shares
     std::vector<share> shares;
     std::vector<packed_product> of;  // [planes]
     kernel_set kernels;
@@ -128,7 +128,7 @@ private:
         w_.kernels.winograd_in(p);
     }
 
-    // The six pixels from `left` on, zeros where there are none.
+    // Copies the six pixels from `left` on, with zeros outside the map.
     void copy_row(const float* row, std::int32_t left, float* to) const {
         const std::int32_t begin = std::max(left, 0), end = std::min(left + patch, x_.size.width);
         std::fill_n(to, patch * x_.stored, 0.0f);
@@ -188,7 +188,7 @@ std::unique_ptr<packed_step> pack_winograd(const packing& with, const std::vecto
     w.kernels = with.kernels;
     for (const plan_convolution* c : together) {
         const plain_product of = product_of(with.of, *c);
-        // Bias and slopes are taken on the way back.
+        // Bias and slopes are applied in the inverse transform.
         const packed_product beside = pack_product(with.to, {{}, of.bias, of.slopes, of.act, 0, 0, of.outputs},
                                                    channel_step, with.kernels.widest);
         w.shares.push_back({*c, w.outputs, beside.bias, beside.slopes, of.act});

@@ -45,8 +45,8 @@ kernels::card card_of(int index) {
     return c;
 }
 
-// Lets every kernel have all the shared memory that a block of threads may, which is no more than each launch asks for. It also loads
-// them, which is not for a stream that captures.
+// Lets every kernel have all the shared memory that a block of threads may, which is no more than each launch asks for.
+// It also loads them, which is not for a stream that captures.
 result<void> prepare_kernels(int index, std::size_t shared_bytes) {
     const current_device scope(index);
     for (std::size_t g = 0; g < kernels::kernel_groups; ++g) {

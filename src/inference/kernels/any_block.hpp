@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// [depthwise 3 x 3, or the largest of 2 x 2 ->] 1 x 1 of any size: what runs where no kernel of the very size is (block.hpp).
+// [depthwise 3 x 3, or the largest of 2 x 2 ->] 1 x 1 of any size: what runs where no kernel of the very size is
+// (block.hpp).
 #pragma once
 
 #include "inference/kernels/block.hpp"

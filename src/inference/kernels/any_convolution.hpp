@@ -83,8 +83,8 @@ struct any_convolution_parameters {
     int y_channels, written;
 };
 
-// A block of threads makes 8 x 8 pixels and, by its block_y(), up to 64 channels, from 64 inputs at a time. One of zeros around the
-// map, stride 1.
+// A block of threads makes 8 x 8 pixels and, by its block_y(), up to 64 channels, from 64 inputs at a time. One of
+// zeros around the map, stride 1.
 struct any_convolution_kernel {
     using parameters = any_convolution_parameters;
     static constexpr int threads = 128;

@@ -28,7 +28,8 @@ struct attention_parameters {
     float reach;                  // sides of the square for the extent of the landmarks
 };
 
-// By one warp: from a head's landmarks the transform from its grid to pixels of the map, of which the first thread writes `out`.
+// By one warp: from a head's landmarks the transform from its grid to pixels of the map, of which the first thread
+// writes `out`.
 FACEFLOW_DEVICE void find_transform(const attention_head& h, const float* base, float scale, float reach, int side,
                                     int lane, float* out) {
     const float* const a = base + h.from * 3;

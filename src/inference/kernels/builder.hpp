@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds kernels for the steps of a plan. Steps that one kernel does together are claimed first, by those who know its shape;
-// what is left goes to a kernel of the step's very size, or to one for any size. For src/inference/kernels alone.
+// Finds kernels for the steps of a plan. Steps that one kernel does together are claimed first, by those who know its
+// shape; what is left goes to a kernel of the step's very size, or to one for any size. For src/inference/kernels
+// alone.
 #pragma once
 
 #include <cstring>
@@ -17,8 +18,8 @@ struct packed_weights {
     std::size_t depthwise = 0, depthwise_bias = 0, weights = 0, bias = 0, slopes = 0;
 };
 
-// The context module of a detector's level: of a map of 64 channels `direct` (32) and `context` (16), of that `near` (16) and `middle`
-// (16), and of that `far` (16). Direct, near and far side by side are what the head looks at.
+// The context module of a detector's level: of a map of 64 channels `direct` (32) and `context` (16), of that `near`
+// (16) and `middle` (16), and of that `far` (16). Direct, near and far side by side are what the head looks at.
 struct level_module {
     std::int32_t direct = -1, context = -1, near = -1, middle = -1, far = -1, head = -1;  // steps
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A row of blocks in one kernel: a block of threads takes a picture (and, by its block_y(), a branch) through all of them, in shared
-// memory. For small maps, where a kernel for each would be too short. Maps have a border of zeros; the weights of the next block are on
-// their way while this one is worked on.
+// A row of blocks in one kernel: a block of threads takes a picture (and, by its block_y(), a branch) through all of
+// them, in shared memory. For small maps, where a kernel for each would be too short. Maps have a border of zeros; the
+// weights of the next block are on their way while this one is worked on.
 #pragma once
 
 #include "inference/kernels/attention.hpp"
@@ -20,7 +20,8 @@ struct chain_branch {
     const half* x;
     half* y;
     const std::byte* weights;  // of all steps, one behind the other
-    // With points: weights and bias of the dense layer, how many outputs it has, where each point goes, and by which transform.
+    // With points: weights and bias of the dense layer, how many outputs it has, where each point goes, and by which
+    // transform.
     const std::byte* point_weights;
     const float* point_bias;
     const std::int32_t* targets;

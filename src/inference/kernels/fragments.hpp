@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arithmetic that the kernels share. Maps are halves, rows x columns x channels, with channels in multiples of 16; products take
-// 16 of them at a time on tensor cores, with sums in float.
+// Arithmetic that the kernels share. Maps are halves, rows x columns x channels, with channels in multiples of 16;
+// products take 16 of them at a time on tensor cores, with sums in float.
 //
-// Weights of a product lie in the order in which threads need them (packing.hpp): for each 16 outputs and 16 inputs 32 threads
-// of a warp have 16 bytes each. Outputs are permuted in it, so that of a product's sums thread t has four channels side by side:
-// those from 4 * (t % 4) on, of pixels t / 4 and t / 4 + 8.
+// Weights of a product lie in the order in which threads need them (packing.hpp): for each 16 outputs and 16 inputs 32
+// threads of a warp have 16 bytes each. Outputs are permuted in it, so that of a product's sums thread t has four
+// channels side by side: those from 4 * (t % 4) on, of pixels t / 4 and t / 4 + 8.
 #pragma once
 
 #include "inference/kernels/simt.hpp"
@@ -133,7 +133,8 @@ FACEFLOW_DEVICE place my_place() {
     const int t = thread(), lane = t % warp_threads;
     return {t / warp_threads, lane, lane / 4, lane % 4};
 }
-// Where thread `lane` finds its row for load_matrices: of 16 pixels, `stride` halves apart, and 16 channels from `first` on.
+// Where thread `lane` finds its row for load_matrices: of 16 pixels, `stride` halves apart, and 16 channels from
+// `first` on.
 FACEFLOW_DEVICE const half* matrix_row(const half* pixels, int stride, int lane) {
     return pixels + lane % 16 * stride + lane / 16 * 8;
 }

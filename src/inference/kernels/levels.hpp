@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense 3 x 3 convolutions of up to three maps in one launch: the levels of a detector's pyramid, each with weights of its own.
-// Stride 1, ReLU. The product's pixels are read where they lie, in a window in shared memory, once for each tap.
+// Dense 3 x 3 convolutions of up to three maps in one launch: the levels of a detector's pyramid, each with weights of
+// its own. Stride 1, ReLU. The product's pixels are read where they lie, in a window in shared memory, once for each
+// tap.
 #pragma once
 
 #include "inference/kernels/fragments.hpp"
@@ -10,8 +11,8 @@ namespace faceflow::inference::kernels {
 constexpr int max_levels = 3;
 constexpr int level_tile_width = 8;
 
-// The outputs of a detector's level, a plane for each channel: scores of 2 x 2 (background and face, of two anchors each), boxes and
-// keypoints, from 64 channels.
+// The outputs of a detector's level, a plane for each channel: scores of 2 x 2 (background and face, of two anchors
+// each), boxes and keypoints, from 64 channels.
 struct level_heads {
     const half* context;   // a map of 64 channels, of which the last are those that the kernel has just made
     const half8* weights;  // to 32

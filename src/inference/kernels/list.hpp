@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All kernels, in groups that are compiled apart. A launch names its kernel by group and number: whoever runs it has a table of the
-// same lists, of CUDA's functions or of the emulation's.
+// All kernels, in groups that are compiled apart. A launch names its kernel by group and number: whoever runs it has a
+// table of the same lists, of CUDA's functions or of the emulation's.
 #pragma once
 
 #include <type_traits>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan as kernels: which of them run one behind the other, what weights they take, where the tensors between them lie. It knows
-// no device: addresses are numbers to it, and launches are run by who has the kernels (src/inference/cuda; tests: the emulation).
+// A plan as kernels: which of them run one behind the other, what weights they take, where the tensors between them
+// lie. It knows no device: addresses are numbers to it, and launches are run by who has the kernels
+// (src/inference/cuda; tests: the emulation).
 #pragma once
 
 #include <array>
@@ -63,12 +64,14 @@ struct network {
     return round_up(channels, channel_step);
 }
 
-// Where the tensors of up to `most` pictures lie: the input, unless it is elsewhere, then vectors, which stay, and then scratch: maps,
-// which share memory where one is no longer needed when the other begins. After a run nothing of the scratch is needed.
+// Where the tensors of up to `most` pictures lie: the input, unless it is elsewhere, then vectors, which stay, and then
+// scratch: maps, which share memory where one is no longer needed when the other begins. After a run nothing of the
+// scratch is needed.
 class tensor_placement {
 public:
     enum class input : std::uint8_t { here, elsewhere };
-    // errc::invalid_argument for a size that the network does not take. `keep`: every map has memory of its own (tests).
+    // errc::invalid_argument for a size that the network does not take. `keep`: every map has memory of its own
+    // (tests).
     [[nodiscard]] static result<tensor_placement> make(const network& of, std::int32_t height, std::int32_t width,
                                                        std::int32_t most, bool keep = false, input lies = input::here);
 
@@ -110,8 +113,8 @@ private:
 // A placement in memory that is there.
 class binding_memory {
 public:
-    // `input`: where the pictures lie; null: at the beginning of `memory`. `scratch`: where the placement's scratch does; null:
-    // behind what is kept.
+    // `input`: where the pictures lie; null: at the beginning of `memory`. `scratch`: where the placement's scratch
+    // does; null: behind what is kept.
     binding_memory(const network& of, const tensor_placement& places, std::byte* weights, std::byte* memory,
                    std::byte* input = nullptr, std::byte* scratch = nullptr)
         : of_(of),

@@ -9,12 +9,12 @@
 
 namespace faceflow::inference::kernels {
 
-// In which order threads hold the 16 inputs of a product: as matrices are loaded from memory, or as a product, or a depthwise sum of
-// four channels a thread, leaves them in registers.
+// In which order threads hold the 16 inputs of a product: as matrices are loaded from memory, or as a product, or a
+// depthwise sum of four channels a thread, leaves them in registers.
 enum class input_order : std::uint8_t { as_loaded, by_fours };
 
-// [inputs][outputs] as tensor cores take them, with zeros up to multiples of 16: for each 16 outputs and each 16 inputs 32 threads'
-// 8 halves. Outputs are permuted so that a thread's sums are of four channels side by side.
+// [inputs][outputs] as tensor cores take them, with zeros up to multiples of 16: for each 16 outputs and each 16 inputs
+// 32 threads' 8 halves. Outputs are permuted so that a thread's sums are of four channels side by side.
 [[nodiscard]] std::vector<std::uint16_t> pack_product(std::span<const float> weights, int inputs, int outputs,
                                                       input_order order = input_order::as_loaded);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels need of CUDA, in two ways: by nvcc as it is, and by any other compiler as an emulation on the CPU (tests), which
-// runs the same sources without CUDA's headers. Kernels are structs whose run() is one thread's work; they use nothing else of the
-// machine than what is here.
+// What kernels need of CUDA, in two ways: by nvcc as it is, and by any other compiler as an emulation on the CPU
+// (tests), which runs the same sources without CUDA's headers. Kernels are structs whose run() is one thread's work;
+// they use nothing else of the machine than what is here.
 //
 // Types look the same to both compilers, so that a struct of parameters may be filled by the one and read by the other.
 #pragma once

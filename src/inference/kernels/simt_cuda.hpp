@@ -110,8 +110,9 @@ FACEFLOW_DEVICE void wait_for_copies() {
 #endif
 }
 
-// Programmatic dependent launch: a kernel may start before the one that it follows has ended, and waits for its end, and that of
-// all before it, where it first needs what they wrote. Nothing before Hopper, or for a launch without the attribute.
+// Programmatic dependent launch: a kernel may start before the one that it follows has ended, and waits for its end,
+// and that of all before it, where it first needs what they wrote. Nothing before Hopper, or for a launch without the
+// attribute.
 FACEFLOW_DEVICE void wait_for_previous_kernel() {
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.wait;" ::: "memory");
@@ -123,8 +124,8 @@ FACEFLOW_DEVICE void let_next_kernel_start() {
 #endif
 }
 
-// Of a warp, all threads together: four 8 x 8 matrices of halves, of which thread t gives the address of row t % 8 of matrix
-// t / 8, and gets of each two halves: those at 2 * (t % 4) of row t / 4.
+// Of a warp, all threads together: four 8 x 8 matrices of halves, of which thread t gives the address of row t % 8 of
+// matrix t / 8, and gets of each two halves: those at 2 * (t % 4) of row t / 4.
 FACEFLOW_DEVICE void load_matrices(half2 (&to)[4], const half* shared_row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])

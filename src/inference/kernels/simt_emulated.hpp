@@ -56,8 +56,8 @@ void store(T* to, T v) {
 [[nodiscard]] inline float second_of(half2 v) {
     return float_of_half(static_cast<std::uint16_t>(v >> 16));
 }
-// The product of two halves is exact in a double, and the sum nearly always: rounding it to a float first then shows in one of
-// many thousand.
+// The product of two halves is exact in a double, and the sum nearly always: rounding it to a float first then shows in
+// one of many thousand.
 [[nodiscard]] inline half2 multiply_add(half2 a, half2 b, half2 c) {
     const auto once = [](float x, float y, float z) { return static_cast<float>(static_cast<double>(x) * y + z); };
     return pack(once(first_of(a), first_of(b), first_of(c)), once(second_of(a), second_of(b), second_of(c)));

@@ -9,7 +9,8 @@
 namespace faceflow::inference::kernels {
 namespace {
 
-// Where a convolution writes: as many channels of the map from its first one on. Behind the last that the map has there are zeros.
+// Where a convolution writes: as many channels of the map from its first one on. Behind the last that the map has there
+// are zeros.
 int written_channels(const plan_convolution& c, const plan_map& y) {
     return c.into + c.outputs == y.channels ? stored_channels(y.channels) - c.into : c.outputs;
 }

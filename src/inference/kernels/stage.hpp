@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Three blocks of a network in one kernel, with the pixels around a tile that they need: two that add their own input, and one that
-// halves the size and adds the larger of each 2 x 2. In front of them, where the first convolution is part of it, that as well.
+// Three blocks of a network in one kernel, with the pixels around a tile that they need: two that add their own input,
+// and one that halves the size and adds the larger of each 2 x 2. In front of them, where the first convolution is part
+// of it, that as well.
 //
-// The depthwise products go from registers into the 1 x 1: a thread sums two pixels and four channels for each 16 inputs, which is its
-// share of a product's pixels (packing.hpp, by_fours).
+// The depthwise products go from registers into the 1 x 1: a thread sums two pixels and four channels for each 16
+// inputs, which is its share of a product's pixels (packing.hpp, by_fours).
 #pragma once
 
 #include "inference/kernels/window.hpp"
@@ -145,8 +146,8 @@ private:
         }
     }
 
-    // A block that keeps the size: to `DestinationSide` x `DestinationSide` pixels, from one more around them. y0, x0: where they
-    // begin in the map; outside of it there are zeros, as the next block expects.
+    // A block that keeps the size: to `DestinationSide` x `DestinationSide` pixels, from one more around them. y0, x0:
+    // where they begin in the map; outside of it there are zeros, as the next block expects.
     template <int DestinationSide>
     static FACEFLOW_DEVICE void add_block(const parameters& p, int block, const half* from, half* to, const place& me,
                                           int y0, int x0) {

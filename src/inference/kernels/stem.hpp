@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The beginning of a detector in one kernel: 3 x 3 of stride 2 from 3 to 16 channels, 1 x 1 to 32, depthwise 3 x 3 of stride 2, 1 x 1 to
-// 32, with ReLU behind each. What lies between stays in registers and in shared memory.
+// The beginning of a detector in one kernel: 3 x 3 of stride 2 from 3 to 16 channels, 1 x 1 to 32, depthwise 3 x 3 of
+// stride 2, 1 x 1 to 32, with ReLU behind each. What lies between stays in registers and in shared memory.
 #pragma once
 
 #include "inference/kernels/window.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pieces of the input in shared memory, and the 3 x 3 convolution of them: pixels are four halves, red, green, blue and one
-// without weight. A product takes 16 inputs at a time, which are four taps; the ninth tap stands with seven empty ones.
+// Pieces of the input in shared memory, and the 3 x 3 convolution of them: pixels are four halves, red, green, blue and
+// one without weight. A product takes 16 inputs at a time, which are four taps; the ninth tap stands with seven empty
+// ones.
 #pragma once
 
 #include "inference/kernels/fragments.hpp"
@@ -10,8 +11,8 @@ namespace faceflow::inference::kernels {
 constexpr int pixel_halves = 4;
 constexpr int first_steps = 3;  // of 16 inputs: 9 taps of 4
 
-// `Rows` x `Columns` pixels from row y0 and column x0 on, zero outside of the picture. Two at a time: x0, Columns and the width are
-// even. Waited for by wait_for_copies.
+// `Rows` x `Columns` pixels from row y0 and column x0 on, zero outside of the picture. Two at a time: x0, Columns and
+// the width are even. Waited for by wait_for_copies.
 template <int Rows, int Columns, int Threads>
 FACEFLOW_DEVICE void load_window(half* window, const half* picture, int y0, int x0, int height, int width) {
     static_assert(Columns % 2 == 0);

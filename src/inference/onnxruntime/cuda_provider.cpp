@@ -21,8 +21,8 @@ tl::unexpected<error> no_cuda(const std::string& what) {
     return fail(errc::unavailable, "models cannot run on CUDA: " + what);
 }
 
-// For each run the same: no graph of CUDA's own, no search that takes longer than it saves, and the CPU's precision unless another
-// is asked for.
+// For each run the same: no graph of CUDA's own, no search that takes longer than it saves, and the CPU's precision
+// unless another is asked for.
 std::unordered_map<std::string, std::string> provider_options(int index, bool tf32) {
     return {{"device_id", std::to_string(index)},
             {"arena_extend_strategy", "kSameAsRequested"},
@@ -70,8 +70,8 @@ result<void> append_cuda_provider(Ort::SessionOptions& options, const stream& ho
     // After the others: an update by names starts from the defaults.
     provider.UpdateWithValue("user_compute_stream", home.handle());
     options.AppendExecutionProvider_CUDA_V2(*provider);
-    // It makes one Split of slices that share a tensor, and on CUDA a Split into parts of different sizes copies tables from the host
-    // in every run, which no ledger sees.
+    // It makes one Split of slices that share a tensor, and on CUDA a Split into parts of different sizes copies tables
+    // from the host in every run, which no ledger sees.
     options.AddConfigEntry(kOrtSessionOptionsDisableSpecifiedOptimizers, "GatherSliceToSplitFusion");
     return {};
 }

@@ -17,9 +17,9 @@ namespace fs = std::filesystem;
 
 using entry_point = const OrtApiBase*(ORT_API_CALL*)() noexcept;
 
-// ONNX Runtime does nothing by itself: some builds (1.29 as npm carries it) send what they see to their maker, and keep a device id in
-// the home folder and a log in the temporary one, unless this is set before a process' first environment. It holds for processes
-// that this one starts, too.
+// ONNX Runtime does nothing by itself: some builds (1.29 as npm carries it) send what they see to their maker, and keep
+// a device id in the home folder and a log in the temporary one, unless this is set before a process' first
+// environment. It holds for processes that this one starts, too.
 void switch_telemetry_off() {
     ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);
 }

@@ -9,10 +9,11 @@
 
 namespace faceflow::inference {
 
-// Opens the library, once for the process, and has ONNX Runtime's C++ interface call it; before any other call of that. It is the one
-// that the loader finds by its name (on LD_LIBRARY_PATH, in the build or beside the installed library, on the system), else the one
-// that this was built with. errc::unavailable: none, or only older ones than the headers. Thread-safe, but for the process'
-// environment, which it changes (setenv) the first time: that must not run beside another thread's getenv.
+// Opens the library, once for the process, and has ONNX Runtime's C++ interface call it; before any other call of that.
+// It is the one that the loader finds by its name (on LD_LIBRARY_PATH, in the build or beside the installed library, on
+// the system), else the one that this was built with. errc::unavailable: none, or only older ones than the headers.
+// Thread-safe, but for the process' environment, which it changes (setenv) the first time: that must not run beside
+// another thread's getenv.
 [[nodiscard]] result<void> open_library();
 
 // Once it is open.

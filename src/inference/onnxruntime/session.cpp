@@ -71,7 +71,8 @@ std::vector<std::string> cpu_fallback_nodes_of(const Ort::Session& ort) {
 
 class onnx_session final : public session, public std::enable_shared_from_this<onnx_session> {
 public:
-    // ONNX Runtime ends the process when it cannot give memory back. So what is left of a session on a device that is lost stays.
+    // ONNX Runtime ends the process when it cannot give memory back. So what is left of a session on a device that is
+    // lost stays.
     ~onnx_session() override {
         if (home_ != nullptr && is_lost(*home_)) static_cast<void>(ort_.release());
     }
@@ -188,10 +189,10 @@ result<std::vector<std::vector<std::int64_t>>> onnx_session::output_shapes(
                    });
 }
 
-// Host memory that kernels read from is given back by ONNX Runtime 1.29 only at the end of a run that it waits for. Every so many
-// runs one is waited for, so that such memory does not add up; and the last of all, since what is given back once
-// the session is gone ends the process (cudaFreeHost from a callback of the stream). That last one is of the binding that ran last:
-// for another batch the session would plan anew.
+// Host memory that kernels read from is given back by ONNX Runtime 1.29 only at the end of a run that it waits for.
+// Every so many runs one is waited for, so that such memory does not add up; and the last of all, since what is given
+// back once the session is gone ends the process (cudaFreeHost from a callback of the stream). That last one is of the
+// binding that ran last: for another batch the session would plan anew.
 constexpr std::uint64_t runs_between_waits = 1000;
 
 class onnx_binding final : public binding {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Device memory for ONNX Runtime: what a session asks for comes out of the device's pool, so that its cap means something.
+// Device memory for ONNX Runtime: what a session asks for comes out of the device's pool, so that its cap means
+// something.
 #pragma once
 
 #include <cstddef>
@@ -13,9 +14,9 @@
 
 namespace faceflow::inference {
 
-// The memory of a session, which runs on one stream, on one thread at a time. ONNX Runtime gives memory back while work that uses it
-// is still on the stream; it is kept here and used again by later work of that same stream, so nobody waits. Blocks go back to
-// the pool when that is full, after a wait for the stream, and at the end. Thread-safe.
+// The memory of a session, which runs on one stream, on one thread at a time. ONNX Runtime gives memory back while work
+// that uses it is still on the stream; it is kept here and used again by later work of that same stream, so nobody
+// waits. Blocks go back to the pool when that is full, after a wait for the stream, and at the end. Thread-safe.
 class session_memory {
 public:
     // `s` and its device outlive it.
@@ -63,8 +64,8 @@ private:
     session_memory* const before_;
 };
 
-// ONNX Runtime's way to session_memory: an allocator of its environment per device. Its environment is one per process, and so
-// are these: the one thing of the process's that faceflow holds on to. They go with the last who keeps them.
+// ONNX Runtime's way to session_memory: an allocator of its environment per device. Its environment is one per process,
+// and so are these: the one thing of the process's that faceflow holds on to. They go with the last who keeps them.
 class environment_allocators {
 public:
     // The process's. Errors of ONNX Runtime.

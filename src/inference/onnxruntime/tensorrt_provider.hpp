@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ONNX Runtime's TensorRT provider: whether it can be had, and how a session is put on a stream with it. For src/inference alone.
+// ONNX Runtime's TensorRT provider: whether it can be had, and how a session is put on a stream with it. For
+// src/inference alone.
 #pragma once
 
 #include <onnxruntime_cxx_api.h>
