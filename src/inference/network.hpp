@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model as a device runs it, whoever computes: ONNX Runtime on a CPU or a GPU, or kernels of our own.
+// A model on a device, independent of the engine: ONNX Runtime on a CPU or a GPU, or native kernels.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,13 @@
 
 namespace faceflow::inference {
 
-// How a network wants its pictures: values (0..1 colour) * scale + bias.
+// The form of a network's input pictures: values (0..1 colour) * scale + bias.
 struct picture_form {
     vision::tensor_format format = vision::tensor_format::planar_float;
     float scale = 1, bias = 0;
 };
 
-// What a network gives for each picture: so many floats, in the shape that the model's author gave them.
+// An output of a network per picture: floats in the shape that the model's author defined.
 struct network_output {
     std::string name;
     std::vector<std::int64_t> shape;  // of one picture
@@ -31,20 +31,20 @@ struct network_output {
     [[nodiscard]] std::int64_t length() const;
 };
 
-// A network with memory for some pictures of one size, all of it out of the device's pool. One thread at a time, and
-// one stream.
+// A network with memory for a number of pictures of one size, all from the device's pool. Use it from one thread and on
+// one stream at a time.
 class bound_network {
 public:
     virtual ~bound_network() = default;
 
-    // Where the pictures go, one after the other; a device address.
+    // The address of the pictures, one after another; a device address.
     [[nodiscard]] virtual std::byte* input() const noexcept = 0;
-    // An output of the first picture, as a device address; the others' follow. Null for a name that it has not.
+    // An output of the first picture at a device address; those of further pictures follow. Null for an unknown name.
     [[nodiscard]] virtual const float* output(std::string_view name) const noexcept = 0;
-    // Adds a run on `n` pictures from picture `first` on. What a picture comes to depends on no other. On a host the
-    // model runs as a task of the stream.
+    // Adds a run on `n` pictures from picture `first` on. A picture's result does not depend on other pictures. On a
+    // host, the model runs as a task of the stream.
     virtual void add_run(stream& s, std::int32_t first, std::int32_t n) = 0;
-    // The same at once; for a task of a stream that has learnt only by then how many there are. Only where kernels are
+    // Runs immediately, for a task of a stream that knows only then how many pictures there are. Only where kernels are
     // host functions.
     [[nodiscard]] virtual result<void> run(std::int32_t first, std::int32_t n) = 0;
 };
@@ -53,9 +53,10 @@ struct binding_request {
     std::int32_t height = 0, width = 0;  // of a picture
     std::int32_t most = 1;               // pictures
     std::vector<network_output> outputs;
-    std::byte* input = nullptr;  // memory for them that outlives the binding, as a device address; null: its own
-    // As many bytes as network::scratch_bytes() says, for what layers leave to each other; bindings that never run at
-    // the same time may share them, and bind() writes to them. Outlives the binding; null: its own.
+    // memory for the pictures that outlives the binding, at a device address; null: its own
+    std::byte* input = nullptr;
+    // network::scratch_bytes() bytes for data between layers; bindings that never run at the same time may share them,
+    // and bind() writes to them. Outlives the binding; null: its own.
     std::byte* scratch = nullptr;
 };
 
@@ -64,21 +65,21 @@ class network {
 public:
     virtual ~network() = default;
     [[nodiscard]] virtual picture_form form() const noexcept = 0;
-    // For work on `on`, which outlives the binding. errc::out_of_memory; errc::corrupt for outputs that the model has
-    // not.
+    // Binds for work on `s`, which outlives the binding. errc::out_of_memory; errc::corrupt for outputs that the model
+    // lacks.
     [[nodiscard]] virtual result<std::unique_ptr<bound_network>> bind(stream& s, const binding_request& wanted) = 0;
-    // What bindings may share; 0 where they have nothing to share.
+    // Bytes that bindings may share; 0 if there are none.
     [[nodiscard]] virtual std::size_t scratch_bytes(const binding_request&) const { return 0; }
-    // What a person should know of how it runs, a sentence each; of what was bound so far.
+    // Notes for the user on how it runs, one sentence each, for the bindings so far.
     [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
-    // Where TensorRT's engines lie that bindings run; empty without.
+    // Folders of the TensorRT engines that bindings run; empty without TensorRT.
     [[nodiscard]] virtual std::vector<std::filesystem::path> engine_folders() const { return {}; }
 };
 
-// The network on kernels of our own, by the plan beside the model. Its weights lie in the memory of a CUDA device,
-// which is waited for, or where kernels are host functions in that of the process. errc::unsupported where that cannot
-// be: no plan, a step that no kernel fits, a build without CUDA. `on_host`: what host functions compute in, which this
-// CPU can (check_host_precision).
+// Makes a network on native kernels, from the plan beside the model. Its weights are in device memory on CUDA (waits
+// for their upload), or in host memory where kernels are host functions. errc::unsupported if that is impossible: no
+// plan, a step that fits no kernel, a build without CUDA. `on_host`: the precision of host functions, which this CPU
+// supports (check_host_precision).
 [[nodiscard]] result<std::shared_ptr<network>> make_native_network(device& d, const std::filesystem::path& model,
                                                                    std::string_view model_sha256, threading how,
                                                                    host_precision on_host = host_precision::fp32);

@@ -25,7 +25,7 @@ constexpr std::size_t plan_header = 16, plan_alignment = 64;
 constexpr std::size_t longest_text = 1 << 20, deepest_text = 8;
 constexpr std::uintmax_t largest_plan = std::uintmax_t{1} << 30;
 
-// How deep brackets go: a parser's tree of that depth is what it costs.
+// The nesting depth of brackets: a parser needs a tree of that depth.
 std::size_t depth_of(std::string_view text) {
     std::size_t depth = 0, most = 0;
     bool quoted = false;
@@ -40,8 +40,7 @@ std::size_t depth_of(std::string_view text) {
     return most;
 }
 
-// Takes fields out of objects. The first thing that is wrong stays in problem(); what is taken after that means
-// nothing.
+// Reads fields of objects. The first error stays in problem(); values read after it are meaningless.
 class field_reader {
 public:
     [[nodiscard]] const std::string& problem() const { return problem_; }
@@ -51,10 +50,10 @@ public:
         if (sound()) problem_ = std::move(what);
     }
 
-    // Says where it was, ahead of what was wrong.
+    // Prepends the location to the error.
     void within(std::string_view where) { problem_ = fmt::format("{}: {}", where, problem_); }
 
-    // Null where there is none.
+    // JSON null if there is none.
     const json& find(const json& object, const char* key) const {
         static const json none;
         if (!object.is_object()) return none;
@@ -69,7 +68,7 @@ public:
     }
 
     std::int64_t integer(const json& value, const char* key) {
-        // Both kinds of integer: one beyond 64 bits is read as a fraction, and refused here.
+        // Both kinds of integer; one beyond 64 bits is parsed as a fraction, and refused here.
         const bool fits = value.is_number_integer() &&
                           !(value.is_number_unsigned() &&
                             value.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()});
@@ -102,7 +101,7 @@ public:
         if (value.is_boolean()) to = value.get<bool>();
     }
 
-    // Left as it is where there is none.
+    // Leaves `to` unchanged if there is none.
     template <class T>
     void take_any(const json& object, const char* key, T& to) {
         if (object.is_object() && object.contains(key)) take(object, key, to);
@@ -241,7 +240,7 @@ plan_step read_any_step(field_reader& r, const json& j) {
     return {};
 }
 
-// All but the weights and the numbers.
+// Everything except the weights and numbers.
 void read_fields(field_reader& r, const json& j, plan& p) {
     r.take(j, "model_sha256", p.model_sha256);
     const json& in = r.need(j, "input", &json::is_object, "an object");
@@ -268,7 +267,7 @@ void read_fields(field_reader& r, const json& j, plan& p) {
     });
 }
 
-// As many values as `count` says, if the rest of the bytes holds them; moves on behind them.
+// Reads `count` values, if the remaining bytes hold them; advances past them.
 template <class T>
 bool take_values(std::span<const std::byte>& rest, std::int64_t count, std::vector<T>& to) {
     if (count < 0 || static_cast<std::uint64_t>(count) > rest.size() / sizeof(T)) return false;

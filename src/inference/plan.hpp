@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A network as blocks that engines of our own run: what tools/make_plan.py finds in an ONNX graph. Norms, paddings and
-// the scaling of colours are folded into weights, activations and residuals into the block before them. A plan knows no
-// device: weights are floats in plain order, and each engine packs them as its kernels like them.
+// A network as blocks for native engines, extracted by tools/make_plan.py from an ONNX graph. Norms, paddings and the
+// scaling of colours are folded into weights, activations and residuals into the preceding block. A plan is independent
+// of devices: weights are floats in plain order, and each engine packs them for its kernels.
 //
-// File: "ffplan1\n", the length of a JSON text (32 bits, little-endian), 4 bytes of zero, that text, zeros up to a
-// multiple of 64, then the weights, each at a multiple of 64 from their beginning, then the numbers. The text has the
-// fields below under their names; a slice is [offset, length], and "weights" and "numbers" are how many of them follow.
+// File: "ffplan1
+// ", the length of a JSON text (32 bits, little-endian), 4 zero bytes, the text, zeros up to a multiple of 64, then the
+// weights, each aligned to 64 from their beginning, then the numbers. The text has the fields below under their names;
+// a slice is [offset, length], and "weights" and "numbers" are how many of them follow.
 #pragma once
 
 #include <array>
@@ -25,38 +26,39 @@ namespace faceflow::inference {
 // Index of a map or a vector of the plan; -1: none.
 using tensor_index = std::int32_t;
 
-// What the network looks at: RGB, each colour (0..1) * scale + bias. A size of 0: any multiple of `multiple`.
+// The network's input: RGB, each colour (0..1) * scale + bias. A size of 0: any multiple of `multiple`.
 struct plan_input {
-    std::string name;  // as the ONNX graph calls it
+    std::string name;  // the name in the ONNX graph
     std::int32_t height = 0, width = 0, multiple = 1;
     float scale = 1, bias = 0;
 };
 
-// Rows, columns and channels of floats; for each picture of a batch one. Either a fraction of the input's size (down: 4
-// for a quarter each way), or of a fixed size (down: 0).
+// Rows, columns and channels of floats, per picture of a batch. Its size is either a fraction of the input's (down: 4
+// for a quarter each way), or fixed (down: 0).
 struct plan_map {
-    std::string name;  // of the tensor of the ONNX graph that it equals; what tests compare
+    std::string name;  // name of the equal tensor in the ONNX graph; tests compare them
     std::int32_t channels = 0;
     std::int32_t down = 0, height = 0, width = 0;
 };
 
-// Plain numbers, for each picture so many.
+// Plain numbers, `length` per picture.
 struct plan_vector {
     std::string name;
     std::int32_t length = 0;
 };
 
-// Weights in the plan, in floats from the beginning of plan::weights; or in 32-bit integers of plan::numbers.
+// A slice of the plan's weights, in floats from the beginning of plan::weights; or of plan::numbers, in 32-bit
+// integers.
 struct plan_slice {
     std::int64_t offset = -1;
     std::int64_t length = 0;
 };
 
-enum class activation : std::uint8_t { none, relu, prelu };  // prelu: a slope for each channel
+enum class activation : std::uint8_t { none, relu, prelu };  // prelu: one slope per channel
 enum class joining : std::uint8_t {
     none,
     same,      // a map of the same size
-    pooled,    // the larger of each 2 x 2 of a map of twice the size
+    pooled,    // the maximum of each 2 x 2 of a map of twice the size
     doubled,   // each value of a map of half the size four times (nearest)
     smoothed,  // a map of half the size, bilinear, half-pixel centres, clamped at the edges
 };
@@ -73,7 +75,7 @@ struct plan_convolution {
     std::int32_t into = 0;  // the first channel of y that it fills
     std::int32_t kernel = 1, stride = 1, pad = 0;
     std::int32_t inputs = 0, outputs = 0;  // channels
-    bool pool_first = false;               // of each 2 x 2 of x the largest value; with kernel 1 alone
+    bool pool_first = false;               // use the maximum of each 2 x 2 of x; only with kernel 1
     bool depthwise = false, depthwise_relu = false;
     plan_slice depthwise_weights;  // [3][3][inputs]
     plan_slice depthwise_bias;     // [inputs]
@@ -86,13 +88,13 @@ struct plan_convolution {
     bool joined_first = false;
 };
 
-// What a detector gives: a 1 x 1 convolution of x whose channels go to vectors of floats, part by part.
+// A detector's head: a 1 x 1 convolution of x whose channels go to vectors of floats, part by part.
 struct plan_head {
     struct part {
-        std::string name;           // of the ONNX graph's output
+        std::string name;           // name of the ONNX graph's output
         tensor_index y = -1;        // a vector; its length is that of one cell, times the map's cells
-        std::int32_t channels = 0;  // the next of the convolution's
-        bool interleaved = false;   // cell by cell; otherwise a plane for each channel
+        std::int32_t channels = 0;  // the convolution's next channels
+        bool interleaved = false;   // cell by cell; otherwise one plane per channel
         bool pairs = false;         // softmax of channel k and k + channels / 2
     };
     tensor_index x = -1;
@@ -101,17 +103,17 @@ struct plan_head {
     std::vector<part> parts;
 };
 
-// A product of all of a map with a matrix.
+// The product of a whole map with a matrix.
 struct plan_dense {
     tensor_index x = -1, y = -1;           // a map of a fixed size; a vector
     std::int32_t inputs = 0, outputs = 0;  // inputs: rows x columns x channels, in this order
     plan_slice weights, bias;              // [inputs][outputs], [outputs]
 };
 
-// Where the attention mesh looks again: for each head the square of `side` x `side` samples that spans its landmarks,
-// turned as the line from landmark `from` to `to`; bilinear samples of `x`, zero beyond the centres of its outermost
-// pixels. From the 468 landmarks (x, y, z, in pixels of the input) at the beginning of `base`. The transform of each
-// head (2 rows of 4, map pixels from grid) goes to `transforms`.
+// The attention mesh's second look: for each head, the square of `side` x `side` samples that spans its landmarks,
+// turned like the line from landmark `from` to `to`; bilinear samples of `x`, zero beyond the centres of its outermost
+// pixels. The 468 landmarks (x, y, z, in pixels of the input) are at the beginning of `base`. The transform of each
+// head (2 rows of 4, from grid to map pixels) goes to `transforms`.
 struct plan_attention {
     struct head {
         tensor_index y = -1;
@@ -120,26 +122,26 @@ struct plan_attention {
     };
     tensor_index x = -1, base = -1, transforms = -1;
     std::int32_t side = 0;
-    float margin = 1.5f;  // how many times as long as the extent of the landmarks a side is
+    float margin = 1.5f;  // side length relative to the extent of the landmarks
     plan_slice grid;      // [4][side * side]
     std::vector<head> heads;
 };
 
-// The landmarks of the attention mesh: those of `base`, but for those that a head has refined, which its transform
-// brings back into the picture; and two irises, each as deep as the mean of 16 of `base`. Points of a head are in
-// pixels of the input, from the square's centre when it is level: only the transform's offset is scaled from the map to
+// The landmarks of the attention mesh: those of `base`, except those that a head has refined, which its transform maps
+// back to the picture; and two irises, each at the mean depth of 16 landmarks of `base`. Points of a head are in pixels
+// of the input, relative to the centre of its untilted square: only the transform's offset is scaled from the map to
 // the input.
 struct plan_landmarks {
     struct refined {
         tensor_index x = -1;    // a vector of points (x, y)
-        std::int32_t head = 0;  // whose transform brings them back
-        plan_slice targets;     // numbers: where each of its points goes, or -1
+        std::int32_t head = 0;  // the head whose transform maps them back
+        plan_slice targets;     // numbers: the target of each of its points, or -1
     };
     tensor_index base = -1, transforms = -1;
     tensor_index landmarks = -1, score = -1;  // vectors of 3 x 478 and 1; the score is number 1404 of base
     std::vector<refined> heads;
-    plan_slice rest;                 // numbers: for each of the 478 the landmark of base that it is, or -1
-    std::array<plan_slice, 2> iris;  // numbers: the landmarks whose mean depth the first, and the second, iris takes
+    plan_slice rest;                 // numbers: for each of the 478, the landmark of base that it equals, or -1
+    std::array<plan_slice, 2> iris;  // numbers: the landmarks whose mean depth each iris takes
 };
 
 using plan_step = std::variant<plan_convolution, plan_head, plan_dense, plan_attention, plan_landmarks>;
@@ -155,24 +157,24 @@ struct plan {
 
     [[nodiscard]] std::span<const float> at(const plan_slice& s) const;
     [[nodiscard]] std::span<const std::int32_t> numbers_at(const plan_slice& s) const;
-    // Rows and columns of a map for an input of that size.
+    // The rows and columns of a map for an input of that size.
     struct extent {
         std::int32_t height = 0, width = 0;
     };
     [[nodiscard]] extent size_of(const plan_map& m, std::int32_t input_height, std::int32_t input_width) const;
-    // Of the vectors, those that a head fills cell by cell are so many cells long: the map whose cells they are, or -1.
+    // For each vector: the map whose cells determine its length, if a head fills it cell by cell; else -1.
     [[nodiscard]] std::vector<tensor_index> maps_of_vectors() const;
-    // errc::invalid_argument for pictures that the network does not take.
+    // errc::invalid_argument for pictures that the network does not accept.
     [[nodiscard]] result<void> check_input(std::int32_t input_height, std::int32_t input_width,
                                            std::int32_t pictures) const;
 };
 
-// Reads a plan and checks all of it: indices, channels, slices, sizes that fit each other. Safe on any bytes.
-// errc::corrupt says what is wrong.
+// Reads a plan and checks all of it: indices, channels, slices, consistent sizes. Safe on any bytes. errc::corrupt says
+// what is wrong.
 [[nodiscard]] result<plan> parse_plan(std::span<const std::byte> bytes);
 
-// The plan beside a model: NAME.plan beside NAME.onnx. errc::not_found where there is none; errc::corrupt when it is
-// none, or was made from a model with other bytes.
+// Loads the plan beside a model: NAME.plan beside NAME.onnx. errc::not_found if there is none; errc::corrupt if it is
+// invalid, or was made from another model.
 [[nodiscard]] result<plan> load_plan(const std::filesystem::path& model, std::string_view model_sha256);
 
 }  // namespace faceflow::inference

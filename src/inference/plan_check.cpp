@@ -12,9 +12,9 @@
 namespace faceflow::inference {
 namespace {
 
-constexpr std::size_t max_entries = 4096;  // of maps, of vectors, of steps
+constexpr std::size_t max_entries = 4096;  // limit for maps, vectors and steps each
 constexpr std::int32_t max_channels = 8192, max_side = 1 << 14, max_multiple = 1024;
-constexpr std::int64_t max_values = 1 << 28;  // of a map of fixed size, of a vector
+constexpr std::int64_t max_values = 1 << 28;  // limit for a map of fixed size, and for a vector
 constexpr std::size_t longest_name = 256;
 constexpr std::int32_t mesh_landmarks = 468, all_landmarks = 478;
 
@@ -30,7 +30,7 @@ std::optional<map_size> smaller(const map_size& s, std::int32_t by) {
     return map_size{0, s.height / by, s.width / by};
 }
 
-// Each check is false once something is wrong, and what that is stays in problem().
+// Each check returns false on an error, which stays in problem().
 class plan_checker {
 public:
     explicit plan_checker(const plan& p) : p_(p), written_(p.vectors.size()), by_cell_(p.vectors.size()) {}
@@ -102,7 +102,7 @@ private:
                expect(v.length > 0 && v.length <= max_values, "vector {} has {} numbers", printable(v.name), v.length);
     }
 
-    // Everything has been written by some step.
+    // Checks that some step has written everything.
     bool nothing_left() {
         for (std::size_t i = 0; i < p_.maps.size(); ++i) {
             if (!expect(whole(i), "no step fills map {}", printable(p_.maps[i].name))) return false;
@@ -185,7 +185,7 @@ private:
         return expect(s.offset == -1 && s.length == 0, "{} that nothing asks for", what);
     }
 
-    // `count` of -1: any number of them.
+    // `count` of -1: any number.
     bool numbers(const plan_slice& s, std::int64_t count, std::int32_t least, std::int32_t below,
                  std::string_view what) {
         const auto have = static_cast<std::int64_t>(p_.numbers.size());
@@ -281,7 +281,7 @@ private:
                expect(length(base) >= 3 * mesh_landmarks + more, "a base of {} numbers", length(base));
     }
 
-    // Pixels of the input are so many times smaller than those of the map, both ways.
+    // The ratio of the input's size to the map's must be an integer, the same both ways.
     bool scales(tensor_index x) {
         const auto& in = p_.input;
         const auto s = size(x);
@@ -345,8 +345,8 @@ private:
     }
 
     const plan& p_;
-    std::vector<std::vector<bool>> filled_;  // the channels of each map that a step has written
-    std::vector<bool> written_, by_cell_;    // vectors; those that heads write, so many numbers for each cell
+    std::vector<std::vector<bool>> filled_;  // the written channels of each map
+    std::vector<bool> written_, by_cell_;    // per vector: written; written by heads, with a length per cell
     int step_ = -1;
     std::string problem_;
 };

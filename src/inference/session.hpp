@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Models on ONNX Runtime, a reference beside kernels of our own: with every input and output preallocated and bound. A
-// build may be without it; runtime::create then says so, and is the only way to all else here.
+// Models on ONNX Runtime, a reference for native kernels: with every input and output preallocated and bound. A build
+// may lack it; runtime::create then says so, and is the only way to everything else here.
 #pragma once
 
 #include <cstdint>
@@ -17,22 +17,21 @@
 
 namespace faceflow::inference {
 
-// Has TensorRT run what it can of a model, in place of ONNX Runtime's own kernels. Engines and timings that are not in
-// `folder` yet are built in the first run, which takes minutes.
+// Lets TensorRT run what it can of a model, instead of ONNX Runtime's own kernels. Engines and timings that are not yet
+// in `folder` are built in the first run, which takes minutes.
 struct tensorrt_plan {
     std::filesystem::path folder;
-    bool half = false;  // FP16 where TensorRT finds that faster
+    bool half = false;  // FP16 where TensorRT finds it faster
     std::string input;
-    std::vector<std::int64_t> smallest, usual, largest;  // of its shapes
+    std::vector<std::int64_t> smallest, usual, largest;  // shapes of the input
 };
 
 // Where a session runs.
 struct placement {
-    // If it is a stream of a CUDA device, there: every run adds its work to it. It outlives the session. Otherwise on
-    // the CPU.
+    // If set, a stream of a CUDA device: every run adds its work to it. It outlives the session. Null: on the CPU.
     stream* home = nullptr;
     const tensorrt_plan* by_tensorrt = nullptr;
-    bool tf32 = false;  // products on tensor cores, with 10 bits behind the point
+    bool tf32 = false;  // products on tensor cores, with a 10-bit mantissa
 };
 
 struct tensor_info {
@@ -42,24 +41,23 @@ struct tensor_info {
 
 struct bound_tensor {
     std::string name;
-    float* data =
-        nullptr;  // where the runtime finds it: the device's kernel_address of the buffer, or its device address
+    float* data = nullptr;  // address for the runtime: the device's kernel_address of the buffer, or its device address
     std::vector<std::int64_t> shape;
 };
 
-// One set of addresses and shapes for a session, which it keeps. One thread at a time.
+// One set of addresses and shapes for a session, which it keeps alive. Use it from one thread at a time.
 class binding {
 public:
     virtual ~binding() = default;
 
-    // Reads the inputs, writes the outputs, returns when done; neither allocates nor copies them. On a device it adds
-    // that work to the session's stream and returns: to be called from stream::enqueue of that stream. What it needs
-    // beside its tensors it takes from the pool in the first two runs. errc::out_of_memory when the pool is full.
+    // Reads the inputs and writes the outputs in place, and returns when done. On a device it only adds that work to
+    // the session's stream: call it from stream::enqueue of that stream. Further memory is taken from the pool in the
+    // first two runs. errc::out_of_memory when the pool is full.
     [[nodiscard]] virtual result<void> run() = 0;
 };
 
-// A loaded model: weights, shared by any number of bindings. Thread-safe, but on a device one thread at a time may run
-// it.
+// A loaded model: weights, shared by any number of bindings. Thread-safe, but on a device only one thread at a time may
+// run it.
 class session {
 public:
     virtual ~session() = default;
@@ -67,13 +65,13 @@ public:
     [[nodiscard]] virtual const std::vector<tensor_info>& inputs() const noexcept = 0;
     [[nodiscard]] virtual const std::vector<tensor_info>& outputs() const noexcept = 0;
 
-    // On a device: the nodes that run on the CPU all the same, as "name (operator)", each at the price of transfers and
-    // waits that no ledger sees. Empty where all is as it should be, and on the CPU.
+    // On a device: the nodes that still run on the CPU, as "name (operator)", each at the cost of transfers and waits
+    // that no ledger counts. Normally empty; always empty on the CPU.
     [[nodiscard]] virtual const std::vector<std::string>& cpu_fallback_nodes() const noexcept = 0;
-    // On a device: what it has taken of the pool so far.
+    // On a device: the pool memory taken so far.
     [[nodiscard]] virtual std::size_t device_bytes() const = 0;
 
-    // Not on a device: runs once on zeros of that input shape and returns the shapes of the outputs, in their order.
+    // Not on a device: runs once on zeros of that input shape and returns the shapes of the outputs, in order.
     [[nodiscard]] virtual result<std::vector<std::vector<std::int64_t>>> output_shapes(
         const std::vector<std::int64_t>& input) const = 0;
 
@@ -84,49 +82,48 @@ public:
 struct onnx_file {
     std::filesystem::path path;
     std::string sha256;
-    std::string input;  // what the graph calls it
+    std::string input;  // the name in the graph
 };
 
-// How ONNX Runtime runs a model on CUDA devices. The folder is TensorRT's engines'.
+// How ONNX Runtime runs a model on CUDA devices. `engines`: the folder of TensorRT engines.
 struct cuda_choice {
     bool tensorrt = false, half = false, tf32 = false;  // half: with TensorRT
     std::filesystem::path engines;
 };
 
 struct runtime_options {
-    int threads = 0;  // of the one pool that sessions may share; 0: one per core
+    int threads = 0;  // of the single pool that sessions may share; 0: one per core
 };
 
-// ONNX Runtime's environment with one global thread pool. Keep one per engine; sessions and networks hold on to it.
+// ONNX Runtime's environment with one global thread pool. Keep one per engine; sessions and networks hold it.
 class runtime {
 public:
-    // As find_runtime; errc::unavailable, too, when the system makes no more threads.
+    // Errors of find_runtime; also errc::unavailable when the system cannot start more threads.
     [[nodiscard]] static result<std::shared_ptr<runtime>> create(const runtime_options& options);
     virtual ~runtime() = default;
 
-    // Whether models can run on CUDA devices here; loads ONNX Runtime's provider and the libraries it stands on. To be
-    // asked only where there is a device. errc::unavailable: which library is missing, and how to get it.
+    // Whether models can run on CUDA devices here; loads ONNX Runtime's provider and its libraries. Call it only if
+    // there is a device. errc::unavailable: which library is missing, and how to get it.
     [[nodiscard]] virtual result<void> check_cuda() const = 0;
-    // Whether models can run on TensorRT here; loads ONNX Runtime's provider. To be asked only where models can run on
-    // CUDA.
+    // Whether models can run on TensorRT here; loads ONNX Runtime's provider. Call it only if models can run on CUDA.
     [[nodiscard]] virtual result<void> check_tensorrt() const = 0;
 
-    // On the CPU, where `how` says on which threads. Or on a device: then weights and all that runs need come out of
-    // the device's pool, and inputs and outputs are device addresses. Errors: errc::not_found and corrupt for the file,
-    // errc::unavailable when ONNX Runtime cannot use the device (see check_cuda), errc::out_of_memory. With TensorRT
-    // what it allocates for its engines is not the pool's.
+    // Loads a model on the CPU, on the threads given by `how`, or on a device: then weights and all working memory come
+    // from the device's pool, and inputs and outputs are device addresses. Errors: errc::not_found and corrupt for the
+    // file, errc::unavailable when ONNX Runtime cannot use the device (see check_cuda), errc::out_of_memory. TensorRT's
+    // own allocations for its engines are outside the pool.
     [[nodiscard]] virtual result<std::shared_ptr<session>> load(const std::filesystem::path& model, threading how,
                                                                 const placement& where) = 0;
     [[nodiscard]] result<std::shared_ptr<session>> load(const std::filesystem::path& model, threading how) {
         return load(model, how, {});
     }
 
-    // On devices that compute on the host; all bindings run the one session. `form` is what the model's author wants to
-    // see.
+    // For devices that compute on the host; all bindings run the same session. `form` is the input that the model's
+    // author defined.
     [[nodiscard]] virtual std::shared_ptr<network> host_network(std::shared_ptr<session> of,
                                                                 const picture_form& form) = 0;
-    // On CUDA devices: a session for each binding, on its stream, with weights of its own. With TensorRT, engines for
-    // batches from one to the binding's most. errc::unavailable from bind, where a provider cannot be had.
+    // For CUDA devices: one session per binding, on its stream, with its own weights. With TensorRT, engines for
+    // batches from one to the binding's maximum. bind returns errc::unavailable if a provider is unavailable.
     [[nodiscard]] virtual std::shared_ptr<network> cuda_network(const onnx_file& model, const picture_form& form,
                                                                 const cuda_choice& how) = 0;
 };
@@ -138,9 +135,9 @@ struct found_runtime {
     std::vector<std::string> providers;
 };
 
-// Opens the library, once for the process, which has nothing of ONNX Runtime's before. errc::unavailable where this
-// build is without it, or where the library is not found or too old; what to do. Thread-safe, but for the process'
-// environment, which it changes (setenv) the first time: that must not run beside another thread's getenv.
+// Loads the library, once per process; before that, the process has nothing of ONNX Runtime. errc::unavailable if this
+// build lacks it, or the library is not found or too old; says what to do. Thread-safe, except that the first call
+// changes the process's environment (setenv): no other thread may call getenv then.
 [[nodiscard]] result<found_runtime> find_runtime();
 
 }  // namespace faceflow::inference

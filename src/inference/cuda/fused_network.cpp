@@ -45,8 +45,8 @@ kernels::card card_of(int index) {
     return c;
 }
 
-// Lets every kernel have all the shared memory that a block of threads may, which is no more than each launch asks for.
-// It also loads them, which is not for a stream that captures.
+// Lets every kernel use the maximum shared memory per block (a launch requests only what it needs), and loads the
+// kernels, which is not allowed while a stream captures.
 result<void> prepare_kernels(int index, std::size_t shared_bytes) {
     const current_device scope(index);
     for (std::size_t g = 0; g < kernels::kernel_groups; ++g) {
@@ -71,7 +71,7 @@ cudaError_t add_launch(cudaStream_t to, const kernels::launch& l, bool early) {
     attribute.val.programmaticStreamSerializationAllowed = 1;
     how.attrs = &attribute;
     how.numAttrs = early ? 1 : 0;
-    // CUDA copies parameters during the call, and takes them as writable.
+    // CUDA copies parameters during the call, but takes non-const pointers.
     void* parameters[] = {const_cast<std::byte*>(l.parameters.data())};
     return cudaLaunchKernelExC(&how, functions_of(l.kernel.group)[l.kernel.number], parameters);
 }
@@ -81,7 +81,7 @@ cudaError_t add_launch(cudaStream_t to, const kernels::launch& l, bool early) {
 struct fused_network::impl {
     std::shared_ptr<const kernels::network> made;
     device_buffer weights;
-    bool early_start = false;  // kernels may begin before the one before has ended
+    bool early_start = false;  // kernels may start before the previous one has ended
 };
 
 fused_network::fused_network(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
@@ -140,7 +140,7 @@ struct fused_binding::impl {
         if (l.empty()) l = bound.launches(n, first);
         return l;
     }
-    // -1 for a name that is no vector's.
+    // -1 if no vector has this name.
     tensor_index find(std::string_view name) const noexcept {
         const auto& vectors = of->network().vectors;
         const auto at =
@@ -154,7 +154,7 @@ struct fused_binding::impl {
     std::byte* input;
     kernels::binding_memory bound;
     std::map<std::pair<std::int32_t, std::int32_t>, std::vector<kernels::launch>>
-        lists;  // by the first and the number of pictures
+        lists;  // by first picture and number of pictures
 };
 
 fused_binding::fused_binding(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
@@ -172,7 +172,7 @@ result<fused_binding> fused_binding::create(std::shared_ptr<fused_network> of, s
     auto memory =
         device_buffer::allocate(work.owner().pool(), scratch == nullptr ? places->bytes() : places->bytes_to_keep());
     if (!memory) return tl::unexpected(memory.error());
-    // What is computed beyond the pictures of a pass is left out, but is to be of numbers all the same.
+    // Values computed beyond the pictures of a pass are ignored, but must be finite.
     static_cast<cuda_stream&>(work).submit("clearing a network's memory", [&](cudaStream_t s) {
         return cudaMemsetAsync(memory->data(), 0, memory->bytes(), s);
     });

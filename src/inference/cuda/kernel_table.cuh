@@ -1,4 +1,4 @@
-// Kernels as CUDA knows them.
+// The kernels as CUDA functions.
 #pragma once
 
 #include "inference/cuda/kernel_table.hpp"

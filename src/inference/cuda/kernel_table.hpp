@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels of src/inference/kernels/list.hpp as functions to launch, by number; a source file each, so that they are
-// compiled side by side.
+// The kernels of src/inference/kernels/list.hpp as functions to launch, by number; one source file per group, so that
+// they compile in parallel.
 #pragma once
 
 #include <span>

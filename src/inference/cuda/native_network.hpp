@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Networks on kernels of our own, as the flows see them.
+// Networks on native kernels, for the flows.
 #pragma once
 
 #include "inference/network.hpp"

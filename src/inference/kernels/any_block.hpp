@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// [depthwise 3 x 3, or the largest of 2 x 2 ->] 1 x 1 of any size: what runs where no kernel of the very size is
+// [depthwise 3 x 3, or the maximum of 2 x 2 ->] 1 x 1 of any size: used where no kernel of the exact size exists
 // (block.hpp).
 #pragma once
 
@@ -19,13 +19,13 @@ struct any_block_parameters {
     joined_map joined;
     int height, width;  // of x
     int out_height, out_width;
-    int total;   // pixels of the output
-    int inputs;  // a multiple of 16; those that there are not have weights of 0
-    int groups;  // of 16 outputs
+    int total;   // output pixels in total
+    int inputs;  // a multiple of 16; missing inputs have zero weights
+    int groups;  // groups of 16 outputs
     int groups_of_block;
-    int rows;        // pixels that a block of threads takes: a multiple of 32
-    int y_channels;  // of the map that is written, from y on
-    int written;     // channels; a multiple of 4
+    int rows;        // pixels per block of threads: a multiple of 32
+    int y_channels;  // of the written map, from y on
+    int written;     // channels to write; a multiple of 4
     int stride, pad;
     block_source source;
     bool depthwise_relu;
@@ -47,7 +47,7 @@ struct any_block_kernel {
         wait_for_copies();
         barrier();
         let_next_kernel_start();
-        // A warp takes 32 pixels and 16 channels at a time.
+        // A warp processes 32 pixels and 16 channels at a time.
         const int pieces = p.rows / 32, first_group = block_y() * p.groups_of_block;
         const int groups = smaller_of(p.groups_of_block, p.groups - first_group);
         for (int i = me.warp; i < groups * pieces; i += warps)

@@ -19,7 +19,7 @@ struct first_parameters {
     int stride, pad;
 };
 
-// A block of threads makes 8 x 16 pixels.
+// A block of threads computes 8 x 16 pixels.
 struct first_kernel {
     using parameters = first_parameters;
     static constexpr int threads = 128, warps = threads / warp_threads;
@@ -83,8 +83,8 @@ struct any_convolution_parameters {
     int y_channels, written;
 };
 
-// A block of threads makes 8 x 8 pixels and, by its block_y(), up to 64 channels, from 64 inputs at a time. One of
-// zeros around the map, stride 1.
+// A block of threads computes 8 x 8 pixels and, selected by block_y(), up to 64 channels, from 64 inputs at a time.
+// Padding of one, stride 1.
 struct any_convolution_kernel {
     using parameters = any_convolution_parameters;
     static constexpr int threads = 128;

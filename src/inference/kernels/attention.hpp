@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the attention mesh looks again, and what becomes of the points that it finds there. All in float.
+// The attention mesh's second look, and the points found there. All in float.
 #pragma once
 
 #include "inference/kernels/fragments.hpp"
@@ -11,7 +11,7 @@ constexpr int mesh_landmarks = 468, all_landmarks = 478, iris_landmarks = 5, iri
 
 struct attention_head {
     half* y;
-    int from, to;  // the landmarks whose line gives the turn
+    int from, to;  // the landmarks whose line gives the rotation
     int count;
     const std::int32_t* spans;
 };
@@ -24,12 +24,12 @@ struct attention_parameters {
     attention_head heads[max_heads];
     int count, side, base_length;
     int height, width, channels;  // of x
-    float scale;                  // pixels of x for one of the input's
-    float reach;                  // sides of the square for the extent of the landmarks
+    float scale;                  // pixels of x per pixel of the input
+    float reach;                  // side of the square, relative to the extent of the landmarks
 };
 
-// By one warp: from a head's landmarks the transform from its grid to pixels of the map, of which the first thread
-// writes `out`.
+// Computes with one warp the transform from a head's grid to pixels of the map, from the head's landmarks; the first
+// thread writes `out`.
 FACEFLOW_DEVICE void find_transform(const attention_head& h, const float* base, float scale, float reach, int side,
                                     int lane, float* out) {
     const float* const a = base + h.from * 3;
@@ -67,7 +67,7 @@ FACEFLOW_DEVICE void find_transform(const attention_head& h, const float* base, 
         low_y = smaller(low_y, exchange_xor(low_y, mask));
     }
     if (lane != 0) return;
-    // Turn by (dx, dy), stretch, and put the middle of the grid at the middle of the span.
+    // Rotate by (dx, dy), stretch, and map the middle of the grid to the middle of the span.
     const float x = (high_x + low_x) * 0.5f, y = (high_y + low_y) * 0.5f;
     const float sx = (high_x - low_x) * reach / static_cast<float>(side);
     const float sy = (high_y - low_y) * reach / static_cast<float>(side);
@@ -82,7 +82,7 @@ FACEFLOW_DEVICE void find_transform(const attention_head& h, const float* base, 
     out[7] = dy * x + dx * y - middle * out[4] - middle * out[5];
 }
 
-// Eight channels of sample `m`, with that column of the grid; zero outside of the map.
+// Eight channels of a sample, given its column of the grid; zero outside the map.
 FACEFLOW_DEVICE half8 sample(const half* x, int height, int width, int channels, const float* transform,
                              const float (&grid)[4]) {
     float at[2];
@@ -109,7 +109,7 @@ FACEFLOW_DEVICE half8 sample(const half* x, int height, int width, int channels,
     return {pack(v[0], v[1]), pack(v[2], v[3]), pack(v[4], v[5]), pack(v[6], v[7])};
 }
 
-// A block of threads takes a picture and, by its block_y(), a head.
+// A block of threads processes a picture and, selected by block_y(), a head.
 struct attention_kernel {
     using parameters = attention_parameters;
     static constexpr int threads = 256;
@@ -140,18 +140,18 @@ struct attention_kernel {
     }
 };
 
-// Where the landmarks come from that are not as `base` has them.
+// The data for landmarks that differ from `base`.
 struct mesh_geometry {
     const float* base;
     const float* transforms;   // [pictures][heads][8]
-    const std::int32_t* rest;  // for each landmark that of `base` that it is, or -1
+    const std::int32_t* rest;  // for each landmark, the landmark of `base` that it equals, or -1
     const std::int32_t* iris[2];
     float *landmarks, *score;  // [pictures][3 x 478], [pictures]
     int base_length, heads;
-    float scale;  // pixels of the input for one of the attention's map
+    float scale;  // pixels of the input per pixel of the attention's map
 };
 
-// The depth of landmark `to`, which a head has found: that of the mesh, or the mean of those around an iris.
+// The depth of landmark `to` found by a head: the mesh's, or for an iris the mean of the landmarks around it.
 FACEFLOW_DEVICE float refined_depth(const mesh_geometry& g, const float* base, int to) {
     if (to < mesh_landmarks) return load(base + to * 3 + 2);
     const std::int32_t* const around = g.iris[(to - mesh_landmarks) / iris_landmarks];
@@ -162,7 +162,7 @@ FACEFLOW_DEVICE float refined_depth(const mesh_geometry& g, const float* base, i
     return sum * (1.f / iris_depths);
 }
 
-// A point that a head has found, back in the picture.
+// Transforms a point found by a head back to the picture.
 FACEFLOW_DEVICE void put_point(const mesh_geometry& g, const float* transform, float* landmarks, int to, float x,
                                float y, float depth) {
     landmarks[to * 3] = load(transform) * x + load(transform + 1) * y + load(transform + 3) * g.scale;
@@ -193,7 +193,7 @@ struct landmarks_parameters {
     int count;
 };
 
-// A block of threads takes a picture.
+// A block of threads processes a picture.
 struct landmarks_kernel {
     using parameters = landmarks_parameters;
     static constexpr int threads = 256;

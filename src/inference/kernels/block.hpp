@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// [depthwise 3 x 3 ->] 1 x 1 of sizes that are known when it is compiled: what most of a network's time goes into.
+// [depthwise 3 x 3 ->] 1 x 1 of sizes known at compile time: most of a network's time is spent here.
 #pragma once
 
 #include "inference/kernels/joined.hpp"
@@ -23,7 +23,7 @@ struct block_parameters {
     bool depthwise_relu;
 };
 
-// Depthwise 3 x 3 of `Run` pixels side by side and 8 channels, in half. All loads come before the first use.
+// Depthwise 3 x 3 of `Run` neighbouring pixels and 8 channels, in half. All loads precede the first use.
 template <int Stride, int Run>
 FACEFLOW_DEVICE void depthwise_run(const half* x, int channels, int height, int width, int y0, int x0,
                                    const half* weights, const float* bias, half8 (&sums)[Run]) {
@@ -54,23 +54,23 @@ FACEFLOW_DEVICE void depthwise_run(const half* x, int channels, int height, int 
     }
 }
 
-// A block of threads takes `Rows` pixels and `Outputs` channels, those of its block_y(). Stride 0: no depthwise.
+// A block of threads computes `Rows` pixels and `Outputs` channels, selected by block_y(). Stride 0: no depthwise.
 template <int Inputs, int Outputs, int Stride, int Rows>
 struct block_kernel {
     using parameters = block_parameters;
     static constexpr int threads = 128;
     static constexpr int inputs = Inputs, outputs = Outputs, stride = Stride, rows = Rows;
-    // What networks add to such blocks: their own input, or the next level of a pyramid.
+    // The maps that networks add to such blocks: their own input, or the next level of a pyramid.
     static constexpr unsigned joins = Stride == 1   ? join_bit(join_kind::same)
                                       : Stride == 0 ? join_bit(join_kind::doubled)
                                                     : 0;
     static constexpr int run_length = Stride == 0 ? 1 : Stride == 2 ? 2 : 4;
     static constexpr int steps = Inputs / channel_step, groups_of_8 = Inputs / 8;
-    static constexpr int row_stride = Inputs + 8;  // rows of a matrix then lie in different banks
+    static constexpr int row_stride = Inputs + 8;  // places rows of a matrix in different banks
     static constexpr int weight_words = Outputs / channel_step * steps * warp_threads;
     static constexpr std::size_t shared_bytes = weight_words * sizeof(half8) + Rows * row_stride * sizeof(half);
 
-    // Warps side by side over channels, in groups of 16, then over pixels, in tiles of 16.
+    // Warps are distributed over channels, in groups of 16, then over pixels, in tiles of 16.
     static constexpr int warps = threads / warp_threads;
     static constexpr int groups = Outputs >= 32 ? 2 : 1;
     static constexpr int channel_warps = Outputs / channel_step / groups;
@@ -95,7 +95,7 @@ struct block_kernel {
     }
 
 private:
-    // The pixels that the product takes.
+    // Fills in the product's input pixels.
     static FACEFLOW_DEVICE void fill(const parameters& p, half* pixels, int base) {
         if constexpr (Stride == 0) {
             FACEFLOW_UNROLL_4
@@ -166,7 +166,7 @@ private:
 
     static FACEFLOW_DEVICE void finish(const parameters& p, half4 v, half4 slopes, int m, int channel) {
         if (m >= p.total) return;
-        if (p.row_length != p.out_width) {  // the last run of a row reaches beyond it
+        if (p.row_length != p.out_width) {  // the last run of a row extends beyond it
             const int row = m / p.row_length, x = m - row * p.row_length;
             if (x >= p.out_width) return;
             m = row * p.out_width + x;

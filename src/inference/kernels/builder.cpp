@@ -12,7 +12,7 @@
 namespace faceflow::inference::kernels {
 namespace {
 
-// What a step reads and writes: maps (-1: the input) and vectors.
+// The tensors that a step reads and writes: maps (-1: the input) and vectors.
 struct step_tensors {
     std::vector<tensor_index> maps_read, maps_written, vectors_read, vectors_written;
 };
@@ -56,7 +56,7 @@ void add_once(std::vector<std::int32_t>& list, std::int32_t v) {
     if (!holds(list, v)) list.push_back(v);
 }
 
-// A step for people: what it makes.
+// A step's name for the user: that of its output.
 std::string name_of(const plan& p, std::int32_t step) {
     const step_tensors t = tensors(p.steps[static_cast<std::size_t>(step)]);
     if (!t.maps_written.empty()) return p.maps[static_cast<std::size_t>(t.maps_written.front())].name;
@@ -100,7 +100,7 @@ result<void> builder::build() {
                         fmt::format("step {} of the plan, {}: {}", i, name_of(plan_, i), added.error().message));
         }
     }
-    // An operation is ready when the last of its steps would be.
+    // An operation runs in the place of its last step.
     std::stable_sort(operations_.begin(), operations_.end(),
                      [](const operation& a, const operation& b) { return a.last_step < b.last_step; });
     if (!in_order()) return fail(errc::unsupported, "steps that run together stand too far apart in the plan");
@@ -129,11 +129,11 @@ void builder::accept(claim c) {
 
 bool builder::in_order() const {
     std::set<tensor_index> vectors;
-    std::set<std::int32_t> done;  // steps: a map is whole when all who write it are
+    std::set<std::int32_t> done;  // steps; a map is complete when all its writers are
     std::vector<std::int32_t> operation_of(plan_.maps.size(), -1);
     for (std::size_t i = 0; i < operations_.size(); ++i)
         for (const tensor_index m : operations_[i].maps_written)
-            operation_of[static_cast<std::size_t>(m)] = static_cast<std::int32_t>(i);  // the last that writes it
+            operation_of[static_cast<std::size_t>(m)] = static_cast<std::int32_t>(i);  // the last writer
     for (std::size_t i = 0; i < operations_.size(); ++i) {
         const operation& o = operations_[i];
         for (const tensor_index m : o.maps_read)
@@ -156,7 +156,7 @@ std::int32_t builder::only_reader(tensor_index m) const {
 }
 
 std::vector<float> builder::slopes(const plan_convolution& c, int outputs) const {
-    // PReLU with these slopes is any of the activations.
+    // PReLU with suitable slopes covers all activations.
     if (c.act == activation::prelu) return padded(plan_.at(c.slopes), outputs);
     return std::vector<float>(static_cast<std::size_t>(outputs), c.act == activation::none ? 1.f : 0.f);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds kernels for the steps of a plan. Steps that one kernel does together are claimed first, by those who know its
-// shape; what is left goes to a kernel of the step's very size, or to one for any size. For src/inference/kernels
-// alone.
+// Selects kernels for the steps of a plan. Steps that one kernel runs together are claimed first, by functions that
+// recognise their shape; the rest get a kernel of the step's exact size, or one for any size. Private to
+// src/inference/kernels.
 #pragma once
 
 #include <cstring>
@@ -13,13 +13,13 @@
 
 namespace faceflow::inference::kernels {
 
-// Weights of a convolution in the store, by where they begin.
+// The offsets of a convolution's weights in the store.
 struct packed_weights {
     std::size_t depthwise = 0, depthwise_bias = 0, weights = 0, bias = 0, slopes = 0;
 };
 
-// The context module of a detector's level: of a map of 64 channels `direct` (32) and `context` (16), of that `near`
-// (16) and `middle` (16), and of that `far` (16). Direct, near and far side by side are what the head looks at.
+// The context module of a detector's level: from a map of 64 channels, `direct` (32) and `context` (16); from the
+// latter, `near` (16) and `middle` (16); from that, `far` (16). The head reads direct, near and far as one map.
 struct level_module {
     std::int32_t direct = -1, context = -1, near = -1, middle = -1, far = -1, head = -1;  // steps
 };
@@ -28,13 +28,13 @@ class builder {
 public:
     builder(const plan& p, const card& d);
 
-    // Everything. errc::unsupported names the step that no kernel fits.
+    // Builds everything. errc::unsupported names the step that fits no kernel.
     [[nodiscard]] result<void> build();
     [[nodiscard]] std::vector<operation> take_operations() { return std::move(operations_); }
     [[nodiscard]] std::vector<std::byte> take_weights() { return store_.take(); }
 
 private:
-    // Each claims the steps of its kernels, if they are there and the card has the room (fused_*.cpp, mesh_steps.cpp).
+    // Each claims the steps of its kernels, if they exist and fit the card (fused_*.cpp, mesh_steps.cpp).
     void claim_stem(std::int32_t first);
     void claim_stage(std::int32_t first);
     void claim_body(std::int32_t first);
@@ -55,7 +55,7 @@ private:
     void add_any_convolution(std::int32_t step, const plan_convolution& c);
     bool add_single_level(std::int32_t step, const plan_convolution& c);
 
-    // Of the plan's step, if it is a convolution that nobody has claimed.
+    // The step's convolution, or null if it is none or already claimed.
     [[nodiscard]] const plan_convolution* convolution(std::int32_t step) const;
     [[nodiscard]] const std::vector<std::int32_t>& readers(tensor_index map) const {
         return readers_[static_cast<std::size_t>(map)];
@@ -63,11 +63,11 @@ private:
     [[nodiscard]] const std::vector<std::int32_t>& writers(tensor_index map) const {
         return writers_[static_cast<std::size_t>(map)];
     }
-    // The one step that reads a map; -1 where there are several.
+    // The only step that reads a map; -1 if there are several.
     [[nodiscard]] std::int32_t only_reader(tensor_index map) const;
     [[nodiscard]] const plan_map& map(tensor_index i) const { return plan_.maps[static_cast<std::size_t>(i)]; }
 
-    // A step of a chain, as its kernel has it.
+    // The shape of a chain's step, as its kernel defines it.
     struct shape {
         int inputs, outputs, side, stride;
         chain_join join;
@@ -76,31 +76,31 @@ private:
     template <class... Steps>
     [[nodiscard]] static std::vector<shape> shapes_of(chain_of<Steps...>);
     [[nodiscard]] bool fits(const plan_convolution& c, const shape& s) const;
-    // The steps that are so shaped, from that one on, each the only reader of the one before; empty if they are not.
+    // The steps of these shapes from `first` on, each the only reader of the previous one; empty if they do not match.
     [[nodiscard]] std::vector<std::int32_t> follow(std::int32_t first, const std::vector<shape>& shapes) const;
     [[nodiscard]] std::size_t pack_chain(const std::vector<std::int32_t>& steps, const std::vector<shape>& shapes);
 
     [[nodiscard]] packed_weights pack(const plan_convolution& c, int inputs, int outputs, input_order order);
     [[nodiscard]] std::size_t pack_bias(const plan_slice& bias, int outputs);
     [[nodiscard]] std::vector<float> slopes(const plan_convolution& c, int outputs) const;
-    // Of two dense convolutions of the same map, as one: the outputs of the second behind those of the first.
+    // Packs two dense convolutions of the same map as one: the second's outputs follow the first's.
     [[nodiscard]] packed_weights pack_joined(const plan_convolution& a, const plan_convolution& b);
     [[nodiscard]] std::size_t pack_first(const plan_convolution& c, int outputs);
 
-    // What one operation does.
+    // The content of one operation.
     struct claim {
         std::vector<std::int32_t> steps;
-        std::vector<tensor_index> inner_maps, inner_vectors;  // that never leave its kernel
+        std::vector<tensor_index> inner_maps, inner_vectors;  // never leave its kernel
         std::function<void(const binding_memory&, std::int32_t pictures, std::vector<launch>&)> add;
     };
     void accept(claim c);
-    // Whether each operation finds what it reads.
+    // Whether each operation's inputs are produced before it.
     [[nodiscard]] bool in_order() const;
 
     const plan& plan_;
     const card& card_;
     weight_store store_;
-    std::vector<std::vector<std::int32_t>> readers_, writers_;  // of maps: steps
+    std::vector<std::vector<std::int32_t>> readers_, writers_;  // by map: steps
     std::vector<bool> claimed_;
     std::vector<operation> operations_;
 };
@@ -116,7 +116,7 @@ std::vector<builder::shape> builder::shapes_of(chain_of<Steps...>) {
     return all;
 }
 
-// A launch of `Kernel`.
+// Adds a launch of `Kernel`.
 template <class Kernel>
 void add_launch(std::vector<launch>& to, std::int32_t grid_x, std::int32_t grid_y, std::size_t shared_bytes,
                 const typename Kernel::parameters& p) {
@@ -132,7 +132,7 @@ void add_launch(std::vector<launch>& to, std::int32_t grid_x, std::int32_t grid_
 }
 
 [[nodiscard]] join_kind kind_of(joining j);
-// Of what a convolution joins.
+// The map that a convolution joins.
 [[nodiscard]] joined_map joined_of(const plan_convolution& c, const binding_memory& m);
 [[nodiscard]] inline std::int32_t pixels_of(plan::extent e) {
     return e.height * e.width;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A row of blocks in one kernel: a block of threads takes a picture (and, by its block_y(), a branch) through all of
-// them, in shared memory. For small maps, where a kernel for each would be too short. Maps have a border of zeros; the
-// weights of the next block are on their way while this one is worked on.
+// A sequence of blocks in one kernel: a block of threads takes one picture (and, selected by block_y(), a branch)
+// through all of them in shared memory. For small maps, where one kernel per block would be too short. Maps have a
+// border of zeros; the next block's weights are prefetched while this block is computed.
 #pragma once
 
 #include "inference/kernels/attention.hpp"
@@ -12,15 +12,16 @@ namespace faceflow::inference::kernels {
 enum class chain_source : std::uint8_t { map, attention };
 enum class chain_target : std::uint8_t { map, points };
 
-// The dense layer that makes a branch's points of its last map, of `point_inputs` halves: weights [inputs / 8][160][8].
+// The dense layer that computes a branch's points from its last map, of `point_inputs` halves: weights [inputs /
+// 8][160][8].
 constexpr int max_outputs = 160, point_inputs = 128;
 constexpr int point_weight_bytes = point_inputs * max_outputs * 2;
 
 struct chain_branch {
     const half* x;
     half* y;
-    const std::byte* weights;  // of all steps, one behind the other
-    // With points: weights and bias of the dense layer, how many outputs it has, where each point goes, and by which
+    const std::byte* weights;  // of all steps, one after another
+    // With points: weights and bias of the dense layer, its number of outputs, where each point goes, and by which
     // transform.
     const std::byte* point_weights;
     const float* point_bias;
@@ -30,7 +31,7 @@ struct chain_branch {
 
 struct chain_parameters {
     chain_branch branches[max_branches];
-    attention_parameters attention;  // of which the heads' maps are not used
+    attention_parameters attention;  // the heads' maps are unused
     mesh_geometry geometry;
 };
 
@@ -80,7 +81,7 @@ struct chain_kernel {
     }
 
 private:
-    // Where the thread's point goes, and how deep it lies.
+    // The destination and depth of the thread's point.
     struct point_aim {
         std::int32_t target = -1;
         float depth = 0;
@@ -88,7 +89,7 @@ private:
 
     template <class Step, class... Rest>
     static FACEFLOW_DEVICE void all_steps(chain_state& s, const std::byte* behind) {
-        int next = 0;  // bytes of what follows
+        int next = 0;  // bytes of the next weights
         if constexpr (sizeof...(Rest) > 0) {
             next = first_step<Rest...>::type::bytes;
         } else if constexpr (Target == chain_target::points) {
@@ -119,7 +120,7 @@ private:
                    load8(map + bordered<last::out_side, last::outputs>(i / of_8) + i % of_8 * 8));
     }
 
-    // The map that the chain begins with is what the branch's head looks at.
+    // Samples the chain's first map: what the branch's head attends to.
     static FACEFLOW_DEVICE void attend(const attention_parameters& a, half* map, float* transform, int picture) {
         constexpr int of_8 = first::inputs / 8, samples = first::side * first::side;
         constexpr int own = samples * of_8 / threads;
@@ -187,7 +188,8 @@ private:
     }
 };
 
-// The chains of the attention mesh: its body from 12 x 12 on, what looks at each square, and what finds its points.
+// The chains of the attention mesh: its body from 12 x 12 on, the one for each square, and the one that finds its
+// points.
 using body_chain =
     chain_kernel<chain_source::map, chain_target::map, chain_step<128, 128, 12, 2, chain_join::pooled>,
                  chain_step<128, 128, 6, 1, chain_join::same, 2>, chain_step<128, 128, 6, 2, chain_join::pooled>,

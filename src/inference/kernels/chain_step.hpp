@@ -11,22 +11,22 @@ namespace faceflow::inference::kernels {
 enum class chain_join : std::uint8_t { none, same, pooled };
 
 constexpr int chain_threads = 256;
-constexpr int chain_alignment = 256;  // of a step's parts
+constexpr int chain_alignment = 256;  // alignment of a step's parts
 
-// A block of a square map: depthwise 3 x 3 of `Stride` (0: none), 1 x 1, the joined map, PReLU; `Times` in a row.
+// A block on a square map: depthwise 3 x 3 of `Stride` (0: none), 1 x 1, the joined map, PReLU; repeated `Times` times.
 template <int Inputs, int Outputs, int Side, int Stride, chain_join Join, int Times = 1>
 struct chain_step {
     static constexpr int inputs = Inputs, outputs = Outputs, side = Side, stride = Stride, times = Times;
     static constexpr chain_join join = Join;
     static constexpr int out_side = Stride == 2 ? Side / 2 : Side, pixels = out_side * out_side;
     static_assert(Times == 1 || (Inputs == Outputs && Stride == 1));
-    // Where the parts of its weights lie, in bytes.
+    // The offsets of its weights' parts, in bytes.
     static constexpr int depthwise_bias = Stride > 0 ? round_up(Inputs * 9 * 2, chain_alignment) : 0;
     static constexpr int weights = Stride > 0 ? depthwise_bias + round_up(Inputs * 4, chain_alignment) : 0;
     static constexpr int bias = weights + round_up(Inputs * Outputs * 2, chain_alignment);
     static constexpr int slopes = bias + round_up(Outputs * 4, chain_alignment);
     static constexpr int bytes = slopes + round_up(Outputs * 4, chain_alignment);
-    // Halves of its maps, and of what the product takes.
+    // Sizes in halves of its maps and of the product's input.
     static constexpr int map =
         larger_of((Side + 2) * (Side + 2) * (Inputs + 8), (out_side + 2) * (out_side + 2) * (Outputs + 8));
     static constexpr int rows = Stride > 0 ? round_up(pixels, 16) * (Inputs + 8) : 0;
@@ -83,11 +83,11 @@ FACEFLOW_DEVICE void fetch(std::byte* to, const std::byte* from, int bytes) {
         copy_async(reinterpret_cast<half8*>(to + i), reinterpret_cast<const half8*>(from + i));
 }
 
-// What a block of threads works in.
+// The memory of a block of threads.
 struct chain_state {
     half *map, *other_map, *rows;
     std::byte *weights, *next_weights;
-    const std::byte* to_come;  // the weights behind those of this step
+    const std::byte* to_come;  // the weights that follow this step's
 
     FACEFLOW_DEVICE void swap_maps() {
         half* const t = map;
@@ -106,12 +106,12 @@ struct chain_work {
     static constexpr int inputs = Step::inputs, outputs = Step::outputs, side = Step::side, out_side = Step::out_side;
     static constexpr int stride = inputs + 8, width = side + 2, steps = inputs / channel_step;
     static constexpr int warps = chain_threads / warp_threads;
-    // Warps side by side over channels, then over tiles of 16 pixels.
+    // Warps are distributed over channels, then over tiles of 16 pixels.
     static constexpr int tiles = divide_up(Step::pixels, 16), all_groups = outputs / channel_step;
     static constexpr int groups = all_groups == 8 && tiles > 1 ? 2 : 1;
     static constexpr int channel_warps = all_groups / groups, tile_warps = warps / channel_warps;
 
-    // `next_bytes`: of the weights of what comes next.
+    // `next_bytes`: size of the next weights.
     static FACEFLOW_DEVICE void run(chain_state& s, int next_bytes) {
         fetch(s.next_weights, s.to_come, next_bytes);
         s.to_come += next_bytes;
@@ -129,13 +129,13 @@ struct chain_work {
 
 private:
     static FACEFLOW_DEVICE void depthwise(const chain_state& s) {
-        // As many pixels side by side as leave work for all threads.
+        // Runs of as many pixels as leave work for all threads.
         constexpr int of_8 = inputs / 8, by = Step::stride;
         constexpr int run = by == 1 && out_side % 4 == 0 && Step::pixels * of_8 / 4 >= chain_threads ? 4
                             : out_side % 2 == 0 && Step::pixels * of_8 / 2 >= chain_threads          ? 2
                                                                                                      : 1;
         constexpr int columns = (run - 1) * by + 3;
-        // Of a map that is halved, windows begin at the pixel itself; else at the one before it.
+        // With stride 2, windows begin at the pixel itself; otherwise at the one before it.
         constexpr int begin = by == 2 ? 1 : 0;
         const half* const taps = reinterpret_cast<const half*>(s.weights);
         const float* const bias = reinterpret_cast<const float*>(s.weights + Step::depthwise_bias);
@@ -192,7 +192,7 @@ private:
             const half* const from = (Step::stride > 0 ? s.rows + row * stride
                                                        : s.map + bordered<side, inputs>(row < Step::pixels ? row : 0)) +
                                      me.lane / 16 * 8;
-            // Two sums in turn, so that products need not wait for each other.
+            // Two alternating sums, so that products need not wait for one another.
             tile_sums even[groups], odd[groups] = {};
             FACEFLOW_UNROLL
             for (int g = 0; g < groups; ++g)

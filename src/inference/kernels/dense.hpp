@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// All of a small map times a matrix, for 16 pictures at a time.
+// The product of a whole small map with a matrix, for 16 pictures at a time.
 #pragma once
 
 #include "inference/kernels/fragments.hpp"
@@ -16,7 +16,7 @@ struct dense_parameters {
     int outputs, length;
 };
 
-// A warp takes 16 outputs, a block of threads four warps and, by its block_y(), 16 pictures.
+// A warp computes 16 outputs; a block of threads has four warps and, selected by block_y(), 16 pictures.
 struct dense_kernel {
     using parameters = dense_parameters;
     static constexpr int threads = 128, warps = threads / warp_threads;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arithmetic that the kernels share. Maps are halves, rows x columns x channels, with channels in multiples of 16;
-// products take 16 of them at a time on tensor cores, with sums in float.
+// Arithmetic shared by the kernels. Maps are halves, rows x columns x channels, with channels in multiples of 16;
+// products process 16 channels at a time on tensor cores, with sums in float.
 //
-// Weights of a product lie in the order in which threads need them (packing.hpp): for each 16 outputs and 16 inputs 32
-// threads of a warp have 16 bytes each. Outputs are permuted in it, so that of a product's sums thread t has four
-// channels side by side: those from 4 * (t % 4) on, of pixels t / 4 and t / 4 + 8.
+// Weights of a product are stored in the order in which threads need them (packing.hpp): for each 16 outputs and 16
+// inputs, each of a warp's 32 threads has 16 bytes. Outputs are permuted so that thread t's sums are of four adjacent
+// channels: those from 4 * (t % 4) on, of pixels t / 4 and t / 4 + 8.
 #pragma once
 
 #include "inference/kernels/simt.hpp"
@@ -71,7 +71,7 @@ FACEFLOW_DEVICE half4 relu(half4 v) {
 FACEFLOW_DEVICE half8 relu(half8 v) {
     return {relu(v.x), relu(v.y), relu(v.z), relu(v.w)};
 }
-// With slopes of 0 it is ReLU, with slopes of 1 nothing.
+// With slopes of 0 it is ReLU, with slopes of 1 the identity.
 FACEFLOW_DEVICE half2 prelu(half2 v, half2 slope) {
     return multiply_add(smaller(v, half2{0}), slope, larger(v, half2{0}));
 }
@@ -115,7 +115,7 @@ FACEFLOW_DEVICE void multiply(tile_sums& sums, const half2 (&pixels)[4], half8 w
     multiply(sums.v, pixels, weights.x, weights.y);
     multiply(sums.v + 4, pixels, weights.z, weights.w);
 }
-// Of the first (0) or second (1) of the thread's pixels.
+// For the first (0) or second (1) of the thread's pixels.
 FACEFLOW_DEVICE half4 channels_of(const tile_sums& sums, int second) {
     return {pack(sums.v[second * 2], sums.v[second * 2 + 1]), pack(sums.v[4 + second * 2], sums.v[5 + second * 2])};
 }
@@ -123,7 +123,7 @@ FACEFLOW_DEVICE float4 floats_of(const tile_sums& sums, int second) {
     return {sums.v[second * 2], sums.v[second * 2 + 1], sums.v[4 + second * 2], sums.v[5 + second * 2]};
 }
 
-// A thread's place in its warp, as fragments need it.
+// A thread's position in its warp, for fragments.
 struct place {
     int warp, lane;
     int row;      // of 8; and row + 8
@@ -133,7 +133,7 @@ FACEFLOW_DEVICE place my_place() {
     const int t = thread(), lane = t % warp_threads;
     return {t / warp_threads, lane, lane / 4, lane % 4};
 }
-// Where thread `lane` finds its row for load_matrices: of 16 pixels, `stride` halves apart, and 16 channels from
+// The address of thread `lane`'s row for load_matrices: of 16 pixels, `stride` halves apart, and 16 channels from
 // `first` on.
 FACEFLOW_DEVICE const half* matrix_row(const half* pixels, int stride, int lane) {
     return pixels + lane % 16 * stride + lane / 16 * 8;

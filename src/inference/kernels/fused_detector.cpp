@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps of detectors that run together: their beginning, and what they do alike at each level.
+// Fused steps of detectors: their first steps, and those common to all levels.
 #include <algorithm>
 #include <array>
 
@@ -17,7 +17,7 @@ bool is_dense(const plan_convolution* c, int inputs, int outputs) {
            c->outputs == outputs;
 }
 
-// What a convolution of levels takes, but for its tiles.
+// The arguments of a convolution of levels, except its tiles.
 struct level_use {
     tensor_index x = -1, first = -1, second = -1;
     std::int32_t into = 0;  // of the first
@@ -57,9 +57,9 @@ void launch_levels(const std::vector<level_use>& uses, int split, const binding_
                        m.vector(u.vectors[0]), m.vector(u.vectors[1]),           m.vector(u.vectors[2])};
     }
     p.split = split;
-    // As many as are on the card at once; each then takes the next tile, with the weights that it has.
+    // As many blocks as fit the card at once; each then takes the next tile, keeping its weights.
     const card& d = m.target();
-    constexpr std::size_t reserved = 1024;  // of a multiprocessor, for each block of threads
+    constexpr std::size_t reserved = 1024;  // of a multiprocessor's shared memory, per block of threads
     const std::size_t room =
         std::max<std::size_t>(1, std::min(d.shared_of_multiprocessor / (Kernel::shared_bytes + reserved),
                                           static_cast<std::size_t>(d.threads_of_multiprocessor / Kernel::threads)));
@@ -67,7 +67,7 @@ void launch_levels(const std::vector<level_use>& uses, int split, const binding_
     add_launch<Kernel>(to, grid, 1, Kernel::shared_bytes, p);
 }
 
-// Tiles of 16 rows where there is enough work for them, else of 8.
+// Tiles of 16 rows if there is enough work for them, else of 8.
 template <int Outputs>
 void launch_wide_levels(const std::vector<level_use>& uses, int split, const binding_memory& m, std::int32_t pictures,
                         std::vector<launch>& to) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps of the attention mesh that run together: stages, and chains of blocks of small maps.
+// Fused steps of the attention mesh: stages, and chains of blocks on small maps.
 #include <algorithm>
 #include <array>
 
@@ -14,7 +14,7 @@ bool residual(const plan_convolution* c, int inputs, int outputs, int stride, jo
            c->joined == c->x && c->joined_first;
 }
 
-// Weights of a stage, and its tensors.
+// The weights and tensors of a stage.
 struct stage_use {
     tensor_index x = -1, y = -1;
     int side = 0;
@@ -61,7 +61,7 @@ void launch_stage_of(int channels, const stage_use& u, const binding_memory& m, 
         launch_stage<second_stage>(u, m, pictures, to);
 }
 
-// How a stage that begins with so many channels tiles its map; 0 for none.
+// The tiling of a stage by its first number of channels; 0: no such stage.
 struct stage_limits {
     int side;
     std::size_t shared_bytes;
@@ -155,7 +155,7 @@ std::size_t builder::pack_chain(const std::vector<std::int32_t>& steps, const st
     std::vector<std::byte> all;
     for (std::size_t i = 0; i < steps.size(); ++i) {
         const plan_convolution& c = *convolution(steps[i]);
-        weight_store of_step;  // aligns its pieces as the kernel finds them
+        weight_store of_step;  // aligns its pieces as the kernel expects
         if (c.depthwise) {
             of_step.add(to_halves(plan_.at(c.depthwise_weights)));
             of_step.add(padded(plan_.at(c.depthwise_bias), c.inputs));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a detector gives of a map: a 1 x 1 convolution whose channels go to vectors of floats.
+// A detector's head on a map: a 1 x 1 convolution whose channels go to vectors of floats.
 #pragma once
 
 #include "inference/kernels/fragments.hpp"
@@ -11,7 +11,7 @@ constexpr int max_parts = 8;
 struct head_part {
     float* y;
     int first, channels;
-    bool interleaved;  // cell by cell; otherwise a plane for each channel
+    bool interleaved;  // cell by cell; otherwise one plane per channel
     bool pairs;        // softmax of channel k and k + channels / 2
 };
 
@@ -23,11 +23,11 @@ struct head_parameters {
     int count;
     int inputs;  // a multiple of 16
     int groups;  // of 16 outputs
-    int cells;   // of a picture
-    int total;   // of all
+    int cells;   // per picture
+    int total;   // of all pictures
 };
 
-// A block of threads takes 32 cells.
+// A block of threads processes 32 cells.
 struct head_kernel {
     using parameters = head_parameters;
     static constexpr int threads = 128, warps = threads / warp_threads;
@@ -78,7 +78,7 @@ private:
     static FACEFLOW_DEVICE void tell(const parameters& p, const head_part& part, const float* values, int stride,
                                      int base) {
         for (int i = thread(); i < rows * part.channels; i += threads) {
-            // Neighbours write side by side.
+            // Neighbouring threads write adjacent values.
             const int row = part.interleaved ? i / part.channels : i % rows;
             const int channel = part.interleaved ? i % part.channels : i / rows;
             if (base + row >= p.total) continue;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The map that a convolution adds to what it makes.
+// The map that a convolution adds to its product.
 #pragma once
 
 #include "inference/kernels/fragments.hpp"
 
 namespace faceflow::inference::kernels {
 
-// As the plan's `joining`, whose header kernels do without.
+// Equals the plan's `joining`, whose header kernels do not include.
 enum class join_kind : std::uint8_t { none, same, pooled, doubled, smoothed };
 
 struct joined_map {
@@ -14,10 +14,10 @@ struct joined_map {
     join_kind kind;
     bool first;  // before the activation
     int channels;
-    int height, width;  // of its own
+    int height, width;  // of this map
 };
 
-// A pixel of the output: of which picture, row and column.
+// A pixel of the output: its picture, row and column.
 struct pixel_place {
     int picture, y, x;
 };
@@ -30,16 +30,16 @@ FACEFLOW_DEVICE const half* joined_row(const joined_map& j, int picture, int y, 
     return j.data + (static_cast<std::size_t>(picture) * j.height + y) * j.width * j.channels + channel;
 }
 
-// Four channels of a map of twice the size: the largest of 2 x 2.
+// Four channels from a map of twice the size: the maximum of 2 x 2.
 FACEFLOW_DEVICE half4 pooled(const joined_map& j, pixel_place at, int channel) {
     const half* const upper = joined_row(j, at.picture, 2 * at.y, channel) + 2 * at.x * j.channels;
     const half* const lower = upper + static_cast<std::size_t>(j.width) * j.channels;
     return larger(larger(load4(upper), load4(upper + j.channels)), larger(load4(lower), load4(lower + j.channels)));
 }
 
-// Of a map of half the size, between the centres of its pixels.
+// Four channels from a map of half the size, interpolated between pixel centres.
 FACEFLOW_DEVICE half4 smoothed(const joined_map& j, pixel_place at, int channel) {
-    // At 2 y the centre lies a quarter before that of row y, at 2 y + 1 a quarter behind it.
+    // At 2 y the centre is a quarter before that of row y, at 2 y + 1 a quarter after it.
     const int y = at.y / 2, x = at.x / 2, last_y = j.height - 1, last_x = j.width - 1;
     const int other_y = at.y % 2 != 0 ? smaller_of(y + 1, last_y) : larger_of(y - 1, 0);
     const int other_x = at.x % 2 != 0 ? smaller_of(x + 1, last_x) : larger_of(x - 1, 0);
@@ -56,13 +56,13 @@ FACEFLOW_DEVICE half4 smoothed(const joined_map& j, pixel_place at, int channel)
     return {pack(v[0], v[1]), pack(v[2], v[3])};
 }
 
-// Which kinds of joining a kernel knows: what it does not takes no room in it.
+// The kinds of joining that a kernel supports: others generate no code.
 constexpr unsigned join_bit(join_kind k) {
     return 1u << static_cast<unsigned>(k);
 }
 constexpr unsigned all_joins = ~0u;
 
-// v with the joined map and the activation. `pixel` is its number in the output, height x width a picture.
+// Applies the joined map and the activation to v. `pixel` is its index in the output, height x width per picture.
 template <unsigned Kinds>
 FACEFLOW_DEVICE half4 join(const joined_map& j, half4 v, half4 slopes, int pixel, int height, int width, int channel) {
     constexpr auto known = [](join_kind k) { return (Kinds & join_bit(k)) != 0; };

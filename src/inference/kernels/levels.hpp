@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense 3 x 3 convolutions of up to three maps in one launch: the levels of a detector's pyramid, each with weights of
-// its own. Stride 1, ReLU. The product's pixels are read where they lie, in a window in shared memory, once for each
-// tap.
+// Dense 3 x 3 convolutions of up to three maps in one launch: the levels of a detector's pyramid, each with its own
+// weights. Stride 1, ReLU. The product reads pixels in place, from a window in shared memory, once per tap.
 #pragma once
 
 #include "inference/kernels/fragments.hpp"
@@ -11,10 +10,10 @@ namespace faceflow::inference::kernels {
 constexpr int max_levels = 3;
 constexpr int level_tile_width = 8;
 
-// The outputs of a detector's level, a plane for each channel: scores of 2 x 2 (background and face, of two anchors
-// each), boxes and keypoints, from 64 channels.
+// The outputs of a detector's level, one plane per channel: 2 x 2 scores (background and face, for two anchors each),
+// boxes and keypoints, from 64 channels.
 struct level_heads {
-    const half* context;   // a map of 64 channels, of which the last are those that the kernel has just made
+    const half* context;   // a map of 64 channels; this kernel has just computed the last ones
     const half8* weights;  // to 32
     const float* bias;
     float *scores, *boxes, *keypoints;
@@ -35,11 +34,12 @@ struct level {
 struct levels_parameters {
     level levels[max_levels];
     int count, tiles;
-    // Channels below `split` go to a level's first map, the others to its second, which have so many channels.
+    // Channels below `split` go to a level's first map, the others to its second; the maps have first_channels and
+    // second_channels.
     int split, first_channels, second_channels;
 };
 
-// A block of threads takes `TileRows` x 8 pixels, and then the next that is left.
+// A block of threads computes `TileRows` x 8 pixels, then takes the next remaining tile.
 template <int Inputs, int Outputs, int TileRows, bool Heads>
 struct levels_kernel {
     using parameters = levels_parameters;
@@ -66,7 +66,7 @@ struct levels_kernel {
             while (now + 1 < p.count && tile >= p.levels[now + 1].first_tile)
                 ++now;
             const level& l = p.levels[now];
-            if (loaded >= 0) barrier();  // others may still read what is overwritten now
+            if (loaded >= 0) barrier();  // other threads may still read what is overwritten now
             if (now != loaded) {
                 for (int i = thread(); i < weight_words; i += threads)
                     copy_async(weights + i, l.weights + i);
@@ -177,7 +177,7 @@ private:
             store4(l.second + pixel * p.second_channels + channel - p.split, v);
     }
 
-    // What other kernels have made of the heads' input, beside what this one has.
+    // Fetches the part of the heads' input that other kernels have computed.
     static FACEFLOW_DEVICE void fetch_context(const level& l, half* rows, int picture, int y0, int x0) {
         constexpr int of_8 = (head_inputs - Outputs) / 8;
         for (int i = thread(); i < pixels * of_8; i += threads) {

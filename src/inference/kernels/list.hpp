@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All kernels, in groups that are compiled apart. A launch names its kernel by group and number: whoever runs it has a
-// table of the same lists, of CUDA's functions or of the emulation's.
+// All kernels, in groups that are compiled separately. A launch names its kernel by group and number: the runner has a
+// table with the same order, of CUDA functions or of the emulation's.
 #pragma once
 
 #include <type_traits>
@@ -22,7 +22,7 @@ struct kernel_list {
     static constexpr std::size_t size = sizeof...(Kernels);
 };
 
-// Of one shape; more pixels a block of threads where there are enough of them.
+// Of one shape; more pixels per block of threads if there are enough.
 template <int Inputs, int Outputs, int Stride, int... Rows>
 using blocks_of = kernel_list<block_kernel<Inputs, Outputs, Stride, Rows>...>;
 

@@ -71,7 +71,7 @@ static bool usual_irises(const plan_landmarks& l) {
     return l.iris[0].length == iris_depths && l.iris[1].length == iris_depths;
 }
 
-// The dense layer of a branch's points as its kernel takes it: [inputs / 8][160][8].
+// Packs the dense layer of a branch's points for its kernel: [inputs / 8][160][8].
 static std::vector<std::uint16_t> pack_points(std::span<const float> weights, int outputs) {
     std::vector<std::uint16_t> packed(static_cast<std::size_t>(point_inputs) * max_outputs);
     for (int k = 0; k < point_inputs; ++k)
@@ -109,7 +109,7 @@ void builder::claim_points(std::int32_t landmarks) {
         }
         if (d == nullptr || d->inputs != point_inputs || d->outputs > max_outputs || d->outputs != 2 * r.targets.length)
             return;
-        // Back to where the chain begins.
+        // Follow the chain back to its first step.
         std::int32_t first = -1;
         tensor_index x = d->x;
         for (std::size_t i = 0; i < shapes.size(); ++i) {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the steps of the attention mesh have in common, fused or not.
+// Shared by the steps of the attention mesh, fused or not.
 #pragma once
 
 #include "inference/kernels/builder.hpp"
 
 namespace faceflow::inference::kernels {
 
-// Where the numbers of a mesh's steps lie in the store.
+// The offsets of a mesh's numbers in the store.
 struct attention_numbers {
-    std::size_t grid = 0, spans = 0;  // spans: of one head behind the other
+    std::size_t grid = 0, spans = 0;  // spans: of all heads, one after another
 };
 struct geometry_numbers {
     std::size_t rest = 0;
@@ -19,10 +19,10 @@ struct geometry_numbers {
 
 [[nodiscard]] attention_parameters attention_of(const plan_attention& a, const attention_numbers& n,
                                                 const binding_memory& m);
-// `map`: what the attention looks at.
+// `map`: the map that the attention samples.
 [[nodiscard]] mesh_geometry geometry_of(const plan_landmarks& l, const geometry_numbers& n, tensor_index map,
                                         const binding_memory& m);
-// The step that makes these transforms; null when there is none.
+// The step that computes these transforms; null if there is none.
 [[nodiscard]] const plan_attention* attention_for(const plan& p, tensor_index transforms);
 
 }  // namespace faceflow::inference::kernels

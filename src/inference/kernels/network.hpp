@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan as kernels: which of them run one behind the other, what weights they take, where the tensors between them
-// lie. It knows no device: addresses are numbers to it, and launches are run by who has the kernels
-// (src/inference/cuda; tests: the emulation).
+// A plan as kernels: their order, their weights, and the placement of the tensors between them. Independent of devices:
+// addresses are plain numbers, and launches are run by the owner of the kernels (src/inference/cuda; in tests, the
+// emulation).
 #pragma once
 
 #include <array>
@@ -18,13 +18,13 @@
 
 namespace faceflow::inference::kernels {
 
-// What decides how kernels are chosen and how the work is cut.
+// The facts about a card that determine the choice of kernels and the division of work.
 struct card {
-    std::size_t shared_bytes = 48 * 1024;  // that a block of threads may have
+    std::size_t shared_bytes = 48 * 1024;  // limit per block of threads
     std::size_t shared_of_multiprocessor = 64 * 1024;
     std::int32_t threads_of_multiprocessor = 1024;
     std::int32_t multiprocessors = 1;
-    bool fused = true;  // false: a kernel a step, and those for any size alone
+    bool fused = true;  // false: one kernel per step, and only those for any size
 };
 
 // The largest parameters of a kernel.
@@ -32,7 +32,7 @@ constexpr std::size_t max_parameter_bytes = 1024;
 
 struct launch {
     kernel_id kernel;
-    std::int32_t step = -1;  // of the plan, the last that it does
+    std::int32_t step = -1;  // the last plan step that it runs
     std::int32_t grid_x = 1, grid_y = 1, threads = 0;
     std::size_t shared_bytes = 0;
     std::size_t parameter_bytes = 0;
@@ -52,10 +52,10 @@ struct operation {
 struct network {
     plan of;
     card target;
-    std::vector<std::byte> weights;  // to be copied once, and then of no more use here
+    std::vector<std::byte> weights;  // to be copied once; not needed afterwards
     std::vector<operation> operations;
 
-    // errc::unsupported names the step that no kernel fits.
+    // errc::unsupported names the step that fits no kernel.
     [[nodiscard]] static result<std::shared_ptr<network>> make(plan from, const card& d);
 };
 
@@ -64,33 +64,33 @@ struct network {
     return round_up(channels, channel_step);
 }
 
-// Where the tensors of up to `most` pictures lie: the input, unless it is elsewhere, then vectors, which stay, and then
-// scratch: maps, which share memory where one is no longer needed when the other begins. After a run nothing of the
-// scratch is needed.
+// The placement of the tensors of up to `most` pictures: the input, unless it is elsewhere; vectors, which are kept;
+// and scratch: maps, which share memory if their lifetimes do not overlap. After a run, no scratch is needed.
 class tensor_placement {
 public:
     enum class input : std::uint8_t { here, elsewhere };
-    // errc::invalid_argument for a size that the network does not take. `keep`: every map has memory of its own
+    // errc::invalid_argument for a size that the network does not accept. `keep`: every map has memory of its own
     // (tests).
     [[nodiscard]] static result<tensor_placement> make(const network& of, std::int32_t height, std::int32_t width,
                                                        std::int32_t most, bool keep = false, input lies = input::here);
 
-    static constexpr std::size_t nowhere = SIZE_MAX;  // of a tensor that stays within a kernel
+    static constexpr std::size_t nowhere = SIZE_MAX;  // for a tensor that stays within a kernel
     struct area {
         std::size_t at = nowhere, bytes = 0;
-        std::int32_t first = 0, last = 0;  // operations that need it
+        std::int32_t first = 0, last = 0;  // range of operations that use it
     };
 
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-    // How much of it is the input and vectors; the rest is scratch.
+    // The bytes of input and vectors; the rest is scratch.
     [[nodiscard]] std::size_t bytes_to_keep() const noexcept { return scratch_at_; }
     [[nodiscard]] std::size_t scratch_bytes() const noexcept { return bytes_ - scratch_at_; }
-    [[nodiscard]] std::size_t input_bytes() const noexcept { return input_bytes_; }  // from 0 on, if they are here
+    // at offset 0, if the input is here
+    [[nodiscard]] std::size_t input_bytes() const noexcept { return input_bytes_; }
     [[nodiscard]] const area& map(tensor_index i) const { return maps_[static_cast<std::size_t>(i)]; }
     [[nodiscard]] const area& vector(tensor_index i) const { return vectors_[static_cast<std::size_t>(i)]; }
-    // Of a map of the plan, or the input (-1).
+    // The size of a map of the plan, or of the input (-1).
     [[nodiscard]] plan::extent size(tensor_index i) const;
-    // Floats for each picture.
+    // Floats per picture.
     [[nodiscard]] std::int32_t length(tensor_index vector) const { return lengths_[static_cast<std::size_t>(vector)]; }
     [[nodiscard]] std::int32_t height() const noexcept { return height_; }
     [[nodiscard]] std::int32_t width() const noexcept { return width_; }
@@ -103,18 +103,18 @@ private:
 
     std::int32_t height_ = 0, width_ = 0, most_ = 0;
     std::size_t bytes_ = 0, input_bytes_ = 0;
-    std::size_t begin_ = 0;       // of what comes behind the input
-    std::size_t scratch_at_ = 0;  // where maps begin
+    std::size_t begin_ = 0;       // offset of what follows the input
+    std::size_t scratch_at_ = 0;  // offset of the maps
     std::vector<plan::extent> sizes_;
     std::vector<std::int32_t> lengths_;
     std::vector<area> maps_, vectors_;
 };
 
-// A placement in memory that is there.
+// A placement in actual memory.
 class binding_memory {
 public:
-    // `input`: where the pictures lie; null: at the beginning of `memory`. `scratch`: where the placement's scratch
-    // does; null: behind what is kept.
+    // `input`: address of the pictures; null: at the beginning of `memory`. `scratch`: address of the scratch; null:
+    // after the kept part.
     binding_memory(const network& of, const tensor_placement& places, std::byte* weights, std::byte* memory,
                    std::byte* input = nullptr, std::byte* scratch = nullptr)
         : of_(of),
@@ -126,7 +126,7 @@ public:
 
     [[nodiscard]] const plan& network_plan() const { return of_.of; }
     [[nodiscard]] const card& target() const { return of_.target; }
-    // A map's first channel, or the input's.
+    // The address of a map, or of the input.
     [[nodiscard]] half* map(tensor_index i) const;
     [[nodiscard]] float* vector(tensor_index i) const;
     [[nodiscard]] plan::extent size(tensor_index i) const { return places_.size(i); }
@@ -137,7 +137,7 @@ public:
         return reinterpret_cast<const T*>(weights_ + at);
     }
 
-    // What `pictures` take from picture `first` on, in order.
+    // The launches for `pictures` pictures from picture `first` on, in order.
     [[nodiscard]] std::vector<launch> launches(std::int32_t pictures, std::int32_t first = 0) const;
 
 private:
@@ -147,7 +147,7 @@ private:
     std::byte* const memory_;
     std::byte* const input_;
     std::byte* const scratch_;
-    std::int32_t first_ = 0;  // the picture whose input and vectors these are
+    std::int32_t first_ = 0;  // the picture whose input and vectors are addressed
 };
 
 }  // namespace faceflow::inference::kernels

@@ -8,13 +8,13 @@ namespace {
 
 constexpr std::size_t alignment = 256;
 
-// Which of 16 inputs half `i` (of 4) of thread `lane` is: pairs, of which the second lies 8 on.
+// Which of 16 inputs thread `lane` holds in half `i` (of 4): two pairs, the second 8 further on.
 int input_of(int lane, int i, input_order order) {
     const int k = lane % 4 * 2 + i / 2 * 8 + i % 2;
     return order == input_order::as_loaded ? k : k % 8 / 2 * 4 + k / 8 * 2 + k % 2;
 }
 
-// Which of 16 outputs thread `lane` has of the first or second 8 columns.
+// Which of 16 outputs thread `lane` holds for the first or second 8 columns.
 int output_of(int lane, int second) {
     const int column = lane / 4;
     return column / 2 * 4 + second * 2 + column % 2;

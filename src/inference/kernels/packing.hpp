@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights as kernels take them.
+// Packs weights in the order that the kernels need.
 #pragma once
 
 #include <cstddef>
@@ -9,27 +9,27 @@
 
 namespace faceflow::inference::kernels {
 
-// In which order threads hold the 16 inputs of a product: as matrices are loaded from memory, or as a product, or a
-// depthwise sum of four channels a thread, leaves them in registers.
+// The order in which threads hold the 16 inputs of a product: as matrices are loaded from memory, or as a product, or a
+// depthwise sum of four channels per thread, leaves them in registers.
 enum class input_order : std::uint8_t { as_loaded, by_fours };
 
-// [inputs][outputs] as tensor cores take them, with zeros up to multiples of 16: for each 16 outputs and each 16 inputs
-// 32 threads' 8 halves. Outputs are permuted so that a thread's sums are of four channels side by side.
+// Packs [inputs][outputs] for tensor cores, with zeros up to multiples of 16: for each 16 outputs and 16 inputs, 8
+// halves for each of 32 threads. Outputs are permuted so that a thread's sums are of four adjacent channels.
 [[nodiscard]] std::vector<std::uint16_t> pack_product(std::span<const float> weights, int inputs, int outputs,
                                                       input_order order = input_order::as_loaded);
 
-// [taps][inputs][outputs] with so many more inputs and outputs of zeros.
+// Pads [taps][inputs][outputs] with zero inputs and outputs.
 [[nodiscard]] std::vector<float> pad_weights(std::span<const float> weights, int taps, int inputs, int outputs,
                                              int padded_inputs, int padded_outputs);
 
 [[nodiscard]] std::vector<std::uint16_t> to_halves(std::span<const float> values);
-// With so many values at least, zeros at the end.
+// Pads with zeros to at least `length` values.
 [[nodiscard]] std::vector<float> padded(std::span<const float> values, int length);
 
-// Bytes to upload in one go, in which each piece begins at a multiple of 256.
+// Bytes to upload at once; each piece is aligned to 256.
 class weight_store {
 public:
-    // Returns where it begins.
+    // Returns its offset.
     std::size_t add(std::span<const std::byte> piece);
     template <class T>
     std::size_t add(const std::vector<T>& values) {

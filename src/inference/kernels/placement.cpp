@@ -39,7 +39,7 @@ result<tensor_placement> tensor_placement::make(const network& of, std::int32_t 
 
 result<void> tensor_placement::measure(const network& of) {
     const plan& p = of.of;
-    // Kernels count pixels in 32 bits, rows in runs of 4, and a little beyond the last.
+    // Kernels count pixels in 32 bits, rows in runs of 4, and slightly beyond the last pixel.
     constexpr std::int64_t most_pixels = std::numeric_limits<std::int32_t>::max() - 65536;
     const auto pixels = [this](plan::extent e) { return std::int64_t{e.height} * e.width * most_; };
     const auto countable = [&](plan::extent e) { return pixels({e.height, round_up(e.width, 4)}) <= most_pixels; };
@@ -89,7 +89,7 @@ void tensor_placement::find_lives(const network& of, bool keep) {
     }
 }
 
-// Vectors side by side, behind them maps: first fit, in the order of their beginnings.
+// Places vectors contiguously, followed by maps: first fit, in order of first use.
 void tensor_placement::place(const network& of) {
     const auto end = static_cast<std::int32_t>(of.operations.size());
     const auto is_there = [&](const area& a) { return a.first < end && a.bytes > 0; };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels need of CUDA, in two ways: by nvcc as it is, and by any other compiler as an emulation on the CPU
-// (tests), which runs the same sources without CUDA's headers. Kernels are structs whose run() is one thread's work;
-// they use nothing else of the machine than what is here.
+// The parts of CUDA that kernels use, in two implementations: nvcc's own, and for any other compiler an emulation on
+// the CPU (tests), which runs the same sources without CUDA headers. Kernels are structs whose run() is one thread's
+// work; they use no other machine features than those here.
 //
-// Types look the same to both compilers, so that a struct of parameters may be filled by the one and read by the other.
+// Types have the same layout for both compilers, so that one can fill a struct of parameters that the other reads.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 #ifdef __CUDACC__
 #define FACEFLOW_DEVICE __device__ __forceinline__
-// Before a loop whose arrays are to be registers.
+// Put it before a loop whose arrays must be in registers.
 #define FACEFLOW_UNROLL _Pragma("unroll")
 #define FACEFLOW_UNROLL_4 _Pragma("unroll 4")
 #define FACEFLOW_NO_UNROLL _Pragma("unroll 1")
@@ -24,12 +24,12 @@
 
 namespace faceflow::inference::kernels {
 
-// A number of 16 bits where it lies in memory.
+// A 16-bit number in memory.
 struct half {
     std::uint16_t bits;
 };
 
-// Two halves in a register, the first in the lower bits; then four and eight of them, loaded and stored in one go.
+// Two halves in a register, the first in the lower bits; then four and eight of them, loaded and stored at once.
 using half2 = std::uint32_t;
 struct alignas(8) half4 {
     half2 x, y;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// simt.hpp for nvcc. What a card lacks has a detour here: Turing copies through registers and multiplies in two halves.
+// simt.hpp for nvcc, with fallbacks for missing features: Turing copies through registers and multiplies in two halves.
 #pragma once
 
 #include <cuda_fp16.h>
@@ -8,7 +8,7 @@
 
 namespace faceflow::inference::kernels {
 
-// The place in the grid. A block has one dimension of threads, a grid two of blocks.
+// The position in the grid. A block has one dimension of threads, a grid two of blocks.
 FACEFLOW_DEVICE int thread() {
     return static_cast<int>(threadIdx.x);
 }
@@ -22,7 +22,7 @@ FACEFLOW_DEVICE int blocks_x() {
     return static_cast<int>(gridDim.x);
 }
 
-// The block's shared memory, as much as its launch says.
+// The block's shared memory, of the size given at launch.
 FACEFLOW_DEVICE std::byte* shared_memory() {
     extern __shared__ uint4 faceflow_shared[];
     return reinterpret_cast<std::byte*>(faceflow_shared);
@@ -31,7 +31,7 @@ FACEFLOW_DEVICE void barrier() {
     __syncthreads();
 }
 
-// Memory is read and written in the widest words that there are.
+// Loads and stores use the widest words available.
 FACEFLOW_DEVICE half8 load(const half8* from) {
     const uint4 v = *reinterpret_cast<const uint4*>(from);
     return {v.x, v.y, v.z, v.w};
@@ -50,7 +50,7 @@ FACEFLOW_DEVICE float4 load(const float4* from) {
 FACEFLOW_DEVICE float load(const float* from) {
     return *from;
 }
-// What no kernel writes: weights.
+// For data that no kernel writes: weights.
 FACEFLOW_DEVICE half8 load_constant(const half8* from) {
     const uint4 v = __ldg(reinterpret_cast<const uint4*>(from));
     return {v.x, v.y, v.z, v.w};
@@ -86,7 +86,8 @@ FACEFLOW_DEVICE unsigned shared_address(const void* of) {
     return static_cast<unsigned>(__cvta_generic_to_shared(of));
 }
 
-// Copies that a thread starts and later waits for, all of its own at once; others see them after a barrier behind that.
+// Asynchronous copies: a thread starts them and later waits for all of its own; other threads see them after a
+// subsequent barrier.
 FACEFLOW_DEVICE void copy_async(half8* to_shared, const half8* from) {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(to_shared)), "l"(from) : "memory");
@@ -94,7 +95,7 @@ FACEFLOW_DEVICE void copy_async(half8* to_shared, const half8* from) {
     store(to_shared, load(from));
 #endif
 }
-// Zeros where not `there`; `from` is then not read, but is an address that could be.
+// Writes zeros unless `there`; `from` is then not read, but must be a valid address.
 FACEFLOW_DEVICE void copy_async_if(bool there, half8* to_shared, const half8* from) {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to_shared)), "l"(from),
@@ -110,8 +111,8 @@ FACEFLOW_DEVICE void wait_for_copies() {
 #endif
 }
 
-// Programmatic dependent launch: a kernel may start before the one that it follows has ended, and waits for its end,
-// and that of all before it, where it first needs what they wrote. Nothing before Hopper, or for a launch without the
+// Programmatic dependent launch: a kernel may start before its predecessor has ended, and waits for that and all
+// earlier kernels before it first needs what they wrote. No effect before Hopper, or for a launch without the
 // attribute.
 FACEFLOW_DEVICE void wait_for_previous_kernel() {
 #if __CUDA_ARCH__ >= 900
@@ -124,8 +125,8 @@ FACEFLOW_DEVICE void let_next_kernel_start() {
 #endif
 }
 
-// Of a warp, all threads together: four 8 x 8 matrices of halves, of which thread t gives the address of row t % 8 of
-// matrix t / 8, and gets of each two halves: those at 2 * (t % 4) of row t / 4.
+// All threads of a warp together: loads four 8 x 8 matrices of halves; thread t supplies the address of row t % 8 of
+// matrix t / 8, and gets from each two halves: those at 2 * (t % 4) of row t / 4.
 FACEFLOW_DEVICE void load_matrices(half2 (&to)[4], const half* shared_row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// simt.hpp without CUDA: what threads do together is done by an emulation, which is linked into tests alone
-// (tests/helpers/simt_emulation.hpp); arithmetic is done here, rounded as the cards round.
+// simt.hpp without CUDA: cooperation between threads is done by an emulation that is linked only into tests
+// (tests/helpers/simt_emulation.hpp); arithmetic is done here, rounded as on the cards.
 #pragma once
 
 #include <cmath>
@@ -11,7 +11,7 @@
 
 namespace faceflow::inference::kernels {
 
-// See simt_cuda.hpp for what these do.
+// simt_cuda.hpp describes these functions.
 [[nodiscard]] int thread();
 [[nodiscard]] int block_x();
 [[nodiscard]] int block_y();
@@ -27,7 +27,7 @@ void load_matrices(half2 (&to)[4], const half* shared_row);
 void multiply(float* sums, const half2 (&a)[4], half2 b0, half2 b1);
 [[nodiscard]] float exchange_xor(float v, int mask);
 
-// Wide words lie at multiples of their size: a card would stop there.
+// Requires wide words to be aligned to their size: a card would fault.
 void require_aligned(const void* address, std::size_t to);
 
 template <class T>
@@ -56,8 +56,8 @@ void store(T* to, T v) {
 [[nodiscard]] inline float second_of(half2 v) {
     return float_of_half(static_cast<std::uint16_t>(v >> 16));
 }
-// The product of two halves is exact in a double, and the sum nearly always: rounding it to a float first then shows in
-// one of many thousand.
+// The product of two halves is exact in a double, and the sum nearly always: the additional rounding to float shows
+// once in many thousand.
 [[nodiscard]] inline half2 multiply_add(half2 a, half2 b, half2 c) {
     const auto once = [](float x, float y, float z) { return static_cast<float>(static_cast<double>(x) * y + z); };
     return pack(once(first_of(a), first_of(b), first_of(c)), once(second_of(a), second_of(b), second_of(c)));
@@ -65,7 +65,7 @@ void store(T* to, T v) {
 [[nodiscard]] inline half2 add(half2 a, half2 b) {
     return pack(first_of(a) + first_of(b), second_of(a) + second_of(b));
 }
-// Where one is not a number, neither is the result, unlike on a card: what reads memory that nobody wrote is then seen.
+// NaN if either is NaN, unlike on a card: reads of uninitialised memory are thus detected.
 [[nodiscard]] inline float larger(float a, float b) {
     return a > b || a != a ? a : b;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A kernel for a step.
+// One kernel per step.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,18 +9,17 @@
 namespace faceflow::inference::kernels {
 namespace {
 
-// Where a convolution writes: as many channels of the map from its first one on. Behind the last that the map has there
-// are zeros.
+// The channels of the map that a convolution writes, from its first one on. Zeros follow the map's last channel.
 int written_channels(const plan_convolution& c, const plan_map& y) {
     return c.into + c.outputs == y.channels ? stored_channels(y.channels) - c.into : c.outputs;
 }
 
-// Enough blocks of threads for a card to be busy.
+// Enough blocks of threads to keep a card busy.
 std::int64_t enough_blocks(const card& d) {
     return 2 * std::int64_t{d.multiprocessors};
 }
 
-// What kernels of blocks, whatever their sizes, have in common.
+// The parameters common to block kernels of all sizes.
 template <class Parameters>
 Parameters block_of(const plan_convolution& c, const packed_weights& w, const binding_memory& m) {
     const plan::extent in = m.size(c.x), out = m.size(c.y);
@@ -43,13 +42,13 @@ Parameters block_of(const plan_convolution& c, const packed_weights& w, const bi
     return p;
 }
 
-// The kernel of the list with most rows that keeps the card busy; the last of them otherwise.
+// Launches the kernel of the list with the most rows that keeps the card busy; otherwise the last.
 template <int Inputs, int Outputs, int Stride, int Rows, int... Smaller>
 void launch_block(const plan_convolution& c, const packed_weights& w, const binding_memory& m, std::int32_t pictures,
                   std::vector<launch>& to) {
     using kernel = block_kernel<Inputs, Outputs, Stride, Rows>;
     auto p = block_of<block_parameters>(c, w, m);
-    // Runs of pixels side by side do not reach into the next row.
+    // Runs of pixels must not extend into the next row.
     p.row_length = round_up(p.out_width, kernel::run_length);
     p.total = pictures * p.out_height * p.row_length;
     const int across = divide_up(p.total, Rows), along = c.outputs / Outputs;
@@ -66,7 +65,7 @@ using block_launch = void (*)(const plan_convolution&, const packed_weights&, co
 struct block_entry {
     int inputs, outputs, stride;
     unsigned joins;
-    std::size_t shared_bytes;  // of the smallest
+    std::size_t shared_bytes;  // of the smallest kernel
     block_launch launch;
 };
 template <int Inputs, int Outputs, int Split, int Stride, int Smallest, int... Rows>
@@ -75,7 +74,7 @@ constexpr block_entry block_of_size() {
     return {
         Inputs, Outputs, Stride, smallest::joins, smallest::shared_bytes, launch_block<Inputs, Split, Stride, Rows...>};
 }
-// As list.hpp has them.
+// The kernels of list.hpp.
 constexpr block_entry sized_blocks[] = {
     block_of_size<32, 32, 32, 1, 32, 128, 64, 32>(), block_of_size<32, 64, 64, 2, 32, 64, 32>(),
     block_of_size<64, 64, 64, 1, 32, 64, 32>(),      block_of_size<64, 128, 128, 2, 16, 64, 32, 16>(),
@@ -178,7 +177,7 @@ void builder::add_any_block(std::int32_t step, const plan_convolution& c) {
                 p.source = c.depthwise    ? block_source::depthwise
                            : c.pool_first ? block_source::pooled
                                           : block_source::plain;
-                // Wide and tall where there is enough to do; channels of a few pixels are shared out.
+                // Large tiles if there is enough work; for few pixels, channels are divided among blocks.
                 const bool many = p.total >= 64 * enough_blocks(m.target());
                 p.rows = many && any_block_kernel::shared_bytes(64, inputs) <= m.target().shared_bytes / 2 ? 64 : 32;
                 const int across = divide_up(p.total, p.rows);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Three blocks of a network in one kernel, with the pixels around a tile that they need: two that add their own input,
-// and one that halves the size and adds the larger of each 2 x 2. In front of them, where the first convolution is part
-// of it, that as well.
+// and one that halves the size and adds the maximum of each 2 x 2. If the first convolution is part of the stage, it
+// comes before them.
 //
-// The depthwise products go from registers into the 1 x 1: a thread sums two pixels and four channels for each 16
-// inputs, which is its share of a product's pixels (packing.hpp, by_fours).
+// The depthwise products go from registers into the 1 x 1: for each 16 inputs, a thread sums two pixels and four
+// channels, which is its share of a product's pixels (packing.hpp, by_fours).
 #pragma once
 
 #include "inference/kernels/window.hpp"
@@ -12,7 +12,7 @@
 namespace faceflow::inference::kernels {
 
 struct stage_parameters {
-    const half* x;  // the input where the first convolution is part of it, else a map of side x side
+    const half* x;  // the input if the first convolution is included, else a map of side x side
     half* y;
     const half8* first_weights;
     const float *first_bias, *first_slopes;
@@ -20,19 +20,19 @@ struct stage_parameters {
     const float* depthwise_bias[3];
     const half8* weights[3];
     const float *bias[3], *slopes[3];
-    int side;  // of the map that the blocks begin with, a square; a multiple of 2 * Side
+    int side;  // side of the square map where the blocks begin; a multiple of 2 * Side
 };
 
-// A block of threads makes `Side` x `Side` pixels of `Outputs` channels from `Channels`.
+// A block of threads computes `Side` x `Side` pixels of `Outputs` channels from `Channels`.
 template <int Channels, int Outputs, int Side, bool First, int Threads>
 struct stage_kernel {
     using parameters = stage_parameters;
     static constexpr int threads = Threads, warps = threads / warp_threads;
     static constexpr int channels = Channels, outputs = Outputs, side = Side;
-    // Sides of what is made: of the map it begins with, of the first block's, of the second block's.
+    // Side lengths: of the first map, the first block's and the second block's output.
     static constexpr int second_side = 2 * Side + 1, first_side = second_side + 2, start_side = first_side + 2;
     static constexpr int window_rows = 2 * start_side + 1, window_columns = window_rows + 1;
-    // Halves from pixel to pixel, so that pixels lie in different banks.
+    // Halves from pixel to pixel, chosen so that pixels lie in different banks.
     static constexpr int pixel_stride = Channels == 16 ? 16 : Channels == 32 ? 48 : 80;
     static constexpr int steps = Channels / channel_step;
     static constexpr int start_halves = start_side * start_side * pixel_stride;
@@ -79,7 +79,7 @@ private:
         return d;
     }
 
-    // Four channels of a pixel, whose window begins at `at` in rows of `columns` pixels.
+    // Four channels of a pixel; its window begins at `at` in rows of `columns` pixels.
     static FACEFLOW_DEVICE half4 depthwise(const half* at, int columns, const half4 (&taps)[9], half4 sum) {
         FACEFLOW_UNROLL
         for (int k = 0; k < 9; ++k)
@@ -91,7 +91,7 @@ private:
         return y >= 0 && y < p.side && x >= 0 && x < p.side;
     }
 
-    // The map that the stage begins with, where another kernel made it.
+    // Fetches the stage's first map if another kernel computed it.
     static FACEFLOW_DEVICE void fetch(const parameters& p, half* start, int picture, int y0, int x0) {
         wait_for_previous_kernel();
         constexpr int groups = Channels / 8;
@@ -107,7 +107,7 @@ private:
         wait_for_copies();
     }
 
-    // The same by the first convolution.
+    // Computes that map by the first convolution.
     static FACEFLOW_DEVICE void convolve(const parameters& p, half* start, half* window, const place& me, int picture,
                                          int y0, int x0) {
         half8 weights[first_steps];
@@ -146,8 +146,8 @@ private:
         }
     }
 
-    // A block that keeps the size: to `DestinationSide` x `DestinationSide` pixels, from one more around them. y0, x0:
-    // where they begin in the map; outside of it there are zeros, as the next block expects.
+    // A block that keeps the size: computes `DestinationSide` x `DestinationSide` pixels from those and one more around
+    // them. y0, x0: their position in the map; outside it they are zero, as the next block expects.
     template <int DestinationSide>
     static FACEFLOW_DEVICE void add_block(const parameters& p, int block, const half* from, half* to, const place& me,
                                           int y0, int x0) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The beginning of a detector in one kernel: 3 x 3 of stride 2 from 3 to 16 channels, 1 x 1 to 32, depthwise 3 x 3 of
-// stride 2, 1 x 1 to 32, with ReLU behind each. What lies between stays in registers and in shared memory.
+// The first layers of a detector in one kernel: 3 x 3 of stride 2 from 3 to 16 channels, 1 x 1 to 32, depthwise 3 x 3
+// of stride 2, 1 x 1 to 32, each followed by ReLU. Intermediate data stays in registers and shared memory.
 #pragma once
 
 #include "inference/kernels/window.hpp"
@@ -17,7 +17,7 @@ struct stem_parameters {
     int height, width;  // of the input; multiples of 4
 };
 
-// A block of threads makes 8 x 8 pixels of a quarter of the size.
+// A block of threads computes 8 x 8 pixels at a quarter of the size.
 struct stem_kernel {
     using parameters = stem_parameters;
     static constexpr int threads = 256, warps = threads / warp_threads;
@@ -59,7 +59,7 @@ private:
         const float4 second_bias[2] = {weights4(p.second_bias + me.quarter * 4),
                                        weights4(p.second_bias + channel_step + me.quarter * 4)};
         wait_for_previous_kernel();
-        // One column more than needed on the left: pixels are copied in pairs.
+        // One extra column on the left: pixels are copied in pairs.
         const half* const x = p.x + static_cast<std::size_t>(picture) * p.height * p.width * pixel_halves;
         load_window<window_rows, window_columns, threads>(window, x, y0 * 4 - 3, x0 * 4 - 4, p.height, p.width);
         wait_for_copies();
@@ -76,7 +76,7 @@ private:
             }
             tile_sums sums = begin_sums(first_bias);
             convolve_window(sums, window_columns, at, first, me.quarter);
-            // Sums lie as a product takes its pixels: the second one needs no memory (packing.hpp, by_fours).
+            // Sums are in the order of a product's pixels: the second product needs no memory (packing.hpp, by_fours).
             const half4 one = relu(channels_of(sums, 0)), other = relu(channels_of(sums, 1));
             const half2 a[4] = {one.x, other.x, one.y, other.y};
             FACEFLOW_UNROLL

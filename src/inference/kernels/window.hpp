@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pieces of the input in shared memory, and the 3 x 3 convolution of them: pixels are four halves, red, green, blue and
-// one without weight. A product takes 16 inputs at a time, which are four taps; the ninth tap stands with seven empty
+// Windows of the input in shared memory, and their 3 x 3 convolution: pixels are four halves, red, green, blue and one
+// with zero weight. A product takes 16 inputs at a time, which are four taps; the ninth tap is followed by seven empty
 // ones.
 #pragma once
 
@@ -11,8 +11,8 @@ namespace faceflow::inference::kernels {
 constexpr int pixel_halves = 4;
 constexpr int first_steps = 3;  // of 16 inputs: 9 taps of 4
 
-// `Rows` x `Columns` pixels from row y0 and column x0 on, zero outside of the picture. Two at a time: x0, Columns and
-// the width are even. Waited for by wait_for_copies.
+// Loads `Rows` x `Columns` pixels from row y0 and column x0 on, zero outside the picture. In pairs: x0, Columns and the
+// width must be even. Wait with wait_for_copies.
 template <int Rows, int Columns, int Threads>
 FACEFLOW_DEVICE void load_window(half* window, const half* picture, int y0, int x0, int height, int width) {
     static_assert(Columns % 2 == 0);
@@ -25,14 +25,14 @@ FACEFLOW_DEVICE void load_window(half* window, const half* picture, int y0, int 
     }
 }
 
-// Adds the convolution of two pixels of 16: those whose windows begin at at[0] and at[1], in rows of `columns` pixels.
+// Adds the convolution of two of 16 pixels: those whose windows begin at at[0] and at[1], in rows of `columns` pixels.
 FACEFLOW_DEVICE void convolve_window(tile_sums& sums, int columns, const half* const (&at)[2],
                                      const half8 (&weights)[first_steps], int quarter) {
     FACEFLOW_UNROLL
     for (int s = 0; s < first_steps; ++s) {
         half2 a[4];
         FACEFLOW_UNROLL
-        for (int k = 0; k < 4; ++k) {  // one pixel, the other; then both eight inputs, which are two taps, on
+        for (int k = 0; k < 4; ++k) {  // one pixel, then the other; then both again, eight inputs (two taps) further
             const int tap = s * 4 + quarter / 2 + k / 2 * 2;
             const half* const from = at[k % 2] + (tap / 3 * columns + tap % 3) * pixel_halves + quarter % 2 * 2;
             a[k] = tap < 9 ? load(reinterpret_cast<const half2*>(from)) : half2{0};

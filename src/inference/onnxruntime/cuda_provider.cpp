@@ -21,13 +21,13 @@ tl::unexpected<error> no_cuda(const std::string& what) {
     return fail(errc::unavailable, "models cannot run on CUDA: " + what);
 }
 
-// For each run the same: no graph of CUDA's own, no search that takes longer than it saves, and the CPU's precision
-// unless another is asked for.
+// Deterministic runs: no CUDA graphs, no search that takes longer than it saves, and the CPU's precision unless another
+// is requested.
 std::unordered_map<std::string, std::string> provider_options(int index, bool tf32) {
     return {{"device_id", std::to_string(index)},
             {"arena_extend_strategy", "kSameAsRequested"},
             {"cudnn_conv_algo_search", "HEURISTIC"},
-            {"cudnn_conv_use_max_workspace", "0"},  // 32 MiB at most: the pool has other guests
+            {"cudnn_conv_use_max_workspace", "0"},  // at most 32 MiB: the pool has other users
             {"do_copy_in_default_stream", "1"},
             {"enable_cuda_graph", "0"},
             {"use_tf32", tf32 ? "1" : "0"}};
@@ -67,11 +67,11 @@ result<void> load_cuda_provider() {
 
 result<void> append_cuda_provider(Ort::SessionOptions& options, const stream& home, bool tf32) {
     FACEFLOW_ASSIGN(auto provider, made_options(home.owner().index(), tf32));
-    // After the others: an update by names starts from the defaults.
+    // Set last: an update by names starts from the defaults.
     provider.UpdateWithValue("user_compute_stream", home.handle());
     options.AppendExecutionProvider_CUDA_V2(*provider);
-    // It makes one Split of slices that share a tensor, and on CUDA a Split into parts of different sizes copies tables
-    // from the host in every run, which no ledger sees.
+    // This optimizer combines slices of one tensor to a Split, and on CUDA a Split into parts of different sizes copies
+    // tables from the host in every run, which no ledger counts.
     options.AddConfigEntry(kOrtSessionOptionsDisableSpecifiedOptimizers, "GatherSliceToSplitFusion");
     return {};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ONNX Runtime's CUDA provider: whether it can be had, and how a session is put on a stream with it. For src/inference
-// alone.
+// ONNX Runtime's CUDA provider: whether it is available, and how to put a session on a stream with it. Private to
+// src/inference.
 #pragma once
 
 #include <onnxruntime_cxx_api.h>
@@ -12,14 +12,14 @@ namespace faceflow::inference {
 
 inline constexpr const char* cuda_provider_name = "CUDAExecutionProvider";
 
-// Loads the provider's libraries; needs an environment. errc::unavailable: which one is missing, and what to do.
+// Loads the provider's libraries; needs an environment. errc::unavailable: which library is missing, and what to do.
 [[nodiscard]] result<void> load_cuda_provider();
 
-// Lets the session run on the device of `home`, a stream of a CUDA device, and add its work to that stream. With `tf32`
-// products have 10 bits behind the point. Throws what ONNX Runtime throws.
+// Lets the session run on the device of `home`, a stream of a CUDA device, and add its work to that stream. With
+// `tf32`, products have a 10-bit mantissa. Throws what ONNX Runtime throws.
 [[nodiscard]] result<void> append_cuda_provider(Ort::SessionOptions& options, const stream& home, bool tf32);
 
-// Addresses of CUDA device `index`.
+// Describes addresses of CUDA device `index`.
 [[nodiscard]] Ort::MemoryInfo cuda_memory(int index);
 
 }  // namespace faceflow::inference

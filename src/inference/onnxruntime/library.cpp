@@ -17,15 +17,15 @@ namespace fs = std::filesystem;
 
 using entry_point = const OrtApiBase*(ORT_API_CALL*)() noexcept;
 
-// ONNX Runtime does nothing by itself: some builds (1.29 as npm carries it) send what they see to their maker, and keep
-// a device id in the home folder and a log in the temporary one, unless this is set before a process' first
-// environment. It holds for processes that this one starts, too.
+// Disables telemetry: some builds (1.29 as distributed by npm) send usage data to their maker, and keep a device id in
+// the home folder and a log in the temporary one, unless this is set before a process's first environment. It also
+// applies to child processes.
 void switch_telemetry_off() {
     ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);
 }
 
 result<entry_point> entry_of(const char* name) {
-    // For the life of the process: its threads and providers are not made to be unloaded.
+    // Never unloaded: its threads and providers do not support it.
     void* const library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
     void* const entry = library == nullptr ? nullptr : ::dlsym(library, "OrtGetApiBase");
     if (entry == nullptr) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ONNX Runtime's library, which no program here is linked to: runs on kernels of our own start without its 28 MB.
+// ONNX Runtime's library, which no program here links: runs on native kernels start without its 28 MB.
 #pragma once
 
 #include <filesystem>
@@ -9,16 +9,16 @@
 
 namespace faceflow::inference {
 
-// Opens the library, once for the process, and has ONNX Runtime's C++ interface call it; before any other call of that.
-// It is the one that the loader finds by its name (on LD_LIBRARY_PATH, in the build or beside the installed library, on
-// the system), else the one that this was built with. errc::unavailable: none, or only older ones than the headers.
-// Thread-safe, but for the process' environment, which it changes (setenv) the first time: that must not run beside
-// another thread's getenv.
+// Loads the library, once per process, and connects ONNX Runtime's C++ interface to it; call it before any other call
+// of that interface. Uses the library that the loader finds by its name (on LD_LIBRARY_PATH, in the build or beside the
+// installed library, on the system), else the one of the build. errc::unavailable: none, or only ones older than the
+// headers. Thread-safe, except that the first call changes the process's environment (setenv): no other thread may call
+// getenv then.
 [[nodiscard]] result<void> open_library();
 
-// Once it is open.
+// Valid once it is open.
 [[nodiscard]] std::string library_version();
-// Where it lies, once it is open: ONNX Runtime looks for its providers there.
+// Its folder, once it is open: ONNX Runtime searches there for its providers.
 [[nodiscard]] std::filesystem::path library_folder();
 
 }  // namespace faceflow::inference

@@ -20,7 +20,7 @@ using dimensions = std::vector<std::int64_t>;
 
 constexpr std::int64_t colours = 3;
 
-// A session's tensors for `most` pictures, and a binding for each part of them that it was asked to run.
+// A session's tensors for `most` pictures, and a binding for each range of them that was run.
 class bound_session final : public bound_network {
 public:
     static result<std::unique_ptr<bound_network>> create(std::shared_ptr<session> of, device& d,
@@ -75,13 +75,13 @@ private:
         return static_cast<std::size_t>(colours * wanted_.height * wanted_.width) * sizeof(float);
     }
 
-    // A binding of ONNX Runtime's says nothing of others until it is run.
+    // ONNX Runtime's binding reports unknown outputs only when it runs.
     [[nodiscard]] bool has_output(const std::string& name) const {
         return std::any_of(of_->outputs().begin(), of_->outputs().end(),
                            [&](const tensor_info& o) { return o.name == name; });
     }
 
-    // A tensor where ONNX Runtime finds it.
+    // A tensor at the address that ONNX Runtime can access.
     [[nodiscard]] bound_tensor tensor(const std::string& name, std::byte* at, dimensions shape) const {
         if (device_.computes_on_host()) at = device_.kernel_address(at);
         return {name, reinterpret_cast<float*>(at), std::move(shape)};
@@ -161,7 +161,7 @@ public:
     }
 
 private:
-    // For one picture, for a usual batch, for the largest.
+    // The TensorRT profile: for one picture, a usual batch, the largest.
     result<tensorrt_plan> plan_for(const device& d, const binding_request& wanted) const {
         FACEFLOW_TRY(runtime_->check_tensorrt());
         FACEFLOW_ASSIGN(const auto version, tensorrt_version());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Networks on ONNX Runtime's sessions. For src/inference/onnxruntime alone.
+// Networks on ONNX Runtime's sessions. Private to src/inference/onnxruntime.
 #pragma once
 
 #include <memory>

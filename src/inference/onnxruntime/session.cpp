@@ -24,7 +24,7 @@
 namespace faceflow::inference {
 namespace {
 
-// The file's fault, unless ONNX Runtime blames the machine beneath a device.
+// The error is the file's fault, unless ONNX Runtime blames the device.
 errc code_of(OrtErrorCode code, bool on_device) {
     if (code == ORT_NO_SUCHFILE) return errc::not_found;
     const bool machine =
@@ -32,7 +32,7 @@ errc code_of(OrtErrorCode code, bool on_device) {
     return on_device && machine ? errc::unavailable : errc::corrupt;
 }
 
-// ONNX Runtime's C++ interface throws; here that ends.
+// Converts exceptions of ONNX Runtime's C++ interface to errors.
 template <class F>
 auto guarded(std::string_view doing, F&& f, bool on_device = false) -> decltype(f()) {
     try {
@@ -55,7 +55,7 @@ Ort::MemoryInfo host_memory() {
 }
 
 bool is_lost(const stream& home) {
-    const auto probe = home.owner().make_event();  // every call fails then
+    const auto probe = home.owner().make_event();  // on a lost device every call fails
     return !probe && probe.error().code == errc::device_lost;
 }
 
@@ -71,8 +71,7 @@ std::vector<std::string> cpu_fallback_nodes_of(const Ort::Session& ort) {
 
 class onnx_session final : public session, public std::enable_shared_from_this<onnx_session> {
 public:
-    // ONNX Runtime ends the process when it cannot give memory back. So what is left of a session on a device that is
-    // lost stays.
+    // ONNX Runtime terminates the process when it cannot free memory, so a session on a lost device is leaked.
     ~onnx_session() override {
         if (home_ != nullptr && is_lost(*home_)) static_cast<void>(ort_.release());
     }
@@ -86,10 +85,10 @@ public:
     result<std::unique_ptr<binding>> bind(std::span<const bound_tensor> inputs,
                                           std::span<const bound_tensor> outputs) override;
 
-    // Once, after which it is ready. `environment` is of `on`. Throws what ONNX Runtime throws.
+    // Call it once. `environment` belongs to `on`. Throws what ONNX Runtime throws.
     result<void> open(std::shared_ptr<const runtime> on, const Ort::Env& environment,
                       const std::filesystem::path& model, threading how, const placement& where);
-    // Of a device; the error that its memory gave, once.
+    // On a device: the error of its memory, returned once.
     std::optional<error> take_refusal() { return memory_ == nullptr ? std::nullopt : memory_->take_refusal(); }
 
 private:
@@ -99,19 +98,19 @@ private:
     void describe();
 
     std::shared_ptr<const runtime> on_;
-    std::shared_ptr<environment_allocators> allocators_;  // of a session on a device, as the next two
+    std::shared_ptr<environment_allocators> allocators_;  // only for a session on a device, as are the next two
     std::unique_ptr<session_memory> memory_;
     stream* home_ = nullptr;
     std::atomic<std::uint64_t> runs_{0};
-    std::atomic<const void*> last_{nullptr};  // the binding whose run was the last one, unless that was waited for
+    std::atomic<const void*> last_{nullptr};  // the binding that ran last, unless that run was waited for
     std::string model_;
     std::vector<tensor_info> inputs_, outputs_;
     std::vector<std::string> cpu_fallback_nodes_;
-    // Goes first: it gives its memory back. A run is not const in ONNX Runtime's interface.
+    // Destroyed first: it frees memory through the members above. A run is not const in ONNX Runtime's interface.
     mutable Ort::Session ort_{nullptr};
 };
 
-// What makes a session of the CPU one of a device.
+// Configures a session for a device.
 result<void> onnx_session::move_to_device(Ort::SessionOptions& options, const placement& where) {
     stream& home = *where.home;
     FACEFLOW_ASSIGN(auto allocators, environment_allocators::get());
@@ -137,7 +136,7 @@ result<void> onnx_session::open(std::shared_ptr<const runtime> on, const Ort::En
         options.SetIntraOpNumThreads(1);
     } else {
         options.DisablePerSessionThreads();
-        // A pool that spins between frames burns a core at camera cadence.
+        // A pool that spins between frames wastes a core at camera frame rates.
         options.AddConfigEntry("session.force_spinning_stop", "1");
     }
     if (on_device) {
@@ -189,10 +188,10 @@ result<std::vector<std::vector<std::int64_t>>> onnx_session::output_shapes(
                    });
 }
 
-// Host memory that kernels read from is given back by ONNX Runtime 1.29 only at the end of a run that it waits for.
-// Every so many runs one is waited for, so that such memory does not add up; and the last of all, since what is given
-// back once the session is gone ends the process (cudaFreeHost from a callback of the stream). That last one is of the
-// binding that ran last: for another batch the session would plan anew.
+// ONNX Runtime 1.29 frees host memory that kernels read only at the end of a run that it waits for. One run in this
+// many is waited for, so that such memory does not accumulate; and the very last one, since freeing it after the
+// session is gone terminates the process (cudaFreeHost from a callback of the stream). That last run uses the binding
+// that ran last: for another batch size the session would plan anew.
 constexpr std::uint64_t runs_between_waits = 1000;
 
 class onnx_binding final : public binding {
@@ -201,7 +200,7 @@ public:
     ~onnx_binding() override {
         if (of_->home_ == nullptr || of_->last_.load(std::memory_order_relaxed) != this) return;
         static_cast<void>(run(true));
-        // It gives memory back from a callback that it puts on the stream behind what it has waited for.
+        // It frees memory from a callback that it adds to the stream after the work it has waited for.
         device& d = of_->home_->owner();
         if (auto done = d.make_event()) {
             of_->home_->record(**done);
@@ -210,7 +209,7 @@ public:
     }
     onnx_binding(const onnx_binding&) = delete;
 
-    // Once. Throws what ONNX Runtime throws.
+    // Call it once. Throws what ONNX Runtime throws.
     void bind(std::span<const bound_tensor> inputs, std::span<const bound_tensor> outputs) {
         const stream* const home = of_->home_;
         const Ort::MemoryInfo memory = home == nullptr ? host_memory() : cuda_memory(home->owner().index());
@@ -296,7 +295,7 @@ result<std::shared_ptr<session>> onnx_runtime::load(const std::filesystem::path&
     };
     result<void> opened;
     if (on_device) {
-        // With the device current, and the one before put back.
+        // enqueue makes the device current, and restores the previous one.
         opened = fail(errc::internal, doing + ": its stream has failed");
         where.home->enqueue([&]() -> result<void> {
             opened = open();
@@ -321,7 +320,7 @@ result<std::shared_ptr<runtime>> start_onnxruntime(const runtime_options& option
         threading.SetGlobalInterOpNumThreads(1);
         return std::make_shared<onnx_runtime>(threading);
     });
-    // It names a line of its own and an error that it is not.
+    // The original message names a source line of ONNX Runtime and a misleading error.
     if (!made && made.error().message.find("pthread_create failed") != std::string::npos) {
         return fail(errc::unavailable,
                     fmt::format("cannot start a thread for the models, which compute with {}; use fewer "

@@ -13,7 +13,7 @@
 namespace faceflow::inference {
 namespace {
 
-// Sizes are rounded up, so that requests that differ by a little share blocks.
+// Sizes are rounded up, so that similar requests can share blocks.
 std::size_t rounded(std::size_t bytes) {
     const std::size_t step = bytes < (std::size_t{1} << 20) ? 512 : std::size_t{256} << 10;
     return (bytes + step - 1) / step * step;
@@ -47,7 +47,7 @@ result<std::byte*> session_memory::take(std::size_t bytes) {
 
 std::byte* session_memory::take_kept(std::size_t bytes) {
     const auto at = kept_.lower_bound(bytes);
-    if (at == kept_.end() || at->first > 2 * bytes) return nullptr;  // a much larger block is worth more elsewhere
+    if (at == kept_.end() || at->first > 2 * bytes) return nullptr;  // a much larger block is better used elsewhere
     std::byte* const memory = at->second.data();
     used_.emplace(memory, std::move(at->second));
     kept_.erase(at);
@@ -99,8 +99,8 @@ memory_scope::~memory_scope() {
 
 namespace {
 
-// Hands requests on to the session that runs on the calling thread, and what comes back to the session it was from, on
-// whatever thread. An exception is how ONNX Runtime's own device allocators refuse.
+// Forwards requests to the session that runs on the calling thread, and returned memory to the session it came from, on
+// any thread. Refuses by exception, like ONNX Runtime's own device allocators.
 class routing_allocator : public OrtAllocator {
 public:
     explicit routing_allocator(int index)
@@ -147,7 +147,7 @@ private:
     std::unordered_map<void*, session_memory*> owners_;
 };
 
-// The process's, while somebody keeps them.
+// Shared by the process, as long as something holds them.
 std::mutex shared_mutex;
 std::weak_ptr<environment_allocators> shared;
 
@@ -155,7 +155,7 @@ std::weak_ptr<environment_allocators> shared;
 
 struct environment_allocators::impl {
     std::mutex mutex;
-    // Keeps ONNX Runtime's environment; the first that is made decides its options, and that is the runtime's.
+    // Keeps ONNX Runtime's environment alive; the first one created decides its options, and that is the runtime's.
     Ort::Env env{ORT_LOGGING_LEVEL_ERROR, "faceflow"};
     std::map<int, std::unique_ptr<routing_allocator>> by_device;
 };
@@ -167,7 +167,7 @@ environment_allocators::~environment_allocators() {
         try {
             impl_->env.UnregisterAllocator(allocator->info());
         } catch (const std::exception&) {
-            static_cast<void>(impl_->by_device.find(index)->second.release());  // still known there: it must stay
+            static_cast<void>(impl_->by_device.find(index)->second.release());  // still registered there: leak it
         }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// For make_runtime.cpp: ONNX Runtime, where the build has it.
+// For make_runtime.cpp: ONNX Runtime, if the build includes it.
 #pragma once
 
 #include "inference/session.hpp"

@@ -26,7 +26,7 @@ tl::unexpected<error> no_tensorrt(const std::string& what) {
 
 }  // namespace
 
-// Loaded for its version only when it is there; ONNX Runtime's provider loads it again by itself.
+// Loads the library only to read its version; ONNX Runtime's provider loads it again itself.
 result<std::string> tensorrt_version() {
     void* const library = dlopen("libnvinfer.so.10", RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
@@ -38,7 +38,7 @@ result<std::string> tensorrt_version() {
     const int number = ask != nullptr ? ask() : 0;
     dlclose(library);
     if (number <= 0) return no_tensorrt("libnvinfer.so.10 does not tell its version");
-    // 10.13.3 says 101303.
+    // 10.13.3 is encoded as 101303.
     return fmt::format("{}.{}.{}", number / 10000, number / 100 % 100, number % 100);
 }
 
@@ -76,7 +76,7 @@ std::unordered_map<std::string, std::string> tensorrt_options(const tensorrt_pla
             {"trt_profile_min_shapes", shapes(plan.smallest)},
             {"trt_profile_opt_shapes", shapes(plan.usual)},
             {"trt_profile_max_shapes", shapes(plan.largest)},
-            {"trt_auxiliary_streams", "0"},  // all on the one stream, in its order
+            {"trt_auxiliary_streams", "0"},  // all work on the one stream, in its order
             {"trt_cuda_graph_enable", "0"}};
 }
 
