@@ -91,7 +91,8 @@ result<std::optional<claim>> connection::next(ipc::time_point deadline) {
     for (int rounds = 0;; ++rounds) {
         const std::uint64_t rung = page_.bell().value.load(std::memory_order_acquire);
         // Above semaphore_end, no wait could ever end.
-        if (rung > semaphore_end && !over_) over_ = error{errc::corrupt, "the server rings a bell that there is not"};
+        if (rung > semaphore_end && !over_)
+            over_ = error{errc::corrupt, "the server raised the bell beyond its highest value"};
         std::optional<claim> newest;
         if (!over_ || over_->code != errc::corrupt) {
             auto taken = take_announced();
@@ -237,10 +238,9 @@ result<std::optional<claim>> connection::take(ipc::message m) {
         case share_message::slab_gone: FACEFLOW_TRY(take_slab(std::move(m))); return std::nullopt;
         case share_message::ended: return fail(errc::interrupted, "the server's sources have ended");
         default:
-            return fail(errc::corrupt,
-                        fmt::format("the server sent a message of kind {} that there is not; the connection "
-                                    "is given up",
-                                    m.kind));
+            return fail(errc::corrupt, fmt::format("the server sent a message of unknown kind {}; the connection "
+                                                   "is given up",
+                                                   m.kind));
     }
 }
 

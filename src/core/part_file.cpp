@@ -31,7 +31,7 @@ std::string_view advice(int reason) {
         case EPERM:
         case EROFS: return "choose a folder that you may write to";
         case ENOENT: return "create the folder first";
-        case ENOTDIR: return "a part of the path is no folder; choose another";
+        case ENOTDIR: return "a part of the path is not a folder; choose another";
         case EISDIR: return "it is a folder; name a file";
         case EPIPE: return "whatever read it has stopped; keep the reader running";
         default: return "write elsewhere or look at the disk";
@@ -158,12 +158,12 @@ result<part_file> part_file::create(const fs::path& target, const std::string& t
 
 result<part_file> part_file::adopt(const fs::path& part) {
     const auto names = parse_part_name(part.filename().string());
-    if (!names) return fail(errc::unsupported, fmt::format("{} is no unfinished file of a run", part.string()));
+    if (!names) return fail(errc::unsupported, fmt::format("{} is not an unfinished file of a run", part.string()));
     unique_fd opened(::open(part.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!opened) return fail(errc::io, explain_io("open", part, errno));
     struct stat about {};
     if (::fstat(opened.get(), &about) != 0 || !S_ISREG(about.st_mode))
-        return fail(errc::unsupported, fmt::format("{} is no file; left as it is", part.string()));
+        return fail(errc::unsupported, fmt::format("{} is not a file; left as it is", part.string()));
     if (about.st_uid != ::geteuid() || about.st_nlink != 1) {
         return fail(errc::unsupported,
                     fmt::format("{} {}; left as it is", part.string(),

@@ -29,15 +29,14 @@ tl::unexpected<error> no_memory(std::string_view what, std::uint64_t bytes, int 
 result<std::uint64_t> settled_size(int descriptor) {
     const int seals = ::fcntl(descriptor, F_GET_SEALS);
     if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
-        return fail(errc::corrupt,
-                    fmt::format("descriptor {} is no memory sealed against shrinking: whoever sent it could "
-                                "take it away under its reader; it is refused",
-                                descriptor));
+        return fail(errc::corrupt, fmt::format("descriptor {} is not memory sealed against shrinking: its sender could "
+                                               "take it away under its reader; it is refused",
+                                               descriptor));
     }
     // A pool of huge pages may have none left when one is touched, which kills the process that touches it.
     struct statfs system {};
     if (::fstatfs(descriptor, &system) != 0 || system.f_type != TMPFS_MAGIC) {
-        return fail(errc::corrupt, fmt::format("descriptor {} is no ordinary shared memory: its pages may not be there "
+        return fail(errc::corrupt, fmt::format("descriptor {} is not ordinary shared memory: its pages may be missing "
                                                "when they are touched; it is refused",
                                                descriptor));
     }

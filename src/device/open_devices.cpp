@@ -43,7 +43,7 @@ result<std::size_t> emulated_count(const parsed_name& name) {
     const auto [stopped, problem] = std::from_chars(name.argument->data(), end, count);
     if (problem != std::errc{} || stopped != end || count < 1 || count > max_emulated_devices) {
         return fail(errc::invalid_argument,
-                    fmt::format("'{}' is no number of emulated devices; emulated:N takes 1 to {}", *name.argument,
+                    fmt::format("'{}' is not a number of emulated devices; emulated:N takes 1 to {}", *name.argument,
                                 max_emulated_devices));
     }
     return count;
@@ -60,7 +60,7 @@ result<device_list> open_emulated(const device_request& wanted, const link_model
 }
 
 tl::unexpected<error> no_cuda_list(std::string_view argument) {
-    return fail(errc::invalid_argument, fmt::format("'{}' is no list of CUDA devices; cuda:I,J,... takes different "
+    return fail(errc::invalid_argument, fmt::format("'{}' is not a list of CUDA devices; cuda:I,J,... takes different "
                                                     "numbers from 0, as nvidia-smi -L counts them, and cuda:all all",
                                                     argument));
 }

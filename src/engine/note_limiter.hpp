@@ -15,7 +15,7 @@ public:
     void tell(const std::string& text) {
         if (text.empty()) return;
         if (told_ < most) note_(text);
-        if (told_ == most) note_("more of the same kind is counted, and not told of; see the summary");
+        if (told_ == most) note_("further ones of this kind are only counted; see the summary");
         ++told_;
     }
 

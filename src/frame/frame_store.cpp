@@ -93,8 +93,7 @@ result<frame> frame_store::produce(stream& by, const image& picture, const frame
 
 result<frame> frame_store::adopt(stream& up, const host_frame& from) {
     if (&from.on_device->stored->slot.source()->owner() != &device_) {
-        return fail(errc::internal,
-                    "a frame was decoded on another device than the one that its source's frames go to");
+        return fail(errc::internal, "a frame was decoded on a device other than the one of its source");
     }
     frame f = *from.on_device;
     f.id = from.id;

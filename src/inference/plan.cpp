@@ -299,7 +299,7 @@ plan::extent plan::size_of(const plan_map& m, std::int32_t input_height, std::in
 
 result<plan> parse_plan(std::span<const std::byte> bytes) {
     if (bytes.size() < plan_header || std::memcmp(bytes.data(), plan_magic.data(), plan_magic.size()) != 0) {
-        return no_plan("it does not begin like one");
+        return no_plan("its header is not that of a plan");
     }
     std::uint32_t length = 0;
     std::memcpy(&length, bytes.data() + plan_magic.size(), sizeof length);
@@ -308,7 +308,7 @@ result<plan> parse_plan(std::span<const std::byte> bytes) {
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + plan_header, length);
     if (depth_of(text) > deepest_text) return no_plan("its text is nested too deeply");
     const json j = json::parse(text, nullptr, false);
-    if (!j.is_object()) return no_plan("its text is no JSON object");
+    if (!j.is_object()) return no_plan("its text is not a JSON object");
 
     plan p;
     field_reader r;
@@ -332,7 +332,7 @@ result<plan> load_plan(const fs::path& model, std::string_view model_sha256) {
         return fail(errc::not_found, fmt::format("there is no plan {}; tools/make_plan.py makes it", file.string()));
     const std::streamoff size = in.tellg();
     if (size < 0 || static_cast<std::uintmax_t>(size) > largest_plan) {
-        return fail(errc::corrupt, fmt::format("{} is {} bytes long, which no plan is", file.string(), size));
+        return fail(errc::corrupt, fmt::format("{} is {} bytes long, too long for a plan", file.string(), size));
     }
     std::vector<std::byte> bytes(static_cast<std::size_t>(size));
     in.seekg(0);

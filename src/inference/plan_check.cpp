@@ -288,7 +288,7 @@ private:
         return expect(in.height > 0, "looks again at an input of no fixed size") &&
                expect(
                    in.width % s.width == 0 && in.height % s.height == 0 && in.width / s.width == in.height / s.height,
-                   "map {} is no fraction of the input", x);
+                   "map {} is not a fraction of the input", x);
     }
 
     bool check(const plan_attention& a) {

@@ -240,7 +240,7 @@ result<channel> channel::adopt(unique_fd socket) {
         ::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM ||
         ::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&other), &other_size) != 0) {
         return fail(errc::invalid_argument,
-                    fmt::format("descriptor {} is no connected Unix stream socket", socket.get()));
+                    fmt::format("descriptor {} is not a connected Unix stream socket", socket.get()));
     }
     ::fcntl(socket.get(), F_SETFD, FD_CLOEXEC);
     return channel(std::move(socket));

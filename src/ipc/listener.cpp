@@ -107,7 +107,7 @@ result<void> require_private(const fs::path& directory) {
     if (::lstat(directory.c_str(), &facts) != 0) return failed("look at", directory, errno);
     if (S_ISDIR(facts.st_mode) && facts.st_uid == ::geteuid() && (facts.st_mode & 07777 & ~S_ISGID) == 0700) return {};
     return fail(errc::io,
-                fmt::format("'{}' is no directory that only this user can enter (mode 0700), so sockets in it are "
+                fmt::format("'{}' is not a directory that only this user can enter (mode 0700), so sockets in it are "
                             "not safe; remove it, or set XDG_RUNTIME_DIR to one that is",
                             directory.string()));
 }
@@ -232,7 +232,7 @@ result<channel> connect_to(const fs::path& path, time_point deadline) {
     if (!same_user(socket)) {
         return fail(
             errc::unavailable,
-            fmt::format("the process that listens at '{}' is another user's; it is not spoken to", path.string()));
+            fmt::format("the process that listens at '{}' is another user's: not connecting to it", path.string()));
     }
     ::fcntl(socket.get(), F_SETFL, 0);
     return channel::adopt(std::move(socket));

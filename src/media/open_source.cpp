@@ -86,7 +86,7 @@ result<std::unique_ptr<source>> open_path(const std::string& input, const source
         return open_demux_source(input, source_kind::camera, options);
     }
     if (!S_ISREG(about.st_mode) && !S_ISFIFO(about.st_mode)) {
-        return fail(errc::unsupported, input + " is no file, folder, camera or pipe");
+        return fail(errc::unsupported, input + " is not a file, folder, camera or pipe");
     }
     return open_file(input, about, options);
 }

@@ -85,7 +85,7 @@ result<picture_file> picture_file::open(const std::string& path) {
     struct stat about {};
     if (!file || ::fstat(file.get(), &about) != 0)
         return fail(errc::corrupt, "cannot open " + path + ": " + std::generic_category().message(errno));
-    if (!S_ISREG(about.st_mode)) return fail(errc::corrupt, path + " is no file");
+    if (!S_ISREG(about.st_mode)) return fail(errc::corrupt, path + " is not a file");
     if (about.st_size == 0) return fail(errc::corrupt, path + " is empty (0 bytes)");
     return picture_file(path, std::move(file), about.st_size);
 }

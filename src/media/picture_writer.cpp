@@ -78,7 +78,7 @@ public:
     result<void> write(const host_frame& frame, const frame_faces& faces) override {
         const auto found = frame.input ? targets_.find(*frame.input) : targets_.end();
         if (found == targets_.end() || found->second.empty())
-            return fail(errc::internal, "a picture came that was not announced");
+            return fail(errc::internal, "received a picture that was not announced");
         const fs::path target = found->second.back();
         if (found->second.size() > 1) found->second.pop_back();  // named twice: one file each time
         // If there is no memory for a picture, it is skipped.

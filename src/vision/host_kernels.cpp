@@ -93,7 +93,7 @@ public:
                 const face_position at = locate(faces, first + i);
                 if (at.frame < 0) break;
                 const region area = read_once(&faces.of[at.frame]->items()[at.item].area);
-                if (!near_a_picture(area)) return fail(errc::corrupt, "a face that is no place in a picture");
+                if (!near_a_picture(area)) return fail(errc::corrupt, "a face that lies outside any picture");
                 places.push_back({at.frame, frame_from_region(area, static_cast<float>(t.size))});
             }
             in_parts(helpers, static_cast<std::int32_t>(places.size()), out,

@@ -13,7 +13,7 @@ result<CUcontext> current_context() {
     const auto call = reinterpret_cast<get_current>(driver_function("cuCtxGetCurrent", 4000));
     CUcontext context = nullptr;
     if (call == nullptr || call(&context) != CUDA_SUCCESS || context == nullptr)
-        return fail(errc::unavailable, "the NVIDIA driver does not tell this thread's CUDA context");
+        return fail(errc::unavailable, "the NVIDIA driver does not return this thread's CUDA context");
     return context;
 }
 

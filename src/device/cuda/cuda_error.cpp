@@ -24,7 +24,8 @@ constexpr std::string_view card_failed =
     "or "
     "replace it";
 constexpr std::string_view mps_failed =
-    "the MPS server has ended this process's work, perhaps for the fault of another client: start the process again";
+    "the MPS server has ended this process's work, perhaps because of a fault of another client: start the process "
+    "again";
 constexpr std::string_view look_in_log = "look for NVRM and Xid lines in the kernel's log (dmesg)";
 
 constexpr std::array meanings {
@@ -49,7 +50,7 @@ constexpr std::array meanings {
                 "CUDA_MPS_PIPE_DIRECTORY to go without it"},
         meaning{cudaErrorMpsServerNotReady, errc::unavailable, "the MPS server is recovering from a fault: try again"},
         meaning{cudaErrorStreamCaptureInvalidated, errc::interrupted,
-                "another thread's call, such as one that makes a decoder, ended what was being captured"},
+                "a call of another thread, such as one that creates a decoder, broke the stream capture"},
         meaning{cudaErrorNotSupported, errc::unsupported, "this device or driver lacks the feature"},
         meaning{cudaErrorNoKernelImageForDevice, errc::unsupported,
                 "this program has no machine code for this card: build it with -DFACEFLOW_CUDA_ARCHITECTURES=native"},

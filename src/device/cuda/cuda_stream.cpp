@@ -99,7 +99,7 @@ result<std::unique_ptr<graph>> cuda_stream::capture(const task& adds) {
 
 void cuda_stream::launch(graph& captured) {
     if (static_cast<const cuda_graph&>(captured).notes().transfers > 0)
-        keep(fail(errc::internal, "a graph with transfers was launched as it is, and nobody counts them"));
+        keep(fail(errc::internal, "a graph with transfers was launched as captured, so the ledger would miss them"));
     submit("cudaGraphLaunch", [&](cudaStream_t handle) {
         return cudaGraphLaunch(static_cast<const cuda_graph&>(captured).native(), handle);
     });

@@ -105,7 +105,8 @@ void emulated_stream::launch(graph& captured) {
     const auto& its = static_cast<emulated_graph&>(captured);
     run([tasks = its.tasks(), transfers = its.transfers()]() -> result<void> {
         if (transfers)
-            return fail(errc::internal, "a graph with transfers was launched as it is, and nobody counts them");
+            return fail(errc::internal,
+                        "a graph with transfers was launched as captured, so the ledger would miss them");
         for (const task& t : *tasks) {
             FACEFLOW_TRY(t());
         }

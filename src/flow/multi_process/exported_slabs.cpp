@@ -64,7 +64,8 @@ std::vector<exported_slabs::entry> exported_slabs::changes_since(announced& to) 
 
 result<void> check_reply(const stage_call& call, const stage_reply& reply, const exported_slabs* slabs) {
     if (reply.serial != call.serial)
-        return fail(errc::corrupt, fmt::format("an answer to call {} came for call {}", reply.serial, call.serial));
+        return fail(errc::corrupt,
+                    fmt::format("received the answer to call {} for call {}", reply.serial, call.serial));
     if (reply.status != 0) return {};
     for (const auto& [asked, answered] : {std::pair{call.frame, reply.frame}, {call.memory, reply.memory}}) {
         if (answered != asked) {

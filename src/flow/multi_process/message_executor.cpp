@@ -99,7 +99,7 @@ public:
         FACEFLOW_ASSIGN(const auto picture, picture_of(call.picture));
         const std::size_t wanted = native_bytes(picture.format, picture.width, picture.height);
         if (bytes != wanted) {
-            return fail(errc::corrupt, fmt::format("{} bytes came where a {}x{} picture in {} has {}", bytes,
+            return fail(errc::corrupt, fmt::format("received {} bytes for a {}x{} picture in {}, which has {}", bytes,
                                                    picture.width, picture.height, name(picture.format), wanted));
         }
         if (uploads_again()) {

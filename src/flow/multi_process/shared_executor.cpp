@@ -58,7 +58,7 @@ public:
     }
 
     result<std::span<std::byte>> expect(const stage_call&, std::size_t) override {
-        return fail(errc::corrupt, "a call about shared memory came with bytes of its own");
+        return fail(errc::corrupt, "a call about shared memory came with a payload");
     }
 
     result<stage_answer> perform(const stage_call& call, std::span<const vision::detection>) override {
@@ -112,8 +112,8 @@ private:
         if (name.generation == 0 || name.generation < newest) {
             context_.count_stale();
             return fail(errc::corrupt,
-                        fmt::format("a call about generation {} of slot {} of slab {} came after one about {}: it is a "
-                                    "stale one",
+                        fmt::format("a call about generation {} of slot {} of slab {} came after one about {}: it is "
+                                    "stale",
                                     name.generation, name.slot, name.slab, newest));
         }
         newest = name.generation;
@@ -128,8 +128,8 @@ private:
         // Rejects a message about a use that is over: the serials of a buffer only grow.
         if (call.serial <= p.last_serial) {
             context_.count_stale();
-            return fail(errc::corrupt, fmt::format("call {} for buffer {} came after call {}: it is a stale one",
-                                                   call.serial, call.buffer, p.last_serial));
+            return fail(errc::corrupt, fmt::format("call {} for buffer {} came after call {}: it is stale", call.serial,
+                                                   call.buffer, p.last_serial));
         }
         p.last_serial = call.serial;
         if (p.at != at) {

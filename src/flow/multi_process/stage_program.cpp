@@ -32,7 +32,7 @@ std::string refusal_of(const fs::path& candidate, uid_t owner) {
     }, folder{};
     if (::stat(candidate.c_str(), &file) != 0 || ::stat(candidate.parent_path().c_str(), &folder) != 0)
         return "is not there";
-    if (!S_ISREG(file.st_mode) || ::access(candidate.c_str(), X_OK) != 0) return "is no program";
+    if (!S_ISREG(file.st_mode) || ::access(candidate.c_str(), X_OK) != 0) return "is not a program";
     if (!only_writable_by(file, owner)) return "could have been written by another user";
     if (!only_writable_by(folder, owner)) return "could have been put there by another user";
     return {};

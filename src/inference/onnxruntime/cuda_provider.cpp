@@ -52,7 +52,7 @@ result<void> load_cuda_provider() {
     const auto providers = Ort::GetAvailableProviders();
     if (std::find(providers.begin(), providers.end(), cuda_provider_name) == providers.end()) {
         return no_cuda(
-            fmt::format("the ONNX Runtime in {} is one for CPUs; `make setup GPU=1` fetches one with CUDA, "
+            fmt::format("the ONNX Runtime in {} is built for CPUs only; `make setup GPU=1` fetches one with CUDA, "
                         "then configure and build anew",
                         library_folder().string()));
     }

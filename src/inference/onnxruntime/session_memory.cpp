@@ -195,7 +195,7 @@ result<void> environment_allocators::serve(int index) {
         return {};
     } catch (const std::exception& e) {
         return fail(errc::internal,
-                    fmt::format("ONNX Runtime takes no allocator for CUDA device {}: {}", index, e.what()));
+                    fmt::format("ONNX Runtime does not accept an allocator for CUDA device {}: {}", index, e.what()));
     }
 }
 

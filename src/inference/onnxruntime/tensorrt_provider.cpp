@@ -37,7 +37,7 @@ result<std::string> tensorrt_version() {
     const auto ask = reinterpret_cast<version_call>(dlsym(library, "getInferLibVersion"));
     const int number = ask != nullptr ? ask() : 0;
     dlclose(library);
-    if (number <= 0) return no_tensorrt("libnvinfer.so.10 does not tell its version");
+    if (number <= 0) return no_tensorrt("libnvinfer.so.10 does not report its version");
     // 10.13.3 is encoded as 101303.
     return fmt::format("{}.{}.{}", number / 10000, number / 100 % 100, number % 100);
 }
