@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The version of these headers. While it begins with 0, a minor version may break what was compiled for another; the libraries' names
- * say which (libfaceflow.so.0.2). C, for client.h, too. */
+/* The version of these headers. While it begins with 0, a minor version may break binary compatibility; the library's
+ * file name includes it (libfaceflow.so.0.2). C, for programs that use client.h. */
 #ifndef FACEFLOW_VERSION_H
 #define FACEFLOW_VERSION_H
 

@@ -77,7 +77,7 @@ private:
 
     std::map<std::uint32_t, heard> sources_;
     std::uint32_t chosen_ = 0;
-    // The polling budget as of `counted_ns`; grows with time.
+    // The polling budget as of counted_ns_; grows with time.
     std::int64_t allowance_ns_ = 0, counted_ns_ = 0;
     std::array<std::int64_t, 16> late_{};  // lateness of the last sleeps
     std::size_t sleeps_ = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sampling pixels straight from a stored picture, whatever its format: one bilinear look-up per component, then the
-// colour matrix. Written once: `scalar` runs these functions a pixel at a time (and so does the CUDA kernel);
-// sample_simd.cpp runs the same arithmetic on vectors, which is why it is templated on the number type.
+// Samples pixels directly from a stored picture of any format: one bilinear look-up per component, then the colour
+// matrix. Written once: `scalar` runs these functions on one pixel at a time (and so does the CUDA kernel); sample.cpp
+// runs the same arithmetic on vectors, which is why it is templated on the number type.
 #pragma once
 
 #include <cmath>

@@ -133,8 +133,7 @@ FACEFLOW_DEVICE place my_place() {
     const int t = thread(), lane = t % warp_threads;
     return {t / warp_threads, lane, lane / 4, lane % 4};
 }
-// The address of thread `lane`'s row for load_matrices: of 16 pixels, `stride` halves apart, and 16 channels from
-// `first` on.
+// The address of thread `lane`'s row for load_matrices: of 16 pixels, `stride` halves apart, and 16 channels.
 FACEFLOW_DEVICE const half* matrix_row(const half* pixels, int stride, int lane) {
     return pixels + lane % 16 * stride + lane / 16 * 8;
 }
