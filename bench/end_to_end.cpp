@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/processors.hpp"
 #include "costs.hpp"
 #include "machine.hpp"
 #include "phases.hpp"
@@ -192,7 +193,7 @@ int main(int argc, char** argv) {
 
     // First, while nothing but a run has touched this process.
     const auto first = value_or_exit(first_pass(clip, limit));
-    const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+    const auto cores = static_cast<unsigned>(usable_processors());
     auto limits = measure_limits(cores);
     auto models = value_or_exit(model_bench::create());
     value_or_exit(models->run(2 * cores));

@@ -44,7 +44,13 @@ TEST_P(cuda_process_flow, finds_the_faces_of_the_cpu) {
         const auto d = test::mesh_distance_between(cpu.faces, m.faces);
         if (every == 1) {
             EXPECT_LE(d.mean, 0.02);
-            EXPECT_LE(d.most, 0.2);
+            // Where pixels were converted, one face of few may be found by another anchor with the same score.
+            if (GetParam() == "copied") {
+                EXPECT_LE(d.far, 1u);
+                EXPECT_LE(d.most, 2);
+            } else {
+                EXPECT_LE(d.most, 0.2);
+            }
         } else {  // what differs in a frame is carried into the next
             EXPECT_LE(d.most, 1);
         }

@@ -216,28 +216,33 @@ inline float farthest(const std::vector<frame_faces>& a, const std::vector<frame
 // How far apart landmarks are, in pixels of the mesh's input: 192 of them span a face's region.
 struct mesh_distance {
     double mean = 0, most = 0;
+    std::size_t far = 0;  // faces of which a landmark is farther than 0.2
 };
 
 // Of the same faces with the same tracks; infinite when they are not.
 inline mesh_distance mesh_distance_between(const std::vector<frame_faces>& a, const std::vector<frame_faces>& b) {
-    constexpr mesh_distance other_faces{std::numeric_limits<double>::infinity(),
-                                        std::numeric_limits<double>::infinity()};
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    constexpr mesh_distance other_faces{infinity, infinity, std::numeric_limits<std::size_t>::max()};
     if (a.size() != b.size()) return other_faces;
     mesh_distance d;
     std::size_t landmarks = 0;
+    constexpr double far = 0.2;
     for (std::size_t i = 0; i < a.size(); ++i) {
         if (a[i].id != b[i].id || a[i].faces.size() != b[i].faces.size()) return other_faces;
         for (std::size_t k = 0; k < a[i].faces.size(); ++k) {
             const face &x = a[i].faces[k], &y = b[i].faces[k];
             if (x.track != y.track) return other_faces;
             const double scale = 192 / (1.5 * static_cast<double>(std::max(x.box.width, x.box.height)));
+            double most = 0;
             for (std::size_t l = 0; l < landmark_count; ++l) {
                 const point3 &p = x.landmarks[l], &q = y.landmarks[l];
                 const double apart = scale * static_cast<double>(std::hypot(p.x - q.x, p.y - q.y));
-                d.most = std::max(d.most, apart);
+                most = std::max(most, apart);
                 d.mean += apart;
                 ++landmarks;
             }
+            d.most = std::max(d.most, most);
+            d.far += most > far ? 1 : 0;
         }
     }
     d.mean /= static_cast<double>(std::max<std::size_t>(landmarks, 1));

@@ -353,7 +353,7 @@ TEST(open_devices, says_what_there_is_for_what_there_is_not) {
         {{"", mib, "none"}, errc::invalid_argument, "there are: auto, cpu"},
         {{"emulated:0", mib, "none"}, errc::invalid_argument, "emulated:N takes 1 to 16"},
         {{"emulated:17", mib, "none"}, errc::invalid_argument, "emulated:N takes 1 to 16"},
-        {{"emulated:2x", mib, "none"}, errc::invalid_argument, "'2x' is no number"},
+        {{"emulated:2x", mib, "none"}, errc::invalid_argument, "'2x' is not a number"},
         {{"emulated:", mib, "none"}, errc::invalid_argument, "emulated:N takes"},
         {{"emulated", mib, "pcie6"}, errc::invalid_argument, "there are: none, pcie3, pcie4, pcie5"},
         {{"emulated", 0, "none"}, errc::invalid_argument, "above 0"},
