@@ -60,7 +60,7 @@ using runtime_maker = std::function<result<std::shared_ptr<inference::runtime>>(
 // Loads the models that the options select for device `d`, and checks their shapes against those that faceflow can
 // decode. options::inference names the engine: on a CUDA device not "auto" (see choose_inference), on a host native or
 // ONNX Runtime.
-[[nodiscard]] result<model_set> load_models(const options& o, const inference::model_store& store, device& on,
+[[nodiscard]] result<model_set> load_models(const options& o, const inference::model_store& store, device& d,
                                             const runtime_maker& runtime, inference::threading how,
                                             model_parts parts = {});
 
