@@ -48,9 +48,9 @@ public:
     // `scratch`: scratch_bytes() bytes for data between layers; null: memory of its own; both outlive the binding.
     // Bindings whose runs never overlap may share scratch. Adds memsets of all memory to the stream, without waiting.
     // errc::invalid_argument for a size that the network does not accept; errc::out_of_memory.
-    [[nodiscard]] static result<fused_binding> create(std::shared_ptr<fused_network> of, stream& s, std::int32_t height,
-                                                      std::int32_t width, std::int32_t most, std::byte* input = nullptr,
-                                                      std::byte* scratch = nullptr);
+    [[nodiscard]] static result<fused_binding> create(std::shared_ptr<fused_network> of, stream& work,
+                                                      std::int32_t height, std::int32_t width, std::int32_t most,
+                                                      std::byte* input = nullptr, std::byte* scratch = nullptr);
     fused_binding(fused_binding&&) noexcept;
     fused_binding& operator=(fused_binding&&) noexcept;
     // Destroy it after the last of its runs.
@@ -68,7 +68,7 @@ public:
     // Adds the launches for `n` pictures (1 to `most`) from picture `first` on; may be captured. Neither allocates on
     // the device nor waits. A picture's result depends neither on n nor on its position. A failed launch is the
     // stream's error.
-    void add_run(stream& s, std::int32_t first, std::int32_t n);
+    void add_run(stream& work, std::int32_t first, std::int32_t n);
     // The number of launches.
     [[nodiscard]] std::size_t launches(std::int32_t n);
     // Its pool memory, in bytes.
