@@ -63,7 +63,7 @@ declared add_manual(CLI::App& app);
 struct engine_options {
     options chosen;
     // The chosen options, after parsing; also installs what they need.
-    [[nodiscard]] result<options> resolve() const;
+    [[nodiscard]] options resolve() const;
 };
 void add_engine_options(CLI::App& app, engine_options& into);
 

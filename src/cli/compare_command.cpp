@@ -61,9 +61,7 @@ int judge(const std::vector<analysis::compare_row>& rows) {
 
 int execute(const compare_arguments& a, const given& options) {
     analysis::compare_request request = a.request;
-    auto chosen = a.engine.resolve();
-    if (!chosen) return report(chosen.error(), options);
-    request.chosen = std::move(*chosen);
+    request.chosen = a.engine.resolve();
     request.flows = words(a.flows);
     request.ablate = words(a.ablate);
 

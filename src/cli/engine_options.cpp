@@ -80,7 +80,7 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& flag, const std::strin
     return option->default_str(usual);
 }
 
-result<options> engine_options::resolve() const {
+options engine_options::resolve() const {
     // If a stage accesses device memory from the host, the program is killed: the reporter prints which stage and
     // frame.
     if (chosen.device.starts_with("emulated")) install_fault_reporter();

@@ -78,9 +78,7 @@ struct models_arguments {
 
 int build_engines(const models_arguments& a, const given& options) {
     analysis::gate_request wanted = a.gate;
-    auto chosen = a.engine.resolve();
-    if (!chosen) return report(chosen.error(), options);
-    wanted.chosen = std::move(*chosen);
+    wanted.chosen = a.engine.resolve();
     const auto done =
         analysis::build_engines(wanted, stop_on_signals(), [](const std::string& line) { to_stderr("{}\n", line); });
     if (!done) return report(done.error(), options);

@@ -40,9 +40,7 @@ void print_summary(const run_report& r) {
 
 int execute(const run_arguments& a, const given& options) {
     run_request request = a.request;
-    auto chosen = a.engine.resolve();
-    if (!chosen) return report(chosen.error(), options);
-    request.chosen = std::move(*chosen);
+    request.chosen = a.engine.resolve();
     if (auto r = a.input.resolve(request.reading); !r) return report(r.error(), options);
     request.reading.realtime = a.realtime;
     request.out = a.out;

@@ -172,16 +172,16 @@ bool process_pipeline::call_stage(stage_process& stage, process_job& job, const 
 }
 
 void process_pipeline::record(const stage_counters& c) {
-    ledger& ledger = device_.book();
+    ledger& counts = device_.book();
     for (const direction d : {direction::host_to_device, direction::device_to_host})
-        ledger.charge_link(d, c.link_ns[static_cast<std::size_t>(d)]);
+        counts.charge_link(d, c.link_ns[static_cast<std::size_t>(d)]);
     for (const stage s : all_stages) {
         const auto i = static_cast<std::size_t>(s);
         for (const direction d : {direction::host_to_device, direction::device_to_host}) {
             const auto& m = c.transfers[static_cast<std::size_t>(d)][i];
-            ledger.include(d, s, {m.count, m.bytes, m.pinned_count, m.pinned_bytes});
+            counts.include(d, s, {m.count, m.bytes, m.pinned_count, m.pinned_bytes});
         }
-        ledger.include_syncs(s, c.syncs[i]);
+        counts.include_syncs(s, c.syncs[i]);
         if (c.runs[i] == 0) continue;
         const auto each = std::chrono::nanoseconds(c.nanoseconds[i] / c.runs[i]);
         for (std::uint64_t n = 0; n < std::min<std::uint64_t>(c.runs[i], 64); ++n)
