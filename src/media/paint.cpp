@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <opencv2/imgproc.hpp>
+#include <utility>
 
 namespace faceflow::media {
 
@@ -31,8 +32,38 @@ weights weights_of(colour_matrix matrix) noexcept {
     }
 }
 
-std::uint8_t mix(int below, int above, int alpha) noexcept {
-    return static_cast<std::uint8_t>((below * (255 - alpha) + above * alpha + 127) / 255);
+// In 16 bits, so that a vector holds as many as possible: for a sum below 65 535, sum / 255 is exactly this.
+std::uint8_t mix(std::uint8_t below, std::uint16_t above, std::uint16_t alpha) noexcept {
+    const auto sum = static_cast<std::uint16_t>(below * (255 - alpha) + above * alpha + 127);
+    return static_cast<std::uint8_t>((sum + 1 + (sum >> 8)) >> 8);
+}
+
+bool nothing_in(const std::uint8_t* cover, int count) noexcept {
+    std::uint8_t any = 0;
+    for (int i = 0; i < count; ++i)
+        any = static_cast<std::uint8_t>(any | cover[i]);
+    return any == 0;
+}
+
+// Blends `above` into a row, as far as it is covered. `strength`: 256 is opaque.
+void blend(const std::uint8_t* __restrict cover, std::uint8_t* __restrict row, int count, int above,
+           int strength) noexcept {
+    for (int i = 0; i < count; ++i) {
+        const auto alpha = static_cast<std::uint16_t>(cover[i] * strength >> 8);
+        row[i] = mix(row[i], static_cast<std::uint16_t>(above), alpha);
+    }
+}
+
+// The same for both chroma planes below two rows of `count` pixels.
+void blend_chroma(const std::uint8_t* __restrict upper, const std::uint8_t* __restrict lower,
+                  std::uint8_t* __restrict u, std::uint8_t* __restrict v, int count, const yuv& above,
+                  int strength) noexcept {
+    for (int i = 0; i < count / 2; ++i) {
+        const int sum = upper[2 * i] + upper[2 * i + 1] + lower[2 * i] + lower[2 * i + 1];
+        const auto alpha = static_cast<std::uint16_t>(sum * strength >> 10);
+        u[i] = mix(u[i], static_cast<std::uint16_t>(above.u), alpha);
+        v[i] = mix(v[i], static_cast<std::uint16_t>(above.v), alpha);
+    }
 }
 
 cv::Mat draw_text(const std::string& words) {
@@ -79,8 +110,16 @@ cv::Point paint_layer::fixed(point at) const noexcept {
     return {convert(at.x, area_.x), convert(at.y, area_.y)};
 }
 
+void paint_layer::touch(cv::Point at, int around) {
+    const int pixels = around + 4;  // fractions of pixels, and antialiasing
+    touched_ |= cv::Rect((at.x >> shift) - pixels, (at.y >> shift) - pixels, 2 * pixels + 1, 2 * pixels + 1);
+}
+
 void paint_layer::line(point from, point to, int thickness) {
-    cv::line(mask_, fixed(from), fixed(to), 255, thickness, cv::LINE_AA, shift);
+    const cv::Point begin = fixed(from), end = fixed(to);
+    touch(begin, thickness);
+    touch(end, thickness);
+    cv::line(mask_, begin, end, 255, thickness, cv::LINE_AA, shift);
 }
 
 void paint_layer::arc(point centre, float radius_x, float radius_y, float tilt_degrees, float from_degrees,
@@ -88,12 +127,14 @@ void paint_layer::arc(point centre, float radius_x, float radius_y, float tilt_d
     const cv::Size axes(static_cast<int>(std::lround(radius_x * sixteenths)),
                         static_cast<int>(std::lround(radius_y * sixteenths)));
     if (axes.width <= 0 || axes.height <= 0) return;
+    touch(fixed(centre), (std::max(axes.width, axes.height) >> shift) + thickness);
     cv::ellipse(mask_, fixed(centre), axes, tilt_degrees, from_degrees, to_degrees, 255, thickness, cv::LINE_AA, shift);
 }
 
 void paint_layer::disc(point centre, float radius) {
-    cv::circle(mask_, fixed(centre), std::max(static_cast<int>(std::lround(radius * sixteenths)), 1), 255, cv::FILLED,
-               cv::LINE_AA, shift);
+    const int size = std::max(static_cast<int>(std::lround(radius * sixteenths)), 1);
+    touch(fixed(centre), size >> shift);
+    cv::circle(mask_, fixed(centre), size, 255, cv::FILLED, cv::LINE_AA, shift);
 }
 
 void paint_layer::rounded_box(rect box, float radius, int thickness) {
@@ -113,6 +154,8 @@ void paint_layer::rounded_box(rect box, float radius, int thickness) {
 void paint_layer::filled_rounded_box(rect box, float radius) {
     const float r = std::min({radius, box.width / 2, box.height / 2});
     const auto fill = [this](float x0, float y0, float x1, float y1) {
+        touch(fixed({x0, y0}), 0);
+        touch(fixed({x1, y1}), 0);
         cv::rectangle(mask_, fixed({x0, y0}), fixed({x1, y1}), 255, cv::FILLED, cv::LINE_AA, shift);
     };
     fill(box.x + r, box.y, box.x + box.width - r, box.y + box.height);
@@ -140,36 +183,42 @@ void paint_layer::text(const std::string& words, float left, float middle_y, flo
     cv::Mat soft;
     const double blur = std::max(0.3 / factor, 0.01);
     cv::GaussianBlur(drawn, soft, {}, blur);
+    const auto end = [](float begin, float length, int limit) {
+        return std::clamp(static_cast<int>(std::ceil(begin + length)) + 2, 0, limit);
+    };
+    const cv::Rect place(0, 0, end(x, factor * static_cast<float>(drawn.cols), mask_.cols),
+                         end(y, factor * static_cast<float>(drawn.rows), mask_.rows));
+    if (place.empty()) return;
     cv::Mat placed;
-    cv::warpAffine(soft, placed, placing, mask_.size(), cv::INTER_LINEAR, cv::BORDER_CONSTANT, 0);
-    cv::max(mask_, placed, mask_);
+    cv::warpAffine(soft, placed, placing, place.size(), cv::INTER_LINEAR, cv::BORDER_CONSTANT, 0);
+    cv::Mat under = mask_(place);
+    cv::max(under, placed, under);
+    touched_ |= place;
 }
 
 void paint_layer::stamp(rgb colour, float opacity) {
-    if (mask_.empty()) return;
+    constexpr int block = 64;
     const yuv value = to_yuv(colour, planes_.matrix, planes_.range);
     const int strength = static_cast<int>(std::lround(std::clamp(opacity, 0.0F, 1.0F) * 256));
-    for (int row = 0; row < mask_.rows; ++row) {
-        const std::uint8_t* cover = mask_.ptr(row);
-        std::uint8_t* luma = planes_.y.ptr(area_.y + row) + area_.x;
-        for (int x = 0; x < mask_.cols; ++x) {
-            if (cover[x] != 0) luma[x] = mix(luma[x], value.y, cover[x] * strength >> 8);
+    const cv::Rect touched = std::exchange(touched_, {}) & cv::Rect({}, mask_.size());
+    // A sample of chroma lies below four pixels.
+    const int left = touched.x & ~1, right = touched.br().x + (touched.br().x & 1);
+    for (int row = touched.y & ~1; row < touched.br().y; row += 2) {
+        const int y = area_.y + row;
+        for (int x = left; x < right; x += block) {
+            const int count = std::min(block, right - x);
+            std::uint8_t* upper = mask_.ptr(row, x);
+            std::uint8_t* lower = mask_.ptr(row + 1, x);
+            // Most of a mask is empty: it holds lines.
+            if (nothing_in(upper, count) && nothing_in(lower, count)) continue;
+            blend(upper, planes_.y.ptr(y, area_.x + x), count, value.y, strength);
+            blend(lower, planes_.y.ptr(y + 1, area_.x + x), count, value.y, strength);
+            const int half = (area_.x + x) / 2;
+            blend_chroma(upper, lower, planes_.u.ptr(y / 2, half), planes_.v.ptr(y / 2, half), count, value, strength);
+            std::fill_n(upper, count, std::uint8_t{0});
+            std::fill_n(lower, count, std::uint8_t{0});
         }
     }
-    for (int row = 0; row + 1 < mask_.rows; row += 2) {
-        const std::uint8_t* upper = mask_.ptr(row);
-        const std::uint8_t* lower = mask_.ptr(row + 1);
-        std::uint8_t* u = planes_.u.ptr((area_.y + row) / 2) + area_.x / 2;
-        std::uint8_t* v = planes_.v.ptr((area_.y + row) / 2) + area_.x / 2;
-        for (int x = 0; x + 1 < mask_.cols; x += 2) {
-            const int sum = upper[x] + upper[x + 1] + lower[x] + lower[x + 1];
-            if (sum == 0) continue;
-            const int alpha = (sum * strength >> 8) / 4;
-            u[x / 2] = mix(u[x / 2], value.u, alpha);
-            v[x / 2] = mix(v[x / 2], value.v, alpha);
-        }
-    }
-    mask_.setTo(0);
 }
 
 }  // namespace faceflow::media

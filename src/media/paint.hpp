@@ -49,10 +49,12 @@ public:
 
 private:
     [[nodiscard]] cv::Point fixed(point at) const noexcept;
+    void touch(cv::Point at, int around);  // a fixed point, and the pixels around it that a shape may cover
 
     yuv_planes& planes_;
-    cv::Rect area_;
-    cv::Mat mask_;
+    cv::Rect area_;     // even
+    cv::Mat mask_;      // its coverage, 0 where nothing was drawn since the last stamp
+    cv::Rect touched_;  // of the mask, and beyond it: outside of this it is 0
 };
 
 [[nodiscard]] float text_width(const std::string& words, float cap_height);
