@@ -5,6 +5,7 @@
 #include <array>
 #include <opencv2/imgproc.hpp>
 
+#include "core/try.hpp"
 #include "media/pixel_format.hpp"
 
 namespace faceflow::media {
@@ -29,6 +30,11 @@ bool copied_by_planes(const image& picture) {
     const bool known = picture.format == pixel_format::i420 || picture.format == pixel_format::nv12 ||
                        picture.format == pixel_format::nv21 || picture.format == pixel_format::gray8;
     return known && picture.planes[0].stride > 0 && picture.planes[1].stride >= 0 && picture.planes[2].stride >= 0;
+}
+
+bool stored_as(const canvas_format& format, const image& picture) {
+    return picture.turn == rotation::none && !picture.mirrored && picture.width == format.width &&
+           picture.height == format.height;
 }
 
 three_planes split(const image& picture) {
@@ -121,21 +127,19 @@ result<frame_ptr> canvas_maker::allocate(int width, int height) const {
     return frame;
 }
 
-result<frame_ptr> canvas_maker::convert(const image& picture) {
+result<void> canvas_maker::convert(const image& picture, AVFrame& to) {
     if (picture.format == pixel_format::pal8) {
         const cv::Mat pixels = expand_palette(picture);
         image expanded = picture;
         expanded.format = pixel_format::bgra32;
         expanded.planes = {plane{pixels.data, static_cast<std::int32_t>(pixels.step)}};
-        return convert(expanded);
+        return convert(expanded, to);
     }
     const AVPixelFormat from = to_libav_format(picture.format);
     if (from == AV_PIX_FMT_NONE) {
         return fail(errc::unsupported,
                     "pictures of format " + std::string(name(picture.format)) + " cannot be drawn on");
     }
-    auto converted = allocate(picture.width, picture.height);
-    if (!converted) return converted;
     scaler_.reset(sws_getCachedContext(scaler_.release(), picture.width, picture.height, from, picture.width,
                                        picture.height, AV_PIX_FMT_YUV420P, SWS_BILINEAR | SWS_ACCURATE_RND, nullptr,
                                        nullptr, nullptr));
@@ -153,30 +157,28 @@ result<frame_ptr> canvas_maker::convert(const image& picture) {
         data[i] = picture.planes[i].data;
         strides[i] = picture.planes[i].stride;
     }
-    const int rows = sws_scale(scaler_.get(), data.data(), strides.data(), 0, picture.height, (*converted)->data,
-                               (*converted)->linesize);
+    const int rows = sws_scale(scaler_.get(), data.data(), strides.data(), 0, picture.height, to.data, to.linesize);
     if (rows < 0) return fail(errc::unsupported, "a picture could not be converted: " + libav_message(rows));
-    return converted;
+    return {};
 }
 
 result<frame_ptr> canvas_maker::make(const image& picture) {
     if (picture.width <= 0 || picture.height <= 0 || !picture.planes[0].data) {
         return fail(errc::invalid_argument, "a frame without pixels cannot be drawn on");
     }
-    auto canvas = allocate(format_.width, format_.height);
-    if (!canvas) return canvas;
     image stored = picture;
     frame_ptr converted;  // keeps `stored` alive
     if (!copied_by_planes(picture) || picture.range != format_.range) {
-        auto made = convert(picture);
-        if (!made) return made;
-        converted = std::move(*made);
+        FACEFLOW_ASSIGN(converted, allocate(picture.width, picture.height));
+        FACEFLOW_TRY(convert(picture, *converted));
+        if (stored_as(format_, picture)) return converted;
         stored.format = pixel_format::i420;
         for (int i = 0; i < 3; ++i)
             stored.planes[i] = {converted->data[i], converted->linesize[i]};
     }
+    FACEFLOW_ASSIGN(auto canvas, allocate(format_.width, format_.height));
     three_planes parts = split(stored);
-    yuv_planes target = planes_of(**canvas);
+    yuv_planes target = planes_of(*canvas);
     fill(upright(parts.planes[0], picture), target.y);
     fill(upright(parts.planes[1], picture), target.u);
     fill(upright(parts.planes[2], picture), target.v);

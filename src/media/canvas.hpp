@@ -37,7 +37,7 @@ public:
 
 private:
     [[nodiscard]] result<frame_ptr> allocate(int width, int height) const;
-    [[nodiscard]] result<frame_ptr> convert(const image& picture);
+    [[nodiscard]] result<void> convert(const image& picture, AVFrame& to);
 
     canvas_format format_;
     scaler_ptr scaler_;
