@@ -52,8 +52,9 @@ void every(std::chrono::milliseconds period, const std::stop_token& over, Look l
 
 }  // namespace
 
-outputs::outputs(const run_request& request, std::stop_token stop, std::function<void()> none_left)
+outputs::outputs(const run_request& request, worker_pool& pool, std::stop_token stop, std::function<void()> none_left)
     : request_(request),
+      pool_(pool),
       stop_(std::move(stop)),
       none_left_(std::move(none_left)),
       formatter_(std::make_unique<row_formatter>(
@@ -64,9 +65,9 @@ outputs::outputs(const run_request& request, std::stop_token stop, std::function
 outputs::~outputs() = default;
 
 result<std::unique_ptr<outputs>> outputs::open(const run_request& request,
-                                               const std::vector<const media::source_info*>& sources,
+                                               const std::vector<const media::source_info*>& sources, worker_pool& pool,
                                                std::stop_token stop, std::function<void()> none_left) {
-    std::unique_ptr<outputs> made(new outputs(request, std::move(stop), std::move(none_left)));
+    std::unique_ptr<outputs> made(new outputs(request, pool, std::move(stop), std::move(none_left)));
     if (request.video && request.out != "-") made->annotated_ = name_annotated(request.out, sources);
     auto opened = made->check_targets(sources);
     if (opened && request.out != "-") opened = made->make_folder();
@@ -180,6 +181,9 @@ result<void> outputs::add_annotated(std::size_t number, const media::source_info
         if (from.has_audio && from.kind == media::source_kind::file) v.audio_from = from.files.front();
         v.start_seconds = request_.reading.start_seconds.value_or(0);
         if (from.frames_per_second > 0) v.frames_per_second = from.frames_per_second;
+        // The encoders share the processors; by itself each would start half as many threads again as there are.
+        v.threads = std::max(1, pool_.processors() / static_cast<int>(annotated_.size()));
+        v.pool = &pool_;
         return media::video_writer::create(std::move(v));
     };
     auto sink =

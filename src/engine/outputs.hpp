@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/output_file.hpp"
+#include "core/worker_pool.hpp"
 #include "engine/annotated.hpp"
 #include "engine/row_formatter.hpp"
 #include "engine/run.hpp"
@@ -31,10 +32,12 @@ namespace faceflow {
 class outputs {
 public:
     // errc::invalid_argument for an output that is also an input, or is named twice. `note` is called at once with what
-    // happens, on any thread. `none_left` is called when the last output that takes frames has failed.
+    // happens, on any thread. `none_left` is called when the last output that takes frames has failed. `pool` draws, and
+    // outlives the outputs.
     [[nodiscard]] static result<std::unique_ptr<outputs>> open(const run_request& request,
                                                                const std::vector<const media::source_info*>& sources,
-                                                               std::stop_token stop, std::function<void()> none_left);
+                                                               worker_pool& pool, std::stop_token stop,
+                                                               std::function<void()> none_left);
     ~outputs();
     outputs(const outputs&) = delete;
 
@@ -63,7 +66,7 @@ private:
         std::mutex mutex;
         std::optional<error> failed;
     };
-    outputs(const run_request& request, std::stop_token stop, std::function<void()> none_left);
+    outputs(const run_request& request, worker_pool& pool, std::stop_token stop, std::function<void()> none_left);
 
     [[nodiscard]] result<void> check_targets(const std::vector<const media::source_info*>& sources);
     [[nodiscard]] result<void> make_folder();
@@ -84,6 +87,7 @@ private:
     void set_aside(const std::filesystem::path& target, const error& why, std::optional<std::filesystem::path> kept);
 
     const run_request& request_;
+    worker_pool& pool_;
     const std::stop_token stop_;
     const std::function<void()> none_left_;
     const std::string token_ = make_part_token();

@@ -13,8 +13,10 @@
 #include <thread>
 #include <utility>
 
+#include "core/processors.hpp"
 #include "core/thread.hpp"
 #include "core/try.hpp"
+#include "core/worker_pool.hpp"
 #include "engine/engine.hpp"
 #include "engine/note_limiter.hpp"
 #include "engine/open_sources.hpp"
@@ -98,7 +100,13 @@ private:
         std::vector<const media::source_info*> infos;
         for (const auto& s : sources_)
             infos.push_back(&s.from->info());
-        FACEFLOW_ASSIGN(outputs_, outputs::open(request_, infos, halt_.get_token(), [this] { halt_.request_stop(); }));
+        worker_pool* pool = context_->devices.front()->helpers();
+        if (pool == nullptr) {
+            const auto threads = request_.chosen.threads;
+            pool = &own_pool_.emplace(threads > 0 ? threads : usable_processors());
+        }
+        FACEFLOW_ASSIGN(outputs_,
+                        outputs::open(request_, infos, *pool, halt_.get_token(), [this] { halt_.request_stop(); }));
         return {};
     }
 
@@ -344,6 +352,7 @@ private:
     std::shared_ptr<runtime_context> context_;  // declared before everything that holds frames on its devices
     device_decoding decoding_;                  // used by sources
     std::vector<opened_source> sources_;
+    std::optional<worker_pool> own_pool_;  // draws, if the device has no pool
     std::unique_ptr<outputs> outputs_;
     bool live_ = false;
     std::map<std::uint32_t, std::int64_t> newest_track_;  // by source; tracks count from 1

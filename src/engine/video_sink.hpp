@@ -8,6 +8,7 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "core/queue.hpp"
 #include "core/thread.hpp"
@@ -86,10 +87,6 @@ public:
     [[nodiscard]] const std::string& audio_note() const { return writer_->audio_note(); }
 
 private:
-    struct item {
-        host_frame frame;
-        frame_faces faces;
-    };
     video_sink(std::unique_ptr<media::video_writer> writer, std::filesystem::path target,
                std::function<void(const error&)> failed)
         : writer_(std::move(writer)),
@@ -97,11 +94,25 @@ private:
           on_failure_(std::move(failed)) {}
 
     void encode() {
-        while (auto i = items_.pop()) {
+        while (auto next = items_.pop()) {
             if (failed()) return;
-            if (auto there = bring_down(i->frame); !there) return fail_with(there.error());
-            if (auto wrote = writer_->write(i->frame, i->faces); !wrote) return fail_with(wrote.error());
+            if (auto wrote = write_from(*std::move(next)); !wrote) return fail_with(wrote.error());
         }
+    }
+
+    // Writes a frame, and with it those that wait behind it, as far as they are drawn side by side.
+    result<void> write_from(media::annotated_frame first) {
+        std::vector<media::annotated_frame> frames;
+        std::optional next = std::move(first);
+        result<void> there;
+        while (next) {
+            there = bring_down(next->frame);
+            if (!there) break;
+            frames.push_back(*std::move(next));
+            next = frames.size() < writer_->at_once() ? items_.try_pop() : std::nullopt;
+        }
+        FACEFLOW_TRY(writer_->write(frames));
+        return there;
     }
 
     // Downloads a frame that was decoded on a device; its slot becomes free.
@@ -141,7 +152,7 @@ private:
     std::optional<error> failed_;
     std::uint64_t frames_ = 0;
     std::optional<downloader> down_;  // used only by the sink's thread
-    bounded_queue<item> items_{3, queue_policy::block};
+    bounded_queue<media::annotated_frame> items_{3, queue_policy::block};
     std::thread thread_;
 };
 

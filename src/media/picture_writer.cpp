@@ -75,22 +75,11 @@ public:
         return {};
     }
 
-    result<void> write(const host_frame& frame, const frame_faces& faces) override {
-        const auto found = frame.input ? targets_.find(*frame.input) : targets_.end();
-        if (found == targets_.end() || found->second.empty())
-            return fail(errc::internal, "received a picture that was not announced");
-        const fs::path target = found->second.back();
-        if (found->second.size() > 1) found->second.pop_back();  // named twice: one file each time
-        // If there is no memory for a picture, it is skipped.
-        auto coded = caught_result("drawing on a picture", [&]() -> result<packet_ptr> {
-            FACEFLOW_ASSIGN(auto picture, annotate(frame.picture, faces));
-            return encode_picture(picture, target.extension() == png_extension);
-        });
-        if (!coded) {
-            if (skipped_++ == 0) why_skipped_ = *frame.input + ": " + coded.error().message;
-            return {};
-        }
-        return put(target, **coded);
+    // One after the other: each may take gigabytes.
+    result<void> write(std::span<const annotated_frame> frames) override {
+        for (const auto& [frame, faces] : frames)
+            FACEFLOW_TRY(write_one(frame, faces));
+        return {};
     }
 
     const std::string& audio_note() const noexcept override { return no_note_; }
@@ -113,6 +102,24 @@ public:
     }
 
 private:
+    result<void> write_one(const host_frame& frame, const frame_faces& faces) {
+        const auto found = frame.input ? targets_.find(*frame.input) : targets_.end();
+        if (found == targets_.end() || found->second.empty())
+            return fail(errc::internal, "received a picture that was not announced");
+        const fs::path target = found->second.back();
+        if (found->second.size() > 1) found->second.pop_back();  // named twice: one file each time
+        // If there is no memory for a picture, it is skipped.
+        auto coded = caught_result("drawing on a picture", [&]() -> result<packet_ptr> {
+            FACEFLOW_ASSIGN(auto picture, annotate(frame.picture, faces));
+            return encode_picture(picture, target.extension() == png_extension);
+        });
+        if (!coded) {
+            if (skipped_++ == 0) why_skipped_ = *frame.input + ": " + coded.error().message;
+            return {};
+        }
+        return put(target, **coded);
+    }
+
     result<void> put(const fs::path& target, const AVPacket& packet) {
         FACEFLOW_ASSIGN(auto part, part_file::create(target, options_.token));
         if (const int code = write_all(part.descriptor(), packet); code != 0) {

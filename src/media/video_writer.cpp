@@ -4,11 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "core/thread.hpp"
 #include "core/try.hpp"
 #include "media/audio_copy.hpp"
 #include "media/canvas.hpp"
@@ -32,7 +35,11 @@ public:
           start_ns_(std::llround(options_.start_seconds * 1e9)) {}
 
     result<void> create();
-    result<void> write(const host_frame& frame, const frame_faces& faces) override;
+    result<void> write(std::span<const annotated_frame> frames) override;
+    std::size_t at_once() const noexcept override {
+        constexpr std::int32_t most = 3;  // of a few MB each
+        return static_cast<std::size_t>(options_.pool == nullptr ? 1 : std::min(options_.pool->processors(), most));
+    }
     const std::string& audio_note() const noexcept override { return audio_note_; }
     result<void> sync() override;
     result<finished_video> finish() override;
@@ -41,6 +48,8 @@ public:
 
 private:
     result<void> begin(const host_frame& first);
+    std::vector<result<frame_ptr>> draw(std::span<const annotated_frame> frames);
+    result<void> append(const host_frame& frame, result<frame_ptr> drawn);
     void add_audio();
     result<void> encode(AVFrame* frame, std::int64_t pts_ns);
     int hold(AVPacket& packet);
@@ -56,10 +65,11 @@ private:
     output_ptr output_;
     AVStream* video_ = nullptr;
     std::optional<encoder> encoder_;
-    std::optional<canvas_maker> canvases_;
+    canvas_format format_;
+    std::vector<canvas_maker> canvases_;  // one for each frame that is drawn at once
     std::unique_ptr<audio_copy> audio_;
     std::string audio_note_;
-    std::int64_t last_pts_ns_ = 0;
+    std::optional<std::int64_t> last_pts_ns_;
     std::int64_t clock_ns_ = 0;  // of that frame
     audio_copy::time_in_video shown_at_ = [this](std::int64_t ns) { return encoder_->shown_at(ns); };
     packet_ptr held_{av_packet_alloc()};  // a picture's packet, held until its duration is known
@@ -108,8 +118,8 @@ void mp4_writer::add_audio() {
 }
 
 result<void> mp4_writer::begin(const host_frame& first) {
-    canvases_.emplace(canvas_format_of(first.picture));
-    FACEFLOW_ASSIGN(auto made, encoder::open(canvases_->format(), options_.frames_per_second, options_.threads));
+    format_ = canvas_format_of(first.picture);
+    FACEFLOW_ASSIGN(auto made, encoder::open(format_, options_.frames_per_second, options_.threads));
     encoder_.emplace(std::move(made));
     video_ = avformat_new_stream(output_.get(), nullptr);
     if (!video_ || avcodec_parameters_from_context(video_->codecpar, &encoder_->context()) < 0) {
@@ -160,25 +170,55 @@ result<void> mp4_writer::encode(AVFrame* frame, std::int64_t pts_ns) {
     return code < 0 ? result<void>(failure(code)) : result<void>();
 }
 
-result<void> mp4_writer::write(const host_frame& frame, const frame_faces& faces) {
+result<void> mp4_writer::write(std::span<const annotated_frame> frames) {
     if (failed_) return tl::unexpected(*failed_);
     if (!output_) return fail(errc::invalid_argument, options_.path.string() + " is already finished");
-    if (encoder_ && frame.pts_ns <= last_pts_ns_) {
-        return fail(errc::invalid_argument, "frames must be written in ascending order of time");
-    }
-    if (!canvases_) {
-        start_ns_ = std::min(start_ns_, frame.pts_ns);  // times in the file cannot be negative
-        if (auto begun = begin(frame); !begun) {
+    if (frames.empty()) return {};
+    if (!encoder_) {
+        start_ns_ = std::min(start_ns_, frames.front().frame.pts_ns);  // times in the file cannot be negative
+        if (auto begun = begin(frames.front().frame); !begun) {
             failed_ = begun.error();
             return begun;
         }
     }
-    FACEFLOW_ASSIGN(auto canvas, canvases_->make(frame.picture));
-    yuv_planes planes = canvases_->planes_of(*canvas);
-    draw_faces_on(planes, faces);
+    auto drawn = draw(frames);
+    for (std::size_t i = 0; i < frames.size(); ++i)
+        FACEFLOW_TRY(append(frames[i].frame, std::move(drawn[i])));
+    return {};
+}
+
+std::vector<result<frame_ptr>> mp4_writer::draw(std::span<const annotated_frame> frames) {
+    while (canvases_.size() < frames.size())
+        canvases_.emplace_back(format_);
+    std::vector<result<frame_ptr>> drawn(frames.size());
+    const auto draw_one = [&](std::int32_t number) {
+        const auto i = static_cast<std::size_t>(number);
+        drawn[i] = caught_result("drawing a frame", [&]() -> result<frame_ptr> {
+            FACEFLOW_ASSIGN(auto canvas, canvases_[i].make(frames[i].frame.picture));
+            yuv_planes planes = canvases_[i].planes_of(*canvas);
+            draw_faces_on(planes, frames[i].faces);
+            return canvas;
+        });
+    };
+    const auto count = static_cast<std::int32_t>(frames.size());
+    // A single frame takes no processor from a live frame that asks the pool for all of them.
+    if (options_.pool != nullptr && count > 1) {
+        options_.pool->for_each(count, draw_one);
+    } else {
+        for (std::int32_t i = 0; i < count; ++i)
+            draw_one(i);
+    }
+    return drawn;
+}
+
+result<void> mp4_writer::append(const host_frame& frame, result<frame_ptr> drawn) {
+    if (last_pts_ns_ && frame.pts_ns <= *last_pts_ns_) {
+        return fail(errc::invalid_argument, "frames must be written in ascending order of time");
+    }
+    if (!drawn) return tl::unexpected(std::move(drawn.error()));
     last_pts_ns_ = frame.pts_ns;
     clock_ns_ = frame.clock_ns;
-    FACEFLOW_TRY(encode(canvas.get(), frame.pts_ns - start_ns_));
+    FACEFLOW_TRY(encode(drawn->get(), frame.pts_ns - start_ns_));
     const int code = audio_ ? audio_->copy_until(frame.pts_ns, clock_ns_, shown_at_, *output_) : 0;
     if (code < 0) return failure(code);
     return {};
@@ -197,7 +237,7 @@ result<finished_video> mp4_writer::finish() {
     }
     FACEFLOW_TRY(encode(nullptr, 0));
     const double rate = av_q2d(encoder_->context().framerate);
-    const std::int64_t end_ns = last_pts_ns_ + std::llround(1e9 / rate);
+    const std::int64_t end_ns = last_pts_ns_.value_or(0) + std::llround(1e9 / rate);
     if (const int code = audio_ ? audio_->copy_until(end_ns, clock_ns_, shown_at_, *output_) : 0; code < 0)
         return failure(code);
     if (const int code = av_write_trailer(output_.get()); code < 0) return failure(code);

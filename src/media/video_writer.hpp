@@ -5,8 +5,10 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
+#include "core/worker_pool.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 #include "frame/host_frame.hpp"
@@ -21,6 +23,12 @@ struct video_writer_options {
     double start_seconds = 0;       // where the run began in the input; becomes time 0 of the video
     double frames_per_second = 30;  // nominal; frames keep their own timestamps
     int threads = 0;                // of the encoder; 0: the encoder decides
+    worker_pool* pool = nullptr;    // helps to draw; outlives the writer. null: the caller draws alone
+};
+
+struct annotated_frame {
+    host_frame frame;
+    frame_faces faces;
 };
 
 struct finished_video {
@@ -33,9 +41,17 @@ public:
     [[nodiscard]] static result<std::unique_ptr<video_writer>> create(video_writer_options options);
     virtual ~video_writer() = default;
 
-    // Draws `faces` on a copy of the frame and encodes it. Frames must come in ascending pts_ns. The first frame fixes
-    // the size; later frames of another size are scaled to it.
-    [[nodiscard]] virtual result<void> write(const host_frame& frame, const frame_faces& faces) = 0;
+    // Draws the faces on copies of the frames, side by side if there are several, and encodes them in order. Frames must
+    // come in ascending pts_ns. The first frame fixes the size; later frames of another size are scaled to it. If one
+    // fails, those before it are written.
+    [[nodiscard]] virtual result<void> write(std::span<const annotated_frame> frames) = 0;
+    [[nodiscard]] result<void> write(const host_frame& frame, const frame_faces& faces) {
+        const annotated_frame one{frame, faces};
+        return write({&one, 1});
+    }
+
+    // How many frames write() can draw side by side.
+    [[nodiscard]] virtual std::size_t at_once() const noexcept { return 1; }
 
     // Why there is no sound although audio_from was set; otherwise empty.
     [[nodiscard]] virtual const std::string& audio_note() const noexcept = 0;

@@ -10,6 +10,10 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
 
 #include "media_testing.hpp"
 
@@ -400,6 +404,62 @@ TEST(media_writer, times_must_ascend) {
     const auto again = (*writer)->write((*first)->frame, faces_in((*first)->frame, {}));
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().code, errc::invalid_argument);
+}
+
+std::vector<annotated_frame> some_annotated(std::size_t count) {
+    const auto opened = open_or_fail(plain_video());
+    std::vector<annotated_frame> frames;
+    while (opened && frames.size() < count) {
+        auto next = opened->next();
+        if (!next || !*next) break;
+        const auto at = static_cast<float>(frames.size());
+        const host_frame& frame = (*next)->frame;
+        frames.push_back({frame, faces_in(frame, {some_face(1, {at, 20, 60, 80}), some_face(2, {70, at, 50, 40})})});
+    }
+    return frames;
+}
+
+TEST(media_writer, frames_drawn_side_by_side_give_the_same_bytes) {
+    const auto frames = some_annotated(31);
+    ASSERT_EQ(frames.size(), 31U);
+    std::set<std::string> videos;
+    for (const std::int32_t threads : {0, 1, 2, 4}) {
+        std::optional<worker_pool> pool;
+        video_writer_options options;
+        options.path = at("w13.mp4");
+        options.threads = 1;  // x264's choices depend on the number of its threads
+        if (threads > 0) options.pool = &pool.emplace(threads);
+        auto writer = video_writer::create(options);
+        ASSERT_TRUE(writer);
+        const std::size_t at_once = (*writer)->at_once();
+        EXPECT_EQ(at_once, static_cast<std::size_t>(std::clamp(threads, 1, 3)));
+        for (std::size_t i = 0; i < frames.size(); i += at_once) {
+            const auto some = std::span(frames).subspan(i, std::min(at_once, frames.size() - i));
+            const auto wrote = (*writer)->write(some);
+            ASSERT_TRUE(wrote) << wrote.error().message;
+        }
+        ASSERT_TRUE((*writer)->finish());
+        videos.insert(read_bytes(at("w13.mp4")));
+    }
+    EXPECT_EQ(videos.size(), 1U);
+}
+
+TEST(media_writer, frames_before_one_that_fails_are_written) {
+    auto frames = some_annotated(6);
+    ASSERT_EQ(frames.size(), 6U);
+    frames[4].frame.picture.planes[0].data = nullptr;
+    worker_pool pool(3);
+    video_writer_options options;
+    options.path = at("w14.mp4");
+    options.pool = &pool;
+    auto writer = video_writer::create(options);
+    ASSERT_TRUE(writer);
+    ASSERT_TRUE((*writer)->write(std::span(frames).first(3)));
+    const auto failed = (*writer)->write(std::span(frames).subspan(3));
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, errc::invalid_argument);
+    ASSERT_TRUE((*writer)->finish());
+    EXPECT_EQ(read_all(*open_or_fail(at("w14.mp4"))).frames.size(), 4U);
 }
 
 TEST(media_writer, no_frame_is_no_video) {
