@@ -16,8 +16,11 @@
 #include "frame/host_frame.hpp"
 #include "frame/layout.hpp"
 #include "machine.hpp"
+#include "media/canvas.hpp"
+#include "media/overlay.hpp"
 #include "media/result_writer.hpp"
 #include "vision/detect.hpp"
+#include "vision/mesh_data.hpp"
 #include "vision/sample.hpp"
 #include "vision/tracker.hpp"
 
@@ -207,6 +210,54 @@ void ndjson(benchmark::State& state) {
     state.counters["line_bytes"] = line;
 }
 BENCHMARK(ndjson)->ArgName("faces")->Arg(4)->Arg(100)->Unit(benchmark::kMicrosecond);
+
+// A face that looks at the camera, with all that is drawn of one.
+face drawn_face(std::int64_t track, rect box) {
+    face f;
+    f.track = track;
+    f.box = box;
+    const float per_cm = box.width / 15.5F;
+    const auto at = [&](float x, float y) {
+        return point3{box.x + box.width / 2 + x * per_cm, box.y + box.height / 2 - y * per_cm, 0};
+    };
+    const auto vertices = mesh::canonical_vertices();
+    for (std::size_t i = 0; i < vertices.size(); ++i)
+        f.landmarks[i] = at(vertices[i][0], vertices[i][1]);
+    for (std::size_t eye = 0; eye < 2; ++eye) {
+        const std::size_t iris = vertices.size() + 5 * eye;
+        const float x = eye == 0 ? -3.2F : 3.2F, y = 2.7F, radius = 0.6F;
+        f.landmarks[iris] = at(x, y);
+        f.landmarks[iris + 1] = at(x + radius, y);
+        f.landmarks[iris + 2] = at(x, y + radius);
+        f.landmarks[iris + 3] = at(x - radius, y);
+        f.landmarks[iris + 4] = at(x, y - radius);
+    }
+    f.pose.matrix = {0.96F, 0.1F, 0.2F, 0, -0.1F, 0.98F, 0.1F, 0, -0.2F, -0.1F, 0.96F, -50, 0, 0, 0, 1};
+    return f;
+}
+
+// A frame of the annotated video before it is encoded: a copy, and what is drawn on it. The bytes are the copy's.
+void annotate(benchmark::State& state) {
+    const auto all = frames(pixel_format::i420, state);
+    media::canvas_maker canvases(media::canvas_format_of(all.front().view));
+    frame_faces found;
+    found.width = frame_width;
+    found.height = frame_height;
+    for (std::int64_t i = 0; i < state.range(1); ++i) {
+        const auto x = static_cast<float>(i % 4) * 420 + 180, y = static_cast<float>(i % 3) * 150 + 250;
+        found.faces.push_back(drawn_face(i + 1, {x, y, 220, 280}));
+    }
+    std::size_t turn = 0;
+    for (auto _ : state) {
+        auto canvas = canvases.make(all[turn++ % all.size()].view);
+        if (!canvas) return state.SkipWithError("no memory");
+        auto planes = canvases.planes_of(**canvas);
+        media::draw_faces_on(planes, found);
+        benchmark::ClobberMemory();
+    }
+    report_bytes(state, 2 * 1.5 * frame_width * frame_height);
+}
+BENCHMARK(annotate)->ArgNames({"frames", "faces"})->ArgsProduct({{1, 16}, {0, 4}})->Unit(benchmark::kMicrosecond);
 
 void queue_same_thread(benchmark::State& state) {
     bounded_queue<host_frame> queue(4, queue_policy::block);
