@@ -5,7 +5,7 @@
     tools/extract_mesh.py            writes the file
     tools/extract_mesh.py --check    fails if the file is not what would be written
 
-The canonical face and its Procrustes basis are a protobuf (GeometryPipelineMetadata) among the packed assets; the
+The canonical face, its triangles and its Procrustes basis are a protobuf (GeometryPipelineMetadata) among the packed assets; the
 connection lists are literals in face_mesh.js.
 """
 
@@ -23,7 +23,7 @@ CONTOURS = ("FACE_OVAL", "LIPS", "LEFT_EYE", "LEFT_EYEBROW", "RIGHT_EYE", "RIGHT
 
 # Field numbers in geometry_pipeline_metadata.proto and mesh_3d.proto
 PIPELINE_MESH, PIPELINE_BASIS = 1, 2
-MESH_VERTEX_TYPE, MESH_VERTEX_BUFFER = 1, 3
+MESH_VERTEX_TYPE, MESH_VERTEX_BUFFER, MESH_INDEX_BUFFER = 1, 3, 4
 BASIS_LANDMARK, BASIS_WEIGHT = 1, 2
 VERTEX_PT = 0  # position and texture coordinate: five floats a vertex
 
@@ -46,6 +46,7 @@ FOOTER = """\
 }  // namespace
 
 std::span<const std::array<float, 3>> canonical_vertices() { return kVertices; }
+std::span<const triangle> triangles() { return kTriangles; }
 std::span<const weighted_landmark> procrustes_basis() { return kBasis; }
 std::span<const edge> contours() { return kContours; }
 
@@ -84,8 +85,8 @@ def fields(data):
 
 
 def geometry():
-    """The canonical vertices in cm, and the weighted landmarks of the Procrustes basis."""
-    vertices, basis = [], []
+    """The canonical vertices in cm, the triangles between them, and the weighted landmarks of the Procrustes basis."""
+    vertices, triangles, basis = [], [], []
     for number, value in fields(packages.packed_mesh_asset("geometry_pipeline_metadata_landmarks.binarypb")):
         if number == PIPELINE_MESH:
             mesh = list(fields(value))
@@ -93,12 +94,15 @@ def geometry():
                 raise ConversionError("the canonical mesh has another vertex layout than expected")
             numbers = [value for field, value in mesh if field == MESH_VERTEX_BUFFER]
             vertices = [numbers[i : i + 3] for i in range(0, len(numbers), 5)]
+            corners = [value for field, value in mesh if field == MESH_INDEX_BUFFER]
+            triangles = [corners[i : i + 3] for i in range(0, len(corners), 3)]
         elif number == PIPELINE_BASIS:
             entry = dict(fields(value))
             basis.append((entry[BASIS_LANDMARK], entry[BASIS_WEIGHT]))
-    if len(vertices) != VERTICES or not basis:
-        raise ConversionError(f"{len(vertices)} vertices and {len(basis)} basis landmarks, expected {VERTICES} and some")
-    return vertices, basis
+    if len(vertices) != VERTICES or not triangles or not basis:
+        found = f"{len(vertices)} vertices, {len(triangles)} triangles and {len(basis)} basis landmarks"
+        raise ConversionError(f"{found}, expected {VERTICES}, some and some")
+    return vertices, triangles, basis
 
 
 def connections(script, name):
@@ -134,7 +138,7 @@ def edge_table(name, edges):
 
 
 def generate():
-    vertices, basis = geometry()
+    vertices, triangles, basis = geometry()
     script = packages.read(packages.MESH_PACKAGE, "face_mesh.js").decode("utf-8")
     contours = [edge for name in CONTOURS for edge in connections(script, name)]
     return "".join(
@@ -142,6 +146,8 @@ def generate():
             HEADER,
             table("std::array<float, 3>", "kVertices", [", ".join(map(number, v)) for v in vertices], 3),
             "static_assert(std::size(kVertices) == kCanonicalVertices);\n\n",
+            table("triangle", "kTriangles", [", ".join(map(str, corners)) for corners in triangles], 6),
+            "static_assert(std::size(kTriangles) == kCanonicalTriangles);\n\n",
             table("weighted_landmark", "kBasis", [f"{i}, {number(w)}" for i, w in basis], 5),
             edge_table("kContours", contours),
             FOOTER,

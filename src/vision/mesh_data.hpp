@@ -10,10 +10,17 @@ namespace faceflow::mesh {
 
 // Landmarks that the canonical face knows; the ten iris points of the 478-point model are not among them.
 inline constexpr int kCanonicalVertices = 468;
+inline constexpr int kCanonicalTriangles = 898;
 
 // The canonical face in centimetres, in MediaPipe's metric face space: right-handed, x to the subject's left, y up,
 // z out of the face. Entry i belongs to landmark i.
 std::span<const std::array<float, 3>> canonical_vertices();
+
+// Three landmarks, counterclockwise as seen from outside of the face.
+using triangle = std::array<std::uint16_t, 3>;
+
+// The skin of the canonical face, the openings of eyes and mouth included.
+std::span<const triangle> triangles();
 
 struct weighted_landmark {
     int index;
