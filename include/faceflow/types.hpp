@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -125,6 +126,36 @@ struct head_pose {
     std::array<float, 16> matrix{};
 };
 
+inline constexpr float not_measured = std::numeric_limits<float>::quiet_NaN();
+
+// What is computed from a face's landmarks and pose alone, as they were found: smoothing comes after it. Right and left
+// are the person's own. docs/measures.md has each formula, its source and its limits. Not finite: it could not be
+// measured. Lengths are distances in space (x, y and z), so that turning the head changes them little.
+struct face_measures {
+    // Eye aspect ratio: the mean distance of the lids over the distance of the eye's corners. About 0.3 open, 0.1 shut.
+    float eye_open_right = not_measured, eye_open_left = not_measured;
+    // Shares of the distance between the outer corners of the eyes.
+    float mouth_open = not_measured;                            // between the lips' inner edges
+    float smile_width = not_measured;                           // between the mouth's corners
+    float brow_right = not_measured, brow_left = not_measured;  // from the middle of the eye to the brow
+
+    // Where each eye looks, in degrees, by geometry: the iris's place between the corners of the eye, on an eyeball of
+    // assumed size. Signs are those of head_pose. In the head's space: 0 is straight ahead of the head.
+    float gaze_right_yaw = not_measured, gaze_right_pitch = not_measured;
+    float gaze_left_yaw = not_measured, gaze_left_pitch = not_measured;
+    // The same in camera space: 0 is parallel to the camera's axis, towards it.
+    float gaze_camera_right_yaw = not_measured, gaze_camera_right_pitch = not_measured;
+    float gaze_camera_left_yaw = not_measured, gaze_camera_left_pitch = not_measured;
+
+    // Change of the pose since the track's previous frame, in degrees per second: of each angle, and of the head's
+    // direction as a whole (>= 0). Not measured in a track's first frame, and after more than 1 s without the face.
+    float yaw_rate = not_measured, pitch_rate = not_measured, roll_rate = not_measured;
+    float turn_rate = not_measured;
+
+    // The share of the face's skin that the pose turns towards the camera, 0..1: 1 from the front, 0.5 in profile.
+    float facing = not_measured;
+};
+
 // src/media/face_fields.hpp describes how each member is written to result files: a new member needs an entry there.
 struct face {
     std::int64_t track = 0;  // 1, 2, … within a source; 0: not tracked (yet)
@@ -134,6 +165,7 @@ struct face {
     std::array<point, 5> keypoints{};
     std::array<point3, landmark_count> landmarks{};
     head_pose pose;
+    face_measures measures;
 };
 
 // All faces of one frame. `faces` is ordered by track, then by descending score.

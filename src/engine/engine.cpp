@@ -265,6 +265,7 @@ void face_engine::handle(flow::outcome&& o) {
         const stage_timer timer(metrics_, stage::track, "handler", o.frame.id);
         per_source& s = sources_[o.frame.id.source];
         s.tracks.update(o.frame.pts_ns, o.faces->faces);
+        s.measures.update(*o.faces);
         if (setup_.chosen.smooth) s.smoother.update(o.frame.pts_ns, o.faces->faces);
         metrics_.frames.fetch_add(1, std::memory_order_relaxed);
         metrics_.faces.fetch_add(o.faces->faces.size(), std::memory_order_relaxed);

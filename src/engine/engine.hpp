@@ -22,6 +22,7 @@
 #include "frame/sequence_filter.hpp"
 #include "inference/session.hpp"
 #include "telemetry/metrics.hpp"
+#include "vision/measurer.hpp"
 #include "vision/one_euro.hpp"
 #include "vision/tracker.hpp"
 
@@ -98,6 +99,7 @@ public:
 private:
     struct per_source {
         vision::tracker tracks;
+        vision::face_measurer measures;
         vision::landmark_smoother smoother;
     };
 

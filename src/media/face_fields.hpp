@@ -1,116 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Describes every value that is written for a frame and its faces. Derived from this: the rows of faces.ndjson and
 // faces.csv, the comparison of faces, the schema, and the tables of docs/output.md. A new value is a member of `face`
-// and an entry here.
+// and an entry here; a new measure one of `face_measures` and an entry in media/measure_fields.hpp.
 #pragma once
 
 #include <algorithm>
 #include <array>
-#include <concepts>
 #include <cstddef>
-#include <cstdint>
-#include <functional>
 #include <numeric>
-#include <optional>
-#include <ranges>
-#include <string>
 #include <string_view>
 #include <tuple>
-#include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "faceflow/types.hpp"
+#include "media/field.hpp"
+#include "media/measure_fields.hpp"
 
 namespace faceflow::media::fields {
-
-// Limit of items with named columns per value.
-inline constexpr std::size_t max_named_items = 5;
-
-struct facts {
-    std::string_view key{};         // in JSON; "a.b" is key b in the object a; empty: only in CSV
-    std::string_view unit{};        // empty: none
-    std::optional<int> decimals{};  // of each number, 0 for integers; nullopt if it is no number
-    std::string_view meaning{};     // for docs/output.md, in Markdown; the schema has it as plain text
-    std::optional<int> least{}, most{};
-    // In CSV: the name of each item's column, or its prefix if an item has several numbers (x, y). In a single name for
-    // all items, # stands for the item's number. None: only in JSON.
-    std::array<std::string_view, max_named_items> columns{};
-    int place = 0;  // order among the columns of a face; unique
-};
-
-// "pose.yaw" is `yaw` in the object `pose`; a key without a point is in no object.
-struct json_key {
-    std::string_view object, name;
-};
-[[nodiscard]] constexpr json_key split(std::string_view key) {
-    const auto point = key.find('.');
-    if (point == std::string_view::npos) return {{}, key};
-    return {key.substr(0, point), key.substr(point + 1)};
-}
-
-// The path from a row to one of its values: members and functions, applied in turn.
-template <auto First, auto... Rest>
-struct path {
-    template <class From>
-    constexpr decltype(auto) operator()(const From& from) const {
-        if constexpr (sizeof...(Rest) == 0) {
-            return std::invoke(First, from);
-        } else {
-            return path<Rest...>()(std::invoke(First, from));
-        }
-    }
-};
-
-template <class Row, auto... Steps>
-struct field : facts {
-    using value = std::remove_cvref_t<std::invoke_result_t<path<Steps...>, const Row&>>;
-    [[nodiscard]] static constexpr decltype(auto) of(const Row& row) { return path<Steps...>()(row); }
-};
-
-template <class Row, auto... Steps>
-constexpr field<Row, Steps...> describe(const facts& about) {
-    return {about};
-}
-
-// A value is a text, a number, a tuple of named numbers, or an array of values. Numbers from models are floats that may
-// be non-finite; those of frames are always finite.
-template <class T>
-struct part {
-    std::string_view name;
-    float T::*member;
-};
-template <class T>
-inline constexpr std::tuple<> parts{};
-template <>
-inline constexpr std::array<part<point>, 2> parts<point>{{{"x", &point::x}, {"y", &point::y}}};
-template <>
-inline constexpr std::array<part<point3>, 3> parts<point3>{{{"x", &point3::x}, {"y", &point3::y}, {"z", &point3::z}}};
-template <>
-inline constexpr std::array<part<rect>, 4> parts<rect>{
-    {{"x", &rect::x}, {"y", &rect::y}, {"width", &rect::width}, {"height", &rect::height}}};
-
-template <class T>
-concept text = std::same_as<T, std::string_view>;
-template <class T>
-concept number_tuple = requires {
-    parts<T>.size();
-};
-template <class T>
-concept list = std::ranges::range<T> && !text<T>;
-
-template <class Do>
-constexpr void for_each(const auto& all_fields, Do&& action) {
-    std::apply([&](const auto&... each) { (action(each), ...); }, all_fields);
-}
-
-template <number_tuple T, class Do>
-constexpr void for_each_part(const T& value, Do&& action) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-        (action(value.*(std::get<I>(parts<T>).member)), ...);
-    }
-    (std::make_index_sequence<parts<T>.size()>());
-}
 
 // A frame and its input.
 struct frame_row {
@@ -156,16 +62,13 @@ inline constexpr std::tuple of_frame{
 };
 inline constexpr facts faces_of_frame{.key = "faces", .meaning = "the faces, ordered by track"};
 
-inline constexpr int pixel_decimals = 3, share_decimals = 4, angle_decimals = 2, length_decimals = 5;
-
 // The last column of `pose.matrix`.
 [[nodiscard]] constexpr point3 head_position(const face& f) {
     return {f.pose.matrix[3], f.pose.matrix[7], f.pose.matrix[11]};
 }
 
-// In JSON order. Add new entries at the end (those of `pose` at the end of `pose`), with columns after all others, so
-// that existing ones keep their places.
-inline constexpr std::tuple of_face{
+// Those but the measures, which come last.
+inline constexpr std::tuple of_found_face{
     describe<face, &face::track>({.key = "track",
                                   .decimals = 0,
                                   .meaning = "names one face over time, from 1 within its source, never used again; a "
@@ -251,6 +154,10 @@ inline constexpr std::tuple of_face{
          .place = 2}),
 };
 
+// In JSON order. Add new entries at the end (those of an object at its end), with columns after all others, so that
+// existing ones keep their places.
+inline constexpr auto of_face = std::tuple_cat(of_found_face, of_measures);
+
 namespace detail {
 
 inline constexpr std::size_t face_field_count = std::tuple_size_v<decltype(of_face)>;
@@ -316,35 +223,6 @@ constexpr void for_each_in_csv(Do&& action) {
         (pass(std::get<detail::order_of_columns[I]>(of_face)), ...);
     }
     (std::make_index_sequence<detail::face_field_count>());
-}
-
-// The names of a field's columns: "score"; "nose_x", "nose_y" …; "lm0_x" ….
-template <class Field>
-[[nodiscard]] std::vector<std::string> columns_of(const Field& field) {
-    std::vector<std::string> names;
-    const auto add_item = [&]<class Item>(std::type_identity<Item>, std::size_t number) {
-        std::string name(field.columns[0]);
-        if (const auto mark = name.find('#'); mark != std::string::npos) {
-            name.replace(mark, 1, std::to_string(number));
-        } else {
-            name = field.columns.at(number);
-        }
-        if constexpr (number_tuple<Item>) {
-            for (const auto& p : parts<Item>)
-                names.push_back(name + std::string(p.name));
-        } else {
-            names.push_back(std::move(name));
-        }
-    };
-    using value = typename Field::value;
-    if (field.columns[0].empty()) return names;
-    if constexpr (list<value>) {
-        for (std::size_t i = 0; i < std::tuple_size_v<value>; ++i)
-            add_item(std::type_identity<std::ranges::range_value_t<value>>(), i);
-    } else {
-        add_item(std::type_identity<value>(), 0);
-    }
-    return names;
 }
 
 }  // namespace faceflow::media::fields

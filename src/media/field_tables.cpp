@@ -57,7 +57,7 @@ private:
     fields::facts last_;
 };
 
-// Consecutive columns that hold one key each share a row.
+// Consecutive columns that hold one key each share a row, if the keys are in the same object.
 class column_table {
 public:
     template <class Field>
@@ -69,7 +69,11 @@ public:
             add_many(f, names);
             return;
         }
-        if (!keys_.empty() && (keys_ == columns_) != (f.key == names.front())) end_row();
+        const auto [object, name] = fields::split(f.key);
+        const bool same_name = name == names.front();
+        if (object != object_ || same_name != same_names_) end_row();
+        object_ = object;
+        same_names_ = same_name;
         columns_.push_back(names.front());
         keys_.emplace_back(f.key);
     }
@@ -90,13 +94,16 @@ private:
     }
     void end_row() {
         if (columns_.empty()) return;
-        text_ += table_row({as_code(columns_), keys_ == columns_ ? "the keys of these names" : as_code(keys_)});
+        const std::string in_object = object_.empty() ? "" : fmt::format(" in `{}`", object_);
+        text_ += table_row({as_code(columns_), same_names_ ? "the keys of these names" + in_object : as_code(keys_)});
         columns_.clear();
         keys_.clear();
     }
 
     std::string text_ = "| columns | what they hold |\n| --- | --- |\n";
     std::vector<std::string> columns_, keys_;  // of the next row
+    std::string_view object_;                  // the keys'
+    bool same_names_ = true;                   // the columns have the keys' names
 };
 
 using schema = nlohmann::ordered_json;

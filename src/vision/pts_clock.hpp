@@ -3,8 +3,18 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 namespace faceflow::vision {
+
+// Nanoseconds from one pts to a later one, 0 if it is not later. Pts have the range of their type, so that the difference
+// of two need not fit: then it is the largest that does.
+[[nodiscard]] constexpr std::int64_t elapsed_ns(std::int64_t from, std::int64_t to) noexcept {
+    if (to <= from) return 0;
+    const std::uint64_t delta = static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    return delta < static_cast<std::uint64_t>(most) ? static_cast<std::int64_t>(delta) : most;
+}
 
 // Converts the pts of one source to strictly growing seconds. A pts that stands still, goes back (a looped file, a
 // restarted camera) or moves by less than 0.1 ms carries no time; such a frame counts as a step as long as the last

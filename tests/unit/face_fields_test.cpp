@@ -34,6 +34,8 @@ face numbered_face() {
     for (std::size_t i = 0; i < f.pose.matrix.size(); ++i)
         f.pose.matrix[i] = static_cast<float>(i);
     f.landmarks.fill({1.5F, -2.5F, 0});
+    f.measures = {0.25F, 0.5F, 0.125F, 0.75F, 0.375F, 0.625F, 1, 2, 3, 4, -5, -6, -7, -8, 9, 10, 11, 12, 0.5F};
+    f.measures.gaze_left_yaw = not_measured;
     return f;
 }
 
@@ -60,16 +62,22 @@ protected:
 
 // Programs read these by the byte: a change here breaks them.
 TEST_F(face_rows, of_ndjson_are_these_bytes) {
-    EXPECT_EQ(written("faces.ndjson"),
-              R"({"input":"a,b","source":1,"sequence":2,"pts":0.040000,"width":640,"height":360,"faces":[)"
-              R"({"track":7,"score":0.2500,"box":[1.000,2.000,3.000,4.000],)"
-              R"("keypoints5":[[0.000,0.500],[1.000,1.500],[2.000,2.500],[3.000,3.500],[4.000,4.500]],)"
-              R"("landmarks":[[1.500,-2.500,0.000])" +
-                  repeated(",[1.500,-2.500,0.000]", 477) +
-                  R"(],"pose":{"yaw":10.00,"pitch":-20.00,"roll":30.00,)"
-                  R"("matrix":[0.00000,1.00000,2.00000,3.00000,4.00000,5.00000,6.00000,7.00000,)"
-                  R"(8.00000,9.00000,10.00000,11.00000,12.00000,13.00000,14.00000,15.00000]},"presence":0.5000}]})"
-                  "\n");
+    EXPECT_EQ(
+        written("faces.ndjson"),
+        R"({"input":"a,b","source":1,"sequence":2,"pts":0.040000,"width":640,"height":360,"faces":[)"
+        R"({"track":7,"score":0.2500,"box":[1.000,2.000,3.000,4.000],)"
+        R"("keypoints5":[[0.000,0.500],[1.000,1.500],[2.000,2.500],[3.000,3.500],[4.000,4.500]],)"
+        R"("landmarks":[[1.500,-2.500,0.000])" +
+            repeated(",[1.500,-2.500,0.000]", 477) +
+            R"(],"pose":{"yaw":10.00,"pitch":-20.00,"roll":30.00,)"
+            R"("matrix":[0.00000,1.00000,2.00000,3.00000,4.00000,5.00000,6.00000,7.00000,)"
+            R"(8.00000,9.00000,10.00000,11.00000,12.00000,13.00000,14.00000,15.00000]},"presence":0.5000,"measures":{)"
+            R"("eye_open_right":0.2500,"eye_open_left":0.5000,"mouth_open":0.1250,"smile_width":0.7500,)"
+            R"("brow_right":0.3750,"brow_left":0.6250,"gaze_right_yaw":1.00,"gaze_right_pitch":2.00,)"
+            R"("gaze_left_yaw":null,"gaze_left_pitch":4.00,"gaze_camera_right_yaw":-5.00,)"
+            R"("gaze_camera_right_pitch":-6.00,"gaze_camera_left_yaw":-7.00,"gaze_camera_left_pitch":-8.00,)"
+            R"("yaw_rate":9.00,"pitch_rate":10.00,"roll_rate":11.00,"turn_rate":12.00,"facing":0.5000}}]})"
+            "\n");
 }
 
 TEST_F(face_rows, of_csv_are_these_bytes) {
@@ -81,11 +89,17 @@ TEST_F(face_rows, of_csv_are_these_bytes) {
         for (const char* axis : {"_x", "_y", "_z"})
             header += ",lm" + std::to_string(i) + axis;
     }
+    header +=
+        ",eye_open_right,eye_open_left,mouth_open,smile_width,brow_right,brow_left,gaze_right_yaw,gaze_right_pitch,"
+        "gaze_left_yaw,gaze_left_pitch,gaze_camera_right_yaw,gaze_camera_right_pitch,gaze_camera_left_yaw,"
+        "gaze_camera_left_pitch,yaw_rate,pitch_rate,roll_rate,turn_rate,facing";
     EXPECT_EQ(written("faces.csv"), header +
                                         "\r\n\"a,b\",1,2,0.040000,640,360,7,0.2500,0.5000,1.000,2.000,3.000,4.000,"
                                         "0.000,0.500,1.000,1.500,2.000,2.500,3.000,3.500,4.000,4.500,"
                                         "10.00,-20.00,30.00,3.00000,7.00000,11.00000" +
-                                        repeated(",1.500,-2.500,0.000", 478) + "\r\n");
+                                        repeated(",1.500,-2.500,0.000", 478) +
+                                        ",0.2500,0.5000,0.1250,0.7500,0.3750,0.6250,1.00,2.00,,4.00,-5.00,-6.00,"
+                                        "-7.00,-8.00,9.00,10.00,11.00,12.00,0.5000\r\n");
 }
 
 // How many members a struct has: as many values as it can be made of.
@@ -103,15 +117,17 @@ constexpr std::size_t member_count() {
 }
 
 TEST(face_fields, describe_each_member_of_a_face) {
-    std::set<std::string_view> members, of_pose;
+    std::set<std::string_view> members, of_pose, of_measures;
     fields::for_each(fields::of_face, [&](const fields::facts& f) {
         if (f.key.empty()) return;
         const auto [object, name] = fields::split(f.key);
         members.insert(object.empty() ? name : object);
         if (object == "pose") of_pose.insert(name);
+        if (object == "measures") of_measures.insert(name);
     });
     EXPECT_EQ(members.size(), member_count<face>()) << "a member has no entry in media/face_fields.hpp";
     EXPECT_EQ(of_pose.size(), member_count<head_pose>());
+    EXPECT_EQ(of_measures.size(), member_count<face_measures>());
 }
 
 TEST(face_fields, are_compared_to_the_last_bit) {

@@ -136,8 +136,9 @@ TEST_F(result_writer_test, ndjson_has_a_line_per_frame_with_every_field) {
 TEST_F(result_writer_test, ndjson_keeps_the_order_of_keys) {
     const std::string text = ndjson({sample_frame(1)});
     std::size_t at = 0;
-    for (const char* key : {"input", "source", "sequence", "pts", "width", "height", "faces", "track", "score", "box",
-                            "keypoints5", "landmarks", "pose", "yaw", "pitch", "roll", "matrix", "presence"}) {
+    for (const char* key : {"input", "source", "sequence", "pts",        "width",     "height",         "faces",
+                            "track", "score",  "box",      "keypoints5", "landmarks", "pose",           "yaw",
+                            "pitch", "roll",   "matrix",   "presence",   "measures",  "eye_open_right", "facing"}) {
         const std::size_t next = text.find('"' + std::string(key) + "\":", at);
         ASSERT_NE(next, std::string::npos) << key;
         at = next;
@@ -167,7 +168,7 @@ TEST_F(result_writer_test, csv_has_a_record_per_face_under_a_header) {
     const auto records = parse_csv(csv({sample_frame(2), sample_frame(0), sample_frame(1)}));
     ASSERT_EQ(records.size(), 4u);
     for (const auto& record : records)
-        ASSERT_EQ(record.size(), 29u + 478 * 3);
+        ASSERT_EQ(record.size(), 29u + 478 * 3 + 19);
     const auto value = [&](std::size_t record, const std::string& column) {
         for (std::size_t i = 0; i < records[0].size(); ++i) {
             if (records[0][i] == column) return records[record][i];
@@ -191,6 +192,7 @@ TEST_F(result_writer_test, csv_has_a_record_per_face_under_a_header) {
     EXPECT_EQ(value(1, "tz"), "11.50000");
     EXPECT_EQ(value(1, "lm0_x"), "0.000");
     EXPECT_EQ(value(1, "lm477_z"), "-119.250");
+    EXPECT_EQ(value(1, "facing"), "") << "not measured";
 }
 
 TEST_F(result_writer_test, csv_quotes_any_path) {

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vision/measurer.hpp"
+
+#include "vision/measures.hpp"
+#include "vision/pts_clock.hpp"
+
+namespace faceflow::vision {
+namespace {
+
+constexpr std::int64_t max_unmeasured_ns = 1'000'000'000;
+// A pts that stands still or hardly moves carries no time (see vision/pts_clock.hpp).
+constexpr std::int64_t shortest_step_ns = 100'000;
+
+}  // namespace
+
+void face_measurer::follow(face& f, std::int64_t now) {
+    const auto [at, is_new] = tracks_.try_emplace(f.track);
+    followed& t = at->second;
+    const std::int64_t step = elapsed_ns(t.seen_ns, now);
+    if (!is_new && step >= shortest_step_ns)
+        measure_rates(t.pose, f.pose, static_cast<double>(step) * 1e-9, f.measures);
+    t.seen_ns = now;
+    t.pose = f.pose;
+}
+
+void face_measurer::update(frame_faces& frame) {
+    // A pts that steps back ends every track's history: no time passed that could be divided by.
+    std::erase_if(tracks_, [&](const auto& entry) {
+        const std::int64_t seen = entry.second.seen_ns;
+        return seen > frame.pts_ns || elapsed_ns(seen, frame.pts_ns) > max_unmeasured_ns;
+    });
+    for (face& f : frame.faces) {
+        f.measures = measure(f);
+        if (f.track != 0) follow(f, frame.pts_ns);
+    }
+}
+
+}  // namespace faceflow::vision

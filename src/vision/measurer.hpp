@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Measures the faces of one source, frame by frame.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "faceflow/types.hpp"
+
+namespace faceflow::vision {
+
+// Sets face::measures. One object per source. Not thread-safe; deterministic; some 1 KB per
+// track seen during the last second.
+class face_measurer {
+public:
+    // Call it after the tracker and before anything smooths the landmarks, for every frame.
+    void update(frame_faces& frame);
+
+private:
+    struct followed {
+        std::int64_t seen_ns = 0;
+        head_pose pose;
+    };
+
+    void follow(face& f, std::int64_t now);
+
+    std::map<std::int64_t, followed> tracks_;
+};
+
+}  // namespace faceflow::vision

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is measured of faces from frame to frame.
+#include "vision/measurer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+
+#include "helpers/synthetic_face.hpp"
+
+namespace faceflow::vision {
+namespace {
+
+using test::synthetic_face;
+
+frame_faces synthetic_frame(double seconds, const synthetic_face& s) {
+    return {{}, static_cast<std::int64_t>(std::llround(seconds * 1e9)), 1920, 1080, {s.made()}};
+}
+
+face_measures second_of(face_measurer& m, double seconds, const synthetic_face& s) {
+    frame_faces frame = synthetic_frame(seconds, s);
+    m.update(frame);
+    return frame.faces[0].measures;
+}
+
+TEST(face_measurer, tells_how_fast_a_head_turns) {
+    face_measurer m;
+    const face_measures first = second_of(m, 0, {.head = {10, 5, 0}});
+    EXPECT_TRUE(std::isnan(first.yaw_rate) && std::isnan(first.turn_rate));
+    const face_measures turns = second_of(m, 0.04, {.head = {12, 5, 0}});
+    EXPECT_NEAR(turns.yaw_rate, 50, 1);
+    EXPECT_NEAR(turns.pitch_rate, 0, 1);
+    EXPECT_NEAR(turns.turn_rate, 50 * std::cos(5 * test::radians), 1);
+    const face_measures still = second_of(m, 0.08, {.head = {12, 5, 0}});
+    EXPECT_EQ(still.yaw_rate, 0);
+    EXPECT_NEAR(still.turn_rate, 0, 0.01);
+}
+
+TEST(face_measurer, goes_the_short_way_round_a_full_turn) {
+    face_measurer m;
+    second_of(m, 0, {.head = {0, 0, 179}});
+    EXPECT_NEAR(second_of(m, 0.1, {.head = {0, 0, -179}}).roll_rate, 20, 1);
+}
+
+TEST(face_measurer, has_no_rate_over_gaps_and_times_that_do_not_grow) {
+    face_measurer m;
+    second_of(m, 0, {});
+    EXPECT_TRUE(std::isnan(second_of(m, 1.5, {}).yaw_rate));
+    EXPECT_TRUE(std::isnan(second_of(m, 1.5, {}).yaw_rate));
+    EXPECT_TRUE(std::isnan(second_of(m, 0.5, {}).yaw_rate));
+    EXPECT_EQ(second_of(m, 0.6, {}).yaw_rate, 0);
+}
+
+TEST(face_measurer, leaves_faces_without_a_track_without_a_past) {
+    face_measurer m;
+    for (int i = 0; i < 3; ++i) {
+        frame_faces frame = synthetic_frame(i / 30.0, {});
+        frame.faces[0].track = 0;
+        m.update(frame);
+        EXPECT_TRUE(std::isnan(frame.faces[0].measures.yaw_rate));
+        EXPECT_TRUE(std::isfinite(frame.faces[0].measures.eye_open_left));
+    }
+}
+
+}  // namespace
+}  // namespace faceflow::vision
