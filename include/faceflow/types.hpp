@@ -168,6 +168,16 @@ struct face {
     face_measures measures;
 };
 
+// A blink of both eyes. Times are of the same clock as frame_faces::pts_ns: `apex_ns` is that of a frame; the others lie
+// between frames, where the eyes pass 80 % of how far they were open in the seconds before.
+struct blink {
+    std::int64_t track = 0;
+    std::int64_t onset_ns = 0;   // the eyes begin to close
+    std::int64_t apex_ns = 0;    // they are least open
+    std::int64_t offset_ns = 0;  // they are open again
+    float depth = 0;             // how far they closed, 0..1: 1 if nothing was left of how far they were open
+};
+
 // All faces of one frame. `faces` is ordered by track, then by descending score.
 struct frame_faces {
     frame_id id;
@@ -175,6 +185,7 @@ struct frame_faces {
     std::int32_t width = 0;   // of the upright frame
     std::int32_t height = 0;
     std::vector<face> faces;
+    std::vector<blink> blinks = {};  // that ended with this frame, by track; src/media/event_fields.hpp describes them
 };
 
 }  // namespace faceflow

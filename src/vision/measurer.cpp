@@ -13,14 +13,18 @@ constexpr std::int64_t shortest_step_ns = 100'000;
 
 }  // namespace
 
-void face_measurer::follow(face& f, std::int64_t now) {
+void face_measurer::follow(face& f, frame_faces& frame) {
     const auto [at, is_new] = tracks_.try_emplace(f.track);
     followed& t = at->second;
-    const std::int64_t step = elapsed_ns(t.seen_ns, now);
+    const std::int64_t now = frame.pts_ns, step = elapsed_ns(t.seen_ns, now);
     if (!is_new && step >= shortest_step_ns)
         measure_rates(t.pose, f.pose, static_cast<double>(step) * 1e-9, f.measures);
     t.seen_ns = now;
     t.pose = f.pose;
+    if (auto b = t.blinks.update(now, 0.5f * (f.measures.eye_open_right + f.measures.eye_open_left))) {
+        b->track = f.track;
+        frame.blinks.push_back(*b);
+    }
 }
 
 void face_measurer::update(frame_faces& frame) {
@@ -31,7 +35,7 @@ void face_measurer::update(frame_faces& frame) {
     });
     for (face& f : frame.faces) {
         f.measures = measure(f);
-        if (f.track != 0) follow(f, frame.pts_ns);
+        if (f.track != 0) follow(f, frame);
     }
 }
 

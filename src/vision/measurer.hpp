@@ -6,10 +6,11 @@
 #include <map>
 
 #include "faceflow/types.hpp"
+#include "vision/blinks.hpp"
 
 namespace faceflow::vision {
 
-// Sets face::measures. One object per source. Not thread-safe; deterministic; some 1 KB per
+// Sets face::measures and frame_faces::blinks. One object per source. Not thread-safe; deterministic; some 1 KB per
 // track seen during the last second.
 class face_measurer {
 public:
@@ -20,9 +21,10 @@ private:
     struct followed {
         std::int64_t seen_ns = 0;
         head_pose pose;
+        blink_detector blinks;
     };
 
-    void follow(face& f, std::int64_t now);
+    void follow(face& f, frame_faces& frame);
 
     std::map<std::int64_t, followed> tracks_;
 };

@@ -6,6 +6,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "helpers/synthetic_face.hpp"
 
@@ -50,6 +52,25 @@ TEST(face_measurer, has_no_rate_over_gaps_and_times_that_do_not_grow) {
     EXPECT_TRUE(std::isnan(second_of(m, 1.5, {}).yaw_rate));
     EXPECT_TRUE(std::isnan(second_of(m, 0.5, {}).yaw_rate));
     EXPECT_EQ(second_of(m, 0.6, {}).yaw_rate, 0);
+}
+
+TEST(face_measurer, gives_the_blinks_of_each_track_with_the_frame_that_ends_them) {
+    face_measurer m;
+    std::vector<std::pair<int, blink>> seen;
+    for (int i = 0; i < 90; ++i) {
+        frame_faces frame = synthetic_frame(i / 30.0, {.lids = i >= 60 && i < 65 ? 0.1 : 1.0});
+        frame.faces.push_back(synthetic_face{}.made());
+        frame.faces[0].track = 7;
+        frame.faces[1].track = 8;
+        m.update(frame);
+        for (const blink& b : frame.blinks)
+            seen.emplace_back(i, b);
+    }
+    ASSERT_EQ(seen.size(), 1u);
+    EXPECT_EQ(seen[0].first, 65);
+    EXPECT_EQ(seen[0].second.track, 7);
+    EXPECT_EQ(seen[0].second.apex_ns, 2'000'000'000);
+    EXPECT_NEAR(seen[0].second.depth, 0.9, 0.01);
 }
 
 TEST(face_measurer, leaves_faces_without_a_track_without_a_past) {
