@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what src/media/face_fields.hpp describes into docs/output.md (its tables) and docs/schema/faces.schema.json.
+"""Writes what src/media/face_fields.hpp and event_fields.hpp describe into docs/output.md (its tables) and
+docs/schema/faces.schema.json.
 
     tools/write_field_docs.py FACEFLOW
 """

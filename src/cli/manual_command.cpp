@@ -150,9 +150,11 @@ void print_manual(CLI::App& app) {
 }
 
 void print_fields() {
-    to_stdout("A line of faces.ndjson:\n\n{}\nEach of its faces:\n\n{}\nfaces.csv has {} columns:\n\n{}",
-              media::table_of_frame_keys(), media::table_of_face_keys(), media::column_count(),
-              media::table_of_columns());
+    to_stdout(
+        "A line of faces.ndjson:\n\n{}\nEach of its faces:\n\n{}\nfaces.csv has {} columns:\n\n{}"
+        "\nA record of events.csv:\n\n{}",
+        media::table_of_frame_keys(), media::table_of_face_keys(), media::column_count(), media::table_of_columns(),
+        media::table_of_event_columns());
 }
 
 }  // namespace
@@ -177,7 +179,8 @@ declared add_manual(CLI::App& app) {
     auto* manual = app.add_subcommand("manual", "print the manual page, as for man(1), or what rows of faces hold");
     manual
         ->add_option("TOPIC", *topic,
-                     "page; fields: the keys and columns of faces.ndjson and faces.csv, in Markdown; schema: the JSON "
+                     "page; fields: the keys and columns of faces.ndjson, faces.csv and events.csv, in Markdown; "
+                     "schema: the JSON "
                      "Schema of a line of faces.ndjson")
         ->check(CLI::IsMember({"page", "fields", "schema"}).description(""))
         ->capture_default_str();

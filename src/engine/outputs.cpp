@@ -138,11 +138,12 @@ void outputs::report_leftovers() {
 result<void> outputs::open_all(const std::vector<const media::source_info*>& sources) {
     const output_options o{token_, stop_};
     if (request_.out == "-") {
-        FACEFLOW_TRY(add_rows(media::make_ndjson_writer("/dev/stdout", o)));
+        FACEFLOW_TRY(add_rows(media::make_ndjson_writer("/dev/stdout", o), true));
     } else {
         FACEFLOW_TRY(open_summary());
         for (const auto* format : request_.formats) {
-            FACEFLOW_TRY(add_rows(format->make(request_.out / format->file, o)));
+            const bool wanted = format->of_faces || request_.formats.size() == 1;
+            FACEFLOW_TRY(add_rows(format->make(request_.out / format->file, o), wanted));
         }
         for (std::size_t i = 0; i < annotated_.size(); ++i) {
             FACEFLOW_TRY(add_annotated(i, *sources[i]));
@@ -159,12 +160,13 @@ result<void> outputs::open_all(const std::vector<const media::source_info*>& sou
     return {};
 }
 
-result<void> outputs::add_rows(result<std::unique_ptr<media::result_writer>> writer) {
+result<void> outputs::add_rows(result<std::unique_ptr<media::result_writer>> writer, bool wanted) {
     if (!writer) return tl::unexpected(std::move(writer.error()));
     auto sink = std::make_unique<row_sink>();
     sink->writer = std::move(*writer);
+    sink->wanted = wanted;
     rows_.push_back(std::move(sink));
-    ++takers_;
+    if (wanted) ++takers_;
     return {};
 }
 
@@ -186,8 +188,8 @@ result<void> outputs::add_annotated(std::size_t number, const media::source_info
         v.pool = &pool_;
         return media::video_writer::create(std::move(v));
     };
-    auto sink =
-        video_sink::open(writer(), a.target, [this, target = a.target](const error& e) { report_failure(target, e); });
+    auto sink = video_sink::open(writer(), a.target,
+                                 [this, target = a.target](const error& e) { report_failure(target, e, true); });
     if (!sink) return tl::unexpected(std::move(sink.error()));
     videos_.push_back(std::move(*sink));
     ++takers_;
@@ -285,11 +287,11 @@ void outputs::write(const host_frame& frame, const frame_faces& faces) {
 // Call it under the sink's lock.
 void outputs::fail_rows(row_sink& sink, const error& why) {
     sink.failed = why;
-    report_failure(sink.writer->file().target(), why);
+    report_failure(sink.writer->file().target(), why, sink.wanted);
 }
 
-void outputs::report_failure(const fs::path& target, const error& why) {
-    const bool last = --takers_ == 0;
+void outputs::report_failure(const fs::path& target, const error& why, bool wanted) {
+    const bool last = wanted && --takers_ == 0;
     request_.note(request_.out == "-" ? why.message
                                       : fmt::format("{}; what {} holds until now stays, and the run {}", why.message,
                                                     target.filename().string(),

@@ -63,6 +63,7 @@ public:
 private:
     struct row_sink {
         std::unique_ptr<media::result_writer> writer;
+        bool wanted = true;  // a run goes on for it alone
         std::mutex mutex;
         std::optional<error> failed;
     };
@@ -72,7 +73,7 @@ private:
     [[nodiscard]] result<void> make_folder();
     void report_leftovers();
     [[nodiscard]] result<void> open_all(const std::vector<const media::source_info*>& sources);
-    [[nodiscard]] result<void> add_rows(result<std::unique_ptr<media::result_writer>> writer);
+    [[nodiscard]] result<void> add_rows(result<std::unique_ptr<media::result_writer>> writer, bool wanted);
     [[nodiscard]] result<void> add_annotated(std::size_t number, const media::source_info& from);
     [[nodiscard]] result<void> open_summary();
     [[nodiscard]] result<void> start_keepers();
@@ -83,7 +84,7 @@ private:
     void fail_rows(row_sink& sink, const error& why);
     [[nodiscard]] row_formatter::rows rows_of(const frame_faces& faces, const std::string& input) const;
     void append_rows(const result<row_formatter::rows>& rows);
-    void report_failure(const std::filesystem::path& target, const error& why);
+    void report_failure(const std::filesystem::path& target, const error& why, bool wanted);
     void set_aside(const std::filesystem::path& target, const error& why, std::optional<std::filesystem::path> kept);
 
     const run_request& request_;
@@ -96,7 +97,7 @@ private:
     std::vector<std::unique_ptr<video_sink>> videos_;  // the same
     std::optional<output_file> trace_;
     std::optional<part_file> summary_;
-    std::atomic<std::size_t> takers_{0};  // outputs of frames that have not failed
+    std::atomic<std::size_t> takers_{0};  // wanted outputs that have not failed
     std::vector<std::filesystem::path> written_;
     std::vector<unfinished_output> unfinished_;
     std::vector<std::string> notes_;

@@ -92,7 +92,7 @@ private:
         const auto* format = media::format_of_file(l.name);
         if (format == nullptr) return trace(std::move(*part));
         const media::whole_rows found = format->find_whole(part->descriptor());
-        if (!rows_ || found.frames) rows_ = found;
+        if (format->of_faces && (!rows_ || found.frames)) rows_ = found;
         if (found.bytes == 0) {
             part->discard();
             return {};

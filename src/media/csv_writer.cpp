@@ -6,6 +6,7 @@
 
 #include "core/format_number.hpp"
 #include "core/try.hpp"
+#include "media/event_fields.hpp"
 #include "media/face_fields.hpp"
 #include "media/record_reader.hpp"
 #include "media/result_writer.hpp"
@@ -17,15 +18,9 @@ constexpr std::string_view end_of_record = "\r\n";  // RFC 4180
 // Reserved for a typical record.
 constexpr std::size_t bytes_of_record = 14'000;
 
-std::string header() {
-    std::string line;
-    const auto add = [&](const auto& f) {
-        for (const std::string& name : fields::columns_of(f))
-            line.append(line.empty() ? "" : ",").append(name);
-    };
-    fields::for_each(fields::of_frame, add);
-    fields::for_each_in_csv(add);
-    return line.append(end_of_record);
+void append_names(std::string& line, const auto& field) {
+    for (const std::string& name : fields::columns_of(field))
+        line.append(line.empty() ? "" : ",").append(name);
 }
 
 // Valid UTF-8, quoted where RFC 4180 requires it. nlohmann's replacement of invalid sequences is the one that
@@ -60,7 +55,12 @@ class csv_writer final : public result_writer {
 public:
     explicit csv_writer(output_file file) : result_writer(std::move(file)) {}
 
-    result<void> begin() { return file_.append(header()); }
+    result<void> begin() {
+        std::string line;
+        fields::for_each(fields::of_frame, [&](const auto& f) { append_names(line, f); });
+        fields::for_each_in_csv([&](const auto& f) { append_names(line, f); });
+        return file_.append(line.append(end_of_record));
+    }
 
     std::string rows_of(const frame_faces& frame, std::string_view input) const override {
         if (frame.faces.empty()) return {};
@@ -79,6 +79,42 @@ public:
         return records;
     }
 };
+
+class event_writer final : public result_writer {
+public:
+    explicit event_writer(output_file file) : result_writer(std::move(file)) {}
+
+    result<void> begin() {
+        std::string line;
+        fields::for_each(fields::of_event, [&](const auto& f) { append_names(line, f); });
+        return file_.append(line.append(end_of_record));
+    }
+
+    std::string rows_of(const frame_faces& frame, std::string_view input) const override {
+        std::string records;
+        for (const blink& each : frame.blinks) {
+            std::string record;
+            const fields::event_row row{&each, &frame, input};
+            fields::for_each(fields::of_event,
+                             [&](const auto& f) { append_csv(record, f.of(row), f.decimals.value_or(0)); });
+            record.erase(0, 1);  // the first comma
+            records.append(record).append(end_of_record);
+        }
+        return records;
+    }
+};
+
+// The file of a Writer with its header.
+template <class Writer>
+result<std::unique_ptr<result_writer>> make_table(const std::filesystem::path& path, output_options options) {
+    FACEFLOW_ASSIGN(auto file, output_file::open(path, std::move(options)));
+    auto writer = std::make_unique<Writer>(std::move(file));
+    if (auto begun = writer->begin(); !begun) {
+        writer->file().discard();
+        return tl::unexpected(std::move(begun.error()));
+    }
+    return writer;
+}
 
 // Finds the end of the first record in the text (RFC 4180).
 class csv_record_end {
@@ -109,13 +145,11 @@ std::size_t fields_of(std::string_view record) {
 }  // namespace
 
 result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path, output_options options) {
-    FACEFLOW_ASSIGN(auto file, output_file::open(path, std::move(options)));
-    auto writer = std::make_unique<csv_writer>(std::move(file));
-    if (auto begun = writer->begin(); !begun) {
-        writer->file().discard();
-        return tl::unexpected(std::move(begun.error()));
-    }
-    return writer;
+    return make_table<csv_writer>(path, std::move(options));
+}
+
+result<std::unique_ptr<result_writer>> make_event_writer(const std::filesystem::path& path, output_options options) {
+    return make_table<event_writer>(path, std::move(options));
 }
 
 whole_rows find_whole_csv(int descriptor) {

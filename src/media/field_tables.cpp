@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "media/event_fields.hpp"
 #include "media/face_fields.hpp"
 
 namespace faceflow::media {
@@ -33,6 +34,10 @@ std::string table_row(const std::vector<std::string>& cells) {
 // Keys with equal descriptions share a row.
 class key_table {
 public:
+    // `head` is that of the first column.
+    explicit key_table(std::string_view head = "key")
+        : text_(fmt::format("| {} | unit | decimals | meaning |\n| --- | --- | --- | --- |\n", head)) {}
+
     void add(const fields::facts& f) {
         if (f.key.empty()) return;
         if (!keys_.empty() && (f.unit != last_.unit || f.decimals != last_.decimals || f.meaning != last_.meaning))
@@ -52,7 +57,7 @@ private:
         keys_.clear();
     }
 
-    std::string text_ = "| key | unit | decimals | meaning |\n| --- | --- | --- | --- |\n";
+    std::string text_;
     std::vector<std::string> keys_;  // of the next row
     fields::facts last_;
 };
@@ -201,6 +206,12 @@ std::string table_of_columns() {
     const auto add = [&](const auto& f) { table.add(f); };
     fields::for_each(fields::of_frame, add);
     fields::for_each_in_csv(add);
+    return table.text();
+}
+
+std::string table_of_event_columns() {
+    key_table table("column");
+    fields::for_each(fields::of_event, [&](const fields::facts& f) { table.add(f); });
     return table.text();
 }
 

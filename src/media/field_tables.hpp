@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generates, from media/face_fields.hpp, the tables of docs/output.md and the schema of faces.ndjson.
+// Generates the tables of docs/output.md and the schema of faces.ndjson, from media/face_fields.hpp and
+// media/event_fields.hpp.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -11,6 +12,7 @@ namespace faceflow::media {
 [[nodiscard]] std::string table_of_frame_keys();
 [[nodiscard]] std::string table_of_face_keys();
 [[nodiscard]] std::string table_of_columns();
+[[nodiscard]] std::string table_of_event_columns();
 
 // The number of columns of faces.csv.
 [[nodiscard]] std::size_t column_count();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes rows of results: faces.ndjson and faces.csv. media/face_fields.hpp describes their content.
+// Writes rows of results: faces.ndjson, faces.csv and events.csv. media/face_fields.hpp and media/event_fields.hpp
+// describe their content.
 #pragma once
 
 #include <filesystem>
@@ -63,5 +64,9 @@ protected:
 [[nodiscard]] result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path,
                                                                      output_options options = {});
 [[nodiscard]] whole_rows find_whole_csv(int descriptor);
+
+// The same for events: one record per event, in the frame with which it ended.
+[[nodiscard]] result<std::unique_ptr<result_writer>> make_event_writer(const std::filesystem::path& path,
+                                                                       output_options options = {});
 
 }  // namespace faceflow::media

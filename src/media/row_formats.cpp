@@ -11,8 +11,9 @@ namespace faceflow::media {
 namespace {
 
 constexpr std::array known_row_formats{
-    row_format{"ndjson", "faces.ndjson", true, make_ndjson_writer, find_whole_lines},
-    row_format{"csv", "faces.csv", true, make_csv_writer, find_whole_csv},
+    row_format{"ndjson", "faces.ndjson", true, true, make_ndjson_writer, find_whole_lines},
+    row_format{"csv", "faces.csv", true, true, make_csv_writer, find_whole_csv},
+    row_format{"events", "events.csv", true, false, make_event_writer, find_whole_csv},
 };
 
 template <class Wanted>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The formats in which a run can write faces.
+// The formats in which a run can write faces and events.
 #pragma once
 
 #include <filesystem>
@@ -20,6 +20,7 @@ struct row_format {
     std::string_view name;  // the value for --format
     std::string_view file;  // file name in the run's folder
     bool usual;             // written by default
+    bool of_faces;          // its rows are faces; else they are events, and most frames have none
     result<std::unique_ptr<result_writer>> (*make)(const std::filesystem::path& path, output_options options);
     whole_rows (*find_whole)(int descriptor);
 };
@@ -29,7 +30,7 @@ struct row_format {
 [[nodiscard]] std::vector<const row_format*> all_formats();
 [[nodiscard]] std::vector<const row_format*> usual_formats();
 
-// "ndjson,csv"
+// "ndjson,csv,events"
 [[nodiscard]] std::string join_names(std::span<const row_format* const> formats, std::string_view separator);
 
 // Without duplicates, in the order of all_formats. errc::invalid_argument for an unknown name.

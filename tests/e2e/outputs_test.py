@@ -94,7 +94,7 @@ class Interruption(Case):
         lines = self.lines()
         self.assertGreater(len(lines), 0)
         self.assertEqual(self.summary()["frames"], len(lines))
-        self.assertEqual(sorted(p.name for p in (self.dir / "out").iterdir()), ["annotated.mp4", "faces.csv", "faces.ndjson", "summary.json"])
+        self.assertEqual(sorted(p.name for p in (self.dir / "out").iterdir()), ["annotated.mp4", "events.csv", "faces.csv", "faces.ndjson", "summary.json"])
 
     def test_a_second_interrupt_quits_at_once(self):
         run = subprocess.Popen([FACEFLOW, "run", DEMO, "--out", self.dir / "out"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

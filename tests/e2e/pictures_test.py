@@ -53,7 +53,7 @@ class AnnotatedPictures(Pictures):
             with self.subTest(name):
                 source = self.picture(name)
                 self.run_quick(source)
-                self.assertEqual(self.names(), sorted([given, "faces.csv", "faces.ndjson", "summary.json"]))
+                self.assertEqual(self.names(), sorted([given, "events.csv", "faces.csv", "faces.ndjson", "summary.json"]))
                 self.assertEqual(shape(self.out / given), (codec, 640, 360))
                 self.assertEqual(len(self.lines()[0]["faces"]), 4)
                 self.assertNotEqual(pixels(self.out / given), pixels(source))
@@ -99,7 +99,7 @@ class AnnotatedPictures(Pictures):
         for name in ("a.jpg", "a.png", "a.webp", "b.jpg"):
             self.picture(name)
         self.run_quick(self.album)
-        self.assertEqual(self.names(), ["annotated", "faces.csv", "faces.ndjson", "summary.json"])
+        self.assertEqual(self.names(), ["annotated", "events.csv", "faces.csv", "faces.ndjson", "summary.json"])
         self.assertEqual(self.names("annotated"), ["a-annotated.jpg", "a-annotated.png", "a.webp-annotated.jpg", "b-annotated.jpg"])
         self.assertEqual(len(self.lines()), 4)
 
@@ -107,13 +107,13 @@ class AnnotatedPictures(Pictures):
         self.picture("a.jpg")
         self.run_quick(self.album, "--no-video")
         self.run_quick(self.album / "a.jpg", "--no-video")
-        self.assertEqual(self.names(), ["faces.csv", "faces.ndjson", "summary.json"])
+        self.assertEqual(self.names(), ["events.csv", "faces.csv", "faces.ndjson", "summary.json"])
 
     def test_videos_and_pictures_together(self):
         for name in ("a.jpg", "b.jpg", "c.jpg"):
             self.picture(name)
         self.run_quick(self.album / "a.jpg", SMALL, self.album / "b.jpg", self.album / "c.jpg", "--limit", 5)
-        self.assertEqual(self.names(), ["a-annotated.jpg", "annotated-1.mp4", "annotated-2", "faces.csv", "faces.ndjson", "summary.json"])
+        self.assertEqual(self.names(), ["a-annotated.jpg", "annotated-1.mp4", "annotated-2", "events.csv", "faces.csv", "faces.ndjson", "summary.json"])
         self.assertEqual(self.names("annotated-2"), ["b-annotated.jpg", "c-annotated.jpg"])
         rows = sorted((x["source"], pathlib.Path(x["input"]).name) for x in self.lines())
         self.assertEqual(rows, sorted([(0, "a.jpg"), *[(1, SMALL.name)] * 5, (2, "b.jpg"), (2, "c.jpg")]))

@@ -87,7 +87,7 @@ class Outputs(Case):
                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
         self.assertEqual(done.returncode, 4, done.stderr)
         self.assertIn("faces.ndjson", done.stderr)
-        self.assertEqual(self.names(), ["annotated.mp4", "faces.csv", "faces.ndjson", "summary.json"])
+        self.assertEqual(self.names(), ["annotated.mp4", "events.csv", "faces.csv", "faces.ndjson", "summary.json"])
         lines = whole_lines(out / "faces.ndjson")
         self.assertGreater(len(lines), 5)
         self.assertLess(len(lines), 60)
@@ -155,11 +155,11 @@ class Outputs(Case):
         out.mkdir()
         victim = self.dir / "victim"
         victim.write_text("keep me")
-        for name in ("faces.ndjson", "faces.csv", "annotated.mp4", "summary.json"):
+        for name in ("faces.ndjson", "faces.csv", "events.csv", "annotated.mp4", "summary.json"):
             (out / name).symlink_to(victim)
         self.run_ok(SMALL, "--limit", 3, *QUICK)
         self.assertEqual(victim.read_text(), "keep me")
-        self.assertEqual(self.names(), ["annotated.mp4", "faces.csv", "faces.ndjson", "summary.json"])
+        self.assertEqual(self.names(), ["annotated.mp4", "events.csv", "faces.csv", "faces.ndjson", "summary.json"])
         self.assertFalse(any(p.is_symlink() for p in out.iterdir()))
 
     def test_two_runs_into_one_folder_lose_nothing(self):
@@ -276,14 +276,14 @@ class Outputs(Case):
     def test_a_run_that_is_stopped_before_its_first_frame_leaves_older_results(self):
         out = self.dir / "out"
         out.mkdir()
-        for name in ("faces.ndjson", "faces.csv", "annotated.mp4", "summary.json"):
+        for name in ("faces.ndjson", "faces.csv", "events.csv", "annotated.mp4", "summary.json"):
             (out / name).write_text("older")
         run = self.start("-", "--out", out, *QUICK, stdin=subprocess.PIPE)  # a stream that never sends
         self.wait_until_it_heeds(run, signal.SIGINT)
         run.send_signal(signal.SIGINT)
         self.assertEqual(run.wait(timeout=60), 130)
         self.assertEqual({p.read_text() for p in out.iterdir()}, {"older"})
-        self.assertEqual(self.names(), ["annotated.mp4", "faces.csv", "faces.ndjson", "summary.json"])
+        self.assertEqual(self.names(), ["annotated.mp4", "events.csv", "faces.csv", "faces.ndjson", "summary.json"])
 
     def test_a_fifo_among_pictures_holds_up_nobody(self):
         pictures = self.dir / "pictures"

@@ -49,7 +49,7 @@ std::string repeated(const std::string& text, int times) {
 class face_rows : public testing::Test {
 protected:
     std::string written(const char* file) const {
-        frame_faces frame{{1, 2}, 40'000'000, 640, 360, {numbered_face()}};
+        frame_faces frame{{1, 2}, 40'000'000, 640, 360, {numbered_face()}, blinks_};
         const auto path = folder_ / file;
         const auto writer = format_of_file(file)->make(path, {});
         EXPECT_OK(writer);
@@ -58,6 +58,7 @@ protected:
         return test::contents(path);
     }
     test::temporary_folder folder_;
+    std::vector<blink> blinks_;
 };
 
 // Programs read these by the byte: a change here breaks them.
@@ -102,6 +103,16 @@ TEST_F(face_rows, of_csv_are_these_bytes) {
                                         "-7.00,-8.00,9.00,10.00,11.00,12.00,0.5000\r\n");
 }
 
+TEST_F(face_rows, of_events_are_these_bytes) {
+    blinks_ = {{7, 1'900'000'000, 2'000'000'000, 2'123'456'789, 0.75F}, {8, 0, 0, 0, 1}};
+    EXPECT_EQ(written("events.csv"),
+              "input,source,track,event,onset_ms,apex_ms,offset_ms,depth\r\n"
+              "\"a,b\",1,7,blink,1900.000,2000.000,2123.457,0.7500\r\n"
+              "\"a,b\",1,8,blink,0.000,0.000,0.000,1.0000\r\n");
+    blinks_.clear();
+    EXPECT_EQ(written("events.csv"), "input,source,track,event,onset_ms,apex_ms,offset_ms,depth\r\n");
+}
+
 // How many members a struct has: as many values as it can be made of.
 struct anything {
     template <class T>
@@ -144,7 +155,8 @@ TEST(face_fields, are_compared_to_the_last_bit) {
 
 TEST(face_fields, are_what_the_documentation_has) {
     const std::string output = test::contents(test::checkout() / "docs/output.md");
-    for (const std::string& table : {table_of_frame_keys(), table_of_face_keys(), table_of_columns()})
+    for (const std::string& table :
+         {table_of_frame_keys(), table_of_face_keys(), table_of_columns(), table_of_event_columns()})
         EXPECT_NE(output.find("\n\n" + table + "\n"), std::string::npos) << "not in docs/output.md:\n"
                                                                          << table << how_to_write;
     const std::string columns = std::to_string(column_count()) + " columns";
@@ -162,9 +174,9 @@ TEST(row_formats, are_chosen_by_name_and_each_once) {
     };
     EXPECT_EQ(names({"csv"}), "csv");
     EXPECT_EQ(names({"csv", "ndjson", "csv"}), "ndjson+csv");
-    EXPECT_EQ(names({"csv", "xlsx"}), "unknown format 'xlsx'; there are: ndjson, csv");
-    EXPECT_EQ(names({""}), "unknown format ''; there are: ndjson, csv");
-    EXPECT_EQ(join_names(usual_formats(), ","), "ndjson,csv");
+    EXPECT_EQ(names({"csv", "xlsx"}), "unknown format 'xlsx'; there are: ndjson, csv, events");
+    EXPECT_EQ(names({""}), "unknown format ''; there are: ndjson, csv, events");
+    EXPECT_EQ(join_names(usual_formats(), ","), "ndjson,csv,events");
 }
 
 TEST(row_formats, are_found_by_their_file) {

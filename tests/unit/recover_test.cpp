@@ -105,6 +105,14 @@ TEST_F(recovery_test, much_that_is_no_record_is_passed_over) {
     EXPECT_EQ(test::contents(folder_ / "faces.ndjson"), line(0, 1));
 }
 
+TEST_F(recovery_test, events_are_recovered_and_are_no_faces) {
+    leave("events.csv", "track,event\r\n1,blink\r\n1,blink\r\n1,bl");
+    leave("faces.csv", "a\r\n1\r\n");
+    recovered();
+    EXPECT_EQ(test::contents(folder_ / "events.csv"), "track,event\r\n1,blink\r\n1,blink\r\n");
+    EXPECT_EQ(summary()["faces"], 1);
+}
+
 TEST_F(recovery_test, nothing_is_replaced_and_a_run_s_files_keep_together) {
     std::ofstream(folder_ / "faces.ndjson") << line(7, 0);
     leave("faces.ndjson", line(0, 1));
