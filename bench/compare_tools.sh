@@ -4,7 +4,8 @@
 #
 #   bench/compare_tools.sh [FRAMES]     the first FRAMES (150) of assets/demo.mp4
 #
-# FACEFLOW names the program to measure (build/release/faceflow). Installs the other tools' Debian packages, some 500 MB
+# FACEFLOW names the program to measure (build/release/faceflow), FACE_LANDMARKER MediaPipe's bundle of models, face_landmarker.task, which
+# no package holds. Installs the other tools' Debian packages, some 500 MB
 # with Chromium, through apt (sudo when not root). A tool that cannot be had or run is left out, and said so. Writes
 # bench/results/tools.{md,json}.
 set -Eeuo pipefail
@@ -65,8 +66,12 @@ if build dlib_hog $(pkg-config --cflags --libs dlib-1 2>/dev/null || echo -ldlib
     fi
 fi
 
-say "MediaPipe in Chromium"
-/usr/bin/python3 "$sources/mediapipe.py" "$clip" "$frames" "$width" "$height" \
-    "$root/node_modules/@mediapipe/face_mesh" >"$work/mediapipe.jsonl" || say "MediaPipe failed"
+if [[ -n ${FACE_LANDMARKER:-} ]]; then
+    say "MediaPipe in Chromium"
+    /usr/bin/python3 "$sources/mediapipe.py" "$clip" "$work/mediapipe" --bundle "$FACE_LANDMARKER" --limit "$frames" ||
+        say "MediaPipe failed"
+else
+    say "no MediaPipe: FACE_LANDMARKER does not name its face_landmarker.task"
+fi
 
 /usr/bin/python3 "$sources/score.py" "$work" "$root/bench/results" "$clip" "$width" "$height"

@@ -23,11 +23,11 @@ TOOLS = [  # file, name, what it delivers, threads, note
     ("opencv_haar", "OpenCV 4.6 Haar cascade", "boxes", "all"),
     ("dlib_hog", "dlib 19.24 HOG", "boxes", "1"),
     ("dlib_68", "dlib 19.24 HOG + 68 points", "boxes, 68 points", "1"),
-    ("mediapipe", "MediaPipe face mesh (wasm, Chromium, software WebGL)", "478 points", "browser's"),
+    ("mediapipe", "MediaPipe face landmarker (wasm on the CPU, Chromium)", "478 points", "browser's"),
 ]
 
 
-def ours(name):
+def of_folder(name):
     rows = []
     for line in (folder / name / "faces.ndjson").read_text().splitlines():
         rows.append([f["box"] for f in json.loads(line)["faces"]])
@@ -35,7 +35,7 @@ def ours(name):
     return rows, {"frames": summary["frames"], "seconds": summary["seconds"]}
 
 
-def theirs(name):
+def of_lines(name):
     lines = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
     return [line["boxes"] for line in lines[:-1]], lines[-1]
 
@@ -55,7 +55,7 @@ def one_in_each_quarter(boxes):
     return len(boxes) == ALL and len(quarters) == ALL
 
 
-truth, _ = ours("faceflow_retinaface")
+truth, _ = of_folder("faceflow_retinaface")
 good = [i for i, boxes in enumerate(truth) if one_in_each_quarter(boxes)]
 if len(good) < 0.98 * len(truth):
     sys.exit("score: the reference does not have one face in each quarter: this works for the demo clip alone")
@@ -63,7 +63,7 @@ if len(good) < 0.98 * len(truth):
 rows = []
 for file, name, gives, threads in TOOLS:
     try:
-        frames, clock = ours(file) if file.startswith("faceflow") else theirs(file)
+        frames, clock = of_folder(file) if (folder / file).is_dir() else of_lines(file)
     except (OSError, IndexError, KeyError):
         print(f"score: nothing from {name}", file=sys.stderr)
         continue
