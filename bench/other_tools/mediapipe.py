@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """MediaPipe's face landmarker as its package for the web has it (npm @mediapipe/tasks-vision), in a headless Chromium.
 
-    mediapipe.py CLIP FOLDER --bundle face_landmarker.task [--limit N] [--picture pixels|canvas|bitmap]
+    mediapipe.py CLIP FOLDER --bundle face_landmarker.task [--limit N] [--faces N] [--picture pixels|canvas|bitmap]
 
-CPU delegate, running mode VIDEO, up to 4 faces, all confidences 0.5, no blendshapes, no matrices. Frames come from FFmpeg as RGBA,
+CPU delegate, running mode VIDEO, up to 4 faces (with --faces 1 MediaPipe smooths by itself, with more it does not), all confidences
+0.5, no blendshapes, no matrices. Frames come from FFmpeg as RGBA,
 one after the other, none left out; the page hands them over as ImageData, the fastest way without a GPU, or as --picture says.
 Writes FOLDER/faces.ndjson and FOLDER/summary.json, whose keys are faceflow's where they mean the same. The package is fetched once,
 through npm, as package-lock.json beside this file pins it.
@@ -26,7 +27,6 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".cache" / "mediapipe"
-FACES = 4
 WARM = 20  # frames before the clock starts
 PATIENCE = 120  # seconds for one frame, loading included
 
@@ -35,6 +35,7 @@ parser.add_argument("clip", type=pathlib.Path)
 parser.add_argument("folder", type=pathlib.Path)
 parser.add_argument("--bundle", type=pathlib.Path, required=True)
 parser.add_argument("--limit", type=int, default=0)
+parser.add_argument("--faces", type=int, default=4)
 parser.add_argument("--picture", choices=["pixels", "canvas", "bitmap"], default="pixels")
 given = parser.parse_args()
 
@@ -137,7 +138,7 @@ class handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/":
             self.send((HERE / "mediapipe.html").read_bytes(), "text/html")
         elif self.path == "/setting":
-            self.send(json.dumps({"faces": FACES, "warm": WARM, "picture": given.picture}).encode(), "application/json")
+            self.send(json.dumps({"faces": given.faces, "warm": WARM, "picture": given.picture}).encode(), "application/json")
         elif self.path == "/first":
             self.picture(first)
         elif self.path == "/frame":
