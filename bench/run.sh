@@ -4,8 +4,9 @@
 #
 #   bench/run.sh [--no-tools | PART...]
 #
-# Parts, all unless some are named: end_to_end kernels cpu_engine memory compare recovery tools handoff. The last two install other tools through
-# apt; --no-tools leaves both out. compare also draws docs/images/compare.svg.
+# Parts, all unless some are named: end_to_end kernels cpu_engine memory compare recovery tools steadiness handoff. The last three
+# install other tools through apt and npm; --no-tools leaves them out. FACE_LANDMARKER names MediaPipe's bundle of models, for tools
+# and steadiness. compare also draws docs/images/compare.svg.
 #
 # BUILD names the build folder (build/release); what is not built there yet is built. RESULTS names another folder for all of
 # compare, its figure too, and COMPARE_FRAMES (300) how many frames it takes: to try it.
@@ -15,7 +16,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 build=${BUILD:-build/release}
 results=bench/results
-all=(end_to_end kernels cpu_engine memory compare recovery tools handoff)
+all=(end_to_end kernels cpu_engine memory compare recovery tools steadiness handoff)
 parts=("$@")
 ((${#parts[@]})) || parts=("${all[@]}")
 [[ ${parts[0]} != --no-tools ]] || parts=(end_to_end kernels cpu_engine memory compare recovery "${parts[@]:1}")
@@ -76,6 +77,11 @@ recovery() {
 tools() {
     echo "bench: other tools"
     FACEFLOW=$build/faceflow bench/compare_tools.sh
+}
+
+steadiness() {
+    echo "bench: steadiness"
+    BUILD=$build bench/steadiness.sh assets/demo.mp4 | tee "$results/steadiness.md"
 }
 
 handoff() {
