@@ -95,7 +95,7 @@ def assigned(run, people):
 
 def after_detections(values, every):
     """Changes into and out of the frames with a detection, over the others."""
-    if every < 3:
+    if not every:
         return "–"
     near = [v for s, v in values.items() if s % every in (0, 1)]
     rest = [v for s, v in values.items() if s % every not in (0, 1)]
@@ -115,7 +115,13 @@ def machine():
     return f"{cores} cores, {cpu}"
 
 
+def period_of(runs):
+    """N of the first --detect-every N that leaves frames away from detections; 0 without one."""
+    return next((n for run in runs if (n := run.every) >= 3), 0)
+
+
 clip, runs = pathlib.Path(sys.argv[1]), [one_run(pathlib.Path(f)) for f in sys.argv[2:]]
+period = period_of(runs)
 people = people_of(runs[0])
 seen = [assigned(r, people) for r in runs]
 details, means = [], [[] for _ in runs]
@@ -133,7 +139,7 @@ for i, person in enumerate(people):
         values = {s: change(seen[r][i][s - 1], seen[r][i][s]) for s in pairs}
         x = list(values.values())
         means[r].append(f"{np.mean(x):.3f}")
-        rows.append([run.name, share, f"{np.mean(x):.3f}", f"{np.percentile(x, 95):.3f}", after_detections(values, run.every)])
+        rows.append([run.name, share, f"{np.mean(x):.3f}", f"{np.percentile(x, 95):.3f}", after_detections(values, period)])
     x, y = np.median([f.at for f in person.values()], axis=0) / runs[0].size * 100
     details.append((f"Face {i + 1}, {x:.0f} % from the left and {y:.0f} % from the top, {len(pairs)} pairs of frames:", rows))
 
@@ -144,6 +150,7 @@ speeds = [[f"{r.summary['fps']:.1f}", f"{r.summary['frames'] / r.summary['own_se
           for r in runs]
 table(["run", *[f"face {i + 1}" for i in range(len(people))], "frames/s", "frames/s, detectForVideo alone"],
       [[r.name, *means[k], *speeds[k]] for k, r in enumerate(runs)])
+around = f"around every {period}th frame / others" if period else "around detections / others"
 for title, rows in details:
     print(title + "\n")
-    table(["run", "frames with it", "mean", "95th percentile", "around detections / others"], rows)
+    table(["run", "frames with it", "mean", "95th percentile", around], rows)
