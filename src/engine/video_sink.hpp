@@ -100,16 +100,19 @@ private:
         }
     }
 
-    // Writes a frame, and with it those that wait behind it, as far as they are drawn side by side.
+    // Writes a frame, and with it those that wait behind it, as far as they are drawn side by side: of frames from a
+    // device one at a time, because the next download overwrites its memory.
     result<void> write_from(media::annotated_frame first) {
         std::vector<media::annotated_frame> frames;
         std::optional next = std::move(first);
         result<void> there;
         while (next) {
+            const bool from_device = next->frame.on_device != nullptr;
             there = bring_down(next->frame);
             if (!there) break;
             frames.push_back(*std::move(next));
-            next = frames.size() < writer_->at_once() ? items_.try_pop() : std::nullopt;
+            if (from_device || frames.size() >= writer_->at_once()) break;
+            next = items_.try_pop();
         }
         FACEFLOW_TRY(writer_->write(frames));
         return there;
