@@ -94,7 +94,8 @@ struct options {
     float min_score = 0.5f;         // of the detector, 0..1
     float min_presence = 0.5f;      // of the landmark model, 0..1; a detection below it is rejected
 
-    bool smooth = false;     // one-euro filter on landmarks, per track
+    bool smooth = false;        // one-euro filter on landmarks, keypoints, box and pose, per track
+    float smooth_strength = 1;  // 0.1..10: 2 filters, and lags, twice as much
     float focal_length = 0;  // pixels, for head distance; 0: assume a vertical field of view of 63 degrees
 
     std::int32_t threads = 0;  // CPU compute threads; 0: one per core. Half as many may pack frames for a GPU

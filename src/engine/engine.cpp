@@ -260,13 +260,20 @@ void face_engine::count_failure(const error& e) {
     if (first && e.code != errc::device_lost && setup_.note) setup_.note("a frame gave no result: " + e.message);
 }
 
+face_engine::per_source& face_engine::source_state_of(std::uint32_t source) {
+    const options& o = setup_.chosen;
+    return sources_
+        .try_emplace(source, vision::smoother_options{.strength = o.smooth_strength, .focal = o.focal_length})
+        .first->second;
+}
+
 void face_engine::handle(flow::outcome&& o) {
     if (o.faces) {
         const stage_timer timer(metrics_, stage::track, "handler", o.frame.id);
-        per_source& s = sources_[o.frame.id.source];
+        per_source& s = source_state_of(o.frame.id.source);
         s.tracks.update(o.frame.pts_ns, o.faces->faces);
         s.measures.update(*o.faces);
-        if (setup_.chosen.smooth) s.smoother.update(o.frame.pts_ns, o.faces->faces);
+        if (setup_.chosen.smooth) s.smoother.update(*o.faces);
         metrics_.frames.fetch_add(1, std::memory_order_relaxed);
         metrics_.faces.fetch_add(o.faces->faces.size(), std::memory_order_relaxed);
         metrics_.latency.record(std::chrono::steady_clock::now() - o.frame.captured);

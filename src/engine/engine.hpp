@@ -98,15 +98,17 @@ public:
 
 private:
     struct per_source {
+        explicit per_source(const vision::smoother_options& smoothing) : smoother(smoothing) {}
         vision::tracker tracks;
         vision::face_measurer measures;
-        vision::landmark_smoother smoother;
+        vision::face_smoother smoother;
     };
 
     explicit face_engine(setup s) : setup_(std::move(s)) {}
     [[nodiscard]] result<void> load_models();
     [[nodiscard]] result<void> start_counters();
     void handle(flow::outcome&& o);
+    [[nodiscard]] per_source& source_state_of(std::uint32_t source);
     void count_failure(const error& e);
     [[nodiscard]] result<void> admit(const frame_id& id);
 

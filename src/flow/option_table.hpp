@@ -185,7 +185,12 @@ inline constexpr std::tuple option_table{
                                        .value = "P",
                                        .range = option_range{0.0f, 1.0f}},
     option_row<&options::smooth>{
-        .name = "smooth", .group = option_group::faces, .help = "smooth landmarks over time with a one-euro filter"},
+        .name = "smooth", .group = option_group::faces, .help = "smooth faces over time with a one-euro filter"},
+    option_row<&options::smooth_strength>{.name = "smooth_strength",
+                                          .group = option_group::faces,
+                                          .help = "how much --smooth filters, 0.1 to 10; it lags in proportion",
+                                          .value = "S",
+                                          .range = option_range{0.1f, 10.0f}},
     option_row<&options::focal_length>{
         .name = "focal_length",
         .group = option_group::faces,
