@@ -77,9 +77,7 @@ public:
                                         std::function<void()> release = {});
 
     // Blocks until the next result; nullopt when every pushed frame has had its result. A failed frame's error is
-    // returned in place of its result. Only for engines without a callback. With recorded pacing and `detect_every` =
-    // N, frames are processed in groups of N with one detection each; an incomplete group is processed once no other
-    // result can come.
+    // returned in place of its result. Only for engines without a callback.
     [[nodiscard]] result<std::optional<frame_faces>> next();
 
     // Blocks until every pushed frame has had its result, including its callback and including frames that other

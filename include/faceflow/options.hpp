@@ -43,10 +43,19 @@ enum class precision : std::uint8_t {
     bf16,  // CPUs with AVX512_BF16: most products in bf16, sums in fp32 (native)
 };
 
+// In which frames of a video the detector runs. A face that was found is followed by its mesh from frame to frame: its
+// region comes from its last mesh, whether the detector runs or not. Pictures (`faceflow run` of picture files) always
+// have a detection each.
+enum class detect_mode : std::uint8_t {
+    automatic,  // at the start, when a face is lost or in doubt, and every 200 ms for newcomers
+    always,     // in every frame
+};
+
 // The name that the command line and configuration files use; "auto" is automatic.
 [[nodiscard]] std::string_view name(flow_kind kind) noexcept;
 [[nodiscard]] std::string_view name(inference_backend by) noexcept;
 [[nodiscard]] std::string_view name(precision in) noexcept;
+[[nodiscard]] std::string_view name(detect_mode when) noexcept;
 
 // How frames arrive.
 enum class pacing : std::uint8_t {
@@ -89,14 +98,15 @@ struct options {
     // A second detection per frame at a higher resolution, for small faces; 0: none. Not on CUDA devices.
     std::int32_t detect_fine_width = 0;
     std::int32_t detect_fine_height = 0;
-    std::int32_t detect_every = 1;  // detect in every Nth frame; in between, faces are tracked by their landmarks
+    detect_mode detect = detect_mode::automatic;
+    std::int32_t detect_every = 0;  // detect in every Nth frame, up to 1000; 0: as `detect` says
     std::int32_t max_faces = 100;   // 1..1000 per frame, the best ones
     float min_score = 0.5f;         // of the detector, 0..1
     float min_presence = 0.5f;      // of the landmark model, 0..1; a detection below it is rejected
 
     bool smooth = false;        // one-euro filter on landmarks, keypoints, box and pose, per track
     float smooth_strength = 1;  // 0.1..10: 2 filters, and lags, twice as much
-    float focal_length = 0;  // pixels, for head distance; 0: assume a vertical field of view of 63 degrees
+    float focal_length = 0;     // pixels, for head distance; 0: assume a vertical field of view of 63 degrees
 
     std::int32_t threads = 0;  // CPU compute threads; 0: one per core. Half as many may pack frames for a GPU
     std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes

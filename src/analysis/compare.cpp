@@ -49,6 +49,8 @@ result<std::vector<planned_row>> plan_rows(const compare_request& request) {
         FACEFLOW_ASSIGN(const auto kind, flow::value_of<&options::flow>(wanted));
         options o = request.chosen;
         o.flow = kind;
+        // As the analysed system does; and all flows then transfer the same for every frame.
+        if (o.detect_every == 0) o.detect = detect_mode::always;
         rows.push_back({o, "none"});
         for (const std::string& name : request.ablate) {
             FACEFLOW_ASSIGN(auto less, with_ablation(o, name));

@@ -202,7 +202,6 @@ result<flood_outcome> trial::all_at_once(const progress& on_progress, compare_ro
     FACEFLOW_ASSIGN(auto engine, engine_for(chosen_, pacing::recorded, results));
 
     std::map<std::string, std::uint64_t> refused;
-    // In whole detections: a flow does not accept part of one.
     const auto settling = static_cast<std::size_t>(std::max(chosen_.detect_every, 1));
     std::uint64_t settled = 0;
     counts before;

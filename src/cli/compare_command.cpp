@@ -129,6 +129,7 @@ declared add_compare(CLI::App& app) {
     compare->add_flag("--json,!--no-json", a->json, "print a JSON object instead of the table")->group(output);
     add_engine_options(*compare, a->engine);
     compare->remove_option(compare->get_option("--flow"));
+    compare->remove_option(compare->get_option("--detect"));  // in every frame, or --detect-every
     give_examples(*compare, {{"How each flow moves frames, on a device made of host memory",
                               "faceflow compare clip.mp4 --device emulated"},
                              {"What the cache and batches are worth to one flow",

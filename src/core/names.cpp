@@ -82,4 +82,8 @@ std::string_view name(precision in) noexcept {
     return word_of(option_names::precision, static_cast<std::size_t>(in));
 }
 
+std::string_view name(detect_mode when) noexcept {
+    return word_of(option_names::detect, static_cast<std::size_t>(when));
+}
+
 }  // namespace faceflow

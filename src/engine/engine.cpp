@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/option_error.hpp"
 #include "core/processors.hpp"
 #include "core/try.hpp"
 #include "device/open_devices.hpp"
@@ -78,6 +79,9 @@ result<void> check(const options& o) {
         return fail(errc::invalid_argument,
                     fmt::format("the detector's closer look must have multiples of 32, not {}x{}", o.detect_fine_width,
                                 o.detect_fine_height));
+    if (o.detect == detect_mode::always && o.detect_every > 1) {
+        return fail_option("detect_every", "cannot be given beside --detect always, which detects in every frame");
+    }
     if (o.detect_width % 32 != 0 || o.detect_height % 32 != 0) {
         return fail(errc::invalid_argument,
                     fmt::format("the detector's size must be multiples of 32, not {}x{}; next: {}x{}", o.detect_width,
@@ -86,7 +90,7 @@ result<void> check(const options& o) {
     return {};
 }
 
-void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources) {
+void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources, bool pictures) {
     constexpr std::size_t max_frames = vision::max_pass_frames, usual_lanes = 2, max_lanes = 6, sources_of_lane = 48;
     const bool live = o.pacing == pacing::live;
     std::size_t lanes = 1, frames = 1;
@@ -96,7 +100,8 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
         // leave idle.
         const bool spread = o.inference != inference_backend::automatic && o.inference != inference_backend::native;
         const std::size_t here = std::max<std::size_t>(1, (sources + devices - 1) / devices);
-        if (!live || !spread) lanes = live ? std::min(here, threads) : threads;
+        const bool any_number = pictures || (!live && sources == 0);
+        if (!live || !spread) lanes = any_number ? threads : std::min(here, threads);
     } else {
         lanes = usual_lanes;
         frames = max_frames;
@@ -124,7 +129,8 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     if (e->with_->routes == nullptr) e->with_->routes = std::make_unique<flow::source_routes>(e->devices().size());
     e->notes_ = e->with_->notes;
     choose_detect_size(o, e->setup_.shapes);
-    share_work(o, e->devices().front()->computes_on_host(), e->devices().size(), e->setup_.sources);
+    const bool pictures = std::ranges::any_of(e->setup_.shapes, [](const frame_shape& f) { return f.picture; });
+    share_work(o, e->devices().front()->computes_on_host(), e->devices().size(), e->setup_.sources, pictures);
     for (const auto& d : e->devices())
         d->book().draw_on(e->setup_.tracing);
 
@@ -151,8 +157,10 @@ result<void> face_engine::load_models() {
                      (on_host ? o.precision != precision::bf16 : o.precision == precision::automatic);
     FACEFLOW_TRY(flow::choose_inference(o, on_host));
     FACEFLOW_ASSIGN(auto store, inference::model_store::open(o.models));
-    const auto how =
-        o.pacing == pacing::live && o.threads > 1 ? inference::threading::shared : inference::threading::caller;
+    // Native kernels take only the processors that other lanes leave idle; ONNX Runtime would take all of them.
+    const bool yields = o.inference == inference_backend::native;
+    const bool spread = o.threads > 1 && (o.pacing == pacing::live || yields || o.tuning.lanes == 1);
+    const auto how = spread ? inference::threading::shared : inference::threading::caller;
     std::shared_ptr<inference::runtime> started;
     const auto runtime = [&]() -> result<std::shared_ptr<inference::runtime>> {
         if (started != nullptr) return started;

@@ -73,7 +73,6 @@ public:
     // routes keeps its route.
     void begin_source(std::uint32_t source, std::uint64_t load = 0) { flow_->begin_source(source, load); }
     void end_source(std::uint32_t source) { flow_->end_source(source); }
-    void flush() { flow_->flush(); }
     void drain() { flow_->drain(); }
 
     [[nodiscard]] const options& chosen() const noexcept { return setup_.chosen; }
@@ -128,11 +127,11 @@ private:
 // Rejects values outside their ranges, naming the option, and combinations that do not work.
 [[nodiscard]] result<void> check(const options& o);
 
-// Sets lanes and batch_frames where `o.tuning` leaves them at 0, for the given number of sources (0: unknown) on each
-// of `devices`. On a GPU: two lanes, so that one is filled while the other computes, with the largest passes; for live
-// sources, which stay with their lanes, one lane per 48 sources, and no more lanes or batch than the sources fill. On a
-// host: one lane per thread of o.threads; live: at most one per source, and with ONNX Runtime one lane, which uses all
-// threads.
-void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources);
+// Sets lanes and batch_frames where `o.tuning` leaves them at 0, for the given number of sources (0: unknown) over all
+// `devices`. On a GPU: two lanes, so that one is filled while the other computes, with the largest passes; for live
+// sources one lane per 48 sources, and no more lanes or batch than the sources fill. On a host: one lane per source, as
+// a video stays with its lane, but no more than o.threads; live with ONNX Runtime one lane, which uses all threads.
+// `pictures`: frames of a source do not follow from one another, so that one lane per thread has work.
+void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources, bool pictures = false);
 
 }  // namespace faceflow

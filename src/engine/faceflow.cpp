@@ -25,7 +25,6 @@ std::string version() {
 namespace {
 constexpr std::size_t max_waiting_results = 256;
 constexpr std::size_t max_notes = 100;
-constexpr std::chrono::milliseconds patience_with_pushers{50};
 
 // The caller's memory behind a pushed picture. Only when push returns is it known whether the picture was accepted, and
 // the engine may be done with it earlier: then push calls `release` itself. If the picture was refused, `release` is
@@ -56,7 +55,6 @@ struct engine::impl {
     std::condition_variable changed;
     std::deque<result<frame_faces>> waiting;
     std::size_t pushed_without_result = 0;  // pull mode: neither waiting nor handed over
-    std::thread::id pushed_by;              // the thread that pushed last
     std::map<std::uint32_t, frame_id> next_ids;
     std::mutex notes_mutex;
     std::vector<std::string> notes;  // notes since the engine was made
@@ -118,7 +116,6 @@ result<frame_id> engine::push(const image& picture, std::int64_t pts_ns, std::ui
         f.id = id;
         ++id.sequence;
         ++impl_->pushed_without_result;
-        impl_->pushed_by = std::this_thread::get_id();
     }
     f.picture = picture;
     f.pts_ns = pts_ns;
@@ -144,16 +141,7 @@ result<frame_id> engine::push(const image& picture, std::int64_t pts_ns, std::ui
 result<std::optional<frame_faces>> engine::next() {
     const auto there = [&] { return !impl_->waiting.empty() || impl_->pushed_without_result == 0; };
     std::unique_lock lock(impl_->mutex);
-    // Frames may wait for others of their group. If this thread pushed last, no more will come now; another thread may
-    // be about to push.
-    const bool alone = impl_->pushed_by == std::this_thread::get_id();
-    const auto between_looks = alone ? std::chrono::milliseconds(5) : patience_with_pushers;
-    for (auto patience = alone ? std::chrono::milliseconds(0) : patience_with_pushers;
-         !impl_->changed.wait_for(lock, patience, there); patience = between_looks) {
-        lock.unlock();
-        impl_->core->flush();
-        lock.lock();
-    }
+    impl_->changed.wait(lock, there);
     if (impl_->waiting.empty()) return std::nullopt;
     result<frame_faces> r = std::move(impl_->waiting.front());
     impl_->waiting.pop_front();

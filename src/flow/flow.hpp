@@ -40,9 +40,6 @@ public:
     // No more frames of this source will come.
     virtual void end_source(std::uint32_t source) = 0;
 
-    // The caller wants results now: if nothing is in work, recorded frames of incomplete groups are processed as they
-    // are.
-    virtual void flush() = 0;
     // Blocks until the outcome of every accepted frame has been handled, including frames submitted meanwhile.
     virtual void drain() = 0;
 

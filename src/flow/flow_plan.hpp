@@ -39,7 +39,8 @@ struct planned_move {
 };
 
 // Extra transfers of the first frame, and of any frame with more faces than its flow's capacity or, in `cached`, more
-// than the frame before. There are never extra uploads.
+// than the frame before. There are never extra uploads; in `cached` the first frame has one less, that of the faces that
+// are followed into it.
 struct first_frame_extra {
     std::int64_t device_to_host = 0;
     std::uint64_t device_to_host_bytes = 0;

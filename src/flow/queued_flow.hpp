@@ -14,7 +14,7 @@
 
 namespace faceflow::flow {
 
-// Base of flows, which move groups from one end to the other. A flow's destructor closes the input queue and joins its
+// Base of flows, which move frames from one end to the other. A flow's destructor closes the input queue and joins its
 // threads.
 class queued_flow : public flow {
 public:
@@ -25,7 +25,6 @@ public:
     }
     void begin_source(std::uint32_t source, std::uint64_t load) override { inputs_.begin_source(source, load); }
     void end_source(std::uint32_t source) override { inputs_.end_source(source); }
-    void flush() override { inputs_.flush(); }
     void drain() override { inputs_.wait_idle(); }
 
     // A lost device ends the flow, since the whole process has lost it; so does a thread that ended with an exception.
@@ -46,11 +45,11 @@ private:
     result<void> lost_;
 
 protected:
-    // `groups_in_flight`: per device. `lanes`: per device; each live source stays with one lane.
-    queued_flow(const flow_setup& setup, std::size_t groups_in_flight, std::size_t waiting_frames = 0,
+    // `frames_in_flight`: per device. `lanes`: per device; a source stays with one lane.
+    queued_flow(const flow_setup& setup, std::size_t frames_in_flight, std::size_t waiting_frames = 0,
                 std::size_t lanes = 1)
         : metrics_(setup.counters),
-          inputs_(options_for(setup, groups_in_flight, waiting_frames), setup.routes),
+          inputs_(options_for(setup, frames_in_flight, waiting_frames), setup.routes),
           reorder_(
               [this, handler = setup.handler](outcome&& o) {
                   check_outcome(o);
@@ -73,15 +72,13 @@ protected:
     reorder_buffer reorder_;
 
 private:
-    static input_queue_options options_for(const flow_setup& setup, std::size_t groups_in_flight,
+    static input_queue_options options_for(const flow_setup& setup, std::size_t frames_in_flight,
                                            std::size_t waiting_frames) {
         const options& o = setup.chosen;
         input_queue_options i;
         i.merged = setup.merged && o.pacing == pacing::recorded;
         i.pacing = o.pacing;
-        i.detect_every = static_cast<std::size_t>(o.detect_every);
-        i.group_frames = o.pacing == pacing::recorded ? i.detect_every : 1;
-        i.groups_in_flight = groups_in_flight;
+        i.frames_in_flight = frames_in_flight;
         i.waiting_frames = waiting_frames;
         i.lies_on = [devices = setup.devices](const host_frame& f) { return device_of(f, devices); };
         return i;

@@ -23,6 +23,7 @@ struct host_frame {
     std::shared_ptr<const std::string> input;  // the path or URL of the input; may be null
     // set if it is already on a device: the one that its source's frames go to
     std::shared_ptr<const frame> on_device;
+    bool still = false;  // a picture of its own, not the next moment of the frame before it
 };
 
 }  // namespace faceflow

@@ -79,7 +79,9 @@ inline constexpr std::tuple of_found_face{
     describe<face, &face::score>({.key = "score",
                                   .unit = "0..1",
                                   .decimals = share_decimals,
-                                  .meaning = "the detector's confidence",
+                                  .meaning =
+                                      "the detector's confidence; of a followed face that of its last detection, "
+                                      "and less with each that does not confirm it",
                                   .least = 0,
                                   .most = 1,
                                   .columns = {"score"},
@@ -87,7 +89,9 @@ inline constexpr std::tuple of_found_face{
     describe<face, &face::box>({.key = "box",
                                 .unit = "px",
                                 .decimals = pixel_decimals,
-                                .meaning = "`[x, y, width, height]`, x and y of the top-left corner",
+                                .meaning =
+                                    "`[x, y, width, height]`, x and y of the top-left corner; that of a followed face "
+                                    "moves with its mesh",
                                 .columns = {"box_"},
                                 .place = 3}),
     describe<face, &face::keypoints>(

@@ -80,6 +80,7 @@ private:
         decoded->path = path;
         decoded->frame.id = {options_.number, sequence_++};
         decoded->frame.pts_ns = static_cast<std::int64_t>(index) * picture_ns;
+        decoded->frame.still = true;
         decoded->frame.captured = std::chrono::steady_clock::now();
         return decoded;
     }

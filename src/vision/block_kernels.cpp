@@ -44,6 +44,16 @@ detect_pass make_detect_pass(std::span<const detector_output> outputs, const det
     return pass;
 }
 
+merge_pass make_merge_pass(const face_table& found, const face_table& faces, std::span<const bool> begins,
+                           const merge_options& options) {
+    merge_pass pass;
+    pass.found = found;
+    pass.faces = faces;
+    pass.options = options;
+    std::copy(begins.begin(), begins.end(), pass.begins);
+    return pass;
+}
+
 finish_pass make_finish_pass(const face_table& faces, std::int32_t first, std::int32_t capacity, const float* landmarks,
                              const float* scores, std::span<const mesh_options> options, const pass_results& results) {
     finish_pass pass;

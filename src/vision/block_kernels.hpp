@@ -11,6 +11,7 @@
 #include <span>
 
 #include "vision/detect.hpp"
+#include "vision/merge.hpp"
 #include "vision/mesh.hpp"
 #include "vision/records.hpp"
 #include "vision/sampling.hpp"
@@ -170,6 +171,26 @@ static_assert(sizeof(detect_pass) <= max_launch_bytes);
 template <class Block>
 FACEFLOW_HD void detect_frame(Block block, const detect_pass& pass, std::int32_t frame) {
     detect_faces(block, pass.outputs[frame], pass.options, pass.scratch + frame, pass.faces.of[frame]);
+}
+
+// ---- detections to the faces that are followed --------------------------------------------------------------------
+
+struct merge_pass {
+    face_table found, faces;
+    merge_options options;
+    bool begins[max_pass_frames] = {};
+};
+static_assert(sizeof(merge_pass) <= max_launch_bytes);
+
+[[nodiscard]] merge_pass make_merge_pass(const face_table& found, const face_table& faces, std::span<const bool> begins,
+                                         const merge_options& options);
+
+// Processes frame `frame` with one block.
+template <class Block>
+FACEFLOW_HD void merge_frame(Block block, const merge_pass& pass, std::int32_t frame) {
+    merge_options options = pass.options;
+    options.begins = pass.begins[frame];
+    merge_faces(block, options, pass.found.of[frame], pass.faces.of[frame]);
 }
 
 // ---- mesh outputs to records ---------------------------------------------------------------------------------------

@@ -128,10 +128,20 @@ public:
         });
     }
 
-    void propagate(stream& s, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
-                   detection_set* faces) override {
-        s.run([results = mapped(results), frame, min_presence, region_scale, faces = mapped(faces)]() -> result<void> {
-            propagate_faces(serial_block{}, results, frame, min_presence, region_scale, faces);
+    void merge(stream& s, const face_table& found, const face_table& faces, std::span<const bool> begins,
+               const merge_options& options) override {
+        const merge_pass pass = make_merge_pass(mapped(found), mapped(faces), begins, options);
+        s.run([pass]() -> result<void> {
+            for (std::int32_t i = 0; i < pass.faces.frames; ++i)
+                merge_frame(serial_block{}, pass, i);
+            return {};
+        });
+    }
+
+    void propagate(stream& s, const pass_results& results, float min_presence, const face_table& faces) override {
+        s.run([results = mapped(results), min_presence, faces = mapped(faces)]() -> result<void> {
+            for (std::int32_t i = 0; i < faces.frames; ++i)
+                propagate_faces(serial_block{}, results, i, min_presence, faces.of[i]);
             return {};
         });
     }

@@ -9,6 +9,7 @@
 
 #include "device/device.hpp"
 #include "vision/detect.hpp"
+#include "vision/merge.hpp"
 #include "vision/mesh.hpp"
 #include "vision/records.hpp"
 #include "vision/sampling.hpp"
@@ -52,10 +53,14 @@ public:
                         const mesh_output& mesh, std::span<const mesh_options> options,
                         const pass_results& results) = 0;
 
-    // Faces of one frame of a pass -> where to look in the next frame of its source if the detector skips that. Drops
-    // faces with a presence below `min_presence`.
-    virtual void propagate(stream& s, const pass_results& results, std::int32_t frame, float min_presence,
-                           float region_scale, detection_set* faces) = 0;
+    // Adds what was found in some frames to the faces that are followed there: found.of[i] -> faces.of[i]. `begins`: one
+    // flag per frame, see merge_options; the options' own is ignored.
+    virtual void merge(stream& s, const face_table& found, const face_table& faces, std::span<const bool> begins,
+                       const merge_options& options) = 0;
+
+    // Faces of a pass -> where to look in the next frame of each source, in `faces`; null for frames that none follows.
+    // Drops faces with a presence below `min_presence`.
+    virtual void propagate(stream& s, const pass_results& results, float min_presence, const face_table& faces) = 0;
 };
 
 // Makes the kernels for a device, which outlives them.

@@ -167,23 +167,42 @@ FACEFLOW_HD inline region region_of(const point3* landmarks, float region_scale)
     return {c * mx - s * my, s * mx + c * my, fmaxf(high_x - low_x, high_y - low_y) * region_scale, angle};
 }
 
-// A detection moved from the region it was found in to a new one: translated, rotated and scaled with it.
-FACEFLOW_HD inline detection propagated(const detection& d, const region& to) {
-    const region& from = d.area;
+// Moves a face's box with the region around its mesh: translated, rotated and scaled with it. Its keypoints are the
+// mesh's own.
+FACEFLOW_HD inline void move_with_mesh(detection& d, const region& to, const point3* landmarks) {
+    const region& from = d.seen;
     const float k = from.size > 0 ? to.size / from.size : 1.0f;
     const float c = cosf(to.angle - from.angle) * k, s = sinf(to.angle - from.angle) * k;
-    const auto move = [&](point p) -> point {
-        const float x = p.x - from.cx, y = p.y - from.cy;
-        return {to.cx + c * x - s * y, to.cy + s * x + c * y};
+    const float x = d.box.x + 0.5f * d.box.width - from.cx, y = d.box.y + 0.5f * d.box.height - from.cy;
+    const float cx = to.cx + c * x - s * y, cy = to.cy + s * x + c * y;
+    d.box = {cx - 0.5f * k * d.box.width, cy - 0.5f * k * d.box.height, k * d.box.width, k * d.box.height};
+    const auto between = [&](int a, int b) -> point {
+        return {0.5f * (landmarks[a].x + landmarks[b].x), 0.5f * (landmarks[a].y + landmarks[b].y)};
     };
-    detection out = d;
-    const point centre = move({d.box.x + 0.5f * d.box.width, d.box.y + 0.5f * d.box.height});
-    out.box = {centre.x - 0.5f * k * d.box.width, centre.y - 0.5f * k * d.box.height, k * d.box.width,
-               k * d.box.height};
-    for (int i = 0; i < 5; ++i)
-        out.keypoints[i] = move(d.keypoints[i]);
-    out.area = to;
-    return out;
+    d.keypoints[0] = between(33, 133);
+    d.keypoints[1] = between(362, 263);
+    d.keypoints[2] = between(1, 1);
+    d.keypoints[3] = between(61, 61);
+    d.keypoints[4] = between(291, 291);
+}
+
+// The region for the next frame: a step from the one that was used towards the one around its mesh, the larger the
+// further they are apart. Landmarks lie where the region was, so the step causes no lag in them: it only keeps the
+// noise of one mesh out of the pixels that the next one sees.
+FACEFLOW_HD inline region next_region(const region& used, const region& seen) {
+    constexpr float least = 0.05f;                             // of the way
+    constexpr float far = 0.05f, grown = 0.1f, turned = 0.1f;  // from here on, all of it: of the size, ratio, radians
+    constexpr float pi = 3.14159265f;
+    if (!(used.size > 0) || !(seen.size > 0)) return seen;
+    const float dx = seen.cx - used.cx, dy = seen.cy - used.cy;
+    float turn = seen.angle - used.angle;
+    turn = turn > pi ? turn - 2 * pi : turn < -pi ? turn + 2 * pi : turn;
+    const float off = fmaxf(sqrtf(dx * dx + dy * dy) / (far * used.size),
+                            fmaxf(fabsf(seen.size / used.size - 1) / grown, fabsf(turn) / turned));
+    if (!(off < 1)) return seen;
+    const float step = least + (1 - least) * off;
+    return {used.cx + step * dx, used.cy + step * dy, used.size + step * (seen.size - used.size),
+            used.angle + step * turn};
 }
 
 // 1 if a mesh lies on its detection's eyes and nose, 0 if it lies elsewhere: then it is not a mesh of that face,
@@ -219,10 +238,14 @@ FACEFLOW_HD void make_record(Block block, const detection& found, const float* m
     if (block.thread() != 0) return;
     out->found = found;
     out->presence = detail::logistic(presence_logit) * agreement(found, out->landmarks);
-    if (o.mouth_from_mesh) {  // landmarks 61 and 291: the mouth's corners, the person's right first
+    const region seen = region_of(out->landmarks, o.region_scale);
+    if (found.followed > 0) {
+        move_with_mesh(out->found, seen, out->landmarks);
+    } else if (o.mouth_from_mesh) {  // landmarks 61 and 291: the mouth's corners, the person's right first
         out->found.keypoints[3] = {out->landmarks[61].x, out->landmarks[61].y};
         out->found.keypoints[4] = {out->landmarks[291].x, out->landmarks[291].y};
     }
+    out->found.seen = seen;
     out->pose = pose_of(out->landmarks, basis, o);
 }
 
@@ -239,24 +262,48 @@ FACEFLOW_HD inline void begin_results(const face_table& faces, std::int32_t firs
     }
 }
 
-// The faces of a frame that the detector skips: those of the previous frame, each where its mesh was. With one block;
-// the result does not depend on its number of threads.
+namespace detail {
+
+// Whether a record's face is looked for in the next frame. Of two meshes on one face, the better one is.
+FACEFLOW_HD inline bool goes_on(const face_record* records, std::int32_t count, std::int32_t i, float min_presence) {
+    constexpr float one_face = 0.5f;  // overlap of the boxes of two meshes
+    const face_record& r = records[i];
+    if (!(r.presence >= min_presence)) return false;
+    for (std::int32_t k = 0; k < count; ++k) {
+        const face_record& other = records[k];
+        const bool better = other.presence > r.presence || (other.presence == r.presence && k < i);
+        if (k != i && better && intersection_over_union(other.found.box, r.found.box) > one_face) return false;
+    }
+    return true;
+}
+
+}  // namespace detail
+
+// Where to look for the faces of frame `frame` of a pass in the next frame of its source: at their meshes. Drops faces
+// whose presence is below `min_presence`. Does nothing without `faces`, and while records of the frame are still to come
+// in a second round. With one block; the result does not depend on its number of threads.
 template <class Block>
 FACEFLOW_HD void propagate_faces(Block block, const pass_results& before, std::int32_t frame, float min_presence,
-                                 float region_scale, detection_set* faces) {
+                                 detection_set* faces) {
     const result_header& header = before.headers[frame];
+    if (faces == nullptr || header.filled < header.count) return;
     const face_record* records = before.records() + header.first;
+    detection* const items = faces->items();
+    constexpr float dropped = -1;  // for `followed`
     for (std::int32_t i = block.thread(); i < header.filled; i += block.threads()) {
-        if (!(records[i].presence >= min_presence)) continue;
-        std::int32_t kept = 0;  // number of kept faces before it
-        for (std::int32_t k = 0; k < i; ++k)
-            kept += records[k].presence >= min_presence ? 1 : 0;
-        faces->items()[kept] = propagated(records[i].found, region_of(records[i].landmarks, region_scale));
+        detection next = records[i].found;
+        next.area = next_region(next.area, next.seen);
+        next.followed = detail::goes_on(records, header.filled, i, min_presence) ? next.followed + 1 : dropped;
+        items[i] = next;
     }
+    block.sync();
     if (block.thread() != 0) return;
     std::int32_t kept = 0;
-    for (std::int32_t k = 0; k < header.filled; ++k)
-        kept += records[k].presence >= min_presence ? 1 : 0;
+    for (std::int32_t i = 0; i < header.filled; ++i) {
+        if (items[i].followed == dropped) continue;
+        if (kept != i) items[kept] = items[i];
+        ++kept;
+    }
     faces->count = kept;
     faces->overflow = 0;
 }

@@ -22,10 +22,12 @@ struct detection {
     rect box;
     point keypoints[5];
     float score = 0;
-    region area;
+    region area;         // where the landmark model looks
+    region seen;         // around the last mesh; box and keypoints move with it. Set once there is a mesh
+    float followed = 0;  // how many frames it has been followed for by its mesh; 0: as the detector found it
 };
 
-// The detected faces of one frame, not yet meshed: a header, then `capacity` detections.
+// The faces of one frame, not yet meshed: a header, then `capacity` detections.
 struct detection_set {
     std::int32_t count = 0;     // detections that follow
     std::int32_t overflow = 0;  // candidates or faces that did not fit

@@ -265,10 +265,57 @@ TEST_P(kernels_conformance, finishes_records_and_carries_faces_as_one_host_threa
         expect_near(records[i].found, wanted[i].found, 0);
     }
     auto* next = upload(std::vector<vision::detection>{});
-    work_->propagate(*stream_, results, 0, 0.5f, 1.5f, next);
-    const auto carried = download(next);
-    ASSERT_EQ(carried.size(), 1u) << "the other was no face";
-    expect_near(carried[0], vision::propagated(wanted[0].found, vision::region_of(wanted[0].landmarks, 1.5f)), 0.01f);
+    vision::face_table into;
+    into.frames = 1;
+    into.of[0] = next;
+    work_->propagate(*stream_, results, 0.5f, into);
+    const auto propagated = download(next);
+    ASSERT_EQ(propagated.size(), 1u) << "the other was no face";
+    vision::detection expected = wanted[0].found;
+    expected.area = vision::next_region(expected.area, expected.seen);
+    expect_near(propagated[0], expected, 0.01f);
+    EXPECT_EQ(propagated[0].followed, 1);
+}
+
+TEST_P(kernels_conformance, merges_detections_as_one_host_thread_does) {
+    std::vector<std::vector<vision::detection>> found(2), followed(2);
+    for (std::size_t f = 0; f < 2; ++f) {
+        for (int i = 0; i < 6; ++i) {
+            const auto x = static_cast<float>(100 * i + 10), y = static_cast<float>(50 * f + 40);
+            found[f].push_back(face_at(x + static_cast<float>(i), y, 60, 0));
+            if (i % 2 == 0) followed[f].push_back(face_at(x, y, 55, 0.1f));
+        }
+        followed[f].push_back(face_at(2000, 2000, 50, 0));
+        for (auto& d : followed[f])
+            d.followed = 2;
+    }
+    const vision::merge_options options{.min_score = 0.1f, .max_faces = 8};
+    const bool begins[] = {false, true};
+    vision::face_table news, faces;
+    news.frames = faces.frames = 2;
+    for (std::size_t f = 0; f < 2; ++f) {
+        news.of[f] = upload(found[f]);
+        faces.of[f] = upload(followed[f], 16);
+    }
+    work_->merge(*stream_, news, faces, begins, options);
+    for (std::size_t f = 0; f < 2; ++f) {
+        std::vector<std::byte> a(vision::detection_set::bytes(16)), b(vision::detection_set::bytes(16));
+        const auto set = [](std::vector<std::byte>& memory, const std::vector<vision::detection>& of) {
+            auto* s = new (memory.data()) vision::detection_set;
+            s->count = static_cast<std::int32_t>(of.size());
+            std::copy(of.begin(), of.end(), s->items());
+            return s;
+        };
+        auto* wanted = set(b, followed[f]);
+        vision::merge_options own = options;
+        own.begins = begins[f];
+        vision::merge_faces(vision::serial_block{}, own, set(a, found[f]), wanted);
+        const auto got = download(faces.of[f], 16);
+        ASSERT_EQ(got.size(), static_cast<std::size_t>(wanted->count)) << f;
+        ASSERT_GT(got.size(), 5u);
+        for (std::size_t i = 0; i < got.size(); ++i)
+            expect_near(got[i], wanted->items()[i], 0);
+    }
 }
 
 TEST_P(kernels_conformance, makes_no_transfer_and_no_host_sync_of_its_own) {

@@ -120,7 +120,9 @@ class ErrorsOfOptions(Case):
 
     def test_an_option_is_named_as_it_was_typed(self):
         for args, said in ((["run", "x.mp4", "--batch-deadline-ms", "1e6"], "--batch-deadline-ms must be from 0 to 1000, not 1000000"),
-                           (["run", "x.mp4", "--detect-every=0"], "--detect-every must be from 1 to 1000, not 0"),
+                           (["run", "x.mp4", "--detect-every=1001"], "--detect-every must be from 0 to 1000, not 1001"),
+                           (["run", "x.mp4", "--detect", "always", "--detect-every", "3"],
+                            "--detect-every cannot be given beside --detect always, which detects in every frame"),
                            (["run", "x.mp4", "--detect-size", "32x64"], "the width of --detect-size must be from 64 to 4096, not 32"),
                            (["plan", "--max-faces", "0"], "--max-faces must be from 1 to 1000, not 0"),
                            (["plan", "--cameras", "0"], "--cameras must be from 1 to 10000, not 0"),
@@ -173,7 +175,7 @@ class ErrorsOfOptions(Case):
         self.assertIn("line 1", done.stderr)
 
     def test_values_that_make_no_sense(self):
-        for args in (["--detect-size", "big"], ["--detect-every", "0"], ["--device", "toaster"], ["--flow", "x"], ["--format", "xml"],
+        for args in (["--detect-size", "big"], ["--detect-every", "-2"], ["--device", "toaster"], ["--flow", "x"], ["--format", "xml"],
                      ["--device-memory", "lots"], ["--min-score", "2"], ["--threads", "-1"]):
             with self.subTest(args=args):
                 ffmpeg("-f", "lavfi", "-i", "testsrc2=d=0.2:s=64x48", self.dir / "v.mp4")

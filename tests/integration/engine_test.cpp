@@ -98,26 +98,31 @@ TEST_F(engine_on_demo_clip, gives_the_same_bits_for_any_number_of_threads) {
     }
 }
 
-TEST_F(engine_on_demo_clip, follows_faces_by_their_meshes_between_detections) {
-    options o;
-    o.detect_every = 5;
+TEST_F(engine_on_demo_clip, a_detection_does_not_show_in_the_landmarks_of_a_face_that_is_followed) {
     const auto c = demo_frames(20);
-    const auto skipping = pulled(o, c), always = pulled({}, c);
-    for (std::size_t i = 0; i < skipping.size(); ++i) {
-        ASSERT_EQ(skipping[i].faces.size(), 4u);
-        for (std::size_t k = 0; k < 4; ++k) {
-            const auto &a = skipping[i].faces[k].landmarks[1], &b = always[i].faces[k].landmarks[1];
-            EXPECT_NEAR(a.x, b.x, 12);  // the tip of the nose, of faces some 300 px wide
-            EXPECT_NEAR(a.y, b.y, 12);
+    options o;
+    o.detect = detect_mode::always;
+    const auto always = pulled(o, c), needed = pulled({}, c);
+    o = {};
+    o.detect_every = 5;
+    const auto every = pulled(o, c);
+    for (std::size_t i = 0; i < c.frames.size(); ++i) {
+        ASSERT_EQ(always[i].faces.size(), 4u);
+        for (const auto* others : {&needed[i], &every[i]}) {
+            ASSERT_EQ(others->faces.size(), 4u);
+            for (std::size_t k = 0; k < 4; ++k) {
+                const face &a = always[i].faces[k], &b = others->faces[k];
+                EXPECT_EQ(a.track, b.track);
+                EXPECT_EQ(std::memcmp(a.landmarks.data(), b.landmarks.data(), sizeof a.landmarks), 0) << i;
+                EXPECT_EQ(a.box.x, b.box.x) << i;
+            }
         }
     }
 }
 
-TEST_F(engine_on_demo_clip, a_frame_that_is_asked_for_does_not_wait_for_those_it_would_travel_with) {
-    options o;
-    o.detect_every = 5;
+TEST_F(engine_on_demo_clip, a_frame_that_is_asked_for_does_not_wait_for_others) {
     const auto c = demo_frames(3);
-    auto made = engine::create(o);
+    auto made = engine::create({});
     ASSERT_OK(made);
     for (const auto& f : c.frames) {
         ASSERT_OK(made->push(f.picture, f.pts_ns));
@@ -132,23 +137,26 @@ TEST_F(engine_on_demo_clip, a_frame_that_is_asked_for_does_not_wait_for_those_it
     other.join();
 }
 
-TEST_F(engine_on_demo_clip, faces_are_detected_again_after_a_finish_in_mid_group) {
-    options o;
-    o.detect_every = 5;
+TEST_F(engine_on_demo_clip, newcomers_are_found_at_the_next_detection) {
     const auto c = demo_frames(8);
-    std::vector<std::size_t> faces;
-    auto made = engine::create(o, [&](result<frame_faces> r) { faces.push_back(r.value().faces.size()); });
-    ASSERT_OK(made);
-    std::vector<std::uint8_t> grey(std::size_t{640} * 360, 128);
-    image nothing{.format = pixel_format::gray8, .width = 640, .height = 360};
-    nothing.planes[0] = {grey.data(), 640};
-    for (int i = 0; i < 3; ++i)
-        ASSERT_OK(made->push(nothing, i));
-    made->finish();
-    for (const auto& f : c.frames)
-        ASSERT_OK(made->push(f.picture, f.pts_ns + 10));
-    made->finish();
-    EXPECT_EQ(faces, (std::vector<std::size_t>{0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4}));
+    for (const int every : {5, 0}) {  // 0: when needed, for newcomers every fifth of a second
+        options o;
+        o.detect_every = every;
+        std::vector<std::size_t> faces;
+        auto made = engine::create(o, [&](result<frame_faces> r) { faces.push_back(r.value().faces.size()); });
+        ASSERT_OK(made);
+        std::vector<std::uint8_t> grey(std::size_t{640} * 360, 128);
+        image nothing{.format = pixel_format::gray8, .width = 640, .height = 360};
+        nothing.planes[0] = {grey.data(), 640};
+        for (int i = 0; i < 3; ++i)
+            ASSERT_OK(made->push(nothing, i * 33'333'333));
+        for (const auto& f : c.frames)
+            ASSERT_OK(made->push(f.picture, f.pts_ns + 100'000'000));
+        made->finish();
+        const auto found = std::find(faces.begin(), faces.end(), 4u) - faces.begin();
+        EXPECT_EQ(found, every > 0 ? 5 : 6);
+        EXPECT_EQ(std::count(faces.begin(), faces.end(), 4u), 11 - found);
+    }
 }
 
 TEST_F(engine_on_demo_clip, the_free_detector_finds_the_same_faces) {

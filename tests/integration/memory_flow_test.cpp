@@ -151,13 +151,18 @@ TEST_P(memory_flow, every_switch_and_device_gives_the_same_bits) {
 }
 
 TEST_P(memory_flow, skipped_detections_give_the_same_bits_in_both_flows_and_devices) {
-    chosen.detect_every = 4;
-    const auto usual = run();
-    ASSERT_EQ(usual.faces.size(), frames.size());
-    chosen.device = "cpu";
-    EXPECT_TRUE(same(usual.faces, run().faces));
-    chosen.flow = GetParam() == "fused" ? flow_kind::threaded : flow_kind::fused;
-    EXPECT_TRUE(same(usual.faces, run().faces));
+    const flow_kind one = chosen.flow, other = GetParam() == "fused" ? flow_kind::threaded : flow_kind::fused;
+    for (const int every : {4, 0}) {  // 0: when needed
+        chosen.detect_every = every;
+        chosen.device = "emulated";
+        chosen.flow = one;
+        const auto usual = run();
+        ASSERT_EQ(usual.faces.size(), frames.size());
+        chosen.device = "cpu";
+        EXPECT_TRUE(same(usual.faces, run().faces));
+        chosen.flow = other;
+        EXPECT_TRUE(same(usual.faces, run().faces));
+    }
 }
 
 TEST_P(memory_flow, sources_are_spread_over_several_devices_with_the_same_faces) {

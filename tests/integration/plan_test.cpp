@@ -92,11 +92,13 @@ protected:
     }
 
     // The picture through the flow, once and alone.
-    counts pass(const host_frame& picture) {
+    // `anew`: so long after the last one that nothing is followed into it.
+    counts pass(const host_frame& picture, bool anew = false) {
         const counts before = counted();
         host_frame f = picture;
         f.id.sequence = sequence_++;
-        f.pts_ns = static_cast<std::int64_t>(sequence_) * 33'000'000;
+        pts_ns_ += anew ? 2'000'000'000 : 33'000'000;
+        f.pts_ns = pts_ns_;
         EXPECT_OK(engine_->submit(f));
         engine_->drain();
         return counted() - before;
@@ -152,6 +154,7 @@ private:
     }
 
     std::uint64_t sequence_ = 0;
+    std::int64_t pts_ns_ = 0;
 };
 
 TEST_P(plan_of, every_size_format_and_number_of_faces_is_what_the_run_counts) {
@@ -169,7 +172,7 @@ TEST_P(plan_of, every_size_format_and_number_of_faces_is_what_the_run_counts) {
     } pictures[] = {{blank.of, 0}, {odd.of, 0}, {deep.of, 0}, {one.of, 1}, {frames[0], 4}, {nine.of, 9}, {many.of, 25}};
     ASSERT_NO_FATAL_FAILURE(open());
     for (const auto& p : pictures) {
-        static_cast<void>(pass(p.of));
+        static_cast<void>(pass(p.of, true));
         ASSERT_EQ(faces_, p.faces) << "the picture does not show what this test needs";
         const auto expected = planned(p.of.picture);
         for (int again = 0; again < 2; ++again) {
@@ -186,7 +189,8 @@ TEST_P(plan_of, the_first_frame_takes_what_is_said_besides) {
         ASSERT_NO_FATAL_FAILURE(open());
         const counts first = pass(*picture);
         const auto p = planned(picture->picture);
-        EXPECT_EQ(static_cast<double>(first.up), p.host_to_device_per_frame);
+        const double followed = chosen.flow == flow_kind::cached ? 1 : 0;  // nothing yet: one upload less
+        EXPECT_EQ(static_cast<double>(first.up), p.host_to_device_per_frame - followed);
         EXPECT_EQ(static_cast<double>(first.down),
                   p.device_to_host_per_frame + static_cast<double>(p.first_frame.device_to_host));
         EXPECT_EQ(static_cast<double>(first.down_bytes),

@@ -121,7 +121,7 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
         frame_store store(
             on, {.time_to_live = std::chrono::milliseconds(5), .cache_bytes = cached, .uploads_in_flight = 4 * lanes});
         source_routes routes(1);
-        input_queue in({.group_frames = 1, .groups_in_flight = 2 * lanes}, routes);
+        input_queue in({.frames_in_flight = 2 * lanes}, routes);
         reorder_buffer out(
             [&](outcome&& o) {
                 auto& before = last.try_emplace(o.frame.id.source, -1).first->second;
@@ -140,12 +140,10 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
         for (std::size_t i = 0; i < lanes; ++i) {
             workers.push_back(std::make_unique<pretend_lane>(on, store, static_cast<std::uint32_t>(i)));
             threads.emplace_back([&, lane = workers.back().get()] {
-                for (auto groups = in.take({0}); !groups.empty(); groups = in.take({0})) {
-                    frame_group& group = groups.front();
-                    std::vector<outcome> done;
-                    auto faces = lane->pass(group.frames.front());
-                    done.push_back({std::move(group.frames.front()), std::move(faces)});
-                    out.put(group.order, group.index, group.device, std::move(done));
+                for (auto taken = in.take({0}); !taken.empty(); taken = in.take({0})) {
+                    queued_frame& next = taken.front();
+                    auto faces = lane->pass(next.frame);
+                    out.put(next.order, next.index, next.device, {std::move(next.frame), std::move(faces)});
                 }
             });
         }

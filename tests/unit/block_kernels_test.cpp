@@ -282,7 +282,43 @@ TEST(block_finish, a_later_go_brings_the_headers_up_to_date_and_an_empty_one_lea
     EXPECT_EQ(none, std::vector<std::byte>(none.size(), std::byte{9}));
 }
 
-TEST(block_carry, keeps_the_order_of_faces_and_lets_those_go_that_are_none) {
+// Two frames: faces that are confirmed, slid off, given up and new.
+struct merge_case {
+    face_sets found{2}, faces{2};
+    merge_case() {
+        for (std::int32_t f = 0; f < 2; ++f) {
+            for (const float x : {100.0f, 200.0f, 300.0f})
+                faces.add(f, {x, 100, 30, 0}).followed = 1;
+            faces.table.of[f]->items()[1].area.cx = 240;  // slid off
+            faces.table.of[f]->items()[2].score = 0.1f;   // and not found again
+            for (const float x : {201.0f, 500.0f, 101.0f})
+                found.add(f, {x, 100, 30, 0});
+        }
+    }
+    void merge_all(int threads) {
+        const bool begins[] = {false, true};
+        const merge_pass pass = make_merge_pass(found.table, faces.table, begins, {.max_faces = 8});
+        for (std::int32_t f = 0; f < 2; ++f)
+            run_block(threads, [&](block_thread t) { merge_frame(t, pass, f); });
+    }
+};
+
+TEST(block_merge, does_the_same_for_any_number_of_threads) {
+    merge_case serial;
+    serial.merge_all(1);
+    ASSERT_EQ(serial.faces.table.of[0]->count, 3);
+    EXPECT_EQ(serial.faces.table.of[0]->items()[0].area.cx, 100);
+    EXPECT_EQ(serial.faces.table.of[0]->items()[1].area.cx, 201);
+    EXPECT_EQ(serial.faces.table.of[0]->items()[2].area.cx, 500);
+    EXPECT_EQ(serial.faces.table.of[1]->count, 3) << "nothing was followed";
+    for (const int threads : {2, 16}) {
+        merge_case got;
+        got.merge_all(threads);
+        EXPECT_EQ(got.faces.memory, serial.faces.memory) << threads;
+    }
+}
+
+TEST(block_propagate, keeps_the_order_of_faces_and_lets_those_go_that_are_none) {
     mesh_case c;
     auto memory = finished(c, 0, 4, 1);  // presence 0.95, 0.12 | 0.73
     const pass_results results{reinterpret_cast<result_header*>(memory.data()), 2};
@@ -290,13 +326,13 @@ TEST(block_carry, keeps_the_order_of_faces_and_lets_those_go_that_are_none) {
     results.records()[0].presence = 0.1f;
     for (const int threads : {1, 2, 16}) {
         face_sets serial(1), got(1);
-        propagate_faces(serial_block{}, results, 0, 0.5f, 1.5f, serial.table.of[0]);
-        run_block(threads, [&](block_thread t) { propagate_faces(t, results, 0, 0.5f, 1.5f, got.table.of[0]); });
+        propagate_faces(serial_block{}, results, 0, 0.5f, serial.table.of[0]);
+        run_block(threads, [&](block_thread t) { propagate_faces(t, results, 0, 0.5f, got.table.of[0]); });
         EXPECT_EQ(got.table.of[0]->count, 1);
         EXPECT_EQ(got.memory, serial.memory);
         results.records()[0].presence = 0.9f;
         face_sets both(1);
-        run_block(threads, [&](block_thread t) { propagate_faces(t, results, 0, 0.5f, 1.5f, both.table.of[0]); });
+        run_block(threads, [&](block_thread t) { propagate_faces(t, results, 0, 0.5f, both.table.of[0]); });
         EXPECT_EQ(both.table.of[0]->count, 2);
         EXPECT_EQ(std::memcmp(&both.table.of[0]->items()[1], &serial.table.of[0]->items()[0], sizeof(detection)), 0);
         results.records()[0].presence = 0.1f;

@@ -286,17 +286,5 @@ TEST(region, turns_with_the_eyes_and_grows_with_the_box) {
     EXPECT_NEAR(centre.y, 160, 1e-3);
 }
 
-TEST(region, a_detection_is_carried_along_with_its_region) {
-    detection d;
-    d.box = {90, 90, 20, 20};
-    d.keypoints[0] = {95, 95};
-    d.area = {100, 100, 30, 0};
-    const detection moved = propagated(d, {200, 50, 60, 0});
-    EXPECT_FLOAT_EQ(moved.box.x, 180);
-    EXPECT_FLOAT_EQ(moved.box.y, 30);
-    EXPECT_FLOAT_EQ(moved.box.width, 40);
-    EXPECT_FLOAT_EQ(moved.keypoints[0].x, 190);
-}
-
 }  // namespace
 }  // namespace faceflow::vision

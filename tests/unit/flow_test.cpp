@@ -32,6 +32,27 @@ struct routed_input_queue : own_routes, input_queue {
           input_queue(std::move(o), routes) {}
 };
 
+std::vector<std::uint32_t> sources_of(const std::vector<queued_frame>& frames) {
+    std::vector<std::uint32_t> sources;
+    sources.reserve(frames.size());
+    for (const queued_frame& f : frames)
+        sources.push_back(f.frame.id.source);
+    return sources;
+}
+
+// Several sources of equal loads with `each` frames of each.
+void fill(input_queue& in, std::uint32_t sources, std::uint64_t each, bool still = false) {
+    for (std::uint32_t s = 0; s < sources; ++s)
+        in.begin_source(s, 1000);
+    for (std::uint64_t i = 0; i < each; ++i) {
+        for (std::uint32_t s = 0; s < sources; ++s) {
+            host_frame f = frame_of(s, i);
+            f.still = still;
+            in.put(std::move(f));
+        }
+    }
+}
+
 TEST(input_queue, live_keeps_only_the_newest_frame_of_each_source) {
     routed_input_queue in({.pacing = pacing::live});
     EXPECT_EQ(in.put(frame_of(0, 0)), 0u);
@@ -39,76 +60,25 @@ TEST(input_queue, live_keeps_only_the_newest_frame_of_each_source) {
     EXPECT_EQ(in.put(frame_of(0, 1)), 1u);
     std::vector<frame_id> taken;
     for (int i = 0; i < 2; ++i)
-        taken.push_back(in.take({0}).at(0).frames.front().id);
+        taken.push_back(in.take({0}).at(0).frame.id);
     std::sort(taken.begin(), taken.end());
     EXPECT_EQ(taken, (std::vector<frame_id>{{0, 1}, {1, 0}}));
 }
 
 TEST(input_queue, recorded_waits_for_room_and_keeps_everything) {
-    routed_input_queue in({.group_frames = 1, .groups_in_flight = 100});
+    routed_input_queue in({.frames_in_flight = 100});
     std::thread producer([&] {
         for (std::uint64_t i = 0; i < 50; ++i)
             in.put(frame_of(0, i));
         in.end_source(0);
     });
     for (std::uint64_t i = 0; i < 50; ++i) {
-        const auto groups = in.take({0});
-        ASSERT_EQ(groups.size(), 1u);
-        const frame_group* group = &groups.front();
-        EXPECT_EQ(group->index, i);
-        EXPECT_EQ(group->frames.front().id.sequence, i);
+        const auto taken = in.take({0});
+        ASSERT_EQ(taken.size(), 1u);
+        EXPECT_EQ(taken.front().index, i);
+        EXPECT_EQ(taken.front().frame.id.sequence, i);
     }
     producer.join();
-}
-
-TEST(input_queue, skipped_detections_travel_with_the_detection_before_them) {
-    routed_input_queue in({.group_frames = 3, .detect_every = 3, .groups_in_flight = 100});
-    for (std::uint64_t i = 0; i < 4; ++i)
-        in.put(frame_of(0, i));
-    const frame_group first = in.take({0}).at(0);
-    EXPECT_EQ(first.frames.size(), 3u);
-    EXPECT_TRUE(first.detect_first);
-    in.end_source(0);
-    EXPECT_EQ(in.take({0}).at(0).frames.size(), 1u);
-}
-
-TEST(input_queue, after_a_unit_that_was_cut_short_the_next_begins_with_a_detection) {
-    routed_input_queue in({.group_frames = 5, .detect_every = 5, .groups_in_flight = 100});
-    for (std::uint64_t i = 0; i < 3; ++i)
-        in.put(frame_of(0, i));
-    std::thread waiter([&] { in.wait_idle(); });
-    EXPECT_EQ(in.take({0}).at(0).frames.size(), 3u);
-    in.done(0);
-    waiter.join();
-    for (std::uint64_t i = 3; i < 8; ++i)
-        in.put(frame_of(0, i));
-    const frame_group next = in.take({0}).at(0);
-    EXPECT_EQ(next.frames.size(), 5u);
-    EXPECT_TRUE(next.detect_first);
-}
-
-TEST(input_queue, in_a_hurry_what_waits_goes_and_what_comes_later_waits_for_its_unit) {
-    routed_input_queue in({.group_frames = 3, .detect_every = 3, .groups_in_flight = 100});
-    for (std::uint64_t i = 0; i < 4; ++i)
-        in.put(frame_of(0, i));
-    in.flush();
-    EXPECT_EQ(in.take({0}).at(0).frames.size(), 3u);
-    in.flush();  // nothing: results come anyway
-    in.done(0);
-    in.flush();
-    EXPECT_EQ(in.take({0}).at(0).frames.size(), 1u);
-    in.put(frame_of(0, 4));
-    in.put(frame_of(0, 5));
-    in.flush();  // nothing, again
-    std::atomic<bool> taken{false};
-    std::thread lane([&] {
-        EXPECT_EQ(in.take({0}).at(0).frames.size(), 3u);
-        taken = true;
-    });
-    std::this_thread::sleep_for(std::chrono::milliseconds(30));
-    EXPECT_FALSE(taken);
-    in.put(frame_of(0, 6));
-    lane.join();
 }
 
 TEST(input_queue, what_an_overtaken_frame_held_is_let_go_of_outside_of_its_lock) {
@@ -126,7 +96,7 @@ TEST(input_queue, what_an_overtaken_frame_held_is_let_go_of_outside_of_its_lock)
 
 TEST(input_queue, merged_sources_come_in_the_order_of_time) {
     for (unsigned seed = 0; seed < 5; ++seed) {
-        routed_input_queue in({.group_frames = 1, .merged = true, .groups_in_flight = 100});
+        routed_input_queue in({.merged = true, .frames_in_flight = 100});
         for (std::uint32_t s = 0; s < 3; ++s)
             in.begin_source(s);
         std::vector<std::thread> producers;
@@ -142,10 +112,10 @@ TEST(input_queue, merged_sources_come_in_the_order_of_time) {
         }
         std::int64_t last = -1;
         for (std::uint64_t i = 0; i < 60; ++i) {
-            const frame_group group = in.take({0}).at(0);
-            EXPECT_EQ(group.index, i);
-            EXPECT_GT(group.frames.front().pts_ns, last);
-            last = group.frames.front().pts_ns;
+            const queued_frame next = in.take({0}).at(0);
+            EXPECT_EQ(next.index, i);
+            EXPECT_GT(next.frame.pts_ns, last);
+            last = next.frame.pts_ns;
         }
         for (auto& p : producers)
             p.join();
@@ -153,7 +123,7 @@ TEST(input_queue, merged_sources_come_in_the_order_of_time) {
 }
 
 TEST(input_queue, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longer_than_its_patience) {
-    routed_input_queue in({.pacing = pacing::live, .groups_in_flight = 100});
+    routed_input_queue in({.pacing = pacing::live, .frames_in_flight = 100});
     for (std::uint32_t s = 0; s < 3; ++s)
         in.put(frame_of(s, 0));
     auto all = in.take({0}, 8, std::chrono::hours(1));
@@ -161,7 +131,7 @@ TEST(input_queue, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longe
     in.put(frame_of(1, 1));
     const auto late = in.take({0}, 8, std::chrono::milliseconds(5));
     ASSERT_EQ(late.size(), 1u);
-    EXPECT_EQ(late[0].source, 1u);
+    EXPECT_EQ(late[0].frame.id.source, 1u);
 
     in.put(frame_of(0, 1));
     std::thread other([&] {
@@ -173,19 +143,52 @@ TEST(input_queue, a_live_batch_takes_one_frame_of_each_source_and_waits_no_longe
     other.join();
 }
 
-TEST(input_queue, a_recorded_batch_takes_what_is_there) {
-    routed_input_queue in({.group_frames = 2, .detect_every = 2, .groups_in_flight = 100});
-    for (std::uint64_t i = 0; i < 4; ++i)
-        in.put(frame_of(0, i));
-    const auto groups = in.take({0}, 8);
-    ASSERT_EQ(groups.size(), 2u);
-    EXPECT_EQ(groups[0].frames.front().id.sequence, 0u);
-    EXPECT_EQ(groups[1].frames.front().id.sequence, 2u);
-    EXPECT_EQ(groups[1].index, 1u);
+TEST(input_queue, a_pass_takes_one_frame_of_each_source_that_follows) {
+    for (const bool merged : {false, true}) {
+        routed_input_queue in({.merged = merged, .frames_in_flight = 100, .waiting_frames = 100});
+        fill(in, 2, 3);
+        in.end_source(0);
+        in.end_source(1);
+        for (std::uint64_t i = 0; i < 3; ++i) {
+            const auto taken = in.take({0}, 8);
+            ASSERT_EQ(sources_of(taken), (std::vector<std::uint32_t>{0, 1}));
+            EXPECT_EQ(taken[0].frame.id.sequence, i);
+            EXPECT_EQ(taken[1].frame.id.sequence, i);
+        }
+    }
+}
+
+TEST(input_queue, pictures_of_their_own_fill_a_pass_and_go_to_any_lane) {
+    for (const bool merged : {false, true}) {
+        routed_input_queue in({.merged = merged, .frames_in_flight = 100, .waiting_frames = 100});
+        in.routes.share_among(3);
+        for (std::uint64_t i = 0; i < 6; ++i) {
+            host_frame f = frame_of(0, i);
+            f.still = true;
+            in.put(std::move(f));
+        }
+        EXPECT_EQ(in.take({0, 0}, 2).size(), 2u);
+        EXPECT_EQ(in.take({0, 2}, 3).size(), 3u);
+        EXPECT_EQ(in.take({0, 1}, 3).size(), 1u);
+    }
+}
+
+TEST(input_queue, recorded_and_live_sources_keep_to_their_lanes) {
+    for (const bool merged : {false, true}) {
+        routed_input_queue in({.merged = merged, .frames_in_flight = 100, .waiting_frames = 100});
+        in.routes.share_among(2);
+        fill(in, 4, 2);
+        for (std::uint32_t source = 0; source < 4; ++source)
+            in.end_source(source);
+        for (int i = 0; i < 2; ++i) {
+            EXPECT_EQ(sources_of(in.take({0, 1}, 8)), (std::vector<std::uint32_t>{1, 3}));
+            EXPECT_EQ(sources_of(in.take({0, 0}, 8)), (std::vector<std::uint32_t>{0, 2}));
+        }
+    }
 }
 
 TEST(input_queue, bounds_what_is_taken_and_not_done) {
-    routed_input_queue in({.group_frames = 8, .groups_in_flight = 1});
+    routed_input_queue in({.frames_in_flight = 1});
     in.put(frame_of(0, 0));
     in.end_source(0);
     in.put(frame_of(1, 0));
@@ -203,26 +206,8 @@ TEST(input_queue, bounds_what_is_taken_and_not_done) {
     EXPECT_TRUE(taken);
 }
 
-std::vector<std::uint32_t> sources_of(const std::vector<frame_group>& groups) {
-    std::vector<std::uint32_t> sources;
-    sources.reserve(groups.size());
-    for (const frame_group& u : groups)
-        sources.push_back(u.source);
-    return sources;
-}
-
-// Several sources of equal loads with `each` frames of each.
-void fill(input_queue& in, std::uint32_t sources, std::uint64_t each) {
-    for (std::uint32_t s = 0; s < sources; ++s)
-        in.begin_source(s, 1000);
-    for (std::uint64_t i = 0; i < each; ++i) {
-        for (std::uint32_t s = 0; s < sources; ++s)
-            in.put(frame_of(s, i));
-    }
-}
-
 TEST(input_queue, a_merged_pass_is_filled_past_the_frames_of_another_device) {
-    routed_input_queue in({.merged = true, .groups_in_flight = 16, .waiting_frames = 100}, 2);
+    routed_input_queue in({.merged = true, .frames_in_flight = 16, .waiting_frames = 100}, 2);
     fill(in, 8, 3);
     const auto first = in.take({0}, 4), second = in.take({1}, 4), third = in.take({0}, 4);
     EXPECT_EQ(sources_of(first), (std::vector<std::uint32_t>{0, 2, 4, 6}));
@@ -238,7 +223,7 @@ TEST(input_queue, a_merged_pass_is_filled_past_the_frames_of_another_device) {
 TEST(input_queue, merged_lanes_of_several_devices_take_everything_once_with_indices_in_the_order_of_time) {
     constexpr std::uint64_t frames = 60;
     for (unsigned seed = 0; seed < 10; ++seed) {
-        routed_input_queue in({.merged = true, .groups_in_flight = 1 + seed % 4, .waiting_frames = 2 * (seed % 3)}, 3);
+        routed_input_queue in({.merged = true, .frames_in_flight = 1 + seed % 4, .waiting_frames = 2 * (seed % 3)}, 3);
         std::mutex mutex;
         std::map<std::uint64_t, std::int64_t> times;  // by index
         std::vector<std::thread> threads;
@@ -246,11 +231,11 @@ TEST(input_queue, merged_lanes_of_several_devices_take_everything_once_with_indi
             in.begin_source(s, 100 + s);
         for (std::size_t lane = 0; lane < 6; ++lane) {
             threads.emplace_back([&, device = lane % 3] {
-                for (auto groups = in.take({device}, 4); !groups.empty(); groups = in.take({device}, 4)) {
-                    for (const frame_group& u : groups) {
+                for (auto taken = in.take({device}, 4); !taken.empty(); taken = in.take({device}, 4)) {
+                    for (const queued_frame& u : taken) {
                         {
                             const std::lock_guard lock(mutex);
-                            EXPECT_TRUE(times.emplace(u.index, u.frames.front().pts_ns).second);
+                            EXPECT_TRUE(times.emplace(u.index, u.frame.pts_ns).second);
                         }
                         EXPECT_EQ(u.device, device);
                         in.done(device);
@@ -284,8 +269,8 @@ TEST(input_queue, merged_lanes_of_several_devices_take_everything_once_with_indi
 
 TEST(input_queue, merged_a_device_that_is_held_up_leaves_the_other_its_share_of_what_is_in_flight) {
     for (const std::size_t held : {0u, 1u}) {
-        routed_input_queue in({.merged = true, .groups_in_flight = 4, .waiting_frames = 100}, 2);
-        fill(in, 2, 20);
+        routed_input_queue in({.merged = true, .frames_in_flight = 4, .waiting_frames = 100}, 2);
+        fill(in, 2, 20, true);
         const std::size_t other = 1 - held;
         EXPECT_EQ(in.take({other}, 16).size(), 4u) << "of eight in order, every second one";
         EXPECT_EQ(in.take({held}, 16).size(), 4u);
@@ -298,17 +283,17 @@ TEST(input_queue, merged_a_device_that_is_held_up_leaves_the_other_its_share_of_
 TEST(input_queue, a_device_that_is_held_up_leaves_the_other_all_that_is_its_own) {
     for (const auto pace : {pacing::recorded, pacing::live}) {
         for (const std::size_t held : {0u, 1u}) {
-            routed_input_queue in({.pacing = pace, .groups_in_flight = 2, .waiting_frames = 100}, 2);
+            routed_input_queue in({.pacing = pace, .frames_in_flight = 2, .waiting_frames = 100}, 2);
             const std::size_t other = 1 - held;
             fill(in, 4, pace == pacing::live ? 1 : 12);
             EXPECT_EQ(in.take({held}, 16).size(), 2u) << "and nobody works on them";
             for (std::uint64_t i = 1; i <= 12; ++i) {
-                const auto groups = in.take({other}, 2);
-                ASSERT_EQ(groups.size(), 2u);
-                for (const frame_group& u : groups) {
+                const auto taken = in.take({other}, 2);
+                ASSERT_EQ(taken.size(), 2u);
+                for (const queued_frame& u : taken) {
                     EXPECT_EQ(u.device, other);
                     in.done(u.device);
-                    if (pace == pacing::live) in.put(frame_of(u.source, i));
+                    if (pace == pacing::live) in.put(frame_of(u.frame.id.source, i));
                 }
             }
         }
@@ -316,7 +301,7 @@ TEST(input_queue, a_device_that_is_held_up_leaves_the_other_all_that_is_its_own)
 }
 
 TEST(input_queue, live_sources_keep_to_lanes_that_share_their_load) {
-    routed_input_queue in({.pacing = pacing::live, .groups_in_flight = 100}, 2);
+    routed_input_queue in({.pacing = pacing::live, .frames_in_flight = 100}, 2);
     in.routes.share_among(2);
     fill(in, 8, 1);
     EXPECT_EQ(sources_of(in.take({0, 0}, 8)), (std::vector<std::uint32_t>{0, 4}));
@@ -326,7 +311,7 @@ TEST(input_queue, live_sources_keep_to_lanes_that_share_their_load) {
 }
 
 TEST(input_queue, a_source_goes_to_the_device_that_its_frames_lie_on) {
-    routed_input_queue in({.groups_in_flight = 100,
+    routed_input_queue in({.frames_in_flight = 100,
                            .lies_on = [](const host_frame& f) -> std::optional<std::size_t> {
                                if (f.id.source == 7) return 1;
                                return std::nullopt;
@@ -342,33 +327,31 @@ TEST(input_queue, a_source_goes_to_the_device_that_its_frames_lie_on) {
 }
 
 TEST(input_queue, what_has_ended_makes_room_once_its_frames_are_taken_and_begins_anew_where_it_comes_back) {
-    routed_input_queue in({.pacing = pacing::live, .detect_every = 4, .groups_in_flight = 100}, 2);
+    routed_input_queue in({.pacing = pacing::live, .frames_in_flight = 100}, 2);
     in.begin_source(0, 1000);
     in.begin_source(1, 10);
     for (std::uint64_t i = 0; i < 2; ++i) {
         in.put(frame_of(0, i));
-        EXPECT_EQ(in.take({0}).at(0).detect_first, i == 0);
+        EXPECT_EQ(in.take({0}).at(0).frame.id.source, 0u);
     }
     in.put(frame_of(0, 2));
     in.end_source(0);
     EXPECT_EQ(in.routes.load(0), 1000u) << "its last frame waits";
-    EXPECT_EQ(in.take({0}).at(0).source, 0u);
+    EXPECT_EQ(in.take({0}).at(0).frame.id.source, 0u);
     EXPECT_EQ(in.routes.load(0), 0u);
     in.begin_source(2, 500);
     EXPECT_EQ(in.routes.load(0), 500u);
     in.begin_source(0, 1000);
     in.put(frame_of(0, 3));
-    const auto back = in.take({1});
-    EXPECT_EQ(sources_of(back), (std::vector<std::uint32_t>{0}));
-    EXPECT_TRUE(back.at(0).detect_first) << "its last faces lie elsewhere";
+    EXPECT_EQ(sources_of(in.take({1})), (std::vector<std::uint32_t>{0}));
 }
 
 TEST(reorder_buffer, hands_outcomes_on_in_the_order_of_their_indices) {
     std::vector<std::uint64_t> seen;
-    int groups = 0;
+    int done = 0;
     {
         reorder_buffer c([&](outcome&& o) { seen.push_back(o.frame.id.sequence); },
-                         [&](std::size_t device) { groups += device == 3 ? 1 : 0; },
+                         [&](std::size_t device) { done += device == 3 ? 1 : 0; },
                          [](const error& e) { ADD_FAILURE() << e.message; });
         ASSERT_TRUE(c.start());
         std::vector<std::uint64_t> indices(200);
@@ -379,18 +362,15 @@ TEST(reorder_buffer, hands_outcomes_on_in_the_order_of_their_indices) {
         std::vector<std::thread> lanes;
         for (std::size_t lane = 0; lane < 4; ++lane) {
             lanes.emplace_back([&, lane] {
-                for (std::size_t i = lane; i < indices.size(); i += 4) {
-                    std::vector<outcome> o;
-                    o.push_back({frame_of(0, indices[i]), frame_faces{}});
-                    c.put(0, indices[i], 3, std::move(o));
-                }
+                for (std::size_t i = lane; i < indices.size(); i += 4)
+                    c.put(0, indices[i], 3, {frame_of(0, indices[i]), frame_faces{}});
             });
         }
         for (auto& l : lanes)
             l.join();
     }
     ASSERT_EQ(seen.size(), 200u);
-    EXPECT_EQ(groups, 200);
+    EXPECT_EQ(done, 200);
     EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
 }
 

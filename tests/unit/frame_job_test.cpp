@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What flows of several threads share: the order of a source's frames, groups and their outcomes, and how errors are passed on.
+// What flows of several threads share: the order of a source's frames, and how errors are passed on.
 #include <gtest/gtest.h>
 
 #include <future>
@@ -42,24 +42,16 @@ TEST(source_sequencer, an_error_of_making_is_returned_and_nothing_is_kept) {
     EXPECT_EQ((*made)->state, 7);
 }
 
-TEST(source_sequencer, a_frame_waits_for_the_one_before_and_learns_whether_it_left_faces) {
+TEST(source_sequencer, a_frame_waits_for_the_one_before) {
     sequencer s;
     auto* const source = *s.find(0, seven);
-    for (const bool left : {true, false}) {
-        const auto first = s.begin(*source), second = s.begin(*source);
-        EXPECT_EQ(second, first + 1);
-        auto waits = std::async(std::launch::async, [&] { return s.wait_for_previous(*source, second); });
-        EXPECT_EQ(waits.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
-        s.finish(*source, first, left);
-        EXPECT_EQ(waits.get(), left);
-        s.finish(*source, second, true);
-    }
-}
-
-TEST(source_sequencer, the_first_frame_has_none_to_start_from) {
-    sequencer s;
-    auto* const source = *s.find(0, seven);
-    EXPECT_FALSE(s.wait_for_previous(*source, s.begin(*source)));
+    s.wait_for_previous(*source, 1);  // the first has none
+    const auto first = s.begin(*source), second = s.begin(*source);
+    EXPECT_EQ(second, first + 1);
+    auto waits = std::async(std::launch::async, [&] { s.wait_for_previous(*source, second); });
+    EXPECT_EQ(waits.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+    s.finish(*source, first);
+    waits.get();
 }
 
 TEST(source_sequencer, sources_do_not_wait_for_each_other) {
@@ -67,42 +59,23 @@ TEST(source_sequencer, sources_do_not_wait_for_each_other) {
     auto *const a = *s.find(0, seven), *const b = *s.find(1, seven);
     static_cast<void>(s.begin(*a));
     static_cast<void>(s.begin(*a));
-    EXPECT_FALSE(s.wait_for_previous(*b, s.begin(*b))) << "though a frame of the other is not finished";
+    s.wait_for_previous(*b, s.begin(*b));  // though a frame of the other is not finished
 }
 
-frame_group group_of(std::size_t frames, bool detect_first, std::size_t every) {
-    frame_group g;
-    g.detect_first = detect_first;
-    g.detect_every = every;
-    for (std::size_t i = 0; i < frames; ++i)
-        g.frames.emplace_back().id = {0, i};
-    return g;
-}
-
-TEST(frame_group, detects_in_every_nth_frame_and_in_the_first_where_it_says_so) {
-    const auto detected = [](const frame_group& g) {
-        std::vector<std::size_t> in;
-        for (std::size_t i = 0; i < g.frames.size(); ++i) {
-            if (g.detects(i)) in.push_back(i);
-        }
-        return in;
-    };
-    EXPECT_EQ(detected(group_of(5, true, 2)), (std::vector<std::size_t>{0, 2, 4}));
-    EXPECT_EQ(detected(group_of(1, false, 3)), (std::vector<std::size_t>{}));
-    EXPECT_EQ(detected(group_of(3, true, 1)), (std::vector<std::size_t>{0, 1, 2}));
-}
-
-TEST(group_outcomes, are_delivered_together_with_the_last_of_them) {
+TEST(frame_job, is_delivered_under_its_place_in_the_order) {
     std::vector<std::uint64_t> handled;
     std::promise<void> done;
     reorder_buffer to([&](outcome&& o) { handled.push_back(o.frame.id.sequence); },
-                      [&](std::size_t) { done.set_value(); }, [](const error& e) { ADD_FAILURE() << e.message; });
+                      [&](std::size_t device) {
+                          EXPECT_EQ(device, 2u);
+                          if (handled.size() == 3) done.set_value();
+                      },
+                      [](const error& e) { ADD_FAILURE() << e.message; });
     ASSERT_OK(to.start());
-    const auto group = std::make_shared<group_outcomes>(group_of(3, true, 3));
-    for (std::uint64_t i = 0; i < 3; ++i) {
-        EXPECT_FALSE(group->complete());
+    for (const std::uint64_t i : {2, 0, 1}) {
         frame_job j;
-        j.group = group;
+        j.index = i;
+        j.device = 2;
         j.from.id = {0, i};
         deliver(j, frame_faces{}, to);
     }

@@ -41,13 +41,22 @@ TEST(share_work, on_a_gpu_recorded_and_unknown_sources_get_two_lanes_and_the_lar
 }
 
 TEST(share_work, on_a_host_each_core_has_a_pass_while_there_are_sources) {
-    EXPECT_EQ(of(pacing::recorded, true, 1, 1), (shares{8, 1}));
+    EXPECT_EQ(of(pacing::recorded, true, 1, 1), (shares{1, 1}));
+    EXPECT_EQ(of(pacing::recorded, true, 1, 3), (shares{3, 1}));
+    EXPECT_EQ(of(pacing::recorded, true, 1, 0), (shares{8, 1})) << "how many are to come is not known";
     EXPECT_EQ(of(pacing::recorded, true, 3, 7), (shares{2, 1}));
     EXPECT_EQ(of(pacing::live, true, 1, 1), (shares{1, 1}));
     EXPECT_EQ(of(pacing::live, true, 1, 3), (shares{3, 1}));
     EXPECT_EQ(of(pacing::live, true, 1, 20), (shares{8, 1}));
     EXPECT_EQ(of(pacing::live, true, 2, 20), (shares{4, 1}));
     EXPECT_EQ(of(pacing::live, true, 1, 0), (shares{1, 1})) << "how many are to come is not known";
+}
+
+TEST(share_work, pictures_have_a_pass_on_each_core) {
+    options o;
+    o.threads = 8;
+    share_work(o, true, 1, 1, true);
+    EXPECT_EQ(o.tuning.lanes, 8);
 }
 
 TEST(share_work, on_a_host_onnx_runtime_spreads_a_live_frame_over_all_cores_by_itself) {

@@ -30,9 +30,8 @@ public:
         }
         f->threads_.reserve(f->lanes_.size());  // a thread that has no place there could not be joined
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
-            // A source's last faces lie in one lane: live, where frames come one by one, the source stays with it.
-            taker by{i % f->resources_.size()};
-            if (f->live_) by.lane = i / f->resources_.size();
+            // A source's last faces lie in one lane.
+            const taker by{i % f->resources_.size(), i / f->resources_.size()};
             FACEFLOW_ASSIGN(auto started, start_thread(
                                               "lane " + std::to_string(i) + " of the flow",
                                               [self = f.get(), i, by] { self->work(i, by); }, f->on_thread_failure()));
@@ -63,9 +62,10 @@ private:
               setup, 2 * lanes_per_device * static_cast<std::size_t>(shape.frames),
               shape.frames > 1 ? lanes_per_device * setup.devices.size() * static_cast<std::size_t>(shape.frames) : 0,
               lanes_per_device),
-          live_(setup.chosen.pacing == pacing::live),
           pass_frames_(static_cast<std::size_t>(shape.frames)),
-          patience_(live_ ? static_cast<std::int64_t>(setup.chosen.tuning.batch_deadline_ms * 1e6) : 0),
+          patience_(setup.chosen.pacing == pacing::live
+                        ? static_cast<std::int64_t>(setup.chosen.tuning.batch_deadline_ms * 1e6)
+                        : 0),
           note_(setup.note),
           warned_(setup.devices.size()) {
         for (const auto& d : setup.devices)
@@ -75,45 +75,21 @@ private:
 
     void work(std::size_t index, taker by) {
         for (;;) {
-            auto groups = inputs_.take(by, pass_frames_, patience_);
-            if (groups.empty()) return;
-            std::vector<group_outcomes> outcomes;
-            outcomes.reserve(groups.size());
-            for (const frame_group& g : groups)
-                outcomes.emplace_back(g);
-            auto processed = caught("working on frames", [&] { process(*lanes_[index], groups, outcomes); });
-            if (!processed) fail_the_rest(groups, outcomes, processed.error());
-            for (group_outcomes& o : outcomes)
-                o.deliver(reorder_);
-        }
-    }
-
-    // Every frame that was taken on has an outcome.
-    static void fail_the_rest(std::vector<frame_group>& groups, std::vector<group_outcomes>& outcomes,
-                              const error& why) {
-        for (std::size_t g = 0; g < groups.size(); ++g) {
-            for (std::size_t i = outcomes[g].count(); i < groups[g].frames.size(); ++i)
-                outcomes[g].add(std::move(groups[g].frames[i]), tl::unexpected(why));
-        }
-    }
-
-    // The groups side by side: a pass takes the next frame of each.
-    void process(lane& l, std::vector<frame_group>& groups, std::vector<group_outcomes>& outcomes) const {
-        for (std::size_t at = 0;; ++at) {
+            auto taken = inputs_.take(by, pass_frames_, patience_);
+            if (taken.empty()) return;
             std::vector<lane::item> items;
-            std::vector<std::size_t> of_group;
-            for (std::size_t g = 0; g < groups.size(); ++g) {
-                const frame_group& group = groups[g];
-                if (at >= group.frames.size()) continue;
-                // A recorded group begins with a detection: what it starts from is its own, wherever its source is.
-                const auto chain = live_ ? group.source : static_cast<std::uint32_t>(g);
-                items.push_back({&group.frames[at], group.detects(at), chain, {}});
-                of_group.push_back(g);
+            auto processed = caught("working on frames", [&] {
+                items.reserve(taken.size());
+                for (const queued_frame& q : taken)
+                    items.push_back({&q.frame, {}});
+                lanes_[index]->process(items);
+            });
+            if (!processed) lanes_[index]->forget();
+            for (std::size_t i = 0; i < taken.size(); ++i) {
+                queued_frame& q = taken[i];
+                result<frame_faces> faces = processed ? std::move(items[i].faces) : tl::unexpected(processed.error());
+                reorder_.put(q.order, q.index, q.device, {std::move(q.frame), std::move(faces)});
             }
-            if (items.empty()) return;
-            l.process(items);
-            for (std::size_t i = 0; i < items.size(); ++i)
-                outcomes[of_group[i]].add(std::move(groups[of_group[i]].frames[at]), std::move(items[i].faces));
         }
     }
 
@@ -122,7 +98,6 @@ private:
         if (!warned_[device].test_and_set()) note_(line);
     }
 
-    const bool live_;
     const std::size_t pass_frames_;
     const std::chrono::nanoseconds patience_;
     const std::function<void(const std::string&)> note_;

@@ -8,9 +8,10 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
+#include "flow/stages/detect_schedule.hpp"
 #include "flow/stages/device_resources.hpp"
 #include "flow/stages/result_reader.hpp"
 #include "flow/stages/tracked_faces.hpp"
@@ -23,8 +24,6 @@ public:
     // One frame of a pass.
     struct item {
         const host_frame* from = nullptr;
-        bool detect = true;
-        std::uint32_t chain = 0;    // frames of one chain start from one another; at most one of each chain in a pass
         result<frame_faces> faces;  // the outcome
     };
 
@@ -36,17 +35,22 @@ public:
     // Waits for its work.
     ~lane();
 
-    // Takes at most shape.frames items. A failed item does not affect the others.
+    // Takes at most shape.frames items, and of a source whose frames follow from one another at most one. Such a source
+    // must stay with one lane. A failed item does not affect the others.
     void process(std::span<item> items);
+    // After process has thrown: the next frame of every source begins with a detection.
+    void forget();
 
 private:
     // A frame of the pass that is on the device.
     struct entry {
         item* of;
         frame on_device;
-        tracked_faces* tracked;
-        bool detect;
+        tracked_faces* tracked;  // null: the frame is a picture of its own
+        detect_decision how;
     };
+    // What a graph was captured for: frames to detect in, those of them to merge, faces.
+    using pass_size = std::tuple<std::int32_t, std::int32_t, std::int32_t>;
 
     lane(device_resources& resources, std::unique_ptr<stream> s, workspace space,
          std::function<void(const std::string&)> warn)
@@ -61,24 +65,23 @@ private:
     void run(std::vector<entry>& entries);
     [[nodiscard]] result<void> hold_frames(std::vector<entry>& entries);
     [[nodiscard]] result<vision::pass_results> run_stages(const std::vector<entry>& entries);
-    [[nodiscard]] result<void> enqueue_pass(const std::pair<std::int32_t, std::int32_t>& size,
-                                            const stream::task& work);
+    [[nodiscard]] result<void> enqueue_pass(const pass_size& size, const stream::task& work);
     void detect(const std::vector<entry>& entries);
+    void take_outcomes(const std::vector<entry>& entries, const result<vision::pass_results>& done);
     void mesh(std::int32_t first, std::int32_t end);
-    [[nodiscard]] result<tracked_faces*> tracked_by(std::uint32_t chain);
+    [[nodiscard]] result<tracked_faces*> tracked_of(std::uint32_t source);
 
     device_resources& resources_;
     const stage_set& stages_;
     const std::function<void(const std::string&)> warn_;
     std::unique_ptr<stream> stream_;  // declared before the models that use it; the destructor has waited for its work
     workspace space_;
-    std::map<std::uint32_t, tracked_faces> tracked_;
+    std::map<std::uint32_t, tracked_faces> tracked_;  // by source
     std::unique_ptr<result_reader> reader_;
-    std::vector<frame> frames_;  // of this pass
-    vision::face_table faces_;   // of those frames
-    int broken_captures_ = 0;    // in a row
-    // Captured passes, by number of frames to detect in and face capacity. Null: the device refused the capture.
-    std::map<std::pair<std::int32_t, std::int32_t>, std::unique_ptr<graph>> graphs_;
+    std::vector<frame> frames_;                           // of this pass
+    vision::face_table faces_;                            // of those frames
+    int broken_captures_ = 0;                             // in a row
+    std::map<pass_size, std::unique_ptr<graph>> graphs_;  // null: the device refused the capture
 };
 
 }  // namespace faceflow::flow

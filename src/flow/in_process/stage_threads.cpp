@@ -68,7 +68,8 @@ stage_threads::~stage_threads() {
 
 result<source_tracks> stage_threads::make_tracks() {
     device& d = resources_.stages.owner();
-    FACEFLOW_ASSIGN(auto tracked, tracked_faces::create(d, {1, resources_.stages.chosen().max_faces}));
+    const options& o = resources_.stages.chosen();
+    FACEFLOW_ASSIGN(auto tracked, tracked_faces::create(d, {1, o.max_faces}, o));
     FACEFLOW_ASSIGN(auto meshed, d.make_event());
     return source_tracks{std::move(tracked), std::move(meshed)};
 }
@@ -116,25 +117,32 @@ void stage_threads::detect(job& j) {
     if (!j.failed) return;
     const stage_scope note({stage::detect, j.from.id});
     job_buffers& buffers = *j.buffers;
-    // Does not wait for the device, only until the work that this frame starts from has been added to its stream.
-    if (!j.detect) j.detect = !sources_.wait_for_previous(*j.source, j.number);
+    // What the previous frame of the source left decides whether to detect, and where its faces are.
+    if (follows(j.from)) {
+        sources_.wait_for_previous(*j.source, j.number);
+        j.how = j.source->state.tracked.schedule.next(j.from.pts_ns);
+    }
     // The upload completes before the job's mark is set, and a frame without its mark counts as failed.
     detect_stream_->wait(*buffers.uploaded);
-    if (j.detect) {
+    vision::detection_set* const found = buffers.space.faces(0);
+    buffers.faces = found;
+    if (j.how.detect) {
         use(*detect_stream_, j.on_device);
-        buffers.faces = buffers.space.faces(0);
-        resources_.stages.detect(*detect_stream_, buffers.space.detector(), {&j.on_device, 1}, table_of(buffers));
-    } else {
-        detect_stream_->wait(*j.source->state.meshed);
+        resources_.stages.detect(*detect_stream_, buffers.space.detector(), {&j.on_device, 1}, table_of(found));
+    }
+    if (follows(j.from)) {
         buffers.faces = j.source->state.tracked.set();
+        detect_stream_->wait(*j.source->state.meshed);
+        if (j.how.detect)
+            resources_.stages.merge(*detect_stream_, table_of(found), table_of(buffers.faces), {&j.how.begins, 1});
     }
     mark(*detect_stream_, buffers.detected_job, j.serial);
     detect_stream_->record(*buffers.detected);
 }
 
-vision::face_table stage_threads::table_of(const job_buffers& buffers) {
+vision::face_table stage_threads::table_of(vision::detection_set* faces) {
     vision::face_table t;
-    t.of[0] = buffers.faces;
+    t.of[0] = faces;
     t.frames = 1;
     return t;
 }
@@ -151,7 +159,7 @@ void stage_threads::region(job& j) {
     use(*region_stream_, j.on_device);
     region_stream_->wait(*j.buffers->detected);
     const mesh_memory& memory = j.buffers->space.mesh();
-    resources_.stages.region(*region_stream_, {{&j.on_device, 1}, table_of(*j.buffers)}, 0, memory.crops(),
+    resources_.stages.region(*region_stream_, {{&j.on_device, 1}, table_of(j.buffers->faces)}, 0, memory.crops(),
                              memory.capacity());
     mark(*region_stream_, j.buffers->cropped_job, j.serial);
     region_stream_->record(*j.buffers->cropped);
@@ -159,20 +167,27 @@ void stage_threads::region(job& j) {
 
 void stage_threads::landmark(job& j) {
     result<frame_faces> faces;
-    auto meshed =
-        caught("reading a frame's faces", [&] { faces = j.failed ? mesh(j) : tl::unexpected(j.failed.error()); });
+    followed_state state;
+    auto meshed = caught("reading a frame's faces",
+                         [&] { faces = j.failed ? mesh(j, state) : tl::unexpected(j.failed.error()); });
     if (!meshed) faces = tl::unexpected(std::move(meshed.error()));
-    if (j.source != nullptr) {
-        landmark_stream_->record(*j.source->state.meshed);
-        sources_.finish(*j.source, j.number, faces.has_value());
-    }
+    if (j.source != nullptr) take_outcome(j, faces, state);
     // The landmark work waits for this frame's work on the other streams: once its results are read, the buffers are
     // free.
     if (j.buffers != nullptr) free_buffers_.push(j.buffers);
     deliver(j, std::move(faces), reorder_);
 }
 
-result<frame_faces> stage_threads::mesh(job& j) {
+void stage_threads::take_outcome(job& j, const result<frame_faces>& faces, followed_state state) {
+    landmark_stream_->record(*j.source->state.meshed);
+    if (follows(j.from)) {
+        detect_schedule& schedule = j.source->state.tracked.schedule;
+        faces ? schedule.done(state) : schedule.failed();
+    }
+    sources_.finish(*j.source, j.number);
+}
+
+result<frame_faces> stage_threads::mesh(job& j, followed_state& state) {
     const stage_scope note({stage::landmark, j.from.id});
     landmark_stream_->wait(*j.buffers->cropped);
     use(*landmark_stream_, j.on_device);
@@ -180,8 +195,10 @@ result<frame_faces> stage_threads::mesh(job& j) {
     FACEFLOW_TRY(completed(j));
     const options& o = resources_.stages.chosen();
     workspace& space = j.buffers->space;
-    if (o.detect_every > 1)
-        resources_.stages.propagate(*landmark_stream_, space.results(1), 0, j.source->state.tracked.set());
+    if (follows(j.from)) {
+        resources_.stages.propagate(*landmark_stream_, space.results(1), table_of(j.buffers->faces));
+        state = followed_state_of(read, 0, space.shape().records(), o.min_presence);
+    }
     return faces_of(read, 0, space.shape().records(), j.from, o.min_presence);
 }
 
@@ -189,7 +206,7 @@ result<frame_faces> stage_threads::mesh(job& j) {
 result<vision::pass_results> stage_threads::mesh_all(job& j) {
     const tag waiting{stage::landmark, j.from.id};
     workspace& space = j.buffers->space;
-    const frame_pass pass{{&j.on_device, 1}, table_of(*j.buffers), space.results(1)};
+    const frame_pass pass{{&j.on_device, 1}, table_of(j.buffers->faces), space.results(1)};
     const auto mesh = [&](std::int32_t first, std::int32_t end) {
         resources_.stages.crop_and_mesh(*landmark_stream_, space.mesh(), pass, {first, end, true});
     };

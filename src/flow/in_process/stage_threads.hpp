@@ -33,7 +33,7 @@ struct job_buffers {
     // The last job whose work completed on each stream. A failed stream skips later work, so a number other than the
     // job's own means that its work was not done, whichever thread has collected the error.
     std::atomic<std::uint64_t> uploaded_job{0}, detected_job{0}, cropped_job{0};
-    // of the frame: in the workspace, or where the source's previous frame left them
+    // of the frame: in the workspace, or those that its source is followed by
     vision::detection_set* faces = nullptr;
     explicit job_buffers(workspace w) : space(std::move(w)) {}
 };
@@ -42,6 +42,7 @@ struct job : frame_job {
     frame on_device;
     job_buffers* buffers = nullptr;
     source_sequencer<source_tracks>::source* source = nullptr;
+    detect_decision how;
 };
 
 class stage_threads {
@@ -69,11 +70,12 @@ private:
     void landmark(job& j);
     [[nodiscard]] result<void> capture(job& j);
     [[nodiscard]] result<vision::pass_results> mesh_all(job& j);
-    [[nodiscard]] result<frame_faces> mesh(job& j);
+    [[nodiscard]] result<frame_faces> mesh(job& j, followed_state& state);
     // Stores the job's serial number in stream order, after the work of its stage.
     static void mark(stream& s, std::atomic<std::uint64_t>& where, std::uint64_t serial);
     [[nodiscard]] result<void> completed(const job& j);
-    [[nodiscard]] static vision::face_table table_of(const job_buffers& buffers);
+    [[nodiscard]] static vision::face_table table_of(vision::detection_set* faces);
+    void take_outcome(job& j, const result<frame_faces>& faces, followed_state state);
     [[nodiscard]] result<source_tracks> make_tracks();
 
     device_resources resources_;

@@ -9,16 +9,16 @@
 
 #include "core/queue.hpp"
 #include "core/thread.hpp"
-#include "flow/io/frame_group.hpp"
 #include "flow/io/input_queue.hpp"
 #include "flow/io/reorder_buffer.hpp"
 
 namespace faceflow::flow {
 
 struct frame_job {
-    std::shared_ptr<group_outcomes> group;
+    std::uint32_t order = 0;  // see queued_frame
+    std::uint64_t index = 0;
+    std::size_t device = 0;
     host_frame from;
-    bool detect = true;        // else it starts from the faces of its source's previous frame
     std::uint64_t number = 0;  // of the frame within its source on this device, from 1; see source_sequencer
     std::uint64_t serial = 0;  // counts all jobs of this device, ascending
     result<void> failed;       // stages skip a failed job; its error is delivered
@@ -28,24 +28,21 @@ struct frame_job {
 template <class Job, class Begin>
 void feed_jobs(input_queue& from, std::size_t device, bounded_queue<std::unique_ptr<Job>>& jobs, Begin begin) {
     for (auto taken = from.take({device}); !taken.empty(); taken = from.take({device})) {
-        frame_group& group = taken.front();
-        const auto outcomes = std::make_shared<group_outcomes>(group);
-        for (std::size_t i = 0; i < group.frames.size(); ++i) {
-            auto j = std::make_unique<Job>();
-            j->group = outcomes;
-            j->from = std::move(group.frames[i]);
-            j->detect = group.detects(i);
-            if (auto begun = caught("taking a frame on", [&] { j->failed = begin(*j); }); !begun)
-                j->failed = std::move(begun);
-            jobs.push(std::move(j));
-        }
+        queued_frame& next = taken.front();
+        auto j = std::make_unique<Job>();
+        j->order = next.order;
+        j->index = next.index;
+        j->device = next.device;
+        j->from = std::move(next.frame);
+        if (auto begun = caught("taking a frame on", [&] { j->failed = begin(*j); }); !begun)
+            j->failed = std::move(begun);
+        jobs.push(std::move(j));
     }
 }
 
-// The last step of every job; the last job of a group delivers the group.
+// The last step of every job.
 inline void deliver(frame_job& j, result<frame_faces> faces, reorder_buffer& to) {
-    j.group->add(std::move(j.from), std::move(faces));
-    if (j.group->complete()) j.group->deliver(to);
+    to.put(j.order, j.index, j.device, {std::move(j.from), std::move(faces)});
 }
 
 }  // namespace faceflow::flow

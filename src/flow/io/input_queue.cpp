@@ -25,19 +25,17 @@ std::optional<std::size_t> input_queue::put(host_frame frame) {
     if (options_.merged) {
         // The earliest frame of all sources decides which device has work now: wake the takers of every device.
         if (next_in_time() != sources_.end()) wake_takers();
-    } else if (ready(e)) {
+    } else {
         devices_[e.to->device].work.notify_all();
     }
     return overtaken.size();
 }
 
-// A source that returns or moves has no faces to track on its new device.
 void input_queue::assign_route(std::uint32_t source, source_queue& e, const host_frame* first) {
     const auto on = first != nullptr ? options_.lies_on(*first) : std::nullopt;
     if (e.to && (!on || *on == e.to->device)) return;
     if (e.load == 0 && first != nullptr) e.load = load_of(first->picture.width, first->picture.height, 0);
     e.to = routes_.begin(source, e.load, on);
-    e.taken_frames = 0;
 }
 
 void input_queue::release_route(std::uint32_t source, source_queue& e) {
@@ -67,44 +65,40 @@ void input_queue::begin_source(std::uint32_t source, std::uint64_t load) {
     }
 }
 
-frame_group input_queue::cut(std::uint32_t source, source_queue& e) {
-    frame_group group;
-    group.order = options_.merged ? 0 : source;
-    group.source = source;
-    group.device = e.to->device;
-    group.index = options_.merged ? merged_index_++ : e.next_index++;
-    group.detect_every = options_.detect_every;
-    group.detect_first = e.taken_frames % options_.detect_every == 0;
-    const std::size_t n = options_.pacing == pacing::live ? 1 : std::min(options_.group_frames, e.waiting.size());
-    for (std::size_t i = 0; i < n; ++i) {
-        group.frames.push_back(std::move(e.waiting.front()));
-        e.waiting.pop_front();
-    }
-    // A recorded group that was cut short counts as whole: the next group starts with its own detection.
-    e.taken_frames += options_.pacing == pacing::live ? n : options_.group_frames;
-    e.flush_count -= std::min(e.flush_count, n);
-    ++devices_[group.device].in_flight;
+queued_frame input_queue::pop(std::uint32_t source, source_queue& e) {
+    queued_frame next;
+    next.order = options_.merged ? 0 : source;
+    next.device = e.to->device;
+    next.index = options_.merged ? merged_index_++ : e.next_index++;
+    next.frame = std::move(e.waiting.front());
+    e.waiting.pop_front();
+    ++devices_[next.device].in_flight;
     ++in_flight_;
     if (e.ended && e.waiting.empty()) release_route(source, e);
     not_full_.notify_all();
-    return group;
+    return next;
 }
 
 bool input_queue::may_start(std::size_t device) const {
-    return options_.merged ? in_flight_ < options_.groups_in_flight * devices_.size()
-                           : devices_[device].in_flight < options_.groups_in_flight;
+    return options_.merged ? in_flight_ < options_.frames_in_flight * devices_.size()
+                           : devices_[device].in_flight < options_.frames_in_flight;
+}
+
+bool input_queue::may_have(taker by, const std::vector<queued_frame>& but, const host_frame& f, std::size_t lane) {
+    if (!follows(f)) return true;
+    if (by.lane && *by.lane != lane) return false;
+    return std::none_of(but.begin(), but.end(),
+                        [&](const queued_frame& taken) { return taken.frame.id.source == f.id.source; });
 }
 
 // Round robin, starting with the source whose turn it is.
-input_queue::source_queues::iterator input_queue::next_in_turn(taker by, const std::vector<frame_group>& but) {
-    const auto taken = [&](std::uint32_t source) {
-        return options_.pacing == pacing::live &&
-               std::any_of(but.begin(), but.end(), [&](const frame_group& u) { return u.source == source; });
-    };
+input_queue::source_queues::iterator input_queue::next_in_turn(taker by, const std::vector<queued_frame>& but) {
     auto at = sources_.lower_bound(devices_[by.device].turns[by.lane.value_or(0)]);
     for (std::size_t i = 0; i < sources_.size(); ++i, ++at) {
         if (at == sources_.end()) at = sources_.begin();
-        if (goes_to(at->second, by) && ready(at->second) && !taken(at->first)) return at;
+        const source_queue& e = at->second;
+        if (e.waiting.empty() || !e.to || e.to->device != by.device) continue;
+        if (may_have(by, but, e.waiting.front(), e.to->lane)) return at;
     }
     return sources_.end();
 }
@@ -114,7 +108,7 @@ std::size_t input_queue::capacity() const {
     const auto going_on =
         std::count_if(sources_.begin(), sources_.end(), [](const auto& e) { return !e.second.ended; });
     const auto sources = static_cast<std::size_t>(std::max<std::ptrdiff_t>(going_on, 1));
-    return std::max(2 * options_.group_frames, options_.waiting_frames / sources);
+    return std::max<std::size_t>(2, options_.waiting_frames / sources);
 }
 
 // The earliest frame of all sources, once every source that has not ended has a frame waiting.
@@ -123,45 +117,53 @@ input_queue::source_queues::iterator input_queue::next_in_time() {
     for (auto at = sources_.begin(); at != sources_.end(); ++at) {
         const source_queue& e = at->second;
         if (e.waiting.empty() && e.ended) continue;
-        if (!ready(e)) return sources_.end();
+        if (e.waiting.empty()) return sources_.end();
         if (earliest == sources_.end() || e.waiting.front().pts_ns < earliest->second.waiting.front().pts_ns)
             earliest = at;
     }
     return earliest;
 }
 
-std::optional<frame_group> input_queue::cut_for(taker by, const std::vector<frame_group>& but) {
+std::optional<queued_frame> input_queue::take_in_turn(taker by, const std::vector<queued_frame>& but) {
     if (!may_start(by.device)) return std::nullopt;
     const auto at = next_in_turn(by, but);
     if (at == sources_.end()) return std::nullopt;
     devices_[by.device].turns[by.lane.value_or(0)] = at->first + 1;
-    return cut(at->first, at->second);
+    return pop(at->first, at->second);
 }
 
-// Indices follow time, so groups are cut in that order, whichever device they are for. If a lane stopped at the first
-// group of another device, it would hardly ever fill a pass: sources of different devices alternate in time.
-std::optional<frame_group> input_queue::cut_in_time_for(std::size_t device) {
-    auto& claimed = devices_[device].claimed;
-    while (claimed.empty()) {
-        if (!may_start(device)) return std::nullopt;
+std::optional<queued_frame> input_queue::take_claimed(taker by, const std::vector<queued_frame>& but) {
+    auto& claimed = devices_[by.device].claimed;
+    const auto at = std::find_if(claimed.begin(), claimed.end(),
+                                 [&](const claimed_frame& c) { return may_have(by, but, c.frame.frame, c.lane); });
+    if (at == claimed.end()) return std::nullopt;
+    queued_frame next = std::move(at->frame);
+    claimed.erase(at);
+    return next;
+}
+
+// Indices follow time, so frames leave in that order, whichever device and lane they are for. If a lane stopped at the
+// first frame of another, it would hardly ever fill a pass: sources of different lanes alternate in time.
+std::optional<queued_frame> input_queue::take_in_time(taker by, const std::vector<queued_frame>& but) {
+    for (;;) {
+        if (auto mine = take_claimed(by, but)) return mine;
+        if (!may_start(by.device)) return std::nullopt;
         const auto at = next_in_time();
         if (at == sources_.end()) return std::nullopt;
-        frame_group group = cut(at->first, at->second);
-        if (group.device == device) return group;
-        device_share& other = devices_[group.device];
-        other.claimed.push_back(std::move(group));
-        other.work.notify_all();
+        const std::size_t lane = at->second.to->lane;
+        queued_frame next = pop(at->first, at->second);
+        if (next.device == by.device && may_have(by, but, next.frame, lane)) return next;
+        device_share& its = devices_[next.device];
+        its.claimed.push_back({std::move(next), lane});
+        its.work.notify_all();
     }
-    frame_group group = std::move(claimed.front());
-    claimed.pop_front();
-    return group;
 }
 
-bool input_queue::take_one(taker by, std::vector<frame_group>& into) {
+bool input_queue::take_one(taker by, std::vector<queued_frame>& into) {
     if (closed_) return false;
-    auto group = options_.merged ? cut_in_time_for(by.device) : cut_for(by, into);
-    if (group) into.push_back(std::move(*group));
-    return group.has_value();
+    auto next = options_.merged ? take_in_time(by, into) : take_in_turn(by, into);
+    if (next) into.push_back(std::move(*next));
+    return next.has_value();
 }
 
 // Whether some active source is not among the `taken` yet.
@@ -171,19 +173,19 @@ bool input_queue::more_to_come(taker by, std::size_t taken) const {
            })) > taken;
 }
 
-std::vector<frame_group> input_queue::take(taker by, std::size_t at_most, std::chrono::nanoseconds patience) {
-    std::vector<frame_group> groups;
+std::vector<queued_frame> input_queue::take(taker by, std::size_t at_most, std::chrono::nanoseconds patience) {
+    std::vector<queued_frame> taken;
     std::unique_lock lock(mutex_);
     device_share& here = devices_[by.device];
-    while (!closed_ && !take_one(by, groups))
+    while (!closed_ && !take_one(by, taken))
         here.work.wait(lock);
     const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (!closed_ && !groups.empty() && groups.size() < at_most) {
-        if (take_one(by, groups)) continue;
-        if (patience.count() == 0 || draining_ > 0 || !more_to_come(by, groups.size())) break;
+    while (!closed_ && !taken.empty() && taken.size() < at_most) {
+        if (take_one(by, taken)) continue;
+        if (patience.count() == 0 || draining_ > 0 || !more_to_come(by, taken.size())) break;
         if (here.work.wait_until(lock, deadline) == std::cv_status::timeout) break;
     }
-    return groups;
+    return taken;
 }
 
 void input_queue::done(std::size_t device) {
@@ -201,17 +203,6 @@ void input_queue::done(std::size_t device) {
 void input_queue::wake_takers() {
     for (device_share& d : devices_)
         d.work.notify_all();
-}
-
-void input_queue::flush() {
-    const std::lock_guard lock(mutex_);
-    // If more results will come anyway, do nothing: otherwise the composition of groups would depend on timing.
-    const bool comes_anyway =
-        in_flight_ > 0 || std::any_of(sources_.begin(), sources_.end(), [&](const auto& e) { return ready(e.second); });
-    if (comes_anyway) return;
-    for (auto& [source, e] : sources_)
-        e.flush_count = e.waiting.size();
-    wake_takers();
 }
 
 void input_queue::wait_idle() {

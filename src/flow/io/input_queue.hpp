@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "faceflow/options.hpp"
-#include "flow/io/frame_group.hpp"
+#include "flow/io/queued_frame.hpp"
 #include "flow/io/source_routes.hpp"
 #include "frame/host_frame.hpp"
 
@@ -21,17 +21,13 @@ namespace faceflow::flow {
 
 struct input_queue_options {
     faceflow::pacing pacing = faceflow::pacing::recorded;
-    // Recorded: detect_every frames form a group, since all but the first start from the previous frame. Groups are
-    // smaller if the source has ended or a caller waits for results.
-    std::size_t group_frames = 1;
-    std::size_t detect_every = 1;
-    // Recorded: groups of all sources in one order, by time and then source, the same in every run.
+    // Recorded: frames of all sources in one order, by time and then source, the same in every run.
     bool merged = false;
-    // Groups per device that are cut and not yet done; bounds how much waits for a slow lane. The limit is per device,
-    // so that no device uses up another's share. With merged sources it bounds all devices together, because results
-    // then wait for earlier ones of other devices.
-    std::size_t groups_in_flight = 4;
-    // Recorded: frames that may wait in total, shared among active sources; at least two groups each.
+    // Frames per device that have left the queue and are not yet done; bounds how much waits for a slow lane. The limit
+    // is per device, so that no device uses up another's share. With merged sources it bounds all devices together,
+    // because results then wait for earlier ones of other devices.
+    std::size_t frames_in_flight = 4;
+    // Recorded: frames that may wait in total, shared among active sources; at least two each.
     std::size_t waiting_frames = 0;
     // The device that already holds a frame, if any: its source goes to that device.
     std::function<std::optional<std::size_t>(const host_frame&)> lies_on = [](const host_frame&) {
@@ -39,14 +35,15 @@ struct input_queue_options {
     };
 };
 
-// Identifies a taker: it takes groups of one device, from all sources there or only those of one lane.
+// Identifies a taker: it takes frames of one device. One with a lane takes those of the sources of that lane, and those
+// that do not follow from one another.
 struct taker {
     std::size_t device = 0;
     std::optional<std::size_t> lane = std::nullopt;
 };
 
-// Thread-safe. Recorded: put blocks until there is room. Live: put keeps the newest frame. A lane that starts from a
-// source's last result must be the only one that takes from that source: see `taker`.
+// Thread-safe. Recorded: put blocks until there is room. Live: put keeps the newest frame. A frame that follows from
+// its source's last result (see follows) goes to the lane where that result is: see `taker`.
 class input_queue {
 public:
     // `routes` outlives it. A source is assigned to its route with its first frame, or in begin_source if its load is
@@ -64,34 +61,33 @@ public:
     // Its route becomes free for other sources once its last frame was taken.
     void end_source(std::uint32_t source);
 
-    // Blocks until there is work for the taker; empty when closed. Returns up to `at_most` groups; if fewer are ready,
-    // waits up to `patience` for groups of other sources. Live: at most one group per source. Merged: groups of other
-    // devices that come earlier in the order are set aside as claimed for them.
-    std::vector<frame_group> take(taker by, std::size_t at_most = 1,
-                                  std::chrono::nanoseconds patience = std::chrono::nanoseconds(0));
-    // The outcomes of one group of that device have been handled.
+    // Blocks until there is work for the taker; empty when closed. Returns up to `at_most` frames; if fewer are ready,
+    // waits up to `patience` for frames of other sources. At most one per source whose frames follow from one another.
+    // Merged: frames of other takers that come earlier in the order are set aside as claimed for them.
+    std::vector<queued_frame> take(taker by, std::size_t at_most = 1,
+                                   std::chrono::nanoseconds patience = std::chrono::nanoseconds(0));
+    // The outcome of one frame of that device has been handled.
     void done(std::size_t device);
-    // If nothing is in work and no group is complete, releases the waiting frames as incomplete groups: a caller waits
-    // for results.
-    void flush();
-    // Blocks until every frame that was put has its outcome; frames put meanwhile are released without waiting for
-    // complete groups.
+    // Blocks until every frame that was put has its outcome.
     void wait_idle();
     void close();
 
 private:
     struct source_queue {
         std::deque<host_frame> waiting;
-        std::uint64_t next_index = 0, taken_frames = 0;
-        std::size_t flush_count = 0;  // how many of the oldest waiting frames to release at once
+        std::uint64_t next_index = 0;
         bool ended = false;
         std::uint64_t load = 0;
         std::optional<route> to;  // set while it is assigned
     };
     using source_queues = std::map<std::uint32_t, source_queue>;
+    struct claimed_frame {
+        queued_frame frame;
+        std::size_t lane = 0;  // of its source
+    };
     struct device_share {
         std::condition_variable work;
-        std::deque<frame_group> claimed;  // merged: groups with an assigned index, for its lanes to take
+        std::deque<claimed_frame> claimed;  // merged: frames with an assigned index, for its lanes to take
         std::size_t in_flight = 0;
         std::map<std::size_t, std::uint32_t> turns;  // by lane, the source to start from: round robin
     };
@@ -100,22 +96,21 @@ private:
     void release_route(std::uint32_t source, source_queue& e);
     // How many frames of one source may wait.
     [[nodiscard]] std::size_t capacity() const;
-    [[nodiscard]] bool ready(const source_queue& e) const {
-        if (e.waiting.empty()) return false;
-        return options_.pacing == pacing::live || e.ended || draining_ > 0 || e.flush_count > 0 ||
-               e.waiting.size() >= options_.group_frames;
-    }
     [[nodiscard]] static bool goes_to(const source_queue& e, taker by) {
         return e.to && e.to->device == by.device && (!by.lane || e.to->lane == *by.lane);
     }
+    // Whether a taker that already has the frames `but` may have that one, which waits for `lane` of the taker's device.
+    [[nodiscard]] static bool may_have(taker by, const std::vector<queued_frame>& but, const host_frame& f,
+                                       std::size_t lane);
     [[nodiscard]] bool may_start(std::size_t device) const;
-    source_queues::iterator next_in_turn(taker by, const std::vector<frame_group>& but);
+    source_queues::iterator next_in_turn(taker by, const std::vector<queued_frame>& but);
     source_queues::iterator next_in_time();
-    std::optional<frame_group> cut_for(taker by, const std::vector<frame_group>& but);
-    std::optional<frame_group> cut_in_time_for(std::size_t device);
-    bool take_one(taker by, std::vector<frame_group>& into);
+    std::optional<queued_frame> take_in_turn(taker by, const std::vector<queued_frame>& but);
+    std::optional<queued_frame> take_claimed(taker by, const std::vector<queued_frame>& but);
+    std::optional<queued_frame> take_in_time(taker by, const std::vector<queued_frame>& but);
+    bool take_one(taker by, std::vector<queued_frame>& into);
     [[nodiscard]] bool more_to_come(taker by, std::size_t taken) const;
-    frame_group cut(std::uint32_t source, source_queue& e);
+    queued_frame pop(std::uint32_t source, source_queue& e);
     void wake_takers();
 
     const input_queue_options options_;

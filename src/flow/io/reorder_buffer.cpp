@@ -5,10 +5,10 @@
 
 namespace faceflow::flow {
 
-reorder_buffer::reorder_buffer(outcome_handler handler, std::function<void(std::size_t)> group_done,
+reorder_buffer::reorder_buffer(outcome_handler handler, std::function<void(std::size_t)> frame_done,
                                thread_failed failed)
     : handler_(std::move(handler)),
-      group_done_(std::move(group_done)),
+      frame_done_(std::move(frame_done)),
       failed_(std::move(failed)) {}
 
 result<void> reorder_buffer::start() {
@@ -26,16 +26,15 @@ reorder_buffer::~reorder_buffer() {
     if (thread_.joinable()) thread_.join();
 }
 
-void reorder_buffer::put(std::uint32_t order_key, std::uint64_t index, std::size_t device,
-                         std::vector<outcome> outcomes) {
+void reorder_buffer::put(std::uint32_t order_key, std::uint64_t index, std::size_t device, outcome o) {
     {
         const std::lock_guard lock(mutex_);
-        order& o = orders_[order_key];
-        o.early.emplace(index, group{device, std::move(outcomes)});
-        for (auto at = o.early.begin(); at != o.early.end() && at->first == o.next; at = o.early.begin()) {
+        order& its = orders_[order_key];
+        its.early.emplace(index, entry{device, std::move(o)});
+        for (auto at = its.early.begin(); at != its.early.end() && at->first == its.next; at = its.early.begin()) {
             in_order_.push_back(std::move(at->second));
-            o.early.erase(at);
-            ++o.next;
+            its.early.erase(at);
+            ++its.next;
         }
     }
     some_.notify_one();
@@ -46,15 +45,16 @@ void reorder_buffer::deliver() {
     for (;;) {
         some_.wait(lock, [&] { return stopping_ || !in_order_.empty(); });
         if (in_order_.empty()) return;
-        group next = std::move(in_order_.front());
-        in_order_.pop_front();
-        lock.unlock();
-        for (outcome& o : next.outcomes) {
-            if (auto handled = caught("handling a frame's result", [&] { handler_(std::move(o)); }); !handled)
+        {
+            entry next = std::move(in_order_.front());
+            in_order_.pop_front();
+            lock.unlock();
+            const std::size_t device = next.device;
+            if (auto handled = caught("handling a frame's result", [&] { handler_(std::move(next.of)); }); !handled)
                 failed_(std::move(handled.error()));
+            next.of = {};  // the frame is released before more are admitted
+            frame_done_(device);
         }
-        next.outcomes.clear();  // frames are released before more are admitted
-        group_done_(next.device);
         lock.lock();
     }
 }

@@ -24,7 +24,6 @@ public:
     private:
         friend class source_sequencer;
         std::uint64_t begun_ = 0, finished_ = 0;  // frames
-        bool has_faces_ = false;                  // left by the last finished frame
     };
 
     // Finds a source. `make` creates the state of a new one; its error is returned.
@@ -46,18 +45,16 @@ public:
         return ++s.begun_;
     }
 
-    // Blocks until the frame before `number` is finished. Returns whether it left faces to start from.
-    [[nodiscard]] bool wait_for_previous(const source& s, std::uint64_t number) {
+    // Blocks until the frame before `number` is finished.
+    void wait_for_previous(const source& s, std::uint64_t number) {
         std::unique_lock lock(mutex_);
         some_finished_.wait(lock, [&] { return s.finished_ + 1 >= number; });
-        return s.has_faces_;
     }
 
-    void finish(source& s, std::uint64_t number, bool has_faces) {
+    void finish(source& s, std::uint64_t number) {
         {
             const std::lock_guard lock(mutex_);
             s.finished_ = number;
-            s.has_faces_ = has_faces;
         }
         some_finished_.notify_all();
     }

@@ -113,17 +113,11 @@ public:
 
     result<stage_answer> perform(const stage_call& call, std::span<const vision::detection> faces) override {
         const bool detects = context_.asked().role != stage_role::region && call.detect != 0;
-        const bool crops = context_.asked().role != stage_role::detect;
         const tag t = tag_of(call, detects ? stage::detect : stage::region);
         auto f = upload(t);
         if (!f) return tl::unexpected(std::move(f.error()));
-        if (detects) {
-            context_.stages().detect(context_.work_stream(), *detector_, {&*f, 1}, buffer_.table());
-        } else {
-            buffer_.put(faces);
-            FACEFLOW_TRY(buffer_.faces_up(context_.work_stream(), t));
-        }
-        if (!crops) {
+        FACEFLOW_TRY(find_faces(call, faces, *f, detects, t));
+        if (!crops_here()) {
             FACEFLOW_TRY(buffer_.faces_down(context_.work_stream(), t));
             FACEFLOW_TRY(finished(t));
             return answer(call, {});
@@ -141,6 +135,35 @@ public:
     frame_cache_counts cache() const override { return frames_.counts(); }
 
 private:
+    // The faces of the frame on the device: those that are followed, those that are detected, or both.
+    result<void> find_faces(const stage_call& call, std::span<const vision::detection> followed, const frame& f,
+                            bool detects, const tag& t) {
+        stream& s = context_.work_stream();
+        const stage_set& stages = context_.stages();
+        const bool merges = crops_here() && detects && call.begins == 0;
+        if (!detects || merges) {
+            buffer_.put(followed);
+            FACEFLOW_TRY(buffer_.faces_up(s, t));
+        }
+        if (!detects) return {};
+        if (!merges) {
+            stages.detect(s, *detector_, {&f, 1}, buffer_.table());
+            return {};
+        }
+        if (!found_) {
+            FACEFLOW_ASSIGN(found_, device_buffer::allocate(context_.owner().pool(), context_.shape().set_bytes()));
+        }
+        vision::face_table found;
+        found.frames = 1;
+        found.of[0] = found_->as<vision::detection_set>();
+        stages.detect(s, *detector_, {&f, 1}, found);
+        const bool begins = false;
+        stages.merge(s, found, buffer_.table(), {&begins, 1});
+        return {};
+    }
+
+    bool crops_here() const { return context_.asked().role != stage_role::detect; }
+
     static tag tag_of(const stage_call& call, stage at) { return {at, {call.source, call.sequence}}; }
 
     // The wait for memory must be shorter than the watchdog's timeout.
@@ -252,6 +275,7 @@ private:
     stage_context& context_;
     transfer_buffer buffer_;
     std::optional<detector_memory> detector_;
+    std::optional<device_buffer> found_;  // what was detected, before it is merged
     frame_store frames_;
     std::optional<arrival> arriving_;
     std::vector<std::byte> twice_;

@@ -75,14 +75,33 @@ private:
     }
 
     void detect(process_job& j) {
-        wait_for_previous(j);
+        decide(j);
         if (!j.failed) return;
-        if (!j.detect) {
+        if (!j.how.detect) {
             j.found = j.source->state.faces;
             return;
         }
         stage_response r;
-        if (call_stage(*detect_, j, j.base, {}, j.planes, &r)) take_faces(j, r);
+        if (!call_stage(*detect_, j, j.base, {}, j.planes, &r)) return;
+        take_faces(j, r);
+        if (!j.how.begins) merge(j);
+    }
+
+    // Adds the faces that were found to those that are followed.
+    void merge(process_job& j) const {
+        std::vector<std::byte> found(shape().set_bytes()), followed(shape().set_bytes());
+        put(j.found, found);
+        put(j.source->state.faces, followed);
+        auto& faces = *reinterpret_cast<vision::detection_set*>(followed.data());
+        vision::merge_faces(vision::serial_block{}, merge_options_of(chosen()),
+                            reinterpret_cast<vision::detection_set*>(found.data()), &faces);
+        j.found.assign(faces.items(), faces.items() + faces.count);
+    }
+    void put(const std::vector<vision::detection>& faces, std::vector<std::byte>& into) const {
+        auto& set = *reinterpret_cast<vision::detection_set*>(into.data());
+        set.count = std::min(static_cast<std::int32_t>(faces.size()), chosen().max_faces);
+        set.overflow = 0;
+        std::copy_n(faces.begin(), set.count, set.items());
     }
 
     void region(process_job& j) {
@@ -95,13 +114,14 @@ private:
     }
 
     void detect_and_region(process_job& j) {
-        wait_for_previous(j);
+        decide(j);
         if (!j.failed) return;
         stage_call call = j.base;
-        call.detect = j.detect ? 1 : 0;
-        if (!j.detect) {
+        call.detect = j.how.detect ? 1 : 0;
+        call.begins = j.how.begins ? 1 : 0;
+        if (!j.how.begins) {
             j.found = j.source->state.faces;
-            if (j.found.empty()) return;
+            if (j.found.empty() && !j.how.detect) return;
             call.detections = static_cast<std::uint32_t>(j.found.size());
         }
         stage_response r;
@@ -160,11 +180,11 @@ private:
         results.headers->first = 0;
         j.faces = faces_of(results, 0, count, j.from, chosen().min_presence);
         if (!j.faces) j.failed = tl::unexpected(j.faces.error());
-        if (!j.failed || chosen().detect_every <= 1) return;
+        if (!j.failed || !follows(j.from)) return;
+        j.state = followed_state_of(results, 0, count, chosen().min_presence);
         std::vector<std::byte> next(shape().set_bytes());
         auto& set = *reinterpret_cast<vision::detection_set*>(next.data());
-        vision::propagate_faces(vision::serial_block{}, results, 0, chosen().min_presence,
-                                vision::detect_options{}.region_scale, &set);
+        vision::propagate_faces(vision::serial_block{}, results, 0, chosen().min_presence, &set);
         j.source->state.faces.assign(set.items(), set.items() + set.count);
     }
 

@@ -78,7 +78,9 @@ flow_plan plan_shared(const plan_request& r) {
     p.results_down();
 
     constexpr std::uint64_t buffers = frames_in_flight;
-    p.add_pool("faceflow", p.slots_bytes(buffers, true), buffers * pool_bytes(buffer_layout::of(p.shape()).bytes));
+    const std::uint64_t tracked = pool_bytes(tracked_slot_bytes(p.shape())) * static_cast<std::uint64_t>(r.cameras);
+    p.add_pool("faceflow", p.slots_bytes(buffers, true),
+               buffers * pool_bytes(buffer_layout::of(p.shape()).bytes) + tracked);
     p.add_pool(process_name(stage_role::detect), 0, p.detector_bytes());
     p.add_pool(process_name(stage_role::landmark), 0, buffers * flow_planner::mesh_outputs_bytes(p.shape().mesh_faces));
     return p.take();
@@ -110,6 +112,7 @@ flow_plan plan_cached(const plan_request& r) {
     const auto buffer = transfer_buffer_layout::of(p.shape(), r.batch);
     p.frame_up(r.cache ? 1 : 2);
     p.ask_cache();
+    p.up(vision::detection_set::bytes(static_cast<std::size_t>(r.faces)));  // those that are followed into the frame
     if (r.batch) {
         crops_down_in_batches(p, buffer, r.faces);
         if (r.faces > 0) landmarks_in_batches(p, buffer, r.faces);
@@ -122,7 +125,7 @@ flow_plan plan_cached(const plan_request& r) {
     }
 
     p.add_pool(process_name(stage_role::detect_region), p.kept_frames_bytes(1),
-               pool_bytes(buffer.bytes()) + p.detector_bytes());
+               pool_bytes(buffer.bytes()) + pool_bytes(p.shape().set_bytes()) + p.detector_bytes());
     p.add_pool(process_name(stage_role::landmark), 0, landmark_bytes(p, buffer));
     return p.take();
 }

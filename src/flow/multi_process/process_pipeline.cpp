@@ -147,7 +147,8 @@ result<ipc::child_process> process_pipeline::spawn(const stage_setup::starter& s
 }
 
 result<void> process_pipeline::capture(process_job& j, const std::function<result<void>(process_job&)>& begin) {
-    FACEFLOW_ASSIGN(j.source, sources_.find(j.from.id.source, [] { return result<source_state>(source_state{}); }));
+    FACEFLOW_ASSIGN(j.source,
+                    sources_.find(j.from.id.source, [this] { return result<source_state>(source_state(options_)); }));
     j.number = sources_.begin(*j.source);
     j.serial = serial_ += 2;
     j.base.serial = j.serial;
@@ -196,13 +197,19 @@ void process_pipeline::record(const stage_counters& c) {
     transferred_ += c.seen;
 }
 
-void process_pipeline::wait_for_previous(process_job& job) {
-    if (!job.detect && job.source != nullptr) job.detect = !sources_.wait_for_previous(*job.source, job.number);
+void process_pipeline::decide(process_job& job) {
+    if (job.source == nullptr || !follows(job.from)) return;
+    sources_.wait_for_previous(*job.source, job.number);
+    job.how = job.source->state.schedule.next(job.from.pts_ns);
 }
 
 void process_pipeline::complete(process_job& job) {
     if (trace_ != nullptr) trace_->end(job.from.id);
-    if (job.source != nullptr) sources_.finish(*job.source, job.number, job.failed.has_value());
+    if (job.source != nullptr) {
+        detect_schedule& schedule = job.source->state.schedule;
+        job.failed ? schedule.done(job.state) : schedule.failed();
+        sources_.finish(*job.source, job.number);
+    }
     deliver(job, job.failed ? std::move(job.faces) : result<frame_faces>(tl::unexpected(job.failed.error())), reorder_);
 }
 

@@ -20,12 +20,15 @@
 #include "flow/multi_process/process_flow.hpp"
 #include "flow/multi_process/stage_process.hpp"
 #include "flow/multi_process/stage_slices.hpp"
+#include "flow/stages/detect_schedule.hpp"
 #include "flow/stages/device_resources.hpp"
 
 namespace faceflow::flow {
 
-// Where a source's last frame left its faces.
+// The faces of a source, as its last frame left them.
 struct source_state {
+    explicit source_state(const options& o) : schedule(o) {}
+    detect_schedule schedule;
     std::vector<vision::detection> faces;  // copied, cached: on the host
     std::shared_ptr<const lease> slot;     // shared: on the device
     std::uint32_t buffer = 0;              // shared: the buffer whose semaphore the last frame's landmark stage signals
@@ -35,6 +38,8 @@ struct source_state {
 // One frame in work; serials grow by two, see second_pass.
 struct process_job : frame_job {
     source_sequencer<source_state>::source* source = nullptr;
+    detect_decision how;
+    followed_state state;  // of the faces that the frame took over
     result<frame_faces> faces;
 
     // copied, cached
@@ -93,8 +98,9 @@ protected:
     bool call_stage(stage_process& stage, process_job& job, const stage_call& call,
                     std::span<const vision::detection> faces, std::span<const std::span<const std::byte>> payload,
                     stage_response* into);
-    // If the job starts from the previous frame of its source, waits until that frame is finished.
-    void wait_for_previous(process_job& job);
+    // If the job follows from the previous frame of its source, waits until that frame is finished. Then decides whether
+    // to detect.
+    void decide(process_job& job);
     [[nodiscard]] const options& chosen() const noexcept { return options_; }
     [[nodiscard]] pass_shape shape() const { return {1, options_.max_faces, mesh_batch, crop_form(options_).format}; }
     [[nodiscard]] device& owner() const noexcept { return device_; }

@@ -65,7 +65,7 @@ public:
         FACEFLOW_ASSIGN(auto buffer, buffers_of(call));
         FACEFLOW_ASSIGN(auto f, frame_of(call));
         FACEFLOW_ASSIGN(auto tracked, tracked_of(call));
-        if (call.from_tracked != 0 && tracked == nullptr)
+        if (call.begins == 0 && tracked == nullptr)
             return fail(errc::corrupt, "a call starts from faces that the frame before left nowhere");
         stream& s = context_.work_stream();
         // An error left on the stream belongs to an earlier frame, whose owner has seen that its work was not done:
@@ -73,13 +73,9 @@ public:
         if (auto before = s.take_error(); !before && before.error().code == errc::device_lost)
             return tl::unexpected(std::move(before.error()));
 
-        vision::face_table table;
-        table.frames = 1;
-        table.of[0] =
-            call.from_tracked != 0 ? tracked : reinterpret_cast<vision::detection_set*>(buffer->at + layout_.faces);
         const stage_scope note({stage_of(context_.asked().role), f.id});
         wait_for_earlier(call);
-        FACEFLOW_TRY(enqueue(call, *buffer, f, table, tracked));
+        FACEFLOW_TRY(enqueue(call, *buffer, f, tracked));
         finish(call);
         // On a GPU, errors of adding work are known at once.
         if (!context_.owner().computes_on_host()) {
@@ -163,12 +159,14 @@ private:
         };
         switch (context_.asked().role) {
             case stage_role::region:
-                if (call.from_tracked != 0) {
+                if (call.detect != 0) {
+                    wait(shared_page::detect, call.buffer, call.serial);
+                } else {
                     wait(shared_page::capture, call.buffer, call.serial);
+                }
+                if (call.begins == 0) {
                     wait(shared_page::landmark, std::min(call.wait_buffer, context_.asked().buffers - 1),
                          call.wait_serial);
-                } else {
-                    wait(shared_page::detect, call.buffer, call.serial);
                 }
                 return;
             case stage_role::landmark: wait(shared_page::region, call.buffer, call.serial); return;
@@ -176,24 +174,37 @@ private:
         }
     }
 
+    static vision::face_table table_of(vision::detection_set* faces) {
+        vision::face_table t;
+        t.frames = 1;
+        t.of[0] = faces;
+        return t;
+    }
+
     result<void> enqueue(const stage_call& call, mapped_buffers& buffer, const frame& f,
-                         const vision::face_table& faces, vision::detection_set* tracked) {
+                         vision::detection_set* tracked) {
         stream& s = context_.work_stream();
         const stage_set& stages = context_.stages();
         const std::int32_t batch = context_.shape().mesh_faces;
         const vision::crop_target crops = crops_at(buffer.at + layout_.crops, batch, crop_form(context_.chosen()));
         const vision::pass_results results{reinterpret_cast<vision::result_header*>(buffer.at + layout_.results), 1};
+        const auto found = table_of(reinterpret_cast<vision::detection_set*>(buffer.at + layout_.faces));
+        const auto faces = tracked != nullptr ? table_of(tracked) : found;
         const frame_pass pass{{&f, 1}, faces, results};
+        const bool begins = call.begins != 0;
         switch (context_.asked().role) {
-            case stage_role::detect: stages.detect(s, *detector_, pass.frames, faces); return {};
-            case stage_role::region: stages.region(s, pass, 0, crops, batch); return {};
+            case stage_role::detect: stages.detect(s, *detector_, pass.frames, found); return {};
+            case stage_role::region:
+                if (tracked != nullptr && call.detect != 0) stages.merge(s, found, faces, {&begins, 1});
+                stages.region(s, pass, 0, crops, batch);
+                return {};
             case stage_role::landmark: break;
             default: return fail(errc::internal, "no such stage on shared memory");
         }
         // The region stage cropped the first batch; the crops of further batches are made here.
         const std::int32_t end = std::clamp(call.end, 1, context_.chosen().max_faces + batch - 1);
         stages.crop_and_mesh(s, *buffer.mesh, pass, {std::max(call.first, 0), end, true, [&] { beat_behind(s); }});
-        if (call.keeps_tracked != 0 && tracked != nullptr) stages.propagate(s, results, 0, tracked);
+        if (tracked != nullptr) stages.propagate(s, results, faces);
         return {};
     }
 

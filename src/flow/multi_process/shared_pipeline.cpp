@@ -112,8 +112,7 @@ private:
         FACEFLOW_ASSIGN(j.on_device, frames_.upload(*up_, j.from, stage::capture, when_full::wait));
         up_->signal(passed(shared_page::capture, j.buffer), j.serial);
         FACEFLOW_ASSIGN(j.base.frame, slabs_.name_of(j.on_device.stored->slot));
-        if (chosen().detect_every > 1) return name_tracked(j);
-        return {};
+        return follows(j.from) ? name_tracked(j) : result<void>{};
     }
 
     result<void> acquire_buffers(process_job& j) {
@@ -127,7 +126,7 @@ private:
 
     result<void> name_tracked(process_job& j) {
         if (j.source->state.slot == nullptr) {
-            FACEFLOW_ASSIGN(auto made, slab::create(owner(), std::max<std::size_t>(shape().set_bytes(), 64 << 10), 1));
+            FACEFLOW_ASSIGN(auto made, slab::create(owner(), tracked_slot_bytes(shape()), 1));
             FACEFLOW_ASSIGN(auto taken, lease::acquire(made));
             j.source->state.slot = std::move(taken).shared();
         }
@@ -137,18 +136,16 @@ private:
             return tl::unexpected(std::move(at.error()));
         }
         j.base.tracked = *at;
-        j.base.keeps_tracked = 1;
         return {};
     }
 
     void detect(process_job& j) {
-        wait_for_previous(j);
+        decide(j);
         if (!j.failed) return;
-        if (j.detect) {
-            call_stage(*stages_[detect_at], j, j.base, {}, {}, nullptr);
-            return;
-        }
-        j.base.from_tracked = 1;
+        j.base.detect = j.how.detect ? 1 : 0;
+        j.base.begins = j.how.begins ? 1 : 0;
+        if (j.how.detect) call_stage(*stages_[detect_at], j, j.base, {}, {}, nullptr);
+        if (j.how.begins) return;
         j.base.wait_buffer = j.source->state.buffer;
         j.base.wait_serial = j.source->state.serial;
     }
@@ -208,8 +205,10 @@ private:
         } else if (!completed(j, j.serial)) {
             j.failed = fail(errc::lost, "a stage process did not finish its work on the frame");
         } else {
-            j.faces = faces_of(*read, 0, std::min(here, shape().records()), j.from, chosen().min_presence);
+            here = std::min(here, shape().records());
+            j.faces = faces_of(*read, 0, here, j.from, chosen().min_presence);
             if (!j.faces) j.failed = tl::unexpected(j.faces.error());
+            j.state = followed_state_of(*read, 0, here, chosen().min_presence);
         }
     }
 

@@ -23,7 +23,7 @@
 namespace faceflow::flow {
 
 // Incremented whenever a struct below changes its meaning; the program's version is compared too.
-inline constexpr std::uint32_t stage_protocol = 5;
+inline constexpr std::uint32_t stage_protocol = 6;
 
 // Enough for the pixels of the largest picture, or the crops of the most faces.
 inline constexpr std::uint64_t max_stage_payload = std::uint64_t{1} << 31;
@@ -66,18 +66,18 @@ struct stage_call {
     std::uint32_t source = 0;
     std::uint32_t detections = 0;  // number that follows in the body
     picture_facts picture;
-    std::uint8_t detect = 1;         // 0: start from the given detections
-    std::uint8_t keeps_tracked = 0;  // store where the faces are, for the source's next frame
-    std::uint8_t from_tracked = 0;   // shared: start from the faces left by the previous frame
-    std::uint8_t unused[1] = {};
+    std::uint8_t detect = 1;  // 0: the faces are those that are followed
+    std::uint8_t begins = 1;  // nothing is followed into the frame
+    std::uint8_t unused[2] = {};
     std::uint32_t crops = 0;  // number in the payload
     // shared: the memory, and the work to wait for.
     std::uint32_t buffer = 0;
     std::int32_t first = 0, end = 0;  // landmark: faces [first, end)
-    // from_tracked: wait until the landmark stage has passed wait_serial of this buffer
+    // if not `begins`: wait until the landmark stage has passed wait_serial of this buffer
     std::uint32_t wait_buffer = 0;
     std::uint64_t wait_serial = 0;
-    slot_name frame, memory, tracked;
+    slot_name frame, memory;
+    slot_name tracked;  // the faces that the source is followed by; no slab: a picture of its own
 };
 
 // What a stage process counted since its last reply.
@@ -143,6 +143,11 @@ struct buffer_layout {
     friend bool operator==(const buffer_layout&, const buffer_layout&) = default;
 };
 
+// The slot of the faces that a source is followed by. No smaller than a mapping that is worth a descriptor.
+[[nodiscard]] inline std::size_t tracked_slot_bytes(const pass_shape& shape) {
+    return std::max<std::size_t>(shape.set_bytes(), 64 << 10);
+}
+
 inline constexpr std::uint32_t max_in_flight = 8;
 
 // Checks faces that came with a call: errc::corrupt for values that no face near a picture has (not finite, or beyond a
@@ -157,11 +162,8 @@ struct stage_hello {
     std::uint32_t buffers = 0;  // 0: no shared memory
     bool tracing = false;       // the owner draws the stage's slices
 
-    // Threads that the stage computes with. Recorded: all stages run in parallel, so each has one; live: the stage in
-    // work uses all cores.
-    [[nodiscard]] std::int32_t threads() const noexcept {
-        return chosen.pacing == pacing::live ? std::max(1, chosen.threads) : 1;
-    }
+    // Threads that the stage computes with: a source is in one stage at a time, so that stage uses all cores.
+    [[nodiscard]] std::int32_t threads() const noexcept { return std::max(1, chosen.threads); }
 };
 [[nodiscard]] std::string to_json(const stage_hello& hello);
 // errc::unsupported when the two ends differ in version or memory layout: the message says which.

@@ -171,9 +171,35 @@ void stage_set::mesh_on_device(stream& s, mesh_memory& memory, std::int32_t coun
         memory.model().add_run(s, i, 1);
 }
 
-void stage_set::propagate(stream& s, const vision::pass_results& results, std::int32_t i,
-                          vision::detection_set* next) const {
-    kernels_->propagate(s, results, i, options_.min_presence, vision::detect_options{}.region_scale, next);
+vision::merge_options merge_options_of(const options& o) {
+    return {.min_score = o.min_score, .max_overlap = vision::detect_options{}.max_overlap, .max_faces = o.max_faces};
+}
+
+void stage_set::merge(stream& s, const vision::face_table& found, const vision::face_table& faces,
+                      std::span<const bool> begins) const {
+    if (found.frames > 0) kernels_->merge(s, found, faces, begins, merge_options_of(options_));
+}
+
+void stage_set::propagate(stream& s, const vision::pass_results& results, const vision::face_table& faces) const {
+    kernels_->propagate(s, results, options_.min_presence, faces);
+}
+
+followed_state followed_state_of(const vision::pass_results& results, std::int32_t i, std::int32_t room,
+                                 float min_presence) {
+    // Where a presence begins to be one of a face that is seen well.
+    constexpr float sure = 0.8f;
+    followed_state s;
+    const auto header = read_once(results.headers + i);
+    if (header.first < 0 || header.first > room) return s;
+    const std::int32_t count = std::min(header.filled, room - header.first);
+    for (std::int32_t k = 0; k < count; ++k) {
+        const vision::face_record* const r = results.records() + header.first + k;
+        if (!(read_once(&r->found.followed) > 0)) continue;
+        const float presence = read_once(&r->presence);
+        s.lost = s.lost || !(presence >= min_presence);
+        s.doubtful = s.doubtful || !(presence >= sure);
+    }
+    return s;
 }
 
 result<frame_faces> faces_of(const vision::pass_results& results, std::int32_t i, std::int32_t room,

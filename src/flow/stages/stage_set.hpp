@@ -10,6 +10,7 @@
 
 #include "device/device.hpp"
 #include "faceflow/options.hpp"
+#include "flow/stages/detect_schedule.hpp"
 #include "flow/stages/models.hpp"
 #include "flow/stages/workspace.hpp"
 #include "frame/frame.hpp"
@@ -53,9 +54,13 @@ public:
     };
     void crop_and_mesh(stream& s, mesh_memory& memory, const frame_pass& p, const face_range& range) const;
 
-    // Computes from frame i's results where to look for its faces in the next frame of its source, if that frame has no
-    // detection.
-    void propagate(stream& s, const vision::pass_results& results, std::int32_t i, vision::detection_set* next) const;
+    // Adds what was detected in some frames to the faces that are followed there: found.of[i] -> faces.of[i].
+    // `begins[i]`: nothing is followed yet.
+    void merge(stream& s, const vision::face_table& found, const vision::face_table& faces,
+               std::span<const bool> begins) const;
+
+    // Computes from a pass's results where to look for its faces in the next frame of each source.
+    void propagate(stream& s, const vision::pass_results& results, const vision::face_table& faces) const;
 
     [[nodiscard]] device& owner() const noexcept { return device_; }
     [[nodiscard]] const options& chosen() const noexcept { return options_; }
@@ -78,6 +83,13 @@ private:
     metrics& metrics_;
     std::unique_ptr<vision::kernels> kernels_;
 };
+
+// What merging and propagating do with these options, for callers that have detections in host memory.
+[[nodiscard]] vision::merge_options merge_options_of(const options& o);
+
+// What became of the faces that were followed into frame `i` of a pass. As faces_of, which has accepted the results.
+[[nodiscard]] followed_state followed_state_of(const vision::pass_results& results, std::int32_t i, std::int32_t room,
+                                               float min_presence);
 
 // The faces of frame `i` of a pass, without those below the presence threshold. The results lie in host memory, with
 // `room` records behind the headers; another process may be writing arbitrary data there. errc::corrupt for records

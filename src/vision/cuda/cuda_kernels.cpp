@@ -38,9 +38,13 @@ public:
         if (capacity > 0) add_finish(stream_of(s), pass);
     }
 
-    void propagate(stream& s, const pass_results& results, std::int32_t frame, float min_presence, float region_scale,
-                   detection_set* faces) override {
-        add_carry(stream_of(s), results, frame, min_presence, region_scale, faces);
+    void merge(stream& s, const face_table& found, const face_table& faces, std::span<const bool> begins,
+               const merge_options& options) override {
+        if (faces.frames > 0) add_merge(stream_of(s), make_merge_pass(found, faces, begins, options));
+    }
+
+    void propagate(stream& s, const pass_results& results, float min_presence, const face_table& faces) override {
+        if (faces.frames > 0) add_propagate(stream_of(s), results, min_presence, faces);
     }
 };
 

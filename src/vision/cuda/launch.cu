@@ -61,10 +61,14 @@ __global__ void __launch_bounds__(face_threads) records_kernel(const __grid_cons
     finish_number(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
 }
 
+__global__ void __launch_bounds__(face_threads) merge_kernel(const __grid_constant__ merge_pass pass) {
+    merge_frame(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
+}
+
 __global__ void __launch_bounds__(face_threads)
-    propagate_kernel(pass_results before, std::int32_t frame, float min_presence, float region_scale,
-                     detection_set* faces) {
-    propagate_faces(cuda_block{}, before, frame, min_presence, region_scale, faces);
+    propagate_kernel(pass_results before, float min_presence, const __grid_constant__ face_table faces) {
+    const auto frame = static_cast<std::int32_t>(blockIdx.x);
+    propagate_faces(cuda_block{}, before, frame, min_presence, faces.of[frame]);
 }
 
 unsigned count_of(std::int32_t n) {
@@ -99,9 +103,12 @@ void add_finish(cuda_stream& s, const finish_pass& pass) {
     add(s, "the records kernel", records_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
 }
 
-void add_carry(cuda_stream& s, const pass_results& before, std::int32_t frame, float min_presence, float region_scale,
-               detection_set* faces) {
-    add(s, "the propagate kernel", propagate_kernel, dim3(1), face_threads, before, frame, min_presence, region_scale,
+void add_merge(cuda_stream& s, const merge_pass& pass) {
+    add(s, "the merge kernel", merge_kernel, dim3(count_of(pass.faces.frames)), face_threads, pass);
+}
+
+void add_propagate(cuda_stream& s, const pass_results& before, float min_presence, const face_table& faces) {
+    add(s, "the propagate kernel", propagate_kernel, dim3(count_of(faces.frames)), face_threads, before, min_presence,
         faces);
 }
 
