@@ -97,7 +97,8 @@ paint_layer::paint_layer(yuv_planes& planes, rect area) : planes_(planes) {
     const int right = even_cut(area.x + area.width + 2, planes.y.cols);
     const int bottom = even_cut(area.y + area.height + 2, planes.y.rows);
     area_ = {left, top, std::max(right - left, 0), std::max(bottom - top, 0)};
-    mask_ = cv::Mat::zeros(area_.size(), CV_8U);
+    mask_.create(area_.size(), CV_8U);  // rows without gaps
+    std::fill_n(mask_.data, mask_.total(), std::uint8_t{0});
 }
 
 cv::Point paint_layer::fixed(point at) const noexcept {
