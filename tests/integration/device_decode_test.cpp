@@ -30,6 +30,8 @@ protected:
         request_.chosen.device = "emulated";
         request_.chosen.link = "none";
         request_.chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
+        request_.chosen.tuning.cache_ttl =
+            60;  // a slow machine has frames in work for longer than the usual half second
         request_.decode = "gpu";
     }
     run_report run(const std::string& name) {
@@ -85,7 +87,6 @@ TEST_P(device_decode, cached_frames_give_way_in_a_tight_pool_and_recorded_frames
     request_.limit = 1;
     const auto one = run("one");
     request_.limit = 60;
-    request_.chosen.tuning.cache_ttl = 60;  // so that the cache holds every frame on a slow machine, too
     const auto roomy = run("roomy");
     // Without the slots of what the cache would hold.
     const auto need = (*one.summary)["device_memory"]["peak_bytes"].get<std::size_t>() + (20u << 20);
