@@ -25,17 +25,9 @@ for needed in "$faceflow" "$clip"; do
     [[ -e $needed ]] || { say "$needed is missing; run make build first"; exit 1; }
 done
 
-missing=()
-for package in "${packages[@]}"; do
-    [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
-done
-if ((${#missing[@]})); then
-    as_root=()
-    ((EUID == 0)) || as_root=(sudo)
-    say "installing ${missing[*]}"
-    "${as_root[@]}" apt-get -q update >&2
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}" >&2
-fi
+# shellcheck source=bench/packages.sh
+source "$root/bench/packages.sh"
+install_packages "${packages[@]}"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/faceflow-tools-XXXXXX")
 trap 'rm -rf "$work"' EXIT
