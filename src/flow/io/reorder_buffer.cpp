@@ -45,16 +45,13 @@ void reorder_buffer::deliver() {
     for (;;) {
         some_.wait(lock, [&] { return stopping_ || !in_order_.empty(); });
         if (in_order_.empty()) return;
-        {
-            entry next = std::move(in_order_.front());
-            in_order_.pop_front();
-            lock.unlock();
-            const std::size_t device = next.device;
-            if (auto handled = caught("handling a frame's result", [&] { handler_(std::move(next.of)); }); !handled)
-                failed_(std::move(handled.error()));
-            next.of = {};  // the frame is released before more are admitted
-            frame_done_(device);
-        }
+        entry next = std::move(in_order_.front());
+        in_order_.pop_front();
+        lock.unlock();
+        if (auto handled = caught("handling a frame's result", [&] { handler_(std::move(next.of)); }); !handled)
+            failed_(std::move(handled.error()));
+        next.of = {};  // the frame is released before more are admitted
+        frame_done_(next.device);
         lock.lock();
     }
 }
