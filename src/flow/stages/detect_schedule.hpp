@@ -25,8 +25,8 @@ struct detect_decision {
 // decisions depend on timestamps and outcomes alone, so they are the same in all flows and runs. Not thread-safe.
 //
 // options::detect_every = N detects in every Nth frame. 0 detects when needed: in the first frame, after a failed one,
-// after a gap in time; in the frame after one in which a followed face was lost; soon when one is in doubt; and for
-// newcomers every `newcomers` of time.
+// after a gap in time; in the frame after one in which a followed face was lost; `doubts` after the last detection while
+// one is in doubt; and `newcomers` after it for faces that are new.
 class detect_schedule {
 public:
     static constexpr std::int64_t newcomers = 190'000'000;  // ns: six frames of thirty a second
