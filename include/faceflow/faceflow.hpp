@@ -70,8 +70,8 @@ public:
     // or, without `release`, until the frame's result was handed over. `release` may run on one of the engine's threads
     // or inside any push; the engine holds no lock during the call. It must neither call the engine nor throw, and is
     // not called if push returns an error. `pts_ns` must grow within a source, whose frames are taken for a video: faces
-    // are followed from each to the next, and `options::detect` says when to detect. Pictures that are unrelated need
-    // times more than a second apart; then each has a detection and starts anew. Recorded pacing: blocks until there is
+    // are followed from each to the next, and `options::detect` says when to detect. For unrelated pictures set
+    // detect_mode::independent. Recorded pacing: blocks until there is
     // room. Live pacing: never blocks; an older frame that has not begun is dropped to make room and has no result.
     // Errors: invalid_argument and unsupported (about the picture), unavailable (256 results wait for next()),
     // device_lost (permanent: no engine of this process can use the device any more).

@@ -47,8 +47,9 @@ enum class precision : std::uint8_t {
 // region comes from its last mesh, whether the detector runs or not. Pictures (`faceflow run` of picture files) always
 // have a detection each.
 enum class detect_mode : std::uint8_t {
-    automatic,  // at the start, when a face is lost or in doubt, and every 200 ms for newcomers
-    always,     // in every frame
+    automatic,    // at the start, when a face is lost or in doubt, and every 200 ms for newcomers
+    always,       // in every frame
+    independent,  // frames are unrelated pictures: each has a detection, no face is followed, every face has a new track
 };
 
 // The name that the command line and configuration files use; "auto" is automatic.

@@ -79,8 +79,10 @@ result<void> check(const options& o) {
         return fail(errc::invalid_argument,
                     fmt::format("the detector's closer look must have multiples of 32, not {}x{}", o.detect_fine_width,
                                 o.detect_fine_height));
-    if (o.detect == detect_mode::always && o.detect_every > 1) {
-        return fail_option("detect_every", "cannot be given beside --detect always, which detects in every frame");
+    if (o.detect != detect_mode::automatic && o.detect_every > 1) {
+        return fail_option("detect_every", fmt::format("cannot be given beside --detect {}, which detects in every "
+                                                       "frame",
+                                                       name(o.detect)));
     }
     if (o.detect_width % 32 != 0 || o.detect_height % 32 != 0) {
         return fail(errc::invalid_argument,
@@ -129,7 +131,8 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     if (e->with_->routes == nullptr) e->with_->routes = std::make_unique<flow::source_routes>(e->devices().size());
     e->notes_ = e->with_->notes;
     choose_detect_size(o, e->setup_.shapes);
-    const bool pictures = std::ranges::any_of(e->setup_.shapes, [](const frame_shape& f) { return f.picture; });
+    const bool pictures = o.detect == detect_mode::independent ||
+                          std::ranges::any_of(e->setup_.shapes, [](const frame_shape& f) { return f.picture; });
     share_work(o, e->devices().front()->computes_on_host(), e->devices().size(), e->setup_.sources, pictures);
     for (const auto& d : e->devices())
         d->book().draw_on(e->setup_.tracing);
@@ -227,6 +230,7 @@ result<std::size_t> face_engine::submit(host_frame f) {
     }
     FACEFLOW_TRY(flow_->health());
     FACEFLOW_TRY(admit(f.id));
+    if (setup_.chosen.detect == detect_mode::independent) f.still = true;
     return flow_->submit(std::move(f));
 }
 
@@ -279,6 +283,7 @@ void face_engine::handle(flow::outcome&& o) {
     if (o.faces) {
         const stage_timer timer(metrics_, stage::track, "handler", o.frame.id);
         per_source& s = source_state_of(o.frame.id.source);
+        if (setup_.chosen.detect == detect_mode::independent) s.tracks.forget();
         s.tracks.update(o.frame.pts_ns, o.faces->faces);
         s.measures.update(*o.faces);
         if (setup_.chosen.smooth) s.smoother.update(*o.faces);

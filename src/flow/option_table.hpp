@@ -167,7 +167,9 @@ inline constexpr std::tuple option_table{
     option_row<&options::detect>{.name = "detect",
                                  .group = option_group::faces,
                                  .help = "when to detect in a video, where known faces are followed by their meshes; "
-                                         "auto: at the start, when a face is lost, and every 200 ms for new ones",
+                                         "auto: at the start, when a face is lost, and every 200 ms for new ones; "
+                                         "always: in every frame; independent: in every frame, and nothing is followed "
+                                         "or tracked from one to the next",
                                  .words = option_names::detect},
     option_row<&options::detect_every>{.name = "detect_every",
                                        .group = option_group::faces,

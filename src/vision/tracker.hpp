@@ -32,6 +32,9 @@ public:
     // Sets face::track of every face and sorts them by it. Call it for every frame, those without faces included.
     void update(std::int64_t pts_ns, std::vector<face>& faces);
 
+    // The next faces have nothing to do with those before: all get new ids.
+    void forget() noexcept { tracks_.clear(); }
+
 private:
     // All in pixels; size is the square root of the area, shape is width over height, both as logarithms.
     struct followed {

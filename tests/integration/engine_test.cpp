@@ -120,6 +120,33 @@ TEST_F(engine_on_demo_clip, a_detection_does_not_show_in_the_landmarks_of_a_face
     }
 }
 
+TEST_F(engine_on_demo_clip, independent_frames_have_the_faces_of_pictures_of_their_own) {
+    const auto c = demo_frames(8);
+    options o;
+    o.detect = detect_mode::independent;
+    const auto together = pulled(o, c);
+    ASSERT_EQ(together.size(), c.frames.size());
+    std::int64_t last = 0;
+    for (std::size_t i = 0; i < c.frames.size(); ++i) {
+        auto alone = engine::create(o);
+        ASSERT_OK(alone);
+        ASSERT_OK(alone->push(c.frames[i].picture, 0));
+        const auto faces = alone->next();
+        ASSERT_OK(faces);
+        ASSERT_EQ(together[i].faces.size(), (*faces)->faces.size());
+        for (std::size_t k = 0; k < together[i].faces.size(); ++k) {
+            const face &a = together[i].faces[k], &b = (*faces)->faces[k];
+            EXPECT_EQ(std::memcmp(a.landmarks.data(), b.landmarks.data(), sizeof a.landmarks), 0) << "frame " << i;
+            EXPECT_GT(a.track, last) << "a track goes on from frame " << i - 1;
+            last = a.track;
+        }
+    }
+    o.detect_every = 3;
+    const auto refused = engine::create(o);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::invalid_argument);
+}
+
 TEST_F(engine_on_demo_clip, a_frame_that_is_asked_for_does_not_wait_for_others) {
     const auto c = demo_frames(3);
     auto made = engine::create({});

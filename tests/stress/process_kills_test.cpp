@@ -28,12 +28,14 @@ int wanted_kills() {
 
 TEST_P(process_kills, every_frame_has_a_result_or_a_reason_and_every_lease_comes_home) {
     // BlazeFace, whose weights are free: no file but those of the repository is needed. Random pictures have no faces, and
-    // all stages but the landmarks' work; that one is killed as well.
+    // all stages but the landmarks' work; that one is killed as well. A process that has died starts again with its next
+    // call, so every frame calls the detector.
     options chosen;
     chosen.flow = flow::value_of<&options::flow>(GetParam()).value();
     chosen.device = "emulated";
     chosen.link = "none";
     chosen.detector = detector::blazeface;
+    chosen.detect = detect_mode::always;
     chosen.threads = 2;
     chosen.stage_restarts = 1000000;
     chosen.stage_timeout = 30;
