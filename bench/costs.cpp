@@ -6,7 +6,7 @@
 #include "frame/layout.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 namespace {
 
 // From bench/count_flops.py: the models' arithmetic and weights at the sizes that a run uses.
@@ -93,4 +93,4 @@ floor_of_stage floor_for(const stage_cost& stage, const machine_limits& limits, 
     return f;
 }
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

@@ -10,7 +10,7 @@
 #include "machine.hpp"
 #include "phases.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 
 struct stage_cost {
     std::string name;
@@ -50,4 +50,4 @@ struct model_cost {
 [[nodiscard]] model_cost detector_cost(int frames);
 [[nodiscard]] model_cost mesh_cost(int faces);
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

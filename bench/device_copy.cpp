@@ -7,7 +7,7 @@
 #include "cuda/device_copy.hpp"
 #endif
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 
 void copy_within(stream& on, std::byte* to, std::byte* from, std::size_t bytes) {
     device& d = on.owner();
@@ -20,4 +20,4 @@ void copy_within(stream& on, std::byte* to, std::byte* from, std::size_t bytes) 
     });
 }
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

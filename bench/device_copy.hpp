@@ -6,9 +6,9 @@
 
 #include "device/device.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 
 // Adds it to the stream, by the device's own means.
 void copy_within(stream& on, std::byte* to, std::byte* from, std::size_t bytes);
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

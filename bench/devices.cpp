@@ -19,6 +19,8 @@
 namespace {
 
 using namespace faceflow;
+using namespace faceflow::internal;
+using namespace faceflow::internal;
 using nlohmann::ordered_json;
 namespace fs = std::filesystem;
 

@@ -20,7 +20,9 @@
 namespace {
 
 using namespace faceflow;
-using namespace faceflow::bench;
+using namespace faceflow::internal;
+using namespace faceflow::internal;
+using namespace faceflow::internal::bench;
 using nlohmann::ordered_json;
 
 template <class T>

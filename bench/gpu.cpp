@@ -22,7 +22,9 @@
 namespace {
 
 using namespace faceflow;
-using namespace faceflow::bench;
+using namespace faceflow::internal;
+using namespace faceflow::internal;
+using namespace faceflow::internal::bench;
 using nlohmann::ordered_json;
 
 constexpr std::int32_t frame_width = 1920, frame_height = 1080, detect_width = 640, detect_height = 384;

@@ -16,7 +16,7 @@
 #include "device/open_devices.hpp"
 #include "vision/kernels.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 
 template <class T>
 T value_or_exit(result<T> r) {
@@ -126,4 +126,4 @@ private:
     std::vector<host_block> staging_;
 };
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

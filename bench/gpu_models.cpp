@@ -12,7 +12,7 @@
 #include "flow/stages/models.hpp"
 #include "inference/catalogue.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 namespace {
 
 // 34 GFLOP on a GPU; a small one would not fill it, a large one take a CPU seconds.
@@ -140,4 +140,4 @@ std::vector<model_row> model_rows(bed& b) {
     return rows;
 }
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

@@ -8,7 +8,7 @@
 #include "costs.hpp"
 #include "gpu_bed.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 
 struct model_row {
     std::string name;
@@ -26,4 +26,4 @@ struct model_row {
 // Both models, on the batches that passes use.
 [[nodiscard]] std::vector<model_row> model_rows(bed& b);
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

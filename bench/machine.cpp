@@ -6,7 +6,7 @@
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -30,7 +30,7 @@ double multiply_adds(long rounds, float* out) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
@@ -50,7 +50,7 @@ HWY_AFTER_NAMESPACE();
 
 #include "machine.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 namespace {
 
 HWY_EXPORT(multiply_adds);
@@ -143,5 +143,5 @@ cpu_seconds cpu_now() {
     return at;
 }
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench
 #endif

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 
 struct machine_limits {
     double copy_bytes_per_second = 0;  // memcpy of buffers far larger than the caches; bytes read plus bytes written
@@ -25,4 +25,4 @@ struct cpu_seconds {
 };
 [[nodiscard]] cpu_seconds cpu_now();
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

@@ -10,7 +10,7 @@
 #include "frame/frame_store.hpp"
 #include "machine.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 constexpr std::size_t frame_bytes = 3110400;  // 1920x1080 4:2:0
@@ -149,12 +149,12 @@ void upload_of_a_frame(benchmark::State& state) {
 BENCHMARK(upload_of_a_frame)->UseRealTime();
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal
 
 int main(int argc, char** argv) {
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-    benchmark::AddCustomContext("memcpy_one_core_gb_per_second", std::to_string(faceflow::copy_rate() / 1e9));
+    benchmark::AddCustomContext("memcpy_one_core_gb_per_second", std::to_string(faceflow::internal::copy_rate() / 1e9));
     benchmark::RunSpecifiedBenchmarks();
     return 0;
 }

@@ -20,7 +20,7 @@
 #include "media/result_writer.hpp"
 #include "media/source.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -235,4 +235,4 @@ result<first_run> first_pass(const std::string& clip, std::uint64_t limit) {
     return seen;
 }
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

@@ -11,7 +11,7 @@
 #include "faceflow/result.hpp"
 #include "flow/stages/models.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 
 inline constexpr std::int64_t faces_per_frame = 4;  // of the demo clip
 
@@ -65,4 +65,4 @@ struct first_run {
 };
 [[nodiscard]] result<first_run> first_pass(const std::string& clip, std::uint64_t limit);
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

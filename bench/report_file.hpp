@@ -10,7 +10,7 @@
 
 #include "core/output_file.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 
 // Writes the whole file or none of it. No path: nothing is wanted. False after a line on stderr when it cannot be written.
 [[nodiscard]] inline bool write_report(const std::string& path, std::string_view text) {
@@ -20,4 +20,4 @@ namespace faceflow::bench {
     return written.has_value();
 }
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

@@ -7,7 +7,7 @@
 
 #include "device/device.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 // Passes all on to the device beneath but what its streams do, and has a ledger of its own.
 class device_above : public device {
@@ -45,4 +45,4 @@ private:
     ledger book_;
 };
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

@@ -10,7 +10,7 @@
 
 #include "device_above.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 // Passes everything on to the device beneath. Between hold() and let_go() no task and no transfer of its streams goes on.
 class held_device final : public device_above {
@@ -83,4 +83,4 @@ private:
     const std::shared_ptr<gate> gate_ = std::make_shared<gate>();
 };
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

@@ -8,7 +8,7 @@
 
 #include <fcntl.h>
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 // UBSan makes a pipe to see whether an object can be looked at, and takes one that it cannot look at for a fault.
 inline constexpr const char* no_descriptors_for_sanitizers = "sanitizers need descriptors of their own";
@@ -44,4 +44,4 @@ private:
     const descriptor_limit limit_;
 };
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

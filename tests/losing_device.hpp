@@ -9,7 +9,7 @@
 
 #include "device_above.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 // Passes everything on to the device beneath until its streams have begun `tasks` tasks and transfers. From then on every one of
 // them, every transfer and every wait fails with errc::device_lost.
@@ -69,4 +69,4 @@ private:
     std::atomic<int> left_;
 };
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

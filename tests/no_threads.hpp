@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 class no_threads {
 public:
@@ -31,4 +31,4 @@ private:
     pthread_attr_t before_{};
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 
 #include "inference/session.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 // Why there is nothing to look at; empty in a build with ONNX Runtime, be its library found or not.
 inline std::string without_onnxruntime() {
@@ -20,4 +20,4 @@ inline std::string without_onnxruntime() {
 #define SKIP_WITHOUT_ONNXRUNTIME() \
     if (const std::string why = test::without_onnxruntime(); !why.empty()) GTEST_SKIP() << why
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

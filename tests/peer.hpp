@@ -13,7 +13,7 @@
 #include "ipc/child_process.hpp"
 #include "support.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 inline ipc::time_point in(std::chrono::milliseconds time) {
     return std::chrono::steady_clock::now() + time;
@@ -41,4 +41,4 @@ inline std::size_t open_descriptors() {
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

@@ -12,7 +12,7 @@
 
 #include "support.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 struct child {
     int id = 0;
@@ -48,4 +48,4 @@ inline bool catches(pid_t process, int signal) {
     return (std::strtoull(status.c_str() + at + 7, nullptr, 16) >> (signal - 1) & 1) != 0;
 }
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

@@ -17,7 +17,7 @@
 #include "faceflow/types.hpp"
 #include "frame/layout.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 // Expects a result to hold a value and shows its error when not.
 #define ASSERT_OK(expression) ASSERT_TRUE((expression).has_value()) << (expression).error().message
@@ -118,4 +118,4 @@ inline constexpr pixel_format every_format[] = {
     pixel_format::rgba32,    pixel_format::bgra32,    pixel_format::argb32,    pixel_format::abgr32,
     pixel_format::gbrp,      pixel_format::gbrp10le,  pixel_format::pal8};
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

@@ -37,7 +37,7 @@ HEADER = """\
 #include "vision/mesh_data.hpp"
 
 // clang-format off
-namespace faceflow::mesh {
+namespace faceflow::internal::mesh {
 namespace {
 
 """
@@ -50,7 +50,7 @@ std::span<const triangle> triangles() { return kTriangles; }
 std::span<const weighted_landmark> procrustes_basis() { return kBasis; }
 std::span<const edge> contours() { return kContours; }
 
-}  // namespace faceflow::mesh
+}  // namespace faceflow::internal::mesh
 // clang-format on
 """
 

@@ -3,7 +3,7 @@
 
 #include "device/cuda/cuda_stream.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 
 void copy_within_cuda(stream& on, std::byte* to, const std::byte* from, std::size_t bytes) {
     static_cast<cuda_stream&>(on).submit("cudaMemcpyAsync", [&](cudaStream_t handle) {
@@ -11,4 +11,4 @@ void copy_within_cuda(stream& on, std::byte* to, const std::byte* from, std::siz
     });
 }
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

@@ -6,9 +6,9 @@
 
 #include "device/device.hpp"
 
-namespace faceflow::bench {
+namespace faceflow::internal::bench {
 
 // On a stream of a CUDA device.
 void copy_within_cuda(stream& on, std::byte* to, const std::byte* from, std::size_t bytes);
 
-}  // namespace faceflow::bench
+}  // namespace faceflow::internal::bench

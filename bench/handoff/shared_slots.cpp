@@ -34,12 +34,12 @@ private:
 
 class sharing final : public sender {
 public:
-    explicit sharing(std::unique_ptr<faceflow::device> on) : on_(std::move(on)) {}
+    explicit sharing(std::unique_ptr<faceflow::internal::device> on) : on_(std::move(on)) {}
     bool open(const std::filesystem::path& socket) {
-        faceflow::share::server_options o;
+        faceflow::internal::share::server_options o;
         o.socket = socket;
         o.slots = 16;
-        auto server = faceflow::share::share_server::open(*on_, o);
+        auto server = faceflow::internal::share::share_server::open(*on_, o);
         if (!server) std::fprintf(stderr, "handoff: %s\n", server.error().message.c_str());
         if (server) server_ = std::move(*server);
         return server_ != nullptr;
@@ -50,16 +50,16 @@ public:
         p.format = picture.form.bgr ? faceflow::pixel_format::bgr24 : faceflow::pixel_format::nv12;
         p.width = picture.form.width;
         p.height = picture.form.height;
-        faceflow::host_frame f;
+        faceflow::internal::host_frame f;
         f.id = {0, sequence};
-        f.picture = faceflow::packed_at(p, picture.pixels.data());
+        f.picture = faceflow::internal::packed_at(p, picture.pixels.data());
         f.captured = std::chrono::steady_clock::now();
         return server_->publish(f).has_value();
     }
 
 private:
-    std::unique_ptr<faceflow::device> on_;
-    std::unique_ptr<faceflow::share::share_server> server_;
+    std::unique_ptr<faceflow::internal::device> on_;
+    std::unique_ptr<faceflow::internal::share::share_server> server_;
 };
 
 class attached final : public receiver {
@@ -90,7 +90,7 @@ int main(int argc, char** argv) {
     return run(
         argc - own, argv + own,
         [&](const order&, agreed&) {
-            auto s = std::make_unique<sharing>(faceflow::make_cpu_device(std::size_t{1} << 30));
+            auto s = std::make_unique<sharing>(faceflow::internal::make_cpu_device(std::size_t{1} << 30));
             if (!s->open(folder.socket())) s = nullptr;
             return s;
         },

@@ -11,7 +11,7 @@
 #include "media/address.hpp"
 #include "media/source.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 
 result<clip> decode(const clip_request& wanted, const std::atomic<bool>& stop,
                     const std::function<void(std::uint64_t)>& on_progress) {
@@ -59,4 +59,4 @@ result<clip> decode(const clip_request& wanted, const std::atomic<bool>& stop,
     return c;
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -12,7 +12,7 @@
 #include "faceflow/result.hpp"
 #include "frame/host_frame.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 
 struct clip {
     std::vector<host_frame> frames;  // of source 0
@@ -31,4 +31,4 @@ struct clip_request {
 [[nodiscard]] result<clip> decode(const clip_request& wanted, const std::atomic<bool>& stop,
                                   const std::function<void(std::uint64_t frames)>& on_progress);
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

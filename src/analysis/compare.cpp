@@ -14,7 +14,7 @@
 #include "flow/flow.hpp"
 #include "flow/option_table.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
@@ -185,4 +185,4 @@ result<comparison> compare(const compare_request& request, const std::atomic<boo
     return comparer(request, stop, on_progress).run();
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -15,7 +15,7 @@
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 
 struct compare_request {
     std::string input;
@@ -75,4 +75,4 @@ struct difference {
 // Exact quantiles of measured latencies: the smallest value not exceeded by at least the share q. 0 if empty.
 [[nodiscard]] percentiles_ms percentiles_of(std::vector<double> milliseconds);
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

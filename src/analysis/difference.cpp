@@ -11,7 +11,7 @@
 #include "media/face_fields.hpp"
 #include "vision/mesh.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 // Unlike ==, distinguishes -0 from 0 and considers a NaN equal to itself.
@@ -88,4 +88,4 @@ percentiles_ms percentiles_of(std::vector<double> milliseconds) {
     return {at(0.50), at(0.95), at(0.99)};
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -17,7 +17,7 @@
 #include "frame/layout.hpp"
 #include "inference/session.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 using faces_by_sequence = std::map<std::uint64_t, frame_faces>;
@@ -117,4 +117,4 @@ result<gate_report> build_engines(const gate_request& wanted, const std::atomic<
                     wanted.tolerance_px));
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

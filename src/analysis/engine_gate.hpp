@@ -12,7 +12,7 @@
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 
 struct gate_request {
     options chosen;            // the device, flow, batches and precision of the engines
@@ -34,4 +34,4 @@ struct gate_report {
 [[nodiscard]] result<gate_report> build_engines(const gate_request& wanted, const std::atomic<bool>& stop,
                                                 const std::function<void(const std::string&)>& note);
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

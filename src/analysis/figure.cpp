@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 // In pixels. A chart has labels, bars, and room for the number after the longest bar.
@@ -101,4 +101,4 @@ std::string render_bars(std::string_view title, std::string_view note, std::span
     return out + "</svg>\n";
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

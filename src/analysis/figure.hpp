@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 
 struct bar {
     enum class shade : std::uint8_t { reference, usual, lesser };
@@ -24,4 +24,4 @@ struct bar_chart {
 
 [[nodiscard]] std::string render_bars(std::string_view title, std::string_view note, std::span<const bar_chart> charts);
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

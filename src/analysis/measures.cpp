@@ -8,7 +8,7 @@
 
 #include "flow/flow.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 constexpr double mebibyte = 1024.0 * 1024.0;
@@ -90,4 +90,4 @@ std::string faces_text(const compare_row& row) {
     return fmt::format("within {} px", plain(std::max(row.largest_difference_px, 0.000001)));
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

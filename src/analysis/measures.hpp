@@ -9,7 +9,7 @@
 
 #include "analysis/report.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 
 struct measure {
     std::string_view key;                                               // of CSV columns
@@ -36,4 +36,4 @@ struct measure {
 // "reference", "yes", "within 0.42 px", "99.3 % within 1 px" (see converted_share) or "other faces".
 [[nodiscard]] std::string faces_text(const compare_row& row);
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -15,7 +15,7 @@
 #include "flow/option_table.hpp"
 #include "frame/layout.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 result<void> check(const plan_request& r) {
@@ -154,4 +154,4 @@ result<pixel_format> find_pixel_format(std::string_view wanted) {
                     near.empty() ? std::string() : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", ")));
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

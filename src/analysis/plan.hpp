@@ -14,7 +14,7 @@
 #include "faceflow/types.hpp"
 #include "flow/flow_plan.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 
 using flow::first_frame_extra;
 using flow::plan_request;
@@ -54,4 +54,4 @@ struct plan_result {
 [[nodiscard]] std::string render_plan(const plan_result& p);
 [[nodiscard]] std::string render_plan_json(const plan_result& p);
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -6,7 +6,7 @@
 #include "analysis/measures.hpp"
 #include "analysis/plan.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 std::string grouped(double value) {
@@ -123,4 +123,4 @@ std::string render_plan_json(const plan_result& p) {
     return j.dump(2) + "\n";
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -12,7 +12,7 @@
 #include "analysis/measures.hpp"
 #include "core/output_file.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 constexpr std::size_t columns_side_by_side = 4;
@@ -221,4 +221,4 @@ result<std::vector<std::filesystem::path>> write_reports(const std::vector<compa
     return written;
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

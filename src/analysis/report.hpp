@@ -14,7 +14,7 @@
 #include "faceflow/options.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 
 struct percentiles_ms {
     double p50 = 0, p95 = 0, p99 = 0;
@@ -81,4 +81,4 @@ inline constexpr std::array report_files{"compare.csv", "compare.md", "compare.j
                                                                        const std::filesystem::path& folder,
                                                                        const report_options& o);
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -8,7 +8,7 @@
 #include "analysis/measures.hpp"
 #include "analysis/report.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 struct chart {
@@ -54,4 +54,4 @@ std::string render_svg(const std::vector<compare_row>& rows, const report_option
                        drawn);
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -15,7 +15,7 @@
 #include "engine/engine.hpp"
 #include "flow/flow.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -286,4 +286,4 @@ result<double> measure_link(const options& chosen, const compare_row& row) {
     return sum;
 }
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -17,7 +17,7 @@
 #include "faceflow/types.hpp"
 #include "frame/host_frame.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 
 // Other results of a run with all frames.
 struct flood_outcome {
@@ -57,4 +57,4 @@ private:
 // not the wake-ups of host threads. 0 if nothing is transferred.
 [[nodiscard]] result<double> measure_link(const options& chosen, const compare_row& row);
 
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

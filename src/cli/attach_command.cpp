@@ -12,7 +12,7 @@
 #include "faceflow/client.h"
 #include "telemetry/histogram.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -156,4 +156,4 @@ declared add_attach(CLI::App& app) {
     return {attach, [a](const given&) { return execute(*a); }};
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

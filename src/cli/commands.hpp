@@ -11,7 +11,7 @@
 #include "faceflow/result.hpp"
 #include "media/source.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 
 // Exit codes, as documented in the manual.
 enum exit_code : int {
@@ -94,4 +94,4 @@ void reserve_standard_streams();
 // size limit, is an error of the write; their signals stop the run only when sent from outside.
 const std::atomic<bool>& stop_on_signals();
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -12,7 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 
 int exit_code_of(const error& e) {
     switch (e.code) {
@@ -90,4 +90,4 @@ const std::atomic<bool>& stop_on_signals() {
     return stop_requested;
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

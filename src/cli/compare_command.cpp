@@ -13,7 +13,7 @@
 #include "core/part_file.hpp"
 #include "media/address.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 struct compare_arguments {
@@ -139,4 +139,4 @@ declared add_compare(CLI::App& app) {
     return {compare, [a](const given& options) { return execute(*a, options); }};
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

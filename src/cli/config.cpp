@@ -11,7 +11,7 @@
 #include "core/nearest.hpp"
 #include "core/try.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 // A value as it would be typed on the command line.
@@ -92,4 +92,4 @@ result<std::vector<std::string>> config_arguments(std::string_view text, std::sp
     return std::move(reader.arguments);
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -10,7 +10,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 
 // Returns the file's contents as command-line arguments, to insert before the user's own, which take precedence. `keys`
 // are the known long options; for an unknown one, the error names it, its line and the nearest match. Keys in `tuning`
@@ -19,4 +19,4 @@ namespace faceflow::cli {
                                                                 std::span<const std::string> keys,
                                                                 std::span<const std::string> tuning = {});
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -19,7 +19,7 @@
 #include "telemetry/nvml.hpp"
 #include "vision/sample.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 // Prints lines of three kinds: fine, missing but optional, and missing but required for a run.
@@ -150,4 +150,4 @@ declared add_doctor(CLI::App& app) {
             }};
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

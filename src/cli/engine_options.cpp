@@ -11,7 +11,7 @@
 #include "core/try.hpp"
 #include "device/emulated/fault_reporter.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 
 result<std::pair<int, int>> parse_size(std::string_view text) {
     int width = 0, height = 0;
@@ -102,4 +102,4 @@ void add_engine_options(CLI::App& app, engine_options& into) {
     });
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -6,7 +6,7 @@
 #include "cli/commands.hpp"
 #include "flow/option_table.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 // The flag that sets an option, and which part of its value is meant.
@@ -49,4 +49,4 @@ error given::in_its_words(const CLI::ParseError& e) const {
     return {errc::invalid_argument, message};
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -12,7 +12,7 @@
 
 #include "core/nearest.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 constexpr std::size_t text_column = 32;
@@ -172,4 +172,4 @@ CLI::Option* add_switch(CLI::App& app, const std::string& name, bool& on, const 
     return option->default_str(on ? "on" : "off");
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

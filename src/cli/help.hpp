@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 
 // Applies to `app` and to commands added to it afterwards.
 void use_help_format(CLI::App& app);
@@ -41,4 +41,4 @@ void one_of(CLI::Option& option, const std::vector<std::string>& choices);
 // An option that is `on` or `off`.
 CLI::Option* add_switch(CLI::App& app, const std::string& name, bool& on, const std::string& what);
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

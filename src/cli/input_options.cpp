@@ -9,7 +9,7 @@
 #include "core/option_error.hpp"
 #include "core/try.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 
 namespace {
 
@@ -57,4 +57,4 @@ void add_input_options(CLI::App& app, input_options& into) {
         ->group(inputs_group);
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -15,7 +15,7 @@
 #include "faceflow/faceflow.hpp"
 #include "flow/option_table.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 std::vector<std::string> long_names(const CLI::App& app) {
@@ -183,22 +183,22 @@ int main(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli
 
 int main(int argc, char** argv) {
-    faceflow::cli::reserve_standard_streams();
+    faceflow::internal::cli::reserve_standard_streams();
     int code = 0;
     try {
-        code = faceflow::cli::main(argc, argv);
+        code = faceflow::internal::cli::main(argc, argv);
     } catch (const std::exception& e) {
-        code = faceflow::cli::report({faceflow::errc::internal, e.what()});
+        code = faceflow::internal::cli::report({faceflow::errc::internal, e.what()});
     }
     const bool failed_before = std::ferror(stdout) != 0;
     if (std::fflush(stdout) == 0 && !failed_before) return code;
     // A reader that closed the pipe, such as head, has all it wanted: no error.
     const int reason = errno;
     if (failed_before || reason != EPIPE)
-        faceflow::cli::to_stderr("faceflow: standard output could not be written{}{}\n", failed_before ? "" : ": ",
-                                 failed_before ? "" : std::strerror(reason));
-    return code == faceflow::cli::exit_done ? faceflow::cli::exit_output : code;
+        faceflow::internal::cli::to_stderr("faceflow: standard output could not be written{}{}\n",
+                                           failed_before ? "" : ": ", failed_before ? "" : std::strerror(reason));
+    return code == faceflow::internal::cli::exit_done ? faceflow::internal::cli::exit_output : code;
 }

@@ -12,7 +12,7 @@
 #include "faceflow/faceflow.hpp"
 #include "media/field_tables.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 // Includes the options of subcommands: the subcommand may not be typed yet.
@@ -195,4 +195,4 @@ declared add_manual(CLI::App& app) {
             }};
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -12,7 +12,7 @@
 #include "inference/catalogue.hpp"
 #include "inference/plan.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 int list(const std::string& folder) {
@@ -128,4 +128,4 @@ declared add_models(CLI::App& app) {
             }};
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -17,7 +17,7 @@
 #include "core/try.hpp"
 #include "flow/option_table.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 
 // "--batch-deadline-ms" for batch_deadline_ms.
 [[nodiscard]] std::string flag_of(std::string_view name);
@@ -66,4 +66,4 @@ CLI::Option* declare(CLI::App& app, const flow::option_row<Path...>& row,
     return option;
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

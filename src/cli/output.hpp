@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <utility>
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 
 template <class... Arguments>
 void to_stdout(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
@@ -20,4 +20,4 @@ void to_stderr(fmt::format_string<Arguments...> text, Arguments&&... arguments) 
     std::fputs(fmt::format(text, std::forward<Arguments>(arguments)...).c_str(), stderr);
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

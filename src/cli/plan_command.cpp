@@ -12,7 +12,7 @@
 #include "engine/detect_size.hpp"
 #include "flow/option_table.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 struct plan_arguments {
@@ -102,4 +102,4 @@ declared add_plan(CLI::App& app) {
     return {plan, [a](const given& options) { return execute(*a, options); }};
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -10,7 +10,7 @@
 #include <cmath>
 #include <string>
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 std::string time_of(double seconds) {
@@ -59,4 +59,4 @@ void progress_line::note(const std::string& text) const {
     to_stderr("{}faceflow: {}\n", shown_ ? "\r\033[K" : "", text);
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -7,7 +7,7 @@
 
 #include "engine/run.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 
 class progress_line {
 public:
@@ -21,4 +21,4 @@ private:
     const bool shown_;
 };
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

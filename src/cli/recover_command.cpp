@@ -6,7 +6,7 @@
 #include "cli/output.hpp"
 #include "engine/recover.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 int execute_recovery(const std::string& folder, const given& options) {
@@ -35,4 +35,4 @@ declared add_recover(CLI::App& app) {
     return {recover, [folder](const given& options) { return execute_recovery(*folder, options); }};
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -11,7 +11,7 @@
 #include "engine/summary.hpp"
 #include "media/row_formats.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 struct run_arguments {
@@ -145,4 +145,4 @@ declared add_run(CLI::App& app) {
     return {run, [a](const given& options) { return execute(*a, options); }};
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

@@ -9,7 +9,7 @@
 #include "device/emulated/fault_reporter.hpp"
 #include "share/share_run.hpp"
 
-namespace faceflow::cli {
+namespace faceflow::internal::cli {
 namespace {
 
 struct share_arguments {
@@ -138,4 +138,4 @@ declared add_share(CLI::App& app) {
     return {share, [a](const given& options) { return execute(*a, options); }};
 }
 
-}  // namespace faceflow::cli
+}  // namespace faceflow::internal::cli

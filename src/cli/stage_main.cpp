@@ -19,11 +19,11 @@ int serve(int argc, char** argv) {
         std::fputs("faceflow-stage is started by faceflow (--flow shared, cached or copied), not by hand\n", stderr);
         return 2;
     }
-    std::signal(SIGPIPE, SIG_IGN);                         // a closed owner is reported as an error of the write
-    if (!faceflow::ipc::die_with_parent(owner)) return 0;  // the owner has already ended
-    faceflow::ipc::leave_signals_to_parent();
-    faceflow::install_fault_reporter();
-    const auto served = faceflow::flow::serve_stage(faceflow::unique_fd(3));
+    std::signal(SIGPIPE, SIG_IGN);  // a closed owner is reported as an error of the write
+    if (!faceflow::internal::ipc::die_with_parent(owner)) return 0;  // the owner has already ended
+    faceflow::internal::ipc::leave_signals_to_parent();
+    faceflow::internal::install_fault_reporter();
+    const auto served = faceflow::internal::flow::serve_stage(faceflow::internal::unique_fd(3));
     if (served) return 0;
     std::fprintf(stderr, "faceflow-stage %s: %s\n", argv[1], served.error().message.c_str());
     return 1;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace faceflow::client {
+namespace faceflow::internal::client {
 namespace {
 
 // Assumed lateness of timers before any was observed, and its bounds.
@@ -116,4 +116,4 @@ void anticipation::looked(std::int64_t from_ns, std::int64_t until_ns) {
     sources_[chosen_].looked_for = true;
 }
 
-}  // namespace faceflow::client
+}  // namespace faceflow::internal::client

@@ -8,7 +8,7 @@
 #include <map>
 #include <optional>
 
-namespace faceflow::client {
+namespace faceflow::internal::client {
 
 // Estimates the interval of one source from its frames: the line through their times by the Theil-Sen estimator
 // (medians, so that late or missing frames do not shift it).
@@ -83,4 +83,4 @@ private:
     std::size_t sleeps_ = 0;
 };
 
-}  // namespace faceflow::client
+}  // namespace faceflow::internal::client

@@ -18,9 +18,10 @@
 #include "ipc/listener.hpp"
 
 using faceflow::errc;
+namespace internal = faceflow::internal;
 
 struct ff_client {
-    std::shared_ptr<faceflow::client::connection> at;
+    std::shared_ptr<internal::client::connection> at;
     std::string last_error;
     std::uint64_t frames = 0;
     std::uint64_t dropped = 0;  // as of the last frame
@@ -28,7 +29,7 @@ struct ff_client {
 
 struct ff_frame {
     std::atomic<std::uint32_t> holders{1};
-    faceflow::client::claim held;
+    internal::client::claim held;
     std::uint64_t dropped_before = 0;
 };
 
@@ -91,25 +92,25 @@ int copy_out(const Struct& from, void* to, std::size_t size) {
     return FF_OK;
 }
 
-faceflow::result<faceflow::ipc::share_hello> hello_of(const ff_options& o) {
-    faceflow::ipc::share_hello hello;
+faceflow::result<internal::ipc::share_hello> hello_of(const ff_options& o) {
+    internal::ipc::share_hello hello;
     if (o.leases != 0) hello.leases = o.leases;
-    if (hello.leases > faceflow::ipc::max_share_leases)
+    if (hello.leases > internal::ipc::max_share_leases)
         return faceflow::fail(errc::invalid_argument, "a client has 1 to 64 leases, not " + std::to_string(o.leases));
     if (o.policy > FF_FIFO)
         return faceflow::fail(errc::invalid_argument,
                               "a policy is FF_LATEST or FF_FIFO, not " + std::to_string(o.policy));
     if (o.anticipate > 1)
         return faceflow::fail(errc::invalid_argument, "anticipate is 0 or 1, not " + std::to_string(o.anticipate));
-    hello.policy = o.policy == FF_FIFO ? faceflow::ipc::share_policy::fifo : faceflow::ipc::share_policy::latest;
+    hello.policy = o.policy == FF_FIFO ? internal::ipc::share_policy::fifo : internal::ipc::share_policy::latest;
     return hello;
 }
 
 std::optional<ff_plane> plane_of(const ff_frame& f, std::uint32_t index) {
     const faceflow::image& p = f.held.picture();
-    if (index >= static_cast<std::uint32_t>(faceflow::plane_count(p.format))) return std::nullopt;
-    const auto extent = faceflow::extent_of(p.format, p.width, p.height, static_cast<int>(index));
-    const auto layout = faceflow::layout_of(p.format);
+    if (index >= static_cast<std::uint32_t>(internal::plane_count(p.format))) return std::nullopt;
+    const auto extent = internal::extent_of(p.format, p.width, p.height, static_cast<int>(index));
+    const auto layout = internal::layout_of(p.format);
     int bytes = layout.component[0].bytes, step = 0;
     for (int i = 0; i < layout.components; ++i) {
         const auto& component = layout.component[i];
@@ -157,11 +158,11 @@ int ff_client_connect(ff_client* client, const char* path, const ff_options* opt
         std::filesystem::path at = path == nullptr ? "" : path;
         if (path == nullptr) {
             FACEFLOW_ASSIGN(const auto found,
-                            faceflow::ipc::find_runtime_directory(faceflow::ipc::default_share_socket));
-            at = found.path / faceflow::ipc::default_share_socket;
+                            internal::ipc::find_runtime_directory(internal::ipc::default_share_socket));
+            at = found.path / internal::ipc::default_share_socket;
         }
         const int patience = chosen.timeout_ms == 0 ? default_connect_ms : chosen.timeout_ms;
-        FACEFLOW_ASSIGN(client->at, faceflow::client::connection::open(at, hello, in_milliseconds(patience),
+        FACEFLOW_ASSIGN(client->at, internal::client::connection::open(at, hello, in_milliseconds(patience),
                                                                        chosen.anticipate != 0));
         return FF_OK;
     });
@@ -231,7 +232,7 @@ int ff_frame_get_info(const ff_frame* frame, ff_frame_info* info, size_t size) {
     i.captured_ns = facts.captured_ns;
     i.announced_ns = facts.announced_ns;
     i.dropped = frame->dropped_before;
-    i.planes = static_cast<std::uint32_t>(faceflow::plane_count(p.format));
+    i.planes = static_cast<std::uint32_t>(internal::plane_count(p.format));
     i.width = p.width;
     i.height = p.height;
     i.turn = 90 * static_cast<int>(p.turn);
@@ -255,7 +256,7 @@ int ff_frame_get_memory(const ff_frame* frame, ff_memory* out, size_t size) {
     ff_memory m{};
     m.fd = frame->held.slab().memory.get();
     m.offset = frame->held.offset();
-    m.bytes = faceflow::native_bytes(p.format, p.width, p.height);
+    m.bytes = internal::native_bytes(p.format, p.width, p.height);
     return copy_out(m, out, size);
 }
 

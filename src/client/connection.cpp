@@ -10,7 +10,7 @@
 #include "frame/layout.hpp"
 #include "ipc/listener.hpp"
 
-namespace faceflow::client {
+namespace faceflow::internal::client {
 namespace {
 
 using ipc::place_word;
@@ -291,4 +291,4 @@ void connection::give_back(const ipc::share_frame& which) noexcept {
     held_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-}  // namespace faceflow::client
+}  // namespace faceflow::internal::client

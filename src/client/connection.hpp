@@ -19,7 +19,7 @@
 #include "ipc/share_page.hpp"
 #include "ipc/share_protocol.hpp"
 
-namespace faceflow::client {
+namespace faceflow::internal::client {
 
 // A slab, mapped read-only.
 struct mapped_slab {
@@ -138,4 +138,4 @@ private:
     std::optional<error> over_;   // set once nothing more will come: the reason
 };
 
-}  // namespace faceflow::client
+}  // namespace faceflow::internal::client

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <new>
 
-namespace faceflow::client {
+namespace faceflow::internal::client {
 
 // Created in one process; its copy in a forked child knows that it is a copy. Thread-safe.
 class fork_guard {
@@ -41,4 +41,4 @@ private:
     std::atomic<int>* mark_ = nullptr;
 };
 
-}  // namespace faceflow::client
+}  // namespace faceflow::internal::client

@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Rounds to nearest, ties to even; overflow becomes infinity.
 [[nodiscard]] constexpr std::uint16_t bfloat16_bits(float value) {
@@ -18,4 +18,4 @@ namespace faceflow {
     return std::bit_cast<float>(std::uint32_t{bits} << 16);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

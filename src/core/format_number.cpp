@@ -10,7 +10,7 @@
 #include <cstring>
 #include <iterator>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 constexpr std::array<double, 10> power_of_ten{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
@@ -99,4 +99,4 @@ void append_integer(std::string& out, std::uint64_t value) {
     append_any(out, value);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

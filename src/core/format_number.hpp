@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Appends `value` with exactly `decimals` (0..9) digits after the point: "-1.250", "0.000". The exact binary value is
 // rounded to the nearest decimal, ties away from zero (printf: to even); from 2^52 units of the last digit on, ties go
@@ -31,4 +31,4 @@ void append_number(std::string& out, Number value, int decimals, std::string_vie
     }
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

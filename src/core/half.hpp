@@ -11,7 +11,7 @@
 #include <cuda_fp16.h>
 #endif
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Rounds to nearest, ties to even; overflow becomes infinity.
 FACEFLOW_HD inline std::uint16_t half_bits(float value) {
@@ -48,4 +48,4 @@ FACEFLOW_HD inline std::uint16_t half_bits(float value) {
     return value;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

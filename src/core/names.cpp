@@ -71,19 +71,19 @@ std::string_view name(pixel_format format) noexcept {
 }
 
 std::string_view name(flow_kind kind) noexcept {
-    return word_of(option_names::flow, static_cast<std::size_t>(kind));
+    return word_of(internal::option_names::flow, static_cast<std::size_t>(kind));
 }
 
 std::string_view name(inference_backend by) noexcept {
-    return word_of(option_names::inference, static_cast<std::size_t>(by));
+    return word_of(internal::option_names::inference, static_cast<std::size_t>(by));
 }
 
 std::string_view name(precision in) noexcept {
-    return word_of(option_names::precision, static_cast<std::size_t>(in));
+    return word_of(internal::option_names::precision, static_cast<std::size_t>(in));
 }
 
 std::string_view name(detect_mode when) noexcept {
-    return word_of(option_names::detect, static_cast<std::size_t>(when));
+    return word_of(internal::option_names::detect, static_cast<std::size_t>(when));
 }
 
 }  // namespace faceflow

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // Counts insertions, deletions, replacements and swaps of neighbours (optimal string alignment), one row at a time.
@@ -40,4 +40,4 @@ std::string_view nearest(std::string_view word, std::span<const std::string> can
     return best;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -10,7 +10,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // The error "NAME must be …"; `what` is the text after the name.
 [[nodiscard]] inline tl::unexpected<error> fail_option(std::string_view name, std::string_view what) {
@@ -24,4 +24,4 @@ template <class T>
     return fail_option(name, fmt::format("must be from {} to {}, not {}", least, most, value));
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

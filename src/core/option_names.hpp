@@ -5,7 +5,7 @@
 #include <array>
 #include <string_view>
 
-namespace faceflow::option_names {
+namespace faceflow::internal::option_names {
 
 inline constexpr std::array<std::string_view, 5> flow{"fused", "threaded", "shared", "cached", "copied"};
 inline constexpr std::array<std::string_view, 5> inference{"auto", "native", "onnxruntime", "cuda", "tensorrt"};
@@ -16,4 +16,4 @@ inline constexpr std::array<std::string_view, 2> pacing{"recorded", "live"};
 inline constexpr std::array<std::string_view, 4> link{"none", "pcie3", "pcie4", "pcie5"};
 inline constexpr std::array<std::string_view, 2> on_off{"on", "off"};
 
-}  // namespace faceflow::option_names
+}  // namespace faceflow::internal::option_names

@@ -18,7 +18,7 @@
 #include <thread>
 #include <utility>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace fs = std::filesystem;
 namespace {
 
@@ -242,4 +242,4 @@ result<fs::path> write_document(const fs::path& target, std::string_view text) {
     return file.commit();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

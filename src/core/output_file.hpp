@@ -13,7 +13,7 @@
 #include "core/part_file.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 struct output_options {
     std::string token;     // of the part (see core/part_file.hpp); empty: a new one
@@ -89,4 +89,4 @@ private:
 // finished file that could not be renamed; the message then says where it is.
 [[nodiscard]] result<std::filesystem::path> write_document(const std::filesystem::path& target, std::string_view text);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -15,7 +15,7 @@
 #include <system_error>
 #include <thread>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace fs = std::filesystem;
 namespace {
 
@@ -245,4 +245,4 @@ void part_file::discard() noexcept {
     descriptor_.reset();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

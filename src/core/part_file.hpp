@@ -13,7 +13,7 @@
 #include "core/unique_fd.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // 16 unpredictable hexadecimal digits. The parts of one run share them, so that they are found together.
 [[nodiscard]] std::string make_part_token();
@@ -95,4 +95,4 @@ private:
     unique_fd replaced_;  // the file to replace; kept open, so that its inode number is not reused
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 struct character {
@@ -55,4 +55,4 @@ std::string printable(std::string_view text, std::size_t most) {
     return shown;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

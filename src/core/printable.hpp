@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 inline constexpr std::size_t max_printable = 1000;  // bytes
 
@@ -15,4 +15,4 @@ inline constexpr std::size_t max_printable = 1000;  // bytes
 // `most` bytes followed by "...".
 [[nodiscard]] std::string printable(std::string_view text, std::size_t most = max_printable);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 
 #include "core/processors.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 constexpr auto shortest = std::chrono::milliseconds(200);
@@ -54,4 +54,4 @@ std::optional<double> processor_load::since_last() {
     return std::clamp(std::max(machine, own / passed / usable_processors()), 0.0, 1.0);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

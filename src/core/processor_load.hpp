@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <optional>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Use it from one thread at a time.
 class processor_load {
@@ -33,4 +33,4 @@ private:
     std::optional<reading> last_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 namespace fs = std::filesystem;
@@ -156,4 +156,4 @@ std::int32_t usable_processors() {
     return usable_processors(allowed_by_affinity(), granted_processors());
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <optional>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // The number of processors that this process may run on (its affinity), limited to the processor time that its control
 // groups grant (cpu.max of version 2, cpu.cfs_quota_us of version 1, the minimum over all parents), rounded up. At
@@ -20,4 +20,4 @@ namespace faceflow {
 // Combines the two limits; `allowed` is by affinity.
 [[nodiscard]] std::int32_t usable_processors(std::int32_t allowed, std::optional<double> granted) noexcept;
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 enum class queue_policy : std::uint8_t {
     latest,  // full: the oldest item makes room (live pictures: only the newest matters)
@@ -91,4 +91,4 @@ private:
     bool closed_ = false;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // The present content, possibly torn. Without this, a compiler could read the memory a second time after a check.
 template <class T>
@@ -17,4 +17,4 @@ template <class T>
     return copy;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // Kernels before 5.1 lack this seal, and so do old headers.
@@ -91,4 +91,4 @@ result<mapping> reserve_addresses(std::size_t length) {
     return mapping(static_cast<std::byte*>(base), length, 0, length);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

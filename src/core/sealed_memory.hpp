@@ -11,7 +11,7 @@
 #include "core/unique_fd.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Mappings are aligned to pages.
 inline constexpr std::size_t page_bytes = 4096;
@@ -71,4 +71,4 @@ private:
 // Reserves `length` bytes of address space (whole pages) without access.
 [[nodiscard]] result<mapping> reserve_addresses(std::size_t length);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -10,7 +10,7 @@
 #include <climits>
 #include <ctime>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -72,4 +72,4 @@ bool look_until(const semaphore& t, std::uint64_t value, clock::time_point deadl
     }
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // May be mapped at different addresses in each process. A process that dies leaves the value as it was; any process
 // with write access can then raise it to `semaphore_end` on its behalf, which releases all waiters.
@@ -37,4 +37,4 @@ void wake(semaphore& t) noexcept;
 [[nodiscard]] bool look_until(const semaphore& t, std::uint64_t value,
                               std::chrono::steady_clock::time_point deadline) noexcept;
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 enum class stage : std::uint8_t { capture, detect, region, landmark, track, sink };
 
@@ -21,4 +21,4 @@ inline constexpr std::array<stage, stage_count> all_stages{stage::capture,  stag
     return names[static_cast<std::size_t>(s)];
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

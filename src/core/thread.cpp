@@ -7,7 +7,7 @@
 #include <new>
 #include <system_error>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 template <class Thread, class Body>
@@ -66,4 +66,4 @@ result<std::jthread> start_jthread(const std::string& doing, std::function<void(
         });
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

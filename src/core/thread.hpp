@@ -12,7 +12,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Converts the current exception to an error that says what was being done ("reading clip.mp4"). Only in a catch block.
 // errc::out_of_memory for std::bad_alloc, errc::internal for any other.
@@ -69,4 +69,4 @@ private:
     result<void> first_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

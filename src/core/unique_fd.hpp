@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Closes its descriptor; move-only. Every descriptor of faceflow is close-on-exec.
 class unique_fd {
@@ -35,4 +35,4 @@ private:
     int descriptor_ = -1;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,7 +7,7 @@
 #include "core/thread.hpp"
 #include "core/try.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 worker_pool::worker_pool(std::int32_t processors) : processors_(std::max(processors, 1)) {}
 
@@ -90,4 +90,4 @@ void worker_pool::run(std::int32_t most, callback work) {
     left_.wait(lock, [&] { return r.inside == 0; });
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Thread-safe. Helpers are started on first use and sleep while idle.
 class worker_pool {
@@ -71,4 +71,4 @@ private:
     std::vector<std::thread> helpers_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -9,7 +9,7 @@
 #include <memory>
 #include <new>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 std::string_view name(device_kind kind) noexcept {
     switch (kind) {
@@ -144,4 +144,4 @@ result<void> attempt(const stream::task& work) noexcept {
     }
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -20,7 +20,7 @@
 #include "device/transfer_counter.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 [[nodiscard]] std::string_view name(device_kind kind) noexcept;
 
@@ -217,4 +217,4 @@ void bring_constants(stream& s, std::byte* device_memory, std::span<const std::b
 // Runs a task and turns exceptions into errors; for implementations of stream::run.
 [[nodiscard]] result<void> attempt(const stream::task& work) noexcept;
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

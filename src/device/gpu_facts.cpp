@@ -11,7 +11,7 @@
 #include "device/cuda/cuda_probe.hpp"
 #endif
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 constexpr const char* usual_mps_folder = "/tmp/nvidia-mps";
@@ -124,4 +124,4 @@ gpu_facts look_at_gpus() {
     return facts;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

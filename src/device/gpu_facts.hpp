@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 struct gpu_card {
     int index = 0;
@@ -40,4 +40,4 @@ struct gpu_facts {
 // Queries the machine. Without a driver, `cards` is empty.
 [[nodiscard]] gpu_facts look_at_gpus();
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -6,7 +6,7 @@
 #include "core/try.hpp"
 #include "device/device.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Owns one block of a device's host memory; the device outlives it; move-only.
 class host_buffer {
@@ -38,4 +38,4 @@ private:
     host_block block_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 #include "faceflow/types.hpp"
 #include "telemetry/trace.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 enum class direction : std::uint8_t { host_to_device, device_to_host };
 
@@ -106,4 +106,4 @@ private:
     std::array<std::atomic<std::uint64_t>, 2> link_ns_{};
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 transfer_totals totals_of(const ledger& book) {
     const auto up = book.transfers(direction::host_to_device), down = book.transfers(direction::device_to_host);
@@ -27,4 +27,4 @@ std::vector<std::string> ledger_check::differences() const {
     return all;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

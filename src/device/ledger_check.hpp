@@ -14,7 +14,7 @@
 #include "device/ledger.hpp"
 #include "device/transfer_counter.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 struct ledger_check {
     std::string by;  // the name of the counter
@@ -28,4 +28,4 @@ struct ledger_check {
 // The totals of a ledger.
 [[nodiscard]] transfer_totals totals_of(const ledger& book);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 result<std::byte*> capped_resource::allocate(std::size_t bytes) {
     const std::size_t want = counted(bytes);
@@ -57,4 +57,4 @@ result<device_buffer> device_buffer::allocate(memory_resource& from, std::size_t
     return device_buffer(from, memory, bytes);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // A source of memory. Resources wrap one another by reference (a cap around a device's own allocator); each is
 // thread-safe. Addresses are device addresses: the host may read them only if device::shares_host_memory().
@@ -106,4 +106,4 @@ private:
     std::size_t bytes_ = 0;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -19,7 +19,7 @@
 #include "device/cuda/cuda_probe.hpp"
 #endif
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using device_list = std::vector<std::unique_ptr<device>>;
@@ -138,4 +138,4 @@ result<device_list> open_devices(const device_request& wanted) {
     return unknown(wanted.name);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

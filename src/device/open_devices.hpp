@@ -11,7 +11,7 @@
 #include "device/device.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 struct device_request {
     std::string name = "auto";                      // auto | cpu | emulated[:N] | cuda[:all|:I,J,...]
@@ -29,4 +29,4 @@ inline constexpr std::size_t max_emulated_devices = 16;
 // errc::unavailable for hardware that is not there.
 [[nodiscard]] result<std::vector<std::unique_ptr<device>>> open_devices(const device_request& wanted);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -9,7 +9,7 @@
 #include "core/sealed_memory.hpp"
 #include "core/unique_fd.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 enum class device_kind : std::uint8_t {
     cpu,       // host memory is device memory
@@ -46,4 +46,4 @@ public:
     [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

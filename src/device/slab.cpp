@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 constexpr std::size_t usual_users = 4;
@@ -142,4 +142,4 @@ std::size_t slab::in_use() const {
     return entries_.size() - ready_.size() - retiring_.size();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

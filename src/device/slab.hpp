@@ -12,7 +12,7 @@
 #include "device/device.hpp"
 #include "device/memory.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // One use of a slot. `generation` grows with every release, so that a message about an earlier use is recognised as
 // stale. 0 is never a valid generation.
@@ -82,4 +82,4 @@ private:
     std::deque<std::uint32_t> retiring_;  // released, but perhaps still in use by the device
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,7 +7,7 @@
 #include <nvtx3/nvToolsExt.h>
 #endif
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // A range on the thread's row in Nsight Systems: the stage, with the frame's number as its payload.
@@ -54,4 +54,4 @@ std::optional<tag> stage_scope::current() noexcept {
     return innermost->noted_;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -6,7 +6,7 @@
 
 #include "device/ledger.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Notes a stage and a frame for the calling thread during its lifetime; notes nest. Costs two stores; in builds with
 // NVTX it is an NVTX range too. A stream that runs tasks on its own thread applies the note of the thread that added
@@ -26,4 +26,4 @@ private:
     const stage_scope* const outer_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

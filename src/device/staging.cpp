@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 constexpr std::chrono::seconds patience{10};
 }  // namespace
@@ -120,4 +120,4 @@ void staging_ring::give_back_after(std::size_t index, stream& s) {
     changed_.notify_one();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 
 #include "device/device.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 class staging_ring;
 
@@ -96,4 +96,4 @@ private:
     std::deque<std::size_t> in_flight_;  // oldest first
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 struct transfer_totals {
     struct moved {
@@ -50,4 +50,4 @@ public:
     [[nodiscard]] virtual transfer_totals seen() = 0;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 
 #include "media/picture_writer.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace fs = std::filesystem;
 
 std::vector<annotated_target> name_annotated(const fs::path& out,
@@ -60,4 +60,4 @@ result<void> refuse_pictures_among_inputs(const std::vector<annotated_target>& a
     return {};
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 #include "faceflow/result.hpp"
 #include "media/source.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Where one source's annotated frames are written.
 struct annotated_target {
@@ -24,4 +24,4 @@ struct annotated_target {
 [[nodiscard]] result<void> refuse_pictures_among_inputs(const std::vector<annotated_target>& annotated,
                                                         const std::vector<const media::source_info*>& sources);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 constexpr detect_size usual{640, 384};
@@ -66,4 +66,4 @@ void choose_detect_size(options& o, std::span<const frame_shape> shapes) noexcep
     }
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,7 +7,7 @@
 
 #include "faceflow/options.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // The shape of one source's frames; upright, in square pixels.
 struct frame_shape {
@@ -30,4 +30,4 @@ struct detect_size {
 // Replaces sizes of 0x0 in `o`; for several shapes, by a size that fits each as well as its own would.
 void choose_detect_size(options& o, std::span<const frame_shape> shapes) noexcept;
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 #include "flow/option_table.hpp"
 #include "frame/layout.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 std::int32_t threads_of(const options& o) {
@@ -226,7 +226,7 @@ result<std::size_t> face_engine::submit(host_frame f) {
                     fmt::format("the flow {} takes frames from host memory only", name(setup_.chosen.flow)));
     }
     if (f.on_device == nullptr) {
-        FACEFLOW_TRY(faceflow::check(f.picture));
+        FACEFLOW_TRY(faceflow::internal::check(f.picture));
     }
     FACEFLOW_TRY(flow_->health());
     FACEFLOW_TRY(admit(f.id));
@@ -297,4 +297,4 @@ void face_engine::handle(flow::outcome&& o) {
     setup_.on_result(o.frame, std::move(o.faces));
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

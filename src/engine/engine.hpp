@@ -26,7 +26,7 @@
 #include "vision/one_euro.hpp"
 #include "vision/tracker.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // The devices of an engine. Code that needs the devices before the engine exists, such as a source that decodes on one,
 // opens this first and keeps it as long as it uses them.
@@ -134,4 +134,4 @@ private:
 // `pictures`: frames of a source do not follow from one another, so that one lane per thread has work.
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources, bool pictures = false);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

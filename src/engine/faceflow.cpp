@@ -18,6 +18,8 @@
 
 namespace faceflow {
 
+using namespace internal;
+
 std::string version() {
     return FACEFLOW_VERSION;
 }

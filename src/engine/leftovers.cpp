@@ -14,7 +14,7 @@
 #include "core/unique_fd.hpp"
 #include "media/row_formats.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace fs = std::filesystem;
 namespace {
 
@@ -62,4 +62,4 @@ std::vector<leftover> find_leftovers(const fs::path& folder) {
     return found;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 struct leftover {
     std::filesystem::path part;
@@ -21,4 +21,4 @@ struct leftover {
 // Finds unfinished outputs of runs in the folder or in a folder of pictures in it, ordered by run and name. Read-only.
 [[nodiscard]] std::vector<leftover> find_leftovers(const std::filesystem::path& folder);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

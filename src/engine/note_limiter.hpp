@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Passes on the first ten, then one line that there are more. Use it from one thread.
 class note_limiter {
@@ -25,4 +25,4 @@ private:
     int told_ = 0;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

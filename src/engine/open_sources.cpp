@@ -13,7 +13,7 @@
 #include "core/worker_pool.hpp"
 #include "media/device_frames.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // Calls `open_one` for each number below `count` until one returns false; several at once, since each may wait for a
@@ -123,4 +123,4 @@ result<std::vector<std::unique_ptr<media::source>>> source_opening::open(device_
     return sources;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -15,7 +15,7 @@
 #include "media/decoder_share.hpp"
 #include "media/source.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Shared state, by device, of sources that decode on devices; outlives them. Empty if they decode on the CPU; no shares
 // if each source may use as much of its device's decoder as it wants.
@@ -52,4 +52,4 @@ private:
     const std::stop_token stop_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -17,7 +17,7 @@
 #include "engine/leftovers.hpp"
 #include "media/picture_writer.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace fs = std::filesystem;
 namespace {
 
@@ -390,4 +390,4 @@ void outputs::discard() noexcept {
     if (summary_) summary_->discard();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -25,7 +25,7 @@
 #include "media/source.hpp"
 #include "telemetry/trace.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Creates all files before the first frame, under temporary names (core/part_file.hpp) that share a token, by which
 // `faceflow recover` finds them together. Rows reach the system within half a second and the disk within three.
@@ -105,4 +105,4 @@ private:
     std::unique_ptr<row_formatter> formatter_;  // last: its threads use the above
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

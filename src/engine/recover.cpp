@@ -21,7 +21,7 @@
 #include "media/remux.hpp"
 #include "media/row_formats.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace fs = std::filesystem;
 namespace {
 
@@ -242,4 +242,4 @@ result<recovery> recover(const fs::path& folder) {
     return all;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

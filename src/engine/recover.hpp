@@ -9,7 +9,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 struct recovery {
     std::size_t runs = 0;      // runs that left usable files
@@ -26,4 +26,4 @@ struct recovery {
 // unchanged, and recovery can be retried.
 [[nodiscard]] result<recovery> recover(const std::filesystem::path& folder);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

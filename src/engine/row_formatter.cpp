@@ -5,7 +5,7 @@
 
 #include "core/thread.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 constexpr std::size_t waiting_for_each_helper = 4;
 }
@@ -101,4 +101,4 @@ void row_formatter::drain() {
     taken_.wait(lock, [&] { return to_take_ == next_index_; });
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -17,7 +17,7 @@
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Call put, drain and the destructor from one thread at a time.
 class row_formatter {
@@ -77,4 +77,4 @@ private:
     std::vector<std::thread> helpers_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

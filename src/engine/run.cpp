@@ -25,7 +25,7 @@
 #include "media/source.hpp"
 #include "telemetry/nvml.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace fs = std::filesystem;
 namespace {
 
@@ -378,4 +378,4 @@ result<run_report> run(const run_request& request, const std::atomic<bool>& stop
     return runner(request, stop, on_progress).run();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -17,7 +17,7 @@
 #include "media/row_formats.hpp"
 #include "media/source.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 struct run_request {
     std::vector<std::string> inputs;
@@ -58,4 +58,4 @@ struct run_report {
 [[nodiscard]] result<run_report> run(const run_request& request, const std::atomic<bool>& stop,
                                      const std::function<void(const run_progress&)>& on_progress);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using json = nlohmann::ordered_json;
@@ -129,4 +129,4 @@ std::string summary_text(const json& summary) {
     return summary.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

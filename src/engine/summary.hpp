@@ -12,7 +12,7 @@
 #include "engine/engine.hpp"
 #include "telemetry/gpu_sampler.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // An output that could not be finished.
 struct unfinished_output {
@@ -34,4 +34,4 @@ struct summary_facts {
 // The text to write and print. Paths need not be valid UTF-8; invalid bytes become U+FFFD.
 [[nodiscard]] std::string summary_text(const nlohmann::ordered_json& summary);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

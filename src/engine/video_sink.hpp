@@ -17,7 +17,7 @@
 #include "frame/downloader.hpp"
 #include "media/video_writer.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Encodes on its own thread, a few frames behind; downloads frames from a device there; the device outlives the sink.
 // Call write, finish, keep and discard from one thread at a time; sync may run concurrently with write.
@@ -159,4 +159,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -22,7 +22,7 @@
 #include "frame/host_frame.hpp"
 #include "telemetry/metrics.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 class flow {
 public:
@@ -88,4 +88,4 @@ struct flow_setup {
 // Makes the flow that `options::flow` selects.
 [[nodiscard]] result<std::unique_ptr<flow>> make_flow(const flow_setup& setup);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

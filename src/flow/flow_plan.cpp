@@ -13,7 +13,7 @@
 #include "vision/detect.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 constexpr auto counted_bytes = capped_resource::counted;
@@ -82,4 +82,4 @@ std::uint64_t flow_planner::mesh_outputs_bytes(std::int32_t faces) {
     return counted_bytes(mesh_memory::landmarks_bytes(faces)) + counted_bytes(mesh_memory::scores_bytes(faces));
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

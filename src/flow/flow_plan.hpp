@@ -12,7 +12,7 @@
 #include "faceflow/types.hpp"
 #include "flow/stages/workspace.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 struct plan_request {
     std::int32_t cameras = 1;
@@ -105,4 +105,4 @@ private:
 // In the picture's own pixel format.
 [[nodiscard]] std::uint64_t native_frame_bytes(const plan_request& r);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -10,7 +10,7 @@
 #include "flow/multi_process/multi_process_plan.hpp"
 #include "flow/multi_process/process_flow.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 struct known_flow {
@@ -86,4 +86,4 @@ result<std::unique_ptr<flow>> make_flow(const flow_setup& setup) {
     return facts_of(setup.chosen.flow).make(setup);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -11,7 +11,7 @@
 #include "core/option_error.hpp"
 #include "core/try.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 std::vector<option_facts> facts_of_options() {
@@ -91,4 +91,4 @@ result<std::size_t> find_word(std::string_view name, std::string_view word, word
               std::string(name)});
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

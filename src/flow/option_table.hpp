@@ -23,7 +23,7 @@
 #include "faceflow/result.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // As help sorts them. Those of `tuning` stand last there, and may stand under [tuning] in a configuration file.
 enum class option_group : std::uint8_t { engine, memory, processes, faces, tuning };
@@ -324,4 +324,4 @@ static_assert(std::tuple_size_v<decltype(option_table)> == members_of<options>()
 
 }  // namespace option_guard
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

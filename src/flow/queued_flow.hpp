@@ -12,7 +12,7 @@
 #include "flow/io/input_queue.hpp"
 #include "flow/io/reorder_buffer.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Base of flows, which move frames from one end to the other. A flow's destructor closes the input queue and joins its
 // threads.
@@ -93,4 +93,4 @@ private:
     }
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -6,7 +6,7 @@
 #include "core/try.hpp"
 #include "frame/layout.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 result<downloader> downloader::create(device& d) {
     FACEFLOW_ASSIGN(auto work, d.make_stream("download"));
@@ -38,4 +38,4 @@ result<image> downloader::fetch(const frame& from, stage at) {
     return packed_at(from.picture, memory_.data());
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

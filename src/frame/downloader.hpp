@@ -9,7 +9,7 @@
 #include "faceflow/result.hpp"
 #include "frame/frame.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Use it from one thread at a time. The device outlives it.
 class downloader {
@@ -34,4 +34,4 @@ private:
     host_buffer memory_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

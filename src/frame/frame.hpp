@@ -8,7 +8,7 @@
 #include "faceflow/types.hpp"
 #include "frame/lease.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // A frame stored on a device: its slot, and the event that marks the end of its upload.
 struct stored_frame {
@@ -32,4 +32,4 @@ inline void use(stream& s, const frame& f) {
     f.stored->slot.used_on(s);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,7 +7,7 @@
 
 #include "core/thread.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // The cache's own copy counts for two: its `hold` and its `stored`.
@@ -168,4 +168,4 @@ cache_sweeper::~cache_sweeper() {
     if (thread_.joinable()) thread_.join();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -16,7 +16,7 @@
 #include "faceflow/types.hpp"
 #include "frame/frame.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // A frame and its stored geometry: the same frame may be cached in two sizes.
 struct frame_key {
@@ -129,4 +129,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,7 +7,7 @@
 #include "core/try.hpp"
 #include "frame/layout.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // Limits how much is asked for: the first request to evict is for one frame, then two, then four.
@@ -246,4 +246,4 @@ void frame_store::drop_idle_slabs(std::size_t but_for) {
     }
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -21,7 +21,7 @@
 #include "frame/host_frame.hpp"
 #include "frame/packer.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 struct frame_store_options {
     bool cache = true;
@@ -137,4 +137,4 @@ private:
     std::unique_ptr<cache_sweeper> sweeper_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

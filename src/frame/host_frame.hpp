@@ -10,7 +10,7 @@
 #include "faceflow/types.hpp"
 #include "frame/frame.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Cheap to copy: the pixels are shared and never written after the source has delivered them.
 struct host_frame {
@@ -26,4 +26,4 @@ struct host_frame {
     bool still = false;  // a picture of its own, not the next moment of the frame before it
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

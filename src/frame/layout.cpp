@@ -7,7 +7,7 @@
 
 #include <cstdlib>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 std::int32_t subsampled(std::int32_t size, int log2) {
     return (size + (1 << log2) - 1) >> log2;
@@ -95,4 +95,4 @@ image packed_at(const image& from, const std::byte* at) noexcept {
     return picture;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -9,7 +9,7 @@
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // One of up to three components (Y U V, or R G B). Sample (ix, iy) is `bytes` bytes (little-endian) at
 // planes[plane].data + iy * stride + ix * step + offset; its value is (stored value >> shift), `depth` bits.
@@ -157,4 +157,4 @@ inline constexpr std::int32_t max_dimension = 16384;
 // short.
 [[nodiscard]] result<void> check(const image& picture);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -3,7 +3,7 @@
 
 #include "core/try.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 result<lease> lease::acquire(std::shared_ptr<slab> from) {
     FACEFLOW_ASSIGN(auto taken, from->acquire());
@@ -31,4 +31,4 @@ void lease::reset() noexcept {
     slot_ = {};
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 
 #include "device/slab.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Owns one use of a slot; move-only. Destroying it records an event on every noted stream, so that the slot is reused
 // only after the device has finished with it; the host does not wait. Noted streams must outlive the lease.
@@ -44,4 +44,4 @@ private:
     slot slot_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -9,7 +9,7 @@
 #include "core/worker_pool.hpp"
 #include "faceflow/types.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Thread-safe: all callers share the threads.
 class packer {
@@ -28,4 +28,4 @@ private:
     worker_pool workers_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -5,7 +5,7 @@
 
 #include "frame/layout.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 picture_facts facts_of(const image& picture) noexcept {
     picture_facts f;
@@ -47,4 +47,4 @@ result<image> picture_of(const picture_facts& f) {
     return picture;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,7 +7,7 @@
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // An `image` without plane pointers; the planes lie one after another without padding.
 struct picture_facts {
@@ -20,4 +20,4 @@ struct picture_facts {
 // An image with null planes. errc::corrupt unless the facts describe a picture of 1x1 to 16384x16384 in a known format.
 [[nodiscard]] result<image> picture_of(const picture_facts& facts);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

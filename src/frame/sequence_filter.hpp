@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Admits each sequence once, in ascending order only: later stages find frames by sequence. Not thread-safe.
 class sequence_filter {
@@ -23,4 +23,4 @@ private:
     std::uint64_t next_ = 0, missing_ = 0;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -21,7 +21,7 @@ extern "C" {
 #include <libavutil/sha.h>
 }
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace fs = std::filesystem;
 namespace {
 
@@ -273,4 +273,4 @@ result<fs::path> model_store::find(const model_entry& entry) const {
                             entry.id, entry.file, fmt::join(looked, ", "), entry.source));
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -13,7 +13,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // How to use a network: the names in its graph, and the pictures that it takes.
 struct model_graph {
@@ -65,4 +65,4 @@ private:
     std::vector<std::filesystem::path> folders_;
 };
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -6,7 +6,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // bf16: products of 1 x 1 convolutions and dense layers use bfloat16 inputs and weights; sums, and everything else, are
 // in single precision (docs/cpu.md).
@@ -16,4 +16,4 @@ enum class host_precision : std::uint8_t { fp32, bf16 };
 // environment every CPU is accepted, though slower than fp32: tests of all but the instructions run anywhere.
 [[nodiscard]] result<void> check_host_precision(host_precision wanted);
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

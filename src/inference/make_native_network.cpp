@@ -6,7 +6,7 @@
 #include "inference/cuda/native_network.hpp"
 #endif
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 result<std::shared_ptr<network>> make_native_network(device& d, const std::filesystem::path& model,
                                                      std::string_view model_sha256, [[maybe_unused]] threading how,
@@ -18,4 +18,4 @@ result<std::shared_ptr<network>> make_native_network(device& d, const std::files
     return fail(errc::unsupported, "this build has no kernels for a CUDA device");
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

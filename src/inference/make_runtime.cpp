@@ -5,7 +5,7 @@
 #include "inference/onnxruntime/start.hpp"
 #endif
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 #ifdef FACEFLOW_ONNXRUNTIME
 
@@ -39,4 +39,4 @@ result<found_runtime> find_runtime() {
 
 #endif
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

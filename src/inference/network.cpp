@@ -4,10 +4,10 @@
 #include <functional>
 #include <numeric>
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 std::int64_t network_output::length() const {
     return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -15,7 +15,7 @@
 #include "inference/threading.hpp"
 #include "vision/sampling.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // The form of a network's input pictures: values (0..1 colour) * scale + bias.
 struct picture_form {
@@ -84,4 +84,4 @@ public:
                                                                    std::string_view model_sha256, threading how,
                                                                    host_precision on_host = host_precision::fp32);
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

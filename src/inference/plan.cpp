@@ -14,7 +14,7 @@
 #include "core/try.hpp"
 #include "inference/plan_check.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace fs = std::filesystem;
 namespace {
 
@@ -371,4 +371,4 @@ result<void> plan::check_input(std::int32_t input_height, std::int32_t input_wid
                                              : fmt::format("multiples of {}", input.multiple)));
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

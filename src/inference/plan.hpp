@@ -21,7 +21,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // Index of a map or a vector of the plan; -1: none.
 using tensor_index = std::int32_t;
@@ -177,4 +177,4 @@ struct plan {
 // invalid, or was made from another model.
 [[nodiscard]] result<plan> load_plan(const std::filesystem::path& model, std::string_view model_sha256);
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -9,7 +9,7 @@
 
 #include "core/printable.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 constexpr std::size_t max_entries = 4096;  // limit for maps, vectors and steps each
@@ -359,4 +359,4 @@ result<void> check_plan(const plan& p) {
     return fail(errc::corrupt, fmt::format("the plan makes no sense: {}", checker.problem()));
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

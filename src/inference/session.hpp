@@ -15,7 +15,7 @@
 #include "inference/network.hpp"
 #include "inference/threading.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // Lets TensorRT run what it can of a model, instead of ONNX Runtime's own kernels. Engines and timings that are not yet
 // in `folder` are built in the first run, which takes minutes.
@@ -140,4 +140,4 @@ struct found_runtime {
 // changes the process's environment (setenv): no other thread may call getenv then.
 [[nodiscard]] result<found_runtime> find_runtime();
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // Which threads run a model on a CPU.
 enum class threading : std::uint8_t {
@@ -11,4 +11,4 @@ enum class threading : std::uint8_t {
     shared,  // that thread with helpers on idle processors: best for one frame's latency
 };
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -15,7 +15,7 @@
 #include <thread>
 #include <utility>
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -379,4 +379,4 @@ result<peer> channel::other_end() const {
     return peer{credentials.pid, credentials.uid};
 }
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

@@ -18,7 +18,7 @@
 #include "faceflow/result.hpp"
 #include "ipc/message.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 
 using time_point = std::chrono::steady_clock::time_point;
 inline constexpr time_point forever = time_point::max();
@@ -127,4 +127,4 @@ template <class Body>
     return body;
 }
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

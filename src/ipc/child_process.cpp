@@ -24,7 +24,7 @@
 #include <string_view>
 #include <vector>
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -299,4 +299,4 @@ result<void> die_with_parent(int expected_parent) {
     return {};
 }
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

@@ -12,7 +12,7 @@
 #include "core/unique_fd.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 
 // How a process ended.
 struct process_exit {
@@ -94,4 +94,4 @@ void leave_signals_to_parent() noexcept;
 // thread that outlives it). errc::interrupted when the owner has already ended: then exit.
 [[nodiscard]] result<void> die_with_parent(int expected_parent);
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 constexpr std::size_t max_words = 1'000'000, line_bytes = 64;
@@ -32,4 +32,4 @@ result<control_page> control_page::open(unique_fd descriptor, std::size_t words,
     return control_page(std::move(descriptor), std::move(view), words);
 }
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

@@ -9,7 +9,7 @@
 #include "core/semaphore.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 
 // Anonymous shared memory: nothing is left of it once its processes have ended, even if they are killed. Move-only;
 // each word is as thread-safe as a semaphore.
@@ -45,4 +45,4 @@ private:
     std::size_t words_;
 };
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

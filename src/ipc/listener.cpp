@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 namespace fs = std::filesystem;
@@ -238,4 +238,4 @@ result<channel> connect_to(const fs::path& path, time_point deadline) {
     return channel::adopt(std::move(socket));
 }
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

@@ -11,7 +11,7 @@
 #include "faceflow/result.hpp"
 #include "ipc/channel.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 
 // A directory that only this user can enter: $XDG_RUNTIME_DIR if it is one, else /tmp/faceflow-<uid>, which is created.
 // If another user has taken that name, tries faceflow-<uid>-2 to -16, and last a directory in this user's cache.
@@ -68,4 +68,4 @@ private:
 // errc::unavailable when it is another user's, errc::timeout when its queue stays full.
 [[nodiscard]] result<channel> connect_to(const std::filesystem::path& path, time_point deadline);
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 
 std::array<std::byte, header_bytes> encode_header(const message_header& header) noexcept {
     std::array<std::byte, header_bytes> bytes{};
@@ -42,4 +42,4 @@ result<message_header> decode_header(std::span<const std::byte> bytes) {
     return header;
 }
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

@@ -11,7 +11,7 @@
 #include "core/unique_fd.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 
 inline constexpr std::uint32_t message_magic = 0x4346'4646;  // "FFFC"
 // Incremented whenever the meaning of any message changes: different builds refuse each other.
@@ -46,4 +46,4 @@ struct message {
     std::uint64_t payload_bytes = 0;
 };
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

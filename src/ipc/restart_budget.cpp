@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 
 std::size_t restart_budget::spent(time_point now) {
     while (!restarts_.empty() && now - restarts_.front() >= window_)
@@ -28,4 +28,4 @@ result<void> restart_budget::spend(time_point now, std::string_view who, std::st
     return {};
 }
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

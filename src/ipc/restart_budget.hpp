@@ -10,7 +10,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 
 // Allows at most `most` restarts within any `window`, and at most `most` failed starts in a row, however long each
 // takes. The caller supplies the time. Not thread-safe.
@@ -38,4 +38,4 @@ private:
     std::deque<time_point> restarts_;
 };
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

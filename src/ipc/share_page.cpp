@@ -6,7 +6,7 @@
 #include "core/read_once.hpp"
 #include "core/try.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 // The lines of the page: the words, the bell, how the client waits, then two for each announcement.
@@ -59,4 +59,4 @@ share_frame share_page::announced(std::uint32_t place) const noexcept {
     return read_once(reinterpret_cast<const share_frame*>(announcement(place)));
 }
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

@@ -8,7 +8,7 @@
 #include "ipc/control_page.hpp"
 #include "ipc/share_protocol.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 
 // The server announces frames here and raises the bell for a client that waits on it: the client gets them without a
 // further system call. If the client does not wait on the bell, the server sends a message as well, because the client
@@ -63,4 +63,4 @@ private:
     std::uint32_t leases_;
 };
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

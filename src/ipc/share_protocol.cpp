@@ -12,7 +12,7 @@
 #include "frame/layout.hpp"
 #include "ipc/channel.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 // Limits for slabs, so that products of their numbers cannot overflow.
@@ -114,4 +114,4 @@ result<void> fits(const share_frame& frame, const share_slab& in) {
                                 in.slots, in.slot_bytes));
 }
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

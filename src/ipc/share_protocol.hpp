@@ -28,7 +28,7 @@
 #include "frame/picture_facts.hpp"
 #include "ipc/message.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 
 // Incremented whenever a struct or word below, or in share_page.hpp, changes its meaning.
 inline constexpr std::uint32_t share_version = 3;
@@ -126,4 +126,4 @@ struct place_word {
 // errc::corrupt unless the frame lies in that slab.
 [[nodiscard]] result<void> fits(const share_frame& frame, const share_slab& in);
 
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

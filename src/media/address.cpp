@@ -5,7 +5,7 @@
 #include <array>
 #include <cctype>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -56,4 +56,4 @@ std::string without_secrets(std::string_view input) {
     return shown.append(rest.substr(0, question + 1)) + hide_in_query(rest.substr(question + 1));
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

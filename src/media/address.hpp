@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // The input without credentials: the password before a host, and the values of query keys like `password` or `token`,
 // are replaced by ***. Anything but an address (a path) is returned unchanged.
 [[nodiscard]] std::string without_secrets(std::string_view input);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

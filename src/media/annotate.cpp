@@ -10,7 +10,7 @@
 #include "media/overlay.hpp"
 #include "media/to_bgr.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -118,4 +118,4 @@ result<packet_ptr> encode_picture(const cv::Mat& bgr, bool png) {
     return packet;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

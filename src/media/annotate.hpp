@@ -8,7 +8,7 @@
 #include "faceflow/types.hpp"
 #include "media/ffmpeg.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // The result is upright, 8-bit BGR. Pixels without drawing keep their values.
 [[nodiscard]] result<cv::Mat> annotate(const image& picture, const frame_faces& faces);
@@ -16,4 +16,4 @@ namespace faceflow::media {
 // The content of a file: JPEG of high quality with full chroma, or PNG. Deterministic: equal pictures give equal bytes.
 [[nodiscard]] result<packet_ptr> encode_picture(const cv::Mat& bgr, bool png);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -10,7 +10,7 @@
 #include "core/try.hpp"
 #include "media/stream_facts.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -209,4 +209,4 @@ int audio_copy::write(const time_in_video& shown_at, AVFormatContext& output) {
     return damaged ? 0 : code;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -12,7 +12,7 @@
 #include "media/ffmpeg.hpp"
 #include "media/io_guard.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 class audio_copy {
 public:
@@ -66,4 +66,4 @@ private:
     std::int64_t start_ns_ = 0;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

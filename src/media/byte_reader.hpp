@@ -8,7 +8,7 @@
 #include <span>
 #include <string_view>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 enum class byte_order { little, big };
 
@@ -37,4 +37,4 @@ enum class byte_order { little, big };
     return true;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

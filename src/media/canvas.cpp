@@ -8,7 +8,7 @@
 #include "core/try.hpp"
 #include "media/pixel_format.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -195,4 +195,4 @@ yuv_planes canvas_maker::planes_of(AVFrame& canvas) const {
     return planes;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -6,7 +6,7 @@
 #include "media/ffmpeg.hpp"
 #include "media/paint.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // The coding of one video's canvases. YUV pictures keep their matrix, range and transfer; RGB becomes BT.709 limited.
 struct canvas_format {
@@ -43,4 +43,4 @@ private:
     scaler_ptr scaler_;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -91,4 +91,4 @@ std::int64_t composition::offset_of(std::size_t sample) const noexcept {
     return found == runs_.end() ? 0 : found->offset;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -10,7 +10,7 @@
 
 #include "media/ffmpeg.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 class composition {
 public:
@@ -29,4 +29,4 @@ private:
     std::vector<run> runs_;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

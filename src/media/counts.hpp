@@ -7,7 +7,7 @@
 #include <mutex>
 #include <string>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Thread-safe, so that a run's progress can be shown while it reads.
 class survival_counts {
@@ -27,4 +27,4 @@ private:
     std::map<std::string, std::uint64_t> counts_;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

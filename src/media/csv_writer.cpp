@@ -11,7 +11,7 @@
 #include "media/record_reader.hpp"
 #include "media/result_writer.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 constexpr std::string_view end_of_record = "\r\n";  // RFC 4180
@@ -168,4 +168,4 @@ whole_rows find_whole_csv(int descriptor) {
     return all;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 #include "media/entry_packet.hpp"
 #include "media/orientation.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base, int threads, bool low_delay,
                               const hardware* hw) {
@@ -133,4 +133,4 @@ result<void> decoder::send() {
     return {};
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

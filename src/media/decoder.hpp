@@ -9,7 +9,7 @@
 #include "media/ffmpeg.hpp"
 #include "media/hardware.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Frames carry the picture's turn as side data or metadata even if libavcodec leaves it in the packet (see
 // media/orientation.hpp).
@@ -67,4 +67,4 @@ private:
     std::uint64_t corrupt_ = 0;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 
 #include "core/processor_load.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 // The driver creates decoders one at a time.
@@ -215,4 +215,4 @@ void decoder_share::member::took(clock::duration decoding, clock::duration betwe
     }
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

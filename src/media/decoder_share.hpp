@@ -17,7 +17,7 @@
 #include "core/thread.hpp"
 #include "media/decoder.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // For one device. Thread-safe; outlives its members.
 class decoder_share {
@@ -111,4 +111,4 @@ private:
     std::vector<std::jthread> workers_;  // last: they use all of the above
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 #include "media/demux_source.hpp"
 #include "media/stream_facts.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -189,4 +189,4 @@ result<read_frame> demux_source::keep_on_device(frame_ptr frame, AVPixelFormat l
     return given;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -10,7 +10,7 @@
 #include "media/picture_size.hpp"
 #include "media/stream_facts.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 constexpr auto patience_with_seen_frames = std::chrono::seconds(5);
@@ -220,4 +220,4 @@ result<std::unique_ptr<source>> open_demux_source(const std::string& input, sour
     return made;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -16,7 +16,7 @@
 #include "media/source_decoder.hpp"
 #include "media/sources.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Times are written in microseconds: a start given as such must match its frame, although nanoseconds were cut off.
 inline constexpr std::int64_t half_a_microsecond = 500;
@@ -101,4 +101,4 @@ private:
     steady::time_point last_frame_at_ = steady::now();
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 #include "core/try.hpp"
 #include "media/address.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -255,4 +255,4 @@ result<demuxer> open_once(const std::string& input, source_kind kind, const sour
 
 }  // namespace
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

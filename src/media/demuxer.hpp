@@ -12,7 +12,7 @@
 #include "media/io_guard.hpp"
 #include "media/source.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 struct demuxer {
     std::unique_ptr<fd_io> io;  // null if libav opens the address itself; outlives `format`
@@ -45,4 +45,4 @@ inline constexpr const char* index_advice =
                                            io_guard& guard, std::chrono::seconds missed = {},
                                            std::int64_t from_byte = 0);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 // No uploads, and no cache: the flow's own store caches.
@@ -47,4 +47,4 @@ result<std::shared_ptr<const frame>> device_frames::produce(const image& picture
     return std::make_shared<const frame>(std::move(made));
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

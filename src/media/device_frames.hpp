@@ -7,7 +7,7 @@
 #include "device/device.hpp"
 #include "frame/frame_store.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Frames keep this object alive, and it keeps its stream alive; the device outlives them all. One thread at a time
 // makes frames.
@@ -33,4 +33,4 @@ private:
     const std::shared_ptr<frame_store> store_;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

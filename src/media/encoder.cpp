@@ -7,7 +7,7 @@
 
 #include "media/stream_facts.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -107,4 +107,4 @@ int encoder::encode(AVFrame* frame, std::int64_t pts_ns, const std::function<int
     return code;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 #include "media/canvas.hpp"
 #include "media/ffmpeg.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 class encoder {
 public:
@@ -45,4 +45,4 @@ private:
     std::int64_t nominal_ = 0;  // a frame's duration, in the encoder's time base
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

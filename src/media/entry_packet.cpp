@@ -5,7 +5,7 @@
 
 #include "media/byte_reader.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 // The size of the length field before each unit, from MP4's boxes (ISO/IEC 14496-15, avcC and hvcC); nullopt if start
@@ -60,4 +60,4 @@ bool is_entry_packet(AVCodecID codec, file_bytes extradata, file_bytes packet) n
     return false;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -10,7 +10,7 @@
 #include "faceflow/types.hpp"
 #include "media/field.hpp"
 
-namespace faceflow::media::fields {
+namespace faceflow::internal::media::fields {
 
 // A blink and where it was seen.
 struct event_row {
@@ -51,4 +51,4 @@ inline constexpr std::tuple of_event{
          .columns = {"depth"}}),
 };
 
-}  // namespace faceflow::media::fields
+}  // namespace faceflow::internal::media::fields

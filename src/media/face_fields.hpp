@@ -16,7 +16,7 @@
 #include "media/field.hpp"
 #include "media/measure_fields.hpp"
 
-namespace faceflow::media::fields {
+namespace faceflow::internal::media::fields {
 
 // A frame and its input.
 struct frame_row {
@@ -229,4 +229,4 @@ constexpr void for_each_in_csv(Do&& action) {
     (std::make_index_sequence<detail::face_field_count>());
 }
 
-}  // namespace faceflow::media::fields
+}  // namespace faceflow::internal::media::fields

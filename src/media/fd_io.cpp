@@ -10,7 +10,7 @@
 #include <cstring>
 #include <system_error>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 constexpr int buffer_bytes = 64 * 1024;
@@ -74,4 +74,4 @@ std::int64_t fd_io::seek(void* self, std::int64_t offset, int whence) noexcept {
     return position < 0 ? AVERROR(errno) : position - io.from_byte_;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -9,7 +9,7 @@
 #include "media/ffmpeg.hpp"
 #include "media/io_guard.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 class fd_io {
 public:
@@ -37,4 +37,4 @@ private:
     io_ptr context_;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 constexpr int stream_buffer_bytes = 64 * 1024;
@@ -75,4 +75,4 @@ std::int64_t fd_stream::seek(void* self, std::int64_t offset, int whence) noexce
     }
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

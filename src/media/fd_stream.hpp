@@ -8,7 +8,7 @@
 
 #include "media/ffmpeg.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 enum class fd_access { read, write };
 
@@ -44,4 +44,4 @@ private:
     io_ptr context_;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

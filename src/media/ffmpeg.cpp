@@ -10,7 +10,7 @@ extern "C" {
 #include <mutex>
 #include <opencv2/core/utility.hpp>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 void prepare_libav() {
     static std::once_flag once;
@@ -48,4 +48,4 @@ errc libav_errc(int code) noexcept {
     }
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

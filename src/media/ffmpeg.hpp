@@ -20,7 +20,7 @@ extern "C" {
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 struct libav_deleter {
     void operator()(AVFormatContext* context) const noexcept { avformat_close_input(&context); }
@@ -76,4 +76,4 @@ void prepare_libav();
 // The errc of a libav error number.
 [[nodiscard]] errc libav_errc(int code) noexcept;
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -18,7 +18,7 @@
 
 #include "faceflow/types.hpp"
 
-namespace faceflow::media::fields {
+namespace faceflow::internal::media::fields {
 
 // Limit of items with named columns per value.
 inline constexpr std::size_t max_named_items = 5;
@@ -139,4 +139,4 @@ template <class Field>
     return names;
 }
 
-}  // namespace faceflow::media::fields
+}  // namespace faceflow::internal::media::fields

@@ -17,7 +17,7 @@
 #include "media/event_fields.hpp"
 #include "media/face_fields.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 std::string as_code(const std::vector<std::string>& names) {
@@ -244,4 +244,4 @@ std::string faces_schema_text() {
     return faces_schema().dump(4) + '\n';
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -6,7 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Markdown tables; each ends with a newline.
 [[nodiscard]] std::string table_of_frame_keys();
@@ -22,4 +22,4 @@ namespace faceflow::media {
 // The text of docs/schema/faces.schema.json.
 [[nodiscard]] std::string faces_schema_text();
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

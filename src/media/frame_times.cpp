@@ -6,7 +6,7 @@
 
 #include "media/stream_facts.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -96,4 +96,4 @@ std::int64_t frame_times::from_start(std::int64_t pts) const noexcept {
     return to_ns(av_sat_sub64(pts, video_->start_time), *video_);
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

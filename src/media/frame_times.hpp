@@ -10,7 +10,7 @@
 #include "media/packet_window.hpp"
 #include "media/timeline.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 class frame_times {
 public:
@@ -56,4 +56,4 @@ private:
     bool trusts_next_ = false;        // after a seek, frames may come that were not decoded before
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -9,7 +9,7 @@
 #include "media/cuda/nvdec.hpp"
 #endif
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 class emulated_hardware final : public hardware {
@@ -56,4 +56,4 @@ result<std::unique_ptr<hardware>> open_hardware(stream& by) {
     }
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -7,7 +7,7 @@
 #include "device/device.hpp"
 #include "media/ffmpeg.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // For one codec context; call it on the decoding thread.
 class hardware {
@@ -35,4 +35,4 @@ public:
 // card's decoder would. errc::unsupported on cpu; errc::unavailable with the reason when FFmpeg or the driver lacks it.
 [[nodiscard]] result<std::unique_ptr<hardware>> open_hardware(stream& by);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

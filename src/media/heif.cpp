@@ -9,7 +9,7 @@
 
 #include "media/byte_reader.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -166,4 +166,4 @@ heif_picture read_heif(int descriptor, std::uint64_t size) {
     return {};
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 
 #include "media/orientation.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 struct heif_picture {
     std::string kind;  // of the primary item, four letters: av01, hvc1, grid …; empty if the file does not say
@@ -26,4 +26,4 @@ struct heif_picture {
 // Parses an open file of `size` bytes, wherever the box is.
 [[nodiscard]] heif_picture read_heif(int descriptor, std::uint64_t size);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 #include "media/picture.hpp"
 #include "media/sources.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -119,4 +119,4 @@ result<std::unique_ptr<source>> open_image_source(const std::string& input, sour
     return made;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

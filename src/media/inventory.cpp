@@ -17,7 +17,7 @@ extern "C" {
 #include "media/ffmpeg.hpp"
 #include "media/natural_order.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -70,4 +70,4 @@ std::vector<std::string> hardware_decoders() {
     return kinds;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

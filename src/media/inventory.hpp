@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 struct camera {
     std::string path;  // /dev/video0
@@ -23,4 +23,4 @@ struct camera {
 // available here)", "vaapi". Opens devices: takes up to some 100 ms.
 [[nodiscard]] std::vector<std::string> hardware_decoders();
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

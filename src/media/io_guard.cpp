@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "media/io_guard.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 void io_guard::interrupt() noexcept {
     {
@@ -31,4 +31,4 @@ bool io_guard::sleep(std::chrono::milliseconds time) {
     return !interrupted();
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <stop_token>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Outlives every libav object that was given its callback. `interrupt` may be called from any thread; the rest
 // belongs to the thread that reads.
@@ -42,4 +42,4 @@ private:
     std::condition_variable_any wake_;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

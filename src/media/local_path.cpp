@@ -6,7 +6,7 @@
 #include <charconv>
 #include <string_view>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -59,4 +59,4 @@ result<std::string> local_path(const std::string& input) {
     return decoded(input, rest);
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 #include "faceflow/types.hpp"
 #include "media/field.hpp"
 
-namespace faceflow::media::fields {
+namespace faceflow::internal::media::fields {
 
 // After the landmarks, which are the last of the other columns.
 inline constexpr int first_measure_place = 10;
@@ -85,4 +85,4 @@ inline constexpr std::tuple of_measures{
              .most = 1}),
 };
 
-}  // namespace faceflow::media::fields
+}  // namespace faceflow::internal::media::fields

@@ -13,7 +13,7 @@
 
 #include "media/sources.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -139,4 +139,4 @@ result<picture_list> pictures_of_pattern(const std::string& pattern) {
     return found;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

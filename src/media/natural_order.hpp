@@ -8,7 +8,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // img2 before img10; otherwise byte order, ignoring case.
 [[nodiscard]] bool natural_less(std::string_view a, std::string_view b) noexcept;
@@ -32,4 +32,4 @@ struct picture_list {
 [[nodiscard]] result<picture_list> pictures_in_folder(const std::string& folder);
 [[nodiscard]] result<picture_list> pictures_of_pattern(const std::string& pattern);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -12,7 +12,7 @@
 #include "media/record_reader.hpp"
 #include "media/result_writer.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 // Reserved for a typical line.
@@ -150,4 +150,4 @@ whole_rows find_whole_lines(int descriptor) {
     return all;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

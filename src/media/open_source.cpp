@@ -16,7 +16,7 @@
 #include "media/sources.hpp"
 #include "media/stream_facts.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -164,4 +164,4 @@ result<std::unique_ptr<source>> open_source(const input_group& inputs, const sou
     return as_asked(open_image_source(name, source_kind::images, {std::move(paths), {}}, options), options);
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

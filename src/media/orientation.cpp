@@ -4,7 +4,7 @@
 #include "media/byte_reader.hpp"
 #include "media/tiff_directory.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 turn_and_flip turn_of_orientation(int number) noexcept {
     switch (number) {
@@ -61,4 +61,4 @@ std::optional<turn_and_flip> coded_turn(AVCodecID codec, file_bytes bytes) noexc
     }
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 
 #include "media/pixel_format.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 using file_bytes = std::span<const std::uint8_t>;
 
@@ -30,4 +30,4 @@ void set_display_matrix(std::int32_t* matrix, const turn_and_flip& turn) noexcep
 // From the bytes for a decoder of `codec`, if that decoder does not pass orientation on.
 [[nodiscard]] std::optional<turn_and_flip> coded_turn(AVCodecID codec, file_bytes bytes) noexcept;
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -9,7 +9,7 @@
 
 #include "vision/mesh_data.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -254,4 +254,4 @@ void draw_faces_on(yuv_planes& picture, const frame_faces& faces) {
     draw_faces(picture, faces.faces, scale(picture.y.cols, faces.width), scale(picture.y.rows, faces.height));
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

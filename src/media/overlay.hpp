@@ -7,7 +7,7 @@
 #include "faceflow/types.hpp"
 #include "media/paint.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // A track's colour: constant for its life, distinct from its neighbours', visible on dark and on bright ground.
 [[nodiscard]] rgb track_colour(std::int64_t track) noexcept;
@@ -19,4 +19,4 @@ void draw_faces(yuv_planes& picture, std::span<const face> faces, float scale_x 
 // The same on a picture made from the faces' frame, with the frame's scale.
 void draw_faces_on(yuv_planes& picture, const frame_faces& faces);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -4,7 +4,7 @@
 #include "media/io_guard.hpp"
 #include "media/source.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -62,4 +62,4 @@ std::unique_ptr<source> make_realtime(std::unique_ptr<source> recorded, std::sto
     return std::make_unique<realtime_source>(std::move(recorded), std::move(stop));
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

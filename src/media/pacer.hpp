@@ -8,7 +8,7 @@
 #include <optional>
 #include <stop_token>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 class source;
 
@@ -32,4 +32,4 @@ private:
 // Wraps a source of recorded frames: they come when they are due, as live ones, so late ones are lost.
 [[nodiscard]] std::unique_ptr<source> make_realtime(std::unique_ptr<source> recorded, std::stop_token stop);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 constexpr std::size_t max_ahead = 96;
@@ -72,4 +72,4 @@ void packet_window::clear() noexcept {
     times_.clear();
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -10,7 +10,7 @@
 
 #include "media/ffmpeg.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 class packet_window {
 public:
@@ -47,4 +47,4 @@ private:
     std::uint64_t packets_ = 0;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -6,7 +6,7 @@
 #include <opencv2/imgproc.hpp>
 #include <utility>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -222,4 +222,4 @@ void paint_layer::stamp(rgb colour, float opacity) {
     }
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -9,7 +9,7 @@
 
 #include "faceflow/types.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 struct rgb {
     std::uint8_t r = 0, g = 0, b = 0;
@@ -59,4 +59,4 @@ private:
 
 [[nodiscard]] float text_width(const std::string& words, float cap_height);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

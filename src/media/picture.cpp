@@ -15,7 +15,7 @@
 #include "media/stream_facts.hpp"
 #include "media/tiff_directory.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -188,4 +188,4 @@ result<decoded_picture> decode_picture(const std::string& path, std::stop_token 
     }
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -7,7 +7,7 @@
 
 #include "media/pixel_format.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 struct decoded_picture {
     mapped_frame mapped;
@@ -20,4 +20,4 @@ struct decoded_picture {
 // is errc::corrupt, whatever its cause, and names the path and what to do.
 [[nodiscard]] result<decoded_picture> decode_picture(const std::string& path, std::stop_token stop);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -19,7 +19,7 @@
 #include "media/sources.hpp"
 #include "media/tiff_directory.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -135,4 +135,4 @@ bool is_picture(const std::string& path) {
     return picture_file::is_still(kind_of_file(path));
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

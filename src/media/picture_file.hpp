@@ -9,7 +9,7 @@
 #include "core/unique_fd.hpp"
 #include "media/ffmpeg.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 enum class picture_form {
     none,       // unknown to libavformat: a text, junk
@@ -59,4 +59,4 @@ private:
 // picture_form::none for a file that cannot be opened.
 [[nodiscard]] picture_kind kind_of_file(const std::string& path);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

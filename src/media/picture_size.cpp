@@ -7,7 +7,7 @@
 #include "media/byte_reader.hpp"
 #include "media/tiff_directory.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -72,4 +72,4 @@ result<void> check_size(const std::string& what, std::uint64_t width, std::uint6
                                                what, width, height, most, most));
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

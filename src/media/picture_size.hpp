@@ -7,7 +7,7 @@
 
 #include "media/orientation.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 struct stated_size {
     std::uint64_t width = 0;
@@ -23,4 +23,4 @@ struct stated_size {
 // errc::unsupported for a size that faceflow does not take, naming the limit; `what` is the subject ("clip.mp4").
 [[nodiscard]] result<void> check_size(const std::string& what, std::uint64_t width, std::uint64_t height);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

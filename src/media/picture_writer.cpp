@@ -16,7 +16,7 @@
 #include "media/byte_reader.hpp"
 #include "media/picture_file.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace fs = std::filesystem;
 
 namespace {
@@ -170,4 +170,4 @@ result<std::unique_ptr<video_writer>> make_picture_writer(picture_writer_options
     return made;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -10,7 +10,7 @@
 
 #include "media/video_writer.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // NAME-annotated.png for a PNG (by its content), NAME-annotated.jpg for anything else, in the order of `pictures`. A
 // taken name gets the picture's extension in front (a.webp-annotated.jpg) or a number. Adds the names to `taken`.
@@ -30,4 +30,4 @@ struct picture_writer_options {
 // finish() reports how many. PNGs keep every pixel without drawing exactly. Writing errors are errc::io.
 [[nodiscard]] result<std::unique_ptr<video_writer>> make_picture_writer(picture_writer_options options);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -11,7 +11,7 @@
 #include "frame/layout.hpp"
 #include "media/orientation.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -288,4 +288,4 @@ int libav_matrix(colour_matrix matrix) noexcept {
     }
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

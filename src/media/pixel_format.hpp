@@ -9,7 +9,7 @@
 #include "media/ffmpeg.hpp"
 #include "media/turn.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // none: faceflow cannot sample this layout in place.
 [[nodiscard]] pixel_format to_pixel_format(AVPixelFormat format) noexcept;
@@ -64,4 +64,4 @@ private:
     scaler_ptr scaler_;  // kept for the next frame of the same kind
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

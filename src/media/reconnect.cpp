@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 using std::chrono::milliseconds;
 
@@ -22,4 +22,4 @@ milliseconds backoff::left(clock::time_point now) const noexcept {
     return std::max(std::chrono::ceil<milliseconds>(end_ - now), milliseconds(0));
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 class backoff {
 public:
@@ -26,4 +26,4 @@ private:
     std::chrono::milliseconds next_{250};
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 constexpr std::size_t longest_record = std::size_t{64} << 20;
 constexpr std::size_t record_chunk = std::size_t{1} << 20;
@@ -48,4 +48,4 @@ bool record_reader::read_more() {
     return got > 0;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

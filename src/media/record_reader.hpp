@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // The whole rows of such a file: its first `bytes`.
 struct whole_rows {
@@ -45,4 +45,4 @@ private:
     off_t read_ = 0, whole_ = 0;  // offsets in the file
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

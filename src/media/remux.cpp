@@ -12,7 +12,7 @@
 #include "media/fd_stream.hpp"
 #include "media/ffmpeg.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -191,4 +191,4 @@ result<whole_video> make_whole(part_file& part, const std::string& token, std::u
     return whole;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

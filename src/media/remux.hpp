@@ -10,7 +10,7 @@
 #include "core/part_file.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Copies all whole packets of the fragmented MP4 `from` (which may end anywhere) into `to`, an empty part, without
 // re-encoding. Messages use `name`. Returns the number of pictures. errc::corrupt when `from` holds no readable
@@ -29,4 +29,4 @@ struct whole_video {
 // The temporary name of the second file; useless if the program is killed.
 [[nodiscard]] std::filesystem::path finishing_target(const std::filesystem::path& target);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -9,7 +9,7 @@
 
 #include "media/ffmpeg.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 class repeats {
 public:
@@ -37,4 +37,4 @@ private:
     std::deque<facts> order_;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

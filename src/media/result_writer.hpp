@@ -15,7 +15,7 @@
 #include "faceflow/types.hpp"
 #include "media/record_reader.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Writes frames whole and in the order given. Deterministic: the same frames give the same bytes on any machine and in
 // any locale. Write from one thread at a time. Errors are those of the file (see core/output_file.hpp).
@@ -69,4 +69,4 @@ protected:
 [[nodiscard]] result<std::unique_ptr<result_writer>> make_event_writer(const std::filesystem::path& path,
                                                                        output_options options = {});
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

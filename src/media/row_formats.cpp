@@ -7,7 +7,7 @@
 #include <array>
 #include <functional>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 constexpr std::array known_row_formats{
@@ -56,4 +56,4 @@ const row_format* format_of_file(std::string_view name) noexcept {
     return found == known_row_formats.end() ? nullptr : found;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

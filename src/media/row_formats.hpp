@@ -14,7 +14,7 @@
 #include "media/record_reader.hpp"
 #include "media/result_writer.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 struct row_format {
     std::string_view name;  // the value for --format
@@ -39,4 +39,4 @@ struct row_format {
 // Null if no format uses this file name.
 [[nodiscard]] const row_format* format_of_file(std::string_view name) noexcept;
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

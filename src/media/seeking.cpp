@@ -12,7 +12,7 @@
 #include "media/stream_facts.hpp"
 #include "media/timeline.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 constexpr std::size_t longest_reordering = 32;  // packets
@@ -129,4 +129,4 @@ std::optional<std::vector<entry_point>> find_entry_points(demuxer& opened, doubl
     return found;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 #include "media/demuxer.hpp"
 #include "media/packet_window.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Whether files of its kind stay readable when concatenated; the stated length is then that of one of them.
 [[nodiscard]] bool may_be_joined(const demuxer& opened) noexcept;
@@ -42,4 +42,4 @@ struct entry_point {
 [[nodiscard]] std::optional<std::vector<entry_point>> find_entry_points(demuxer& opened, double seconds,
                                                                         const packet_window::reader& read);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

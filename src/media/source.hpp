@@ -16,11 +16,11 @@
 #include "frame/host_frame.hpp"
 #include "media/turn.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 class frame_store;
 }
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // For a time to wait: without limit.
 inline constexpr std::chrono::milliseconds forever = std::chrono::milliseconds::max();
@@ -132,4 +132,4 @@ using input_group = std::vector<std::string>;
 // unreadable one.
 [[nodiscard]] std::optional<source_info> look_at(const input_group& inputs, const source_options& options);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 #include "core/try.hpp"
 #include "media/entry_packet.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 constexpr double usual_frames_per_second = 25;
@@ -177,4 +177,4 @@ result<std::shared_ptr<const frame>> source_decoder::keep(frame_ptr& decoded, co
     return kept;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -14,7 +14,7 @@
 #include "media/hardware.hpp"
 #include "media/source.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Use it from one thread at a time. The options, and what they refer to, outlive it.
 class source_decoder {
@@ -70,4 +70,4 @@ private:
     std::unique_ptr<decoder_share::member> member_;  // last: what it prepares uses the above
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -10,7 +10,7 @@
 #include "media/natural_order.hpp"
 #include "media/source.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Files, cameras, streams and standard input.
 [[nodiscard]] result<std::unique_ptr<source>> open_demux_source(const std::string& input, source_kind kind,
@@ -23,4 +23,4 @@ namespace faceflow::media {
 // Whether the file's content is a single still picture.
 [[nodiscard]] bool is_picture(const std::string& path);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

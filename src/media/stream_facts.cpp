@@ -8,7 +8,7 @@
 
 #include "media/address.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -107,4 +107,4 @@ source_info describe(const demuxer& opened, const std::string& input, source_kin
     return info;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

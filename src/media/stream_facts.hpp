@@ -8,7 +8,7 @@
 #include "media/demuxer.hpp"
 #include "media/pixel_format.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 inline constexpr AVRational nanoseconds_base{1, 1'000'000'000};
 
@@ -27,4 +27,4 @@ inline constexpr AVRational nanoseconds_base{1, 1'000'000'000};
 // rate does not count).
 [[nodiscard]] std::optional<double> stated_length(const AVFormatContext& format, const AVStream& video);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "media/tiff_directory.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -60,4 +60,4 @@ std::size_t tiff_directories::pages() const noexcept {
     return pages;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -9,7 +9,7 @@
 
 #include "media/byte_reader.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // BigTIFF, the variant for more than 4 GiB, which the class below does not read.
 [[nodiscard]] inline bool is_big_tiff(std::span<const std::uint8_t> bytes) noexcept {
@@ -39,4 +39,4 @@ private:
     std::uint64_t begin_;  // of the first directory
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

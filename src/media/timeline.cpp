@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -157,4 +157,4 @@ void timeline::restart(std::chrono::nanoseconds elapsed) noexcept {
     in_outliers_ = false;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // A settable clock counts as set if it steps forward by more than this, like ffmpeg's -dts_delta_threshold.
 inline constexpr std::int64_t longest_gap_of_settable_clocks_ns = 10'000'000'000;
@@ -78,4 +78,4 @@ private:
     mended counts_;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -7,7 +7,7 @@
 #include "frame/layout.hpp"
 #include "media/pixel_format.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 image bgr_converter::target_of(const image& picture) noexcept {
     image bgr;
@@ -50,4 +50,4 @@ result<void> bgr_converter::convert(const image& picture, std::span<std::byte> i
     return {};
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

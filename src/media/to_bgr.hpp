@@ -9,7 +9,7 @@
 #include "faceflow/types.hpp"
 #include "media/ffmpeg.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // Use it from one thread at a time; caches the conversion of the last size.
 class bgr_converter {
@@ -24,4 +24,4 @@ private:
     scaler_ptr scaler_;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -4,7 +4,7 @@
 
 #include "faceflow/types.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // From the stored picture to the upright one: turned first, then mirrored left to right.
 struct turn_and_flip {
@@ -18,4 +18,4 @@ struct turn_and_flip {
     return {static_cast<rotation>((static_cast<int>(first.turn) + quarters) % 4), first.flipped != second.flipped};
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

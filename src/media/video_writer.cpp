@@ -19,7 +19,7 @@
 #include "media/fd_stream.hpp"
 #include "media/overlay.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 namespace {
 
@@ -289,4 +289,4 @@ result<std::unique_ptr<video_writer>> video_writer::create(video_writer_options 
     return made;
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -14,7 +14,7 @@
 #include "frame/host_frame.hpp"
 #include "media/remux.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 struct video_writer_options {
     std::filesystem::path path;     // grows beside it and is renamed by finish() (core/part_file.hpp)
@@ -70,4 +70,4 @@ public:
     virtual void discard() noexcept = 0;
 };
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -9,7 +9,7 @@
 #include <array>
 #include <chrono>
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 namespace {
 
 using ipc::place_word;
@@ -150,4 +150,4 @@ result<void> client_session::announce_slabs(const slab_registry& slabs) {
     return {};
 }
 
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

@@ -14,7 +14,7 @@
 #include "ipc/share_protocol.hpp"
 #include "share/slab_registry.hpp"
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 
 // offered == announced + no_lease + not_reading; frames counted as `overtaken` were announced but never reached the
 // client.
@@ -82,4 +82,4 @@ private:
     client_counts counts_;
 };
 
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

@@ -12,7 +12,7 @@
 #include "media/pacer.hpp"
 #include "media/source.hpp"
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -214,4 +214,4 @@ result<share_report> run_share(const share_request& wanted, const std::atomic<bo
     return report;
 }
 
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

@@ -15,7 +15,7 @@
 #include "media/source.hpp"
 #include "share/share_server.hpp"
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 
 struct share_request {
     std::vector<std::string> inputs;
@@ -44,4 +44,4 @@ struct share_report {
 [[nodiscard]] result<share_report> run_share(const share_request& wanted, const std::atomic<bool>& stop,
                                              const std::function<void(const std::filesystem::path&)>& ready);
 
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

@@ -15,7 +15,7 @@
 #include <cstring>
 #include <span>
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -59,7 +59,7 @@ ipc::share_frame facts_of(const host_frame& from, const frame& f) {
     ipc::share_frame about;
     about.sequence = f.id.sequence;
     about.source = f.id.source;
-    about.picture = faceflow::facts_of(f.picture);
+    about.picture = faceflow::internal::facts_of(f.picture);
     about.pts_ns = from.pts_ns;
     about.captured_ns = std::chrono::nanoseconds(from.captured.time_since_epoch()).count();
     return about;
@@ -297,4 +297,4 @@ void share_server::remove(const client_session& c) {
     add(counts_.told, leaving->counts());
 }
 
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

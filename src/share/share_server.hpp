@@ -21,7 +21,7 @@
 #include "ipc/listener.hpp"
 #include "share/client_session.hpp"
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 
 inline constexpr std::size_t default_slots = 64;
 
@@ -114,4 +114,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

@@ -10,7 +10,7 @@
 #include "core/sealed_memory.hpp"
 #include "core/try.hpp"
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 namespace {
 
 // Opens the memory anew: through a duplicate of the writable descriptor, a client could write.
@@ -54,4 +54,4 @@ result<void> slab_registry::catch_up() {
     return {};
 }
 
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

@@ -11,7 +11,7 @@
 #include "frame/lease.hpp"
 #include "ipc/share_protocol.hpp"
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 
 // Not thread-safe: the server's lock guards it.
 class slab_registry {
@@ -43,4 +43,4 @@ private:
     std::uint64_t version_ = 0;
 };
 
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

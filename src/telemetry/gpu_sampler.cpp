@@ -6,7 +6,7 @@
 
 #include "core/thread.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 gpu_sampler::gpu_sampler(std::vector<card> cards, std::chrono::nanoseconds period) : period_(period) {
     for (card& c : cards)
@@ -71,4 +71,4 @@ std::vector<gpu_usage> gpu_sampler::finish() {
     return all;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 enum class gpu_figure : std::uint8_t {
     busy,          // percent of the last second or less in which a kernel ran
@@ -91,4 +91,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <cstdint>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Counts durations in buckets at most 1/32 of their value wide (log-linear, after HdrHistogram). Thread-safe; a reader
 // concurrent with writers sees part of their records.
@@ -66,4 +66,4 @@ private:
     std::atomic<std::uint64_t> sum_{0}, count_{0};
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -14,7 +14,7 @@
 #include "telemetry/tally.hpp"
 #include "telemetry/trace.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 struct metrics {
     std::atomic<std::uint64_t> frames{0};  // with a result
@@ -61,4 +61,4 @@ private:
     const std::chrono::steady_clock::time_point start_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 
 #include <utility>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // The part of NVML's C interface that is used here. The signature of a named function never changes: later versions
@@ -151,4 +151,4 @@ result<std::unique_ptr<gpu_readings>> open_nvml(const std::string& bus_id, const
     return nvml_readings::open(bus_id, library);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

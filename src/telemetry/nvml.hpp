@@ -9,7 +9,7 @@
 #include "faceflow/result.hpp"
 #include "telemetry/gpu_sampler.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Opens the readings of the card at a PCI bus id such as "0000:3B:00.0". A figure is omitted if the library or the card
 // lacks its function; for a card in MIG mode all are omitted, since they would cover all of its instances. A read takes
@@ -18,4 +18,4 @@ namespace faceflow {
 [[nodiscard]] result<std::unique_ptr<gpu_readings>> open_nvml(const std::string& bus_id,
                                                               const std::string& library = "libnvidia-ml.so.1");
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Thread-safe. For rare events; per-frame counters are separate atomics.
 class tally {
@@ -36,4 +36,4 @@ private:
     std::map<std::string, std::uint64_t, std::less<>> counts_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

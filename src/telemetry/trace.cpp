@@ -13,7 +13,7 @@
 #include "core/format_number.hpp"
 #include "core/try.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // Drawn length of the mark where a copy was enqueued; an arrow needs a slice to start from.
@@ -224,4 +224,4 @@ result<void> trace::write(output_file& file) const {
     return file.flush();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -18,7 +18,7 @@
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Holds events in memory until written. Recording is thread-safe and takes 100 to 200 ns: threads write to separate
 // shards. Beyond the cap, events are counted but dropped, and the file says so. Tracing is off at no cost when callers'
@@ -109,4 +109,4 @@ private:
     std::vector<named_row> rows_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

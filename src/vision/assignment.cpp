@@ -3,7 +3,7 @@
 
 #include <limits>
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // Clamping to the limit turns "stay alone" into a pair that costs the limit: every partial pairing extends to a full
 // one at the limit a pair, so the best full pairing without its pairs at the limit is the best partial one.
@@ -84,4 +84,4 @@ std::span<const std::int32_t> assignment::solve(std::span<const float> cost, std
     return pairs_;
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // Minimum-cost assignment on a rectangular matrix by shortest augmenting paths with potentials (H. Kuhn 1955; R. Jonker
 // and A. Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment problems", 1987). Time
@@ -33,4 +33,4 @@ private:
     std::vector<std::int32_t> pairs_;
 };
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

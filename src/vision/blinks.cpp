@@ -6,7 +6,7 @@
 
 #include "vision/pts_clock.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 void blink_detector::restart() {
     *this = blink_detector(options_);
@@ -94,4 +94,4 @@ std::optional<blink> blink_detector::update(std::int64_t pts_ns, float openness)
     return found;
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -9,7 +9,7 @@
 
 #include "faceflow/types.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 struct blink_options {
     // Shares of the baseline: onset and offset are where the eyes pass `edge`; a blink goes down to `closed`.
@@ -67,4 +67,4 @@ private:
     sample least_;
 };
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -5,7 +5,7 @@
 
 #include "vision/mesh_data.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 letterbox_pass make_letterbox_pass(std::span<const image> pictures, std::span<const letterbox> fits,
                                    const tensor_target& target) {
@@ -79,4 +79,4 @@ std::int32_t canonical_anchors(std::span<pose_anchor, max_pose_anchors> into) {
     return static_cast<std::int32_t>(count);
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -16,7 +16,7 @@
 #include "vision/records.hpp"
 #include "vision/sampling.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // Limit of a launch's parameters, in bytes, on every CUDA version and card.
 inline constexpr std::size_t max_launch_bytes = 4096;
@@ -231,4 +231,4 @@ FACEFLOW_HD void finish_number(Block block, const finish_pass& pass, std::int32_
                 pass.results.records() + pass.first + number);
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

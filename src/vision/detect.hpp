@@ -6,7 +6,7 @@
 #include "core/hd.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 enum class detector_kind : std::uint8_t { retinaface, blazeface };
 
@@ -294,4 +294,4 @@ FACEFLOW_HD void detect_faces(Block block, const detector_output& o, const detec
     block.sync();
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

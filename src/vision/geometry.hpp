@@ -9,7 +9,7 @@
 #include "core/hd.hpp"
 #include "faceflow/types.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // (x, y) -> (xx * x + xy * y + x0, yx * x + yy * y + y0)
 struct affine {
@@ -107,4 +107,4 @@ FACEFLOW_HD inline float intersection_over_union(const rect& a, const rect& b) {
     return both > 0 ? inter / both : 0;
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

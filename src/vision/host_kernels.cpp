@@ -9,7 +9,7 @@
 #include "vision/kernels.hpp"
 #include "vision/sample.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 bool near_a_picture(const region& r) {
@@ -44,8 +44,8 @@ class host_kernels final : public kernels {
 public:
     explicit host_kernels(device& d) : device_(d), helpers_(d.helpers()), anchor_count_(canonical_anchors(anchors_)) {}
 
-    void letterbox(stream& s, std::span<const image> pictures, std::span<const faceflow::vision::letterbox> fits,
-                   const tensor_target& target) override {
+    void letterbox(stream& s, std::span<const image> pictures,
+                   std::span<const faceflow::internal::vision::letterbox> fits, const tensor_target& target) override {
         s.run([sources = sources_of(pictures), fits = std::vector(fits.begin(), fits.end()), target = mapped(target),
                helpers = helpers_]() -> result<void> {
             in_parts(helpers, static_cast<std::int32_t>(sources.size()), target,
@@ -188,4 +188,4 @@ std::unique_ptr<kernels> make_host_kernels(device& d) {
     return std::make_unique<host_kernels>(d);
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

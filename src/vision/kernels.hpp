@@ -14,7 +14,7 @@
 #include "vision/records.hpp"
 #include "vision/sampling.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // The target of crops: consecutive pictures, as many as regions are cropped at once.
 struct crop_target {
@@ -38,7 +38,8 @@ public:
 
     // Scales whole frames into the detector's input: frame i into picture i of the batch that begins at `target`.
     virtual void letterbox(stream& s, std::span<const image> pictures,
-                           std::span<const faceflow::vision::letterbox> fits, const tensor_target& target) = 0;
+                           std::span<const faceflow::internal::vision::letterbox> fits,
+                           const tensor_target& target) = 0;
 
     // Detector outputs, one per frame -> `faces.of`, best first. `scratch`: one per frame.
     virtual void detect(stream& s, std::span<const detector_output> outputs, const detect_options& options,
@@ -69,4 +70,4 @@ public:
 // For devices that compute on the host.
 [[nodiscard]] std::unique_ptr<kernels> make_host_kernels(device& d);
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

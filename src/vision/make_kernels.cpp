@@ -4,7 +4,7 @@
 #include "vision/cuda/cuda_kernels.hpp"
 #endif
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 std::unique_ptr<kernels> make_kernels(device& d) {
 #ifdef FACEFLOW_CUDA
@@ -13,4 +13,4 @@ std::unique_ptr<kernels> make_kernels(device& d) {
     return make_host_kernels(d);
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -4,7 +4,7 @@
 #include "vision/measures.hpp"
 #include "vision/pts_clock.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 constexpr std::int64_t max_unmeasured_ns = 1'000'000'000;
@@ -39,4 +39,4 @@ void face_measurer::update(frame_faces& frame) {
     }
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -8,7 +8,7 @@
 #include "faceflow/types.hpp"
 #include "vision/blinks.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // Sets face::measures and frame_faces::blinks. One object per source. Not thread-safe; deterministic; some 1 KB per
 // track seen during the last second.
@@ -29,4 +29,4 @@ private:
     std::map<std::int64_t, followed> tracks_;
 };
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

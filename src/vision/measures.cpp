@@ -9,7 +9,7 @@
 
 #include "vision/mesh_data.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 using vector3 = std::array<float, 3>;  // camera axes: x right, y up, z towards the viewer
@@ -208,4 +208,4 @@ void measure_rates(const head_pose& before, const head_pose& now, double seconds
     into.turn_rate = static_cast<float>(turn_between(before, now) / seconds);
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

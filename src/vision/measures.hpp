@@ -4,7 +4,7 @@
 
 #include "faceflow/types.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // An eye as gaze is computed from it: lengths as shares of the distance between its corners. Those corners are 27 mm
 // apart (N. Knezi et al., Int. J. Morphol. 38(5), 2020: 27.1 mm +- 1.7; MediaPipe's canonical face: 26.6 mm).
@@ -25,4 +25,4 @@ struct eye_model {
 // Enters the rates: from `before` to `now`, which was found `seconds` (> 0) later.
 void measure_rates(const head_pose& before, const head_pose& now, double seconds, face_measures& into) noexcept;
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

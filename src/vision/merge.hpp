@@ -6,7 +6,7 @@
 #include "vision/detect.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 struct merge_options {
     float min_score = 0.5f;    // a followed face is given up below it
@@ -95,4 +95,4 @@ FACEFLOW_HD void merge_faces(Block block, const merge_options& options, detectio
     faces->overflow = overflow + lost;
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -7,7 +7,7 @@
 #include "vision/detect.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // One point of the canonical face with its weight in the pose fit.
 struct pose_anchor {
@@ -308,4 +308,4 @@ FACEFLOW_HD void propagate_faces(Block block, const pass_results& before, std::i
     faces->overflow = 0;
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

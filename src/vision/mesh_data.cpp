@@ -7,7 +7,7 @@
 #include "vision/mesh_data.hpp"
 
 // clang-format off
-namespace faceflow::mesh {
+namespace faceflow::internal::mesh {
 namespace {
 
 constexpr std::array<float, 3> kVertices[] = {
@@ -360,5 +360,5 @@ std::span<const triangle> triangles() { return kTriangles; }
 std::span<const weighted_landmark> procrustes_basis() { return kBasis; }
 std::span<const edge> contours() { return kContours; }
 
-}  // namespace faceflow::mesh
+}  // namespace faceflow::internal::mesh
 // clang-format on

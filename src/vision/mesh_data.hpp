@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-namespace faceflow::mesh {
+namespace faceflow::internal::mesh {
 
 // Landmarks that the canonical face knows; the ten iris points of the 478-point model are not among them.
 inline constexpr int kCanonicalVertices = 468;
@@ -36,4 +36,4 @@ using edge = std::array<std::uint16_t, 2>;
 // Face oval, lips, eyes and brows.
 std::span<const edge> contours();
 
-}  // namespace faceflow::mesh
+}  // namespace faceflow::internal::mesh

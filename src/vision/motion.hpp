@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // Position and velocity of one quantity, in its own unit and seconds. The velocity is an Ornstein-Uhlenbeck process: it
 // lasts for about `memory` seconds, so a prediction over a short step is one of constant velocity, and one over a long
@@ -46,4 +46,4 @@ struct motion {
     }
 };
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

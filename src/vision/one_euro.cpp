@@ -6,7 +6,7 @@
 #include <numbers>
 #include <span>
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 bool usable(const face& f) {
@@ -102,4 +102,4 @@ void face_smoother::update(frame_faces& frame) {
     }
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

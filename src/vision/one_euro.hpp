@@ -13,7 +13,7 @@
 #include "vision/mesh.hpp"
 #include "vision/pts_clock.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // Speeds are in face sides per second (a side is the square root of the box's area), so the same values serve near and
 // far faces.
@@ -66,4 +66,4 @@ private:
     std::map<std::int64_t, std::unique_ptr<state>> states_;
 };
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // Nanoseconds from one pts to a later one, 0 if it is not later. Pts have the range of their type, so that the difference
 // of two need not fit: then it is the largest that does.
@@ -54,4 +54,4 @@ private:
     double now_ = 0;
 };
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

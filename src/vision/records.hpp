@@ -9,7 +9,7 @@
 #include "faceflow/types.hpp"
 #include "vision/geometry.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 inline constexpr int max_candidates = 4096;  // limit of detector cells above the threshold for non-maximum suppression
 
@@ -94,4 +94,4 @@ struct pass_results {
     }
 };
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -13,7 +13,7 @@
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
-namespace faceflow::vision::HWY_NAMESPACE {
+namespace faceflow::internal::vision::HWY_NAMESPACE {
 namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -250,11 +250,11 @@ const char* instruction_set() {
 }
 
 }  // namespace
-}  // namespace faceflow::vision::HWY_NAMESPACE
+}  // namespace faceflow::internal::vision::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 HWY_EXPORT(sample_rows);
 HWY_EXPORT(instruction_set);
@@ -317,5 +317,5 @@ const char* sample_instruction_set() {
     return HWY_DYNAMIC_DISPATCH(instruction_set)();
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision
 #endif  // HWY_ONCE

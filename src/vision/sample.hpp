@@ -4,7 +4,7 @@
 
 #include "vision/sampling.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // Writes rows [row_begin, row_end) and columns [column_begin, column_end) of `target`, sampling the upright frame at
 // frame_from_tensor(u + 0.5, v + 0.5); outside the picture, its border repeats. Vectorised for the best instruction set
@@ -30,4 +30,4 @@ void sample_reference(const sampling_source& source, const affine& frame_from_te
 // The instruction set that `sample` uses here, for `faceflow doctor`.
 [[nodiscard]] const char* sample_instruction_set();
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

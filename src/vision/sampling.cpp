@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vision/sampling.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 struct luma_weights {
@@ -60,4 +60,4 @@ sampling_source make_sampling_source(const image& picture) {
     return s;
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -13,7 +13,7 @@
 #include "frame/layout.hpp"
 #include "vision/geometry.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // R = y * (Y - y_zero) + rv * (V - c_zero) and so on, in units where full white is 1.
 // Kr and Kb after ITU-R BT.601-7, BT.709-6, BT.2020-2.
@@ -175,4 +175,4 @@ FACEFLOW_HD inline void store(const tensor_target& t, std::int32_t u, std::int32
 }
 
 }  // namespace scalar
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

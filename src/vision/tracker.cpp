@@ -9,7 +9,7 @@
 
 #include "vision/geometry.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 // How faces move, in face sides. A walking person moves some 5 sides per second, and needs much of a second to reach
@@ -193,4 +193,4 @@ void tracker::update(std::int64_t pts_ns, std::vector<face>& faces) {
     sort_by_track(faces);
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

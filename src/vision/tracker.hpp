@@ -10,7 +10,7 @@
 #include "vision/motion.hpp"
 #include "vision/pts_clock.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 struct tracker_options {
     float high_score = 0.6f;                  // detections from this score on are paired first
@@ -67,4 +67,4 @@ private:
     std::vector<std::size_t> high_, low_, free_, order_;
 };
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

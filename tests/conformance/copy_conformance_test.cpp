@@ -8,7 +8,7 @@
 #include "devices.hpp"
 #include "frame/lease.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::host_memory;
@@ -274,4 +274,4 @@ TEST_P(opaque_copy_conformance, a_full_staging_ring_waits_for_its_oldest_block_a
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 
 #include "devices.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::cap_under_test;
@@ -350,4 +350,4 @@ TEST_P(device_conformance, tells_how_long_spans_of_work_took) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -16,7 +16,7 @@
 #include "device/open_devices.hpp"
 #include "support.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 struct device_kind_under_test {
     std::string label;
@@ -111,4 +111,4 @@ private:
     std::unique_ptr<device> device_;
 };
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

@@ -9,7 +9,7 @@
 #include "devices.hpp"
 #include "vision/kernels.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::host_memory;
@@ -246,4 +246,4 @@ TEST(graphs, are_not_for_the_cpu) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

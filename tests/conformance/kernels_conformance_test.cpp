@@ -8,7 +8,7 @@
 #include "vision/kernels.hpp"
 #include "vision/sample.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::host_memory;
@@ -331,4 +331,4 @@ TEST_P(kernels_conformance, makes_no_transfer_and_no_host_sync_of_its_own) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

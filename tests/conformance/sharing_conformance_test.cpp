@@ -10,7 +10,7 @@
 #include "ipc/control_page.hpp"
 #include "peer.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::host_memory;
@@ -240,4 +240,4 @@ TEST_P(sharing_conformance, two_streams_hand_a_buffer_back_and_forth_by_timeline
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

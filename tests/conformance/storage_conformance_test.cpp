@@ -9,7 +9,7 @@
 #include "devices.hpp"
 #include "frame/lease.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::gate;
@@ -249,4 +249,4 @@ TEST_P(storage_conformance, many_threads_and_streams_share_slots_and_blocks_with
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

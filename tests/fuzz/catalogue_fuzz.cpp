@@ -5,7 +5,7 @@
 #include "inference/catalogue.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const auto entries = faceflow::inference::parse_catalogue({reinterpret_cast<const char*>(data), size});
+    const auto entries = faceflow::internal::inference::parse_catalogue({reinterpret_cast<const char*>(data), size});
     if (entries) {
         for (const auto& e : *entries) {
             if (e.sha256.size() != 64 || e.file.empty() || e.file.find('/') != std::string::npos) __builtin_trap();

@@ -9,6 +9,7 @@
 namespace {
 
 using namespace faceflow;
+using namespace faceflow::internal;
 
 void through_a_channel(std::span<const std::byte> bytes) {
     auto [a, b] = ipc::channel::make_pair().value();

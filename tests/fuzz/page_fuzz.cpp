@@ -29,6 +29,7 @@
 namespace {
 
 using namespace faceflow;
+using namespace faceflow::internal;
 using std::chrono::steady_clock;
 
 constexpr std::uint32_t leases = 4;

@@ -9,7 +9,7 @@
 #include "media/tiff_directory.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace faceflow::media;
+    using namespace faceflow::internal::media;
     const file_bytes bytes(data, size);
     [[maybe_unused]] const auto exif = exif_turn(bytes);
     [[maybe_unused]] const auto png = png_turn(bytes);

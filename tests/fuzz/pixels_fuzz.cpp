@@ -30,6 +30,7 @@ struct reader {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace faceflow;
+    using namespace faceflow::internal;
     reader in{data, size};
     image picture;
     picture.format = static_cast<pixel_format>(in.take<std::uint8_t>() % 40);

@@ -7,7 +7,7 @@
 
 namespace {
 
-using namespace faceflow::inference;
+using namespace faceflow::internal::inference;
 
 // What an engine would follow.
 class follower {

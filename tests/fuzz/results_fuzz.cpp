@@ -16,6 +16,7 @@
 namespace {
 
 using namespace faceflow;
+using namespace faceflow::internal;
 
 void look_at(const frame_faces& found, std::int32_t room) {
     if (found.faces.size() > static_cast<std::size_t>(room)) __builtin_trap();

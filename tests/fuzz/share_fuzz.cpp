@@ -9,6 +9,7 @@
 namespace {
 
 using namespace faceflow;
+using namespace faceflow::internal;
 
 template <class T>
 void holds(const result<T>& read, bool sound) {

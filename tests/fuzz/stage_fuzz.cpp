@@ -23,7 +23,8 @@
 namespace {
 
 using namespace faceflow;
-using namespace faceflow::flow;
+using namespace faceflow::internal;
+using namespace faceflow::internal::flow;
 
 constexpr std::uint32_t max_payload = 1 << 16;
 constexpr std::size_t slab_bytes = 8 << 20;  // two slots with room for the buffers of eight faces

@@ -9,7 +9,7 @@
 #include "media/timeline.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace faceflow::media;
+    using namespace faceflow::internal::media;
     if (size < 9) return 0;
     std::int64_t number = 0;
     std::memcpy(&number, data + 1, sizeof number);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "helpers/emulated_kernels.hpp"
 
-namespace faceflow::emulation {
+namespace faceflow::internal::emulation {
 
 std::span<const emulated_kernel> emulated_levels() {
     return emulated(inference::kernels::level_kernels{});
@@ -10,4 +10,4 @@ std::span<const emulated_kernel> emulated_chains() {
     return emulated(inference::kernels::chain_kernels{});
 }
 
-}  // namespace faceflow::emulation
+}  // namespace faceflow::internal::emulation

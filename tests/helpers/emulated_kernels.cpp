@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-namespace faceflow::emulation {
+namespace faceflow::internal::emulation {
 
 std::span<const emulated_kernel> emulated_front() {
     return emulated(inference::kernels::front_kernels{});
@@ -28,4 +28,4 @@ result<void> run(std::span<const inference::kernels::launch> launches, order fir
     return {};
 }
 
-}  // namespace faceflow::emulation
+}  // namespace faceflow::internal::emulation

@@ -7,7 +7,7 @@
 #include "helpers/simt_emulation.hpp"
 #include "inference/kernels/network.hpp"
 
-namespace faceflow::emulation {
+namespace faceflow::internal::emulation {
 
 // One after the other. The error names the kernel.
 [[nodiscard]] result<void> run(std::span<const inference::kernels::launch> launches, order first = order::forwards);
@@ -36,4 +36,4 @@ template <class... Kernels>
     return all;
 }
 
-}  // namespace faceflow::emulation
+}  // namespace faceflow::internal::emulation

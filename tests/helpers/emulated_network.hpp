@@ -10,7 +10,7 @@
 
 #include "helpers/emulated_kernels.hpp"
 
-namespace faceflow::emulation {
+namespace faceflow::internal::emulation {
 
 class emulated_network {
 public:
@@ -105,4 +105,4 @@ private:
     return {227 * 1024, 228 * 1024, 2048, 132, true};
 }
 
-}  // namespace faceflow::emulation
+}  // namespace faceflow::internal::emulation

@@ -42,7 +42,7 @@ faceflow_switch_fibre:
 extern "C" void faceflow_switch_fibre(void** from, void* to);
 #endif
 
-namespace faceflow::emulation {
+namespace faceflow::internal::emulation {
 namespace {
 
 // Kernels keep all in registers; without a card's, and unoptimised, that is some stack.
@@ -111,4 +111,4 @@ void fibre_arrived() {
 #endif
 }
 
-}  // namespace faceflow::emulation
+}  // namespace faceflow::internal::emulation

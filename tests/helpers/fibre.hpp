@@ -9,7 +9,7 @@
 #include <ucontext.h>
 #endif
 
-namespace faceflow::emulation {
+namespace faceflow::internal::emulation {
 
 class fibre {
 public:
@@ -43,4 +43,4 @@ private:
 // To be called first by the entry of a fibre.
 void fibre_arrived();
 
-}  // namespace faceflow::emulation
+}  // namespace faceflow::internal::emulation

@@ -16,7 +16,7 @@
 #include "inference/cpu/prepared_network.hpp"
 #include "support.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 // Those that this build has kernels for, and this machine runs: for hwy::SetSupportedTargetsForTest.
 inline std::vector<std::int64_t> instruction_sets() {
@@ -113,4 +113,4 @@ private:
     exact_floats scratch_;
 };
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

@@ -22,6 +22,7 @@
 namespace {
 
 using namespace faceflow;
+using namespace faceflow::internal;
 using namespace std::chrono_literals;
 
 ipc::time_point soon() {

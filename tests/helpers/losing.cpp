@@ -20,7 +20,7 @@
 #include "ipc/child_process.hpp"
 #include "losing_device.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // In place of the library's own, which the linker leaves out: engines and stage processes open what this gives them.
 result<std::vector<std::unique_ptr<device>>> open_devices(const device_request& wanted) {
@@ -36,10 +36,11 @@ result<std::vector<std::unique_ptr<device>>> open_devices(const device_request& 
     return devices;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal
 
 int main(int argc, char** argv) {
     using namespace faceflow;
+    using namespace faceflow::internal;
     if (argc == 3) {
         if (!ipc::die_with_parent(std::atoi(argv[2]))) return 0;
         const auto served = flow::serve_stage(unique_fd(3));

@@ -14,7 +14,7 @@
 
 #include "inference/plan.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 // Sizes are fractions of the input's, which is any multiple of 4.
 class plan_maker {
@@ -324,4 +324,4 @@ private:
     const rounding round_;
 };
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

@@ -23,7 +23,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-namespace faceflow::emulation {
+namespace faceflow::internal::emulation {
 namespace {
 
 using inference::kernels::half;
@@ -270,9 +270,9 @@ result<void> run(const grid& g, void (*thread)(const void*), const void* paramet
     return machine().run(g, thread, parameters, first);
 }
 
-}  // namespace faceflow::emulation
+}  // namespace faceflow::internal::emulation
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 using emulation::machine;
 using emulation::meeting;
@@ -345,4 +345,4 @@ float exchange_xor(float v, int mask) {
     return machine().brought<float>(set, machine().lane() ^ mask);
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -8,7 +8,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::emulation {
+namespace faceflow::internal::emulation {
 
 struct grid {
     std::int32_t x = 1, y = 1;
@@ -42,4 +42,4 @@ enum class order : std::uint8_t { forwards, backwards };
 #endif
 }
 
-}  // namespace faceflow::emulation
+}  // namespace faceflow::internal::emulation

@@ -78,7 +78,7 @@ void operator delete(void* memory, std::size_t) noexcept {
 int main(int argc, char** argv) {
     const bool ready = on_signal(SIGUSR2, sleep_for_ever) && on_signal(SIGPROF, compute_for_ever);
     if (argc != 3 || !ready || !on_signal(SIGUSR1, starve)) return 2;
-    if (!faceflow::ipc::die_with_parent(std::atoi(argv[2]))) return 0;
-    const auto served = faceflow::flow::serve_stage(faceflow::unique_fd(3));
+    if (!faceflow::internal::ipc::die_with_parent(std::atoi(argv[2]))) return 0;
+    const auto served = faceflow::internal::flow::serve_stage(faceflow::internal::unique_fd(3));
     return served ? 0 : 1;
 }

@@ -13,7 +13,7 @@
 #include "vision/mesh.hpp"
 #include "vision/mesh_data.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 using vec = std::array<double, 3>;  // cm; x to the person's left, y up, z out of the face
 
@@ -110,4 +110,4 @@ inline face synthetic_face::made() const {
     return f;
 }
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

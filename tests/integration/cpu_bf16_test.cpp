@@ -17,7 +17,7 @@
 #include "onnxruntime_testing.hpp"
 #include "vision/detect.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using inference::host_precision;
@@ -312,4 +312,4 @@ TEST_F(cpu_bf16_flow, is_no_other_precision_on_onnx_runtime_without_a_word) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 #include "helpers/host_network.hpp"
 #include "inference/cpu/cpu_network.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 namespace fs = std::filesystem;
@@ -200,4 +200,4 @@ TEST(cpu_workers, share_a_picture_whose_maps_pass_by_in_rows) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

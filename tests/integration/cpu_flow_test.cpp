@@ -6,7 +6,7 @@
 #include "flow_testing.hpp"
 #include "onnxruntime_testing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::farthest;
@@ -144,4 +144,4 @@ TEST_F(cpu_native_flow, refuses_a_precision_that_is_for_cuda) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 #include "fused_testing.hpp"
 #include "helpers/host_network.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::blazeface_subject;
@@ -213,4 +213,4 @@ INSTANTIATE_TEST_SUITE_P(kernels, cpu_networks, testing::ValuesIn(instruction_se
                          [](const auto& i) { return std::string(hwy::TargetName(i.param)); });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

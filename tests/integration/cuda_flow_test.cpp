@@ -11,7 +11,7 @@
 #include "inference/session.hpp"
 #include "onnxruntime_testing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 namespace fs = std::filesystem;
@@ -217,4 +217,4 @@ TEST_F(cuda_flow_models, without_a_plan_run_on_onnx_runtime_or_say_what_that_lac
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

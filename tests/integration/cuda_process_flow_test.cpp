@@ -9,7 +9,7 @@
 #include "flow_testing.hpp"
 #include "stage_children.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::stage_processes;
@@ -110,4 +110,4 @@ INSTANTIATE_TEST_SUITE_P(flows, cuda_process_flow, testing::Values("copied", "ca
                          [](const auto& flow) { return flow.param; });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 #include "media_testing.hpp"
 #include "support.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 using namespace testing_media;
@@ -152,4 +152,4 @@ TEST_P(going_over, and_back_again_any_number_of_times) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -13,7 +13,7 @@
 #include "media/hardware.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::demo;
@@ -36,7 +36,7 @@ protected:
     }
     run_report run(const std::string& name) {
         request_.out = folder_ / name;
-        auto done = faceflow::run(request_, stop_, {});
+        auto done = faceflow::internal::run(request_, stop_, {});
         EXPECT_OK(done);
         return done ? *done : run_report{};
     }
@@ -199,4 +199,4 @@ TEST_F(device_frames_test, the_cpu_has_no_decoder_of_its_own) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

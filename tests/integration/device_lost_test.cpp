@@ -11,7 +11,7 @@
 #include "losing_device.hpp"
 #include "stage_children.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 struct ended_run {
@@ -118,4 +118,4 @@ INSTANTIATE_TEST_SUITE_P(flows, lost_in_a_stage, testing::Values("copied", "cach
                          [](const auto& flow) { return flow.param; });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 #include "onnxruntime_testing.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 namespace fs = std::filesystem;
@@ -376,4 +376,4 @@ TEST(engine_pictures, sizes_from_1x1_to_8k_give_results_or_clear_errors) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

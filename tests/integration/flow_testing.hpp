@@ -24,7 +24,7 @@
 #include "support.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 namespace fs = std::filesystem;
 
@@ -256,4 +256,4 @@ inline mesh_distance mesh_distance_between(const std::vector<frame_faces>& a, co
     return d;
 }
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

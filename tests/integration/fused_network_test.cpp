@@ -7,7 +7,7 @@
 #include "fused_testing.hpp"
 #include "helpers/emulated_network.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using emulation::emulated_network;
@@ -240,4 +240,4 @@ INSTANTIATE_TEST_SUITE_P(kernels, fused_networks, testing::Bool(),
                          [](const auto& i) { return i.param ? "fused" : "a_kernel_a_step"; });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -20,7 +20,7 @@
 #include "support.hpp"
 #include "vision/sample.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 // A network, its graph with all tensors as outputs, and what it looks at here.
 struct subject {
@@ -185,4 +185,4 @@ inline inference::plan plan_of(const subject& s) {
     return *std::move(loaded);
 }
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

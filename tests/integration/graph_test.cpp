@@ -5,7 +5,7 @@
 #include "inference/session.hpp"
 #include "onnxruntime_testing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 class pass_graph_test : public test::flow_test {};
@@ -188,4 +188,4 @@ TEST(inference_choice, refuses_a_precision_that_it_has_not) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

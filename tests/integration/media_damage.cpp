@@ -6,7 +6,7 @@
 
 #include "media_testing.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 using namespace testing_media;
@@ -184,4 +184,4 @@ TEST(media_damage, any_bytes_at_all_neither_crash_nor_hang) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

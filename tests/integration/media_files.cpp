@@ -9,7 +9,7 @@
 
 #include "media_testing.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 using namespace testing_media;
@@ -347,4 +347,4 @@ TEST(media_stdin, a_silent_pipe_can_be_left) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

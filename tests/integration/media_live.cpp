@@ -11,7 +11,7 @@
 #include "media_servers.hpp"
 #include "media_testing.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 using namespace std::chrono_literals;
@@ -289,4 +289,4 @@ TEST(media_inventory, says_what_this_machine_has) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -9,7 +9,7 @@
 #include "media/sources.hpp"
 #include "picture_bytes.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 using namespace testing_media;
@@ -167,4 +167,4 @@ TEST(picture_orientation, that_makes_no_sense_is_upright) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -3,7 +3,7 @@
 #include "media_testing.hpp"
 #include "picture_bytes.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 using namespace testing_media;
@@ -269,4 +269,4 @@ TEST(media_pictures, interrupt_ends_them) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

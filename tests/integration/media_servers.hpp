@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace faceflow::media::testing_media {
+namespace faceflow::internal::media::testing_media {
 
 // A server of one connection after the other, on a thread.
 class server {
@@ -290,4 +290,4 @@ private:
     std::atomic<int> refused_{0};
 };
 
-}  // namespace faceflow::media::testing_media
+}  // namespace faceflow::internal::media::testing_media

@@ -15,7 +15,7 @@
 
 #include "media/source.hpp"
 
-namespace faceflow::media::testing_media {
+namespace faceflow::internal::media::testing_media {
 
 // One folder for the whole test binary: what one test made, the next may use.
 inline const std::filesystem::path& folder() {
@@ -104,4 +104,4 @@ inline std::unique_ptr<source> open_or_fail(const std::string& input, const sour
     return opened ? std::move(*opened) : nullptr;
 }
 
-}  // namespace faceflow::media::testing_media
+}  // namespace faceflow::internal::media::testing_media

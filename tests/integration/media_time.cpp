@@ -8,7 +8,7 @@
 
 #include "media_testing.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 using namespace testing_media;
@@ -299,4 +299,4 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -17,7 +17,7 @@
 
 #include "media_testing.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 using namespace testing_media;
@@ -513,4 +513,4 @@ TEST(media_writer, a_disk_that_fills_up_leaves_a_video_that_plays) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -6,7 +6,7 @@
 #include "flow_testing.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 class memory_flow : public test::flow_test, public testing::WithParamInterface<std::string> {
@@ -230,4 +230,4 @@ INSTANTIATE_TEST_SUITE_P(flows, memory_flow, testing::Values("fused", "threaded"
                          [](const auto& flow) { return flow.param; });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -13,7 +13,7 @@
 #include "support.hpp"
 #include "vision/sample.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 namespace fs = std::filesystem;
@@ -166,4 +166,4 @@ TEST(model_store, verifies_the_committed_models) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

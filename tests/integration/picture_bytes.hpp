@@ -10,7 +10,7 @@ extern "C" {
 #include <string>
 #include <vector>
 
-namespace faceflow::media::testing_media {
+namespace faceflow::internal::media::testing_media {
 
 enum class endian { little, big };
 
@@ -160,4 +160,4 @@ inline std::string heif_of(std::string avif, const std::string& brand, const std
     return avif.replace(avif.find("av01", item), 4, kind);
 }
 
-}  // namespace faceflow::media::testing_media
+}  // namespace faceflow::internal::media::testing_media

@@ -7,7 +7,7 @@
 #include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 struct setting {
@@ -228,4 +228,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& s) { return label_of(s.param); });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

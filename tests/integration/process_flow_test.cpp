@@ -16,7 +16,7 @@
 #include "stage_children.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::child;
@@ -296,4 +296,4 @@ INSTANTIATE_TEST_SUITE_P(flows, process_flow, testing::Values("copied", "cached"
                          [](const auto& flow) { return flow.param; });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

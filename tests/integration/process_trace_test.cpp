@@ -9,7 +9,7 @@
 #include "flow/option_table.hpp"
 #include "flow_testing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using nlohmann::json;
@@ -120,4 +120,4 @@ INSTANTIATE_TEST_SUITE_P(flows, process_trace, testing::Values("copied", "cached
                          [](const auto& flow) { return flow.param; });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

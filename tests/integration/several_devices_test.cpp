@@ -8,7 +8,7 @@
 #include "flow_testing.hpp"
 #include "held_device.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::farthest;
@@ -169,4 +169,4 @@ TEST_F(several_devices_fused, go_through_several_frames_in_a_pass_as_one_alone_d
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

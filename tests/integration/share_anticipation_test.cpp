@@ -8,7 +8,7 @@
 
 #include "share_testing.hpp"
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 namespace {
 
 using namespace testing_share;
@@ -157,4 +157,4 @@ TEST_F(share_anticipation, the_end_comes_to_one_that_looks_for_a_frame) {
 }
 
 }  // namespace
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

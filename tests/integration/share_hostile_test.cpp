@@ -17,7 +17,7 @@
 #include "no_threads.hpp"
 #include "share_testing.hpp"
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 namespace {
 
 using namespace testing_share;
@@ -362,4 +362,4 @@ TEST_F(hostile_server, slabs_without_end_are_too_many) {
 }
 
 }  // namespace
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

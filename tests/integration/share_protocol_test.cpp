@@ -7,7 +7,7 @@
 #include "ipc/share_protocol.hpp"
 #include "share_testing.hpp"
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 namespace {
 
 using namespace testing_share;
@@ -199,4 +199,4 @@ TEST_F(client_misuse, arguments_that_make_no_sense_are_told) {
 }
 
 }  // namespace
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

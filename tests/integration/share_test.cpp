@@ -13,7 +13,7 @@
 #include "share/share_run.hpp"
 #include "share_testing.hpp"
 
-namespace faceflow::share {
+namespace faceflow::internal::share {
 namespace {
 
 using namespace testing_share;
@@ -343,4 +343,4 @@ TEST(share_run, a_clip_is_shared_from_end_to_end_and_again) {
 }
 
 }  // namespace
-}  // namespace faceflow::share
+}  // namespace faceflow::internal::share

@@ -17,7 +17,7 @@
 #include "share/share_server.hpp"
 #include "support.hpp"
 
-namespace faceflow::share::testing_share {
+namespace faceflow::internal::share::testing_share {
 
 // Of the client library, released when it goes.
 struct frame_closer {
@@ -139,4 +139,4 @@ protected:
     std::unique_ptr<share_server> server;
 };
 
-}  // namespace faceflow::share::testing_share
+}  // namespace faceflow::internal::share::testing_share

@@ -15,7 +15,7 @@
 #include "flow_testing.hpp"
 #include "stage_children.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using namespace std::chrono_literals;
@@ -177,4 +177,4 @@ INSTANTIATE_TEST_SUITE_P(flows, stage_hangs,
                          name_of_hang);
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 #include "support.hpp"
 #include "telemetry/nvml.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 const std::string new_nvml = test::program("libfaceflow_fake_nvml_new.so"),
@@ -78,4 +78,4 @@ TEST(summary, has_no_cards_where_none_is_used) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -14,7 +14,7 @@
 #include "stage_children.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using testing::HasSubstr;
@@ -132,4 +132,4 @@ TEST(thread_limit_share, is_an_error_of_its_start_and_it_is_not_deaf) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

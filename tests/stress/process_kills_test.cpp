@@ -14,7 +14,7 @@
 #include "stage_children.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using test::stage_processes;
@@ -125,4 +125,4 @@ INSTANTIATE_TEST_SUITE_P(flows, process_kills, testing::Values("copied", "cached
                          [](const auto& flow) { return flow.param; });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -17,7 +17,7 @@
 #include "frame/layout.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using namespace flow;
@@ -174,4 +174,4 @@ TEST(soak, memory_stays_flat_and_every_lease_comes_home) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

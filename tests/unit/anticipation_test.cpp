@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-namespace faceflow::client {
+namespace faceflow::internal::client {
 namespace {
 
 constexpr std::int64_t us = 1000, ms = 1'000'000, second = 1'000'000'000;
@@ -287,4 +287,4 @@ TEST(anticipation, times_that_are_nobodys_are_left_out) {
 }
 
 }  // namespace
-}  // namespace faceflow::client
+}  // namespace faceflow::internal::client

@@ -9,7 +9,7 @@
 #include <random>
 #include <set>
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 constexpr float inf = std::numeric_limits<float>::infinity();
@@ -136,4 +136,4 @@ TEST(assignment, accepts_empty_matrices) {
 }
 
 }  // namespace
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

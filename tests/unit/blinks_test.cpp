@@ -12,7 +12,7 @@
 #include <random>
 #include <vector>
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 constexpr float wide_open = 0.3f;
@@ -177,4 +177,4 @@ TEST(blinks, are_the_same_each_time) {
 }
 
 }  // namespace
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

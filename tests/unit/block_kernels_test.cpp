@@ -11,7 +11,7 @@
 #include "vision/block_kernels.hpp"
 #include "vision/sample.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 using test::random_picture;
@@ -340,4 +340,4 @@ TEST(block_propagate, keeps_the_order_of_faces_and_lets_those_go_that_are_none) 
 }
 
 }  // namespace
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

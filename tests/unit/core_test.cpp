@@ -13,7 +13,7 @@
 #include "support.hpp"
 #include "telemetry/histogram.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 TEST(bounded_queue, latest_makes_room_by_dropping_the_oldest) {
@@ -209,4 +209,4 @@ TEST(device_pool, never_passes_its_cap_and_remembers_the_peak) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

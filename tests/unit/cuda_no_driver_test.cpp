@@ -9,7 +9,7 @@
 #include "device/cuda/cuda_probe.hpp"
 #endif
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using testing::AllOf;
@@ -89,4 +89,4 @@ TEST(cuda_answers, each_get_a_sentence_of_their_own) {
 #endif
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 #include "media/decoder_share.hpp"
 #include "media/entry_packet.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 using namespace std::chrono_literals;
@@ -272,4 +272,4 @@ TEST(entry_packets, bytes_that_lie_about_their_length_are_none) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

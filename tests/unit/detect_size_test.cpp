@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 TEST(detect_size, follows_the_shape_of_frames_and_keeps_their_number_of_pixels) {
@@ -56,4 +56,4 @@ TEST(detect_size, one_that_was_chosen_stays) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

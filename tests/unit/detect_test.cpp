@@ -14,7 +14,7 @@
 #include "vision/mesh.hpp"
 #include "vision/mesh_data.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 // A RetinaFace output of one level with hand-made cells.
@@ -287,4 +287,4 @@ TEST(region, turns_with_the_eyes_and_grows_with_the_box) {
 }
 
 }  // namespace
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -18,7 +18,7 @@
 #include "device/stage_scope.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using testing::HasSubstr;
@@ -368,4 +368,4 @@ TEST(open_devices, says_what_there_is_for_what_there_is_not) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 using testing::HasSubstr;
@@ -32,4 +32,4 @@ TEST(engine_gate, is_for_cuda_devices) {
 }
 
 }  // namespace
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -15,7 +15,7 @@
 #include "media/row_formats.hpp"
 #include "support.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 const char* const how_to_write = "; tools/write_field_docs.py FACEFLOW writes it";
@@ -186,4 +186,4 @@ TEST(row_formats, are_found_by_their_file) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -11,7 +11,7 @@
 #include "flow/io/reorder_buffer.hpp"
 #include "flow/stages/device_resources.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 host_frame frame_of(std::uint32_t source, std::uint64_t sequence) {
@@ -417,4 +417,4 @@ TEST(face_capacity, is_that_of_passes_of_as_many_frames) {
 }
 
 }  // namespace
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -10,7 +10,7 @@
 #include "vision/merge.hpp"
 #include "vision/mesh.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using namespace vision;
@@ -251,4 +251,4 @@ TEST(detect_schedule, begins_anew_after_a_failure_a_gap_and_a_step_back) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

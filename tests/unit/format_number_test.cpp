@@ -9,7 +9,7 @@
 #include <limits>
 #include <random>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 std::string fixed(double v, int decimals) {
@@ -114,4 +114,4 @@ TEST(format_number, writes_integers_at_their_limits) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using namespace std::chrono_literals;
@@ -278,4 +278,4 @@ TEST(frame_cache, many_threads_get_the_frame_that_they_asked_for_and_no_hold_is_
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 #include "flow/io/source_sequencer.hpp"
 #include "support.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 using sequencer = source_sequencer<int>;
@@ -107,4 +107,4 @@ TEST(try_macros, leave_with_the_error_or_go_on_with_the_value) {
 }
 
 }  // namespace
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

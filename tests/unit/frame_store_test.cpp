@@ -6,7 +6,7 @@
 #include "device/open_devices.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 TEST(frame_store, does_not_keep_staging_memory_of_every_size_that_ever_came) {
@@ -25,4 +25,4 @@ TEST(frame_store, does_not_keep_staging_memory_of_every_size_that_ever_came) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 #include "helpers/synthetic_face.hpp"
 #include "vision/measures.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 using test::synthetic_face;
@@ -151,4 +151,4 @@ TEST(gaze, of_an_iris_outside_of_its_eye_is_not_measured) {
 }
 
 }  // namespace
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -10,7 +10,7 @@
 
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using testing::AllOf;
@@ -108,4 +108,4 @@ TEST(gpu_facts, find_the_pipes_of_an_mps_server_where_the_environment_says) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

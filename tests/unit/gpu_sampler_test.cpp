@@ -11,7 +11,7 @@
 #include "support.hpp"
 #include "telemetry/nvml.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using namespace std::chrono_literals;
@@ -139,4 +139,4 @@ TEST(gpu_sampler, reads_at_the_end_however_short_the_run_and_knows_cards_that_te
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -15,7 +15,7 @@
 #include "peer.hpp"
 #include "support.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 using test::in;
@@ -388,4 +388,4 @@ TEST(ipc_channel, a_process_sends_everything_back_unchanged_and_no_descriptor_is
 }
 
 }  // namespace
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

@@ -17,7 +17,7 @@
 #include "peer.hpp"
 #include "support.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 using test::in;
@@ -186,4 +186,4 @@ TEST(sealed_memory, without_a_descriptor_says_which_limit_it_was) {
 }
 
 }  // namespace
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

@@ -18,7 +18,7 @@
 #include "peer.hpp"
 #include "support.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 using test::in;
@@ -329,4 +329,4 @@ TEST(ipc_restart_budget, refuses_what_fails_to_start_again_and_again_however_slo
 }
 
 }  // namespace
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

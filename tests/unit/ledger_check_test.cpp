@@ -7,7 +7,7 @@
 #include "device/open_devices.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using testing::AllOf;
@@ -95,4 +95,4 @@ TEST(ledger_checks, that_lost_records_do_not_agree) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 
 #include "helpers/synthetic_face.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 using test::synthetic_face;
@@ -85,4 +85,4 @@ TEST(face_measurer, leaves_faces_without_a_track_without_a_past) {
 }
 
 }  // namespace
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

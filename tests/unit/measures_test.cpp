@@ -13,7 +13,7 @@
 
 #include "helpers/synthetic_face.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 using test::synthetic_face;
@@ -142,4 +142,4 @@ TEST(measures, of_a_portrait_are_those_of_open_eyes_that_look_into_the_camera) {
 }
 
 }  // namespace
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 TEST(address, shows_no_password) {
@@ -22,4 +22,4 @@ TEST(address, leaves_the_rest_as_it_is) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

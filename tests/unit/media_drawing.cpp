@@ -11,7 +11,7 @@
 #include "media/canvas.hpp"
 #include "media/paint.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 constexpr int wide = 240, high = 160;
@@ -148,4 +148,4 @@ TEST(canvas, a_picture_of_another_size_between_is_scaled_and_changes_nothing_aft
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <set>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 frame_ptr coloured_frame(AVPixelFormat format, int width, int height) {
@@ -199,4 +199,4 @@ TEST(frame_mapper, the_pixels_outlive_the_mapper) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

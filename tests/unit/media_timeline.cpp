@@ -10,7 +10,7 @@
 #include "media/natural_order.hpp"
 #include "media/reconnect.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 using namespace std::chrono_literals;
@@ -269,4 +269,4 @@ TEST(natural_order, pictures_are_known_by_their_extension) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

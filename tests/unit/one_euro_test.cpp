@@ -8,7 +8,7 @@
 #include <numbers>
 #include <random>
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 constexpr std::int64_t second = 1'000'000'000;
@@ -234,4 +234,4 @@ TEST(one_euro, the_same_input_gives_the_same_bits) {
 }
 
 }  // namespace
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

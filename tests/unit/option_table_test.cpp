@@ -20,7 +20,7 @@
 #include "flow/option_table.hpp"
 #include "support.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 static_assert(option_guard::members_of<tuning_options>() == 9);
@@ -80,7 +80,7 @@ TEST(option_table, numbers_out_of_range_are_refused_with_the_option_as_data) {
     for_each_number_out_of_range([&](const auto& row, auto number) {
         options o = with_a_closer_look();
         row.of(o) = number;
-        const auto r = faceflow::check(o);
+        const auto r = faceflow::internal::check(o);
         ASSERT_FALSE(r) << row.name;
         EXPECT_EQ(r.error().code, errc::invalid_argument);
         EXPECT_EQ(r.error().option, row.name);
@@ -93,10 +93,10 @@ TEST(option_table, numbers_out_of_range_are_refused_with_the_option_as_data) {
         EXPECT_TRUE(tried.contains(name)) << name;
     options o;
     o.min_score = std::nanf("");
-    EXPECT_FALSE(faceflow::check(o));
+    EXPECT_FALSE(faceflow::internal::check(o));
     o = {};
     o.tuning.batch_deadline_ms = 5000;
-    EXPECT_EQ(faceflow::check(o).error().message, "batch_deadline_ms must be from 0 to 1000, not 5000");
+    EXPECT_EQ(faceflow::internal::check(o).error().message, "batch_deadline_ms must be from 0 to 1000, not 5000");
 }
 
 TEST(option_table, words_that_there_are_not_are_refused_with_those_that_there_are) {
@@ -106,7 +106,7 @@ TEST(option_table, words_that_there_are_not_are_refused_with_those_that_there_ar
         if constexpr (std::is_same_v<value_type, std::string>) {
             if (row.words.empty()) return;
             row.of(o) = std::string(row.words.back()) + "x";
-            const auto r = faceflow::check(o);
+            const auto r = faceflow::internal::check(o);
             ASSERT_FALSE(r) << row.name;
             EXPECT_EQ(r.error().option, row.name);
             for (const std::string_view word : row.words)
@@ -114,7 +114,7 @@ TEST(option_table, words_that_there_are_not_are_refused_with_those_that_there_ar
         }
         if constexpr (std::is_enum_v<value_type>) {
             row.of(o) = static_cast<value_type>(row.words.size());
-            const auto r = faceflow::check(o);
+            const auto r = faceflow::internal::check(o);
             ASSERT_FALSE(r) << row.name;
             EXPECT_EQ(r.error().option, row.name);
         }
@@ -208,7 +208,7 @@ TEST_F(command_line, names_what_was_out_of_range_as_it_was_given) {
     for_each_number_out_of_range([&](const auto& row, auto number) {
         options o = with_a_closer_look();
         row.of(o) = number;
-        const error e = faceflow::check(o).error();
+        const error e = faceflow::internal::check(o).error();
         const option_facts& facts = *find_option(row.name);
         const std::string what = e.message.substr(row.name.size());
         EXPECT_EQ(told(e), std::string(row.part) + "--" + facts.flag + what);
@@ -252,4 +252,4 @@ TEST(option_keys, of_configuration_files_are_those_of_the_command_line_and_tunin
 }
 
 }  // namespace
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

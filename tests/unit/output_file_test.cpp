@@ -17,7 +17,7 @@
 
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 namespace fs = std::filesystem;
 
@@ -339,4 +339,4 @@ TEST_F(output_file_test, impossible_places_are_errors_that_name_them) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 #include "frame/layout.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 std::vector<std::byte> packed(const image& picture) {
@@ -98,4 +98,4 @@ TEST(packer, brings_a_store_s_frames_to_the_device_whole) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

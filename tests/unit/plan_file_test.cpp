@@ -13,7 +13,7 @@
 #include "inference/plan.hpp"
 #include "support.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 using nlohmann::json;
@@ -432,4 +432,4 @@ TEST(a_plan_beside_a_model, that_is_none_says_which_file) {
 }
 
 }  // namespace
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -13,7 +13,7 @@
 #include "support.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 plan_result planned(const plan_request& r) {
@@ -342,4 +342,4 @@ TEST(percentiles, are_values_that_were_measured) {
 }
 
 }  // namespace
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

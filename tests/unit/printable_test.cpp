@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 TEST(printable, leaves_text_as_it_is) {
@@ -41,4 +41,4 @@ TEST(printable, is_no_longer_than_it_may_be) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

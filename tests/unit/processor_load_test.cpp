@@ -8,7 +8,7 @@
 #include "core/processor_load.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 class processor_loads : public testing::Test {
@@ -69,4 +69,4 @@ TEST_F(processor_loads, are_not_told_of_a_moment) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -10,7 +10,7 @@
 
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 namespace fs = std::filesystem;
@@ -118,4 +118,4 @@ TEST(this_process, has_as_many_as_its_affinity_at_most) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -14,7 +14,7 @@
 #include "engine/leftovers.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -191,4 +191,4 @@ TEST_F(recovery_test, a_folder_that_is_not_there_is_an_error) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

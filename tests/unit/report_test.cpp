@@ -11,7 +11,7 @@
 #include "analysis/measures.hpp"
 #include "support.hpp"
 
-namespace faceflow::analysis {
+namespace faceflow::internal::analysis {
 namespace {
 
 compare_row row_of(flow_kind flow, const std::string& ablation = "none") {
@@ -244,4 +244,4 @@ TEST(report, nothing_compared_renders_without_a_table) {
 }
 
 }  // namespace
-}  // namespace faceflow::analysis
+}  // namespace faceflow::internal::analysis

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -254,4 +254,4 @@ TEST_F(result_writer_test, a_missing_folder_is_an_io_error) {
 }
 
 }  // namespace
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -13,7 +13,7 @@
 #include "flow/stages/stage_set.hpp"
 #include "support.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 class results_of_a_stage : public testing::Test {
@@ -107,4 +107,4 @@ TEST_F(results_of_a_stage, that_change_while_they_are_read_are_faces_or_refused)
 }
 
 }  // namespace
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

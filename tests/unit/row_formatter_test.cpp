@@ -9,7 +9,7 @@
 
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 const auto input = std::make_shared<const std::string>("clip.mp4");
@@ -123,4 +123,4 @@ TEST(row_formatter, what_throws_while_rows_are_made_is_an_error_of_that_frame) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -6,7 +6,7 @@
 #include "support.hpp"
 #include "vision/sample.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 using test::every_format;
@@ -193,4 +193,4 @@ TEST(rotation, a_turned_picture_samples_like_the_upright_one) {
 }
 
 }  // namespace
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 TEST(sequence_filter, lets_each_sequence_pass_once_and_only_upwards) {
@@ -25,4 +25,4 @@ TEST(sequence_filter, counts_what_is_missing_before_the_first_frame) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

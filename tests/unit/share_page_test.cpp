@@ -8,7 +8,7 @@
 
 #include "support.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 struct share_page_of_two : testing::Test {
@@ -127,4 +127,4 @@ TEST(look_until, sees_a_raise_and_gives_up_at_its_deadline) {
 }
 
 }  // namespace
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

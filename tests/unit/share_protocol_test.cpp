@@ -7,7 +7,7 @@
 #include "ipc/share_protocol.hpp"
 #include "support.hpp"
 
-namespace faceflow::ipc {
+namespace faceflow::internal::ipc {
 namespace {
 
 using testing::HasSubstr;
@@ -123,4 +123,4 @@ TEST(share_protocol, the_word_of_a_place_only_grows) {
 }
 
 }  // namespace
-}  // namespace faceflow::ipc
+}  // namespace faceflow::internal::ipc

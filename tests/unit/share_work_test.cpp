@@ -4,7 +4,7 @@
 
 #include "engine/engine.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 struct shares {
@@ -78,4 +78,4 @@ TEST(share_work, leaves_what_was_chosen) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

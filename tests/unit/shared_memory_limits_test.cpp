@@ -11,7 +11,7 @@
 #include "share/slab_registry.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using testing::HasSubstr;
@@ -110,4 +110,4 @@ TEST_F(memory_to_share, a_book_for_clients_has_what_there_is_alone) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

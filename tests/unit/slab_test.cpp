@@ -10,7 +10,7 @@
 #include "frame/lease.hpp"
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 class slab_of_four : public testing::Test {
@@ -140,4 +140,4 @@ TEST(slab, refuses_what_makes_no_sense_or_does_not_fit) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 // What source_routes promises, by counting everything anew each time.
@@ -181,4 +181,4 @@ TEST(load_of, is_pixels_a_second_and_never_nothing) {
 }
 
 }  // namespace
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -9,7 +9,7 @@
 
 #include "support.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 namespace fs = std::filesystem;
@@ -76,4 +76,4 @@ TEST(stage_program_of_this_build, is_beside_it) {
 }
 
 }  // namespace
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -20,7 +20,7 @@
 #include "ipc/control_page.hpp"
 #include "support.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 stage_hello hello_of(stage_role role, std::uint32_t buffers) {
@@ -464,4 +464,4 @@ TEST_F(replies, about_a_use_that_is_over_are_refused) {
 }
 
 }  // namespace
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

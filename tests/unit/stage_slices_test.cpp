@@ -9,7 +9,7 @@
 
 #include "support.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 using std::chrono::microseconds;
@@ -139,4 +139,4 @@ TEST_F(slices_told, of_frames_long_gone_are_left_out) {
 }
 
 }  // namespace
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

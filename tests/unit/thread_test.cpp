@@ -9,7 +9,7 @@
 
 #include "no_threads.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using ::testing::AllOf;
@@ -81,4 +81,4 @@ TEST(thread, caught_passes_on_what_did_not_throw) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -10,7 +10,7 @@
 
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using nlohmann::json;
@@ -227,4 +227,4 @@ TEST_F(trace_file, that_cannot_be_written_is_an_error) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -9,7 +9,7 @@
 #include <random>
 #include <set>
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 constexpr std::int64_t one_second = 1'000'000'000;
@@ -360,4 +360,4 @@ TEST(tracker, the_same_input_gives_the_same_ids) {
 }
 
 }  // namespace
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

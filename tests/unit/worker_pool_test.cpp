@@ -14,7 +14,7 @@
 
 #include "no_threads.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using namespace std::chrono_literals;
@@ -148,4 +148,4 @@ TEST(worker_pool, makes_no_thread_where_none_can_help) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -10,7 +10,7 @@
 #include "core/worker_pool.hpp"
 #include "device/cpu/host_pool.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 class mapped_import final : public memory_import {
@@ -113,4 +113,4 @@ std::unique_ptr<device> make_cpu_device(std::size_t memory_cap, std::int32_t thr
     return std::make_unique<cpu_device>(memory_cap, threads > 0 ? threads : usable_processors());
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,9 +7,9 @@
 
 #include "device/device.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // `threads`: how many threads run kernels; 0: as many as the processors that the process may use.
 [[nodiscard]] std::unique_ptr<device> make_cpu_device(std::size_t memory_cap, std::int32_t threads = 0);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

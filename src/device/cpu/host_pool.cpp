@@ -8,7 +8,7 @@
 #include <new>
 #include <utility>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 result<std::byte*> host_pool::allocate(std::size_t bytes) {
     if (bytes >= shareable) {
@@ -70,4 +70,4 @@ result<memory_export> host_pool::export_memory(std::byte* memory, std::size_t by
     return memory_export{{device_kind::cpu, 0, bytes, {}}, std::move(descriptor)};
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

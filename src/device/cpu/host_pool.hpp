@@ -11,7 +11,7 @@
 #include "device/memory.hpp"
 #include "device/sharing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Allocations of `shareable` bytes and more lie each in their own sealed memory, which other processes can map. Smaller
 // ones, and large ones if the process has no descriptor left, lie on the heap: a caller that needs to share memory
@@ -40,4 +40,4 @@ private:
     std::string refusal_;  // why the last large allocation went to the heap
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -4,7 +4,7 @@
 #include "core/try.hpp"
 #include "device/cuda/cuda_error.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 result<CUcontext> current_context() {
     // The runtime creates its context in the first call that needs one.
@@ -17,4 +17,4 @@ result<CUcontext> current_context() {
     return context;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -6,10 +6,10 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // The context of the current device, created if need be. The function comes from the driver that the runtime has
 // loaded: nothing links libcuda. errc::unavailable when the driver does not return it; errors of the device.
 [[nodiscard]] result<CUcontext> current_context();
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -17,7 +17,7 @@
 #include "device/cuda/cuda_stream.hpp"
 #include "device/cuda/cupti_counter.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 struct facts {
@@ -150,4 +150,4 @@ result<std::unique_ptr<device>> make_cuda_device(int index, std::size_t memory_c
     return std::make_unique<cuda_device>(index, std::move(known), std::move(memory), memory_cap);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,7 +7,7 @@
 
 #include "device/device.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Device `index` among those that CUDA_VISIBLE_DEVICES leaves, on its primary context. Its pool is one stream-ordered
 // CUDA pool; pinned host memory is cudaHostAlloc's and valid for every device. Transfers are cudaMemcpyAsync: CUDA
@@ -18,4 +18,4 @@ namespace faceflow {
 // errc::unsupported when it has no memory pools, errc::out_of_memory for a cap above the card's memory.
 [[nodiscard]] result<std::unique_ptr<device>> make_cuda_device(int index, std::size_t memory_cap);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

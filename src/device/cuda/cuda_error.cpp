@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 struct meaning {
@@ -134,4 +134,4 @@ current_device::~current_device() {
     if (changed_ && cudaSetDevice(before_) != cudaSuccess) forget_last_error();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

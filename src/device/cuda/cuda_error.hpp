@@ -8,7 +8,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // The message names the call, CUDA's name and description of `status`, and what to do. Out of memory is
 // errc::out_of_memory, an unusable device errc::unavailable, a missing feature errc::unsupported, an error after which
@@ -46,4 +46,4 @@ private:
     cudaError_t status_ = cudaSuccess;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -10,7 +10,7 @@
 #include "core/try.hpp"
 #include "device/cuda/cuda_error.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 bool on_device(const void* memory) {
@@ -100,4 +100,4 @@ cuda_graph::~cuda_graph() {
     if (cudaGraphExecDestroy(ready_) != cudaSuccess) forget_last_error();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -10,7 +10,7 @@
 #include "device/cuda/cuda_spans.hpp"
 #include "device/device.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Owns a cudaGraph_t; null when the capture failed.
 class captured_work {
@@ -56,4 +56,4 @@ private:
     const cudaGraphExec_t ready_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -9,7 +9,7 @@
 #include "core/try.hpp"
 #include "device/cuda/cuda_error.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 class cuda_import final : public memory_import {
@@ -97,4 +97,4 @@ result<std::unique_ptr<memory_import>> import_cuda_memory(int index, const memor
     return made;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -10,7 +10,7 @@
 #include "device/cuda/cuda_error.hpp"
 #include "device/gpu_facts.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // The granularity of the card's memory: a limit between two steps would cut off the memory beyond the lower one.
@@ -124,4 +124,4 @@ result<memory_export> cuda_pool::export_memory(std::byte* memory, std::size_t by
     return exported;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 #include "device/memory.hpp"
 #include "device/sharing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // The pool keeps the memory it takes from the card until it is destroyed, so that no frame waits for the driver to
 // allocate. Allocations are ordered on the pool's own stream and waited for: the memory is then valid on every stream.
@@ -52,4 +52,4 @@ private:
     std::atomic<std::uint64_t> waits_{0};
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -9,7 +9,7 @@
 
 #include "device/cuda/cuda_error.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 std::string version(int number) {
@@ -86,4 +86,4 @@ std::string cuda_cards_compiled_for() {
     return FACEFLOW_CUDA_ARCHITECTURES;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

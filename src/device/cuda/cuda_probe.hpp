@@ -9,7 +9,7 @@
 #include "device/gpu_facts.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // The CUDA runtime's answer to a query for devices. Versions are encoded as 12040 for 12.4.
 struct cuda_answer {
@@ -33,4 +33,4 @@ struct cuda_answer {
 // The architectures that this program's kernels are compiled for; see gpu_facts.
 [[nodiscard]] std::string cuda_cards_compiled_for();
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -9,7 +9,7 @@
 #include "core/try.hpp"
 #include "device/cuda/cuda_error.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // From this version on, the calls need no option of the driver's module.
@@ -97,4 +97,4 @@ result<void> cuda_semaphores::await(cudaStream_t s, const semaphore& t, std::uin
     return call(wait_, "cuStreamWaitValue64", CU_STREAM_WAIT_VALUE_GEQ, s, t, value);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

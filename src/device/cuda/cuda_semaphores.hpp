@@ -14,7 +14,7 @@
 #include "core/semaphore.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // The functions come from the driver that the runtime has loaded: nothing links libcuda. Thread-safe.
 class cuda_semaphores {
@@ -51,4 +51,4 @@ private:
     std::vector<range> ranges_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

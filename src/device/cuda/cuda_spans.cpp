@@ -6,7 +6,7 @@
 
 #include "device/cuda/cuda_error.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -144,4 +144,4 @@ void cuda_spans::close() {
     }
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

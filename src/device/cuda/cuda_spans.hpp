@@ -10,7 +10,7 @@
 
 #include "device/device.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Costs the host two event records per span and never waits: the first call of report_finished that finds both events
 // reached reports the span. Its length is device time; it is placed in host time as if the last span found by the same
@@ -60,4 +60,4 @@ private:
     std::deque<waiting> waiting_;  // in the stream's order
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

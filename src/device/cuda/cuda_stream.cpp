@@ -9,7 +9,7 @@
 #include "core/try.hpp"
 #include "device/cuda/cuda_graph.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 result<std::unique_ptr<cuda_event>> cuda_event::create(int index) {
     const current_device scope(index);
@@ -254,4 +254,4 @@ void cuda_stream::keep(result<void> outcome) {
     if (error_) error_ = std::move(outcome);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

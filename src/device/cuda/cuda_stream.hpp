@@ -14,7 +14,7 @@
 #include "device/cuda/cuda_spans.hpp"
 #include "device/device.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 class cuda_graph;
 struct captured_notes;
@@ -129,4 +129,4 @@ private:
     return static_cast<const cuda_stream&>(s).native();
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -13,7 +13,7 @@
 #include <new>
 #include <utility>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 constexpr std::size_t buffer_bytes = std::size_t{1} << 20;
@@ -239,6 +239,6 @@ void cupti::called(std::uint32_t call, std::uint32_t function) {
     }
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal
 
 #endif

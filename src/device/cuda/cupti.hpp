@@ -16,7 +16,7 @@
 #include "device/transfer_counter.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // From construction on, records the copies of all devices of this process and the waits of all its threads. Each copy
 // between host and device by cudaMemcpy and its variants counts once, however it was issued (by a library, or as a node
@@ -67,4 +67,4 @@ private:
     std::uint64_t lost_ = 0;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -10,7 +10,7 @@
 #if __has_include(<cupti.h>)
 #include "device/cuda/cupti.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 class cupti_counter final : public transfer_counter {
@@ -49,11 +49,11 @@ result<std::unique_ptr<transfer_counter>> make_cupti_counter(int index, const cu
     return std::make_unique<cupti_counter>(std::move(recorder), static_cast<std::uint32_t>(index), id, pool);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal
 
 #else
 
-namespace faceflow {
+namespace faceflow::internal {
 
 result<std::unique_ptr<transfer_counter>> make_cupti_counter(int, const cuda_pool&) {
     return fail(
@@ -62,6 +62,6 @@ result<std::unique_ptr<transfer_counter>> make_cupti_counter(int, const cuda_poo
         "the CUDA toolkit's package with them (cuda-cupti-dev) and build anew");
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal
 
 #endif

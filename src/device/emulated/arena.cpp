@@ -13,7 +13,7 @@
 
 #include "core/sealed_memory.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // Smaller freed blocks keep their pages: returning them costs more than it saves.
@@ -140,4 +140,4 @@ bool emulated_arena::contains(const std::byte* device_address, std::size_t bytes
     return address >= first && address - first <= bytes_ && bytes <= bytes_ - (address - first);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -13,7 +13,7 @@
 #include "device/emulated/fault_reporter.hpp"
 #include "device/memory.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Device addresses lie in a PROT_NONE range; their bytes lie in a memfd at the same offset, which a second mapping
 // makes accessible to kernels and copy engines. The memfd is sparse, so only touched pages take memory, and its size is
@@ -53,4 +53,4 @@ private:
     std::set<std::pair<std::size_t, std::size_t>> by_size_;  // the same holes as (bytes, offset)
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

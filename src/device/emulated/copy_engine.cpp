@@ -5,7 +5,7 @@
 #include <thread>
 #include <utility>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 using clock = std::chrono::steady_clock;
 constexpr std::chrono::microseconds spin{50};
@@ -57,4 +57,4 @@ void staging_buffers::give(std::shared_ptr<buffer> b) {
     if (spare_.size() < max_spares) spare_.push_back(std::move(b));
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

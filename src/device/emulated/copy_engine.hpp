@@ -12,7 +12,7 @@
 
 #include "device/transfer_counter.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Sleeps until shortly before `deadline`, then spins for at most 50 us; a copy of a frame takes a few hundred.
 void wait_until_exactly(std::chrono::steady_clock::time_point deadline);
@@ -48,4 +48,4 @@ private:
     std::vector<std::shared_ptr<buffer>> spare_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -14,7 +14,7 @@
 #include "core/try.hpp"
 #include "device/emulated/emulated_stream.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 using clock = std::chrono::steady_clock;
 }  // namespace
@@ -175,4 +175,4 @@ result<std::unique_ptr<transfer_counter>> emulated_device::make_transfer_counter
     return std::make_unique<copy_engine_counter>(*this);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -14,7 +14,7 @@
 #include "device/emulated/imported_memory.hpp"
 #include "device/emulated/link.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Its addresses are PROT_NONE to the host: accessing one without a transfer crashes (see install_fault_reporter). Tasks
 // run on their stream's thread, all streams concurrently, and access memory through kernel_address. Copies of one
@@ -79,4 +79,4 @@ private:
     ledger book_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 #include "core/try.hpp"
 #include "device/stage_scope.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -206,4 +206,4 @@ void emulated_stream::perform(const work_item& i) {
     }
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -15,7 +15,7 @@
 
 #include "device/device.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // One recording of an event. Shared by the event, the stream that will reach it and all that wait for it, so that
 // re-recording the event does not affect them. Thread-safe.
@@ -109,4 +109,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

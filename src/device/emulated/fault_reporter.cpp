@@ -12,7 +12,7 @@
 
 #include "device/stage_scope.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 struct range_entry {
@@ -124,4 +124,4 @@ fault_range::~fault_range() {
     r.taken.store(false, std::memory_order_release);
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

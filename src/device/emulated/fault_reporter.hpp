@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Makes SIGSEGV and SIGBUS inside the memory of an emulated device print one line to standard error (device, offset,
 // and the stage and frame of the thread's stage_scope) and abort. Other faults go to the previous handler. Applies to
@@ -26,4 +26,4 @@ private:
     int entry_ = -1;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -7,7 +7,7 @@
 #include "core/try.hpp"
 #include "device/emulated/fault_reporter.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 class import_table::entry final : public memory_import {
 public:
@@ -54,4 +54,4 @@ std::byte* import_table::find(const std::byte* device_address, std::size_t bytes
     return found.mapped() + into;
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

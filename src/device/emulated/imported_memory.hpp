@@ -12,7 +12,7 @@
 #include "device/sharing.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // As in emulated_arena, device addresses are inaccessible and their bytes lie in a second mapping. The table outlives
 // the imports that it returns. Thread-safe; lookups take a shared lock.
@@ -32,4 +32,4 @@ private:
     std::map<const std::byte*, const entry*> by_address_;
 };
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 
 #include "core/nearest.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 // Rounded from typical results of NVIDIA's bandwidthTest sample on x16 cards with --memory=pinned and large blocks:
@@ -54,4 +54,4 @@ result<link_model> find_link(std::string_view name) {
                     near.empty() ? std::string() : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", ")));
 }
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 
 // Times are those of a single copy on an idle link. A link with bandwidth 0 adds no time to the copy itself.
 struct link_model {
@@ -35,4 +35,4 @@ struct link_model {
 // errc::invalid_argument for an unknown name; the message lists the known ones.
 [[nodiscard]] result<link_model> find_link(std::string_view name);
 
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -11,7 +11,7 @@
 #include "flow/in_process/lane.hpp"
 #include "flow/queued_flow.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 class fused_flow final : public queued_flow {
@@ -120,4 +120,4 @@ result<std::unique_ptr<flow>> make_fused_flow(const flow_setup& setup) {
     return fused_flow::create(setup, static_cast<std::size_t>(o.tuning.lanes), shape);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -4,7 +4,7 @@
 #include "device/memory.hpp"
 #include "flow/in_process/stage_threads.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 flow_plan plan_in_process(const plan_request& r, std::uint64_t frames_in_work) {
@@ -34,4 +34,4 @@ flow_plan plan_threaded(const plan_request& r) {
     return plan_in_process(r, stage_threads::jobs_in_flight);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

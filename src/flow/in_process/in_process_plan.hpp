@@ -3,9 +3,9 @@
 
 #include "flow/flow_plan.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 [[nodiscard]] flow_plan plan_fused(const plan_request& r);
 [[nodiscard]] flow_plan plan_threaded(const plan_request& r);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

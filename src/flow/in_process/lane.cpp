@@ -8,7 +8,7 @@
 #include "device/stage_scope.hpp"
 #include "flow/io/queued_frame.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 result<std::unique_ptr<lane>> lane::create(device_resources& resources, const std::string& label,
                                            const pass_shape& shape, std::function<void(const std::string&)> warn) {
@@ -207,4 +207,4 @@ result<tracked_faces*> lane::tracked_of(std::uint32_t source) {
     return &at->second;
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -16,7 +16,7 @@
 #include "flow/stages/result_reader.hpp"
 #include "flow/stages/tracked_faces.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Use it from one thread at a time. One host sync per pass, at its end.
 class lane {
@@ -84,4 +84,4 @@ private:
     std::map<pass_size, std::unique_ptr<graph>> graphs_;  // null: the device refused the capture
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

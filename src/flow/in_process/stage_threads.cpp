@@ -6,7 +6,7 @@
 #include "core/try.hpp"
 #include "device/stage_scope.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 stage_threads::stage_threads(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
                              reorder_buffer& to)
@@ -218,4 +218,4 @@ result<vision::pass_results> stage_threads::mesh_all(job& j) {
     return read_the_rest(read(capacity), capacity, resources_.capacity, mesh, read);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -18,7 +18,7 @@
 #include "flow/stages/result_reader.hpp"
 #include "flow/stages/tracked_faces.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Where a source's last frame left its faces.
 struct source_tracks {
@@ -91,4 +91,4 @@ private:
     stage_pipeline<job> pipeline_;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

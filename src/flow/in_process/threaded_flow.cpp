@@ -5,7 +5,7 @@
 #include "flow/in_process/stage_threads.hpp"
 #include "flow/queued_flow.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 class threaded_flow final : public queued_flow {
@@ -47,4 +47,4 @@ result<std::unique_ptr<flow>> make_threaded_flow(const flow_setup& setup) {
     return threaded_flow::create(setup);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

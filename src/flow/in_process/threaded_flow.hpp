@@ -5,8 +5,8 @@
 
 #include "flow/flow.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 [[nodiscard]] result<std::unique_ptr<flow>> make_threaded_flow(const flow_setup& setup);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

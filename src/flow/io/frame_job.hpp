@@ -12,7 +12,7 @@
 #include "flow/io/input_queue.hpp"
 #include "flow/io/reorder_buffer.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 struct frame_job {
     std::uint32_t order = 0;  // see queued_frame
@@ -45,4 +45,4 @@ inline void deliver(frame_job& j, result<frame_faces> faces, reorder_buffer& to)
     to.put(j.order, j.index, j.device, {std::move(j.from), std::move(faces)});
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

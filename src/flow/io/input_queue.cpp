@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 std::optional<std::size_t> input_queue::put(host_frame frame) {
     // Destroyed after the lock is released: destroying a frame may run the user's release callback.
@@ -224,4 +224,4 @@ void input_queue::close() {
     idle_.notify_all();
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

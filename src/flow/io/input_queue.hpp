@@ -17,7 +17,7 @@
 #include "flow/io/source_routes.hpp"
 #include "frame/host_frame.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 struct input_queue_options {
     faceflow::pacing pacing = faceflow::pacing::recorded;
@@ -125,4 +125,4 @@ private:
     bool closed_ = false;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -8,7 +8,7 @@
 #include "faceflow/types.hpp"
 #include "frame/host_frame.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 struct outcome {
     host_frame frame;
@@ -18,4 +18,4 @@ struct outcome {
 // Called on one thread of the flow, in order of sequence within a source; a slow handler slows the flow.
 using outcome_handler = std::function<void(outcome&&)>;
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

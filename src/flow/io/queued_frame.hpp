@@ -7,7 +7,7 @@
 
 #include "frame/host_frame.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 struct queued_frame {
     std::uint32_t order = 0;  // the order that `index` counts in: the source's own, or 0 when sources are merged
@@ -22,4 +22,4 @@ struct queued_frame {
     return !f.still;
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

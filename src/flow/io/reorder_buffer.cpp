@@ -3,7 +3,7 @@
 
 #include "core/try.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 reorder_buffer::reorder_buffer(outcome_handler handler, std::function<void(std::size_t)> frame_done,
                                thread_failed failed)
@@ -56,4 +56,4 @@ void reorder_buffer::deliver() {
     }
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -15,7 +15,7 @@
 #include "core/thread.hpp"
 #include "flow/io/outcome.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Thread-safe. Indices count up from 0 within an order (see queued_frame) without gaps; put each exactly once.
 class reorder_buffer {
@@ -54,4 +54,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <tuple>
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 std::uint64_t load_of(std::int32_t width, std::int32_t height, double frames_per_second) noexcept {
     const bool sized = width > 0 && height > 0;
@@ -86,4 +86,4 @@ std::uint64_t source_routes::load(std::size_t device) const {
     return sum;
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // The load of a source, in pixels per second. Unknown values (0) default to 1920x1080 at 30 frames per second.
 [[nodiscard]] std::uint64_t load_of(std::int32_t width, std::int32_t height, double frames_per_second) noexcept;
@@ -59,4 +59,4 @@ private:
     std::map<std::uint32_t, begun> sources_;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -10,7 +10,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Keeps a State per source, at a stable address. Thread-safe; a State belongs to the frame whose turn it is.
 template <class State>
@@ -65,4 +65,4 @@ private:
     std::map<std::uint32_t, source> sources_;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -13,7 +13,7 @@
 #include "core/thread.hpp"
 #include "core/try.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // A Job has a member `failed` (result<void>), which the steps check.
 template <class Job>
@@ -93,4 +93,4 @@ private:
     std::vector<std::thread> threads_;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 result<slot_name> exported_slabs::name_of(const lease& of) {
     const std::shared_ptr<slab>& from = of.source();
@@ -83,4 +83,4 @@ result<void> check_reply(const stage_call& call, const stage_reply& reply, const
     return {};
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

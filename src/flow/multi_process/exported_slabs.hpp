@@ -12,7 +12,7 @@
 #include "flow/multi_process/stage_protocol.hpp"
 #include "frame/lease.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Thread-safe. Numbers are never reused. On a GPU an exported slab lives as long as this object.
 class exported_slabs {
@@ -67,4 +67,4 @@ private:
 // slots, which still last. `slabs` is null where nothing is shared. errc::corrupt says what differs.
 [[nodiscard]] result<void> check_reply(const stage_call& call, const stage_reply& reply, const exported_slabs* slabs);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -14,7 +14,7 @@
 #include "frame/layout.hpp"
 #include "vision/mesh.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 // Device memory with a host mirror: the faces of a frame, and as many crops as one transfer carries.
@@ -381,4 +381,4 @@ result<std::unique_ptr<stage_executor>> make_message_executor(stage_context& con
     return std::make_unique<picture_executor>(context, std::move(p), std::move(detector));
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -12,7 +12,7 @@
 #include "media/to_bgr.hpp"
 #include "vision/mesh.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 class message_pipeline final : public process_pipeline {
@@ -205,4 +205,4 @@ result<std::unique_ptr<process_pipeline>> make_message_pipeline(const device_con
     return made;
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -12,7 +12,7 @@
 #include "media/to_bgr.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 using vision::pass_results;
@@ -130,4 +130,4 @@ flow_plan plan_cached(const plan_request& r) {
     return p.take();
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

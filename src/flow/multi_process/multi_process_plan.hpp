@@ -3,10 +3,10 @@
 
 #include "flow/flow_plan.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 [[nodiscard]] flow_plan plan_shared(const plan_request& r);
 [[nodiscard]] flow_plan plan_cached(const plan_request& r);
 [[nodiscard]] flow_plan plan_copied(const plan_request& r);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

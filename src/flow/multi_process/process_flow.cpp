@@ -7,7 +7,7 @@
 #include "flow/multi_process/process_pipeline.hpp"
 #include "flow/queued_flow.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 class process_flow final : public queued_flow {
@@ -96,4 +96,4 @@ result<std::unique_ptr<flow>> make_shared_flow(const flow_setup& setup) {
     return make(setup, make_shared_pipeline);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

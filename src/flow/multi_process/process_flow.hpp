@@ -6,7 +6,7 @@
 
 #include "flow/flow.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // The differences between the message-based flows, besides the options that each supports.
 struct message_traits {
@@ -19,4 +19,4 @@ struct message_traits {
 // A flow that never copies a frame after its upload: processes map the memory once and pass the names of slots.
 [[nodiscard]] result<std::unique_ptr<flow>> make_shared_flow(const flow_setup& setup);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

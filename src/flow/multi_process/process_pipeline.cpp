@@ -6,7 +6,7 @@
 #include "core/try.hpp"
 #include "flow/multi_process/stage_program.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 std::unique_ptr<slice_trace> trace_of(const flow_setup& setup, const device_context& d) {
@@ -255,4 +255,4 @@ std::size_t process_pipeline::leases() const {
     return sum;
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

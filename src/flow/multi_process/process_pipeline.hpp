@@ -23,7 +23,7 @@
 #include "flow/stages/detect_schedule.hpp"
 #include "flow/stages/device_resources.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // The faces of a source, as its last frame left them.
 struct source_state {
@@ -157,4 +157,4 @@ private:
                                                                              std::size_t number, input_queue& from,
                                                                              reorder_buffer& to, thread_failed failed);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -12,7 +12,7 @@
 #include "flow/multi_process/shared_executor.hpp"
 #include "frame/layout.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 struct shared_slab {
@@ -255,4 +255,4 @@ result<std::unique_ptr<stage_executor>> make_shared_executor(stage_context& cont
     return std::make_unique<shared_executor>(context, pages, std::move(detector));
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -8,7 +8,7 @@
 #include "flow/multi_process/stage_executor.hpp"
 #include "ipc/control_page.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // The control pages of a pipeline, in the order in which they are passed at the start.
 enum class shared_page : std::uint8_t { capture, detect, region, landmark };
@@ -27,4 +27,4 @@ struct shared_pages {
 // Makes an executor for stages that work in place in the owner's memory: flow `shared`. `pages` outlives the work.
 [[nodiscard]] result<std::unique_ptr<stage_executor>> make_shared_executor(stage_context& context, shared_pages& pages);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

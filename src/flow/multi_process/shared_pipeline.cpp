@@ -13,7 +13,7 @@
 #include "flow/multi_process/shared_executor.hpp"
 #include "flow/stages/result_reader.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 constexpr std::size_t detect_at = 0, region_at = 1, landmark_at = 2;
@@ -240,4 +240,4 @@ result<std::unique_ptr<process_pipeline>> make_shared_pipeline(const device_cont
     return made;
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -10,7 +10,7 @@
 #include "core/try.hpp"
 #include "device/open_devices.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 result<std::unique_ptr<stage_context>> stage_context::create(const stage_hello& hello) {
     std::unique_ptr<stage_context> context(new stage_context(hello));
@@ -143,4 +143,4 @@ result<void> mirrored_memory::move(stream& s, direction d, std::size_t offset, s
     return transfer(s, d, memory_.data() + offset, part, bytes, t);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

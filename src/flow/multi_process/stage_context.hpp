@@ -17,7 +17,7 @@
 #include "frame/frame_cache.hpp"
 #include "telemetry/metrics.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 class stage_context {
 public:
@@ -90,4 +90,4 @@ private:
     bool shared_ = false;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -11,7 +11,7 @@
 #include "flow/multi_process/stage_protocol.hpp"
 #include "frame/frame_cache.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // A reply and its payload, whose parts stay valid until the next call.
 struct stage_answer {
@@ -39,4 +39,4 @@ public:
 // Makes an executor for stages that receive pixels and crops and send their output back: flows `copied` and `cached`.
 [[nodiscard]] result<std::unique_ptr<stage_executor>> make_message_executor(stage_context& context);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

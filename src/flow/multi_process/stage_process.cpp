@@ -9,7 +9,7 @@
 #include "core/printable.hpp"
 #include "core/try.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -340,4 +340,4 @@ result<void> stage_process::health() const {
     return health_;
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -22,7 +22,7 @@
 #include "ipc/restart_budget.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 struct stage_setup {
     stage_hello hello;
@@ -119,4 +119,4 @@ private:
     std::atomic<std::uint64_t> answered_{0}, peak_bytes_{0}, leases_{0}, restarts_{0};
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

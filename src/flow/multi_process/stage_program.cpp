@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 namespace fs = std::filesystem;
@@ -84,4 +84,4 @@ result<fs::path> find_stage_program() {
     return find_stage_program_for(programs);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -7,7 +7,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // $FACEFLOW_STAGE, else faceflow-stage beside this program or library (as built) or in libexec/faceflow (as installed).
 // errc::not_found says where it was searched for, and why a file found there was rejected.
@@ -18,4 +18,4 @@ namespace faceflow::flow {
 // access.
 [[nodiscard]] result<std::filesystem::path> find_stage_program_for(std::span<const std::filesystem::path> programs);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -12,7 +12,7 @@
 #include "faceflow/version.h"
 #include "flow/option_table.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 using json = nlohmann::json;
@@ -144,4 +144,4 @@ result<stage_hello> read_hello(std::string_view text) {
     }
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

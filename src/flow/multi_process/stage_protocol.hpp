@@ -20,7 +20,7 @@
 #include "flow/stages/workspace.hpp"
 #include "frame/picture_facts.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Incremented whenever a struct below changes its meaning; the program's version is compared too.
 inline constexpr std::uint32_t stage_protocol = 6;
@@ -169,4 +169,4 @@ struct stage_hello {
 // errc::unsupported when the two ends differ in version or memory layout: the message says which.
 [[nodiscard]] result<stage_hello> read_hello(std::string_view text);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -13,7 +13,7 @@
 #include "ipc/channel.hpp"
 #include "ipc/control_page.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 std::span<const std::byte> bytes_of(std::string_view text) {
@@ -201,4 +201,4 @@ result<void> serve_stage(unique_fd socket) {
     return server.serve();
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

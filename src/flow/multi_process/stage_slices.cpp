@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 std::int64_t ticks_of(trace::time_point t) {
@@ -132,4 +132,4 @@ void slice_trace::draw_one(stage_role role, const stage_slice& s) {
     into_.transfer(c);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -16,7 +16,7 @@
 #include "flow/multi_process/stage_protocol.hpp"
 #include "telemetry/trace.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // The stage process's end: keeps what its stages and transfers record until it is sent.
 class slice_log {
@@ -71,4 +71,4 @@ private:
     std::deque<frame_id> ended_;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

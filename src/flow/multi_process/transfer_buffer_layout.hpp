@@ -8,7 +8,7 @@
 #include "device/memory.hpp"
 #include "flow/stages/workspace.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Offsets and sizes in bytes, the same on both sides.
 struct transfer_buffer_layout {
@@ -27,4 +27,4 @@ struct transfer_buffer_layout {
     [[nodiscard]] std::size_t bytes() const { return crop_at(at_once); }
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

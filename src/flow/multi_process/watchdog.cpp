@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 using namespace std::chrono_literals;
@@ -88,4 +88,4 @@ std::string watchdog::in_words(finding what) const {
     return "it lives";
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -9,7 +9,7 @@
 
 #include "ipc/child_process.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Judges the processes of one stage from periodic looks. What matters is not how long something takes but what the
 // process does meanwhile:
@@ -64,4 +64,4 @@ private:
     nanoseconds cpu_at_begin_{0}, max_cpu_{0};
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

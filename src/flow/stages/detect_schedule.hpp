@@ -7,7 +7,7 @@
 #include "faceflow/options.hpp"
 #include "frame/host_frame.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // What became of the faces that a frame took over from the one before.
 struct followed_state {
@@ -69,4 +69,4 @@ private:
     std::int32_t since_ = 0;  // frames since the last detection, that one included
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

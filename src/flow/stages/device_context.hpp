@@ -4,12 +4,12 @@
 #include "device/device.hpp"
 #include "flow/stages/models.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // A device with the models loaded for it.
 struct device_context {
-    faceflow::device* device = nullptr;
+    faceflow::internal::device* device = nullptr;
     model_set models;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

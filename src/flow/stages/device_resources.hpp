@@ -13,7 +13,7 @@
 #include "frame/frame_store.hpp"
 #include "telemetry/metrics.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 struct device_resources {
     stage_set stages;
@@ -50,4 +50,4 @@ inline void wait_until_idle(stream& s) {
     static_cast<void>(wait_until_done(s.owner(), **done, {stage::landmark, {}}));
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -10,7 +10,7 @@
 #include "device/device.hpp"
 #include "flow/stages/workspace.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // `faces`, rounded up to whole batches.
 [[nodiscard]] constexpr std::int32_t round_to_batches(std::int32_t faces, std::int32_t batch = mesh_batch) {
@@ -69,4 +69,4 @@ private:
     std::int32_t faces_per_frame_ = 4;  // of the last pass
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

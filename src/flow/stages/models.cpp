@@ -11,7 +11,7 @@
 #include "core/try.hpp"
 #include "inference/session.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 using inference::network_output;
@@ -278,4 +278,4 @@ result<void> choose_inference(options& o, bool on_host) {
     return {};
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -16,7 +16,7 @@
 #include "inference/session.hpp"
 #include "vision/detect.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 inline constexpr std::int32_t mesh_input_size = 192;
 
@@ -68,4 +68,4 @@ using runtime_maker = std::function<result<std::shared_ptr<inference::runtime>>(
 // request. errc::invalid_argument if the two do not go together; errc::unsupported if the CPU lacks bf16.
 [[nodiscard]] result<void> choose_inference(options& o, bool on_host);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

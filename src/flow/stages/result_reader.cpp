@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 result<result_reader> result_reader::create(device& d, std::size_t bytes, bool pinned) {
     result_reader r(d);
@@ -34,4 +34,4 @@ result<vision::pass_results> result_reader::read(stream& s, const vision::pass_r
     return wait(s, results, t);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

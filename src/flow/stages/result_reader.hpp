@@ -12,7 +12,7 @@
 #include "flow/stages/face_capacity.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Owns one host block, allocated once. Use it from one thread at a time.
 class result_reader {
@@ -55,4 +55,4 @@ template <class Mesh, class Read>
     return read(needed);
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

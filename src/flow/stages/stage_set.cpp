@@ -11,7 +11,7 @@
 #include "core/read_once.hpp"
 #include "device/stage_scope.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 vision::mesh_options mesh_options_of(const options& o, const frame& f) {
@@ -226,4 +226,4 @@ result<frame_faces> faces_of(const vision::pass_results& results, std::int32_t i
     return out;
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -18,7 +18,7 @@
 #include "telemetry/metrics.hpp"
 #include "vision/kernels.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Frames of one pass, of one source or several; at most vision::max_pass_frames.
 using pass_frames = std::span<const frame>;
@@ -97,4 +97,4 @@ private:
 [[nodiscard]] result<frame_faces> faces_of(const vision::pass_results& results, std::int32_t i, std::int32_t room,
                                            const host_frame& of, float min_presence);
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

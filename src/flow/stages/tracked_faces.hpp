@@ -8,7 +8,7 @@
 #include "flow/stages/workspace.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // The faces of a source: where to look in its next frame, as a detection set in device memory.
 class tracked_faces {
@@ -26,4 +26,4 @@ private:
     device_buffer memory_;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 namespace {
 
 result<void> take(device& d, device_buffer& into, std::size_t bytes) {
@@ -126,4 +126,4 @@ vision::detection_set* workspace::faces(std::int32_t i) const {
     return reinterpret_cast<vision::detection_set*>(faces_.data() + static_cast<std::size_t>(i) * shape_.set_bytes());
 }
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

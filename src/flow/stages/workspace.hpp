@@ -14,7 +14,7 @@
 #include "vision/kernels.hpp"
 #include "vision/records.hpp"
 
-namespace faceflow::flow {
+namespace faceflow::internal::flow {
 
 // Faces cropped and meshed in one batch per frame of a pass; more faces take several batches.
 inline constexpr std::int32_t mesh_batch = 8;
@@ -117,4 +117,4 @@ private:
     device_buffer faces_, results_;
 };
 
-}  // namespace faceflow::flow
+}  // namespace faceflow::internal::flow

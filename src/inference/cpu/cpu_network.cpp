@@ -18,7 +18,7 @@
 #include "inference/cpu/prepared_network.hpp"
 #include "inference/cpu/shared_run.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 using cpu::memory_layout;
@@ -228,4 +228,4 @@ result<std::shared_ptr<network>> make_cpu_network(const std::filesystem::path& m
     return make_cpu_network(std::move(*read), how, in_what);
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -12,7 +12,7 @@
 #include "inference/network.hpp"
 #include "inference/plan.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // Loads the plan beside the model; for devices whose kernels are host functions. Weights are in host memory, bindings
 // use the device's pool, and threads that share a run come from device::helpers. errc::unsupported without a plan;
@@ -24,4 +24,4 @@ namespace faceflow::inference {
 [[nodiscard]] std::shared_ptr<network> make_cpu_network(plan of, threading how = threading::caller,
                                                         host_precision in_what = host_precision::fp32);
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -6,7 +6,7 @@
 #include "inference/cpu/joined_rows.hpp"
 #include "inference/cpu/step.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 namespace {
 
 struct direct {
@@ -190,4 +190,4 @@ std::unique_ptr<packed_step> pack_input(const packing& with, tensor_index y) {
     return std::make_unique<packed_input>(y, with.kernels);
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

@@ -4,7 +4,7 @@
 
 #include "inference/cpu/kernels.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 
 void add_product(kernel_set& to);
 void add_product_bf16(kernel_set& to);
@@ -12,4 +12,4 @@ void add_rows(kernel_set& to);
 void add_winograd(kernel_set& to);
 void add_numbers(kernel_set& to);
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

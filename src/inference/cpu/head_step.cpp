@@ -4,7 +4,7 @@
 
 #include "inference/cpu/step.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 namespace {
 
 struct head {
@@ -177,4 +177,4 @@ std::unique_ptr<packed_step> pack_dense(const packing& with, const plan_dense& d
     return std::make_unique<packed_dense>(dense{d, of, with.kernels});
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

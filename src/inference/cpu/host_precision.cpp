@@ -8,7 +8,7 @@
 
 #include "inference/cpu/kernels.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 result<void> check_host_precision(host_precision wanted) {
     if (wanted == host_precision::fp32) return {};
@@ -22,4 +22,4 @@ result<void> check_host_precision(host_precision wanted) {
                             kernels.target));
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

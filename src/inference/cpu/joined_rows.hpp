@@ -6,7 +6,7 @@
 
 #include "inference/cpu/step.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 
 class joined_rows {
 public:
@@ -68,4 +68,4 @@ private:
     return into + outputs == y.channels && into % channel_step == 0 ? stored_channels(outputs) : outputs;
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

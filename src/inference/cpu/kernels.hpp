@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 
 // Channels per pixel are rounded up to this: the widest vector in use.
 constexpr std::int32_t channel_step = 16;
@@ -137,4 +137,4 @@ struct kernel_set {
 // The kernels of the best instruction set of this CPU that Highway is allowed to use. Thread-safe.
 [[nodiscard]] kernel_set best_kernels();
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

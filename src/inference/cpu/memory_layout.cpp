@@ -7,7 +7,7 @@
 #include "core/try.hpp"
 #include "inference/cpu/prepared_network.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 namespace {
 
 constexpr std::size_t least_streamed = 768 * 1024;  // bytes
@@ -171,4 +171,4 @@ tensor_places memory_layout::beside(tensor_places of, float* memory) const {
     return of;
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

@@ -7,7 +7,7 @@
 
 #include "inference/cpu/step.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 namespace {
 
 constexpr std::int32_t transform_floats = 8, mesh_landmarks = 468, all_landmarks = 478, iris_landmarks = 5;
@@ -239,4 +239,4 @@ std::unique_ptr<packed_step> pack_landmarks(const packing& with, const plan_land
     return std::make_unique<packed_landmarks>(std::move(packed));
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

@@ -13,7 +13,7 @@
 #include "inference/cpu/vectors.inc"
 
 HWY_BEFORE_NAMESPACE();
-namespace faceflow::inference::cpu::HWY_NAMESPACE {
+namespace faceflow::internal::inference::cpu::HWY_NAMESPACE {
 namespace {
 
 void mix(const mixed_pixel& m) {
@@ -100,11 +100,11 @@ void fill(kernel_set& set) {
 void fill_numbers(kernel_set& set) {
     fill(set);
 }
-}  // namespace faceflow::inference::cpu::HWY_NAMESPACE
+}  // namespace faceflow::internal::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 HWY_EXPORT(fill_numbers);
 void add_numbers(kernel_set& to) {
     HWY_DYNAMIC_DISPATCH(fill_numbers)(to);
@@ -119,5 +119,5 @@ kernel_set best_kernels() {
     add_numbers(all);
     return all;
 }
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu
 #endif  // HWY_ONCE

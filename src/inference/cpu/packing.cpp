@@ -6,7 +6,7 @@
 
 #include "core/bfloat16.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 namespace {
 
 float pair_of(float first, float second) {
@@ -126,4 +126,4 @@ std::vector<float> winograd_weights(std::span<const float> weights, std::int32_t
     return all;
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

@@ -10,7 +10,7 @@
 #include "inference/host_precision.hpp"
 #include "inference/plan.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 
 // Stores floats aligned to cache lines. Steps keep the offsets of theirs: addresses are final only once everything is
 // added.
@@ -78,4 +78,4 @@ struct packed_depthwise {
 [[nodiscard]] std::vector<float> winograd_weights(std::span<const float> weights, std::int32_t inputs,
                                                   std::int32_t outputs);
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

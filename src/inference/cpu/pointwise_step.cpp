@@ -5,7 +5,7 @@
 #include "inference/cpu/joined_rows.hpp"
 #include "inference/cpu/step.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 namespace {
 
 // A part has as many rows as keep their buffer in the first-level cache, but enough pixels to make loading the weights
@@ -161,4 +161,4 @@ std::unique_ptr<packed_step> pack_pointwise(const packing& with, const plan_conv
     return std::make_unique<packed_pointwise>(pointwise{c, of, before, with.kernels});
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

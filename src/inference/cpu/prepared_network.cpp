@@ -5,7 +5,7 @@
 #include <set>
 #include <utility>
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 namespace {
 
 constexpr std::int32_t max_together = 256;  // outputs
@@ -116,4 +116,4 @@ void prepared_binding::run(std::int32_t first, std::int32_t n, float* scratch) c
             s->run(i, 0, s->parts(), scratch);
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

@@ -12,7 +12,7 @@
 #include "inference/cpu/step.hpp"
 #include "inference/plan.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 
 // A plan with its weights packed for an instruction set; for any number of bindings of any size. Immutable: any thread.
 class prepared_network {
@@ -120,4 +120,4 @@ private:
     std::size_t scratch_ = 0;
 };
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

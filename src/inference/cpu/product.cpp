@@ -16,7 +16,7 @@
 #include "inference/cpu/vectors.inc"
 
 HWY_BEFORE_NAMESPACE();
-namespace faceflow::inference::cpu::HWY_NAMESPACE {
+namespace faceflow::internal::inference::cpu::HWY_NAMESPACE {
 namespace {
 
 constexpr bool small_tiles = sanitized;
@@ -38,14 +38,14 @@ void fill(kernel_set& set) {
 void fill_product(kernel_set& set) {
     fill(set);
 }
-}  // namespace faceflow::inference::cpu::HWY_NAMESPACE
+}  // namespace faceflow::internal::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 HWY_EXPORT(fill_product);
 void add_product(kernel_set& to) {
     HWY_DYNAMIC_DISPATCH(fill_product)(to);
 }
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu
 #endif  // HWY_ONCE

@@ -17,7 +17,7 @@
 #include "inference/cpu/vectors.inc"
 
 HWY_BEFORE_NAMESPACE();
-namespace faceflow::inference::cpu::HWY_NAMESPACE {
+namespace faceflow::internal::inference::cpu::HWY_NAMESPACE {
 namespace {
 namespace apart {
 
@@ -69,14 +69,14 @@ void round(const float* in, std::ptrdiff_t count, float* out) {
 
 }  // namespace apart
 }  // namespace
-}  // namespace faceflow::inference::cpu::HWY_NAMESPACE
+}  // namespace faceflow::internal::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 // Highway has no target with these instructions: this part of its AVX-512 target is compiled for CPUs that also have
 // them.
 HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16")
-namespace faceflow::inference::cpu::HWY_NAMESPACE {
+namespace faceflow::internal::inference::cpu::HWY_NAMESPACE {
 namespace {
 namespace at_once {
 
@@ -99,12 +99,12 @@ void round(const float* in, std::ptrdiff_t count, float* out) {
 
 }  // namespace at_once
 }  // namespace
-}  // namespace faceflow::inference::cpu::HWY_NAMESPACE
+}  // namespace faceflow::internal::inference::cpu::HWY_NAMESPACE
 HWY_POP_ATTRIBUTES
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace faceflow::inference::cpu::HWY_NAMESPACE {
+namespace faceflow::internal::inference::cpu::HWY_NAMESPACE {
 void fill_product_bf16(kernel_set& set) {
     set.multiply_bf16 = &apart::multiply;
     set.round = &apart::round;
@@ -115,14 +115,14 @@ void fill_product_bf16(kernel_set& set) {
     set.has_bf16 = true;
 #endif
 }
-}  // namespace faceflow::inference::cpu::HWY_NAMESPACE
+}  // namespace faceflow::internal::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 HWY_EXPORT(fill_product_bf16);
 void add_product_bf16(kernel_set& to) {
     HWY_DYNAMIC_DISPATCH(fill_product_bf16)(to);
 }
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu
 #endif  // HWY_ONCE

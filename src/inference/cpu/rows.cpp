@@ -13,7 +13,7 @@
 #include "inference/cpu/vectors.inc"
 
 HWY_BEFORE_NAMESPACE();
-namespace faceflow::inference::cpu::HWY_NAMESPACE {
+namespace faceflow::internal::inference::cpu::HWY_NAMESPACE {
 namespace {
 
 // ---- depthwise --------------------------------------------------------------------------------------------------
@@ -166,14 +166,14 @@ void fill(kernel_set& set) {
 void fill_rows(kernel_set& set) {
     fill(set);
 }
-}  // namespace faceflow::inference::cpu::HWY_NAMESPACE
+}  // namespace faceflow::internal::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 HWY_EXPORT(fill_rows);
 void add_rows(kernel_set& to) {
     HWY_DYNAMIC_DISPATCH(fill_rows)(to);
 }
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu
 #endif  // HWY_ONCE

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <thread>
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 namespace {
 
 // Parts per thread: enough for threads to finish at about the same time, few enough that little is computed twice at
@@ -66,4 +66,4 @@ void shared_run::work(const bound_step& s, progress& p, float* scratch) const {
     wait_for([&] { return p.done.load(std::memory_order_acquire) == parts; });
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

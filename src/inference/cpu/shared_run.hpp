@@ -9,7 +9,7 @@
 
 #include "inference/cpu/prepared_network.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 
 // The threads share the parts of a step and then move on to the next step together. The result does not depend on their
 // number.
@@ -37,4 +37,4 @@ private:
     std::int32_t picture_ = 0;
 };
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

@@ -12,7 +12,7 @@
 #include "inference/cpu/packing.hpp"
 #include "inference/plan.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 
 // The addresses of a binding's tensors. The input and vectors of picture i follow those of the first; maps belong to
 // the picture in work.
@@ -132,4 +132,4 @@ struct packing {
     return 4.0 * m.size.height * m.size.width * m.channels;
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

@@ -5,7 +5,7 @@
 
 #include "inference/cpu/step.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 namespace {
 
 // Rows per part; its first rows need rows that the previous part has computed as well.
@@ -70,4 +70,4 @@ std::unique_ptr<bound_step> stream_rows(std::vector<std::unique_ptr<row_step>> l
     return std::make_unique<row_stream>(std::move(links));
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

@@ -12,7 +12,7 @@
 #include "inference/cpu/vectors.inc"
 
 HWY_BEFORE_NAMESPACE();
-namespace faceflow::inference::cpu::HWY_NAMESPACE {
+namespace faceflow::internal::inference::cpu::HWY_NAMESPACE {
 namespace {
 
 // B' of the paper, on six numbers.
@@ -118,14 +118,14 @@ void fill(kernel_set& set) {
 void fill_winograd(kernel_set& set) {
     fill(set);
 }
-}  // namespace faceflow::inference::cpu::HWY_NAMESPACE
+}  // namespace faceflow::internal::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 HWY_EXPORT(fill_winograd);
 void add_winograd(kernel_set& to) {
     HWY_DYNAMIC_DISPATCH(fill_winograd)(to);
 }
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu
 #endif  // HWY_ONCE

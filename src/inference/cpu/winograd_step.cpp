@@ -6,7 +6,7 @@
 #include "inference/cpu/joined_rows.hpp"
 #include "inference/cpu/step.hpp"
 
-namespace faceflow::inference::cpu {
+namespace faceflow::internal::inference::cpu {
 namespace {
 
 constexpr std::int32_t side = 4, patch = 6, planes = patch * patch;
@@ -211,4 +211,4 @@ std::unique_ptr<packed_step> pack_winograd(const packing& with, const std::vecto
     return std::make_unique<packed_winograd>(std::move(w));
 }
 
-}  // namespace faceflow::inference::cpu
+}  // namespace faceflow::internal::inference::cpu

@@ -14,7 +14,7 @@
 #include "inference/cuda/kernel_table.hpp"
 #include "inference/kernels/network.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 // By kernels::kernel_group.
@@ -221,4 +221,4 @@ std::size_t fused_binding::device_bytes() const noexcept {
     return impl_->memory.bytes();
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

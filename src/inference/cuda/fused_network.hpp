@@ -12,7 +12,7 @@
 #include "faceflow/result.hpp"
 #include "inference/plan.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // A plan's weights in device memory; for any number of bindings of any size and batch. Thread-safe.
 class fused_network {
@@ -81,4 +81,4 @@ private:
     std::unique_ptr<impl> impl_;
 };
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

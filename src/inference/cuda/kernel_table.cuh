@@ -4,7 +4,7 @@
 #include "inference/cuda/kernel_table.hpp"
 #include "inference/kernels/list.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 template <class Kernel>
 __global__ void __launch_bounds__(Kernel::threads) entry(const __grid_constant__ typename Kernel::parameters p) {
@@ -17,4 +17,4 @@ std::span<const void* const> functions(kernel_list<Kernels...>) {
     return all;
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

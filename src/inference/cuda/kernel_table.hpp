@@ -5,7 +5,7 @@
 
 #include <span>
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 [[nodiscard]] std::span<const void* const> functions_of_few_channels();
 [[nodiscard]] std::span<const void* const> functions_of_many_channels();
@@ -14,4 +14,4 @@ namespace faceflow::inference::kernels {
 [[nodiscard]] std::span<const void* const> functions_of_chains();
 [[nodiscard]] std::span<const void* const> functions_of_any();
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

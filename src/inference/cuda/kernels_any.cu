@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inference/cuda/kernel_table.cuh"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 std::span<const void* const> functions_of_any() {
     return functions(any_kernels{});
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

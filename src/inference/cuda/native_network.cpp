@@ -9,7 +9,7 @@
 #include "inference/cuda/fused_network.hpp"
 #include "inference/plan.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 class bound_fused final : public bound_network {
@@ -71,4 +71,4 @@ result<std::shared_ptr<network>> make_cuda_network(device& d, const std::filesys
     return std::make_shared<native_network>(std::move(loaded));
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

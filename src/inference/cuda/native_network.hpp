@@ -4,10 +4,10 @@
 
 #include "inference/network.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // See make_native_network. `d` is a CUDA device.
 [[nodiscard]] result<std::shared_ptr<network>> make_cuda_network(device& d, const std::filesystem::path& model,
                                                                  std::string_view model_sha256);
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -5,7 +5,7 @@
 
 #include "inference/kernels/block.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 enum class block_source : std::uint8_t { plain, pooled, depthwise };
 
@@ -124,4 +124,4 @@ private:
     }
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

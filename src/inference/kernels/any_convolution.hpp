@@ -5,7 +5,7 @@
 #include "inference/kernels/joined.hpp"
 #include "inference/kernels/window.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 struct first_parameters {
     const half* x;  // the input
@@ -166,4 +166,4 @@ private:
     }
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

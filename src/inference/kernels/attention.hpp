@@ -4,7 +4,7 @@
 
 #include "inference/kernels/fragments.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 constexpr int max_heads = 3, max_branches = 5, transform_floats = 8;
 constexpr int mesh_landmarks = 468, all_landmarks = 478, iris_landmarks = 5, iris_depths = 16;
@@ -222,4 +222,4 @@ struct landmarks_kernel {
     }
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -4,7 +4,7 @@
 
 #include "inference/kernels/joined.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 struct block_parameters {
     const half* x;
@@ -176,4 +176,4 @@ private:
     }
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

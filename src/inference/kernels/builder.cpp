@@ -9,7 +9,7 @@
 #include <cmath>
 #include <set>
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 namespace {
 
 // The tensors that a step reads and writes: maps (-1: the input) and vectors.
@@ -215,4 +215,4 @@ result<std::shared_ptr<network>> network::make(plan from, const card& d) {
     return made;
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

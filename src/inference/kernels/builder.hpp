@@ -11,7 +11,7 @@
 #include "inference/kernels/network.hpp"
 #include "inference/kernels/packing.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 // The offsets of a convolution's weights in the store.
 struct packed_weights {
@@ -138,4 +138,4 @@ void add_launch(std::vector<launch>& to, std::int32_t grid_x, std::int32_t grid_
     return e.height * e.width;
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

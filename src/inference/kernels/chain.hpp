@@ -7,7 +7,7 @@
 #include "inference/kernels/attention.hpp"
 #include "inference/kernels/chain_step.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 enum class chain_source : std::uint8_t { map, attention };
 enum class chain_target : std::uint8_t { map, points };
@@ -204,4 +204,4 @@ using point_chain =
                  chain_step<128, 128, 4, 2, chain_join::pooled>, chain_step<128, 128, 2, 1, chain_join::same, 2>,
                  chain_step<128, 32, 2, 0, chain_join::none>, chain_step<32, 32, 2, 1, chain_join::same>>;
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -6,7 +6,7 @@
 
 #include "inference/kernels/fragments.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 enum class chain_join : std::uint8_t { none, same, pooled };
 
@@ -237,4 +237,4 @@ private:
     }
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

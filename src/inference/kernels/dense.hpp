@@ -4,7 +4,7 @@
 
 #include "inference/kernels/fragments.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 struct dense_parameters {
     const half* x;  // [pictures][inputs]
@@ -73,4 +73,4 @@ struct dense_kernel {
     }
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -9,7 +9,7 @@
 
 #include "inference/kernels/simt.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 constexpr int warp_threads = 32;
 constexpr int channel_step = 16;
@@ -138,4 +138,4 @@ FACEFLOW_DEVICE const half* matrix_row(const half* pixels, int stride, int lane)
     return pixels + lane % 16 * stride + lane / 16 * 8;
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -5,7 +5,7 @@
 
 #include "inference/kernels/builder.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 namespace {
 
 bool plain_relu(const plan_convolution& c) {
@@ -251,4 +251,4 @@ void builder::claim_modules(std::span<const level_module> modules) {
     accept(std::move(three));
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

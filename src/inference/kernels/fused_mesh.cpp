@@ -5,7 +5,7 @@
 
 #include "inference/kernels/mesh_steps.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 namespace {
 
 bool residual(const plan_convolution* c, int inputs, int outputs, int stride, joining join) {
@@ -228,4 +228,4 @@ void builder::claim_looks(std::int32_t attention) {
     accept(std::move(made));
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

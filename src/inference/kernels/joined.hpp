@@ -4,7 +4,7 @@
 
 #include "inference/kernels/fragments.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 // Equals the plan's `joining`, whose header kernels do not include.
 enum class join_kind : std::uint8_t { none, same, pooled, doubled, smoothed };
@@ -92,4 +92,4 @@ FACEFLOW_DEVICE half4 join(const joined_map& j, half4 v, half4 slopes, int pixel
     }
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -5,7 +5,7 @@
 
 #include "inference/kernels/fragments.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 constexpr int max_levels = 3;
 constexpr int level_tile_width = 8;
@@ -244,4 +244,4 @@ private:
     }
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -15,7 +15,7 @@
 #include "inference/kernels/stage.hpp"
 #include "inference/kernels/stem.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 template <class... Kernels>
 struct kernel_list {
@@ -81,4 +81,4 @@ constexpr kernel_id id_of() {
     return {static_cast<kernel_group>(group), static_cast<std::uint8_t>(numbers[group])};
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 attention_numbers pack_attention(weight_store& to, const plan& p, const plan_attention& a) {
     std::vector<std::int32_t> spans;
@@ -198,4 +198,4 @@ result<void> builder::add(std::int32_t step, const plan_landmarks& l) {
     return {};
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -4,7 +4,7 @@
 
 #include "inference/kernels/builder.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 // The offsets of a mesh's numbers in the store.
 struct attention_numbers {
@@ -25,4 +25,4 @@ struct geometry_numbers {
 // The step that computes these transforms; null if there is none.
 [[nodiscard]] const plan_attention* attention_for(const plan& p, tensor_index transforms);
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -16,7 +16,7 @@
 #include "inference/kernels/list.hpp"
 #include "inference/plan.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 // The facts about a card that determine the choice of kernels and the division of work.
 struct card {
@@ -150,4 +150,4 @@ private:
     std::int32_t first_ = 0;  // the picture whose input and vectors are addressed
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -3,7 +3,7 @@
 
 #include "inference/kernels/fragments.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 namespace {
 
 constexpr std::size_t alignment = 256;
@@ -76,4 +76,4 @@ std::size_t weight_store::add(std::span<const std::byte> piece) {
     return at;
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

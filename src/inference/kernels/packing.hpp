@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 // The order in which threads hold the 16 inputs of a product: as matrices are loaded from memory, or as a product, or a
 // depthwise sum of four channels per thread, leaves them in registers.
@@ -41,4 +41,4 @@ private:
     std::vector<std::byte> bytes_;
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

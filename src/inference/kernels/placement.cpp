@@ -8,7 +8,7 @@
 #include "core/try.hpp"
 #include "inference/kernels/network.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 namespace {
 
 constexpr std::size_t tensor_alignment = 256;
@@ -153,4 +153,4 @@ std::vector<launch> binding_memory::launches(std::int32_t pictures, std::int32_t
     return all;
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

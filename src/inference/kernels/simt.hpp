@@ -22,7 +22,7 @@
 #define FACEFLOW_NO_UNROLL
 #endif
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 // A 16-bit number in memory.
 struct half {
@@ -41,7 +41,7 @@ struct alignas(16) float4 {
     float x, y, z, w;
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels
 
 #ifdef __CUDACC__
 #include "inference/kernels/simt_cuda.hpp"

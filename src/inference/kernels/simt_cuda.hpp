@@ -6,7 +6,7 @@
 
 #include "inference/kernels/simt.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 // The position in the grid. A block has one dimension of threads, a grid two of blocks.
 FACEFLOW_DEVICE int thread() {
@@ -201,4 +201,4 @@ FACEFLOW_DEVICE float exponential(float v) {
     return expf(v);
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

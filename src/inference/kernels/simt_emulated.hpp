@@ -9,7 +9,7 @@
 #include "core/half.hpp"
 #include "inference/kernels/simt.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 // simt_cuda.hpp describes these functions.
 [[nodiscard]] int thread();
@@ -89,4 +89,4 @@ void store(T* to, T v) {
     return std::exp(v);
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -6,7 +6,7 @@
 
 #include "inference/kernels/builder.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 namespace {
 
 // The channels of the map that a convolution writes, from its first one on. Zeros follow the map's last channel.
@@ -271,4 +271,4 @@ result<void> builder::add(std::int32_t step, const plan_dense& d) {
     return {};
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

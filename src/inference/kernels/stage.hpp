@@ -9,7 +9,7 @@
 
 #include "inference/kernels/window.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 struct stage_parameters {
     const half* x;  // the input if the first convolution is included, else a map of side x side
@@ -255,4 +255,4 @@ private:
     }
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

@@ -5,7 +5,7 @@
 
 #include "inference/kernels/window.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 struct stem_parameters {
     const half* x;
@@ -132,4 +132,4 @@ private:
     }
 };
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

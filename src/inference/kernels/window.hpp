@@ -6,7 +6,7 @@
 
 #include "inference/kernels/fragments.hpp"
 
-namespace faceflow::inference::kernels {
+namespace faceflow::internal::inference::kernels {
 
 constexpr int pixel_halves = 4;
 constexpr int first_steps = 3;  // of 16 inputs: 9 taps of 4
@@ -41,4 +41,4 @@ FACEFLOW_DEVICE void convolve_window(tile_sums& sums, int columns, const half* c
     }
 }
 
-}  // namespace faceflow::inference::kernels
+}  // namespace faceflow::internal::inference::kernels

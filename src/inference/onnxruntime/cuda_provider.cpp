@@ -12,7 +12,7 @@
 #include "core/try.hpp"
 #include "inference/onnxruntime/library.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 namespace fs = std::filesystem;
@@ -80,4 +80,4 @@ Ort::MemoryInfo cuda_memory(int index) {
     return {"Cuda", OrtDeviceAllocator, index, OrtMemTypeDefault};
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -8,7 +8,7 @@
 #include "device/device.hpp"
 #include "faceflow/result.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 inline constexpr const char* cuda_provider_name = "CUDAExecutionProvider";
 
@@ -22,4 +22,4 @@ inline constexpr const char* cuda_provider_name = "CUDAExecutionProvider";
 // Describes addresses of CUDA device `index`.
 [[nodiscard]] Ort::MemoryInfo cuda_memory(int index);
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

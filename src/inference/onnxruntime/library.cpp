@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <mutex>
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 namespace fs = std::filesystem;
@@ -75,4 +75,4 @@ fs::path library_folder() {
     return (ec ? fs::path(found.dli_fname) : real).parent_path();
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -7,7 +7,7 @@
 
 #include "faceflow/result.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // Loads the library, once per process, and connects ONNX Runtime's C++ interface to it; call it before any other call
 // of that interface. Uses the library that the loader finds by its name (on LD_LIBRARY_PATH, in the build or beside the
@@ -21,4 +21,4 @@ namespace faceflow::inference {
 // Its folder, once it is open: ONNX Runtime searches there for its providers.
 [[nodiscard]] std::filesystem::path library_folder();
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -13,7 +13,7 @@
 #include "core/try.hpp"
 #include "inference/onnxruntime/tensorrt_provider.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 using dimensions = std::vector<std::int64_t>;
@@ -209,4 +209,4 @@ std::shared_ptr<network> make_cuda_onnx_network(std::shared_ptr<runtime> on, con
     return std::make_shared<cuda_onnx_network>(std::move(on), model, form, how);
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -6,7 +6,7 @@
 
 #include "inference/session.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // runtime::host_network.
 [[nodiscard]] std::shared_ptr<network> make_host_network(std::shared_ptr<session> of, const picture_form& form);
@@ -15,4 +15,4 @@ namespace faceflow::inference {
 [[nodiscard]] std::shared_ptr<network> make_cuda_onnx_network(std::shared_ptr<runtime> on, const onnx_file& model,
                                                               const picture_form& form, const cuda_choice& how);
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

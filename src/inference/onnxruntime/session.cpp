@@ -21,7 +21,7 @@
 #include "inference/onnxruntime/start.hpp"
 #include "inference/onnxruntime/tensorrt_provider.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 // The error is the file's fault, unless ONNX Runtime blames the device.
@@ -338,4 +338,4 @@ result<found_runtime> find_onnxruntime() {
     });
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

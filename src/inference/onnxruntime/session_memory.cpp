@@ -10,7 +10,7 @@
 #include "core/try.hpp"
 #include "inference/onnxruntime/library.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 // Sizes are rounded up, so that similar requests can share blocks.
@@ -199,4 +199,4 @@ result<void> environment_allocators::serve(int index) {
     }
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

@@ -11,7 +11,7 @@
 
 #include "device/device.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // The memory of a session, which runs on one stream, from one thread at a time. ONNX Runtime returns memory while work
 // that uses it is still on the stream; it is kept here and reused by later work on the same stream, so nothing waits.
@@ -81,4 +81,4 @@ private:
     std::unique_ptr<impl> impl_;
 };
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

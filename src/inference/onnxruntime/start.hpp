@@ -4,11 +4,11 @@
 
 #include "inference/session.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 // runtime::create.
 [[nodiscard]] result<std::shared_ptr<runtime>> start_onnxruntime(const runtime_options& options);
 // find_runtime.
 [[nodiscard]] result<found_runtime> find_onnxruntime();
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

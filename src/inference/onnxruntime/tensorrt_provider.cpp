@@ -11,7 +11,7 @@
 #include "core/try.hpp"
 #include "inference/onnxruntime/cuda_provider.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 namespace fs = std::filesystem;
@@ -99,4 +99,4 @@ result<void> append_tensorrt_provider(Ort::SessionOptions& options, const stream
     return {};
 }
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

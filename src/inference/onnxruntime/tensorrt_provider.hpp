@@ -13,7 +13,7 @@
 #include "faceflow/result.hpp"
 #include "inference/session.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 
 inline constexpr const char* tensorrt_provider_name = "TensorrtExecutionProvider";
 
@@ -41,4 +41,4 @@ struct engine_key {
 [[nodiscard]] result<void> append_tensorrt_provider(Ort::SessionOptions& options, const stream& home,
                                                     const tensorrt_plan& plan);
 
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

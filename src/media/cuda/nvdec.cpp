@@ -16,7 +16,7 @@ extern "C" {
 #include "device/cuda/cuda_stream.hpp"
 #include "frame/layout.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 namespace {
 
 // Limit of frames waiting for their copy: surfaces beyond what the codec itself needs.
@@ -152,4 +152,4 @@ result<std::unique_ptr<hardware>> open_nvdec(stream& by) {
     return std::make_unique<nvdec>(by, std::move(made));
 }
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

@@ -6,11 +6,11 @@
 
 #include "media/hardware.hpp"
 
-namespace faceflow::media {
+namespace faceflow::internal::media {
 
 // FFmpeg's CUDA hardware frames, on the device's primary context and in order on `by`: the decoder's post-processing is
 // added to that stream, followed by the copy into a slot. What the card cannot decode (a codec or profile that it
 // lacks), FFmpeg decodes on the CPU. FFmpeg loads libnvcuvid.so.1 and libcuda.so.1 itself.
 [[nodiscard]] result<std::unique_ptr<hardware>> open_nvdec(stream& by);
 
-}  // namespace faceflow::media
+}  // namespace faceflow::internal::media

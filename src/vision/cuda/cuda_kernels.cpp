@@ -4,7 +4,7 @@
 #include "device/cuda/cuda_stream.hpp"
 #include "vision/cuda/launch.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 cuda_stream& stream_of(stream& s) {
@@ -13,8 +13,8 @@ cuda_stream& stream_of(stream& s) {
 
 class cuda_kernels final : public kernels {
 public:
-    void letterbox(stream& s, std::span<const image> pictures, std::span<const faceflow::vision::letterbox> fits,
-                   const tensor_target& target) override {
+    void letterbox(stream& s, std::span<const image> pictures,
+                   std::span<const faceflow::internal::vision::letterbox> fits, const tensor_target& target) override {
         const letterbox_pass pass = make_letterbox_pass(pictures, fits, target);
         if (pass.frames > 0) add_letterbox(stream_of(s), pass);
     }
@@ -54,4 +54,4 @@ std::unique_ptr<kernels> make_cuda_kernels() {
     return std::make_unique<cuda_kernels>();
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

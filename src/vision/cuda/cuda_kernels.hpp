@@ -6,7 +6,7 @@
 
 #include "vision/kernels.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // Each call is one launch on the given stream, which belongs to a device of make_cuda_device, as does all memory
 // passed: no transfer, no allocation, no host sync. A launch error becomes the stream's error; an error on the device
@@ -16,4 +16,4 @@ namespace faceflow::vision {
 // mathematics functions (sine, exponential, arc tangent).
 [[nodiscard]] std::unique_ptr<kernels> make_cuda_kernels();
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

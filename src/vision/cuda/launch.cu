@@ -5,7 +5,7 @@
 
 #include <type_traits>
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 namespace {
 
 // The threads of a CUDA block. Its functions also exist for the host, because their callers are compiled for both.
@@ -112,4 +112,4 @@ void add_propagate(cuda_stream& s, const pass_results& before, float min_presenc
         faces);
 }
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

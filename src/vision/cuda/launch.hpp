@@ -6,7 +6,7 @@
 #include "device/cuda/cuda_stream.hpp"
 #include "vision/block_kernels.hpp"
 
-namespace faceflow::vision {
+namespace faceflow::internal::vision {
 
 // For all frames of the pass.
 void add_letterbox(cuda_stream& s, const letterbox_pass& pass);
@@ -20,4 +20,4 @@ void add_finish(cuda_stream& s, const finish_pass& pass);
 void add_merge(cuda_stream& s, const merge_pass& pass);
 void add_propagate(cuda_stream& s, const pass_results& before, float min_presence, const face_table& faces);
 
-}  // namespace faceflow::vision
+}  // namespace faceflow::internal::vision

@@ -7,7 +7,7 @@
 #include "inference/kernels/simt.hpp"
 #include "integration/fused_testing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using inference::fused_binding;
@@ -113,4 +113,4 @@ TEST_F(fused_networks_on_a_card, retinaface_gives_what_its_graph_does) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

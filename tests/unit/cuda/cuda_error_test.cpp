@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using testing::AllOf;
@@ -35,4 +35,4 @@ TEST(cuda_errors, that_pass_are_not) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -8,7 +8,7 @@
 
 #include "support.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using testing::AllOf;
@@ -149,4 +149,4 @@ TEST(cupti_of_the_toolkit, starts_or_is_an_error_value) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

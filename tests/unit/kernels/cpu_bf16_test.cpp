@@ -14,7 +14,7 @@
 #include "helpers/plans.hpp"
 #include "inference/plan_check.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using inference::activation;
@@ -286,4 +286,4 @@ INSTANTIATE_TEST_SUITE_P(kernels, cpu_bf16, testing::ValuesIn(test::instruction_
                          [](const auto& i) { return std::string(hwy::TargetName(i.param)); });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -12,7 +12,7 @@
 #include "helpers/plans.hpp"
 #include "inference/plan_check.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using inference::activation;
@@ -354,4 +354,4 @@ INSTANTIATE_TEST_SUITE_P(kernels, cpu_steps, testing::ValuesIn(instruction_sets(
                          [](const auto& i) { return std::string(hwy::TargetName(i.param)); });
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -4,7 +4,7 @@
 
 #include "kernel_testing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using emulation::large_card;
@@ -212,4 +212,4 @@ TEST_F(fused_steps, little_shared_memory_leaves_kernels_of_any_size) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

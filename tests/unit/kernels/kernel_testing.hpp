@@ -7,7 +7,7 @@
 #include "inference/plan_check.hpp"
 #include "support.hpp"
 
-namespace faceflow::test {
+namespace faceflow::internal::test {
 
 #define SKIP_WITHOUT_EMULATION() \
     if (!emulation::available()) GTEST_SKIP() << "the emulation's fibres are beyond ThreadSanitizer"
@@ -70,4 +70,4 @@ inline inference::kernels::card plain_card() {
     return c;
 }
 
-}  // namespace faceflow::test
+}  // namespace faceflow::internal::test

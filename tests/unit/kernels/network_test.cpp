@@ -4,7 +4,7 @@
 
 #include "kernel_testing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using emulation::emulated_network;
@@ -143,4 +143,4 @@ TEST(networks, weights_beyond_half_precision_are_refused) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -5,7 +5,7 @@
 #include "helpers/emulated_kernels.hpp"
 #include "kernel_testing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 namespace kernels = inference::kernels;
@@ -222,4 +222,4 @@ TEST(halves, floats_between_them_go_to_the_nearest_and_halfway_to_the_even) {
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

@@ -2,7 +2,7 @@
 // Each kind of step by itself, on the kernels for any size.
 #include "kernel_testing.hpp"
 
-namespace faceflow {
+namespace faceflow::internal {
 namespace {
 
 using inference::activation;
@@ -156,4 +156,4 @@ TEST_F(single_steps, dense_layers_take_maps_of_any_size_for_any_number_of_pictur
 }
 
 }  // namespace
-}  // namespace faceflow
+}  // namespace faceflow::internal

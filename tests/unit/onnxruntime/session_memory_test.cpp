@@ -10,7 +10,7 @@
 #include "inference/session.hpp"
 #include "support.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 using test::mib;
@@ -138,4 +138,4 @@ TEST_F(environment_allocators_test, are_of_the_process_and_can_be_had_again_afte
 }
 
 }  // namespace
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference

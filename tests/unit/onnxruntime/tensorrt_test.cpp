@@ -9,7 +9,7 @@
 #include "inference/session.hpp"
 #include "support.hpp"
 
-namespace faceflow::inference {
+namespace faceflow::internal::inference {
 namespace {
 
 using testing::AllOf;
@@ -61,4 +61,4 @@ TEST(tensorrt_plans, give_the_providers_options_by_its_own_names) {
 }
 
 }  // namespace
-}  // namespace faceflow::inference
+}  // namespace faceflow::internal::inference
