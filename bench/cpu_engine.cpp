@@ -31,7 +31,6 @@ namespace {
 
 using namespace faceflow;
 using namespace faceflow::internal;
-using namespace faceflow::internal;
 using inference::host_precision;
 using inference::cpu::bound_step;
 using inference::cpu::memory_layout;

@@ -20,7 +20,6 @@ namespace {
 
 using namespace faceflow;
 using namespace faceflow::internal;
-using namespace faceflow::internal;
 using nlohmann::ordered_json;
 namespace fs = std::filesystem;
 

@@ -21,7 +21,6 @@ namespace {
 
 using namespace faceflow;
 using namespace faceflow::internal;
-using namespace faceflow::internal;
 using namespace faceflow::internal::bench;
 using nlohmann::ordered_json;
 

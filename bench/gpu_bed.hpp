@@ -12,8 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "backends/back_end.hpp"
+#include "backends/open_devices.hpp"
 #include "costs.hpp"
-#include "device/open_devices.hpp"
 #include "vision/kernels.hpp"
 
 namespace faceflow::internal::bench {
@@ -49,7 +50,7 @@ public:
           on_(*devices_.front()),
           stream_(value_or_exit(on_.make_stream("bench"))),
           done_(value_or_exit(on_.make_event())),
-          work_(vision::make_kernels(on_)) {}
+          work_(make_kernels(on_)) {}
     ~bed() {
         for (const host_block& b : staging_)
             on_.release_host(b);

@@ -28,7 +28,6 @@ namespace {
 
 using namespace faceflow;
 using namespace faceflow::internal;
-using namespace faceflow::internal;
 
 constexpr std::int32_t frame_width = 1920, frame_height = 1080, detect_width = 640, detect_height = 384;
 

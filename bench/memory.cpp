@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "frame/frame_cache.hpp"
 #include "frame/frame_store.hpp"
 #include "machine.hpp"

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "engine/engine.hpp"
 #include "engine/run.hpp"
 #include "frame/layout.hpp"

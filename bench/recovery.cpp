@@ -26,7 +26,6 @@ namespace {
 
 using namespace faceflow;
 using namespace faceflow::internal;
-using namespace faceflow::internal;
 namespace fs = std::filesystem;
 using clock_type = std::chrono::steady_clock;
 using nlohmann::ordered_json;

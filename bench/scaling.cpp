@@ -25,7 +25,6 @@ namespace {
 
 using namespace faceflow;
 using namespace faceflow::internal;
-using namespace faceflow::internal;
 using clock_type = std::chrono::steady_clock;
 using nlohmann::ordered_json;
 

@@ -55,10 +55,6 @@ function(faceflow_use_cuda target)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/cuda/*.cpp)
     list(TRANSFORM CUDAToolkit_INCLUDE_DIRS PREPEND "-isystem" OUTPUT_VARIABLE includes)
     set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${includes}")
-    set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/device/open_devices.cpp ${PROJECT_SOURCE_DIR}/src/device/gpu_facts.cpp
-                 ${PROJECT_SOURCE_DIR}/src/vision/make_kernels.cpp ${PROJECT_SOURCE_DIR}/src/media/hardware.cpp
-                 ${PROJECT_SOURCE_DIR}/src/inference/make_native_network.cpp
-                 APPEND PROPERTY COMPILE_DEFINITIONS FACEFLOW_CUDA)
     # To tell a card that has no kernels here before one is launched.
     list(JOIN FACEFLOW_CUDA_ARCHITECTURES "," cards)
     set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/device/cuda/cuda_probe.cpp

@@ -13,8 +13,8 @@ import re
 import sys
 
 LAYERS = (
-    "core", "telemetry", "device", "frame", "vision", "inference", "media", "ipc", "client", "flow", "share", "engine",
-    "analysis", "cli",
+    "core", "telemetry", "device", "frame", "vision", "inference", "media", "backends", "ipc", "client", "flow", "share",
+    "engine", "analysis", "cli",
 )  # fmt: skip
 SUFFIXES = {".hpp", ".h", ".inc", ".cpp", ".cu", ".cuh"}
 PUBLIC = "include/faceflow"

@@ -9,9 +9,9 @@
 #include <mutex>
 #include <utility>
 
+#include "backends/open_devices.hpp"
 #include "core/try.hpp"
 #include "device/host_buffer.hpp"
-#include "device/open_devices.hpp"
 #include "engine/engine.hpp"
 #include "flow/flow.hpp"
 

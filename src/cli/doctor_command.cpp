@@ -6,12 +6,13 @@
 #include <sstream>
 #include <thread>
 
+#include "backends/back_end.hpp"
+#include "backends/open_devices.hpp"
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
 #include "cli/output.hpp"
 #include "core/processors.hpp"
 #include "device/gpu_facts.hpp"
-#include "device/open_devices.hpp"
 #include "faceflow/faceflow.hpp"
 #include "inference/catalogue.hpp"
 #include "inference/session.hpp"

@@ -169,6 +169,9 @@ public:
     [[nodiscard]] virtual result<std::unique_ptr<memory_import>> import_memory(const memory_export& from,
                                                                                access wanted) = 0;
 
+    // Whether a mapping for access::read_only keeps the other process from writing.
+    [[nodiscard]] virtual bool imports_read_only() const noexcept { return true; }
+
     // Lets this device's streams signal and wait for the semaphores in these whole pages of host memory. Call
     // unregister_semaphores after the last work that uses them. Does nothing on cpu and emulated.
     [[nodiscard]] virtual result<void> register_semaphores(std::span<std::byte> pages) = 0;

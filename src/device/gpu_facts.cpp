@@ -7,10 +7,6 @@
 #include <cstdlib>
 #include <filesystem>
 
-#ifdef FACEFLOW_CUDA
-#include "device/cuda/cuda_probe.hpp"
-#endif
-
 namespace faceflow::internal {
 namespace {
 
@@ -110,17 +106,13 @@ std::vector<std::string> remarks_on(const gpu_facts& facts) {
     return all;
 }
 
-gpu_facts look_at_gpus() {
+gpu_facts look_at_mps() {
     gpu_facts facts;
     if (const char* folder = std::getenv("CUDA_MPS_PIPE_DIRECTORY"); folder != nullptr && *folder != '\0')
         facts.mps_folder = folder;
     std::error_code ec;
     facts.mps_runs =
         std::filesystem::exists(std::filesystem::path(facts.mps_folder.value_or(usual_mps_folder)) / "control", ec);
-#ifdef FACEFLOW_CUDA
-    facts.compiled_for = cuda_cards_compiled_for();
-    facts.cards = ask_cuda_cards();
-#endif
     return facts;
 }
 

@@ -37,7 +37,7 @@ struct gpu_facts {
 // The message for a device without memory pools, which cannot be used.
 [[nodiscard]] std::string no_memory_pools(int index);
 
-// Queries the machine. Without a driver, `cards` is empty.
-[[nodiscard]] gpu_facts look_at_gpus();
+// Facts without cards: whether an MPS server runs. All facts: look_at_gpus (backends/back_end.hpp).
+[[nodiscard]] gpu_facts look_at_mps();
 
 }  // namespace faceflow::internal

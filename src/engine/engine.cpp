@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
+#include "backends/open_devices.hpp"
 #include "core/option_error.hpp"
 #include "core/processors.hpp"
 #include "core/try.hpp"
-#include "device/open_devices.hpp"
 #include "flow/option_table.hpp"
 #include "frame/layout.hpp"
 

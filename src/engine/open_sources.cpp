@@ -7,6 +7,7 @@
 #include <atomic>
 #include <utility>
 
+#include "backends/back_end.hpp"
 #include "core/processors.hpp"
 #include "core/thread.hpp"
 #include "core/try.hpp"
@@ -41,7 +42,7 @@ std::uint64_t load_of(const media::source_info& info) noexcept {
 
 result<bool> source_opening::decodes_on_device() const {
     if (request_.decode == "cpu") return false;
-    const device_kind kind = on_.devices.front()->kind();
+    const back_end& of = back_end_of(*on_.devices.front());
     const bool asked = request_.decode == "gpu";
     if (!asked && request_.decode != "auto") {
         return fail(errc::invalid_argument,
@@ -51,12 +52,12 @@ result<bool> source_opening::decodes_on_device() const {
         if (fits) return true;
         return asked ? fail(errc::invalid_argument, fmt::format("--decode gpu {}", why)) : result<bool>(false);
     };
-    if (auto r = unless(kind != device_kind::cpu, "needs a device with a decoder: cuda, or emulated"); !r || !*r)
+    if (auto r = unless(of.open_decoder != nullptr, "needs a device with a decoder: cuda, or emulated"); !r || !*r)
         return r;
     if (auto r = unless(flow::pools_of(request_.chosen.flow) == 1, "is for flows in one process: fused and threaded");
         !r || !*r)
         return r;
-    return asked || kind == device_kind::cuda;
+    return asked || of.decodes_by_default;
 }
 
 // A source's frames are computed on the device that decodes them, so its device is chosen before it is opened.
@@ -86,6 +87,7 @@ source_opening::opened source_opening::open_one(std::size_t number, std::size_t 
     if (o.decode_threads == 0) o.decode_threads = threads_of_decoder(sources);
     if (!decoding.slots.empty()) {
         o.decode_on = on_.devices[device].get();
+        o.open_hardware = back_end_of(*o.decode_on).open_decoder;
         o.device_slots = decoding.slots[device];
     }
     if (!decoding.shares.empty()) o.share = decoding.shares[device].get();

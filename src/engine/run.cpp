@@ -133,7 +133,7 @@ private:
     void watch_gpus() {
         std::vector<gpu_sampler::card> cards;
         for (const auto& d : engine_->devices()) {
-            if (d->kind() != device_kind::cuda) continue;
+            if (d->bus_id().empty()) continue;  // not a card
             auto readings = open_nvml(d->bus_id());
             cards.push_back({d->description(), readings ? std::move(*readings) : nullptr});
         }

@@ -76,12 +76,12 @@ public:
     [[nodiscard]] virtual std::vector<std::filesystem::path> engine_folders() const { return {}; }
 };
 
-// Makes a network on native kernels, from the plan beside the model. Its weights are in device memory on CUDA (waits
-// for their upload), or in host memory where kernels are host functions. errc::unsupported if that is impossible: no
-// plan, a step that fits no kernel, a build without CUDA. `on_host`: the precision of host functions, which this CPU
-// supports (check_host_precision).
-[[nodiscard]] result<std::shared_ptr<network>> make_native_network(device& d, const std::filesystem::path& model,
-                                                                   std::string_view model_sha256, threading how,
-                                                                   host_precision on_host = host_precision::fp32);
+// What a network on native kernels is made from.
+struct network_request {
+    std::filesystem::path model;  // an ONNX graph, with its plan beside it
+    std::string model_sha256;     // of that file, which the plan must be of
+    threading how = threading::caller;
+    host_precision on_host = host_precision::fp32;  // of host functions; this CPU supports it (check_host_precision)
+};
 
 }  // namespace faceflow::internal::inference

@@ -30,9 +30,4 @@ public:
     virtual void forget() {}
 };
 
-// `by` is a stream of the device, and outlives the result. On cuda: NVDEC, through FFmpeg's. On emulated: a model of
-// one: FFmpeg's software decoder, whose pictures a task on the stream writes to device memory without a transfer, as a
-// card's decoder would. errc::unsupported on cpu; errc::unavailable with the reason when FFmpeg or the driver lacks it.
-[[nodiscard]] result<std::unique_ptr<hardware>> open_hardware(stream& by);
-
 }  // namespace faceflow::internal::media

@@ -14,6 +14,7 @@
 
 #include "faceflow/result.hpp"
 #include "frame/host_frame.hpp"
+#include "media/hardware_opener.hpp"
 #include "media/turn.hpp"
 
 namespace faceflow::internal {
@@ -42,10 +43,11 @@ struct source_options {
     bool live = false;      // treat a stream as live that does not say so itself (video over plain HTTP)
     bool realtime = false;  // recorded frames come when they are due, as from a camera; info().live is then true
     std::function<void(const std::string&)> note;  // takes events for the user at once: a camera was lost, or is back
-    // If set, frames are decoded on this device and stay there (see media/hardware.hpp); it outlives the source and all
-    // its frames. Frames that it cannot decode come in host memory, or are errc::unsupported with `only_on_device`.
-    // Pictures always come in host memory.
+    // If set, frames are decoded on this device, by its `open_hardware`, and stay there (see media/hardware.hpp); it
+    // outlives the source and all its frames. Frames that it cannot decode come in host memory, or are
+    // errc::unsupported with `only_on_device`. Pictures always come in host memory.
     device* decode_on = nullptr;
+    hardware_opener open_hardware = nullptr;
     bool only_on_device = false;
     std::shared_ptr<frame_store> device_slots;  // of that device, shared with other sources; null: its own
     decoder_share* share = nullptr;  // of that device, with other sources; outlives this one; null: no sharing

@@ -43,7 +43,7 @@ bool has_entry_packets(AVCodecID codec) {
 result<void> source_decoder::open_device() {
     if (options_.decode_on == nullptr || hardware_ != nullptr) return {};
     FACEFLOW_ASSIGN(auto frames, device_frames::create(*options_.decode_on, options_.device_slots));
-    auto opened = open_hardware(frames->work());
+    auto opened = options_.open_hardware(frames->work());
     if (!opened) return options_.only_on_device ? tl::unexpected(std::move(opened.error())) : result<void>{};
     frames_ = std::move(frames);
     hardware_ = std::move(*opened);

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "media/source.hpp"
 #include "share/share_server.hpp"
 

@@ -76,7 +76,7 @@ share_server::share_server(device& d, const server_options& chosen, ipc::listene
       slabs_(d) {}
 
 result<std::unique_ptr<share_server>> share_server::open(device& d, const server_options& chosen) {
-    if (d.kind() == device_kind::cuda) {
+    if (!d.imports_read_only()) {
         return fail(errc::unsupported,
                     "frames in CUDA memory are not shared with other programs: CUDA cannot keep them "
                     "from writing it; use --device cpu");

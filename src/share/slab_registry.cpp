@@ -37,7 +37,7 @@ result<void> slab_registry::catch_up() {
         if (change.memory == nullptr) {
             entries_.erase(f.number);
         } else {
-            if (f.where.kind == device_kind::cuda) {
+            if (!read_only_) {
                 return fail(errc::unsupported,
                             "frames in CUDA memory cannot be shared with programs that are not faceflow's "
                             "own: CUDA knows no read-only imports; share from --device cpu");

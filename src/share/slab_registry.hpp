@@ -16,7 +16,7 @@ namespace faceflow::internal::share {
 // Not thread-safe: the server's lock guards it.
 class slab_registry {
 public:
-    explicit slab_registry(device& d) : exported_(d) {}
+    explicit slab_registry(device& d) : read_only_(d.imports_read_only()), exported_(d) {}
 
     struct slot_number {
         std::uint32_t slab = 0, slot = 0;
@@ -37,6 +37,7 @@ public:
 private:
     [[nodiscard]] result<void> catch_up();
 
+    const bool read_only_;  // clients can be kept from writing
     flow::exported_slabs exported_;
     flow::exported_slabs::announced read_;
     std::map<std::uint32_t, entry> entries_;

@@ -64,10 +64,7 @@ public:
     virtual void propagate(stream& s, const pass_results& results, float min_presence, const face_table& faces) = 0;
 };
 
-// Makes the kernels for a device, which outlives them.
-[[nodiscard]] std::unique_ptr<kernels> make_kernels(device& d);
-
-// For devices that compute on the host.
+// For devices that compute on the host; the device outlives them.
 [[nodiscard]] std::unique_ptr<kernels> make_host_kernels(device& d);
 
 }  // namespace faceflow::internal::vision

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "backends/open_devices.hpp"
 #include "device/device.hpp"
-#include "device/open_devices.hpp"
 #include "support.hpp"
 
 namespace faceflow::internal::test {

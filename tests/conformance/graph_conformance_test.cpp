@@ -6,6 +6,7 @@
 #include <cstring>
 #include <thread>
 
+#include "backends/back_end.hpp"
 #include "devices.hpp"
 #include "vision/kernels.hpp"
 
@@ -24,7 +25,7 @@ protected:
         device_conformance::SetUp();
         if (IsSkipped() || HasFatalFailure()) return;
         stream_ = new_stream();
-        work_ = vision::make_kernels(on());
+        work_ = make_kernels(on());
         picture_ = memory(picture_bytes);
         input_ = memory(input_bytes);
     }

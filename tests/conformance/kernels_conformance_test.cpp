@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "backends/back_end.hpp"
 #include "devices.hpp"
 #include "vision/block_kernels.hpp"
 #include "vision/kernels.hpp"
@@ -23,7 +24,7 @@ protected:
         device_conformance::SetUp();
         if (IsSkipped() || HasFatalFailure()) return;
         stream_ = new_stream();
-        work_ = vision::make_kernels(on());
+        work_ = make_kernels(on());
     }
 
     // Bytes on the device, with those of the host in them.

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "faceflow/client.h"
 #include "ipc/channel.hpp"
 #include "ipc/child_process.hpp"

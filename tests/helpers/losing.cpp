@@ -12,8 +12,8 @@
 #include <memory>
 #include <string_view>
 
+#include "backends/open_devices.hpp"
 #include "device/emulated/emulated_device.hpp"
-#include "device/open_devices.hpp"
 #include "engine/run.hpp"
 #include "flow/multi_process/stage_server.hpp"
 #include "flow/option_table.hpp"

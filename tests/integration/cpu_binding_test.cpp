@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/back_end.hpp"
+#include "backends/open_devices.hpp"
 #include "device/cpu/cpu_device.hpp"
-#include "device/open_devices.hpp"
 #include "flow/stages/models.hpp"
 #include "fused_testing.hpp"
 #include "helpers/host_network.hpp"
@@ -23,8 +24,8 @@ class cpu_bindings : public testing::TestWithParam<std::string> {
 protected:
     void SetUp() override {
         open(std::size_t{1} << 30);
-        auto made = inference::make_native_network(*on_, mesh_.model, inference::sha256_of(mesh_.model).value(),
-                                                   inference::threading::caller);
+        auto made = make_native_network(
+            *on_, {mesh_.model, inference::sha256_of(mesh_.model).value(), inference::threading::caller});
         ASSERT_OK(made);
         mesh_network_ = *made;
     }
@@ -137,11 +138,10 @@ TEST_P(cpu_bindings, say_what_is_wrong) {
 TEST_P(cpu_bindings, need_a_plan_of_that_model) {
     const test::temporary_folder alone;
     fs::create_symlink(mesh_.model, alone / "mesh.onnx");
-    const auto missing = inference::make_native_network(*on_, alone / "mesh.onnx", "0", inference::threading::caller);
+    const auto missing = make_native_network(*on_, {alone / "mesh.onnx", "0", inference::threading::caller});
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().code, errc::unsupported);
-    const auto other =
-        inference::make_native_network(*on_, mesh_.model, std::string(64, '0'), inference::threading::caller);
+    const auto other = make_native_network(*on_, {mesh_.model, std::string(64, '0'), inference::threading::caller});
     ASSERT_FALSE(other);
     EXPECT_EQ(other.error().code, errc::corrupt);
 }

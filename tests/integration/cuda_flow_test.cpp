@@ -3,6 +3,7 @@
 // is said then is tested everywhere.
 #include <gmock/gmock.h>
 
+#include "backends/back_end.hpp"
 #include "flow/option_table.hpp"
 #include "flow/stages/models.hpp"
 #include "flow_testing.hpp"
@@ -177,7 +178,7 @@ TEST_F(cuda_flow_models, take_their_memory_from_the_pool_and_give_it_back) {
     const auto file = test::checkout() / "models" / (std::string(mesh) + ".onnx");
     {
         const auto model =
-            inference::make_native_network(*on, file, inference::sha256_of(file).value(), inference::threading::caller);
+            make_native_network(*on, {file, inference::sha256_of(file).value(), inference::threading::caller});
         ASSERT_OK(model);
         const std::size_t weights = on->pool().used_bytes();
         EXPECT_GT(weights, test::mib);

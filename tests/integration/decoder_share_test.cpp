@@ -4,7 +4,8 @@
 
 #include <thread>
 
-#include "device/open_devices.hpp"
+#include "backends/back_end.hpp"
+#include "backends/open_devices.hpp"
 #include "frame/downloader.hpp"
 #include "frame/layout.hpp"
 #include "media/decoder.hpp"
@@ -71,6 +72,7 @@ TEST_P(going_over, every_frame_comes_once_and_as_it_is) {
     auto before = share.join();  // takes the only place
     source_options o;
     o.decode_on = devices_.front().get();
+    o.open_hardware = back_end_of(*o.decode_on).open_decoder;
     o.share = &share;
     o.realtime = true;
     const auto source = open_or_fail(path, o);
@@ -105,6 +107,7 @@ TEST_P(going_over, a_start_further_on_is_found_from_either_place) {
     auto before = share.join();
     o.realtime = true;
     o.decode_on = devices_.front().get();
+    o.open_hardware = back_end_of(*o.decode_on).open_decoder;
     o.share = &share;
     const auto source = open_or_fail(path, o);
     before = nullptr;
@@ -124,7 +127,7 @@ TEST_P(going_over, and_back_again_any_number_of_times) {
     }();
     const AVStream& video = *opened->streams[0];
     const auto by = devices_.front()->make_stream("decode").value();
-    const auto on = open_hardware(*by);
+    const auto on = back_end_of(*devices_.front()).open_decoder(*by);
     ASSERT_OK(on);
     const auto open = [&](const hardware* where) {
         auto made = decoder::open(*video.codecpar, video.time_base, 2, false, where);

@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "engine/engine.hpp"
 #include "frame/layout.hpp"
 #include "media/source.hpp"

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "faceflow/client.h"
 #include "peer.hpp"
 #include "share/share_server.hpp"

@@ -2,7 +2,7 @@
 // What is said where CUDA cannot be used, and that the rest goes on: most machines that build faceflow are such.
 #include <gmock/gmock.h>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "support.hpp"
 #ifdef FACEFLOW_CUDA
 #include "device/cuda/cuda_device.hpp"

@@ -13,8 +13,8 @@
 #include <random>
 #include <thread>
 
+#include "backends/open_devices.hpp"
 #include "device/emulated/fault_reporter.hpp"
-#include "device/open_devices.hpp"
 #include "device/stage_scope.hpp"
 #include "support.hpp"
 

@@ -6,7 +6,7 @@
 #include <random>
 #include <thread>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "flow/io/input_queue.hpp"
 #include "flow/io/reorder_buffer.hpp"
 #include "flow/stages/device_resources.hpp"

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "support.hpp"
 
 namespace faceflow::internal {

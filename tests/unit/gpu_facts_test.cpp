@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `faceflow doctor` says of CUDA devices, from facts that no machine here has.
+#include "backends/back_end.hpp"
 #include "device/gpu_facts.hpp"
 
 #include <gmock/gmock.h>

@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "support.hpp"
 
 namespace faceflow::internal {

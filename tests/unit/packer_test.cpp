@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "frame/frame_store.hpp"
 #include "frame/layout.hpp"
 #include "support.hpp"

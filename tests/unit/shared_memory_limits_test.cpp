@@ -2,7 +2,7 @@
 // Memory that processes share: what becomes of it when there is no descriptor for it, and that nothing is kept of what has gone.
 #include <gmock/gmock.h>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "device/slab.hpp"
 #include "flow/multi_process/exported_slabs.hpp"
 #include "frame/frame_store.hpp"

@@ -10,7 +10,7 @@
 #include <thread>
 #include <type_traits>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "flow/multi_process/exported_slabs.hpp"
 #include "flow/multi_process/shared_executor.hpp"
 #include "flow/multi_process/stage_protocol.hpp"

@@ -68,6 +68,7 @@ public:
     std::string bus_id() const override { return facts_.bus_id; }
     bool computes_on_host() const noexcept override { return false; }
     bool shares_host_memory() const noexcept override { return false; }
+    bool imports_read_only() const noexcept override { return false; }
     std::byte* kernel_address(std::byte*) const noexcept override { return nullptr; }
 
     result<std::unique_ptr<stream>> make_stream(std::string label) override {

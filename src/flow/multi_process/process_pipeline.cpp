@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/back_end.hpp"
 #include "core/try.hpp"
 #include "flow/multi_process/stage_program.hpp"
 
@@ -45,8 +46,7 @@ result<std::shared_ptr<stage_process>> process_pipeline::start_stage(stage_role 
     FACEFLOW_ASSIGN(auto program, find_stage_program());
     stage_setup s;
     s.hello = {role, options_, 0, buffers, trace_ != nullptr};
-    s.hello.chosen.device = device_.kind() == device_kind::cuda ? fmt::format("cuda:{}", device_.index())
-                                                                : std::string(name(device_.kind()));
+    s.hello.chosen.device = name_of(device_);
     s.hello.chosen.device_memory = device_.pool().limit_bytes();  // per process: the engine has already divided the cap
     s.program = std::move(program);
     s.own = &own;

@@ -7,8 +7,8 @@
 #include <chrono>
 #include <thread>
 
+#include "backends/open_devices.hpp"
 #include "core/try.hpp"
-#include "device/open_devices.hpp"
 
 namespace faceflow::internal::flow {
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "backends/back_end.hpp"
 #include "core/try.hpp"
 #include "inference/session.hpp"
 
@@ -86,7 +87,7 @@ result<std::shared_ptr<inference::network>> load(const found_model& model, const
     if (o.inference == inference_backend::native) {
         const auto on_host =
             o.precision == precision::bf16 ? inference::host_precision::bf16 : inference::host_precision::fp32;
-        return inference::make_native_network(with.d, model.file.path, model.file.sha256, with.how, on_host);
+        return make_native_network(with.d, {model.file.path, model.file.sha256, with.how, on_host});
     }
     FACEFLOW_ASSIGN(auto runtime, with.runtime());
     if (!with.d.computes_on_host()) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include "backends/back_end.hpp"
 #include "core/read_once.hpp"
 #include "device/stage_scope.hpp"
 
@@ -56,7 +57,7 @@ stage_set::stage_set(device& d, const model_set& models, const options& o, metri
       models_(models),
       options_(o),
       metrics_(m),
-      kernels_(vision::make_kernels(d)) {}
+      kernels_(make_kernels(d)) {}
 
 void stage_set::end(stream& s, stage at, const frame_id& frame) const {
     s.end_span([this, at, frame, where = &s.label()](auto begin, auto end) {

@@ -218,14 +218,13 @@ std::shared_ptr<network> make_cpu_network(plan of, threading how, host_precision
     return std::make_shared<cpu_network>(prepared_network::make(std::move(of), in_what), how);
 }
 
-result<std::shared_ptr<network>> make_cpu_network(const std::filesystem::path& model, std::string_view model_sha256,
-                                                  threading how, host_precision in_what) {
-    auto read = load_plan(model, model_sha256);
+result<std::shared_ptr<network>> make_cpu_network(device&, const network_request& wanted) {
+    auto read = load_plan(wanted.model, wanted.model_sha256);
     if (!read) {
         return fail(read.error().code == errc::not_found ? errc::unsupported : read.error().code,
                     std::move(read.error().message));
     }
-    return make_cpu_network(std::move(*read), how, in_what);
+    return make_cpu_network(std::move(*read), wanted.how, wanted.on_host);
 }
 
 }  // namespace faceflow::internal::inference

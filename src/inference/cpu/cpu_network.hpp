@@ -17,9 +17,7 @@ namespace faceflow::internal::inference {
 // Loads the plan beside the model; for devices whose kernels are host functions. Weights are in host memory, bindings
 // use the device's pool, and threads that share a run come from device::helpers. errc::unsupported without a plan;
 // errc::corrupt.
-[[nodiscard]] result<std::shared_ptr<network>> make_cpu_network(const std::filesystem::path& model,
-                                                                std::string_view model_sha256, threading how,
-                                                                host_precision in_what = host_precision::fp32);
+[[nodiscard]] result<std::shared_ptr<network>> make_cpu_network(device& d, const network_request& wanted);
 // From a plan that parse_plan has checked.
 [[nodiscard]] std::shared_ptr<network> make_cpu_network(plan of, threading how = threading::caller,
                                                         host_precision in_what = host_precision::fp32);

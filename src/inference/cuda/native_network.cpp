@@ -57,9 +57,8 @@ private:
 
 }  // namespace
 
-result<std::shared_ptr<network>> make_cuda_network(device& d, const std::filesystem::path& model,
-                                                   std::string_view model_sha256) {
-    auto read = load_plan(model, model_sha256);
+result<std::shared_ptr<network>> make_cuda_network(device& d, const network_request& wanted) {
+    auto read = load_plan(wanted.model, wanted.model_sha256);
     if (!read) {
         return fail(read.error().code == errc::not_found ? errc::unsupported : read.error().code,
                     std::move(read.error().message));

@@ -7,7 +7,6 @@
 namespace faceflow::internal::inference {
 
 // See make_native_network. `d` is a CUDA device.
-[[nodiscard]] result<std::shared_ptr<network>> make_cuda_network(device& d, const std::filesystem::path& model,
-                                                                 std::string_view model_sha256);
+[[nodiscard]] result<std::shared_ptr<network>> make_cuda_network(device& d, const network_request& wanted);
 
 }  // namespace faceflow::internal::inference

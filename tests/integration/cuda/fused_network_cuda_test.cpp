@@ -2,7 +2,7 @@
 // Whole networks on our own kernels, on a card: what they give beside ONNX Runtime's on the CPU in single precision.
 #include <cstring>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "inference/cuda/fused_network.hpp"
 #include "inference/kernels/simt.hpp"
 #include "integration/fused_testing.hpp"

@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "device/open_devices.hpp"
+#include "backends/open_devices.hpp"
 #include "inference/session.hpp"
 #include "support.hpp"
 

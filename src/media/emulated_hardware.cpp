@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "media/hardware.hpp"
-
-#include <fmt/format.h>
+#include "media/emulated_hardware.hpp"
 
 #include "frame/layout.hpp"
 #include "media/pixel_format.hpp"
-#ifdef FACEFLOW_CUDA
-#include "media/cuda/nvdec.hpp"
-#endif
 
 namespace faceflow::internal::media {
 namespace {
@@ -43,17 +38,8 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<hardware>> open_hardware(stream& by) {
-    switch (by.owner().kind()) {
-        case device_kind::emulated: return std::make_unique<emulated_hardware>(by);
-#ifdef FACEFLOW_CUDA
-        case device_kind::cuda: return open_nvdec(by);
-#endif
-        default:
-            return fail(errc::unsupported,
-                        fmt::format("a device of kind {} has no decoder of its own; use --decode cpu",
-                                    name(by.owner().kind())));
-    }
+result<std::unique_ptr<hardware>> open_emulated_hardware(stream& by) {
+    return std::make_unique<emulated_hardware>(by);
 }
 
 }  // namespace faceflow::internal::media
