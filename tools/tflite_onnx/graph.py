@@ -5,6 +5,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from . import ConversionError
+
 OPSET = 16  # GridSample came with 16
 IR_VERSION = 8
 
@@ -90,5 +92,8 @@ class GraphBuilder:
         graph = helper.make_graph(nodes, name, self._inputs, self._outputs, initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="faceflow")
         model.ir_version = IR_VERSION
-        onnx.checker.check_model(model)
+        try:
+            onnx.checker.check_model(model)
+        except onnx.checker.ValidationError as error:
+            raise ConversionError(f"damaged file: it gives no valid graph ({error})") from error
         return model

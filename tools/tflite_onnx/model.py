@@ -10,8 +10,10 @@ from . import ConversionError, flatbuffer, flexbuffer
 # From the TFLite schema: tensor types and operators by number. Others are refused by number.
 _DTYPES = {0: np.float32, 1: np.float16, 2: np.int32, 4: np.int64}
 _BUILTINS = {
-    0: "ADD", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU",
-    22: "RESHAPE", 23: "RESIZE_BILINEAR", 32: "CUSTOM", 34: "PAD", 45: "STRIDED_SLICE", 54: "PRELU",
+    0: "ADD", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE", 14: "LOGISTIC",
+    17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 22: "RESHAPE", 23: "RESIZE_BILINEAR", 32: "CUSTOM", 34: "PAD",
+    39: "TRANSPOSE", 40: "MEAN", 41: "SUB", 42: "DIV", 45: "STRIDED_SLICE", 54: "PRELU", 59: "NEG", 74: "SUM",
+    75: "SQRT", 76: "RSQRT", 99: "SQUARED_DIFFERENCE",
 }  # fmt: skip
 
 
