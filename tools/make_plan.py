@@ -16,14 +16,14 @@ import sys
 
 import onnx
 
-from plan import PlanError, attention, detectors
+from plan import PlanError, detectors, mesh
 from plan.blocks import Builder, input_of
 from plan.file import Plan
 from plan.graph import Graph
 
 # The outputs that tell a network, the colours that its graph takes, and what builds the steps.
 NETWORKS = (
-    ({"landmarks", "score"}, (0, 1), attention.build),
+    ({"landmarks", "score"}, (0, 1), mesh.build),
     ({"boxes", "scores"}, (-1, 1), detectors.build),
     ({f"face_rpn_{what}_stride{s}" for what in ("cls_prob_reshape", "bbox_pred", "landmark_pred") for s in (32, 16, 8)},
      (0, 255), detectors.build),

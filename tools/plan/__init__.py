@@ -4,6 +4,7 @@
     graph        an ONNX graph to walk backwards, from a tensor to what makes it
     blocks       convolutions with what belongs to them: norms, activations, pooled or enlarged maps that are added
     detectors    the outputs of RetinaFace and BlazeFace
+    mesh         the outputs of a mesh
     attention    where the attention mesh looks again, and how its points are put together
     file         the plan as bytes, and back
 

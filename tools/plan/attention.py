@@ -9,23 +9,6 @@ MESH, WITH_IRISES = 468, 478
 _IRIS = 5
 
 
-def _dense(builder, names):
-    """One product of all of a map, for outputs that follow each other."""
-    plan, convs = builder.plan, [builder.convolution(n) for n in names]
-    x = builder.map_of(convs[0].node.input[0])
-    size = builder.size(x)
-    for conv in convs:
-        fits = conv.kernel == size.get("height") == size.get("width") and conv.inputs_each == builder.channels(x)
-        same = builder.map_of(conv.node.input[0]) == x
-        expect(fits and same, conv.node, "a kernel as large as the map, and the same map")
-    weights = np.concatenate([c.weights for c in convs]).transpose(2, 3, 1, 0)
-    inputs, outputs = weights.size // weights.shape[3], weights.shape[3]
-    y = plan.vector("+".join(names), outputs)
-    plan.step("dense", x=x, y=y, inputs=inputs, outputs=outputs, weights=plan.weights(weights),
-              bias=plan.weights(np.concatenate([c.bias for c in convs])))  # fmt: skip
-    return y
-
-
 class _Square:
     """What one GridSample looks at: checked node by node, since an engine computes it by itself."""
 
@@ -161,7 +144,7 @@ def build(graph, builder):
     plan = builder.plan
     landmarks = _Landmarks(graph, "landmarks")
     score = graph.back("score", "Reshape")
-    base = _dense(builder, [landmarks.base, score])
+    base = builder.dense([landmarks.base, score])
     expect(plan.vectors[base]["length"] == 3 * MESH + 1, landmarks.node, f"a base of {MESH} landmarks and a score")
 
     samples = [n for n in graph.producer.values() if n.op_type == "GridSample"]
@@ -216,7 +199,7 @@ def _refine(graph, builder, landmarks, squares, base, transforms):
     inputs = [builder.convolution(leaf["dense"]).node.input[0] for leaf in ordered]
     _build_chains(builder, inputs, [leaf["head"] for leaf in ordered])
     for leaf in ordered:
-        leaf["x"] = _dense(builder, [leaf["dense"]])
+        leaf["x"] = builder.dense([leaf["dense"]])
     targets, rest = _targets(landmarks, leaves)
     for leaf, to in zip(leaves, targets):
         leaf["targets"] = to

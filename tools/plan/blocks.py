@@ -34,6 +34,12 @@ class Convolution:
     def pad(self):
         return self.pads[0]
 
+    def widen(self):
+        """Makes a 2x2 kernel that halves its input a 3x3 one, with taps of zero on padding below and to the right."""
+        if (self.kernel, self.stride, self.pads) == (2, 2, [0, 0, 0, 0]):
+            self.weights = np.pad(self.weights, ((0, 0), (0, 0), (0, 1), (0, 1)))
+            self.kernel, self.pads = 3, [0, 0, 1, 1]
+
     def padded_to_size(self):
         """Whether the output is as large as the input, or half of it each way with a stride of 2."""
         before, after = self.pads[0], self.pads[2]
@@ -194,6 +200,7 @@ class Builder:
         """The fields of a convolution but for what is added, and its activation."""
         node = conv.node
         expect(conv.group == 1, node, "a 1x1 convolution after a depthwise one, and no groups otherwise")
+        conv.widen()
         expect(conv.kernel in (1, 3), node, f"a kernel of 1 or 3, not {conv.kernel}")
         expect(conv.padded_to_size(), node, "an output of the input's size, or of half of it with a stride of 2")
         block = {"node": node, "inputs": conv.inputs_each, "outputs": conv.outputs, "kernel": conv.kernel,
@@ -212,6 +219,25 @@ class Builder:
         have = self.channels(block["x"])
         expect(have == block["inputs"], node, f"{block['inputs']} channels in {name}, which has {have}")
         return block
+
+    def dense(self, names, vector=None):
+        """One product of all of a map, for outputs that follow each other in one vector."""
+        plan, convs = self.plan, [self.convolution(n) for n in names]
+        for name, conv in zip(names, convs):
+            if conv is None:
+                raise PlanError(f"{name}: expected a convolution")
+        x = self.map_of(convs[0].node.input[0])
+        size = self.size(x)
+        for conv in convs:
+            fits = conv.kernel == size.get("height") == size.get("width") and conv.inputs_each == self.channels(x)
+            same = self.map_of(conv.node.input[0]) == x and not any(conv.pads)
+            expect(fits and same, conv.node, "a kernel as large as the map, and the same map")
+        weights = np.concatenate([c.weights for c in convs]).transpose(2, 3, 1, 0)
+        inputs, outputs = weights.size // weights.shape[3], weights.shape[3]
+        y = plan.vector(vector or "+".join(names), outputs)
+        plan.step("dense", x=x, y=y, inputs=inputs, outputs=outputs, weights=plan.weights(weights),
+                  bias=plan.weights(np.concatenate([c.bias for c in convs])))  # fmt: skip
+        return y
 
     def _depthwise(self, block, conv, act, name):
         node = conv.node
