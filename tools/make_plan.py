@@ -16,14 +16,15 @@ import sys
 
 import onnx
 
-from plan import PlanError, detectors, mesh
+from plan import PlanError, detectors, mesh, mixer
 from plan.blocks import Builder, input_of
 from plan.file import Plan
 from plan.graph import Graph
 
-# The outputs that tell a network, the colours that its graph takes, and what builds the steps.
+# The outputs that tell a network, the colours that its graph takes (none: it takes points), and what builds the steps.
 NETWORKS = (
     ({"landmarks", "score"}, (0, 1), mesh.build),
+    ({"blendshapes"}, None, mixer.build),
     ({"boxes", "scores"}, (-1, 1), detectors.build),
     ({f"face_rpn_{what}_stride{s}" for what in ("cls_prob_reshape", "bbox_pred", "landmark_pred") for s in (32, 16, 8)},
      (0, 255), detectors.build),
@@ -41,15 +42,13 @@ def make(data):
     known = next((n for n in NETWORKS if n[0] == set(graph.outputs)), None)
     if known is None:
         outputs = ", ".join(graph.outputs)
-        raise PlanError(f"outputs {outputs}: expected those of RetinaFace, BlazeFace or the attention mesh")
-    _, (low, high), build = known
-    height, width = (v if isinstance(v, int) else 0 for v in graph.input_shape[2:])
-    if (height == 0) != (width == 0):
-        raise PlanError(f"input {graph.input} is {graph.input_shape}: expected both sides to be fixed, or neither")
-    first, scale, bias = input_of(graph, low, high)
+        raise PlanError(f"outputs {outputs}: expected those of RetinaFace, BlazeFace, a mesh or the blendshapes")
+    _, colours, build = known
+    height, width = graph.points_size() if colours is None else graph.picture_size()
+    first, scale, bias = (graph.input, 1, 0) if colours is None else input_of(graph, *colours)
     plan = Plan(hashlib.sha256(data).hexdigest(), graph.input, height, width, scale, bias)
     build(graph, Builder(graph, plan, first))
-    plan.input["multiple"] = max(m.get("down", 1) for m in plan.maps)
+    plan.input["multiple"] = max((m.get("down", 1) for m in plan.maps), default=1)
     return plan.to_bytes()
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plans in plain numpy and double precision, for one picture: what src/inference/plan.hpp says, and nothing else."""
+"""Plans in plain numpy and double precision, for one picture or set of points: what src/inference/plan.hpp says, and
+nothing else."""
 
 import itertools
 
@@ -90,6 +91,27 @@ class Run:
         weights = self._at(s["weights"], s["inputs"], s["outputs"])
         self._vectors[s["y"]] = self._maps[s["x"]].ravel() @ weights + self._at(s["bias"], s["outputs"])
 
+    def _mixer(self, s):
+        tokens, channels = s["tokens"], s["channels"]
+        points = self._input - self._input.mean(0)
+        points = points / np.hypot(*points.T).mean() * s["scale"]
+        x = points.T @ self._at(s["embed_points"], s["points"], tokens - 1)
+        x = (x + self._at(s["embed_points_bias"], tokens - 1)).T
+        x = x @ self._at(s["embed_channels"], 2, channels) + self._at(s["embed_channels_bias"], channels)
+        x = np.concatenate([self._at(s["first"], 1, channels), x])
+        for layer in s["layers"]:
+            normed = normalised(x, s["epsilon"]) * self._at(layer["token_norm"], channels)
+            x = x + self._perceptron(layer, "token", normed.T, tokens, s["token_hidden"]).T
+            normed = normalised(x, s["epsilon"]) * self._at(layer["channel_norm"], channels)
+            x = x + self._perceptron(layer, "channel", normed, channels, s["channel_hidden"])
+        logits = x[0] @ self._at(s["head"], channels, s["outputs"]) + self._at(s["head_bias"], s["outputs"])
+        self._vectors[s["y"]] = 1 / (1 + np.exp(-logits))
+
+    def _perceptron(self, layer, what, x, width, hidden):
+        inner = x @ self._at(layer[f"{what}_in"], width, hidden) + self._at(layer[f"{what}_in_bias"], hidden)
+        outer = np.maximum(inner, 0) @ self._at(layer[f"{what}_out"], hidden, width)
+        return outer + self._at(layer[f"{what}_out_bias"], width)
+
     def _attention(self, s):
         x, side = self._maps[s["x"]], s["side"]
         scale = x.shape[1] / self._input.shape[1]
@@ -124,6 +146,11 @@ class Run:
         for i, around in enumerate(s["iris"]):
             y[468 + 5 * i : 473 + 5 * i, 2] = mesh[self._numbers_at(around), 2].mean()
         self._vectors[s["landmarks"]], self._vectors[s["score"]] = y.ravel(), base[1404:1405]
+
+
+def normalised(x, epsilon):
+    """Each token less the mean of its channels, over their standard deviation."""
+    return (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + epsilon)
 
 
 def pooled(x):

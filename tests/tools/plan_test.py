@@ -106,7 +106,8 @@ class OtherGraphs(unittest.TestCase):
             make_plan.make(b"\xff" * 100)
 
     def test_unknown_outputs(self):
-        self.assert_refused(lambda g: g.output.pop(), "expected those of RetinaFace, BlazeFace or the attention mesh")
+        why = "expected those of RetinaFace, BlazeFace, a mesh or the blendshapes"
+        self.assert_refused(lambda g: g.output.pop(), why)
 
     def test_unknown_operator(self):
         def change(graph):

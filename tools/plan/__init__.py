@@ -6,6 +6,7 @@
     detectors    the outputs of RetinaFace and BlazeFace
     mesh         the outputs of a mesh
     attention    where the attention mesh looks again, and how its points are put together
+    mixer        the network that makes blendshapes of landmarks, as one step
     file         the plan as bytes, and back
 
 It needs numpy and onnx only.

@@ -26,12 +26,25 @@ class Graph:
         self.position = {id(node): i for i, node in enumerate(graph.node)}
         inputs = [v for v in graph.input if v.name not in self.constants]
         if len(inputs) != 1:
-            raise PlanError(f"the graph has {len(inputs)} inputs, expected one picture")
+            raise PlanError(f"the graph has {len(inputs)} inputs, expected one")
         self.input = inputs[0].name
         self.input_shape = [d.dim_value or d.dim_param for d in inputs[0].type.tensor_type.shape.dim]
+        self.outputs = [v.name for v in graph.output]
+
+    def picture_size(self):
+        """Rows and columns of the input, a picture; 0 and 0 if it may have any size."""
         if len(self.input_shape) != 4 or self.input_shape[1] != 3:
             raise PlanError(f"input {self.input} is {self.input_shape}, expected [N, 3, height, width]")
-        self.outputs = [v.name for v in graph.output]
+        height, width = (v if isinstance(v, int) else 0 for v in self.input_shape[2:])
+        if (height == 0) != (width == 0):
+            raise PlanError(f"input {self.input} is {self.input_shape}: expected both sides to be fixed, or neither")
+        return height, width
+
+    def points_size(self):
+        """How many points the input has, and of how many numbers."""
+        if len(self.input_shape) != 3 or not all(isinstance(v, int) and v > 0 for v in self.input_shape[1:]):
+            raise PlanError(f"input {self.input} is {self.input_shape}, expected [N, points, numbers]")
+        return tuple(self.input_shape[1:])
 
     def node(self, name, *kinds):
         """What makes `name`, which must be of one of `kinds`."""
