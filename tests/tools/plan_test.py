@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the committed plans to what tools/make_plan.py makes of the models, and plans to what their graphs compute."""
 
+import functools
 import pathlib
 import sys
 import unittest
@@ -13,6 +14,7 @@ from onnx import helper, numpy_helper
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
+import convert_mediapipe  # noqa: E402
 import make_plan  # noqa: E402
 import onnx_numpy  # noqa: E402
 import plan_numpy  # noqa: E402
@@ -20,12 +22,20 @@ from plan import PlanError, file  # noqa: E402
 
 RETINAFACE = ROOT / "assets/models/retinaface_mnet25.onnx"
 needs_retinaface = unittest.skipUnless(RETINAFACE.is_file(), "RetinaFace's model is absent: run tools/setup.sh")
+BUNDLE = pathlib.Path("/work/shared/models/face_landmarker.task")
+needs_bundle = unittest.skipUnless(BUNDLE.is_file(), f"{BUNDLE} is absent")
 CLOSE = 1e-5  # of the largest value of a tensor; weights are rounded to floats once more than the graph's
 
 
-def picture(height, width):
+@functools.cache
+def bundled():
+    """The files that the face landmarker's bundle gives."""
+    return convert_mediapipe.convert_bundle(BUNDLE.read_bytes())
+
+
+def picture(height, width, seed=7):
     """Blobs of colour, since noise has no face's edges at any scale."""
-    chance = np.random.default_rng(7)
+    chance = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width]
     colours = np.full((height, width, 3), 0.4)
     for _ in range(40):
@@ -66,6 +76,27 @@ class WhatPlansCompute(unittest.TestCase):
         self.assertEqual(len(squares), 3)
         for name in squares:
             self.assertGreater(np.count_nonzero(plan.maps[name]), plan.maps[name].size // 2, name)
+
+    def assert_same_of_two(self, name, given, as_input):
+        """What the graph computes of two at once is what the plan computes of each."""
+        model = onnx.load_from_string(bundled()[f"{name}.onnx"])
+        graph = onnx_numpy.run(model, {model.graph.input[0].name: np.stack([as_input(g) for g in given])})
+        for i, each in enumerate(given):
+            plan = plan_numpy.Run(*file.read(bundled()[f"{name}.plan"]), each)
+            for of_plan, value in plan.maps.items():
+                self.assert_close(of_plan, value, graph[of_plan][i].transpose(1, 2, 0))
+            for output in model.graph.output:
+                self.assert_close(output.name, plan.vectors[output.name], graph[output.name][i])
+
+    @needs_bundle
+    def test_face_landmarks_v2(self):
+        pictures = [picture(256, 256, seed) for seed in (1, 2)]
+        self.assert_same_of_two("face_landmarks_v2", pictures, lambda p: p.transpose(2, 0, 1))
+
+    @needs_bundle
+    def test_face_blendshapes(self):
+        points = np.random.default_rng(3).normal(100, 40, (2, 146, 2))
+        self.assert_same_of_two("face_blendshapes", points, lambda p: p)
 
     @needs_retinaface
     def test_retinaface_of_one_size(self):
@@ -168,6 +199,107 @@ class OtherGraphs(unittest.TestCase):
         sample = next(n for n in model.graph.node if n.op_type == "GridSample")
         next(a for a in sample.attribute if a.name == "align_corners").i = 0
         with self.assertRaisesRegex(PlanError, "gridsample_370: expected bilinear samples"):
+            make_plan.make(model.SerializeToString())
+
+
+@needs_bundle
+class OtherMixers(unittest.TestCase):
+    """The mixer is one step, so nothing in its graph may differ from what that step computes."""
+
+    def setUp(self):
+        self.model = onnx.load_from_string(bundled()["face_blendshapes.onnx"])
+        self.nodes = self.model.graph.node
+
+    def assert_refused(self, why):
+        with self.assertRaisesRegex(PlanError, why):
+            make_plan.make(self.model.SerializeToString())
+
+    def of_kind(self, kind):
+        return [n for n in self.nodes if n.op_type == kind]
+
+    def set_constant(self, node, index, value):
+        name = f"changed_{len(self.model.graph.initializer)}"
+        self.model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+        node.input[index] = name
+
+    def made_by(self, name):
+        return next(n for n in self.nodes if n.output[0] == name)
+
+    def epsilon_of(self, norm):
+        return self.made_by(self.of_kind("Sqrt")[1 + norm].input[0])
+
+    def test_another_epsilon_in_one_norm(self):
+        self.set_constant(self.epsilon_of(3), 1, np.float32(1e-3))
+        self.assert_refused("the same small number in every norm")
+
+    def test_a_gain_for_each_token(self):
+        gain = next(n for n in self.of_kind("Mul") if n.input[0].startswith("reciprocal"))
+        self.set_constant(gain, 1, np.ones((1, 1, 97), np.float32))
+        self.assert_refused("a number for each channel")
+
+    def test_a_transpose_of_other_dimensions(self):
+        for node in self.of_kind("Transpose"):
+            with self.subTest(node=node.name):
+                kept = list(node.attribute[0].ints)
+                node.attribute[0].ints[:] = [0, 1, 3, 2]
+                self.assert_refused(f"Transpose {node.name}: expected dimensions in the order")
+                node.attribute[0].ints[:] = kept
+
+    def test_means_over_another_dimension(self):
+        for node in self.of_kind("ReduceMean"):
+            with self.subTest(node=node.name):
+                axes = next(a for a in node.attribute if a.name == "axes")
+                axes.ints[:] = [2]
+                self.assert_refused(f"ReduceMean {node.name}: expected the mean over dimension 1, which stays")
+                axes.ints[:] = [1]
+
+    def test_a_residual_of_something_else(self):
+        ends = [n for n in self.of_kind("Add") if n.input[0].startswith("conv")]
+        ends[0].input[1] = "div_8"
+        self.assert_refused(f"Add {ends[0].name}: expected the same map to be normed and added")
+
+    def test_no_relu(self):
+        self.of_kind("Relu")[5].op_type = "Sigmoid"
+        self.assert_refused("expected Relu")
+
+    def test_another_token(self):
+        self.set_constant(self.of_kind("Slice")[0], 2, np.array([1]))
+        self.set_constant(self.of_kind("Slice")[1], 1, np.array([1]))
+        self.assert_refused("the first of the tokens")
+
+    def test_more_than_one_token(self):
+        self.set_constant(self.of_kind("Slice")[1], 2, np.array([2]))
+        self.assert_refused("the first token alone to be used")
+
+    def test_a_constant_beside_the_first_token(self):
+        add = next(n for n in self.of_kind("Add") if n.input[0].startswith("pad"))
+        self.set_constant(add, 1, np.ones((64, 1, 97), np.float32))
+        self.assert_refused("a constant in place of the first token")
+
+    def test_points_that_are_not_centred(self):
+        self.of_kind("Div")[0].input[0] = "points"
+        self.assert_refused("points is an input or a constant, expected Sub")
+
+    def test_other_operators(self):
+        """None of the nodes can be of another kind and go unseen."""
+        for node in self.nodes:
+            if node.op_type == "Cast":
+                continue  # of constants
+            with self.subTest(node=node.name):
+                kept, node.op_type = node.op_type, "Softsign"
+                with self.assertRaises(PlanError):
+                    make_plan.make(self.model.SerializeToString())
+                node.op_type = kept
+
+
+@needs_bundle
+class SmallKernels(unittest.TestCase):
+    def test_a_kernel_of_2_that_does_not_halve_is_refused(self):
+        model = onnx.load_from_string(bundled()["face_landmarks_v2.onnx"])
+        convolutions = {n.name: {a.name: a for a in n.attribute} for n in model.graph.node if n.op_type == "Conv"}
+        name, attributes = next((k, v) for k, v in convolutions.items() if [*v["kernel_shape"].ints] == [2, 2])
+        attributes["strides"].ints[:] = [1, 1]
+        with self.assertRaisesRegex(PlanError, f"Conv {name}: expected a kernel of 1 or 3, not 2"):
             make_plan.make(model.SerializeToString())
 
 

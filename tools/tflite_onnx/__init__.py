@@ -6,7 +6,7 @@
     graph                    an ONNX graph under construction
     operators                TFLite operators as ONNX nodes
     attention                the custom operators of the attention mesh, and its refinement
-    packages                 where the models lie in the npm packages
+    packages                 where the models lie in the npm packages, and in the face landmarker's bundle
 
 It needs numpy and onnx only: no TensorFlow, no schema compiler.
 """

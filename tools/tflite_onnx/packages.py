@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds MediaPipe's files in the npm packages that package.json pins."""
+"""Finds MediaPipe's files: in the npm packages that package.json pins, and in the face landmarker's bundle."""
 
+import hashlib
+import io
 import json
 import pathlib
 import re
+import struct
+import zipfile
+import zlib
 
 from . import ConversionError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MESH_PACKAGE = "@mediapipe/face_mesh"
 DETECTION_PACKAGE = "@mediapipe/face_detection"
+
+# face_landmarker.task (float16, version 1) as Google publishes it
+LANDMARKER_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+_LARGEST_MEMBER = 64 << 20  # bytes; no whole bundle comes near it
 
 
 def path(package, name):
@@ -34,3 +43,26 @@ def packed_mesh_asset(name):
         if entry["filename"].rpartition("/")[2] == name:
             return data[entry["start"] : entry["end"]]
     raise ConversionError(f"the packed assets hold no {name}")
+
+
+def bundle(data, names, any_version=False):
+    """These files of a bundle, by name. Only the known bundle is accepted, unless `any_version`."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            found = hashlib.sha256(data).hexdigest()
+            if found != LANDMARKER_SHA256 and not any_version:
+                raise ConversionError(f"unknown bundle: its SHA-256 is {found}, expected {LANDMARKER_SHA256}")
+            return {name: _member(archive, name) for name in names}
+    # What zipfile raises where an archive is damaged or encrypted
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OSError) as error:
+        raise ConversionError(f"not a whole bundle: {error}") from error
+
+
+def _member(archive, name):
+    try:
+        entry = archive.getinfo(name)
+    except KeyError:
+        raise ConversionError(f"the bundle holds no {name}") from None
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.file_size > _LARGEST_MEMBER:
+        raise ConversionError(f"{name} in the bundle has {entry.file_size} bytes packed by method {entry.compress_type}")
+    return archive.read(entry)
