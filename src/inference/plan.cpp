@@ -221,6 +221,35 @@ void read_step(field_reader& r, const json& j, plan_landmarks& l) {
         r.slice(iris[i], "iris", l.iris[i]);
 }
 
+void take_product(field_reader& r, const json& j, const std::string& name, plan_mixer::product& to) {
+    r.take(j, name.c_str(), to.weights);
+    r.take(j, (name + "_bias").c_str(), to.bias);
+}
+
+void read_step(field_reader& r, const json& j, plan_mixer& m) {
+    r.take(j, "y", m.y);
+    r.take(j, "points", m.points);
+    r.take(j, "tokens", m.tokens);
+    r.take(j, "channels", m.channels);
+    r.take(j, "token_hidden", m.token_hidden);
+    r.take(j, "channel_hidden", m.channel_hidden);
+    r.take(j, "outputs", m.outputs);
+    r.take(j, "scale", m.scale);
+    r.take(j, "epsilon", m.epsilon);
+    r.take(j, "first", m.first);
+    take_product(r, j, "embed_points", m.embed_points);
+    take_product(r, j, "embed_channels", m.embed_channels);
+    take_product(r, j, "head", m.head);
+    r.list(j, "layers", m.layers, [&](const json& layer, plan_mixer::layer& to) {
+        r.take(layer, "token_norm", to.token_norm);
+        r.take(layer, "channel_norm", to.channel_norm);
+        take_product(r, layer, "token_in", to.token_in);
+        take_product(r, layer, "token_out", to.token_out);
+        take_product(r, layer, "channel_in", to.channel_in);
+        take_product(r, layer, "channel_out", to.channel_out);
+    });
+}
+
 template <class Step>
 plan_step step_of(field_reader& r, const json& j) {
     Step step;
@@ -236,6 +265,7 @@ plan_step read_any_step(field_reader& r, const json& j) {
     if (kind == "dense") return step_of<plan_dense>(r, j);
     if (kind == "attention") return step_of<plan_attention>(r, j);
     if (kind == "landmarks") return step_of<plan_landmarks>(r, j);
+    if (kind == "mixer") return step_of<plan_mixer>(r, j);
     r.wrong(fmt::format("there is no step '{}'", printable(kind, 40)));
     return {};
 }
@@ -283,6 +313,10 @@ tl::unexpected<error> no_plan(std::string_view why) {
 }
 
 }  // namespace
+
+const plan_mixer* plan::mixer() const noexcept {
+    return steps.size() == 1 ? std::get_if<plan_mixer>(&steps.front()) : nullptr;
+}
 
 std::span<const float> plan::at(const plan_slice& s) const {
     return std::span(weights).subspan(static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.length));

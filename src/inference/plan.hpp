@@ -26,7 +26,8 @@ namespace faceflow::internal::inference {
 // Index of a map or a vector of the plan; -1: none.
 using tensor_index = std::int32_t;
 
-// The network's input: RGB, each colour (0..1) * scale + bias. A size of 0: any multiple of `multiple`.
+// The network's input: RGB, each colour (0..1) * scale + bias. A size of 0: any multiple of `multiple`. Of a mixer: points,
+// `height` times (x, y).
 struct plan_input {
     std::string name;  // the name in the ONNX graph
     std::int32_t height = 0, width = 0, multiple = 1;
@@ -144,7 +145,32 @@ struct plan_landmarks {
     std::array<plan_slice, 2> iris;  // numbers: the landmarks whose mean depth each iris takes
 };
 
-using plan_step = std::variant<plan_convolution, plan_head, plan_dense, plan_attention, plan_landmarks>;
+// An MLP-Mixer (Tolstikhin et al., 2021) over a set of points, such as MediaPipe's model of blendshapes; the only step of
+// its plan. The input holds `points` times (x, y). In matrices, with norm(v) = (v - mean) / sqrt(variance + epsilon) of
+// each token:
+//   p = scale * (points - their mean) / the mean of their lengths           [points][2]
+//   x = `first`, then ((p' embed_points)' embed_channels)                   [tokens][channels]
+//   of each layer: x += (relu((norm(x) token_norm)' token_in) token_out)'
+//                  x += relu((norm(x) channel_norm) channel_in) channel_out
+//   y = sigmoid(x[0] head)                                                  [outputs]
+// Every product adds its bias.
+struct plan_mixer {
+    struct product {
+        plan_slice weights, bias;  // [inputs][outputs], [outputs]
+    };
+    struct layer {
+        plan_slice token_norm, channel_norm;  // [channels]
+        product token_in, token_out, channel_in, channel_out;
+    };
+    tensor_index y = -1;
+    std::int32_t points = 0, tokens = 0, channels = 0, token_hidden = 0, channel_hidden = 0, outputs = 0;
+    float scale = 1, epsilon = 0;
+    product embed_points, embed_channels, head;
+    plan_slice first;  // [channels]
+    std::vector<layer> layers;
+};
+
+using plan_step = std::variant<plan_convolution, plan_head, plan_dense, plan_attention, plan_landmarks, plan_mixer>;
 
 struct plan {
     std::string model_sha256;  // of the ONNX file that it was made from
@@ -155,8 +181,14 @@ struct plan {
     std::vector<float> weights;
     std::vector<std::int32_t> numbers;
 
+    // The network's only step if that is a mixer; else null: its input is then a picture.
+    [[nodiscard]] const plan_mixer* mixer() const noexcept;
     [[nodiscard]] std::span<const float> at(const plan_slice& s) const;
     [[nodiscard]] std::span<const std::int32_t> numbers_at(const plan_slice& s) const;
+    // Numbers of one picture of the input, as the host's kernels take it.
+    [[nodiscard]] std::int64_t input_length(std::int32_t input_height, std::int32_t input_width) const {
+        return std::int64_t{mixer() != nullptr ? 1 : 3} * input_height * input_width;
+    }
     // The rows and columns of a map for an input of that size.
     struct extent {
         std::int32_t height = 0, width = 0;

@@ -16,6 +16,7 @@ constexpr std::size_t max_entries = 4096;  // limit for maps, vectors and steps 
 constexpr std::int32_t max_channels = 8192, max_side = 1 << 14, max_multiple = 1024;
 constexpr std::int64_t max_values = 1 << 28;  // limit for a map of fixed size, and for a vector
 constexpr std::size_t longest_name = 256;
+constexpr std::int32_t max_mixer = 4096;  // limit for each size of a mixer
 constexpr std::int32_t mesh_landmarks = 468, all_landmarks = 478;
 
 // A map's size as a fraction of the input's, or in pixels (down: 0).
@@ -349,6 +350,39 @@ private:
     std::vector<bool> written_, by_cell_;    // per vector: written; written by heads, with a length per cell
     int step_ = -1;
     std::string problem_;
+
+    bool product(const plan_mixer::product& p, std::int64_t inputs, std::int64_t outputs, std::string_view what) {
+        return slice(p.weights, inputs * outputs, what) && slice(p.bias, outputs, what);
+    }
+
+    bool check(const plan_mixer& m) {
+        const bool sizes =
+            std::min({m.points, m.tokens, m.channels, m.token_hidden, m.channel_hidden, m.outputs}) > 0 &&
+            std::max({m.points, m.tokens, m.channels, m.token_hidden, m.channel_hidden, m.outputs}) <= max_mixer &&
+            m.tokens > 1;
+        const auto& in = p_.input;
+        return expect(p_.steps.size() == 1 && p_.maps.empty(), "a mixer beside other steps") &&
+               expect(sizes, "a mixer of {} tokens, {} channels and {} points", m.tokens, m.channels, m.points) &&
+               expect(in.height == m.points && in.width == 2, "an input of {} x {} for a mixer of {} points", in.height,
+                      in.width, m.points) &&
+               expect(std::isfinite(m.scale) && m.epsilon > 0 && std::isfinite(m.epsilon),
+                      "a mixer's scale or epsilon") &&
+               expect(m.layers.size() <= max_entries, "{} layers", m.layers.size()) &&
+               product(m.embed_points, m.points, m.tokens - 1, "weights of points") &&
+               product(m.embed_channels, 2, m.channels, "weights of channels") &&
+               slice(m.first, m.channels, "numbers of the first token") &&
+               std::ranges::all_of(m.layers, [&](const auto& l) { return layer(m, l); }) &&
+               product(m.head, m.channels, m.outputs, "weights of the head") && writes_vector(m.y, m.outputs);
+    }
+
+    bool layer(const plan_mixer& m, const plan_mixer::layer& l) {
+        return slice(l.token_norm, m.channels, "factors of a norm") &&
+               slice(l.channel_norm, m.channels, "factors of a norm") &&
+               product(l.token_in, m.tokens, m.token_hidden, "weights into tokens") &&
+               product(l.token_out, m.token_hidden, m.tokens, "weights out of tokens") &&
+               product(l.channel_in, m.channels, m.channel_hidden, "weights into channels") &&
+               product(l.channel_out, m.channel_hidden, m.channels, "weights out of channels");
+    }
 };
 
 }  // namespace

@@ -47,6 +47,20 @@ public:
             numbers(head.spans, vector(a.base).length / 3);
         }
     }
+    void operator()(const plan_mixer& m) const {
+        if (vector(m.y).length != m.outputs) __builtin_trap();
+        weights(m.first);
+        for (const auto& product : {m.embed_points, m.embed_channels, m.head}) {
+            weights(product.weights);
+            weights(product.bias);
+        }
+        for (const auto& l : m.layers) {
+            weights(l.token_norm);
+            weights(l.channel_norm);
+            for (const auto& product : {l.token_in, l.token_out, l.channel_in, l.channel_out})
+                weights(product.weights);
+        }
+    }
     void operator()(const plan_landmarks& l) const {
         numbers(l.rest, vector(l.base).length / 3);
         for (const auto& iris : l.iris)

@@ -46,6 +46,13 @@ public:
                 to[i * 4 + c] = c < 3 ? half_bits(rgb[i * 3 + c]) : std::uint16_t{0};
     }
 
+    // Of a mixer.
+    void set_points(std::int32_t picture, std::span<const float> points) {
+        std::memcpy(
+            reinterpret_cast<std::byte*>(memory_.data()) + static_cast<std::size_t>(picture) * points.size_bytes(),
+            points.data(), points.size_bytes());
+    }
+
     [[nodiscard]] std::vector<inference::kernels::launch> launches(std::int32_t pictures) {
         return bound().launches(pictures);
     }

@@ -72,6 +72,11 @@ public:
                 to[c * pixels_ + i] = rgb[3 * i + c];
     }
 
+    // Of a mixer.
+    void set_points(std::int32_t picture, const std::vector<float>& points) {
+        std::copy(points.begin(), points.end(), input_.data() + static_cast<std::size_t>(picture) * pixels_);
+    }
+
     void run(std::int32_t first, std::int32_t n) { steps_.run(first, n, scratch_.data()); }
     // Each part of a step by itself, the last one first, with scratch memory full of what is no number.
     void run_backwards(std::int32_t picture) {

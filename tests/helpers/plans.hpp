@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <random>
 #include <span>
 #include <string>
@@ -98,6 +99,35 @@ private:
     inference::plan made_;
     std::mt19937 random_;
 };
+
+// A mixer of any sizes.
+inline plan_maker plan_of_mixer(inference::plan_mixer m, std::size_t layers, std::uint32_t seed = 1) {
+    plan_maker p(seed);
+    inference::plan& of = p.made();
+    of.input = {"points", m.points, 2, 1, 1, 0};
+    const auto product = [&](std::int32_t inputs, std::int32_t outputs) {
+        return inference::plan_mixer::product{p.weights(std::int64_t{inputs} * outputs, inputs),
+                                              p.weights(outputs, 25)};
+    };
+    m.epsilon = 1e-6f;
+    m.scale = 0.5f;
+    m.embed_points = product(m.points, m.tokens - 1);
+    m.embed_channels = product(2, m.channels);
+    m.first = p.weights(m.channels, 1);
+    for (std::size_t i = 0; i < layers; ++i) {
+        inference::plan_mixer::layer& l = m.layers.emplace_back();
+        l.token_norm = p.weights(m.channels, 1);
+        l.token_in = product(m.tokens, m.token_hidden);
+        l.token_out = product(m.token_hidden, m.tokens);
+        l.channel_norm = p.weights(m.channels, 1);
+        l.channel_in = product(m.channels, m.channel_hidden);
+        l.channel_out = product(m.channel_hidden, m.channels);
+    }
+    m.head = product(m.channels, m.outputs);
+    m.y = p.vector(m.outputs);
+    of.steps.emplace_back(m);
+    return p;
+}
 
 // Of 6 x 10 pixels: a map of a fixed size, and numbers of it by dense layers of few and of many outputs.
 inline plan_maker plan_of_dense_layers(std::int32_t channels) {
@@ -298,6 +328,82 @@ private:
                 }
             first += part.channels;
         }
+    }
+
+    // Rows of numbers.
+    using rows = std::vector<std::vector<double>>;
+    static rows turned(const rows& x) {
+        rows t(x.front().size(), std::vector<double>(x.size()));
+        for (std::size_t i = 0; i < x.size(); ++i)
+            for (std::size_t k = 0; k < t.size(); ++k)
+                t[k][i] = x[i][k];
+        return t;
+    }
+    [[nodiscard]] rows product(const rows& x, const inference::plan_mixer::product& by) const {
+        const auto w = plan_.at(by.weights), bias = plan_.at(by.bias);
+        rows y;
+        for (const auto& row : x) {
+            auto& out = y.emplace_back(bias.begin(), bias.end());
+            for (std::size_t k = 0; k < row.size(); ++k)
+                for (std::size_t o = 0; o < out.size(); ++o)
+                    out[o] += row[k] * static_cast<double>(w[k * out.size() + o]);
+        }
+        return y;
+    }
+    [[nodiscard]] rows normed(const rows& x, const inference::plan_slice& factors, float epsilon) const {
+        rows y = x;
+        for (auto& row : y) {
+            const auto count = static_cast<double>(row.size());
+            const double mean = std::accumulate(row.begin(), row.end(), 0.0) / count;
+            double variance = 0;
+            for (const double v : row)
+                variance += (v - mean) * (v - mean) / count;
+            for (std::size_t c = 0; c < row.size(); ++c)
+                row[c] = (row[c] - mean) / std::sqrt(variance + static_cast<double>(epsilon)) *
+                         static_cast<double>(plan_.at(factors)[c]);
+        }
+        return y;
+    }
+    [[nodiscard]] rows mixed(const rows& x, const inference::plan_mixer::product& in,
+                             const inference::plan_mixer::product& out) const {
+        rows hidden = product(x, in);
+        for (auto& row : hidden)
+            for (double& v : row)
+                v = std::max(v, 0.0);
+        return product(hidden, out);
+    }
+    static void add(rows& x, const rows& y) {
+        for (std::size_t i = 0; i < x.size(); ++i)
+            for (std::size_t k = 0; k < x[i].size(); ++k)
+                x[i][k] += y[i][k];
+    }
+
+    void run(const inference::plan_mixer& m) {
+        rows p(2, std::vector<double>(static_cast<std::size_t>(m.points)));
+        for (std::size_t i = 0; i < p[0].size(); ++i)
+            for (std::size_t k = 0; k < 2; ++k)
+                p[k][i] = static_cast<double>(input_.values[2 * i + k]);
+        for (auto& row : p) {
+            const double mean = std::accumulate(row.begin(), row.end(), 0.0) / m.points;
+            for (double& v : row)
+                v -= mean;
+        }
+        double length = 0;
+        for (std::size_t i = 0; i < p[0].size(); ++i)
+            length += std::hypot(p[0][i], p[1][i]) / m.points;
+        for (auto& row : p)
+            for (double& v : row)
+                v *= static_cast<double>(m.scale) / length;
+        const auto first = plan_.at(m.first);
+        rows x = product(turned(product(p, m.embed_points)), m.embed_channels);
+        x.insert(x.begin(), std::vector<double>(first.begin(), first.end()));
+        for (const auto& l : m.layers) {
+            add(x, turned(mixed(turned(normed(x, l.token_norm, m.epsilon)), l.token_in, l.token_out)));
+            add(x, mixed(normed(x, l.channel_norm, m.epsilon), l.channel_in, l.channel_out));
+        }
+        const rows logits = product({x.front()}, m.head);
+        for (const double v : logits.front())
+            vectors[static_cast<std::size_t>(m.y)].push_back(static_cast<float>(1 / (1 + std::exp(-v))));
     }
 
     void run(const inference::plan_dense& d) {

@@ -162,9 +162,9 @@ private:
     result<void> take_input(const binding_request& wanted) {
         input_ = wanted.input;
         if (input_ != nullptr) return {};
-        const auto pixels = static_cast<std::size_t>(wanted.most) * static_cast<std::size_t>(wanted.height) *
-                            static_cast<std::size_t>(wanted.width);
-        FACEFLOW_ASSIGN(own_input_, device_buffer::allocate(device_.pool(), pixels * 3 * sizeof(float)));
+        const std::int64_t floats = wanted.most * of_->of().input_length(wanted.height, wanted.width);
+        FACEFLOW_ASSIGN(own_input_,
+                        device_buffer::allocate(device_.pool(), static_cast<std::size_t>(floats) * sizeof(float)));
         input_ = own_input_.data();
         return {};
     }

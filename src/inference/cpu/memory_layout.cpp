@@ -39,7 +39,8 @@ result<memory_layout> memory_layout::make(const prepared_network& of, std::int32
 bool memory_layout::measure(const prepared_network& of) {
     constexpr std::int64_t max_floats = std::int64_t{1} << 31;
     const plan& p = of.of();
-    if (std::int64_t{3} * input_.height * input_.width >= max_floats) return false;
+    input_floats_ = p.input_length(input_.height, input_.width);
+    if (input_floats_ >= max_floats) return false;
     bool small = true;
     std::int64_t longest_row = 0;
     for (const plan_map& m : of.maps()) {
@@ -142,6 +143,7 @@ tensor_places memory_layout::in(float* memory, const float* input) const {
         places.vectors.push_back({memory + vectors_[i], lengths_[i]});
     places.input = input;
     places.input_size = input_;
+    places.input_floats = input_floats_;
     places.zeros = memory + zeros_;
     return places;
 }

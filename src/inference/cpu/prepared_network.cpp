@@ -66,6 +66,7 @@ void prepared_network::pack(host_precision in_what) {
             if (const auto* d = std::get_if<plan_dense>(&s)) steps_.push_back(pack_dense(with, *d));
             if (const auto* a = std::get_if<plan_attention>(&s)) steps_.push_back(pack_attention(with, *a));
             if (const auto* l = std::get_if<plan_landmarks>(&s)) steps_.push_back(pack_landmarks(with, *l));
+            if (const auto* m = std::get_if<plan_mixer>(&s)) steps_.push_back(pack_mixer(with, *m));
         }
         steps_.back()->first_step = first;
         steps_.back()->last_step = static_cast<std::int32_t>(at) - 1;

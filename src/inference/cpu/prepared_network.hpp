@@ -81,6 +81,7 @@ private:
     void place_maps(const prepared_network& of, maps how);
 
     plan::extent input_;
+    std::int64_t input_floats_ = 0;
     std::int32_t most_ = 1;
     std::vector<tensor_places::map_place> sizes_;
     std::vector<std::int32_t> lengths_;

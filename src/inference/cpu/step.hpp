@@ -35,15 +35,14 @@ struct tensor_places {
     };
     std::vector<map_place> maps;  // by tensor_index
     std::vector<vector_place> vectors;
-    const float* input = nullptr;  // [pictures][3][height][width]
+    const float* input = nullptr;  // [pictures][3][height][width], or points of a mixer
     plan::extent input_size;
-    const float* zeros = nullptr;  // as many as the longest row of a map
+    std::ptrdiff_t input_floats = 0;  // per picture
+    const float* zeros = nullptr;     // as many as the longest row of a map
 
     [[nodiscard]] const map_place& map(tensor_index i) const { return maps[static_cast<std::size_t>(i)]; }
     [[nodiscard]] const vector_place& vector(tensor_index i) const { return vectors[static_cast<std::size_t>(i)]; }
-    [[nodiscard]] const float* input_of(std::int32_t picture) const {
-        return input + std::ptrdiff_t{3} * picture * input_size.height * input_size.width;
-    }
+    [[nodiscard]] const float* input_of(std::int32_t picture) const { return input + picture * input_floats; }
 };
 
 // The minimal cost of a step for one picture.
@@ -126,6 +125,7 @@ struct packing {
 [[nodiscard]] std::unique_ptr<packed_step> pack_dense(const packing& with, const plan_dense& d);
 [[nodiscard]] std::unique_ptr<packed_step> pack_attention(const packing& with, const plan_attention& a);
 [[nodiscard]] std::unique_ptr<packed_step> pack_landmarks(const packing& with, const plan_landmarks& l);
+[[nodiscard]] std::unique_ptr<packed_step> pack_mixer(const packing& with, const plan_mixer& m);
 
 // Bytes of a map.
 [[nodiscard]] inline double bytes_of(const tensor_places::map_place& m) {

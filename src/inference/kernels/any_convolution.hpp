@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense 3 x 3 convolutions of any number of channels: of the input, and of a map with stride 1.
+// Dense 3 x 3 convolutions of any number of channels: of the input, and of a map.
 #pragma once
 
 #include "inference/kernels/joined.hpp"
@@ -78,23 +78,27 @@ struct any_convolution_parameters {
     const float *bias, *slopes;
     joined_map joined;
     int height, width;
+    int out_height, out_width;
+    int stride, pad;
     int inputs;  // a multiple of 16
     int groups;  // of 16 outputs
     int y_channels, written;
 };
 
 // A block of threads computes 8 x 8 pixels and, selected by block_y(), up to 64 channels, from 64 inputs at a time.
-// Padding of one, stride 1.
 struct any_convolution_kernel {
     using parameters = any_convolution_parameters;
     static constexpr int threads = 128;
-    static constexpr int side = 8, window_side = side + 2, groups_of_block = 4, piece = 64, row_stride = piece + 8;
-    static constexpr std::size_t shared_bytes = window_side * window_side * row_stride * sizeof(half);
+    static constexpr int side = 8, max_stride = 2, groups_of_block = 4, piece = 64, row_stride = piece + 8;
+    static constexpr int window_side(int stride) { return (side - 1) * stride + 3; }
+    static constexpr std::size_t shared_bytes(int stride) {
+        return static_cast<std::size_t>(window_side(stride) * window_side(stride) * row_stride) * sizeof(half);
+    }
 
     static FACEFLOW_DEVICE void run(const parameters& p) {
         half* const window = reinterpret_cast<half*>(shared_memory());
         const place me = my_place();
-        const int tiles_x = divide_up(p.width, side), tiles_y = divide_up(p.height, side);
+        const int tiles_x = divide_up(p.out_width, side), tiles_y = divide_up(p.out_height, side);
         const int picture = block_x() / (tiles_x * tiles_y), tile = block_x() % (tiles_x * tiles_y);
         const int y0 = tile / tiles_x * side, x0 = tile % tiles_x * side;
         const int first_group = block_y() * groups_of_block,
@@ -121,10 +125,10 @@ struct any_convolution_kernel {
             FACEFLOW_UNROLL
             for (int e = 0; e < 2; ++e) {
                 const int m = me.warp * 16 + me.row + e * 8, y = y0 + m / side, x = x0 + m % side;
-                if (y >= p.height || x >= p.width) continue;
-                const int pixel = (picture * p.height + y) * p.width + x;
-                const half4 v =
-                    join<all_joins>(p.joined, channels_of(sums[g], e), slopes, pixel, p.height, p.width, channel);
+                if (y >= p.out_height || x >= p.out_width) continue;
+                const int pixel = (picture * p.out_height + y) * p.out_width + x;
+                const half4 v = join<all_joins>(p.joined, channels_of(sums[g], e), slopes, pixel, p.out_height,
+                                                p.out_width, channel);
                 store4(p.y + static_cast<std::size_t>(pixel) * p.y_channels + channel, v);
             }
         }
@@ -133,10 +137,10 @@ struct any_convolution_kernel {
 private:
     static FACEFLOW_DEVICE void fetch(const parameters& p, half* window, int picture, int y0, int x0, int from,
                                       int length) {
-        const int of_8 = length / 8;
-        for (int i = thread(); i < window_side * window_side * of_8; i += threads) {
+        const int of_8 = length / 8, wide = window_side(p.stride);
+        for (int i = thread(); i < wide * wide * of_8; i += threads) {
             const int m = i / of_8, g = i - m * of_8;
-            const int y = y0 - 1 + m / window_side, x = x0 - 1 + m % window_side;
+            const int y = y0 * p.stride - p.pad + m / wide, x = x0 * p.stride - p.pad + m % wide;
             const bool there = y >= 0 && y < p.height && x >= 0 && x < p.width;
             const std::size_t pixel =
                 there ? (static_cast<std::size_t>(picture) * p.height + y) * p.width + x : std::size_t{0};
@@ -148,11 +152,12 @@ private:
     static FACEFLOW_DEVICE void product(const parameters& p, const half* window, const place& me, int from, int length,
                                         int first_group, int groups, tile_sums (&sums)[groups_of_block]) {
         const int m = me.warp * 16 + me.lane % 16, all_steps = p.inputs / channel_step;
-        const half* const row = window + (m / side * window_side + m % side) * row_stride + me.lane / 16 * 8;
+        const int wide = window_side(p.stride);
+        const half* const row = window + (m / side * wide + m % side) * p.stride * row_stride + me.lane / 16 * 8;
         for (int tap = 0; tap < 9; ++tap) {
             for (int s = 0; s < length / channel_step; ++s) {
                 half2 a[4];
-                load_matrices(a, row + (tap / 3 * window_side + tap % 3) * row_stride + s * channel_step);
+                load_matrices(a, row + (tap / 3 * wide + tap % 3) * row_stride + s * channel_step);
                 const half8* const weights = p.weights +
                                              (static_cast<std::size_t>(first_group) * 9 * all_steps + tap * all_steps +
                                               from / channel_step + s) *

@@ -36,6 +36,7 @@ struct tensors_of {
             t.maps_written.push_back(h.y);
         return t;
     }
+    step_tensors operator()(const plan_mixer& m) const { return {{-1}, {}, {}, {m.y}}; }
     step_tensors operator()(const plan_landmarks& l) const {
         step_tensors t{{}, {}, {l.base, l.transforms}, {l.landmarks, l.score}};
         for (const auto& h : l.heads)

@@ -42,13 +42,14 @@ private:
     void claim_points(std::int32_t landmarks);
     void claim_levels();
     void claim_modules(std::span<const level_module> modules);
-    // One step (single_steps.cpp, mesh_steps.cpp).
+    // One step (single_steps.cpp, mesh_steps.cpp, mixer_step.cpp).
     [[nodiscard]] result<void> add(std::int32_t step);
     [[nodiscard]] result<void> add(std::int32_t step, const plan_convolution& c);
     [[nodiscard]] result<void> add(std::int32_t step, const plan_head& h);
     [[nodiscard]] result<void> add(std::int32_t step, const plan_dense& d);
     [[nodiscard]] result<void> add(std::int32_t step, const plan_attention& a);
     [[nodiscard]] result<void> add(std::int32_t step, const plan_landmarks& l);
+    [[nodiscard]] result<void> add(std::int32_t step, const plan_mixer& m);
     bool add_block(std::int32_t step, const plan_convolution& c);
     void add_first(std::int32_t step, const plan_convolution& c);
     void add_any_block(std::int32_t step, const plan_convolution& c);

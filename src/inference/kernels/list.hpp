@@ -12,6 +12,7 @@
 #include "inference/kernels/dense.hpp"
 #include "inference/kernels/head.hpp"
 #include "inference/kernels/levels.hpp"
+#include "inference/kernels/mixer.hpp"
 #include "inference/kernels/stage.hpp"
 #include "inference/kernels/stem.hpp"
 
@@ -48,7 +49,7 @@ using level_kernels =
                 levels_kernel<64, 48, 8, false>, levels_kernel<16, 32, 8, false>, levels_kernel<16, 16, 8, true>>;
 using chain_kernels = kernel_list<body_chain, look_chain, point_chain>;
 using any_kernels = kernel_list<first_kernel, any_block_kernel, any_convolution_kernel, head_kernel, dense_kernel,
-                                attention_kernel, landmarks_kernel>;
+                                attention_kernel, landmarks_kernel, mixer_kernel>;
 
 enum class kernel_group : std::uint8_t { few_channels, many_channels, front, levels, chains, any };
 constexpr std::size_t kernel_groups = 6;

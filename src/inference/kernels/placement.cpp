@@ -17,6 +17,11 @@ std::size_t aligned(std::size_t bytes) {
     return (bytes + tensor_alignment - 1) / tensor_alignment * tensor_alignment;
 }
 
+// A pixel, or one of a mixer's coordinates.
+std::size_t bytes_of_input_element(const plan& p) {
+    return p.mixer() != nullptr ? sizeof(float) : sizeof(half4);
+}
+
 }  // namespace
 
 plan::extent tensor_placement::size(tensor_index i) const {
@@ -44,7 +49,7 @@ result<void> tensor_placement::measure(const network& of) {
     const auto pixels = [this](plan::extent e) { return std::int64_t{e.height} * e.width * most_; };
     const auto countable = [&](plan::extent e) { return pixels({e.height, round_up(e.width, 4)}) <= most_pixels; };
     bool small = countable({height_, width_});
-    input_bytes_ = static_cast<std::size_t>(pixels({height_, width_})) * sizeof(half4);
+    input_bytes_ = static_cast<std::size_t>(pixels({height_, width_})) * bytes_of_input_element(p);
     for (const plan_map& m : p.maps) {
         sizes_.push_back(p.size_of(m, height_, width_));
         small = small && countable(sizes_.back());
@@ -123,7 +128,8 @@ void tensor_placement::place(const network& of) {
 half* binding_memory::map(tensor_index i) const {
     if (i < 0) {
         const plan::extent e = size(i);
-        return reinterpret_cast<half*>(input_) + std::ptrdiff_t{4} * first_ * e.height * e.width;
+        const std::ptrdiff_t elements = std::ptrdiff_t{first_} * e.height * e.width;
+        return reinterpret_cast<half*>(input_ + elements * static_cast<std::ptrdiff_t>(bytes_of_input_element(of_.of)));
     }
     const std::size_t at = places_.map(i).at;
     return at == tensor_placement::nowhere ? nullptr

@@ -103,11 +103,10 @@ result<void> builder::add(std::int32_t step, const plan_convolution& c) {
         return {};
     }
     if (c.kernel == 3) {
-        if (c.stride != 1 || c.pad != 1)
-            return fail(errc::unsupported, fmt::format("a dense 3 x 3 convolution of stride {}, padded by {}: kernels "
-                                                       "have stride 1 and one of zeros around the map",
-                                                       c.stride, c.pad));
-        if (!card_.fused || !add_single_level(step, c)) add_any_convolution(step, c);
+        if (c.stride > any_convolution_kernel::max_stride)
+            return fail(errc::unsupported, fmt::format("a dense 3 x 3 convolution of stride {}", c.stride));
+        const bool plain = c.stride == 1 && c.pad == 1;
+        if (!card_.fused || !plain || !add_single_level(step, c)) add_any_convolution(step, c);
         return {};
     }
     if (c.stride > 2 || (!c.depthwise && c.stride != 1))
@@ -196,7 +195,7 @@ void builder::add_any_convolution(std::int32_t step, const plan_convolution& c) 
     const packed_weights w = pack(c, inputs, outputs, input_order::as_loaded);
     accept({{step}, {}, {}, [=](const binding_memory& m, std::int32_t pictures, std::vector<launch>& to) {
                 using kernel = any_convolution_kernel;
-                const plan::extent e = m.size(c.y);
+                const plan::extent in = m.size(c.x), out = m.size(c.y);
                 any_convolution_parameters p{};
                 p.x = m.map(c.x);
                 p.y = m.map(c.y) + c.into;
@@ -204,15 +203,19 @@ void builder::add_any_convolution(std::int32_t step, const plan_convolution& c) 
                 p.bias = m.weights<float>(w.bias);
                 p.slopes = m.weights<float>(w.slopes);
                 p.joined = joined_of(c, m);
-                p.height = e.height;
-                p.width = e.width;
+                p.height = in.height;
+                p.width = in.width;
+                p.out_height = out.height;
+                p.out_width = out.width;
+                p.stride = c.stride;
+                p.pad = c.pad;
                 p.inputs = inputs;
                 p.groups = outputs / channel_step;
                 p.y_channels = m.channels(c.y);
                 p.written = written;
-                const int tiles = divide_up(e.height, kernel::side) * divide_up(e.width, kernel::side);
+                const int tiles = divide_up(out.height, kernel::side) * divide_up(out.width, kernel::side);
                 add_launch<kernel>(to, pictures * tiles, divide_up(p.groups, kernel::groups_of_block),
-                                   kernel::shared_bytes, p);
+                                   kernel::shared_bytes(c.stride), p);
             }});
 }
 
