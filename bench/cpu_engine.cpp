@@ -54,6 +54,7 @@ std::vector<subject> subjects() {
     const std::filesystem::path root = FACEFLOW_SOURCE_DIR;
     return {{"retinaface_640x384", root / "assets/models/retinaface_mnet25.onnx", 384, 640, {0, 255}},
             {"attention_mesh", root / "models/face_landmark_with_attention.onnx", 192, 192, {0, 1}},
+            {"mesh_v2", inference::imported_models() / "face_landmarks_v2.onnx", 256, 256, {0, 1}},
             {"blazeface", root / "models/face_detection_full_range.onnx", 192, 192, {-1, 1}}};
 }
 

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """MediaPipe's face landmarker as its package for the web has it (npm @mediapipe/tasks-vision), in a headless Chromium.
 
-    mediapipe.py CLIP FOLDER --bundle face_landmarker.task [--limit N] [--faces N] [--picture pixels|canvas|bitmap]
+    mediapipe.py CLIP FOLDER --bundle face_landmarker.task [--limit N] [--faces N] [--picture pixels|canvas|bitmap] [--blendshapes]
 
 CPU delegate, running mode VIDEO, up to 4 faces (with --faces 1 MediaPipe smooths by itself, with more it does not), all confidences
-0.5, no blendshapes, no matrices. Frames come from FFmpeg as RGBA,
+0.5, blendshapes where asked for, no matrices. Frames come from FFmpeg as RGBA,
 one after the other, none left out; the page hands them over as ImageData, the fastest way without a GPU, or as --picture says.
 Writes FOLDER/faces.ndjson and FOLDER/summary.json, whose keys are faceflow's where they mean the same. The package is fetched once,
 through npm, as package-lock.json beside this file pins it.
@@ -37,6 +37,7 @@ parser.add_argument("--bundle", type=pathlib.Path, required=True)
 parser.add_argument("--limit", type=int, default=0)
 parser.add_argument("--faces", type=int, default=4)
 parser.add_argument("--picture", choices=["pixels", "canvas", "bitmap"], default="pixels")
+parser.add_argument("--blendshapes", action="store_true")
 given = parser.parse_args()
 
 
@@ -110,9 +111,11 @@ def hear():
 
 def keep(faces):
     row = []
-    for points in faces:
+    for face in faces:
+        points = face["landmarks"]
         xs, ys = [p[0] for p in points], [p[1] for p in points]
-        row.append({"box": [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], "landmarks": points})
+        row.append({"box": [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], "landmarks": points,
+                    **({"blendshapes": face["blendshapes"]} if given.blendshapes else {})})
     rows.write(json.dumps({"sequence": shown - 1, "width": first[0], "height": first[1], "faces": row}) + "\n")
 
 
@@ -138,7 +141,8 @@ class handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/":
             self.send((HERE / "mediapipe.html").read_bytes(), "text/html")
         elif self.path == "/setting":
-            self.send(json.dumps({"faces": given.faces, "warm": WARM, "picture": given.picture}).encode(), "application/json")
+            self.send(json.dumps({"faces": given.faces, "warm": WARM, "picture": given.picture,
+                                  "blendshapes": given.blendshapes}).encode(), "application/json")
         elif self.path == "/first":
             self.picture(first)
         elif self.path == "/frame":
