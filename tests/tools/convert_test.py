@@ -30,7 +30,7 @@ from tflite_onnx.model import Model  # noqa: E402
 from tflite_onnx.operators import Converter, same_padding  # noqa: E402
 
 HAVE_PACKAGES = (ROOT / "node_modules" / packages.MESH_PACKAGE).is_dir()
-BUNDLE = pathlib.Path("/work/shared/models/face_landmarker.task")
+BUNDLE = ROOT.parent / "shared/models/face_landmarker.task"
 needs_bundle = unittest.skipUnless(BUNDLE.is_file(), f"{BUNDLE} is absent")
 needs_packages = unittest.skipUnless(HAVE_PACKAGES, "node_modules is absent: run tools/setup.sh")
 

@@ -22,7 +22,7 @@ from plan import PlanError, file  # noqa: E402
 
 RETINAFACE = ROOT / "assets/models/retinaface_mnet25.onnx"
 needs_retinaface = unittest.skipUnless(RETINAFACE.is_file(), "RetinaFace's model is absent: run tools/setup.sh")
-BUNDLE = pathlib.Path("/work/shared/models/face_landmarker.task")
+BUNDLE = ROOT.parent / "shared/models/face_landmarker.task"
 needs_bundle = unittest.skipUnless(BUNDLE.is_file(), f"{BUNDLE} is absent")
 CLOSE = 1e-5  # of the largest value of a tensor; weights are rounded to floats once more than the graph's
 
