@@ -124,8 +124,8 @@ std::vector<model_row> model_rows(bed& b) {
                                                                                .width = models->detect_width,
                                                                                .most = host ? 4 : max_frames,
                                                                                .outputs = models->detector_outputs()}));
-        auto mesh = value_or_exit(models->mesh->bind(b.work_stream(), {.height = flow::mesh_input_size,
-                                                                       .width = flow::mesh_input_size,
+        auto mesh = value_or_exit(models->mesh->bind(b.work_stream(), {.height = models->mesh_graph.size,
+                                                                       .width = models->mesh_graph.size,
                                                                        .most = host ? 4 : faces,
                                                                        .outputs = models->mesh_outputs()}));
         for (const std::int32_t n : {1, 4, 16}) {

@@ -128,8 +128,8 @@ result<std::unique_ptr<model_bench>> model_bench::create() {
                           {.height = m.detect_height, .width = m.detect_width, .outputs = m.detector_outputs()})
                          .and_then([&] {
                              return bind(*m.mesh, l.mesh,
-                                         {.height = flow::mesh_input_size,
-                                          .width = flow::mesh_input_size,
+                                         {.height = m.mesh_graph.size,
+                                          .width = m.mesh_graph.size,
                                           .most = static_cast<std::int32_t>(faces_per_frame),
                                           .outputs = m.mesh_outputs()});
                          });

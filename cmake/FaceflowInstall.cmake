@@ -27,6 +27,10 @@ if(OnnxRuntime_FOUND AND NOT _ort_real MATCHES "^/(usr/)?lib")
 endif()
 
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/models)
+# `faceflow models import` runs these.
+install(PROGRAMS tools/convert_mediapipe.py DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/tools)
+install(FILES tools/make_plan.py DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/tools)
+install(DIRECTORY tools/tflite_onnx tools/plan DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/tools FILES_MATCHING PATTERN "*.py")
 # Fetched at set-up, so it may be missing; its licence allows research only.
 install(DIRECTORY assets/models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/models OPTIONAL)
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -16,11 +16,14 @@ import os
 import pathlib
 import sys
 
-import make_plan
-from plan import PlanError
-from tflite_onnx import ConversionError, attention, packages
-from tflite_onnx.model import Model
-from tflite_onnx.operators import Converter
+try:
+    import make_plan
+    from plan import PlanError
+    from tflite_onnx import ConversionError, attention, packages
+    from tflite_onnx.model import Model
+    from tflite_onnx.operators import Converter
+except ModuleNotFoundError as missing:
+    sys.exit(f"convert_mediapipe: Python has no {missing.name}: install python3-numpy and python3-onnx")
 
 
 def detector(converter):

@@ -52,11 +52,18 @@ enum class detect_mode : std::uint8_t {
     independent,  // frames are unrelated pictures: each has a detection, no face is followed, every face has a new track
 };
 
+// The model of the 478 landmarks.
+enum class landmark_model : std::uint8_t {
+    attention,  // MediaPipe's attention mesh, which looks at the lips, eyes and irises a second time
+    v2,  // that of MediaPipe's FaceLandmarker, with 52 blendshapes; `faceflow models import` makes it from Google's file
+};
+
 // The name that the command line and configuration files use; "auto" is automatic.
 [[nodiscard]] std::string_view name(flow_kind kind) noexcept;
 [[nodiscard]] std::string_view name(inference_backend by) noexcept;
 [[nodiscard]] std::string_view name(precision in) noexcept;
 [[nodiscard]] std::string_view name(detect_mode when) noexcept;
+[[nodiscard]] std::string_view name(landmark_model by) noexcept;
 
 // How frames arrive.
 enum class pacing : std::uint8_t {
@@ -103,7 +110,8 @@ struct options {
     std::int32_t detect_every = 0;  // detect in every Nth frame, up to 1000; 0: as `detect` says
     std::int32_t max_faces = 100;   // 1..1000 per frame, the best ones
     float min_score = 0.5f;         // of the detector, 0..1
-    float min_presence = 0.5f;      // of the landmark model, 0..1; a detection below it is rejected
+    landmark_model landmarks = landmark_model::attention;
+    float min_presence = 0.5f;  // of the landmark model, 0..1; a detection below it is rejected
 
     bool smooth = false;        // one-euro filter on landmarks, keypoints, box and pose, per track
     float smooth_strength = 1;  // 0.1..10: 2 filters, and lags, twice as much

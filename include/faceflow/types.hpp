@@ -156,6 +156,29 @@ struct face_measures {
     float facing = not_measured;
 };
 
+// Facial movements, each 0..1, by MediaPipe's names: left and right are the person's own.
+inline constexpr int blendshape_count = 52;
+inline constexpr std::array<std::string_view, blendshape_count> blendshape_names{
+    "_neutral",         "browDownLeft",      "browDownRight",      "browInnerUp",
+    "browOuterUpLeft",  "browOuterUpRight",  "cheekPuff",          "cheekSquintLeft",
+    "cheekSquintRight", "eyeBlinkLeft",      "eyeBlinkRight",      "eyeLookDownLeft",
+    "eyeLookDownRight", "eyeLookInLeft",     "eyeLookInRight",     "eyeLookOutLeft",
+    "eyeLookOutRight",  "eyeLookUpLeft",     "eyeLookUpRight",     "eyeSquintLeft",
+    "eyeSquintRight",   "eyeWideLeft",       "eyeWideRight",       "jawForward",
+    "jawLeft",          "jawOpen",           "jawRight",           "mouthClose",
+    "mouthDimpleLeft",  "mouthDimpleRight",  "mouthFrownLeft",     "mouthFrownRight",
+    "mouthFunnel",      "mouthLeft",         "mouthLowerDownLeft", "mouthLowerDownRight",
+    "mouthPressLeft",   "mouthPressRight",   "mouthPucker",        "mouthRight",
+    "mouthRollLower",   "mouthRollUpper",    "mouthShrugLower",    "mouthShrugUpper",
+    "mouthSmileLeft",   "mouthSmileRight",   "mouthStretchLeft",   "mouthStretchRight",
+    "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft",      "noseSneerRight"};
+
+constexpr std::array<float, blendshape_count> no_blendshapes() {
+    std::array<float, blendshape_count> all{};
+    all.fill(not_measured);
+    return all;
+}
+
 // src/media/face_fields.hpp describes how each member is written to result files: a new member needs an entry there.
 struct face {
     std::int64_t track = 0;  // 1, 2, … within a source; 0: not tracked (yet)
@@ -166,6 +189,9 @@ struct face {
     std::array<point3, landmark_count> landmarks{};
     head_pose pose;
     face_measures measures;
+    // In the order of blendshape_names; not finite if the landmark model has none (options::landmarks). Computed from
+    // the landmarks as they were found: smoothing comes after it.
+    std::array<float, blendshape_count> blendshapes = no_blendshapes();
 };
 
 // A blink of both eyes. Times are of the same clock as frame_faces::pts_ns: `apex_ns` is that of a frame; the others lie

@@ -8,6 +8,7 @@
 #include "analysis/engine_gate.hpp"
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
+#include "cli/import_models.hpp"
 #include "cli/output.hpp"
 #include "inference/catalogue.hpp"
 #include "inference/plan.hpp"
@@ -47,6 +48,10 @@ bool verify_plan(const inference::model_entry& e, const std::filesystem::path& m
 
 bool verify_entry(const inference::model_store& store, const inference::model_entry& e) {
     const auto path = store.find(e);
+    if (!path && !e.bundle.empty()) {
+        say("none", e.id, fmt::format("`faceflow models import {}` makes it", e.bundle));
+        return true;
+    }
     if (!path) {
         say("MISSING", e.id, path.error().message);
         return false;
@@ -73,7 +78,8 @@ struct models_arguments {
     std::string folder;
     analysis::gate_request gate;
     engine_options engine;
-    CLI::App *list = nullptr, *verify = nullptr, *build = nullptr;
+    std::string bundle, out;
+    CLI::App *list = nullptr, *verify = nullptr, *import = nullptr, *build = nullptr;
 };
 
 int build_engines(const models_arguments& a, const given& options) {
@@ -99,6 +105,13 @@ declared add_models(CLI::App& app) {
     a->list = models->add_subcommand("list", "each model with its file, source and licence");
     a->verify = models->add_subcommand("verify",
                                        "compare every file's SHA-256 with the catalogue, and plans with their models");
+    a->import = models->add_subcommand(
+        "import", "make models of a file that you bring: the v2 mesh and its blendshapes of face_landmarker.task");
+    a->import->add_option("FILE", a->bundle, "Google's face_landmarker.task")->type_name("FILE")->required();
+    a->import
+        ->add_option("--out", a->out,
+                     "folder for the models; usual: ~/.local/share/faceflow/models, where they are found")
+        ->type_name("DIR");
     a->build = models->add_subcommand(
         "build-engines", "build TensorRT's engines ahead of time, for the flow and batches that the options choose");
     a->engine.chosen.device = "cuda";
@@ -118,12 +131,16 @@ declared add_models(CLI::App& app) {
                              {"With models of your own", "faceflow models --models ~/models list"}});
     give_examples(*a->verify, {{"Whether files of models are whole", "faceflow models verify"},
                                {"With models of your own", "faceflow models --models ~/models verify"}});
+    give_examples(*a->import,
+                  {{"For --landmarks v2", "faceflow models import face_landmarker.task"},
+                   {"Into a folder for --models", "faceflow models import face_landmarker.task --out models"}});
     give_examples(*a->build,
                   {{"For the usual flow, once for each card and version of TensorRT", "faceflow models build-engines"},
                    {"In fp16, held to fp32 on a clip", build_fp16},
                    {"For passes of eight frames", "faceflow models build-engines --batch-frames 8"}});
     return {models, [a](const given& options) {
                 if (a->build->parsed()) return build_engines(*a, options);
+                if (a->import->parsed()) return import_models(a->bundle, a->out, a->folder);
                 return a->list->parsed() ? list(a->folder) : verify(a->folder);
             }};
 }

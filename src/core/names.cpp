@@ -86,4 +86,8 @@ std::string_view name(detect_mode when) noexcept {
     return word_of(internal::option_names::detect, static_cast<std::size_t>(when));
 }
 
+std::string_view name(landmark_model by) noexcept {
+    return word_of(internal::option_names::landmarks, static_cast<std::size_t>(by));
+}
+
 }  // namespace faceflow

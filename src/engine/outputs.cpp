@@ -137,13 +137,14 @@ void outputs::report_leftovers() {
 
 result<void> outputs::open_all(const std::vector<const media::source_info*>& sources) {
     const output_options o{token_, stop_};
+    const media::row_contents of{.blendshapes = request_.chosen.landmarks == landmark_model::v2};
     if (request_.out == "-") {
-        FACEFLOW_TRY(add_rows(media::make_ndjson_writer("/dev/stdout", o), true));
+        FACEFLOW_TRY(add_rows(media::make_ndjson_writer("/dev/stdout", o, of), true));
     } else {
         FACEFLOW_TRY(open_summary());
         for (const auto* format : request_.formats) {
             const bool wanted = format->of_faces || request_.formats.size() == 1;
-            FACEFLOW_TRY(add_rows(format->make(request_.out / format->file, o), wanted));
+            FACEFLOW_TRY(add_rows(format->make(request_.out / format->file, o, of), wanted));
         }
         for (std::size_t i = 0; i < annotated_.size(); ++i) {
             FACEFLOW_TRY(add_annotated(i, *sources[i]));

@@ -186,6 +186,12 @@ inline constexpr std::tuple option_table{
                                     .help = "least score of the detector, 0.01 to 1",
                                     .value = "P",
                                     .range = option_range{0.01f, 1.0f}},
+    option_row<&options::landmarks>{.name = "landmarks",
+                                    .group = option_group::faces,
+                                    .help = "model of the 478 landmarks; attention: MediaPipe's attention mesh; v2: "
+                                            "that of its FaceLandmarker, with 52 blendshapes, once `faceflow models "
+                                            "import` has made it",
+                                    .words = option_names::landmarks},
     option_row<&options::min_presence>{.name = "min_presence",
                                        .group = option_group::faces,
                                        .help = "least belief of the landmark model that it sees a face, 0 to 1",

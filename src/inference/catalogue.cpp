@@ -51,7 +51,8 @@ struct role_needs {
 };
 const std::vector<role_needs>& known_roles() {
     static const std::vector<role_needs> all{{"detector", "detector", {"scores", "boxes"}, true},
-                                             {"landmarks", "mesh", {"landmarks", "score"}, false}};
+                                             {"landmarks", "mesh", {"landmarks", "score"}, false},
+                                             {"blendshapes", "model of blendshapes", {"blendshapes"}, false}};
     return all;
 }
 
@@ -106,8 +107,9 @@ result<void> take_graph_key(std::string_view id, std::string_view key, const tom
 result<model_graph> parse_graph(std::string_view id, const toml::table& table, std::string_view role) {
     const auto needs = std::ranges::find(known_roles(), role, &role_needs::role);
     if (needs == known_roles().end()) {
-        return fail(errc::invalid_argument,
-                    fmt::format("model catalogue: [{}] role must be detector or landmarks, not '{}'", id, role));
+        return fail(
+            errc::invalid_argument,
+            fmt::format("model catalogue: [{}] role must be detector, landmarks or blendshapes, not '{}'", id, role));
     }
     const auto* keys = table["graph"].as_table();
     if (keys == nullptr) return wrong_graph(id, "is missing");
@@ -137,7 +139,7 @@ result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
                                                                            {"sha256", &e.sha256}}};
     for (const auto& item : table) {
         const std::string_view key = item.first.str();
-        if (key == "graph") continue;
+        if (key == "graph" || key == "bundle") continue;
         if (std::none_of(fields.begin(), fields.end(), [&](const auto& f) { return f.first == key; })) {
             return fail(errc::invalid_argument, fmt::format("model catalogue: [{}] has an unknown key '{}'", id, key));
         }
@@ -149,6 +151,7 @@ result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
         }
         *value = *text;
     }
+    e.bundle = table["bundle"].value_or(std::string());
     if (!is_sha256(e.sha256)) {
         return fail(errc::invalid_argument,
                     fmt::format("model catalogue: [{}] sha256 must be 64 lower-case hex digits", id));
@@ -202,6 +205,29 @@ result<std::vector<model_entry>> parse_catalogue(std::string_view text) {
     return entries;
 }
 
+fs::path imported_models() {
+    const char* const data = std::getenv("XDG_DATA_HOME");
+    if (data != nullptr && *data == '/') return fs::path(data) / "faceflow/models";
+    const char* const home = std::getenv("HOME");
+    return home != nullptr && *home == '/' ? fs::path(home) / ".local/share/faceflow/models" : fs::path();
+}
+
+result<fs::path> find_converter() {
+    const fs::path own = own_folder(), script = "convert_mediapipe.py";
+    const std::array<fs::path, 3> folders{own.parent_path() / "share/faceflow/tools",
+                                          own.parent_path().parent_path() / "share/faceflow/tools",
+                                          fs::path(FACEFLOW_SOURCE_DIR) / "tools"};
+    std::error_code ec;
+    const auto* const at =
+        std::ranges::find_if(folders, [&](const fs::path& f) { return fs::is_regular_file(f / script, ec); });
+    if (at != folders.end()) return *at / script;
+    std::vector<std::string> looked;
+    for (const fs::path& f : folders)
+        looked.push_back(f.string());
+    return fail(errc::not_found, fmt::format("{} is in none of {}: this installation is not whole", script.string(),
+                                             fmt::join(looked, ", ")));
+}
+
 result<std::string> sha256_of(const fs::path& file) {
     std::ifstream in(file, std::ios::binary);
     if (!in) return fail(errc::not_found, fmt::format("cannot read {}", file.string()));
@@ -228,6 +254,7 @@ result<model_store> model_store::open(const fs::path& folder) {
     }
     add(folder);
     if (const char* from_environment = std::getenv("FACEFLOW_MODELS")) add(from_environment);
+    add(imported_models());
     const fs::path own = own_folder();
     add(own.parent_path() / "share/faceflow/models");                // bin, lib
     add(own.parent_path().parent_path() / "share/faceflow/models");  // lib/x86_64-linux-gnu
@@ -267,6 +294,11 @@ result<fs::path> model_store::find(const model_entry& entry) const {
     for (const auto& folder : folders_) {
         if (fs::is_regular_file(folder / entry.file, ec)) return folder / entry.file;
         looked.push_back(folder.string());
+    }
+    if (!entry.bundle.empty()) {
+        return fail(errc::not_found,
+                    fmt::format("the model {} ({}) is not in {}; `faceflow models import {}` makes it; {}", entry.id,
+                                entry.file, fmt::join(looked, ", "), entry.bundle, entry.source));
     }
     return fail(errc::not_found,
                 fmt::format("the model {} ({}) is not in {}; `make setup` fetches it, or copy it there; source: {}",

@@ -31,11 +31,12 @@ struct model_graph {
 struct model_entry {
     std::string id;    // e.g. "retinaface_mnet25"
     std::string file;  // its name within a model folder
-    std::string role;  // "detector" or "landmarks"
+    std::string role;  // "detector", "landmarks" or "blendshapes"
     std::string what;  // one line for the user
     std::string source;
     std::string licence;
     std::string sha256;  // lower-case hex
+    std::string bundle;  // the file that the user brings for it (`faceflow models import`); empty: it comes with set-up
     model_graph graph;
 };
 
@@ -45,11 +46,17 @@ struct model_entry {
 
 [[nodiscard]] result<std::string> sha256_of(const std::filesystem::path& file);
 
+// Where `faceflow models import` puts models: in $XDG_DATA_HOME or ~/.local/share; empty without a home folder.
+[[nodiscard]] std::filesystem::path imported_models();
+// The script that converts MediaPipe's models: of the installation of this program, or of the source tree it was built
+// from. errc::not_found.
+[[nodiscard]] result<std::filesystem::path> find_converter();
+
 // The catalogue, and the folders where models may be.
 class model_store {
 public:
-    // Searches, in this order, `folder` (if not empty), $FACEFLOW_MODELS, the installation of this program, and the
-    // source tree it was built from.
+    // Searches, in this order, `folder` (if not empty), $FACEFLOW_MODELS, imported_models(), the installation of this
+    // program, and the source tree it was built from.
     [[nodiscard]] static result<model_store> open(const std::filesystem::path& folder = {});
 
     [[nodiscard]] const std::vector<model_entry>& entries() const noexcept { return entries_; }

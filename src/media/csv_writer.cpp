@@ -53,12 +53,12 @@ void append_csv(std::string& line, const Value& value, int decimals) {
 
 class csv_writer final : public result_writer {
 public:
-    explicit csv_writer(output_file file) : result_writer(std::move(file)) {}
+    csv_writer(output_file file, const row_contents& of) : result_writer(std::move(file)), of_(of) {}
 
     result<void> begin() {
         std::string line;
         fields::for_each(fields::of_frame, [&](const auto& f) { append_names(line, f); });
-        fields::for_each_in_csv([&](const auto& f) { append_names(line, f); });
+        fields::for_each_in_csv(of_.blendshapes, [&](const auto& f) { append_names(line, f); });
         return file_.append(line.append(end_of_record));
     }
 
@@ -73,16 +73,20 @@ public:
         records.reserve(frame.faces.size() * (prefix.size() + bytes_of_record));
         for (const face& each : frame.faces) {
             records += prefix;
-            fields::for_each_in_csv([&](const auto& f) { append_csv(records, f.of(each), f.decimals.value_or(0)); });
+            fields::for_each_in_csv(of_.blendshapes,
+                                    [&](const auto& f) { append_csv(records, f.of(each), f.decimals.value_or(0)); });
             records += end_of_record;
         }
         return records;
     }
+
+private:
+    const row_contents of_;
 };
 
 class event_writer final : public result_writer {
 public:
-    explicit event_writer(output_file file) : result_writer(std::move(file)) {}
+    event_writer(output_file file, const row_contents&) : result_writer(std::move(file)) {}
 
     result<void> begin() {
         std::string line;
@@ -106,9 +110,10 @@ public:
 
 // The file of a Writer with its header.
 template <class Writer>
-result<std::unique_ptr<result_writer>> make_table(const std::filesystem::path& path, output_options options) {
+result<std::unique_ptr<result_writer>> make_table(const std::filesystem::path& path, output_options options,
+                                                  const row_contents& of) {
     FACEFLOW_ASSIGN(auto file, output_file::open(path, std::move(options)));
-    auto writer = std::make_unique<Writer>(std::move(file));
+    auto writer = std::make_unique<Writer>(std::move(file), of);
     if (auto begun = writer->begin(); !begun) {
         writer->file().discard();
         return tl::unexpected(std::move(begun.error()));
@@ -144,12 +149,14 @@ std::size_t fields_of(std::string_view record) {
 
 }  // namespace
 
-result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path, output_options options) {
-    return make_table<csv_writer>(path, std::move(options));
+result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path, output_options options,
+                                                       const row_contents& of) {
+    return make_table<csv_writer>(path, std::move(options), of);
 }
 
-result<std::unique_ptr<result_writer>> make_event_writer(const std::filesystem::path& path, output_options options) {
-    return make_table<event_writer>(path, std::move(options));
+result<std::unique_ptr<result_writer>> make_event_writer(const std::filesystem::path& path, output_options options,
+                                                         const row_contents& of) {
+    return make_table<event_writer>(path, std::move(options), of);
 }
 
 whole_rows find_whole_csv(int descriptor) {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "faceflow/types.hpp"
+#include "media/blendshape_fields.hpp"
 #include "media/field.hpp"
 #include "media/measure_fields.hpp"
 
@@ -67,7 +68,7 @@ inline constexpr facts faces_of_frame{.key = "faces", .meaning = "the faces, ord
     return {f.pose.matrix[3], f.pose.matrix[7], f.pose.matrix[11]};
 }
 
-// Those but the measures, which come last.
+// Those but the measures and blendshapes, which come last.
 inline constexpr std::tuple of_found_face{
     describe<face, &face::track>({.key = "track",
                                   .decimals = 0,
@@ -160,7 +161,7 @@ inline constexpr std::tuple of_found_face{
 
 // In JSON order. Add new entries at the end (those of an object at its end), with columns after all others, so that
 // existing ones keep their places.
-inline constexpr auto of_face = std::tuple_cat(of_found_face, of_measures);
+inline constexpr auto of_face = std::tuple_cat(of_found_face, of_measures, of_blendshapes);
 
 namespace detail {
 
@@ -217,11 +218,11 @@ static_assert(described_bytes <= sizeof(face) && sizeof(face) - described_bytes 
 
 }  // namespace detail
 
-// Visits the entries with columns, in column order.
+// Visits the entries with columns, in column order; `all`: optional ones, too.
 template <class Do>
-constexpr void for_each_in_csv(Do&& action) {
+constexpr void for_each_in_csv(bool all, Do&& action) {
     const auto pass = [&](const auto& each) {
-        if (!each.columns[0].empty()) action(each);
+        if (!each.columns[0].empty() && (all || !each.optional)) action(each);
     };
     [&]<std::size_t... I>(std::index_sequence<I...>) {
         (pass(std::get<detail::order_of_columns[I]>(of_face)), ...);

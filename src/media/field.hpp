@@ -32,7 +32,8 @@ struct facts {
     // In CSV: the name of each item's column, or its prefix if an item has several numbers (x, y). In a single name for
     // all items, # stands for the item's number. None: only in JSON.
     std::array<std::string_view, max_named_items> columns{};
-    int place = 0;  // order among the columns of a face; unique
+    int place = 0;          // order among the columns of a face; unique
+    bool optional = false;  // a float that some runs have: then a key where it is finite, and a column
 };
 
 // "pose.yaw" is `yaw` in the object `pose`; a key without a point is in no object.

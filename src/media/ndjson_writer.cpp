@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <cmath>
+#include <concepts>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <tuple>
@@ -69,7 +71,7 @@ public:
     template <class Fields, class Row>
     void add(const Fields& all, const Row& row) {
         fields::for_each(all, [&](const auto& f) {
-            if (f.key.empty()) return;
+            if (f.key.empty() || left_out(f, row)) return;
             key(f.key);
             append_json(line_, f.of(row), f.decimals.value_or(0));
         });
@@ -81,6 +83,12 @@ public:
     }
 
 private:
+    template <class Field, class Row>
+    static bool left_out(const Field& f, const Row& row) {
+        if constexpr (std::same_as<typename Field::value, float>) return f.optional && !std::isfinite(f.of(row));
+        return false;
+    }
+
     void name(std::string_view key) {
         if (!std::exchange(first_, false)) line_.push_back(',');
         line_.append("\"").append(key).append("\":");
@@ -126,7 +134,8 @@ public:
 
 }  // namespace
 
-result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path, output_options options) {
+result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path, output_options options,
+                                                          const row_contents&) {
     FACEFLOW_ASSIGN(auto file, output_file::open(path, std::move(options)));
     return std::make_unique<ndjson_writer>(std::move(file));
 }

@@ -17,6 +17,11 @@
 
 namespace faceflow::internal::media {
 
+// What the faces of a run have beyond what all have; a table begins with its columns.
+struct row_contents {
+    bool blendshapes = false;
+};
+
 // Writes frames whole and in the order given. Deterministic: the same frames give the same bytes on any machine and in
 // any locale. Write from one thread at a time. Errors are those of the file (see core/output_file.hpp).
 class result_writer {
@@ -57,16 +62,19 @@ protected:
 
 // JSON Lines: one object per frame, with or without faces.
 [[nodiscard]] result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path,
-                                                                        output_options options = {});
+                                                                        output_options options = {},
+                                                                        const row_contents& of = {});
 [[nodiscard]] whole_rows find_whole_lines(int descriptor);
 
 // RFC 4180 with a header: one record per face; a frame without faces has none.
 [[nodiscard]] result<std::unique_ptr<result_writer>> make_csv_writer(const std::filesystem::path& path,
-                                                                     output_options options = {});
+                                                                     output_options options = {},
+                                                                     const row_contents& of = {});
 [[nodiscard]] whole_rows find_whole_csv(int descriptor);
 
 // The same for events: one record per event, in the frame with which it ended.
 [[nodiscard]] result<std::unique_ptr<result_writer>> make_event_writer(const std::filesystem::path& path,
-                                                                       output_options options = {});
+                                                                       output_options options = {},
+                                                                       const row_contents& of = {});
 
 }  // namespace faceflow::internal::media

@@ -21,7 +21,8 @@ struct row_format {
     std::string_view file;  // file name in the run's folder
     bool usual;             // written by default
     bool of_faces;          // its rows are faces; else they are events, and most frames have none
-    result<std::unique_ptr<result_writer>> (*make)(const std::filesystem::path& path, output_options options);
+    result<std::unique_ptr<result_writer>> (*make)(const std::filesystem::path& path, output_options options,
+                                                   const row_contents& of);
     whole_rows (*find_whole)(int descriptor);
 };
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 
+#include "vision/blendshapes.hpp"
 #include "vision/detect.hpp"
 #include "vision/merge.hpp"
 #include "vision/mesh.hpp"
@@ -204,8 +205,7 @@ std::int32_t canonical_anchors(std::span<pose_anchor, max_pose_anchors> into);
 struct finish_pass {
     face_table faces;
     std::int32_t first = 0, capacity = 0;
-    const float* landmarks = nullptr;  // capacity x 478 x 3
-    const float* scores = nullptr;
+    mesh_output mesh;
     mesh_options options[max_pass_frames];
     pass_results results;
     pose_anchor anchors[max_pose_anchors];
@@ -214,8 +214,8 @@ struct finish_pass {
 static_assert(sizeof(finish_pass) <= max_launch_bytes);
 
 [[nodiscard]] finish_pass make_finish_pass(const face_table& faces, std::int32_t first, std::int32_t capacity,
-                                           const float* landmarks, const float* scores,
-                                           std::span<const mesh_options> options, const pass_results& results);
+                                           const mesh_output& mesh, std::span<const mesh_options> options,
+                                           const pass_results& results);
 
 // Writes the record of face first + `number`, with one block; block 0 also updates the headers.
 template <class Block>
@@ -225,10 +225,27 @@ FACEFLOW_HD void finish_number(Block block, const finish_pass& pass, std::int32_
     if (number == 0 && block.thread() == 0 && (at.frame >= 0 || pass.first == 0))
         begin_results(pass.faces, pass.first, pass.capacity, pass.results);
     if (at.frame < 0) return;
+    face_record* const record = pass.results.records() + pass.first + number;
     make_record(block, pass.faces.of[at.frame]->items()[at.item],
-                pass.landmarks + static_cast<std::ptrdiff_t>(number) * landmark_count * 3, pass.scores[number],
-                {pass.anchors, pass.anchor_count}, pass.options[at.frame],
-                pass.results.records() + pass.first + number);
+                pass.mesh.landmarks + static_cast<std::ptrdiff_t>(number) * landmark_count * 3,
+                pass.mesh.scores[number], {pass.anchors, pass.anchor_count}, pass.options[at.frame], record);
+    if (pass.mesh.points != nullptr)
+        take_points(block, *record, pass.mesh.points + static_cast<std::ptrdiff_t>(number) * blendshape_points);
+}
+
+struct blendshape_pass {
+    face_table faces;
+    std::int32_t first = 0, capacity = 0;
+    const float* values = nullptr;  // capacity x blendshape_count
+    pass_results results;
+};
+
+// The blendshapes of face first + `number`, with one block.
+template <class Block>
+FACEFLOW_HD void put_number(Block block, const blendshape_pass& pass, std::int32_t number) {
+    if (locate(pass.faces, pass.first + number).frame < 0) return;
+    put_blendshapes(block, pass.values + static_cast<std::ptrdiff_t>(number) * blendshape_count,
+                    pass.results.records() + pass.first + number);
 }
 
 }  // namespace faceflow::internal::vision

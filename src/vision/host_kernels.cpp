@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <iterator>
+#include <memory>
 #include <vector>
 
 #include "core/read_once.hpp"
@@ -42,7 +43,7 @@ void in_parts(worker_pool* helpers, std::int32_t pictures, const tensor_target& 
 // filling pictures.
 class host_kernels final : public kernels {
 public:
-    explicit host_kernels(device& d) : device_(d), helpers_(d.helpers()), anchor_count_(canonical_anchors(anchors_)) {}
+    explicit host_kernels(device& d) : device_(d), helpers_(d.helpers()) {}
 
     void letterbox(stream& s, std::span<const image> pictures,
                    std::span<const faceflow::internal::vision::letterbox> fits, const tensor_target& target) override {
@@ -110,20 +111,22 @@ public:
 
     void finish(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity, const mesh_output& mesh,
                 std::span<const mesh_options> options, const pass_results& results) override {
-        s.run([this, faces = mapped(faces), first, capacity, landmarks = mapped(mesh.landmarks),
-               scores = mapped(mesh.scores), options = std::vector(options.begin(), options.end()),
-               results = mapped(results)]() -> result<void> {
-            const pose_basis basis{anchors_, anchor_count_};
-            const std::int32_t n = std::min(faces_in(faces) - first, capacity);
-            if (n <= 0 && first > 0) return {};  // nothing in this round
-            begin_results(faces, first, capacity, results);
-            for (std::int32_t i = 0; i < n; ++i) {
-                const face_position at = locate(faces, first + i);
-                if (at.frame < 0) break;
-                make_record(serial_block{}, faces.of[at.frame]->items()[at.item],
-                            landmarks + static_cast<std::ptrdiff_t>(i) * landmark_count * 3, scores[i], basis,
-                            options[static_cast<std::size_t>(at.frame)], results.records() + first + i);
-            }
+        const mesh_output outputs{mapped(mesh.landmarks), mapped(mesh.scores), mapped(mesh.points)};
+        const auto pass = std::make_shared<const finish_pass>(
+            make_finish_pass(mapped(faces), first, capacity, outputs, options, mapped(results)));
+        s.run([pass]() -> result<void> {
+            for (std::int32_t i = 0; i < pass->capacity; ++i)
+                finish_number(serial_block{}, *pass, i);
+            return {};
+        });
+    }
+
+    void put_blendshapes(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity,
+                         const float* values, const pass_results& results) override {
+        s.run([pass =
+                   blendshape_pass{mapped(faces), first, capacity, mapped(values), mapped(results)}]() -> result<void> {
+            for (std::int32_t i = 0; i < pass.capacity; ++i)
+                put_number(serial_block{}, pass, i);
             return {};
         });
     }
@@ -178,8 +181,6 @@ private:
 
     device& device_;
     worker_pool* const helpers_;
-    pose_anchor anchors_[max_pose_anchors];
-    const std::int32_t anchor_count_;
 };
 
 }  // namespace

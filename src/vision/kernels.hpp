@@ -27,11 +27,6 @@ struct crop_target {
     [[nodiscard]] tensor_target picture(std::byte* at) const { return {at, size, size, scale, bias, format}; }
 };
 
-struct mesh_output {
-    const float* landmarks = nullptr;  // capacity x 478 x 3
-    const float* scores = nullptr;     // capacity
-};
-
 class kernels {
 public:
     virtual ~kernels() = default;
@@ -53,6 +48,10 @@ public:
     virtual void finish(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity,
                         const mesh_output& mesh, std::span<const mesh_options> options,
                         const pass_results& results) = 0;
+
+    // Blendshapes of those faces, `blendshape_count` each -> their records.
+    virtual void put_blendshapes(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity,
+                                 const float* values, const pass_results& results) = 0;
 
     // Adds what was found in some frames to the faces that are followed there: found.of[i] -> faces.of[i]. `begins`: one
     // flag per frame, see merge_options; the options' own is ignored.

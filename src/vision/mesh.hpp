@@ -29,6 +29,13 @@ struct mesh_options {
     bool mouth_from_mesh = false;  // the detector does not provide the mouth's corners
 };
 
+// What the models of a pass leave for its faces: the mesh's outputs, and where the model of blendshapes reads.
+struct mesh_output {
+    const float* landmarks = nullptr;  // capacity x 478 x 3
+    const float* scores = nullptr;     // capacity
+    point* points = nullptr;           // capacity x blendshape_points, written with the records; null: no such model
+};
+
 namespace detail {
 
 // Eigenvector of the largest eigenvalue of a symmetric 4x4 matrix, by cyclic Jacobi rotations.
@@ -234,6 +241,8 @@ FACEFLOW_HD void make_record(Block block, const detection& found, const float* m
         const point p = map({mesh[3 * i], mesh[3 * i + 1]});
         out->landmarks[i] = {p.x, p.y, mesh[3 * i + 2] * depth};
     }
+    for (int i = block.thread(); i < blendshape_count; i += block.threads())
+        out->blendshapes[i] = not_measured;
     block.sync();
     if (block.thread() != 0) return;
     out->found = found;

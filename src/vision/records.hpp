@@ -43,6 +43,7 @@ struct face_record {
     float presence = 0;
     head_pose pose;
     point3 landmarks[landmark_count];
+    float blendshapes[blendshape_count];  // not finite without a model of them
 };
 
 // Limit of frames per pass; bounds a kernel's parameters.

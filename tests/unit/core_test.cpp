@@ -143,7 +143,8 @@ TEST(model_catalogue, refuses_models_that_cannot_be_what_their_role_says) {
         const auto entries = inference::parse_catalogue(text.replace(text.find(what), what.size(), instead));
         return entries ? "nothing" : entries.error().message;
     };
-    EXPECT_EQ(said("detector", "painter"), "model catalogue: [m] role must be detector or landmarks, not 'painter'");
+    EXPECT_EQ(said("detector", "painter"),
+              "model catalogue: [m] role must be detector, landmarks or blendshapes, not 'painter'");
     EXPECT_EQ(said("detector", "landmarks"),
               "model catalogue: [m.graph] needs a name for outputs.landmarks: a mesh gives them");
     EXPECT_EQ(said("boxes=", "boxen="),

@@ -349,7 +349,7 @@ TEST(open_devices, says_what_there_is_for_what_there_is_not) {
         {{"emulted", mib, "none"},
          errc::invalid_argument,
          "did you mean 'emulated'?; there are: auto, cpu, emulated[:N], cuda"},
-        {{"cpu:2", mib, "none"}, errc::invalid_argument, "there are: auto, cpu"},
+        {{"cpu:2", mib, "none"}, errc::invalid_argument, "the CPU is one device"},
         {{"", mib, "none"}, errc::invalid_argument, "there are: auto, cpu"},
         {{"emulated:0", mib, "none"}, errc::invalid_argument, "emulated:N takes 1 to 16"},
         {{"emulated:17", mib, "none"}, errc::invalid_argument, "emulated:N takes 1 to 16"},

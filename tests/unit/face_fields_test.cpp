@@ -48,15 +48,16 @@ std::string repeated(const std::string& text, int times) {
 
 class face_rows : public testing::Test {
 protected:
-    std::string written(const char* file) const {
-        frame_faces frame{{1, 2}, 40'000'000, 640, 360, {numbered_face()}, blinks_};
+    std::string written(const char* file, const row_contents& of = {}) const {
+        frame_faces frame{{1, 2}, 40'000'000, 640, 360, {face_}, blinks_};
         const auto path = folder_ / file;
-        const auto writer = format_of_file(file)->make(path, {});
+        const auto writer = format_of_file(file)->make(path, {}, of);
         EXPECT_OK(writer);
         EXPECT_OK((*writer)->write(frame, "a,b"));
         EXPECT_OK((*writer)->commit());
         return test::contents(path);
     }
+    face face_ = numbered_face();
     test::temporary_folder folder_;
     std::vector<blink> blinks_;
 };
@@ -101,6 +102,22 @@ TEST_F(face_rows, of_csv_are_these_bytes) {
                                         repeated(",1.500,-2.500,0.000", 478) +
                                         ",0.2500,0.5000,0.1250,0.7500,0.3750,0.6250,1.00,2.00,,4.00,-5.00,-6.00,"
                                         "-7.00,-8.00,9.00,10.00,11.00,12.00,0.5000\r\n");
+}
+
+TEST_F(face_rows, have_blendshapes_where_the_run_has_them) {
+    const std::string without = written("faces.csv"), none = written("faces.csv", {.blendshapes = true});
+    const auto first = [](const std::string& text) { return text.substr(0, text.find("\r\n")); };
+    std::string names;
+    for (const std::string_view name : blendshape_names)
+        names.append(",").append(name);
+    EXPECT_EQ(first(none), first(without) + names);
+    EXPECT_EQ(written("faces.ndjson").find("blendshapes"), std::string::npos);
+    for (std::size_t i = 0; i < blendshape_names.size(); ++i)
+        face_.blendshapes[i] = static_cast<float>(i) / 64;
+    const std::string line = written("faces.ndjson");
+    EXPECT_NE(line.find(R"(,"blendshapes":{"_neutral":0.0000,"browDownLeft":0.0156,)"), std::string::npos) << line;
+    EXPECT_NE(line.find(R"("noseSneerRight":0.7969}})"), std::string::npos);
+    EXPECT_NE(written("faces.csv", {.blendshapes = true}).find(",0.0000,0.0156,0.0312,"), std::string::npos);
 }
 
 TEST_F(face_rows, of_events_are_these_bytes) {

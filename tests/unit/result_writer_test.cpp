@@ -79,7 +79,7 @@ protected:
     template <class Make>
     std::string written(Make make, const std::vector<frame_faces>& frames, std::string_view input) {
         const fs::path path = folder / "out";
-        auto writer = make(path, {});
+        auto writer = make(path, {}, {});
         EXPECT_TRUE(writer);
         for (const auto& frame : frames)
             EXPECT_TRUE((*writer)->write(frame, input));
@@ -222,7 +222,7 @@ TEST_F(result_writer_test, discarded_nothing_is_left_and_the_old_file_stays) {
     const fs::path path = folder / "out";
     std::ofstream(path) << "old";
     for (auto* make : {make_ndjson_writer, make_csv_writer}) {
-        auto writer = make(path, {});
+        auto writer = make(path, {}, {});
         ASSERT_TRUE(writer);
         for (int i = 0; i < 100; ++i)
             ASSERT_TRUE((*writer)->write(sample_frame(4), "x"));
@@ -236,7 +236,7 @@ TEST_F(result_writer_test, discarded_nothing_is_left_and_the_old_file_stays) {
 
 TEST_F(result_writer_test, a_full_disk_is_an_io_error) {
     for (auto* make : {make_ndjson_writer, make_csv_writer}) {
-        auto writer = make("/dev/full", {});
+        auto writer = make("/dev/full", {}, {});
         const auto outcome =
             writer ? (*writer)->write(sample_frame(4), "x") : result<void>(tl::unexpected(writer.error()));
         ASSERT_FALSE(outcome);
@@ -247,7 +247,7 @@ TEST_F(result_writer_test, a_full_disk_is_an_io_error) {
 
 TEST_F(result_writer_test, a_missing_folder_is_an_io_error) {
     for (auto* make : {make_ndjson_writer, make_csv_writer}) {
-        const auto writer = make(folder / "missing" / "out", {});
+        const auto writer = make(folder / "missing" / "out", {}, {});
         ASSERT_FALSE(writer);
         EXPECT_EQ(writer.error().code, errc::io);
     }

@@ -254,7 +254,7 @@ TEST(stage_server, survives_calls_that_make_no_sense_and_goes_on) {
     EXPECT_EQ(good.reply.status, 0u) << good.text;
     EXPECT_EQ(good.reply.serial, 9u);
     EXPECT_EQ(good.reply.crops, 1u);
-    EXPECT_EQ(good.text.size(), sizeof(vision::detection) + mesh_memory::crops_bytes(1));
+    EXPECT_EQ(good.text.size(), sizeof(vision::detection) + crop_shape().bytes());
 }
 
 class shared_stage : public testing::Test {

@@ -116,7 +116,7 @@ result<std::unique_ptr<flow>> make_fused_flow(const flow_setup& setup) {
     shape.frames = std::clamp(o.tuning.batch_frames, 1, vision::max_pass_frames);
     if (!setup.devices.front().device->computes_on_host())
         shape.mesh_faces = std::min(mesh_batch * shape.frames, max_mesh_batch);
-    shape.crops = crop_form(o).format;
+    shape.crops = setup.devices.front().models.crops();
     return fused_flow::create(setup, static_cast<std::size_t>(o.tuning.lanes), shape);
 }
 

@@ -16,7 +16,7 @@ flow_plan plan_in_process(const plan_request& r, std::uint64_t frames_in_work) {
 
     constexpr auto counted = capped_resource::counted;
     const pass_shape shape = p.shape();
-    const std::uint64_t workspace = p.detector_bytes() + counted(mesh_memory::crops_bytes(shape.mesh_faces)) +
+    const std::uint64_t workspace = p.detector_bytes() + counted(shape.crops.bytes(shape.mesh_faces)) +
                                     flow_planner::mesh_outputs_bytes(shape.mesh_faces) + counted(shape.set_bytes()) +
                                     counted(shape.results_bytes());
     const std::uint64_t tracked = counted(shape.set_bytes()) * static_cast<std::uint64_t>(r.cameras);

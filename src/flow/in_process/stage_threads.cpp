@@ -27,7 +27,7 @@ result<std::unique_ptr<stage_threads>> stage_threads::create(const device_contex
 result<void> stage_threads::prepare() {
     device& d = resources_.stages.owner();
     const options& o = resources_.stages.chosen();
-    const pass_shape shape{1, o.max_faces, mesh_batch, crop_form(o).format};
+    const pass_shape shape{1, o.max_faces, mesh_batch, resources_.stages.models().crops()};
     for (auto& [into, label] : {std::pair{&capture_stream_, "capture"},
                                 {&detect_stream_, "detect"},
                                 {&region_stream_, "region"},

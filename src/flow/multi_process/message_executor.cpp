@@ -23,7 +23,7 @@ public:
     static result<transfer_buffer> create(stage_context& context) {
         transfer_buffer p;
         p.layout_ = transfer_buffer_layout::of(context.shape(), context.chosen().tuning.batch);
-        p.form_ = crop_form(context.chosen());
+        p.shape_ = context.shape().crops;
         FACEFLOW_ASSIGN(p.memory_,
                         mirrored_memory::create(context.owner(), p.layout_.bytes(), context.chosen().tuning.pinned));
         return p;
@@ -38,7 +38,7 @@ public:
     }
     std::size_t crop_bytes() const { return layout_.crop_bytes; }
     vision::crop_target crops() const {
-        return crops_at(memory_.on_device() + layout_.crops_at, layout_.at_once, form_);
+        return crops_at(memory_.on_device() + layout_.crops_at, layout_.at_once, shape_);
     }
     std::byte* host_crops() const { return memory_.on_host() + layout_.crops_at; }
     vision::detection_set& host_set() const { return *reinterpret_cast<vision::detection_set*>(memory_.on_host()); }
@@ -71,7 +71,7 @@ private:
 
     mirrored_memory memory_;
     transfer_buffer_layout layout_;
-    inference::picture_form form_;
+    crop_shape shape_;
 };
 
 std::span<const std::byte> bytes_of(const vision::detection_set& set) {

@@ -157,8 +157,7 @@ private:
 
     void take_crops(process_job& j, stage_response& r, std::size_t at) {
         if (!j.failed) return;
-        if (r.payload.size() !=
-            at + mesh_memory::crops_bytes(static_cast<std::int32_t>(j.found.size()), shape().crops)) {
+        if (r.payload.size() != at + shape().crops.bytes(static_cast<std::int32_t>(j.found.size()))) {
             j.failed = fail(errc::corrupt, fmt::format("the region stage sent {} bytes for {} faces", r.payload.size(),
                                                        j.found.size()));
             return;

@@ -20,7 +20,7 @@ using vision::pass_results;
 constexpr auto pool_bytes = capped_resource::counted;
 
 std::uint64_t crops(std::int32_t n) {
-    return mesh_memory::crops_bytes(n);
+    return crop_shape().bytes(n);
 }
 
 std::string process_name(stage_role role) {

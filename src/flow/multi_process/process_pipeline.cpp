@@ -23,6 +23,7 @@ process_pipeline::process_pipeline(const device_context& d, const flow_setup& se
                                    input_queue& from, reorder_buffer& to, thread_failed failed)
     : device_(*d.device),
       options_(setup.chosen),
+      crops_(d.models.crops()),
       metrics_(setup.counters),
       note_(setup.note),
       device_number_(number),

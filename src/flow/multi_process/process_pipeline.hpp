@@ -102,7 +102,7 @@ protected:
     // to detect.
     void decide(process_job& job);
     [[nodiscard]] const options& chosen() const noexcept { return options_; }
-    [[nodiscard]] pass_shape shape() const { return {1, options_.max_faces, mesh_batch, crop_form(options_).format}; }
+    [[nodiscard]] pass_shape shape() const { return {1, options_.max_faces, mesh_batch, crops_}; }
     [[nodiscard]] device& owner() const noexcept { return device_; }
 
 private:
@@ -117,6 +117,7 @@ private:
 
     device& device_;
     const options& options_;
+    const crop_shape crops_;
     metrics& metrics_;
     const std::function<void(const std::string&)> note_;
     const std::size_t device_number_;

@@ -186,7 +186,7 @@ private:
         stream& s = context_.work_stream();
         const stage_set& stages = context_.stages();
         const std::int32_t batch = context_.shape().mesh_faces;
-        const vision::crop_target crops = crops_at(buffer.at + layout_.crops, batch, crop_form(context_.chosen()));
+        const vision::crop_target crops = crops_at(buffer.at + layout_.crops, batch, context_.shape().crops);
         const vision::pass_results results{reinterpret_cast<vision::result_header*>(buffer.at + layout_.results), 1};
         const auto found = table_of(reinterpret_cast<vision::detection_set*>(buffer.at + layout_.faces));
         const auto faces = tracked != nullptr ? table_of(tracked) : found;

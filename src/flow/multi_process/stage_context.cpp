@@ -27,8 +27,9 @@ result<void> stage_context::open() {
     device_ = std::move(devices[index]);
 
     FACEFLOW_ASSIGN(stream_, device_->make_stream(std::string(name(hello_.role))));
+    FACEFLOW_ASSIGN(const auto store, inference::model_store::open(o.models));
+    FACEFLOW_ASSIGN(crops_, crops_for(o, store));
     if (hello_.role != stage_role::region) {
-        FACEFLOW_ASSIGN(auto store, inference::model_store::open(o.models));
         const std::int32_t threads = hello_.threads();
         const auto runtime = [threads] { return inference::runtime::create({threads}); };
         const model_parts parts{hello_.role != stage_role::landmark, hello_.role == stage_role::landmark};

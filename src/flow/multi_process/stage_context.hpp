@@ -29,9 +29,7 @@ public:
     [[nodiscard]] stream& work_stream() const noexcept { return *stream_; }
     [[nodiscard]] const model_set& models() const noexcept { return models_; }
     [[nodiscard]] const stage_set& stages() const noexcept { return *stages_; }
-    [[nodiscard]] pass_shape shape() const {
-        return {1, hello_.chosen.max_faces, mesh_batch, crop_form(hello_.chosen).format};
-    }
+    [[nodiscard]] pass_shape shape() const { return {1, hello_.chosen.max_faces, mesh_batch, crops_}; }
     // Blocks until the stream's work is done and returns its first error.
     [[nodiscard]] result<void> wait(const tag& t);
 
@@ -56,6 +54,7 @@ private:
     [[nodiscard]] result<void> open();
 
     stage_hello hello_;
+    crop_shape crops_;
     // this and slices_ are declared before the stream, whose last work records in them
     metrics metrics_;
     std::unique_ptr<slice_log> slices_;  // null if the owner does not draw

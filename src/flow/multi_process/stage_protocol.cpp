@@ -70,7 +70,7 @@ buffer_layout buffer_layout::of(const pass_shape& shape) {
     buffer_layout l;
     l.results = up_to_page(shape.set_bytes());
     l.crops = l.results + up_to_page(shape.results_bytes());
-    l.bytes = l.crops + up_to_page(mesh_memory::crops_bytes(shape.mesh_faces, shape.crops));
+    l.bytes = l.crops + up_to_page(shape.crops.bytes(shape.mesh_faces));
     return l;
 }
 

@@ -17,8 +17,7 @@ struct transfer_buffer_layout {
     std::size_t crop_bytes = 0;
 
     [[nodiscard]] static transfer_buffer_layout of(const pass_shape& shape, bool batch) {
-        return {batch ? shape.mesh_faces : 1, capped_resource::counted(shape.set_bytes()),
-                mesh_memory::crops_bytes(1, shape.crops)};
+        return {batch ? shape.mesh_faces : 1, capped_resource::counted(shape.set_bytes()), shape.crops.bytes()};
     }
     // The offset of crop n, which is the size of the faces and the n crops before it.
     [[nodiscard]] std::size_t crop_at(std::int32_t n) const {

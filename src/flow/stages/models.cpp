@@ -11,6 +11,7 @@
 #include "backends/back_end.hpp"
 #include "core/try.hpp"
 #include "inference/session.hpp"
+#include "vision/blendshapes.hpp"
 
 namespace faceflow::internal::flow {
 namespace {
@@ -123,16 +124,23 @@ result<void> load_detector(model_set& m, const loading& with) {
     return {};
 }
 
+std::string_view mesh_id(const options& o) {
+    return o.landmarks == landmark_model::v2 ? "face_landmarks_v2" : "face_landmark_with_attention";
+}
+
 result<void> load_mesh(model_set& m, const loading& with) {
-    FACEFLOW_ASSIGN(const auto found, find(with.store, "face_landmark_with_attention", "landmarks"));
+    FACEFLOW_ASSIGN(const auto found, find(with.store, mesh_id(with.chosen), "landmarks"));
     const inference::model_graph& graph = m.mesh_graph = found.entry.graph;
-    if (graph.size != mesh_input_size) {
-        return fail(errc::unsupported,
-                    fmt::format("the model {} takes crops of {} pixels, and faceflow makes those of {}", found.entry.id,
-                                graph.size, mesh_input_size));
-    }
     const inference::picture_form form{.scale = graph.scale, .bias = graph.bias};
     FACEFLOW_ASSIGN(m.mesh, load(found, with, form, {1, 3, graph.size, graph.size}, m.mesh_outputs()));
+    m.used.push_back({found.entry.id, found.entry.file, found.file.sha256});
+    return {};
+}
+
+result<void> load_blendshapes(model_set& m, const loading& with) {
+    FACEFLOW_ASSIGN(const auto found, find(with.store, "face_blendshapes", "blendshapes"));
+    m.blendshapes_graph = found.entry.graph;
+    FACEFLOW_ASSIGN(m.blendshapes, load(found, with, {}, {1, vision::blendshape_points, 2}, m.blendshapes_outputs()));
     m.used.push_back({found.entry.id, found.entry.file, found.file.sha256});
     return {};
 }
@@ -166,11 +174,12 @@ result<void> choose_on_host(options& o) {
 
 }  // namespace
 
-inference::picture_form crop_form(const options& chosen) noexcept {
-    inference::picture_form form;
+result<crop_shape> crops_for(const options& chosen, const inference::model_store& store) {
+    FACEFLOW_ASSIGN(const auto entry, store.entry(mesh_id(chosen)));
+    crop_shape crops{entry.graph.size, {.scale = entry.graph.scale, .bias = entry.graph.bias}};
     if (chosen.inference == inference_backend::native && chosen.precision == precision::fp16)
-        form.format = vision::tensor_format::packed_half;
-    return form;
+        crops.form.format = vision::tensor_format::packed_half;
+    return crops;
 }
 
 std::vector<network_output> model_set::detector_outputs() const {
@@ -220,9 +229,13 @@ std::vector<network_output> model_set::mesh_outputs() const {
     return {{mesh_graph.output("landmarks"), {landmark_count, 3}}, {mesh_graph.output("score"), {1}}};
 }
 
+std::vector<network_output> model_set::blendshapes_outputs() const {
+    return {{blendshapes_graph.output("blendshapes"), {blendshape_count}}};
+}
+
 std::vector<std::string> model_set::notes() const {
     std::vector<std::string> all;
-    for (const inference::network* n : {detector.get(), mesh.get()}) {
+    for (const inference::network* n : {detector.get(), mesh.get(), blendshapes.get()}) {
         if (n == nullptr) continue;
         for (auto& note : n->notes())
             all.push_back(std::move(note));
@@ -232,7 +245,7 @@ std::vector<std::string> model_set::notes() const {
 
 std::vector<std::filesystem::path> model_set::engine_folders() const {
     std::vector<std::filesystem::path> all;
-    for (const inference::network* n : {detector.get(), mesh.get()}) {
+    for (const inference::network* n : {detector.get(), mesh.get(), blendshapes.get()}) {
         if (n == nullptr) continue;
         for (auto& folder : n->engine_folders())
             all.push_back(std::move(folder));
@@ -249,6 +262,9 @@ result<model_set> load_models(const options& o, const inference::model_store& st
     }
     if (parts.mesh) {
         FACEFLOW_TRY(load_mesh(m, with));
+        if (o.landmarks == landmark_model::v2) {
+            FACEFLOW_TRY(load_blendshapes(m, with));
+        }
     }
     return m;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two models of a run, loaded once per device and shared by everything that works on it.
+// The models of a run, loaded once per device and shared by everything that works on it.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +15,29 @@
 #include "inference/network.hpp"
 #include "inference/session.hpp"
 #include "vision/detect.hpp"
+#include "vision/sampling.hpp"
 
 namespace faceflow::internal::flow {
 
-inline constexpr std::int32_t mesh_input_size = 192;
+// The crops that the mesh model takes: their pixels per side, and their form.
+struct crop_shape {
+    std::int32_t size = 192;
+    inference::picture_form form;
+
+    [[nodiscard]] std::size_t bytes(std::int32_t crops = 1) const noexcept {
+        return static_cast<std::size_t>(crops) * static_cast<std::size_t>(size) * static_cast<std::size_t>(size) *
+               vision::bytes_per_pixel(form.format);
+    }
+};
 
 struct used_model {
     std::string id, file, sha256;
 };
 
 struct model_set {
-    std::shared_ptr<inference::network> detector, mesh;  // null: this process does not need it
-    inference::model_graph detector_graph, mesh_graph;   // how to use them; empty without the model
+    std::shared_ptr<inference::network> detector, mesh;                    // null: this process does not need it
+    std::shared_ptr<inference::network> blendshapes;                       // null, too, where the mesh has none
+    inference::model_graph detector_graph, mesh_graph, blendshapes_graph;  // how to use them; empty without the model
     vision::detector_kind kind = vision::detector_kind::retinaface;
     std::int32_t detect_width = 0, detect_height = 0;
     // The same detector for the finer detection per frame (options::detect_fine_width); null: none.
@@ -44,10 +55,13 @@ struct model_set {
 
     // The mesh model's raw outputs.
     [[nodiscard]] std::vector<inference::network_output> mesh_outputs() const;
+    // Needs the mesh model.
+    [[nodiscard]] crop_shape crops() const { return {mesh_graph.size, mesh->form()}; }
+    [[nodiscard]] std::vector<inference::network_output> blendshapes_outputs() const;
 };
 
-// The form of the mesh model's crops, wherever they are made; call it after choose_inference.
-[[nodiscard]] inference::picture_form crop_form(const options& chosen) noexcept;
+// The crops that the chosen mesh model takes, by its entry in the catalogue; call it after choose_inference.
+[[nodiscard]] result<crop_shape> crops_for(const options& chosen, const inference::model_store& store);
 
 // Which of the two models a process needs.
 struct model_parts {

@@ -15,9 +15,9 @@
 namespace faceflow::internal::flow {
 namespace {
 
-vision::mesh_options mesh_options_of(const options& o, const frame& f) {
+vision::mesh_options mesh_options_of(const options& o, std::int32_t crop_size, const frame& f) {
     vision::mesh_options m;
-    m.model_size = mesh_input_size;
+    m.model_size = static_cast<float>(crop_size);
     m.focal = o.focal_length;
     m.frame_width = static_cast<float>(f.picture.upright_width());
     m.frame_height = static_cast<float>(f.picture.upright_height());
@@ -47,7 +47,8 @@ bool sound(const vision::face_record& r) {
         std::memcpy(numbers.data(), &of, bytes);
         return std::all_of(numbers.begin(), numbers.end(), near);
     };
-    return all_near(r.found) && near(r.presence) && all_near(r.landmarks) && all_near(r.pose);
+    const bool shares = std::ranges::none_of(r.blendshapes, [](float b) { return b < 0 || b > 1; });  // NaN: none
+    return all_near(r.found) && near(r.presence) && all_near(r.landmarks) && all_near(r.pose) && shares;
 }
 
 }  // namespace
@@ -125,16 +126,16 @@ void stage_set::landmark(stream& s, mesh_memory& memory, const frame_pass& p, st
                          std::int32_t count) const {
     const stage_scope note({stage::landmark, p.frames.front().id});
     s.begin_span();
-    if (device_.computes_on_host()) {
-        mesh_on_host(s, memory, p.faces, first, count);
-    } else {
-        mesh_on_device(s, memory, count);
-    }
+    add_model(s, memory.model(), p.faces, first, count);
     std::vector<vision::mesh_options> chosen;
     chosen.reserve(p.frames.size());
     for (const frame& f : p.frames)
-        chosen.push_back(mesh_options_of(options_, f));
+        chosen.push_back(mesh_options_of(options_, models_.mesh_graph.size, f));
     kernels_->finish(s, p.faces, first, count, memory.outputs(), chosen, p.results);
+    if (memory.blendshapes() != nullptr) {
+        add_model(s, *memory.blendshapes(), p.faces, first, count);
+        kernels_->put_blendshapes(s, p.faces, first, count, memory.blendshape_values(), p.results);
+    }
     end(s, stage::landmark, p.frames.front().id);
 }
 
@@ -148,28 +149,22 @@ void stage_set::crop_and_mesh(stream& s, mesh_memory& memory, const frame_pass& 
     }
 }
 
-// The number of faces is known only when the task runs.
-void stage_set::mesh_on_host(stream& s, mesh_memory& memory, const vision::face_table& faces, std::int32_t first,
-                             std::int32_t count) const {
-    const vision::face_table found = mapped(faces);
-    if (options_.tuning.batch) {
-        s.run([&memory, found, first, count]() -> result<void> {
-            const std::int32_t n = std::min(vision::faces_in(found) - first, count);
-            return n > 0 ? memory.model().run(0, n) : result<void>{};
+// On a host, the number of faces is known only when the task runs.
+void stage_set::add_model(stream& s, inference::bound_network& model, const vision::face_table& faces,
+                          std::int32_t first, std::int32_t count) const {
+    const std::int32_t at_once = options_.tuning.batch ? count : 1;
+    const bool on_host = device_.computes_on_host();
+    const vision::face_table found = on_host ? mapped(faces) : faces;
+    for (std::int32_t i = 0; i < count; i += at_once) {
+        if (!on_host) {
+            model.add_run(s, i, at_once);
+            continue;
+        }
+        s.run([&model, found, from = first + i, i, at_once]() -> result<void> {
+            const std::int32_t n = std::min(vision::faces_in(found) - from, at_once);
+            return n > 0 ? model.run(i, n) : result<void>{};
         });
-        return;
     }
-    for (std::int32_t i = 0; i < count; ++i) {
-        s.run([&memory, found, at = first + i, i]() -> result<void> {
-            return at < vision::faces_in(found) ? memory.model().run(i, 1) : result<void>{};
-        });
-    }
-}
-
-void stage_set::mesh_on_device(stream& s, mesh_memory& memory, std::int32_t count) const {
-    if (options_.tuning.batch) return memory.model().add_run(s, 0, count);
-    for (std::int32_t i = 0; i < count; ++i)
-        memory.model().add_run(s, i, 1);
 }
 
 vision::merge_options merge_options_of(const options& o) {
@@ -223,6 +218,7 @@ result<frame_faces> faces_of(const vision::pass_results& results, std::int32_t i
         std::copy(std::begin(r.found.keypoints), std::end(r.found.keypoints), f.keypoints.begin());
         std::copy(std::begin(r.landmarks), std::end(r.landmarks), f.landmarks.begin());
         f.pose = r.pose;
+        std::ranges::copy(r.blendshapes, f.blendshapes.begin());
     }
     return out;
 }

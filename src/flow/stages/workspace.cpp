@@ -2,6 +2,7 @@
 #include "flow/stages/workspace.hpp"
 
 #include "core/try.hpp"
+#include "vision/blendshapes.hpp"
 
 #include <algorithm>
 
@@ -21,7 +22,8 @@ inference::binding_request detector_request(const model_set& models, std::int32_
 }
 
 inference::binding_request mesh_request(const model_set& models, std::int32_t faces) {
-    return {.height = mesh_input_size, .width = mesh_input_size, .most = faces, .outputs = models.mesh_outputs()};
+    const std::int32_t size = models.mesh_graph.size;
+    return {.height = size, .width = size, .most = faces, .outputs = models.mesh_outputs()};
 }
 
 }  // namespace
@@ -64,12 +66,8 @@ vision::tensor_target detector_memory::input() const {
     return {model_->input(), width_, height_, form_.scale, form_.bias, form_.format};
 }
 
-vision::crop_target crops_at(std::byte* data, std::int32_t capacity, const inference::picture_form& form) {
-    return {data, mesh_input_size, capacity, form.scale, form.bias, form.format};
-}
-
-std::size_t mesh_memory::crops_bytes(std::int32_t faces, vision::tensor_format format) {
-    return static_cast<std::size_t>(faces) * mesh_input_size * mesh_input_size * vision::bytes_per_pixel(format);
+vision::crop_target crops_at(std::byte* data, std::int32_t capacity, const crop_shape& shape) {
+    return {data, shape.size, capacity, shape.form.scale, shape.form.bias, shape.form.format};
 }
 
 std::size_t mesh_memory::landmarks_bytes(std::int32_t faces) {
@@ -87,7 +85,7 @@ std::size_t mesh_memory::scratch_bytes(const model_set& models, std::int32_t fac
 result<mesh_memory> mesh_memory::create(stream& s, const model_set& models, std::int32_t faces, std::byte* crops,
                                         std::byte* scratch) {
     mesh_memory m;
-    m.form_ = models.mesh->form();
+    m.crops_ = models.crops();
     m.capacity_ = faces;
     m.landmarks_ = models.mesh_graph.output("landmarks");
     m.score_ = models.mesh_graph.output("score");
@@ -95,15 +93,26 @@ result<mesh_memory> mesh_memory::create(stream& s, const model_set& models, std:
     wanted.input = crops;
     wanted.scratch = scratch;
     FACEFLOW_ASSIGN(m.model_, models.mesh->bind(s, wanted));
+    if (models.blendshapes == nullptr) return m;
+    m.values_ = models.blendshapes_graph.output("blendshapes");
+    FACEFLOW_ASSIGN(m.blendshapes_, models.blendshapes->bind(s, {.height = vision::blendshape_points,
+                                                                 .width = 2,
+                                                                 .most = faces,
+                                                                 .outputs = models.blendshapes_outputs()}));
     return m;
 }
 
 vision::crop_target mesh_memory::crops() const {
-    return crops_at(model_->input(), capacity_, form_);
+    return crops_at(model_->input(), capacity_, crops_);
 }
 
 vision::mesh_output mesh_memory::outputs() const {
-    return {model_->output(landmarks_), model_->output(score_)};
+    auto* const points = blendshapes_ != nullptr ? reinterpret_cast<point*>(blendshapes_->input()) : nullptr;
+    return {model_->output(landmarks_), model_->output(score_), points};
+}
+
+const float* mesh_memory::blendshape_values() const {
+    return blendshapes_->output(values_);
 }
 
 result<workspace> workspace::create(stream& s, stream& of_mesh, const model_set& models, const pass_shape& shape) {

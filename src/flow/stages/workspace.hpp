@@ -26,7 +26,7 @@ struct pass_shape {
     std::int32_t frames = 1;
     std::int32_t max_faces = 100;  // per frame
     std::int32_t mesh_faces = mesh_batch;
-    vision::tensor_format crops = vision::tensor_format::planar_float;
+    crop_shape crops = {};
 
     [[nodiscard]] std::size_t set_bytes() const;  // of one frame's detection set
     [[nodiscard]] std::size_t results_bytes() const;
@@ -63,7 +63,7 @@ private:
 };
 
 // `capacity` crops at a device address, in the form that the mesh model expects.
-[[nodiscard]] vision::crop_target crops_at(std::byte* data, std::int32_t capacity, const inference::picture_form& form);
+[[nodiscard]] vision::crop_target crops_at(std::byte* data, std::int32_t capacity, const crop_shape& shape);
 
 // The memory of the landmark stage: the mesh model, bound to crops.
 class mesh_memory {
@@ -72,8 +72,6 @@ public:
     [[nodiscard]] static result<mesh_memory> create(stream& s, const model_set& models, std::int32_t faces,
                                                     std::byte* crops = nullptr, std::byte* scratch = nullptr);
     [[nodiscard]] static std::size_t scratch_bytes(const model_set& models, std::int32_t faces);
-    static std::size_t crops_bytes(std::int32_t faces,
-                                   vision::tensor_format format = vision::tensor_format::planar_float);
     // Sizes of the mesh model's outputs for that many faces.
     static std::size_t landmarks_bytes(std::int32_t faces);
     static std::size_t scores_bytes(std::int32_t faces);
@@ -83,12 +81,15 @@ public:
     [[nodiscard]] vision::crop_target crops() const;
     [[nodiscard]] vision::mesh_output outputs() const;
     inference::bound_network& model() { return *model_; }
+    // Reads outputs().points; null: the mesh has no model of blendshapes.
+    inference::bound_network* blendshapes() { return blendshapes_.get(); }
+    [[nodiscard]] const float* blendshape_values() const;
 
 private:
-    std::unique_ptr<inference::bound_network> model_;
-    inference::picture_form form_;
+    std::unique_ptr<inference::bound_network> model_, blendshapes_;
+    crop_shape crops_;
     std::int32_t capacity_ = 0;
-    std::string landmarks_, score_;  // names of the outputs
+    std::string landmarks_, score_, values_;  // names of the outputs
 };
 
 // All memory of a pass on one device.

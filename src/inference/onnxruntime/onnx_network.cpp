@@ -71,8 +71,17 @@ private:
           wanted_(wanted),
           input_(wanted.input) {}
 
+    // Of `n` pictures, or sets of points: those have no colours.
+    [[nodiscard]] dimensions input_shape(std::int32_t n) const {
+        constexpr std::size_t of_points = 3;
+        if (of_->inputs().front().shape.size() == of_points) return {n, wanted_.height, wanted_.width};
+        return {n, colours, wanted_.height, wanted_.width};
+    }
     [[nodiscard]] std::size_t picture_bytes() const {
-        return static_cast<std::size_t>(colours * wanted_.height * wanted_.width) * sizeof(float);
+        std::size_t bytes = sizeof(float);
+        for (const std::int64_t d : input_shape(1))
+            bytes *= static_cast<std::size_t>(d);
+        return bytes;
     }
 
     // ONNX Runtime's binding reports unknown outputs only when it runs.
@@ -91,8 +100,7 @@ private:
         auto at = bindings_.find({first, n});
         if (at != bindings_.end()) return at->second.get();
         const auto skipped = static_cast<std::size_t>(first);
-        const bound_tensor in = tensor(of_->inputs().front().name, input_ + skipped * picture_bytes(),
-                                       {n, colours, wanted_.height, wanted_.width});
+        const bound_tensor in = tensor(of_->inputs().front().name, input_ + skipped * picture_bytes(), input_shape(n));
         std::vector<bound_tensor> out;
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
             const network_output& o = wanted_.outputs[i];

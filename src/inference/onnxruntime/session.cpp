@@ -128,7 +128,7 @@ result<void> onnx_session::move_to_device(Ort::SessionOptions& options, const pl
 
 result<void> onnx_session::open(std::shared_ptr<const runtime> on, const Ort::Env& environment,
                                 const std::filesystem::path& model, threading how, const placement& where) {
-    const bool on_device = where.home != nullptr && !where.home->owner().computes_on_host();
+    const bool on_device = where.home != nullptr;
     Ort::SessionOptions options;
     options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
     options.SetExecutionMode(ORT_SEQUENTIAL);
@@ -286,7 +286,7 @@ private:
 
 result<std::shared_ptr<session>> onnx_runtime::load(const std::filesystem::path& model, threading how,
                                                     const placement& where) {
-    const bool on_device = where.home != nullptr && !where.home->owner().computes_on_host();
+    const bool on_device = where.home != nullptr;
     const auto made = std::make_shared<onnx_session>();
     const std::string doing = fmt::format("loading the model {}", model.string());
     const auto open = [&] {

@@ -33,9 +33,13 @@ public:
 
     void finish(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity, const mesh_output& mesh,
                 std::span<const mesh_options> options, const pass_results& results) override {
-        const finish_pass pass =
-            make_finish_pass(faces, first, capacity, mesh.landmarks, mesh.scores, options, results);
+        const finish_pass pass = make_finish_pass(faces, first, capacity, mesh, options, results);
         if (capacity > 0) add_finish(stream_of(s), pass);
+    }
+
+    void put_blendshapes(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity,
+                         const float* values, const pass_results& results) override {
+        if (capacity > 0) add_blendshapes(stream_of(s), {faces, first, capacity, values, results});
     }
 
     void merge(stream& s, const face_table& found, const face_table& faces, std::span<const bool> begins,

@@ -61,6 +61,10 @@ __global__ void __launch_bounds__(face_threads) records_kernel(const __grid_cons
     finish_number(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
 }
 
+__global__ void __launch_bounds__(face_threads) blendshapes_kernel(const __grid_constant__ blendshape_pass pass) {
+    put_number(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
+}
+
 __global__ void __launch_bounds__(face_threads) merge_kernel(const __grid_constant__ merge_pass pass) {
     merge_frame(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
 }
@@ -101,6 +105,10 @@ void add_detect(cuda_stream& s, const detect_pass& pass) {
 
 void add_finish(cuda_stream& s, const finish_pass& pass) {
     add(s, "the records kernel", records_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
+}
+
+void add_blendshapes(cuda_stream& s, const blendshape_pass& pass) {
+    add(s, "the blendshapes kernel", blendshapes_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
 }
 
 void add_merge(cuda_stream& s, const merge_pass& pass) {

@@ -16,6 +16,7 @@ void add_crop(cuda_stream& s, const crop_pass& pass, std::int32_t capacity);
 void add_detect(cuda_stream& s, const detect_pass& pass);
 // One block per record.
 void add_finish(cuda_stream& s, const finish_pass& pass);
+void add_blendshapes(cuda_stream& s, const blendshape_pass& pass);
 // One block per frame.
 void add_merge(cuda_stream& s, const merge_pass& pass);
 void add_propagate(cuda_stream& s, const pass_results& before, float min_presence, const face_table& faces);
