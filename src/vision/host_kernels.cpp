@@ -102,8 +102,8 @@ public:
                          const place& p = places[static_cast<std::size_t>(picture)];
                          tensor_target one = out;
                          one.data += static_cast<std::size_t>(picture) * out.bytes();
-                         sample(sources[static_cast<std::size_t>(p.frame)], p.frame_from_crop, one, from, end, 0,
-                                one.width);
+                         sample(sources[static_cast<std::size_t>(p.frame)], p.frame_from_crop, one,
+                                {from, end, 0, one.width});
                      });
             return {};
         });

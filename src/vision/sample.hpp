@@ -6,15 +6,25 @@
 
 namespace faceflow::internal::vision {
 
-// Writes rows [row_begin, row_end) and columns [column_begin, column_end) of `target`, sampling the upright frame at
-// frame_from_tensor(u + 0.5, v + 0.5); outside the picture, its border repeats. Vectorised for the best instruction set
-// of this CPU, chosen at run time, with the same bytes on each. Thread-safe; does not allocate.
+// Rows [row_begin, row_end) and columns [column_begin, column_end) of a target.
+struct pixel_range {
+    std::int32_t row_begin = 0, row_end = 0;
+    std::int32_t column_begin = 0, column_end = 0;
+};
+
+inline pixel_range whole(const tensor_target& t) {
+    return {0, t.height, 0, t.width};
+}
+
+// Writes the pixels `of` the target, sampling the upright frame at frame_from_tensor(u + 0.5, v + 0.5); outside the
+// picture, its border repeats. Vectorised for the best instruction set of this CPU, chosen at run time, with the same
+// bytes on each, which are those of the scalar functions. Thread-safe; does not allocate.
 void sample(const sampling_source& source, const affine& frame_from_tensor, const tensor_target& target,
-            std::int32_t row_begin, std::int32_t row_end, std::int32_t column_begin, std::int32_t column_end);
+            const pixel_range& of);
 
 // The whole target.
 inline void sample(const sampling_source& source, const affine& frame_from_tensor, const tensor_target& target) {
-    sample(source, frame_from_tensor, target, 0, target.height, 0, target.width);
+    sample(source, frame_from_tensor, target, whole(target));
 }
 
 // Writes rows [row_begin, row_end) of the whole frame placed by `l`; the padding becomes black.

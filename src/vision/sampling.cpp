@@ -51,12 +51,6 @@ sampling_source make_sampling_source(const image& picture) {
     if (picture.site == chroma_site::left && log2_w > 0) {
         s.chroma_shift_x = 0.5f - 0.5f / static_cast<float>(1 << log2_w);
     }
-    for (int i = 0; i < plane_count(picture.format); ++i) {
-        const auto extent = extent_of(picture.format, picture.width, picture.height, i);
-        const auto stride = static_cast<std::size_t>(std::abs(picture.planes[static_cast<std::size_t>(i)].stride));
-        s.readable[i] =
-            static_cast<std::uint32_t>(stride * static_cast<std::size_t>(extent.rows - 1) + extent.row_bytes);
-    }
     return s;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Samples pixels directly from a stored picture of any format: one bilinear look-up per component, then the colour
-// matrix. Written once: `scalar` runs these functions on one pixel at a time (and so does the CUDA kernel); sample.cpp
-// runs the same arithmetic on vectors, which is why it is templated on the number type.
+// matrix. `scalar` runs these functions on one pixel at a time (and so does the CUDA kernel); sample.cpp runs the same
+// arithmetic on vectors, which is why sampling_math.inc is templated on the number type.
 #pragma once
 
 #include <cmath>
@@ -28,9 +28,8 @@ struct sampling_source {
     image picture;  // planes hold addresses that the sampling code can read
     format_layout layout;
     colour_transform colour;
-    affine stored;                   // upright -> stored
-    float chroma_shift_x = 0;        // in chroma samples, added to the centred position
-    std::uint32_t readable[4] = {};  // bytes readable from planes[i].data on (for stride > 0)
+    affine stored;             // upright -> stored
+    float chroma_shift_x = 0;  // in chroma samples, added to the centred position
 };
 
 [[nodiscard]] sampling_source make_sampling_source(const image& picture);
