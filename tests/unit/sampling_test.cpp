@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <cmath>
 
@@ -12,30 +13,77 @@ namespace {
 using test::every_format;
 using test::random_picture;
 
-float worst_difference(const sampling_source& source, const affine& map, std::int32_t size) {
-    const auto elements = static_cast<std::size_t>(3 * size * size);
+// Pixels that are not those of the scalar functions, of a target in which `l` places the picture or, without one, the
+// map does.
+std::size_t differences(const sampling_source& source, const affine& map, std::int32_t width, std::int32_t height,
+                        const letterbox* l = nullptr) {
+    const auto elements = static_cast<std::size_t>(3 * width * height);
     std::vector<float> fast(elements, -1), slow(elements, -2);
-    sample(source, map, planes(fast.data(), size, size));
-    sample_reference(source, map, planes(slow.data(), size, size));
-    float worst = 0;
-    for (std::size_t i = 0; i < elements; ++i)
-        worst = std::max(worst, std::abs(fast[i] - slow[i]));
-    return worst;
+    const auto target = planes(fast.data(), width, height, 2, -0.5f);
+    if (l != nullptr) {
+        sample_letterbox(source, *l, target);
+    } else {
+        sample(source, map, target);
+    }
+    sample_reference(source, map, planes(slow.data(), width, height, 2, -0.5f));
+    std::size_t count = 0;
+    for (std::int32_t i = 0; i < 3 * width * height; ++i) {
+        const std::int32_t u = i % width, v = i / width % height;
+        const bool shown = l == nullptr || (u >= l->x_begin && u < l->x_end && v >= l->y_begin && v < l->y_end);
+        const auto at = static_cast<std::size_t>(i);
+        count += fast[at] != (shown ? slow[at] : -0.5f);
+    }
+    return count;
 }
 
-class every_pixel_format : public testing::TestWithParam<pixel_format> {};
+// The last row first in memory.
+void turn_over(test::owned_picture& p) {
+    for (int i = 0; i < layout_of(p.view.format).planes; ++i) {
+        plane& of = p.view.planes[static_cast<std::size_t>(i)];
+        const auto rows = extent_of(p.view.format, p.view.width, p.view.height, i).rows;
+        of.data += static_cast<std::ptrdiff_t>(rows - 1) * of.stride;
+        of.stride = -of.stride;
+    }
+}
 
-TEST_P(every_pixel_format, vectorised_sampling_matches_the_scalar_reference) {
-    std::mt19937 random(7);
-    std::uniform_real_distribution<float> place(-20, 150), side(1, 300), turn(-4, 4);
-    for (const auto& [w, h] : {std::pair{1, 1}, {2, 2}, {3, 5}, {1, 40}, {40, 1}, {101, 57}, {128, 96}}) {
-        for (const rotation r : {rotation::none, rotation::cw90, rotation::cw180, rotation::cw270}) {
-            auto picture = random_picture(GetParam(), w, h, 11, w % 2 == 0 ? 16 : 0);
-            picture.view.turn = r;
-            const auto source = make_sampling_source(picture.view);
-            const region area{place(random), place(random), side(random), turn(random)};
-            EXPECT_LE(worst_difference(source, frame_from_region(area, 33), 33), 1.0f / 255) << w << "x" << h;
+class every_pixel_format : public testing::TestWithParam<pixel_format> {
+protected:
+    // In each instruction set of this machine.
+    template <class Body>
+    static void in_every_set(const Body& body) {
+        for (const std::int64_t set : hwy::SupportedAndGeneratedTargets()) {
+            hwy::SetSupportedTargetsForTest(set);
+            SCOPED_TRACE(hwy::TargetName(set));
+            body();
         }
+        hwy::SetSupportedTargetsForTest(0);
+    }
+};
+
+TEST_P(every_pixel_format, is_sampled_to_the_bytes_of_the_scalar_functions) {
+    std::mt19937 random(7);
+    const auto between = [&](float a, float b) { return std::uniform_real_distribution(a, b)(random); };
+    const auto whole = [&](int a, int b) { return std::uniform_int_distribution(a, b)(random); };
+    for (int i = 0; i < (test::sanitized ? 40 : 160); ++i) {
+        const int w = i % 8 == 0 ? whole(1, 4) : i % 4 == 0 ? whole(100, 400) : whole(1, 90);
+        const int h = i % 9 == 0 ? 1 : i % 4 == 0 ? whole(60, 200) : whole(1, 70);
+        auto picture = random_picture(GetParam(), w, h, static_cast<std::uint32_t>(i), i % 2 * whole(1, 20));
+        picture.view.site = i % 3 == 0 ? chroma_site::left : chroma_site::centre;
+        picture.view.turn = static_cast<rotation>(i % 3 == 0 ? whole(0, 3) : 0);
+        picture.view.mirrored = i % 5 == 0;
+        if (i % 6 == 0) turn_over(picture);
+        const auto source = make_sampling_source(picture.view);
+        const auto x = static_cast<float>(w), y = static_cast<float>(h);
+        // Inside, over each edge, and beyond; level or not.
+        const region area{between(-0.2f * x, 1.2f * x), between(-0.2f * y, 1.2f * y), between(1, 1.5f * x + 2),
+                          i % 10 == 0 ? 0 : between(-4, 4)};
+        const std::int32_t width = whole(1, 70), height = whole(1, 40);
+        const letterbox l = fit(picture.view.upright_width(), picture.view.upright_height(), width, height);
+        SCOPED_TRACE(testing::Message() << i << ": " << w << "x" << h << " to " << width << "x" << height);
+        in_every_set([&] {
+            EXPECT_EQ(differences(source, frame_from_region(area, 33), 33, 33), 0u);
+            EXPECT_EQ(differences(source, frame_from_letterbox(l), width, height, &l), 0u);
+        });
     }
 }
 
@@ -44,11 +92,15 @@ TEST_P(every_pixel_format, never_reads_outside_of_the_picture) {
     for (const auto& [w, h] : {std::pair{1, 1}, {3, 1}, {17, 9}, {641, 3}}) {
         const auto picture = random_picture(GetParam(), w, h, 3);
         const auto source = make_sampling_source(picture.view);
-        std::vector<float> out(3 * 16 * 16);
-        sample(source, frame_from_region({static_cast<float>(w), static_cast<float>(h), 1e6f, 0.3f}, 16),
-               planes(out.data(), 16, 16));
-        for (const float v : out)
-            EXPECT_TRUE(v >= 0 && v <= 1);
+        in_every_set([&] {
+            for (const float turned : {0.0f, 0.3f}) {
+                std::vector<float> out(3 * 16 * 16);
+                sample(source, frame_from_region({static_cast<float>(w), static_cast<float>(h), 1e6f, turned}, 16),
+                       planes(out.data(), 16, 16));
+                for (const float v : out)
+                    EXPECT_TRUE(v >= 0 && v <= 1);
+            }
+        });
     }
 }
 
