@@ -66,6 +66,10 @@ vision::tensor_target detector_memory::input() const {
     return {model_->input(), width_, height_, form_.scale, form_.bias, form_.format};
 }
 
+std::size_t detector_memory::input_bytes() const {
+    return static_cast<std::size_t>(frames()) * input().bytes();
+}
+
 vision::crop_target crops_at(std::byte* data, std::int32_t capacity, const crop_shape& shape) {
     return {data, shape.size, capacity, shape.form.scale, shape.form.bias, shape.form.format};
 }
@@ -124,7 +128,11 @@ result<workspace> workspace::create(stream& s, stream& of_mesh, const model_set&
         FACEFLOW_TRY(take(s.owner(), w.scratch_, scratch));
     }
     FACEFLOW_ASSIGN(w.detector_, detector_memory::create(s, models, shape.frames, w.scratch_.data()));
-    FACEFLOW_ASSIGN(w.mesh_, mesh_memory::create(of_mesh, models, shape.mesh_faces, nullptr, w.scratch_.data()));
+    // On one stream, crops are made when the detector has read its input, and read before the next pass: one memory.
+    const bool fits = &s == &of_mesh && !s.owner().computes_on_host() &&
+                      w.detector_.input_bytes() >= shape.crops.bytes(shape.mesh_faces);
+    std::byte* const crops = fits ? w.detector_.input().data : nullptr;
+    FACEFLOW_ASSIGN(w.mesh_, mesh_memory::create(of_mesh, models, shape.mesh_faces, crops, w.scratch_.data()));
     const std::size_t sets_bytes = static_cast<std::size_t>(shape.frames) * shape.set_bytes();
     FACEFLOW_TRY(take(s.owner(), w.faces_, sets_bytes));
     FACEFLOW_TRY(take(s.owner(), w.results_, shape.results_bytes()));

@@ -44,6 +44,7 @@ public:
 
     // The input of picture 0; the others follow it.
     [[nodiscard]] vision::tensor_target input() const;
+    [[nodiscard]] std::size_t input_bytes() const;  // of all pictures
     vision::detect_scratch* scratch() const { return scratch_.as<vision::detect_scratch>(); }
     // The outputs of frame i of the batch.
     const vision::detector_output& outputs(std::int32_t i) const { return outputs_[static_cast<std::size_t>(i)]; }
@@ -96,7 +97,7 @@ private:
 class workspace {
 public:
     // Binds the models for work on `s`, and the mesh model for `of_mesh`. If both are one stream, the models share
-    // scratch.
+    // scratch, and on a GPU crops the memory of the detector's input where that is large enough.
     [[nodiscard]] static result<workspace> create(stream& s, stream& of_mesh, const model_set& models,
                                                   const pass_shape& shape);
     [[nodiscard]] static result<workspace> create(stream& s, const model_set& models, const pass_shape& shape) {
