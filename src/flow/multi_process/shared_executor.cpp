@@ -5,6 +5,8 @@
 
 #include <array>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 
 #include "core/try.hpp"
@@ -68,10 +70,7 @@ public:
         if (call.begins == 0 && tracked == nullptr)
             return fail(errc::corrupt, "a call starts from faces that the frame before left nowhere");
         stream& s = context_.work_stream();
-        // An error left on the stream belongs to an earlier frame, whose owner has seen that its work was not done:
-        // ignore it, unless the device is lost.
-        if (auto before = s.take_error(); !before && before.error().code == errc::device_lost)
-            return tl::unexpected(std::move(before.error()));
+        FACEFLOW_TRY(forget_error(s));
 
         const stage_scope note({stage_of(context_.asked().role), f.id});
         wait_for_earlier(call);
@@ -90,6 +89,17 @@ public:
     }
 
 private:
+    // An error on the stream belongs to an earlier frame, whose owner sees that its work was not done: it is ignored,
+    // unless the device is lost. The stream then goes on in the middle of such frames, so that none of those that are
+    // still in its queue counts as done.
+    result<void> forget_error(stream& s) {
+        const std::lock_guard lock(errors_->mutex);
+        auto before = s.take_error();
+        if (!before) ++errors_->count;
+        if (!before && before.error().code == errc::device_lost) return before;
+        return {};
+    }
+
     static stage stage_of(stage_role role) {
         return role == stage_role::landmark ? stage::landmark
                : role == stage_role::region ? stage::region
@@ -222,8 +232,10 @@ private:
         stream& s = context_.work_stream();
         semaphore& done = pages_.mine()[page_semaphores::done(call.buffer)];
         if (context_.owner().computes_on_host()) {
-            s.run([&done, &context = context_, serial = call.serial]() -> result<void> {
-                raise(done, serial);
+            s.run([&done, &context = context_, serial = call.serial, errors = errors_,
+                   before = errors_->count]() -> result<void> {
+                const std::lock_guard lock(errors->mutex);
+                if (errors->count == before) raise(done, serial);
                 context.beat();
                 return {};
             });
@@ -243,6 +255,12 @@ private:
     std::optional<detector_memory> detector_;
     std::map<std::uint32_t, shared_slab> slabs_;
     std::array<mapped_buffers, max_in_flight> buffers_;
+    // Shared with tasks that may outlive this.
+    struct stream_errors {
+        std::mutex mutex;
+        std::uint64_t count = 0;  // that were forgotten
+    };
+    const std::shared_ptr<stream_errors> errors_ = std::make_shared<stream_errors>();
 };
 
 }  // namespace
