@@ -135,6 +135,14 @@ TEST(emulated_arena, random_allocations_never_overlap_and_all_come_back) {
     }
 }
 
+TEST(emulated_arena, maps_its_last_byte_and_none_behind_it) {
+    const auto arena = emulated_arena::create("test", mib).value();
+    EXPECT_NE(arena->mapped(arena->base()), nullptr);
+    EXPECT_NE(arena->mapped(arena->base() + arena->bytes() - 1), nullptr);
+    EXPECT_EQ(arena->mapped(arena->base() + arena->bytes()), nullptr) << "an import may begin there";
+    EXPECT_EQ(arena->mapped(arena->base() - 1), nullptr);
+}
+
 TEST(emulated_arena, takes_memory_when_touched_and_gives_it_back_when_freed) {
     const auto arena = emulated_arena::create("test", 512 * mib).value();
     const auto resident = [&] {

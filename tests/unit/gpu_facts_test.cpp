@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `faceflow doctor` says of CUDA devices, from facts that no machine here has.
-#include "backends/back_end.hpp"
 #include "device/gpu_facts.hpp"
+#include "backends/back_end.hpp"
 
 #include <gmock/gmock.h>
 

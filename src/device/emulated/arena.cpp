@@ -131,7 +131,8 @@ void emulated_arena::give_pages_back(std::size_t offset, std::size_t bytes) cons
 }
 
 std::byte* emulated_arena::mapped(const std::byte* device_address) const noexcept {
-    return contains(device_address, 0) ? view_ + (device_address - base_) : nullptr;
+    // One past the end may be another mapping's first.
+    return contains(device_address, 1) ? view_ + (device_address - base_) : nullptr;
 }
 
 bool emulated_arena::contains(const std::byte* device_address, std::size_t bytes) const noexcept {
