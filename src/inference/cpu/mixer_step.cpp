@@ -48,8 +48,7 @@ public:
     std::int32_t parts() const override { return 1; }
 
     std::size_t scratch() const override {
-        const auto [x, normed, turned, hidden] = areas(nullptr);
-        return static_cast<std::size_t>(hidden - x) + hidden_floats();
+        return static_cast<std::size_t>(2 * map_floats() + turned_floats()) + hidden_floats();
     }
 
     void run(std::int32_t picture, std::int32_t, std::int32_t, float* scratch) const override {
@@ -90,14 +89,18 @@ public:
     }
 
 private:
+    [[nodiscard]] std::ptrdiff_t map_floats() const {
+        return std::ptrdiff_t{m_.of.tokens} * stored_channels(m_.of.channels);
+    }
+    [[nodiscard]] std::ptrdiff_t turned_floats() const {
+        return std::ptrdiff_t{m_.of.channels} * stored_channels(m_.of.tokens);
+    }
     struct area {
         float *x, *normed, *turned, *hidden;
     };
     [[nodiscard]] area areas(float* scratch) const {
-        const plan_mixer& of = m_.of;
-        const std::ptrdiff_t map = std::ptrdiff_t{of.tokens} * stored_channels(of.channels);
-        const std::ptrdiff_t across = std::ptrdiff_t{of.channels} * stored_channels(of.tokens);
-        return {scratch, scratch + map, scratch + 2 * map, scratch + 2 * map + across};
+        const std::ptrdiff_t map = map_floats();
+        return {scratch, scratch + map, scratch + 2 * map, scratch + 2 * map + turned_floats()};
     }
     // Also holds the points on their way to tokens.
     [[nodiscard]] std::size_t hidden_floats() const {
