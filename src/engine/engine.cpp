@@ -283,7 +283,7 @@ void face_engine::handle(flow::outcome&& o) {
     if (o.faces) {
         const stage_timer timer(metrics_, stage::track, "handler", o.frame.id);
         per_source& s = source_state_of(o.frame.id.source);
-        if (setup_.chosen.detect == detect_mode::independent) s.tracks.forget();
+        if (setup_.chosen.detect == detect_mode::independent) s.forget();
         s.tracks.update(o.frame.pts_ns, o.faces->faces);
         s.measures.update(*o.faces);
         if (setup_.chosen.smooth) s.smoother.update(*o.faces);

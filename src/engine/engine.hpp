@@ -101,6 +101,12 @@ private:
         vision::tracker tracks;
         vision::face_measurer measures;
         vision::face_smoother smoother;
+
+        void forget() noexcept {
+            tracks.forget();
+            measures.forget();
+            smoother.forget();
+        }
     };
 
     explicit face_engine(setup s) : setup_(std::move(s)) {}

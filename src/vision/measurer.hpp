@@ -17,6 +17,9 @@ public:
     // Call it after the tracker and before anything smooths the landmarks, for every frame.
     void update(frame_faces& frame);
 
+    // The next faces have nothing to do with those before.
+    void forget() noexcept { tracks_.clear(); }
+
 private:
     struct followed {
         std::int64_t seen_ns = 0;

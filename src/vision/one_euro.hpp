@@ -45,6 +45,9 @@ public:
     // without a usable box, or with a non-finite landmark; these also restart their track.
     void update(frame_faces& frame);
 
+    // The next faces have nothing to do with those before.
+    void forget() noexcept { states_.clear(); }
+
 private:
     static constexpr std::size_t point_count = landmark_count + 5 + 2;
     using points = std::array<point3, point_count>;
