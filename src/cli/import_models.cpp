@@ -40,8 +40,8 @@ result<void> convert(const fs::path& bundle, const fs::path& into) {
     if (!ended) return fail(errc::interrupted, "the import was interrupted; models that were complete stay");
     if (ended->clean()) return {};
     return fail(errc::corrupt,
-                fmt::format("{} gave no models: the converter {}; it takes Google's face_landmarker.task, "
-                            "and needs Python 3 with numpy and onnx (python3-numpy, python3-onnx)",
+                fmt::format("{} gave no models: the converter ended with {}; it takes Google's face_landmarker.task, "
+                            "and needs numpy and onnx in /usr/bin/python3 (python3-numpy, python3-onnx)",
                             bundle.string(), ended->in_words()));
 }
 

@@ -69,7 +69,9 @@ int verify(const std::string& folder) {
                                    [&](const auto& e) { return !verify_entry(*store, e); });
     if (bad == 0) return exit_done;
     to_stderr(
-        "faceflow: {} of {} models missing or not as the catalogue has them; `make setup` fetches and converts them\n",
+        "faceflow: {} of {} models missing or not as the catalogue has them; `make setup` fetches and converts those "
+        "that "
+        "come with faceflow, `faceflow models import` makes the others again\n",
         bad, store->entries().size());
     return exit_failed;
 }

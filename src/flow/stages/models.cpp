@@ -133,11 +133,22 @@ result<void> load_mesh(model_set& m, const loading& with) {
     const inference::model_graph& graph = m.mesh_graph = found.entry.graph;
     const inference::picture_form form{.scale = graph.scale, .bias = graph.bias};
     FACEFLOW_ASSIGN(m.mesh, load(found, with, form, {1, 3, graph.size, graph.size}, m.mesh_outputs()));
+    // Stage processes that only make crops know the entry alone.
+    if (m.mesh->form().scale != form.scale || m.mesh->form().bias != form.bias) {
+        return fail(errc::unsupported,
+                    fmt::format("the plan of {} takes colours * {} + {}, and the model's entry in the catalogue says "
+                                "* {} + {}: give the graph the input that the entry describes",
+                                found.entry.id, m.mesh->form().scale, m.mesh->form().bias, form.scale, form.bias));
+    }
     m.used.push_back({found.entry.id, found.entry.file, found.file.sha256});
     return {};
 }
 
 result<void> load_blendshapes(model_set& m, const loading& with) {
+    if (with.chosen.inference == inference_backend::tensorrt)
+        return fail(errc::unsupported,
+                    "TensorRT does not run the model of blendshapes that --landmarks v2 has: take --inference native "
+                    "(the default) or cuda");
     FACEFLOW_ASSIGN(const auto found, find(with.store, "face_blendshapes", "blendshapes"));
     m.blendshapes_graph = found.entry.graph;
     FACEFLOW_ASSIGN(m.blendshapes, load(found, with, {}, {1, vision::blendshape_points, 2}, m.blendshapes_outputs()));

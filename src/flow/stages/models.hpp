@@ -63,7 +63,7 @@ struct model_set {
 // The crops that the chosen mesh model takes, by its entry in the catalogue; call it after choose_inference.
 [[nodiscard]] result<crop_shape> crops_for(const options& chosen, const inference::model_store& store);
 
-// Which of the two models a process needs.
+// Which models a process needs.
 struct model_parts {
     bool detector = true, mesh = true;
 };
