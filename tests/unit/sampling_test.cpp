@@ -92,11 +92,11 @@ TEST_P(every_pixel_format, never_reads_outside_of_the_picture) {
     for (const auto& [w, h] : {std::pair{1, 1}, {3, 1}, {17, 9}, {641, 3}}) {
         const auto picture = random_picture(GetParam(), w, h, 3);
         const auto source = make_sampling_source(picture.view);
+        const auto right = static_cast<float>(w), bottom = static_cast<float>(h);
         in_every_set([&] {
             for (const float turned : {0.0f, 0.3f}) {
                 std::vector<float> out(3 * 16 * 16);
-                sample(source, frame_from_region({static_cast<float>(w), static_cast<float>(h), 1e6f, turned}, 16),
-                       planes(out.data(), 16, 16));
+                sample(source, frame_from_region({right, bottom, 1e6f, turned}, 16), planes(out.data(), 16, 16));
                 for (const float v : out)
                     EXPECT_TRUE(v >= 0 && v <= 1);
             }
