@@ -221,9 +221,8 @@ result<fs::path> find_converter() {
     const auto* const at =
         std::ranges::find_if(folders, [&](const fs::path& f) { return fs::is_regular_file(f / script, ec); });
     if (at != folders.end()) return *at / script;
-    std::vector<std::string> looked;
-    for (const fs::path& f : folders)
-        looked.push_back(f.string());
+    std::vector<std::string> looked(folders.size());
+    std::ranges::transform(folders, looked.begin(), [](const fs::path& f) { return f.string(); });
     return fail(errc::not_found, fmt::format("{} is in none of {}: this installation is not whole", script.string(),
                                              fmt::join(looked, ", ")));
 }
