@@ -50,32 +50,32 @@ constexpr std::array<known_flow, 5> all_flows{
       .converts = true}}};
 static_assert(all_flows.size() == option_names::flow.size());
 
-constexpr const known_flow& facts_of(flow_kind kind) noexcept {
+constexpr const known_flow& entry_of(flow_kind kind) noexcept {
     return all_flows[static_cast<std::size_t>(kind)];
 }
 static_assert(std::all_of(all_flows.begin(), all_flows.end(),
-                          [](const known_flow& f) { return facts_of(f.kind).kind == f.kind; }));
+                          [](const known_flow& f) { return entry_of(f.kind).kind == f.kind; }));
 
 }  // namespace
 
 std::size_t pools_of(flow_kind kind) noexcept {
-    return facts_of(kind).pools;
+    return entry_of(kind).pools;
 }
 
 bool moves_crops(flow_kind kind) noexcept {
-    return facts_of(kind).moves_crops;
+    return entry_of(kind).moves_crops;
 }
 
 flow_plan plan_flow(const plan_request& r) {
-    return facts_of(r.flow).plan(r);
+    return entry_of(r.flow).plan(r);
 }
 
 bool converts_pixels(flow_kind kind) noexcept {
-    return facts_of(kind).converts;
+    return entry_of(kind).converts;
 }
 
 options effective_options(options o) noexcept {
-    const known_flow& has = facts_of(o.flow);
+    const known_flow& has = entry_of(o.flow);
     o.tuning.cache = o.tuning.cache && has.cache;
     o.tuning.batch = o.tuning.batch && has.batch;
     o.tuning.pinned = o.tuning.pinned && has.pinned;
@@ -83,7 +83,7 @@ options effective_options(options o) noexcept {
 }
 
 result<std::unique_ptr<flow>> make_flow(const flow_setup& setup) {
-    return facts_of(setup.chosen.flow).make(setup);
+    return entry_of(setup.chosen.flow).make(setup);
 }
 
 }  // namespace faceflow::internal::flow
