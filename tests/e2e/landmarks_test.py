@@ -74,6 +74,13 @@ class Landmarks(Case):
             self.assertEqual(len(face["blendshapes"]), 52)
             self.assertTrue(all(0 <= v <= 1 for v in face["blendshapes"].values()))
 
+    def test_a_model_of_another_version_is_refused(self):
+        model = self.models / "face_blendshapes.onnx"
+        model.write_bytes(model.read_bytes() + b"\0")
+        done = faceflow("run", DEMO, "--models", self.models, "--landmarks", "v2", "--limit", 2, "--out", self.dir / "out")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("faceflow models import face_landmarker.task", done.stderr)
+
     def test_landmarks_lie_where_those_of_the_attention_mesh_do(self):
         v2, attention = self.follow("--landmarks", "v2"), self.follow()
         off = []

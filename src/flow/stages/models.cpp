@@ -37,6 +37,13 @@ result<found_model> find(const inference::model_store& store, std::string_view i
     }
     FACEFLOW_ASSIGN(auto path, store.find(entry));
     FACEFLOW_ASSIGN(auto sha, inference::sha256_of(path));
+    if (!entry.bundle.empty() && sha != entry.sha256) {
+        return fail(
+            errc::corrupt,
+            fmt::format("{} is not the model {} that this version of faceflow knows; `faceflow models import {}` "
+                        "makes it again",
+                        path.string(), entry.id, entry.bundle));
+    }
     std::string input = entry.graph.input;
     return found_model{std::move(entry), {std::move(path), std::move(sha), std::move(input)}};
 }
