@@ -10,6 +10,7 @@
 #include "core/processors.hpp"
 #include "core/try.hpp"
 #include "flow/option_table.hpp"
+#include "flow/stages/detect_schedule.hpp"
 #include "frame/layout.hpp"
 
 namespace faceflow::internal {
@@ -93,6 +94,7 @@ result<void> check(const options& o) {
 }
 
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources, bool pictures) {
+    constexpr std::size_t max_host_frames = 8;  // as many threads run a network
     constexpr std::size_t max_frames = vision::max_pass_frames, usual_lanes = 2, max_lanes = 6, sources_of_lane = 48;
     const bool live = o.pacing == pacing::live;
     std::size_t lanes = 1, frames = 1;
@@ -104,6 +106,9 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
         const std::size_t here = std::max<std::size_t>(1, (sources + devices - 1) / devices);
         const bool any_number = pictures || (!live && sources == 0);
         if (!live || !spread) lanes = any_number ? threads : std::min(here, threads);
+        // Threads without a source of their own detect in further frames of one.
+        if (!live && !spread && flow::detects_in_every_frame(o))
+            frames = std::min((threads + lanes - 1) / lanes, max_host_frames);
     } else {
         lanes = usual_lanes;
         frames = max_frames;

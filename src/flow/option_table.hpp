@@ -243,8 +243,8 @@ inline constexpr std::tuple option_table{
     option_row<&options::tuning, &tuning_options::batch_frames>{
         .name = "batch_frames",
         .group = option_group::tuning,
-        .help = "frames of all sources that pass through the device together (fused); 0: 16 on CUDA (or as many live "
-                "sources as a lane has), else 1",
+        .help = "frames that pass through the device together (fused); 0: on CUDA 16 of all sources (or as many live "
+                "sources as a lane has), else 1, or with a detection in every recorded frame one for each thread",
         .value = "N",
         .range = option_range{0, vision::max_pass_frames}},
     option_row<&options::tuning, &tuning_options::lanes>{

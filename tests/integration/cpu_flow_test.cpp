@@ -63,6 +63,27 @@ TEST_F(cpu_native_flow, computes_the_same_numbers_with_any_number_of_threads) {
     EXPECT_TRUE(same(run_on("cpu", "fused", "native").faces, two.faces));
 }
 
+// Frames of one source that the detector looks at as one batch are followed one after the other all the same.
+TEST_F(cpu_native_flow, computes_the_same_numbers_however_many_frames_of_a_source_are_detected_in_together) {
+    chosen.tuning.lanes = 1;
+    chosen.tuning.batch_frames = 1;
+    for (const std::uint32_t sources : {1u, 3u}) {
+        chosen.device = "cpu";
+        const auto one_by_one = run(sources);
+        ASSERT_EQ(one_by_one.faces.size(), sources * frames.size());
+        for (const int together : {2, 5, 16}) {
+            SCOPED_TRACE(std::to_string(together) + " frames of " + std::to_string(sources) + " sources");
+            chosen.tuning.batch_frames = together;
+            EXPECT_TRUE(same(run(sources).faces, one_by_one.faces));
+        }
+        chosen.device = "emulated";
+        const auto crossing = run(sources);
+        EXPECT_TRUE(same(crossing.faces, one_by_one.faces));
+        EXPECT_EQ(crossing.up.count, sources * frames.size()) << "a frame crosses once";
+        chosen.tuning.batch_frames = 1;
+    }
+}
+
 // A folder with the models, but not their plans.
 class models_without_plans : public testing::Test {
 protected:

@@ -158,6 +158,22 @@ TEST(input_queue, a_pass_takes_one_frame_of_each_source_that_follows) {
     }
 }
 
+TEST(input_queue, who_takes_consecutive_frames_gets_those_of_a_source_in_their_order) {
+    for (const bool merged : {false, true}) {
+        routed_input_queue in({.merged = merged, .frames_in_flight = 100, .waiting_frames = 100});
+        fill(in, 2, 3);
+        in.end_source(0);
+        in.end_source(1);
+        std::map<std::uint32_t, std::uint64_t> next;
+        for (const std::size_t size : {4u, 2u}) {
+            const auto taken = in.take({.device = 0, .consecutive = true}, 4);
+            ASSERT_EQ(taken.size(), size);
+            for (const queued_frame& q : taken)
+                EXPECT_EQ(q.frame.id.sequence, next[q.frame.id.source]++);
+        }
+    }
+}
+
 TEST(input_queue, pictures_of_their_own_fill_a_pass_and_go_to_any_lane) {
     for (const bool merged : {false, true}) {
         routed_input_queue in({.merged = merged, .frames_in_flight = 100, .waiting_frames = 100});

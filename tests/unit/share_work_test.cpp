@@ -52,6 +52,22 @@ TEST(share_work, on_a_host_each_core_has_a_pass_while_there_are_sources) {
     EXPECT_EQ(of(pacing::live, true, 1, 0), (shares{1, 1})) << "how many are to come is not known";
 }
 
+TEST(share_work, on_a_host_threads_without_a_source_take_more_of_its_frames_where_all_are_detected_in) {
+    const auto always = [](pacing p, std::size_t devices, std::size_t sources) {
+        options o;
+        o.pacing = p;
+        o.threads = 8;
+        o.detect = detect_mode::always;
+        share_work(o, true, devices, sources);
+        return shares{o.tuning.lanes, o.tuning.batch_frames};
+    };
+    EXPECT_EQ(always(pacing::recorded, 1, 1), (shares{1, 8}));
+    EXPECT_EQ(always(pacing::recorded, 1, 3), (shares{3, 3}));
+    EXPECT_EQ(always(pacing::recorded, 2, 2), (shares{1, 4}));
+    EXPECT_EQ(always(pacing::recorded, 1, 20), (shares{8, 1}));
+    EXPECT_EQ(always(pacing::live, 1, 1), (shares{1, 1})) << "its newest frame is worth more";
+}
+
 TEST(share_work, pictures_have_a_pass_on_each_core) {
     options o;
     o.threads = 8;

@@ -31,7 +31,7 @@ public:
         f->threads_.reserve(f->lanes_.size());  // a thread that has no place there could not be joined
         for (std::size_t i = 0; i < f->lanes_.size(); ++i) {
             // A source's last faces lie in one lane.
-            const taker by{i % f->resources_.size(), i / f->resources_.size()};
+            const taker by{i % f->resources_.size(), i / f->resources_.size(), takes_consecutive_frames(setup)};
             FACEFLOW_ASSIGN(auto started, start_thread(
                                               "lane " + std::to_string(i) + " of the flow",
                                               [self = f.get(), i, by] { self->work(i, by); }, f->on_thread_failure()));
@@ -71,6 +71,13 @@ private:
         for (const auto& d : setup.devices)
             resources_.push_back(std::make_unique<device_resources>(
                 d, setup.chosen, setup.counters, 4 * lanes_per_device * pass_frames_, shape.mesh_faces));
+    }
+
+    // Frames of one source, recorded and detected in all of them, share a batch of the detector on a host, whose threads
+    // then have a frame each. A GPU has frames of several sources for that.
+    static bool takes_consecutive_frames(const flow_setup& setup) {
+        return setup.chosen.pacing == pacing::recorded && detects_in_every_frame(setup.chosen) &&
+               setup.devices.front().device->computes_on_host();
     }
 
     void work(std::size_t index, taker by) {

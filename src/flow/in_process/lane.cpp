@@ -41,32 +41,64 @@ void lane::forget() {
 std::size_t lane::process_some(std::span<item> items) {
     std::vector<entry> entries;
     std::size_t taken = 0;
-    for (item& i : items) {
-        auto begun = begin(i, entries.empty() ? when_full::wait : when_full::fail);
+    const host_frame* failed = nullptr;
+    while (taken < items.size() && failed == nullptr) {
+        item& i = items[taken];
+        auto begun =
+            begin(i, static_cast<std::int32_t>(entries.size()), entries.empty() ? when_full::wait : when_full::fail);
         if (!begun && begun.error().code == errc::out_of_memory && !entries.empty()) break;
         ++taken;
         if (begun) {
-            entries.push_back(std::move(*begun));
-            continue;
+            entries.push_back(*begun);
+        } else {
+            failed = i.from;
+            i.faces = tl::unexpected(std::move(begun.error()));
         }
-        if (auto tracked = tracked_.find(i.from->id.source); tracked != tracked_.end())
-            tracked->second.schedule.failed();
-        i.faces = tl::unexpected(std::move(begun.error()));
     }
-    if (!entries.empty()) run(entries);
+    run(entries);
+    if (failed != nullptr) {
+        if (auto tracked = tracked_.find(failed->id.source); tracked != tracked_.end())
+            tracked->second.schedule.failed();
+    }
     return taken;
 }
 
-void lane::run(std::vector<entry>& entries) {
-    auto done = hold_frames(entries).and_then([&] { return run_stages(entries); });
-    take_outcomes(entries, done);
-    frames_.clear();  // ends their leases
+result<lane::entry> lane::begin(item& i, std::int32_t number, when_full how) {
+    tracked_faces* tracked = nullptr;
+    if (follows(*i.from)) {
+        FACEFLOW_ASSIGN(tracked, tracked_of(i.from->id.source));
+    }
+    const stage_scope uploading({stage::capture, i.from->id});
+    FACEFLOW_ASSIGN(auto uploaded, resources_.frames.upload(*stream_, *i.from, stage::capture, how));
+    return entry{&i, std::move(uploaded), tracked, space_.faces(number)};
 }
 
-void lane::take_outcomes(const std::vector<entry>& entries, const result<vision::pass_results>& done) {
+void lane::run(std::span<entry> entries) {
+    while (!entries.empty()) {
+        const round now = next_round(entries);
+        entries = entries.subspan(now.size());
+        take_outcomes(now, run_round(now, entries));
+        frames_.clear();  // ends their leases
+    }
+}
+
+// As many entries as there are before one that follows from one of them.
+lane::round lane::next_round(std::span<entry> entries) {
+    std::size_t size = 1;
+    const auto follows_another = [&](const entry& e) {
+        const auto before = entries.first(size);
+        return e.tracked != nullptr &&
+               std::any_of(before.begin(), before.end(), [&](const entry& b) { return b.tracked == e.tracked; });
+    };
+    while (size < entries.size() && !follows_another(entries[size]))
+        ++size;
+    return entries.first(size);
+}
+
+void lane::take_outcomes(round now, const result<vision::pass_results>& done) {
     const float min_presence = stages_.chosen().min_presence;
     vision::face_table next;
-    for (const entry& e : entries) {
+    for (const entry& e : now) {
         const std::int32_t at = next.frames++;
         const std::int32_t room = space_.shape().records();
         if (done) {
@@ -85,21 +117,10 @@ void lane::take_outcomes(const std::vector<entry>& entries, const result<vision:
     if (done) stages_.propagate(*stream_, space_.results(next.frames), next);
 }
 
-result<lane::entry> lane::begin(item& i, when_full how) {
-    tracked_faces* tracked = nullptr;
-    if (follows(*i.from)) {
-        FACEFLOW_ASSIGN(tracked, tracked_of(i.from->id.source));
-    }
-    const stage_scope uploading({stage::capture, i.from->id});
-    FACEFLOW_ASSIGN(auto uploaded, resources_.frames.upload(*stream_, *i.from, stage::capture, how));
-    const auto decided = tracked != nullptr ? tracked->schedule.next(i.from->pts_ns) : detect_decision{};
-    return entry{&i, std::move(uploaded), tracked, decided};
-}
-
 // Looks each frame up by id, as the region stage would in a process of its own.
-result<void> lane::hold_frames(std::vector<entry>& entries) {
+result<void> lane::hold_frames(round now) {
     frames_.clear();
-    for (const entry& e : entries) {
+    for (const entry& e : now) {
         FACEFLOW_ASSIGN(auto found,
                         resources_.frames.find(*stream_, *e.of->from, stage::region, when_full::wait, &e.on_device));
         frames_.push_back(std::move(found));
@@ -107,30 +128,46 @@ result<void> lane::hold_frames(std::vector<entry>& entries) {
     return {};
 }
 
-result<vision::pass_results> lane::run_stages(const std::vector<entry>& entries) {
+// Meshes one round. The detector looks at the later entries of the pass, too: as one batch they keep more threads busy.
+result<vision::pass_results> lane::run_round(round now, std::span<entry> later) {
+    for (entry& e : now) {
+        if (e.tracked != nullptr) e.how = e.tracked->schedule.next(e.of->from->pts_ns);
+    }
+    FACEFLOW_TRY(hold_frames(now));
     const tag waiting{stage::landmark, frames_.front().id};
-    const auto frames = static_cast<std::int32_t>(entries.size());
+    const auto frames = static_cast<std::int32_t>(now.size());
     const vision::pass_results results = space_.results(frames);
     const std::int32_t capacity = resources_.capacity.faces(frames);
     // A download into pageable memory waits for the stream, which is not allowed in a capture.
     const bool read_within = stages_.chosen().tuning.pinned || stages_.owner().shares_host_memory();
-    const auto count = [&](auto which) {
-        return static_cast<std::int32_t>(std::count_if(entries.begin(), entries.end(), which));
-    };
-    const std::int32_t detected = count([](const entry& e) { return e.how.detect; });
-    const std::int32_t merged = count([](const entry& e) { return e.how.detect && e.tracked != nullptr; });
     const auto enqueue_all = [&]() -> result<void> {
-        detect(entries);
+        detect(now, later);
+        merge(now);
         mesh(0, capacity);
         return read_within ? reader_->add(*stream_, results, capacity, waiting) : result<void>{};
     };
-    auto added = enqueue_pass({detected, merged, capacity}, enqueue_all);
+    auto added = enqueue_pass(size_of(now, later, capacity), enqueue_all);
     if (added && !read_within) added = reader_->add(*stream_, results, capacity, waiting);
     if (!added) return tl::unexpected(std::move(added.error()));
-    return read_the_rest(
+    auto done = read_the_rest(
         reader_->wait(*stream_, results, waiting), capacity, resources_.capacity,
         [&](std::int32_t first, std::int32_t end) { mesh(first, end); },
         [&](std::int32_t faces) { return reader_->read(*stream_, results, faces, waiting); });
+    if (done) {
+        for (entry& e : later)
+            e.detected = true;
+    }
+    return done;
+}
+
+lane::pass_size lane::size_of(std::span<const entry> now, std::span<const entry> later, std::int32_t capacity) {
+    const auto count = [](std::span<const entry> of, auto which) {
+        return static_cast<std::int32_t>(std::count_if(of.begin(), of.end(), which));
+    };
+    const std::int32_t detected = count(now, [](const entry& e) { return e.how.detect && !e.detected; }) +
+                                  count(later, [](const entry& e) { return !e.detected; });
+    const std::int32_t merged = count(now, [](const entry& e) { return e.how.detect && e.tracked != nullptr; });
+    return {detected, merged, capacity};
 }
 
 namespace {
@@ -167,30 +204,38 @@ result<void> lane::enqueue_pass(const pass_size& size, const stream::task& work)
     return {};
 }
 
-// Runs the detector on the frames that need it, as one batch, and adds what it finds to the faces that are followed.
-void lane::detect(const std::vector<entry>& entries) {
+// Runs the detector on the frames that need it, as one batch.
+void lane::detect(std::span<const entry> now, std::span<const entry> later) {
     std::vector<frame> looked_at;
-    looked_at.reserve(entries.size());
-    vision::face_table found, to_merge, followed;
+    looked_at.reserve(now.size() + later.size());
+    vision::face_table found;
+    const auto look_at = [&](const entry& e) {
+        found.of[found.frames++] = e.found;
+        looked_at.push_back(e.on_device);
+    };
+    for (const entry& e : now) {
+        if (e.how.detect && !e.detected) look_at(e);
+    }
+    for (const entry& e : later) {
+        if (!e.detected) look_at(e);
+    }
+    stages_.detect(*stream_, space_.detector(), looked_at, found);
+}
+
+// Adds what was detected to the faces that are followed.
+void lane::merge(std::span<const entry> now) {
+    vision::face_table to_merge, followed;
     std::array<bool, vision::max_pass_frames> begins{};
     faces_ = {};
-    for (const entry& e : entries) {
-        vision::detection_set* faces = e.tracked != nullptr ? e.tracked->set() : nullptr;
-        if (e.how.detect) {
-            vision::detection_set* const detected = space_.faces(found.frames);
-            found.of[found.frames++] = detected;
-            looked_at.push_back(e.on_device);
-            if (faces != nullptr) {
-                begins[static_cast<std::size_t>(to_merge.frames)] = e.how.begins;
-                to_merge.of[to_merge.frames++] = detected;
-                followed.of[followed.frames++] = faces;
-            } else {
-                faces = detected;
-            }
+    for (const entry& e : now) {
+        vision::detection_set* const faces = e.tracked != nullptr ? e.tracked->set() : e.found;
+        if (e.tracked != nullptr && e.how.detect) {
+            begins[static_cast<std::size_t>(to_merge.frames)] = e.how.begins;
+            to_merge.of[to_merge.frames++] = e.found;
+            followed.of[followed.frames++] = faces;
         }
         faces_.of[faces_.frames++] = faces;
     }
-    stages_.detect(*stream_, space_.detector(), looked_at, found);
     stages_.merge(*stream_, to_merge, followed, begins);
 }
 

@@ -35,8 +35,10 @@ public:
     // Waits for its work.
     ~lane();
 
-    // Takes at most shape.frames items, and of a source whose frames follow from one another at most one. Such a source
-    // must stay with one lane. A failed item does not affect the others.
+    // Takes at most shape.frames items. A source whose frames follow from one another must stay with one lane. Several
+    // of its frames may come together, in their order, if the detector runs in every frame: it then looks at all of
+    // them as one batch, and only the meshes wait for those of the frame before. A failed item does not affect the
+    // others.
     void process(std::span<item> items);
     // After process has thrown: the next frame of every source begins with a detection.
     void forget();
@@ -46,9 +48,13 @@ private:
     struct entry {
         item* of;
         frame on_device;
-        tracked_faces* tracked;  // null: the frame is a picture of its own
-        detect_decision how;
+        tracked_faces* tracked;        // null: the frame is a picture of its own
+        vision::detection_set* found;  // where the detector puts its faces
+        bool detected = false;         // it has
+        detect_decision how = {};
     };
+    // Entries of a pass of which none follows from another.
+    using round = std::span<entry>;
     // What a graph was captured for: frames to detect in, those of them to merge, faces.
     using pass_size = std::tuple<std::int32_t, std::int32_t, std::int32_t>;
 
@@ -61,14 +67,18 @@ private:
           space_(std::move(space)) {}
 
     [[nodiscard]] std::size_t process_some(std::span<item> items);
-    [[nodiscard]] result<entry> begin(item& i, when_full how);
-    void run(std::vector<entry>& entries);
-    [[nodiscard]] result<void> hold_frames(std::vector<entry>& entries);
-    [[nodiscard]] result<vision::pass_results> run_stages(const std::vector<entry>& entries);
+    [[nodiscard]] result<entry> begin(item& i, std::int32_t number, when_full how);
+    void run(std::span<entry> entries);
+    [[nodiscard]] static round next_round(std::span<entry> entries);
+    [[nodiscard]] result<vision::pass_results> run_round(round now, std::span<entry> later);
+    [[nodiscard]] result<void> hold_frames(round now);
+    [[nodiscard]] static pass_size size_of(std::span<const entry> now, std::span<const entry> later,
+                                           std::int32_t capacity);
     [[nodiscard]] result<void> enqueue_pass(const pass_size& size, const stream::task& work);
-    void detect(const std::vector<entry>& entries);
-    void take_outcomes(const std::vector<entry>& entries, const result<vision::pass_results>& done);
+    void detect(std::span<const entry> now, std::span<const entry> later);
+    void merge(std::span<const entry> now);
     void mesh(std::int32_t first, std::int32_t end);
+    void take_outcomes(round now, const result<vision::pass_results>& done);
     [[nodiscard]] result<tracked_faces*> tracked_of(std::uint32_t source);
 
     device_resources& resources_;
@@ -78,7 +88,7 @@ private:
     workspace space_;
     std::map<std::uint32_t, tracked_faces> tracked_;  // by source
     std::unique_ptr<result_reader> reader_;
-    std::vector<frame> frames_;                           // of this pass
+    std::vector<frame> frames_;                           // of the round
     vision::face_table faces_;                            // of those frames
     int broken_captures_ = 0;                             // in a row
     std::map<pass_size, std::unique_ptr<graph>> graphs_;  // null: the device refused the capture

@@ -87,8 +87,9 @@ bool input_queue::may_start(std::size_t device) const {
 bool input_queue::may_have(taker by, const std::vector<queued_frame>& but, const host_frame& f, std::size_t lane) {
     if (!follows(f)) return true;
     if (by.lane && *by.lane != lane) return false;
-    return std::none_of(but.begin(), but.end(),
-                        [&](const queued_frame& taken) { return taken.frame.id.source == f.id.source; });
+    return by.consecutive || std::none_of(but.begin(), but.end(), [&](const queued_frame& taken) {
+               return taken.frame.id.source == f.id.source;
+           });
 }
 
 // Round robin, starting with the source whose turn it is.

@@ -40,6 +40,8 @@ struct input_queue_options {
 struct taker {
     std::size_t device = 0;
     std::optional<std::size_t> lane = std::nullopt;
+    // Takes several frames of a source at once although they follow from one another.
+    bool consecutive = false;
 };
 
 // Thread-safe. Recorded: put blocks until there is room. Live: put keeps the newest frame. A frame that follows from
@@ -62,7 +64,8 @@ public:
     void end_source(std::uint32_t source);
 
     // Blocks until there is work for the taker; empty when closed. Returns up to `at_most` frames; if fewer are ready,
-    // waits up to `patience` for frames of other sources. At most one per source whose frames follow from one another.
+    // waits up to `patience` for frames of other sources. At most one per source whose frames follow from one another,
+    // unless the taker is `consecutive`: then in their order.
     // Merged: frames of other takers that come earlier in the order are set aside as claimed for them.
     std::vector<queued_frame> take(taker by, std::size_t at_most = 1,
                                    std::chrono::nanoseconds patience = std::chrono::nanoseconds(0));

@@ -21,6 +21,11 @@ struct detect_decision {
     bool begins = true;  // nothing is followed into this frame: all of its faces are detected
 };
 
+// Whether the detector runs in every frame of a video, whatever the outcomes.
+[[nodiscard]] inline bool detects_in_every_frame(const options& o) noexcept {
+    return o.detect == detect_mode::always || o.detect_every == 1;
+}
+
 // For one source, and one frame after the other: call next for a frame, then done or failed with its outcome. The
 // decisions depend on timestamps and outcomes alone, so they are the same in all flows and runs. Not thread-safe.
 //
@@ -33,7 +38,7 @@ public:
     static constexpr std::int64_t doubts = 66'000'000;
     static constexpr std::int64_t longest_gap = 1'000'000'000;  // a face is not where it was
 
-    explicit detect_schedule(const options& o) : every_(o.detect == detect_mode::always ? 1 : o.detect_every) {}
+    explicit detect_schedule(const options& o) : every_(detects_in_every_frame(o) ? 1 : o.detect_every) {}
 
     [[nodiscard]] detect_decision next(std::int64_t pts_ns) {
         const std::int64_t step = pts_ns - last_;
