@@ -207,14 +207,15 @@ private:
     }
 
     bool shape(const plan_convolution& c) {
-        const bool wide = c.kernel == 3 || c.depthwise;
+        const bool wide = c.kernel > 1 || c.depthwise;
+        const bool known =
+            c.kernel == 1 || (c.kernel == 3 && !c.depthwise) || (c.kernel == 5 && c.x < 0 && !c.depthwise);
         const auto expected = [&] { return smaller(size(c.x), c.pool_first ? 2 : c.stride); };
         return expect(c.outputs > 0 && c.outputs <= max_channels, "makes {} channels", c.outputs) &&
-               expect(c.kernel == 1 || (c.kernel == 3 && !c.depthwise), "a kernel of {}{}", c.kernel,
-                      c.depthwise ? " after a depthwise one" : "") &&
+               expect(known, "a kernel of {}{}", c.kernel, c.depthwise ? " after a depthwise one" : "") &&
                expect(c.stride == 1 || (c.stride == 2 && wide), "a stride of {}", c.stride) &&
-               expect(c.pad == 0 || (c.pad == 1 && wide), "padding of {}", c.pad) &&
-               expect(!c.pool_first || !wide, "pools before a kernel of 3") &&
+               expect(c.pad >= 0 && c.pad <= (c.depthwise ? 1 : c.kernel / 2), "padding of {}", c.pad) &&
+               expect(!c.pool_first || !wide, "pools before a wider kernel than 1") &&
                expect(c.depthwise || !c.depthwise_relu, "an activation of a depthwise convolution that is not there") &&
                expect(expected() == size(c.y), "its output does not fit the size of map {}", c.y);
     }

@@ -45,9 +45,10 @@ class Convolution:
         before, after = self.pads[0], self.pads[2]
         if self.kernel == 1:
             return self.stride == 1 and before == after == 0
+        half = self.kernel // 2
         if self.stride == 1:
-            return before == after == 1
-        return self.stride == 2 and before in (0, 1) and after == 1
+            return before == after == half
+        return self.stride == 2 and before in (half - 1, half) and after == half
 
 
 class Builder:
@@ -201,7 +202,7 @@ class Builder:
         node = conv.node
         expect(conv.group == 1, node, "a 1x1 convolution after a depthwise one, and no groups otherwise")
         conv.widen()
-        expect(conv.kernel in (1, 3), node, f"a kernel of 1 or 3, not {conv.kernel}")
+        expect(conv.kernel in (1, 3, 5), node, f"a kernel of 1, 3 or 5, not {conv.kernel}")
         expect(conv.padded_to_size(), node, "an output of the input's size, or of half of it with a stride of 2")
         block = {"node": node, "inputs": conv.inputs_each, "outputs": conv.outputs, "kernel": conv.kernel,
                  "stride": conv.stride, "pad": conv.pad, "bias": conv.bias,

@@ -15,7 +15,7 @@ struct direct {
     kernel_set kernels;
 };
 
-constexpr std::int32_t max_kernel = 3;
+constexpr std::int32_t max_kernel = 5;
 // Rows per part; rows shared with the next part are copied twice.
 constexpr std::int32_t rows_at_once = 8;
 constexpr float not_laid = -max_kernel - 1;

@@ -14,7 +14,7 @@ constexpr std::int32_t max_together = 256;  // outputs
 std::unique_ptr<packed_step> pack_convolution(const packing& with, const plan_convolution& c, std::size_t& at) {
     const std::vector<plan_step>& steps = with.of.steps;
     ++at;
-    if (!fits_winograd(c)) return c.kernel == 3 || c.x < 0 ? pack_direct(with, c) : pack_pointwise(with, c);
+    if (!fits_winograd(c)) return c.kernel > 1 || c.x < 0 ? pack_direct(with, c) : pack_pointwise(with, c);
     std::vector<const plan_convolution*> together{&c};
     for (std::int32_t outputs = c.outputs; at < steps.size(); ++at) {
         const auto* const next = std::get_if<plan_convolution>(&steps[at]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense 3 x 3 convolutions of any number of channels: of the input, and of a map.
+// Dense convolutions of any number of channels: 3 x 3 and 5 x 5 of the input, 3 x 3 of a map.
 #pragma once
 
 #include "inference/kernels/joined.hpp"
@@ -20,12 +20,13 @@ struct first_parameters {
 };
 
 // A block of threads computes 8 x 16 pixels.
+template <int Kernel>
 struct first_kernel {
     using parameters = first_parameters;
     static constexpr int threads = 128, warps = threads / warp_threads;
     static constexpr int tile_rows = 8, tile_columns = 16, max_stride = 2;
     static constexpr std::size_t shared_bytes =
-        ((tile_rows - 1) * max_stride + 3) * ((tile_columns - 1) * max_stride + 3) * sizeof(half4);
+        ((tile_rows - 1) * max_stride + Kernel) * ((tile_columns - 1) * max_stride + Kernel) * sizeof(half4);
 
     static FACEFLOW_DEVICE void run(const parameters& p) {
         half* const window = reinterpret_cast<half*>(shared_memory());
@@ -33,7 +34,7 @@ struct first_kernel {
         const int tiles_x = divide_up(p.out_width, tile_columns), tiles_y = divide_up(p.out_height, tile_rows);
         const int picture = block_x() / (tiles_x * tiles_y), tile = block_x() % (tiles_x * tiles_y);
         const int y0 = tile / tiles_x * tile_rows, x0 = tile % tiles_x * tile_columns;
-        const int rows = (tile_rows - 1) * p.stride + 3, columns = (tile_columns - 1) * p.stride + 3;
+        const int rows = (tile_rows - 1) * p.stride + Kernel, columns = (tile_columns - 1) * p.stride + Kernel;
         const half* const x = p.x + static_cast<std::size_t>(picture) * p.height * p.width * pixel_halves;
         wait_for_previous_kernel();
         for (int i = thread(); i < rows * columns; i += threads) {
@@ -46,10 +47,11 @@ struct first_kernel {
         let_next_kernel_start();
         for (int group = 0; group < p.groups; ++group) {
             const int channel = group * channel_step + me.quarter * 4;
-            half8 weights[first_steps];
+            constexpr int steps = first_steps_of(Kernel);
+            half8 weights[steps];
             FACEFLOW_UNROLL
-            for (int s = 0; s < first_steps; ++s)
-                weights[s] = load_constant(p.weights + (group * first_steps + s) * warp_threads + me.lane);
+            for (int s = 0; s < steps; ++s)
+                weights[s] = load_constant(p.weights + (group * steps + s) * warp_threads + me.lane);
             const float4 bias = weights4(p.bias + channel);
             const half4 slopes = to_halves(weights4(p.slopes + channel));
             for (int row = me.warp; row < tile_rows; row += warps) {
@@ -58,7 +60,7 @@ struct first_kernel {
                 for (int e = 0; e < 2; ++e)
                     at[e] = window + (row * columns + me.row + e * 8) * p.stride * pixel_halves;
                 tile_sums sums = begin_sums(bias);
-                convolve_window(sums, columns, at, weights, me.quarter);
+                convolve_window<Kernel>(sums, columns, at, weights, me.quarter);
                 FACEFLOW_UNROLL
                 for (int e = 0; e < 2; ++e) {
                     const int y = y0 + row, z = x0 + me.row + e * 8;

@@ -181,8 +181,9 @@ packed_weights builder::pack(const plan_convolution& c, int inputs, int outputs,
 }
 
 std::size_t builder::pack_first(const plan_convolution& c, int outputs) {
-    const std::vector<float> wide = pad_weights(plan_.at(c.weights), 9, c.inputs, c.outputs, pixel_halves, outputs);
-    return store_.add(pack_product(wide, 9 * pixel_halves, outputs));
+    const int taps = c.kernel * c.kernel;
+    const std::vector<float> wide = pad_weights(plan_.at(c.weights), taps, c.inputs, c.outputs, pixel_halves, outputs);
+    return store_.add(pack_product(wide, taps * pixel_halves, outputs));
 }
 
 join_kind kind_of(joining j) {

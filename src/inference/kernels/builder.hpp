@@ -51,6 +51,7 @@ private:
     [[nodiscard]] result<void> add(std::int32_t step, const plan_landmarks& l);
     [[nodiscard]] result<void> add(std::int32_t step, const plan_mixer& m);
     bool add_block(std::int32_t step, const plan_convolution& c);
+    template <class Kernel>
     void add_first(std::int32_t step, const plan_convolution& c);
     void add_any_block(std::int32_t step, const plan_convolution& c);
     void add_any_convolution(std::int32_t step, const plan_convolution& c);

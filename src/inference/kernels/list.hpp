@@ -48,8 +48,8 @@ using level_kernels =
     kernel_list<levels_kernel<64, 64, 16, false>, levels_kernel<64, 64, 8, false>, levels_kernel<64, 48, 16, false>,
                 levels_kernel<64, 48, 8, false>, levels_kernel<16, 32, 8, false>, levels_kernel<16, 16, 8, true>>;
 using chain_kernels = kernel_list<body_chain, look_chain, point_chain>;
-using any_kernels = kernel_list<first_kernel, any_block_kernel, any_convolution_kernel, head_kernel, dense_kernel,
-                                attention_kernel, landmarks_kernel, mixer_kernel>;
+using any_kernels = kernel_list<first_kernel<3>, first_kernel<5>, any_block_kernel, any_convolution_kernel, head_kernel,
+                                dense_kernel, attention_kernel, landmarks_kernel, mixer_kernel>;
 
 enum class kernel_group : std::uint8_t { few_channels, many_channels, front, levels, chains, any };
 constexpr std::size_t kernel_groups = 6;

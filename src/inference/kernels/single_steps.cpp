@@ -96,10 +96,16 @@ result<void> builder::add(std::int32_t step, const plan_convolution& c) {
                                                    c.outputs, c.into));
     }
     if (c.x < 0) {
-        if (c.kernel != 3 || c.stride > first_kernel::max_stride || c.join != joining::none || c.inputs != 3) {
-            return fail(errc::unsupported, "of the input kernels make 3 x 3 convolutions of stride 1 or 2 alone");
+        const bool known = (c.kernel == 3 || c.kernel == 5) && c.stride <= first_kernel<3>::max_stride;
+        if (!known || c.join != joining::none || c.inputs != 3) {
+            return fail(errc::unsupported,
+                        "of the input kernels make 3 x 3 and 5 x 5 convolutions of stride 1 or 2 alone");
         }
-        add_first(step, c);
+        if (c.kernel == 3) {
+            add_first<first_kernel<3>>(step, c);
+        } else {
+            add_first<first_kernel<5>>(step, c);
+        }
         return {};
     }
     if (c.kernel == 3) {
@@ -133,6 +139,7 @@ bool builder::add_block(std::int32_t step, const plan_convolution& c) {
     return true;
 }
 
+template <class Kernel>
 void builder::add_first(std::int32_t step, const plan_convolution& c) {
     const int written = written_channels(c, map(c.y)), outputs = round_up(written, channel_step);
     packed_weights w;
@@ -156,9 +163,8 @@ void builder::add_first(std::int32_t step, const plan_convolution& c) {
                 p.written = written;
                 p.stride = c.stride;
                 p.pad = c.pad;
-                const int tiles =
-                    divide_up(out.height, first_kernel::tile_rows) * divide_up(out.width, first_kernel::tile_columns);
-                add_launch<first_kernel>(to, pictures * tiles, 1, first_kernel::shared_bytes, p);
+                const int tiles = divide_up(out.height, Kernel::tile_rows) * divide_up(out.width, Kernel::tile_columns);
+                add_launch<Kernel>(to, pictures * tiles, 1, Kernel::shared_bytes, p);
             }});
 }
 

@@ -148,6 +148,26 @@ TEST_P(cpu_steps, kernels_of_three_join_as_well) {
     }
 }
 
+TEST_P(cpu_steps, kernels_of_five_see_the_input) {
+    for (const std::int32_t stride : {1, 2}) {
+        for (const std::int32_t pad : {0, 1, 2}) {
+            for (const auto& [height, width] : {std::pair{2, 2}, {4, 6}, {12, 34}}) {
+                SCOPED_TRACE(testing::Message() << stride << " " << pad << " " << height << " x " << width);
+                plan_maker p = begin();
+                plan_convolution c;
+                c.y = p.map(24, stride);
+                c.kernel = 5;
+                c.stride = stride;
+                c.pad = pad;
+                c.act = activation::relu;
+                p.add(c);
+                tell(p, c.y);
+                ASSERT_NO_FATAL_FAILURE(expect_as_computed(p, height, width));
+            }
+        }
+    }
+}
+
 TEST_P(cpu_steps, strides_and_paddings_are_computed_at_odd_sizes) {
     for (const bool depthwise : {false, true}) {
         for (const std::int32_t pad : {0, 1}) {

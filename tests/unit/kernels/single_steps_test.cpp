@@ -29,6 +29,17 @@ TEST_F(single_steps, convolutions_of_the_input_have_any_size_stride_and_channels
     unpadded.stride = 2;
     unpadded.act = activation::prelu;
     p.add(unpadded);
+    for (const std::int32_t stride : {1, 2}) {
+        for (const std::int32_t pad : {0, 1, 2}) {
+            plan_convolution wide;
+            wide.y = p.map(24, stride);
+            wide.kernel = 5;
+            wide.stride = stride;
+            wide.pad = pad;
+            wide.act = activation::relu;
+            p.add(wide);
+        }
+    }
     expect_as_computed(p.made(), plain_card(), 20, 44, 2);
 }
 
