@@ -72,11 +72,11 @@ MODELS = {
 }
 
 
-# name of the model: its file in the bundle, the name of its input, which outputs it gets, and whether it gets a plan
+# name of the model: its file in the bundle, the name of its input, and which outputs it gets
 BUNDLED = {
-    "face_landmarks_v2": ("face_landmarks_detector.tflite", "input", whole_mesh, True),
-    "face_blendshapes": ("face_blendshapes.tflite", "points", blendshapes, True),
-    "face_detection_short_range": ("face_detector.tflite", "input", short_range_detector, False),
+    "face_landmarks_v2": ("face_landmarks_detector.tflite", "input", whole_mesh),
+    "face_blendshapes": ("face_blendshapes.tflite", "points", blendshapes),
+    "face_detection_short_range": ("face_detector.tflite", "input", short_range_detector),
 }
 
 
@@ -104,12 +104,11 @@ def convert_bundle(data, any_version=False):
 
 
 def convert_bundled(name, data):
-    """The ONNX file called `name`, and its plan if it gets one, of the TFLite file's bytes."""
-    member, input_name, add_outputs, planned = BUNDLED[name]
+    """The ONNX file called `name`, and its plan, of the TFLite file's bytes."""
+    member, input_name, add_outputs = BUNDLED[name]
     try:
         model = convert_model(name, data, input_name, add_outputs)
-        files = {f"{name}.onnx": model}
-        return files | ({f"{name}.plan": make_plan.make(model)} if planned else {})
+        return {f"{name}.onnx": model, f"{name}.plan": make_plan.make(model)}
     except (ConversionError, PlanError) as error:
         raise ConversionError(f"{member}: {error}") from error
 

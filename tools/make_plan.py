@@ -26,6 +26,7 @@ NETWORKS = (
     ({"landmarks", "score"}, (0, 1), mesh.build),
     ({"blendshapes"}, None, mixer.build),
     ({"boxes", "scores"}, (-1, 1), detectors.build),
+    ({f"{what}_stride{s}" for what in ("boxes", "scores") for s in (8, 16)}, (-1, 1), detectors.build),
     ({f"face_rpn_{what}_stride{s}" for what in ("cls_prob_reshape", "bbox_pred", "landmark_pred") for s in (32, 16, 8)},
      (0, 255), detectors.build),
 )  # fmt: skip

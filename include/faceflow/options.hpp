@@ -12,8 +12,9 @@
 namespace faceflow {
 
 enum class detector : std::uint8_t {
-    retinaface,  // default; its weights are licensed for non-commercial research
-    blazeface,   // free for any use; for faces at least some 5 % of the frame's width
+    retinaface,       // default; its weights are licensed for non-commercial research
+    blazeface,        // free for any use; for faces at least some 5 % of the frame's width
+    blazeface_short,  // free for any use; for few people near the camera. `faceflow models import` makes it
 };
 
 // How stages are connected: in one process or in several.
@@ -99,14 +100,13 @@ struct options {
     faceflow::pacing pacing = faceflow::pacing::recorded;
 
     faceflow::detector detector = faceflow::detector::retinaface;
-    // Input of RetinaFace, multiples of 32; BlazeFace's is always 192x192. Both 0: the aspect ratio of the frames, with
-    // as many pixels, if it is known beforehand (`faceflow run`), else 640x384; for pictures also the finer detection
-    // below, at the picture's size up to 1600.
+    // Input of RetinaFace, multiples of 32; BlazeFace's is always 192x192, of its short range 128x128. Both 0: the
+    // aspect ratio of the frames, with as many pixels, if it is known beforehand (`faceflow run`), else 640x384.
     std::int32_t detect_width = 640;
     std::int32_t detect_height = 384;
-    // A second detection per frame at a higher resolution, for small faces; 0: none. Not on CUDA devices.
-    std::int32_t detect_fine_width = 0;
-    std::int32_t detect_fine_height = 0;
+    // RetinaFace: a closer look for small faces. The frame at `tiles` times its own size is searched in overlapping
+    // tiles, too. 0: none; up to 8. -1: as suits pictures (`faceflow run`) if the size above is automatic, else none.
+    float tiles = 0;
     detect_mode detect = detect_mode::automatic;
     std::int32_t detect_every = 0;  // detect in every Nth frame, up to 1000; 0: as `detect` says
     std::int32_t max_faces = 100;   // 1..1000 per frame, the best ones

@@ -90,7 +90,7 @@ public:
         const image* first = frames.frames.empty() ? nullptr : &frames.frames.front().picture;
         for (planned_row& p : planned) {
             p.chosen.device = device;
-            if (first != nullptr) choose_detect_size(p.chosen, {{{first->upright_width(), first->upright_height()}}});
+            if (first != nullptr) choose_detection(p.chosen, {{{first->upright_width(), first->upright_height()}}});
             FACEFLOW_TRY(measure(p, frames.frames));
         }
         judge_all();

@@ -78,7 +78,7 @@ struct input_options {
 inline constexpr const char* inputs_group = "Inputs";
 void add_input_options(CLI::App& app, input_options& into);
 
-// Parse "640x384" (or "640x384+1600x1216", two detections; "auto": 0x0) and "2G", "512M", "1048576".
+// Parse "640x384" ("auto": 0x0) and "2G", "512M", "1048576".
 [[nodiscard]] result<std::pair<int, int>> parse_size(std::string_view text);
 [[nodiscard]] result<void> parse_detect_size(std::string_view text, options& into);
 [[nodiscard]] result<std::size_t> parse_bytes(std::string_view text);

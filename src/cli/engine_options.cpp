@@ -27,14 +27,27 @@ result<std::pair<int, int>> parse_size(std::string_view text) {
 result<void> parse_detect_size(std::string_view text, options& into) {
     into.detect_width = into.detect_height = 0;
     if (text == "auto") return {};
-    const std::size_t plus = text.find('+');
-    FACEFLOW_ASSIGN(const auto first, parse_size(text.substr(0, plus)));
-    std::tie(into.detect_width, into.detect_height) = first;
-    if (plus == std::string_view::npos) return {};
-    FACEFLOW_ASSIGN(const auto closer, parse_size(text.substr(plus + 1)));
-    std::tie(into.detect_fine_width, into.detect_fine_height) = closer;
+    FACEFLOW_ASSIGN(const auto size, parse_size(text));
+    std::tie(into.detect_width, into.detect_height) = size;
     return {};
 }
+
+namespace {
+
+constexpr float tiles_as_suits = -1;
+
+result<float> parse_tiles(std::string_view text) {
+    if (text == "auto") return tiles_as_suits;
+    if (text == "off") return 0.0f;
+    float scale = 0;
+    const char* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, scale);
+    if (parsed.ec == std::errc{} && parsed.ptr == end && scale > 0) return scale;
+    return fail(errc::invalid_argument,
+                fmt::format("'{}' is not a scale for tiles; write auto, off, or a number such as 2", text));
+}
+
+}  // namespace
 
 result<std::size_t> parse_bytes(std::string_view text) {
     double value = 0;
@@ -90,14 +103,26 @@ options engine_options::resolve() const {
 void add_engine_options(CLI::App& app, engine_options& into) {
     options& o = into.chosen;
     o.detect_width = o.detect_height = 0;  // auto
-    const auto add_detect_size = [&](const auto& row) {
-        return add_parsed(app, flag_of(row.flag), std::string(row.help), "auto",
-                          [&o](const std::string& given) { return parse_detect_size(given, o); })
+    o.tiles = tiles_as_suits;
+    const auto add_automatic = [&](const auto& row, std::function<result<void>(const std::string&)> parse) {
+        return add_parsed(app, flag_of(row.flag.empty() ? row.name : row.flag), std::string(row.help), "auto",
+                          std::move(parse))
             ->type_name(std::string(row.value));
+    };
+    const auto add_detect_size = [&](const auto& row) {
+        return add_automatic(row, [&o](const std::string& given) { return parse_detect_size(given, o); });
+    };
+    const auto add_tiles = [&](const auto& row) {
+        return add_automatic(row, [&o](const std::string& given) -> result<void> {
+            FACEFLOW_ASSIGN(o.tiles, parse_tiles(given));
+            return {};
+        });
     };
     flow::for_each_option([&](const auto& row) {
         if (row.help.empty()) return;  // set by another option's flag, or not the engine's
-        auto* option = row.flag.empty() ? declare(app, row, row.of(o)) : add_detect_size(row);
+        CLI::Option* const option = row.name == "tiles" ? add_tiles(row)
+                                    : row.flag.empty()  ? declare(app, row, row.of(o))
+                                                        : add_detect_size(row);
         option->group(std::string(flow::title(row.group)));
     });
 }

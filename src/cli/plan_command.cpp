@@ -28,7 +28,7 @@ int execute(const plan_arguments& a, const given& options) {
     std::tie(request.width, request.height) = *size;
     faceflow::options chosen;
     if (auto r = parse_detect_size(a.detect_size, chosen); !r) return report(r.error(), options);
-    choose_detect_size(chosen, {{{request.width, request.height}}});
+    choose_detection(chosen, {{{request.width, request.height}}});
     request.detect_width = chosen.detect_width;
     request.detect_height = chosen.detect_height;
     const auto format = analysis::find_pixel_format(a.format);

@@ -38,32 +38,27 @@ detect_size detect_size_for(const frame_shape& shape) noexcept {
     return best;
 }
 
-detect_size closer_look_for(const frame_shape& shape) noexcept {
-    constexpr double closest = 1.25, longest = 1600, worth_while = 1.5;
-    if (!known(shape) || !shape.picture) return {};
-    const double scale = std::min(closest, longest / std::max(shape.width, shape.height));
-    const auto rounded = [&](std::int32_t side) {
-        return std::max(smallest, static_cast<std::int32_t>(std::ceil(side * scale / unit)) * unit);
-    };
-    const detect_size size{rounded(shape.width), rounded(shape.height)};
-    return scale_of(shape, size) < worth_while * scale_of(shape, detect_size_for(shape)) ? detect_size{} : size;
+float tiles_for(const frame_shape& shape) noexcept {
+    constexpr double scale = 1.25, most_pixels = 5.2e6, worth_while = 1.5;
+    if (!known(shape) || !shape.picture) return 0;
+    const double pixels = static_cast<double>(shape.width) * shape.height;
+    const double affordable = std::min(scale, std::sqrt(most_pixels / pixels));
+    return affordable < worth_while * scale_of(shape, detect_size_for(shape)) ? 0 : static_cast<float>(affordable);
 }
 
-void choose_detect_size(options& o, std::span<const frame_shape> shapes) noexcept {
+void choose_detection(options& o, std::span<const frame_shape> shapes) noexcept {
+    const bool tiles = o.tiles == -1 && o.detector == detector::retinaface;
+    if (o.tiles < 0) o.tiles = 0;
     if (o.detect_width != 0 || o.detect_height != 0) return;
-    detect_size all, closer;
+    detect_size all;
     for (const frame_shape& shape : shapes) {
-        const detect_size its = detect_size_for(shape), its_closer = closer_look_for(shape);
+        const detect_size its = detect_size_for(shape);
         all = {std::max(all.width, its.width), std::max(all.height, its.height)};
-        closer = {std::max(closer.width, its_closer.width), std::max(closer.height, its_closer.height)};
+        if (tiles) o.tiles = std::max(o.tiles, tiles_for(shape));
     }
     if (all.width == 0) all = usual;
     o.detect_width = all.width;
     o.detect_height = all.height;
-    if (o.detect_fine_width == 0) {
-        o.detect_fine_width = closer.width;
-        o.detect_fine_height = closer.height;
-    }
 }
 
 }  // namespace faceflow::internal

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chooses RetinaFace's input size if none was given.
+// Chooses RetinaFace's input size and tiles if none were given.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,13 @@ struct detect_size {
 // The multiples of 32 in which frames of this shape appear largest, with at most as many pixels as 640x384.
 [[nodiscard]] detect_size detect_size_for(const frame_shape& shape) noexcept;
 
-// The size of the finer detection in a picture: 1.25 times its size, at most 1600 on the longer side. 0x0 if it would
-// hardly be finer.
-[[nodiscard]] detect_size closer_look_for(const frame_shape& shape) noexcept;
+// The scale of tiles in a picture: 1.25, at which RetinaFace finds most faces of 20 pixels (bench/small_faces.py), and
+// less for a picture of more than 3.3 megapixels. 0 if that would hardly be larger than what the detector sees of the
+// whole picture; 0 for video.
+[[nodiscard]] float tiles_for(const frame_shape& shape) noexcept;
 
-// Replaces sizes of 0x0 in `o`; for several shapes, by a size that fits each as well as its own would.
-void choose_detect_size(options& o, std::span<const frame_shape> shapes) noexcept;
+// Replaces what is automatic in `o`: a size of 0x0 and, where the size was automatic, too, tiles of -1. For several
+// shapes: a size that fits each as well as its own would, and the largest scale of tiles.
+void choose_detection(options& o, std::span<const frame_shape> shapes) noexcept;
 
 }  // namespace faceflow::internal

@@ -76,10 +76,8 @@ result<std::shared_ptr<runtime_context>> runtime_context::open(const options& o)
 
 result<void> check(const options& o) {
     FACEFLOW_TRY(flow::check_values(o));
-    if (o.detect_fine_width % 32 != 0 || o.detect_fine_height % 32 != 0)
-        return fail(errc::invalid_argument,
-                    fmt::format("the detector's closer look must have multiples of 32, not {}x{}", o.detect_fine_width,
-                                o.detect_fine_height));
+    if (o.tiles > 0 && o.detector != detector::retinaface)
+        return fail_option("tiles", "is for RetinaFace: the input of BlazeFace has one size");
     if (o.detect != detect_mode::automatic && o.detect_every > 1) {
         return fail_option("detect_every", fmt::format("cannot be given beside --detect {}, which detects in every "
                                                        "frame",
@@ -135,7 +133,7 @@ result<std::unique_ptr<face_engine>> face_engine::create(setup s) {
     }
     if (e->with_->routes == nullptr) e->with_->routes = std::make_unique<flow::source_routes>(e->devices().size());
     e->notes_ = e->with_->notes;
-    choose_detect_size(o, e->setup_.shapes);
+    choose_detection(o, e->setup_.shapes);
     const bool pictures = o.detect == detect_mode::independent ||
                           std::ranges::any_of(e->setup_.shapes, [](const frame_shape& f) { return f.picture; });
     share_work(o, e->devices().front()->computes_on_host(), e->devices().size(), e->setup_.sources, pictures);

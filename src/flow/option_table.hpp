@@ -68,8 +68,8 @@ namespace option_tests {
 constexpr bool sized_by_frames(const options& o) noexcept {
     return o.detect_width == 0 && o.detect_height == 0;
 }
-constexpr bool one_look(const options& o) noexcept {
-    return o.detect_fine_width == 0 && o.detect_fine_height == 0;
+constexpr bool tiles_by_frames(const options& o) noexcept {
+    return o.tiles == 0 || o.tiles == -1;
 }
 }  // namespace option_tests
 
@@ -133,15 +133,15 @@ inline constexpr std::tuple option_table{
     option_row<&options::detector>{
         .name = "detector",
         .group = option_group::faces,
-        .help = "what finds faces; weights of retinaface are for research only, blazeface is free for any use",
+        .help = "what finds faces; weights of retinaface are for research only, blazeface is free for any use; so is "
+                "blazeface-short, for few people near the camera, once `faceflow models import` has made it",
         .words = option_names::detector},
     option_row<&options::detect_width>{
         .name = "detect_width",
         .group = option_group::faces,
         .help = "size that RetinaFace sees a frame in, multiples of 32; a larger one finds smaller faces. auto: of the "
-                "frame's shape, with the pixels of 640x384, and for pictures a second look at up to 1600 pixels; such "
-                "a second look by hand: 640x384+1600x928",
-        .value = "auto|WxH[+WxH]",
+                "frame's shape, with the pixels of 640x384",
+        .value = "auto|WxH",
         .range = option_range{64, 4096},
         .unused = option_tests::sized_by_frames,
         .flag = "detect-size",
@@ -152,18 +152,13 @@ inline constexpr std::tuple option_table{
                                         .unused = option_tests::sized_by_frames,
                                         .flag = "detect-size",
                                         .part = "the height of "},
-    option_row<&options::detect_fine_width>{.name = "detect_fine_width",
-                                            .group = option_group::faces,
-                                            .range = option_range{64, 4096},
-                                            .unused = option_tests::one_look,
-                                            .flag = "detect-size",
-                                            .part = "the second width of "},
-    option_row<&options::detect_fine_height>{.name = "detect_fine_height",
-                                             .group = option_group::faces,
-                                             .range = option_range{64, 4096},
-                                             .unused = option_tests::one_look,
-                                             .flag = "detect-size",
-                                             .part = "the second height of "},
+    option_row<&options::tiles>{.name = "tiles",
+                                .group = option_group::faces,
+                                .help = "search the frame at SCALE times its own size in overlapping tiles, too, for "
+                                        "small faces (RetinaFace); auto: pictures, not videos",
+                                .value = "auto|off|SCALE",
+                                .range = option_range{0.1f, 8.0f},
+                                .unused = option_tests::tiles_by_frames},
     option_row<&options::detect>{.name = "detect",
                                  .group = option_group::faces,
                                  .help = "when to detect in a video, where known faces are followed by their meshes; "

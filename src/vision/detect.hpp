@@ -10,12 +10,13 @@ namespace faceflow::internal::vision {
 
 enum class detector_kind : std::uint8_t { retinaface, blazeface };
 
-// One output level of a detector. RetinaFace: NCHW maps; BlazeFace: one level, cells in rows.
+// One output level of a detector. RetinaFace: NCHW maps; BlazeFace: cells in rows, the anchors of a cell together.
 struct detector_level {
     const float* scores = nullptr;
     const float* boxes = nullptr;
     const float* keypoints = nullptr;
     std::int32_t columns = 0, rows = 0;
+    std::int32_t anchors = 1;  // per cell
     float stride = 0;
 };
 
@@ -25,13 +26,14 @@ struct detector_output {
     detector_level level[3];
     letterbox fit;
     float frame_width = 0, frame_height = 0;
+    bounds inside;  // of the input: a box beyond them is not that of a whole face
 };
 
 struct detect_options {
     float min_score = 0.5f;
     float max_overlap = 0.4f;  // intersection over union above which the weaker face is a duplicate
     std::int32_t max_faces = 100;
-    // A second, finer detection of the frame: adds faces to those in `out`, except duplicates or parts of those, faces
+    // A further detection in the frame, or in a tile of it: adds faces to those in `out`, except duplicates or parts of those, faces
     // that contain them, and faces larger than `largest`: there it mistakes parts for whole faces.
     bool further = false;
     float largest = 1e30f;      // pixels of the detector's input
@@ -53,13 +55,13 @@ FACEFLOW_HD inline float logistic(float v) {
     return 1 / (1 + expf(-v));
 }
 
-FACEFLOW_HD inline std::int32_t cells_of(const detector_output& o, const detector_level& l) {
-    return l.columns * l.rows * (o.kind == detector_kind::retinaface ? 2 : 1);
+FACEFLOW_HD inline std::int32_t anchors_of(const detector_level& l) {
+    return l.columns * l.rows * l.anchors;
 }
 
-FACEFLOW_HD inline float score_of(const detector_output& o, const detector_level& l, std::int32_t cell) {
-    if (o.kind == detector_kind::blazeface) return logistic(l.scores[cell]);
-    return l.scores[2 * l.columns * l.rows + cell];  // two background maps, then two face maps
+FACEFLOW_HD inline float score_of(const detector_output& o, const detector_level& l, std::int32_t anchor) {
+    if (o.kind == detector_kind::blazeface) return logistic(l.scores[anchor]);
+    return l.scores[2 * l.columns * l.rows + anchor];  // two background maps, then two face maps
 }
 
 // RetinaFace mnet25 (InsightFace): anchors of 16 px times 32, 16 (stride 32), 8, 4 (16), 2, 1 (8), centred at
@@ -83,14 +85,15 @@ FACEFLOW_HD inline detection decode_retinaface(const detector_level& l, std::int
     return d;
 }
 
-// BlazeFace full range (MediaPipe's face_detection_full_range): 48 x 48 cells, values in input pixels relative to the
-// cell's centre; box centre and size, then eyes, nose, mouth centre, ear tragions. The mouth's corners are not in it:
+// BlazeFace (MediaPipe), full range with 48 x 48 cells of one anchor, short range with 16 x 16 of two and 8 x 8 of six:
+// values in input pixels relative to the cell's centre, whatever the anchor; box centre and size, then eyes, nose, mouth centre, ear tragions. The mouth's corners are not in it:
 // both hold its centre until the mesh knows better.
-FACEFLOW_HD inline detection decode_blazeface(const detector_level& l, std::int32_t cell) {
+FACEFLOW_HD inline detection decode_blazeface(const detector_level& l, std::int32_t anchor) {
+    const std::int32_t cell = anchor / l.anchors;
     const float cx = (static_cast<float>(cell % l.columns) + 0.5f) * l.stride;
     const std::int32_t row = cell / l.columns;
     const float cy = (static_cast<float>(row) + 0.5f) * l.stride;
-    const float* v = l.boxes + static_cast<std::ptrdiff_t>(cell) * 16;
+    const float* v = l.boxes + static_cast<std::ptrdiff_t>(anchor) * 16;
     detection d;
     d.box = {cx + v[0] - 0.5f * v[2], cy + v[1] - 0.5f * v[3], v[2], v[3]};
     for (int i = 0; i < 5; ++i) {
@@ -155,7 +158,7 @@ template <class Block>
 FACEFLOW_HD void collect_candidates(Block block, const detector_output& o, const detector_level& l, float min_score,
                                     std::int32_t offset, candidate* items, std::int32_t* count) {
     constexpr std::int32_t together = 8;
-    const std::int32_t cells = cells_of(o, l);
+    const std::int32_t cells = anchors_of(l);
     for (std::int32_t first = block.thread(); first < cells; first += together * block.threads()) {
         float scores[together];
         FACEFLOW_UNROLL
@@ -212,7 +215,7 @@ FACEFLOW_HD inline bool plausible(const detection& d, const detector_output& o) 
            d.box.height < 4 * o.frame_height + 64 && cx > 0 && cy > 0 && cx < o.frame_width && cy < o.frame_height;
 }
 
-// Whether a box from the finer detection is a known face or part of one.
+// Whether a box from a further detection is a known face or part of one.
 FACEFLOW_HD inline bool is_of(const rect& known, const rect& box, float max_overlap) {
     const float w = fminf(known.x + known.width, box.x + box.width) - fmaxf(known.x, box.x);
     const float h = fminf(known.y + known.height, box.y + box.height) - fmaxf(known.y, box.y);
@@ -245,7 +248,7 @@ FACEFLOW_HD void detect_faces(Block block, const detector_output& o, const detec
     for (std::int32_t i = 0; i < o.levels; ++i) {
         detail::collect_candidates(block, o, o.level[i], options.min_score, offset, scratch->items,
                                    &scratch->candidates);
-        offset += detail::cells_of(o, o.level[i]);
+        offset += detail::anchors_of(o.level[i]);
     }
     block.sync();
     const std::int32_t found = scratch->candidates;
@@ -254,17 +257,17 @@ FACEFLOW_HD void detect_faces(Block block, const detector_output& o, const detec
 
     for (std::int32_t i = block.thread(); i < count; i += block.threads()) {
         std::int32_t cell = sorted[i].cell, level = 0;
-        while (cell >= detail::cells_of(o, o.level[level]))
-            cell -= detail::cells_of(o, o.level[level++]);
+        while (cell >= detail::anchors_of(o.level[level]))
+            cell -= detail::anchors_of(o.level[level++]);
         detection d = o.kind == detector_kind::retinaface ? detail::decode_retinaface(o.level[level], cell)
                                                           : detail::decode_blazeface(o.level[level], cell);
         d.score = sorted[i].score;
-        const bool too_large = fmaxf(d.box.width, d.box.height) > options.largest;
+        const bool unfit = fmaxf(d.box.width, d.box.height) > options.largest || !o.inside.contain(d.box);
         to_frame(d, o.fit);
         name_sides(d);
         d.area = region_of(d, options.region_scale);
         scratch->decoded[i] = d;
-        scratch->gone[i] = plausible(d, o) && !too_large ? 0 : 1;
+        scratch->gone[i] = plausible(d, o) && !unfit ? 0 : 1;
         for (std::int32_t k = 0; k < before; ++k) {
             if (is_of(out->items()[k].box, d.box, options.max_overlap)) scratch->gone[i] = 1;
         }

@@ -64,7 +64,16 @@ FACEFLOW_HD inline affine frame_from_region(const region& r, float model_size) {
     return {c, -s, r.cx - c * half + s * half, s, c, r.cy - s * half - c * half};
 }
 
-// How a whole frame fits a detector's input: scaled by `scale`, centred, the rest padded.
+// Everything, unless a side has an end.
+struct bounds {
+    float left = -1e30f, top = -1e30f, right = 1e30f, bottom = 1e30f;
+
+    FACEFLOW_HD bool contain(const rect& r) const {
+        return r.x >= left && r.y >= top && r.x + r.width <= right && r.y + r.height <= bottom;
+    }
+};
+
+// How a frame, or a tile of it, fits a detector's input: scaled by `scale`, a whole frame centred, the rest padded.
 struct letterbox {
     float scale = 1;  // input pixels per frame pixel
     float left = 0, top = 0;

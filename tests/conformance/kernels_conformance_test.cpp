@@ -176,7 +176,7 @@ TEST_P(kernels_conformance, finds_the_faces_that_one_host_thread_finds) {
     const auto at = [&](const float* s, const float* b, const float* k, std::int32_t f) {
         vision::detector_output o;
         o.levels = 1;
-        o.level[0] = {s + f * 4 * area, b + f * 8 * area, k + f * 20 * area, columns, rows, 16};
+        o.level[0] = {s + f * 4 * area, b + f * 8 * area, k + f * 20 * area, columns, rows, 2, 16};
         o.fit.scale = 0.5f;
         o.frame_width = 2 * 16 * columns;
         o.frame_height = 2 * 16 * rows;

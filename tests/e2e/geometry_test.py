@@ -80,6 +80,21 @@ class Geometry(Case):
         close = self.still("close.png", "1920:1080", ",crop=460:460:1230:628,scale=1600:1600")
         self.assertEqual(len(self.faces(close)[0]["faces"]), 1)
 
+    def test_tiles_find_small_faces_in_a_video_in_every_flow(self):
+        ffmpeg("-i", DEMO, "-frames:v", 3, "-an", "-vf", "scale=160:90,pad=1600:900:700:500", self.dir / "small.mp4")
+        self.assertEqual([len(r["faces"]) for r in self.faces(self.dir / "small.mp4")], [0] * 3)
+        rows = set()
+        for flow in ("fused", "threaded", "shared", "cached"):
+            found = self.faces(self.dir / "small.mp4", "--tiles", 2, "--flow", flow)
+            self.assertEqual([len(r["faces"]) for r in found], [4] * 3)
+            rows.add(json.dumps(found))
+        self.assertEqual(len(rows), 1)
+        (self.dir / "tiles.toml").write_text("tiles = 2\n")
+        self.assertIn(json.dumps(self.faces(self.dir / "small.mp4", "--config", self.dir / "tiles.toml")), rows)
+        done = faceflow("run", self.dir / "small.mp4", "--tiles", 2, "--detector", "blazeface", "--out", self.dir / "out")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--tiles is for RetinaFace", done.stderr)
+
     def test_hdr_video_is_tagged_as_what_its_pixels_are(self):
         for transfer in ("smpte2084", "arib-std-b67"):
             ffmpeg("-i", DEMO, "-frames:v", 3, "-an", "-vf", "scale=640:360", "-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-x265-params",

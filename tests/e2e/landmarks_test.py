@@ -12,7 +12,7 @@ import subprocess
 import sys
 import unittest
 
-from support import CHECK, DEMO, ROOT, SCHEMAS, Case, faceflow
+from support import CHECK, DEMO, ROOT, SCHEMAS, Case, faceflow, ffmpeg
 
 BUNDLE = ROOT.parent / "shared" / "models" / "face_landmarker.task"
 EYES = 33, 263  # outer corners
@@ -105,6 +105,18 @@ class Landmarks(Case):
                 self.assertLess(max(abs(i - k) for i, k in zip(x["landmarks"][1], y["landmarks"][1])), 0.05)
                 for name, value in x["blendshapes"].items():
                     self.assertAlmostEqual(value, y["blendshapes"][name], delta=0.002, msg=name)
+
+    def test_the_short_range_detector_finds_a_large_face_where_the_others_do(self):
+        picture = self.dir / "near.png"
+        ffmpeg("-i", DEMO, "-vf", "crop=480:540:0:0", "-frames:v", 1, picture)
+        boxes = {}
+        for name in ("retinaface", "blazeface-short"):
+            for flow in ("fused", "shared"):
+                self.run_ok(picture, "--models", self.models, "--no-video", "--detector", name, "--flow", flow)
+                face, = self.lines()[0]["faces"]
+                self.assertEqual(boxes.setdefault(name, face["box"]), face["box"])
+        near, far = (box[0] + box[2] / 2 for box in boxes.values())
+        self.assertLess(abs(near - far), 0.1 * boxes["retinaface"][2])
 
     def test_tables_and_schema_have_the_blendshapes(self):
         rows = self.follow("--landmarks", "v2", "--format", "csv,ndjson")

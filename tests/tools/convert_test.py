@@ -103,9 +103,9 @@ class Bundle(unittest.TestCase):
                       for v in (*model.graph.input, *model.graph.output)}  # fmt: skip
             self.assertEqual(shapes, {k: ["N", *v] for k, v in {taken: size, **given}.items()})
 
-    def test_gives_plans_of_the_first_two(self):
-        plans = [name for name in bundled() if name.endswith(".plan")]
-        self.assertEqual(plans, ["face_landmarks_v2.plan", "face_blendshapes.plan"])
+    def test_gives_plans_of_all(self):
+        names = [name.removesuffix(".onnx") for name in bundled() if name.endswith(".onnx")]
+        self.assertEqual([*bundled()], [f"{name}.{kind}" for name in names for kind in ("onnx", "plan")])
 
     def both(self, name, member, given, held):
         """What the TFLite file gives for each of these, by name, and what the graph gives for all at once."""

@@ -206,7 +206,7 @@ TEST(block_detection, each_frame_of_a_pass_has_its_own_faces) {
     for (std::int32_t f = 0; f < 2; ++f) {
         outputs[f].kind = detector_kind::blazeface;
         outputs[f].levels = 1;
-        outputs[f].level[0] = {scores.data() + f * cells, boxes.data() + f * cells * 16, nullptr, side, side, 16};
+        outputs[f].level[0] = {scores.data() + f * cells, boxes.data() + f * cells * 16, nullptr, side, side, 1, 16};
         outputs[f].frame_width = outputs[f].frame_height = 192;
     }
     const detect_options options{.min_score = 0.5f, .max_faces = 6};

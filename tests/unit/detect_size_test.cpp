@@ -28,31 +28,33 @@ TEST(detect_size, follows_the_shape_of_frames_and_keeps_their_number_of_pixels) 
     }
 }
 
-TEST(detect_size, a_picture_gets_a_closer_look_at_its_own_size) {
-    EXPECT_EQ(closer_look_for({1024, 728, true}), (detect_size{1280, 928}));
-    EXPECT_EQ(closer_look_for({4000, 3000, true}), (detect_size{1600, 1216}));
-    EXPECT_EQ(closer_look_for({3000, 4000, true}), (detect_size{1216, 1600}));
-    EXPECT_EQ(closer_look_for({4000, 3000, false}), (detect_size{}));
-    EXPECT_EQ(closer_look_for({320, 240, true}), (detect_size{})) << "no closer than the first";
+TEST(detect_size, tiles_show_a_picture_larger_than_it_is_and_a_large_one_smaller) {
+    EXPECT_EQ(tiles_for({1024, 728, true}), 1.25f);
+    EXPECT_NEAR(tiles_for({4000, 3000, true}), 0.66f, 0.01f);
+    EXPECT_EQ(tiles_for({4000, 3000, true}), tiles_for({3000, 4000, true}));
+    EXPECT_EQ(tiles_for({4000, 3000, false}), 0);
+    EXPECT_EQ(tiles_for({320, 240, true}), 0) << "the whole picture is seen as large";
 }
 
 TEST(detect_size, several_sources_get_one_that_fits_each) {
     options o;
     o.detect_width = o.detect_height = 0;
+    o.tiles = -1;
     const std::vector<frame_shape> shapes = {{1920, 1080}, {1080, 1920}};
-    choose_detect_size(o, shapes);
+    choose_detection(o, shapes);
     EXPECT_EQ(o.detect_width, 640);
     EXPECT_EQ(o.detect_height, 640);
-    EXPECT_EQ(o.detect_fine_width, 0);
+    EXPECT_EQ(o.tiles, 0);
 }
 
 TEST(detect_size, one_that_was_chosen_stays) {
     options o;
     o.detect_width = 320;
     o.detect_height = 192;
-    choose_detect_size(o, std::vector<frame_shape>{{4000, 3000, true}});
+    o.tiles = -1;
+    choose_detection(o, std::vector<frame_shape>{{4000, 3000, true}});
     EXPECT_EQ(o.detect_width, 320);
-    EXPECT_EQ(o.detect_fine_width, 0);
+    EXPECT_EQ(o.tiles, 0);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ struct fake_level {
         boxes.assign(8 * area, 0);
         keypoints.assign(20 * area, 0);
         output.levels = 1;
-        output.level[0] = {scores.data(), boxes.data(), keypoints.data(), columns, rows, stride};
+        output.level[0] = {scores.data(), boxes.data(), keypoints.data(), columns, rows, 2, stride};
         output.frame_width = static_cast<float>(columns) * stride;
         output.frame_height = static_cast<float>(rows) * stride;
     }
@@ -92,6 +92,33 @@ TEST(detection, more_faces_than_asked_for_are_counted_as_overflow) {
     EXPECT_FLOAT_EQ(out.get()->items()[0].score, 0.69f);
 }
 
+// BlazeFace's short range: two levels, and the anchors of a cell follow one another.
+TEST(blazeface, has_as_many_anchors_in_a_cell_as_its_level_says) {
+    std::vector<float> scores(16 * 16 * 2 + 8 * 8 * 6, -100.0f), boxes(scores.size() * 16, 0.0f);
+    detector_output o;
+    o.kind = detector_kind::blazeface;
+    o.levels = 2;
+    o.level[0] = {scores.data(), boxes.data(), nullptr, 16, 16, 2, 8};
+    o.level[1] = {scores.data() + 512, boxes.data() + 512 * 16, nullptr, 8, 8, 6, 16};
+    o.frame_width = o.frame_height = 128;
+    const auto put = [&](std::size_t anchor, float score, float side) {
+        scores[anchor] = score;
+        boxes[anchor * 16 + 2] = boxes[anchor * 16 + 3] = side;
+    };
+    put(2 * (3 * 16 + 5) + 1, 3, 20);       // second anchor of row 3, column 5
+    put(512 + 6 * (6 * 8 + 2) + 5, 4, 30);  // last anchor of row 6, column 2
+    face_list out(4);
+    const auto scratch = std::make_unique<detect_scratch>();
+    detect_faces(serial_block{}, o, {.max_faces = 4}, scratch.get(), out.get());
+    ASSERT_EQ(out.get()->count, 2);
+    const rect coarse = out.get()->items()[0].box, fine = out.get()->items()[1].box;
+    EXPECT_FLOAT_EQ(coarse.x + coarse.width / 2, 2.5f * 16);
+    EXPECT_FLOAT_EQ(coarse.y + coarse.height / 2, 6.5f * 16);
+    EXPECT_FLOAT_EQ(coarse.width, 30);
+    EXPECT_FLOAT_EQ(fine.x + fine.width / 2, 5.5f * 8);
+    EXPECT_FLOAT_EQ(fine.y + fine.height / 2, 3.5f * 8);
+}
+
 // A closer look: what it finds is added.
 face_list look_closer(const fake_level& first, const fake_level& second, float scale, detect_options o) {
     face_list out(static_cast<std::size_t>(o.max_faces));
@@ -124,6 +151,16 @@ TEST(closer_look, knows_the_faces_of_the_first_look_and_their_parts) {
     second.put(0, 21, 21, 0.95f);  // 16 px of the frame around (88, 88): a part of it
     auto out = look_closer(first, second, 2, {.max_faces = 4});
     EXPECT_EQ(out.get()->count, 1);
+}
+
+TEST(closer_look, leaves_faces_that_a_tile_has_cut_to_its_neighbour) {
+    fake_level first(40, 24, 8), second(80, 48, 8);
+    second.put(1, 60, 40, 0.8f);
+    const rect box = look_closer(first, second, 2, {.max_faces = 4}).get()->items()[0].box;
+    for (const float beyond : {-1.0f, 1.0f}) {
+        second.output.inside = {.right = 2 * (box.x + box.width) + beyond};
+        EXPECT_EQ(look_closer(first, second, 2, {.max_faces = 4}).get()->count, beyond > 0 ? 1 : 0);
+    }
 }
 
 TEST(closer_look, leaves_large_faces_to_the_first_look) {

@@ -25,13 +25,6 @@ namespace {
 
 static_assert(option_guard::members_of<tuning_options>() == 9);
 
-// Whose sizes all mean something.
-options with_a_closer_look() {
-    options o;
-    o.detect_fine_width = o.detect_fine_height = 640;
-    return o;
-}
-
 // visit(row, number): each option with a number that it may not be.
 template <class Visit>
 void for_each_number_out_of_range(Visit visit) {
@@ -78,7 +71,7 @@ TEST(option_table, the_usual_values_are_in_their_ranges) {
 TEST(option_table, numbers_out_of_range_are_refused_with_the_option_as_data) {
     std::set<std::string> tried;
     for_each_number_out_of_range([&](const auto& row, auto number) {
-        options o = with_a_closer_look();
+        options o;
         row.of(o) = number;
         const auto r = faceflow::internal::check(o);
         ASSERT_FALSE(r) << row.name;
@@ -87,9 +80,9 @@ TEST(option_table, numbers_out_of_range_are_refused_with_the_option_as_data) {
         EXPECT_TRUE(r.error().message.starts_with(std::string(row.name) + " must be ")) << r.error().message;
         tried.emplace(row.name);
     });
-    for (const char* name : {"detect_every", "max_faces", "min_score", "min_presence", "threads", "detect_width",
-                             "detect_height", "detect_fine_width", "detect_fine_height", "cache_ttl", "batch_frames",
-                             "lanes", "batch_deadline_ms", "stage_restarts", "stage_timeout", "focal_length"})
+    for (const char* name :
+         {"detect_every", "max_faces", "min_score", "min_presence", "threads", "detect_width", "detect_height", "tiles",
+          "cache_ttl", "batch_frames", "lanes", "batch_deadline_ms", "stage_restarts", "stage_timeout", "focal_length"})
         EXPECT_TRUE(tried.contains(name)) << name;
     options o;
     o.min_score = std::nanf("");
@@ -164,20 +157,21 @@ TEST_F(command_line, without_options_is_what_the_library_has_but_for_the_detecto
     app_.parse("", false);
     options usual;
     usual.detect_width = usual.detect_height = 0;
+    usual.tiles = -1;
     const auto got = chosen_.resolve();
     for_each_option([&](const auto& row) { EXPECT_EQ(row.of(got), row.of(usual)) << row.name; });
 }
 
 TEST_F(command_line, sets_values_of_each_kind) {
     app_.parse(
-        "--device-memory 512M --cache-bytes 3K --detect-size 640x384+1600x928 --detector blazeface --cache off "
+        "--device-memory 512M --cache-bytes 3K --detect-size 640x384 --tiles 1.5 --detector blazeface --cache off "
         "--lanes 3 --min-score 0.25 --stage-timeout 2 --models /m --smooth --precision bf16",
         false);
     const options& o = chosen_.chosen;
     EXPECT_EQ(o.device_memory, std::size_t{512} << 20);
     EXPECT_EQ(o.tuning.cache_bytes, 3072u);
     EXPECT_EQ(o.detect_height, 384);
-    EXPECT_EQ(o.detect_fine_width, 1600);
+    EXPECT_EQ(o.tiles, 1.5f);
     EXPECT_EQ(o.detector, detector::blazeface);
     EXPECT_FALSE(o.tuning.cache);
     EXPECT_EQ(o.tuning.lanes, 3);
@@ -200,13 +194,14 @@ TEST_F(command_line, names_the_option_of_a_value_that_it_cannot_read) {
     EXPECT_EQ(said("--device-memory lots"),
               "--device-memory: 'lots' is not an amount of memory; write it as 512M or 2G");
     EXPECT_EQ(said("--detect-size big"), "--detect-size: 'big' is not a size; write it as 640x384");
+    EXPECT_EQ(said("--tiles many"), "--tiles: 'many' is not a scale for tiles; write auto, off, or a number such as 2");
     EXPECT_EQ(said("--flow fusd"),
               "--flow: 'fusd' is none of fused, threaded, shared, cached, copied; did you mean fused?");
 }
 
 TEST_F(command_line, names_what_was_out_of_range_as_it_was_given) {
     for_each_number_out_of_range([&](const auto& row, auto number) {
-        options o = with_a_closer_look();
+        options o;
         row.of(o) = number;
         const error e = faceflow::internal::check(o).error();
         const option_facts& facts = *find_option(row.name);

@@ -185,7 +185,8 @@ bool is_temporary(errc code) {
 
 // Launches the pass as one graph if the device has graphs. The first pass of each size is captured first.
 result<void> lane::enqueue_pass(const pass_size& size, const stream::task& work) {
-    if (!stages_.chosen().tuning.graphs) return work();
+    const options& chosen = stages_.chosen();
+    if (!chosen.tuning.graphs || chosen.tiles > 0) return work();  // tiles are as many as frames are large
     const auto [at, fresh] = graphs_.try_emplace(size);
     if (fresh) {
         auto captured = stream_->capture(work);

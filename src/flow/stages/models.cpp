@@ -19,8 +19,8 @@ namespace {
 using inference::network_output;
 using shape = std::vector<std::int64_t>;
 
-// Outputs of the two detectors per cell: RetinaFace has, for each anchor, 2 scores, 4 box and 10 keypoint values;
-// BlazeFace one row with a box and 6 keypoints.
+// Outputs of detectors per anchor: RetinaFace has 2 scores, 4 box and 10 keypoint values; BlazeFace one row with a box
+// and 6 keypoints.
 constexpr std::int32_t retinaface_anchors = 2, blazeface_numbers = 16;
 
 // A model file and its catalogue entry.
@@ -110,22 +110,32 @@ result<std::shared_ptr<inference::network>> load(const found_model& model, const
     return runtime->host_network(std::move(session), form);
 }
 
+std::string_view detector_id(detector which) {
+    switch (which) {
+        case detector::retinaface: break;
+        case detector::blazeface: return "face_detection_full_range";
+        case detector::blazeface_short: return "face_detection_short_range";
+    }
+    return "retinaface_mnet25";
+}
+
 result<void> load_detector(model_set& m, const loading& with) {
     const options& o = with.chosen;
     const bool retinaface = o.detector == detector::retinaface;
     m.kind = retinaface ? vision::detector_kind::retinaface : vision::detector_kind::blazeface;
-    FACEFLOW_ASSIGN(const auto found,
-                    find(with.store, retinaface ? "retinaface_mnet25" : "face_detection_full_range", "detector"));
+    FACEFLOW_ASSIGN(const auto found, find(with.store, detector_id(o.detector), "detector"));
     const inference::model_graph& graph = m.detector_graph = found.entry.graph;
     m.detect_width = graph.size > 0 ? graph.size : o.detect_width;
     m.detect_height = graph.size > 0 ? graph.size : o.detect_height;
     const inference::picture_form form{.scale = graph.scale, .bias = graph.bias};
     FACEFLOW_ASSIGN(m.detector, load(found, with, form, {1, 3, m.detect_height, m.detect_width}, m.detector_outputs()));
-    if (graph.size == 0 && o.detect_fine_width > 0) {
-        auto closer = std::make_shared<model_set>(m);
-        closer->detect_width = o.detect_fine_width;
-        closer->detect_height = o.detect_fine_height;
-        m.fine = std::move(closer);
+    if (graph.size == 0 && o.tiles > 0) {
+        // A larger tile overlaps less of the others; on a GPU a pass of many frames would need too much memory.
+        const std::int32_t larger = with.d.computes_on_host() ? 2 : 1;
+        auto tiled = std::make_shared<model_set>(m);
+        tiled->detect_width *= larger;
+        tiled->detect_height *= larger;
+        m.of_tiles = std::move(tiled);
     }
     m.used.push_back({found.entry.id, found.entry.file, found.file.sha256});
     return {};
@@ -200,15 +210,24 @@ result<crop_shape> crops_for(const options& chosen, const inference::model_store
     return crops;
 }
 
+std::int32_t model_set::anchors_in_cell(std::int32_t stride) const {
+    if (kind == vision::detector_kind::retinaface) return retinaface_anchors;
+    // BlazeFace with one level has one; with two, the coarse one holds those of three sizes (MediaPipe's SSD anchors of
+    // face_detection_short_range.pbtxt: strides 8, 16, 16, 16, two anchors each).
+    if (detector_graph.strides.size() == 1) return 1;
+    return stride == detector_graph.strides.front() ? 2 : 6;
+}
+
 std::vector<network_output> model_set::detector_outputs() const {
     const auto& graph = detector_graph;
     std::vector<network_output> all;
     for (const std::int32_t stride : graph.strides) {
         const std::int64_t rows = detect_height / stride, columns = detect_width / stride;
+        const std::int64_t anchors = rows * columns * anchors_in_cell(stride);
         const std::string scores = graph.output("scores", stride), boxes = graph.output("boxes", stride);
         if (kind == vision::detector_kind::blazeface) {
-            all.push_back({boxes, {rows * columns, blazeface_numbers}});
-            all.push_back({scores, {rows * columns}});
+            all.push_back({boxes, {anchors, blazeface_numbers}});
+            all.push_back({scores, {anchors}});
         } else {
             all.push_back({scores, {2 * retinaface_anchors, rows, columns}});
             all.push_back({boxes, {4 * retinaface_anchors, rows, columns}});
@@ -224,20 +243,22 @@ vision::detector_output model_set::outputs_of(const inference::bound_network& bo
     o.kind = kind;
     for (const std::int32_t stride : graph.strides) {
         const std::int32_t columns = detect_width / stride, rows = detect_height / stride;
-        const std::ptrdiff_t before = std::ptrdiff_t{i} * columns * rows;
+        const std::int32_t anchors = anchors_in_cell(stride);
+        const std::ptrdiff_t before = std::ptrdiff_t{i} * columns * rows;  // cells
         const float* const scores = bound.output(graph.output("scores", stride));
         const float* const boxes = bound.output(graph.output("boxes", stride));
         auto& level = o.level[o.levels++];
         if (kind == vision::detector_kind::blazeface) {
-            level = {scores + before, boxes + before * blazeface_numbers, nullptr, columns, rows, 0};
+            level.scores = scores + before * anchors;
+            level.boxes = boxes + before * anchors * blazeface_numbers;
         } else {
-            level = {scores + before * 2 * retinaface_anchors,
-                     boxes + before * 4 * retinaface_anchors,
-                     bound.output(graph.output("keypoints", stride)) + before * 10 * retinaface_anchors,
-                     columns,
-                     rows,
-                     0};
+            level.scores = scores + before * 2 * retinaface_anchors;
+            level.boxes = boxes + before * 4 * retinaface_anchors;
+            level.keypoints = bound.output(graph.output("keypoints", stride)) + before * 10 * retinaface_anchors;
         }
+        level.columns = columns;
+        level.rows = rows;
+        level.anchors = anchors;
         level.stride = static_cast<float>(stride);
     }
     return o;

@@ -40,15 +40,17 @@ struct model_set {
     inference::model_graph detector_graph, mesh_graph, blendshapes_graph;  // how to use them; empty without the model
     vision::detector_kind kind = vision::detector_kind::retinaface;
     std::int32_t detect_width = 0, detect_height = 0;
-    // The same detector for the finer detection per frame (options::detect_fine_width); null: none.
-    std::shared_ptr<const model_set> fine;
+    // The same detector for tiles of a frame (options::tiles); null: none.
+    std::shared_ptr<const model_set> of_tiles;
     std::vector<used_model> used;
 
     // Notes for the user on how the models run, one sentence each, for the models bound so far.
     [[nodiscard]] std::vector<std::string> notes() const;
     [[nodiscard]] std::vector<std::filesystem::path> engine_folders() const;
 
-    // The detector's raw outputs.
+    // The detector's anchors per cell in the level of that stride.
+    [[nodiscard]] std::int32_t anchors_in_cell(std::int32_t stride) const;
+    // Its raw outputs.
     [[nodiscard]] std::vector<inference::network_output> detector_outputs() const;
     // The outputs of picture `i` of a batch.
     [[nodiscard]] vision::detector_output outputs_of(const inference::bound_network& bound, std::int32_t i) const;

@@ -11,6 +11,7 @@
 #include "backends/back_end.hpp"
 #include "core/read_once.hpp"
 #include "device/stage_scope.hpp"
+#include "vision/tiles.hpp"
 
 namespace faceflow::internal::flow {
 namespace {
@@ -21,7 +22,7 @@ vision::mesh_options mesh_options_of(const options& o, std::int32_t crop_size, c
     m.focal = o.focal_length;
     m.frame_width = static_cast<float>(f.picture.upright_width());
     m.frame_height = static_cast<float>(f.picture.upright_height());
-    m.mouth_from_mesh = o.detector == detector::blazeface;
+    m.mouth_from_mesh = o.detector != detector::retinaface;
     return m;
 }
 
@@ -33,8 +34,8 @@ std::vector<image> pictures_of(pass_frames frames) {
     return pictures;
 }
 
-// In pixels; larger faces are found in the first detection, and RetinaFace's largest anchors have 512.
-constexpr float largest_in_closer_look = 320;
+// In pixels; larger faces are found in the whole frame, and RetinaFace's largest anchors have 512.
+constexpr float largest_in_tile = 320;
 
 // Whether the record's numbers are plausible for a face near a picture: the tracker and writers rely on it.
 bool sound(const vision::face_record& r) {
@@ -78,33 +79,61 @@ void stage_set::detect(stream& s, detector_memory& memory, pass_frames frames, c
     if (frames.empty()) return;
     const stage_scope note({stage::detect, frames.front().id});
     s.begin_span();
-    vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
-    look(s, memory, frames, chosen, faces);
-    if (memory.fine() != nullptr) {
-        chosen.further = true;
-        chosen.largest = largest_in_closer_look;
-        look(s, *memory.fine(), frames, chosen, faces);
+    const vision::tensor_target input = memory.input();
+    std::vector<view> whole;
+    whole.reserve(frames.size());
+    for (const frame& f : frames) {
+        const auto fit = vision::fit(f.picture.upright_width(), f.picture.upright_height(), input.width, input.height);
+        whole.push_back({.of = f.picture, .fit = fit, .faces = faces.of[whole.size()]});
     }
+    const vision::detect_options chosen{.min_score = options_.min_score, .max_faces = options_.max_faces};
+    look(s, memory, whole, chosen);
+    if (memory.of_tiles() != nullptr) look_at_tiles(s, *memory.of_tiles(), whole, chosen);
     end(s, stage::detect, frames.front().id);
 }
 
-void stage_set::look(stream& s, detector_memory& memory, pass_frames frames, const vision::detect_options& chosen,
-                     const vision::face_table& faces) const {
+// Tile by tile, in all frames that have so many.
+void stage_set::look_at_tiles(stream& s, detector_memory& memory, std::span<const view> frames,
+                              vision::detect_options chosen) const {
+    chosen.further = true;
+    chosen.largest = largest_in_tile;
     const vision::tensor_target input = memory.input();
+    std::vector<vision::tile_grid> grids;
+    grids.reserve(frames.size());
+    for (const view& f : frames) {
+        grids.emplace_back(f.of.upright_width(), f.of.upright_height(), options_.tiles, f.fit.scale, input.width,
+                           input.height);
+    }
+    std::vector<view> tiles;
+    for (std::int32_t number = 0; number == 0 || !tiles.empty(); ++number) {
+        tiles.clear();
+        for (std::size_t i = 0; i < frames.size(); ++i) {
+            if (number >= grids[i].count()) continue;
+            tiles.push_back({frames[i].of, grids[i].tile(number), grids[i].inside(number), frames[i].faces});
+        }
+        look(s, memory, tiles, chosen);
+    }
+}
+
+void stage_set::look(stream& s, detector_memory& memory, std::span<const view> views,
+                     const vision::detect_options& chosen) const {
+    if (views.empty()) return;
     std::vector<vision::detector_output> outputs;
     std::vector<vision::letterbox> fits;
-    outputs.reserve(frames.size());
-    fits.reserve(frames.size());
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        const image& picture = frames[i].picture;
-        vision::detector_output& o = outputs.emplace_back(memory.outputs(static_cast<std::int32_t>(i)));
-        o.fit = vision::fit(picture.upright_width(), picture.upright_height(), input.width, input.height);
-        o.frame_width = static_cast<float>(picture.upright_width());
-        o.frame_height = static_cast<float>(picture.upright_height());
-        fits.push_back(o.fit);
+    std::vector<image> pictures;
+    vision::face_table faces;
+    for (const view& v : views) {
+        vision::detector_output& o = outputs.emplace_back(memory.outputs(faces.frames));
+        o.fit = v.fit;
+        o.inside = v.inside;
+        o.frame_width = static_cast<float>(v.of.upright_width());
+        o.frame_height = static_cast<float>(v.of.upright_height());
+        fits.push_back(v.fit);
+        pictures.push_back(v.of);
+        faces.of[faces.frames++] = v.faces;
     }
-    kernels_->letterbox(s, pictures_of(frames), fits, input);
-    memory.add_run(s, static_cast<std::int32_t>(frames.size()));
+    kernels_->letterbox(s, pictures, fits, memory.input());
+    memory.add_run(s, faces.frames);
     kernels_->detect(s, outputs, chosen, memory.scratch(), faces);
 }
 

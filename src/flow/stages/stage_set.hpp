@@ -70,8 +70,17 @@ public:
 private:
     // Ends the span; its length is the stage's time.
     void end(stream& s, stage at, const frame_id& frame) const;
-    void look(stream& s, detector_memory& memory, pass_frames frames, const vision::detect_options& chosen,
-              const vision::face_table& faces) const;
+    // What the detector sees as one picture: a frame, or a tile of it.
+    struct view {
+        image of;
+        vision::letterbox fit;
+        vision::bounds inside = {};
+        vision::detection_set* faces;
+    };
+    void look(stream& s, detector_memory& memory, std::span<const view> views,
+              const vision::detect_options& chosen) const;
+    void look_at_tiles(stream& s, detector_memory& memory, std::span<const view> frames,
+                       vision::detect_options chosen) const;
     void add_model(stream& s, inference::bound_network& model, const vision::face_table& faces, std::int32_t first,
                    std::int32_t count) const;
     [[nodiscard]] vision::face_table mapped(vision::face_table faces) const;

@@ -39,7 +39,7 @@ std::size_t pass_shape::results_bytes() const {
 
 std::size_t detector_memory::scratch_bytes(const model_set& models, std::int32_t frames) {
     const std::size_t bytes = models.detector->scratch_bytes(detector_request(models, frames));
-    return models.fine == nullptr ? bytes : std::max(bytes, scratch_bytes(*models.fine, frames));
+    return models.of_tiles == nullptr ? bytes : std::max(bytes, scratch_bytes(*models.of_tiles, frames));
 }
 
 result<detector_memory> detector_memory::create(stream& s, const model_set& models, std::int32_t frames,
@@ -55,9 +55,9 @@ result<detector_memory> detector_memory::create(stream& s, const model_set& mode
         m.outputs_.push_back(models.outputs_of(*m.model_, i));
     const std::size_t scratch_bytes = static_cast<std::size_t>(frames) * sizeof(vision::detect_scratch);
     FACEFLOW_TRY(take(s.owner(), m.scratch_, scratch_bytes));
-    if (models.fine != nullptr) {
-        FACEFLOW_ASSIGN(auto closer, create(s, *models.fine, frames, scratch));
-        m.fine_ = std::make_unique<detector_memory>(std::move(closer));
+    if (models.of_tiles != nullptr) {
+        FACEFLOW_ASSIGN(auto tiled, create(s, *models.of_tiles, frames, scratch));
+        m.of_tiles_ = std::make_unique<detector_memory>(std::move(tiled));
     }
     return m;
 }

@@ -51,8 +51,8 @@ public:
     [[nodiscard]] std::int32_t frames() const { return static_cast<std::int32_t>(outputs_.size()); }
     // Adds a run of the detector on the first n frames.
     void add_run(stream& s, std::int32_t n) { model_->add_run(s, 0, n); }
-    // For the finer detection; null if there is none.
-    detector_memory* fine() const { return fine_.get(); }
+    // For tiles; null if there are none.
+    detector_memory* of_tiles() const { return of_tiles_.get(); }
 
 private:
     std::unique_ptr<inference::bound_network> model_;
@@ -60,7 +60,7 @@ private:
     std::int32_t width_ = 0, height_ = 0;
     device_buffer scratch_;
     std::vector<vision::detector_output> outputs_;
-    std::unique_ptr<detector_memory> fine_;
+    std::unique_ptr<detector_memory> of_tiles_;
 };
 
 // `capacity` crops at a device address, in the form that the mesh model expects.
