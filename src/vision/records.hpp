@@ -55,6 +55,14 @@ struct face_table {
     std::int32_t frames = 0;
 };
 
+// The table of a pass of one frame.
+[[nodiscard]] inline face_table one_frame_table(detection_set* faces) {
+    face_table t;
+    t.of[0] = faces;
+    t.frames = 1;
+    return t;
+}
+
 struct face_position {
     std::int32_t frame = -1;  // -1: the pass has no such face
     std::int32_t item = 0;    // within the frame

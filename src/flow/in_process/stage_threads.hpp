@@ -74,7 +74,6 @@ private:
     // Stores the job's serial number in stream order, after the work of its stage.
     static void mark(stream& s, std::atomic<std::uint64_t>& where, std::uint64_t serial);
     [[nodiscard]] result<void> completed(const job& j);
-    [[nodiscard]] static vision::face_table table_of(vision::detection_set* faces);
     void take_outcome(job& j, const result<frame_faces>& faces, followed_state state);
     [[nodiscard]] result<source_tracks> make_tracks();
 
