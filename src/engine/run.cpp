@@ -188,8 +188,11 @@ private:
             const auto begun = clock::now();
             auto read = s.from->next();
             const frame_id id = read && *read ? (*read)->frame.id : frame_id{number, n};
-            record_stage(engine_->counters(), stage::capture, fmt::format("source {}", number), id, begun,
-                         clock::now());
+            record_stage(engine_->counters(), {.at = stage::capture,
+                                               .where = fmt::format("source {}", number),
+                                               .frame = id,
+                                               .begin = begun,
+                                               .end = clock::now()});
             if (!read) {
                 if (read.error().code == errc::corrupt) {
                     engine_->counters().errors.add("corrupt");

@@ -62,7 +62,7 @@ stage_set::stage_set(device& d, const model_set& models, const options& o, metri
 
 void stage_set::end(stream& s, stage at, const frame_id& frame) const {
     s.end_span([this, at, frame, where = &s.label()](auto begin, auto end) {
-        record_stage(metrics_, at, *where, frame, begin, end);
+        record_stage(metrics_, {.at = at, .where = *where, .frame = frame, .begin = begin, .end = end});
     });
 }
 
