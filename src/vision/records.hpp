@@ -63,6 +63,12 @@ struct face_table {
     return t;
 }
 
+// Faces [first, first + capacity) of a pass, as far as there are that many: what one run of the mesh model takes.
+struct face_batch {
+    face_table faces;
+    std::int32_t first = 0, capacity = 0;
+};
+
 struct face_position {
     std::int32_t frame = -1;  // -1: the pass has no such face
     std::int32_t item = 0;    // within the frame

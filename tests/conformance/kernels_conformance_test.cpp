@@ -242,7 +242,7 @@ TEST_P(kernels_conformance, finishes_records_and_carries_faces_as_one_host_threa
     const std::size_t bytes = vision::pass_results::bytes(1, 4);
     auto* memory = upload(std::vector<std::byte>(bytes));
     const vision::pass_results results{reinterpret_cast<vision::result_header*>(memory), 1};
-    work_->finish(*stream_, faces, 0, 4, {upload(landmarks), upload(scores)}, options, results);
+    work_->finish(*stream_, {faces, 0, 4}, {upload(landmarks), upload(scores)}, options, results);
     const auto down = download(static_cast<const std::byte*>(memory), bytes);
     const auto* header = reinterpret_cast<const vision::result_header*>(down.data());
     ASSERT_EQ(header->count, 2);

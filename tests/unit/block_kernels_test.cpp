@@ -245,7 +245,7 @@ std::vector<std::byte> finished(mesh_case& c, std::int32_t first, std::int32_t c
     std::vector<std::byte> memory(pass_results::bytes(2, 6), std::byte{9});
     const pass_results results{reinterpret_cast<result_header*>(memory.data()), 2};
     const finish_pass pass =
-        make_finish_pass(c.faces.table, first, capacity, {c.landmarks.data(), c.scores.data()}, c.options, results);
+        make_finish_pass({c.faces.table, first, capacity}, {c.landmarks.data(), c.scores.data()}, c.options, results);
     for (std::int32_t n = 0; n < capacity; ++n)
         run_block(threads, [&](block_thread t) { finish_number(t, pass, n); });
     return memory;

@@ -72,8 +72,7 @@ private:
     void end(stream& s, stage at, const frame_id& frame) const;
     void look(stream& s, detector_memory& memory, pass_frames frames, const vision::detect_options& chosen,
               const vision::face_table& faces) const;
-    void add_model(stream& s, inference::bound_network& model, const vision::face_table& faces, std::int32_t first,
-                   std::int32_t count) const;
+    void add_model(stream& s, inference::bound_network& model, const vision::face_batch& batch) const;
     [[nodiscard]] vision::face_table mapped(vision::face_table faces) const;
 
     device& device_;
