@@ -77,28 +77,19 @@ std::filesystem::path usual_engine_folder() {
     return std::filesystem::path(home != nullptr ? home : "/tmp") / ".cache/faceflow/engines";
 }
 
-// The context of loading a model.
-struct loading {
-    const options& chosen;
-    const inference::model_store& store;
-    device& d;
-    const runtime_maker& runtime;
-    inference::threading how;
-};
-
 // Loads the model for the chosen engine. `form` is the input that the ONNX graph expects, `outputs` its outputs for
 // `input`.
-result<std::shared_ptr<inference::network>> load(const found_model& model, const loading& with,
+result<std::shared_ptr<inference::network>> load(const found_model& model, const model_loading& with,
                                                  const inference::picture_form& form, const shape& input,
                                                  const std::vector<network_output>& outputs) {
     const options& o = with.chosen;
     if (o.inference == inference_backend::native) {
         const auto on_host =
             o.precision == precision::bf16 ? inference::host_precision::bf16 : inference::host_precision::fp32;
-        return make_native_network(with.d, {model.file.path, model.file.sha256, with.how, on_host});
+        return make_native_network(with.on, {model.file.path, model.file.sha256, with.how, on_host});
     }
     FACEFLOW_ASSIGN(auto runtime, with.runtime());
-    if (!with.d.computes_on_host()) {
+    if (!with.on.computes_on_host()) {
         FACEFLOW_TRY(runtime->check_cuda());
         return runtime->cuda_network(
             model.file, form,
@@ -110,7 +101,7 @@ result<std::shared_ptr<inference::network>> load(const found_model& model, const
     return runtime->host_network(std::move(session), form);
 }
 
-result<void> load_detector(model_set& m, const loading& with) {
+result<void> load_detector(model_set& m, const model_loading& with) {
     const options& o = with.chosen;
     const bool retinaface = o.detector == detector::retinaface;
     m.kind = retinaface ? vision::detector_kind::retinaface : vision::detector_kind::blazeface;
@@ -135,7 +126,7 @@ std::string_view mesh_id(const options& o) {
     return o.landmarks == landmark_model::v2 ? "face_landmarks_v2" : "face_landmark_with_attention";
 }
 
-result<void> load_mesh(model_set& m, const loading& with) {
+result<void> load_mesh(model_set& m, const model_loading& with) {
     FACEFLOW_ASSIGN(const auto found, find(with.store, mesh_id(with.chosen), "landmarks"));
     const inference::model_graph& graph = m.mesh_graph = found.entry.graph;
     const inference::picture_form form{.scale = graph.scale, .bias = graph.bias};
@@ -151,7 +142,7 @@ result<void> load_mesh(model_set& m, const loading& with) {
     return {};
 }
 
-result<void> load_blendshapes(model_set& m, const loading& with) {
+result<void> load_blendshapes(model_set& m, const model_loading& with) {
     if (with.chosen.inference == inference_backend::tensorrt)
         return fail(errc::unsupported,
                     "TensorRT does not run the model of blendshapes that --landmarks v2 has: take --inference native "
@@ -271,16 +262,14 @@ std::vector<std::filesystem::path> model_set::engine_folders() const {
     return all;
 }
 
-result<model_set> load_models(const options& o, const inference::model_store& store, device& d,
-                              const runtime_maker& runtime, inference::threading how, model_parts parts) {
+result<model_set> load_models(const model_loading& with) {
     model_set m;
-    const loading with{o, store, d, runtime, how};
-    if (parts.detector) {
+    if (with.parts.detector) {
         FACEFLOW_TRY(load_detector(m, with));
     }
-    if (parts.mesh) {
+    if (with.parts.mesh) {
         FACEFLOW_TRY(load_mesh(m, with));
-        if (o.landmarks == landmark_model::v2) {
+        if (with.chosen.landmarks == landmark_model::v2) {
             FACEFLOW_TRY(load_blendshapes(m, with));
         }
     }
