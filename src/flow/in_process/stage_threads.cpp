@@ -8,19 +8,16 @@
 
 namespace faceflow::internal::flow {
 
-stage_threads::stage_threads(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
-                             reorder_buffer& to)
-    : resources_(d, setup.chosen, setup.counters, 3 * jobs_in_flight, mesh_batch),
-      device_number_(number),
-      inputs_(from),
-      reorder_(to) {}
+stage_threads::stage_threads(const pipeline_setup& setup)
+    : resources_(setup.on(), setup.of.chosen, setup.of.counters, 3 * jobs_in_flight, mesh_batch),
+      device_number_(setup.number),
+      inputs_(setup.from),
+      reorder_(setup.to) {}
 
-result<std::unique_ptr<stage_threads>> stage_threads::create(const device_context& d, const flow_setup& setup,
-                                                             std::size_t number, input_queue& from, reorder_buffer& to,
-                                                             thread_failed failed) {
-    std::unique_ptr<stage_threads> s(new stage_threads(d, setup, number, from, to));
+result<std::unique_ptr<stage_threads>> stage_threads::create(pipeline_setup setup) {
+    std::unique_ptr<stage_threads> s(new stage_threads(setup));
     FACEFLOW_TRY(s->prepare());
-    FACEFLOW_TRY(s->start(std::move(failed)));
+    FACEFLOW_TRY(s->start(std::move(setup.failed)));
     return s;
 }
 
