@@ -143,7 +143,7 @@ std::optional<source_info> look_at(const input_group& inputs, const source_optio
         return std::nullopt;
     prepare_libav();
     io_guard guard(options.stop);
-    const auto opened = open_demuxer(*path, source_kind::file, options, guard);
+    const auto opened = open_demuxer({.input = *path, .options = options}, guard);
     if (!opened) return std::nullopt;
     return describe(*opened, *path, source_kind::file, options);
 }
