@@ -136,7 +136,7 @@ void check_media(findings& f) {
 
 declared add_doctor(CLI::App& app) {
     auto folder = std::make_shared<std::string>();
-    auto* doctor = app.add_subcommand("doctor", "what this machine has, what is missing, and how to get it");
+    auto* doctor = app.add_subcommand("doctor", "report what this machine has, what is missing, and how to get it");
     doctor->add_option("--models", *folder, "folder to look for models in first")->type_name("DIR");
     give_examples(*doctor, {{"Before the first run", "faceflow doctor"},
                             {"With models of your own", "faceflow doctor --models ~/models"}});

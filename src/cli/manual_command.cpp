@@ -176,7 +176,8 @@ declared add_completion(CLI::App& app) {
 
 declared add_manual(CLI::App& app) {
     auto topic = std::make_shared<std::string>("page");
-    auto* manual = app.add_subcommand("manual", "print the manual page, as for man(1), or what rows of faces hold");
+    auto* manual =
+        app.add_subcommand("manual", "print the manual page for man(1), or the description of the rows of faces");
     manual
         ->add_option("TOPIC", *topic,
                      "page; fields: the keys and columns of faces.ndjson, faces.csv and events.csv, in Markdown; "
@@ -184,9 +185,9 @@ declared add_manual(CLI::App& app) {
                      "Schema of a line of faces.ndjson")
         ->check(CLI::IsMember({"page", "fields", "schema"}).description(""))
         ->capture_default_str();
-    give_examples(*manual, {{"To read", "faceflow manual | man -l -"},
-                            {"To keep, where an installation has not put it", "faceflow manual > faceflow.1"},
-                            {"For a program that checks what it reads", "faceflow manual schema > faces.schema.json"}});
+    give_examples(*manual, {{"To read it", "faceflow manual | man -l -"},
+                            {"To keep it, if it was not installed", "faceflow manual > faceflow.1"},
+                            {"For a program that validates its input", "faceflow manual schema > faces.schema.json"}});
     return {manual, [topic, &app](const given&) {
                 if (*topic == "page") print_manual(app);
                 if (*topic == "fields") print_fields();
