@@ -72,7 +72,7 @@ int unknown(const std::string& what, const CLI::App& app) {
 int unexpected(const std::string& what, const CLI::App& app) {
     if (!what.starts_with(operand_mark)) return unknown(what, app);
     return report({errc::invalid_argument,
-                   fmt::format("'{}' is one argument too many; see {} --help", without_mark(what), full_name(app))});
+                   fmt::format("'{}' is an unexpected argument; see {} --help", without_mark(what), full_name(app))});
 }
 
 // The configuration key for what this argument sets.

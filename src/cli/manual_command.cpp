@@ -133,16 +133,16 @@ void print_manual(CLI::App& app) {
     for (const auto* sub : commands_of(app))
         to_stdout(".B faceflow {}\n{}\n.br\n", sub->get_name(), roff_escaped(arguments_of(*sub)));
     to_stdout(
-        ".PP\nWhat follows \\fB\\-\\-\\fR is no option, so that names may begin with a dash: "
+        ".PP\nArguments after \\fB\\-\\-\\fR are not options, so names may begin with a dash: "
         "\\fBfaceflow run \\-\\- \\-odd.mp4\\fR.\n");
     to_stdout(".SH COMMANDS\n");
     for (auto* sub : commands_of(app))
         print_command(*sub);
     to_stdout(
         ".SH EXIT STATUS\n"
-        ".TP\n.B 0\nDone.\n.TP\n.B 1\nFailed for another reason than those below.\n"
-        ".TP\n.B 2\nAn option, a configuration key or a command that makes no sense.\n"
-        ".TP\n.B 3\nAn input that is not there, or that nothing could be read from.\n"
+        ".TP\n.B 0\nDone.\n.TP\n.B 1\nFailed for a reason other than those below.\n"
+        ".TP\n.B 2\nAn invalid option, configuration key or command.\n"
+        ".TP\n.B 3\nAn input that does not exist, or from which nothing could be read.\n"
         ".TP\n.B 4\nA file could not be written.\n.TP\n.B 130\nInterrupted; what was found until then is in the "
         "files.\n"
         ".SH ENVIRONMENT\n.TP\n.B FACEFLOW_MODELS\nA folder to look for models in.\n"

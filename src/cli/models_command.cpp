@@ -69,8 +69,8 @@ int verify(const std::string& folder) {
                                    [&](const auto& e) { return !verify_entry(*store, e); });
     if (bad == 0) return exit_done;
     to_stderr(
-        "faceflow: {} of {} models missing or not as the catalogue has them; `make setup` makes those that come with "
-        "faceflow again, `faceflow models import` the others\n",
+        "faceflow: {} of {} models missing or different from the catalogue; `make setup` restores those that come with "
+        "faceflow, and `faceflow models import` the others\n",
         bad, store->entries().size());
     return exit_failed;
 }

@@ -39,8 +39,8 @@ result<void> demux_source::check_start(const demuxer& opened) const {
     const auto length = stated_length(*opened.format, *opened.video);
     if (opened.live || !starts_behind(length, input_.options) || may_be_joined(opened)) return {};
     return fail(errc::invalid_argument, "the start at " + std::to_string(input_.options.start_seconds.value_or(0)) +
-                                            " s lies behind the end of " + input_.name() + " (" +
-                                            std::to_string(*length) + " s)");
+                                            " s is after the end of " + input_.name() + " (" + std::to_string(*length) +
+                                            " s)");
 }
 
 result<void> demux_source::attach(demuxer opened) {

@@ -37,7 +37,7 @@ std::string advice(const std::string& input, source_kind kind, int code, bool by
     }
     if (code == AVERROR(ECONNREFUSED)) return "connection refused: is the server running, and the port right?";
     if (code == AVERROR(EIO) && kind == source_kind::stream) {
-        return "the host is unknown or broke the connection off: check its name and the network";
+        return "the host is unknown or broke off the connection: check its name and the network";
     }
     if (code == AVERROR(EBUSY)) return "another program is using it: close that and try again";
     if (code == AVERROR(EACCES) && kind == source_kind::camera) {
@@ -45,7 +45,7 @@ std::string advice(const std::string& input, source_kind kind, int code, bool by
     }
     if (code == AVERROR_INVALIDDATA && by_pipe) return index_advice;
     if (code == AVERROR_INVALIDDATA) {
-        return "it is no video or picture that FFmpeg knows, or it is damaged at its start: try `ffprobe " +
+        return "it is not a video or picture that FFmpeg can read, or its start is damaged: try `ffprobe " +
                without_secrets(input) + "`";
     }
     return libav_message(code);
@@ -55,7 +55,8 @@ tl::unexpected<error> open_failure(const demuxer_request& request, int code, con
                                    const demuxer& opened) {
     const std::string name = request.name();
     if (guard.interrupted()) return fail(errc::interrupted, "stopped while opening " + name);
-    if (guard.expired()) return fail(errc::timeout, name + " did not answer in time: check that it is there and sends");
+    if (guard.expired())
+        return fail(errc::timeout, name + " did not answer in time: check that it is reachable and sending");
     errc kind_of_error = libav_errc(code);
     if (request.kind == source_kind::stream && code == AVERROR(EIO)) kind_of_error = errc::not_found;
     const bool by_pipe = opened.io != nullptr && !opened.io->seekable();

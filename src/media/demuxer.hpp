@@ -45,9 +45,9 @@ void state_when_shown(const demuxer& opened, AVPacket& packet) noexcept;
 
 // For an MP4 that comes through a pipe and has its index at the end.
 inline constexpr const char* index_advice =
-    "what came in is no video that can be read front to back; an MP4 whose index is at its end must be given as a file "
-    "(or be "
-    "made with -movflags +faststart)";
+    "it is not a video that can be read from front to back; an MP4 whose index is at its end must be given as a file "
+    "(or "
+    "be made with -movflags +faststart)";
 
 // Whether that is the case; ask when no picture could be read.
 [[nodiscard]] bool index_was_missed(const demuxer& opened) noexcept;

@@ -102,9 +102,9 @@ result<void> packet_reader::check_transport(int code) const {
     const bool io_failed = io && io->error < 0 && io->error != AVERROR_EOF && !ended_without_length(*io);
     const bool stalled = code == AVERROR_EXIT;
     if (!io_failed && !stalled) return {};
-    return fail(stalled ? errc::timeout : errc::io, "reading " + from_.name() + " failed: " +
-                                                        (stalled ? "nothing came any more" : libav_message(io->error)) +
-                                                        "; what came before is kept");
+    return fail(stalled ? errc::timeout : errc::io,
+                "reading " + from_.name() + " failed: " + (stalled ? "no more data came" : libav_message(io->error)) +
+                    "; what was read before is kept");
 }
 
 bool packet_reader::was_truncated(int code) const {

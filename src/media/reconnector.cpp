@@ -14,7 +14,7 @@ void reconnector::tell(const std::string& what) const {
 
 void reconnector::lose(int code, bool playlist) {
     if (!backoff_) backoff_.emplace(clock::now(), input_.options.reconnect_for);
-    why_ = code == AVERROR_EXIT ? "nothing came any more" : libav_message(code);
+    why_ = code == AVERROR_EXIT ? "no more data came" : libav_message(code);
     playlist_ = playlist;
     if (!playlist && !std::exchange(told_, true)) tell("was lost (" + why_ + "); looking for it");
 }

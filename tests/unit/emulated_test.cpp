@@ -356,14 +356,14 @@ TEST(open_devices, says_what_there_is_for_what_there_is_not) {
     } wrong[] = {
         {{"emulted", mib, "none"},
          errc::invalid_argument,
-         "did you mean 'emulated'?; there are: auto, cpu, emulated[:N], cuda"},
+         "did you mean 'emulated'?; choose one of: auto, cpu, emulated[:N], cuda"},
         {{"cpu:2", mib, "none"}, errc::invalid_argument, "the CPU is one device"},
-        {{"", mib, "none"}, errc::invalid_argument, "there are: auto, cpu"},
+        {{"", mib, "none"}, errc::invalid_argument, "choose one of: auto, cpu"},
         {{"emulated:0", mib, "none"}, errc::invalid_argument, "emulated:N takes 1 to 16"},
         {{"emulated:17", mib, "none"}, errc::invalid_argument, "emulated:N takes 1 to 16"},
         {{"emulated:2x", mib, "none"}, errc::invalid_argument, "'2x' is not a number"},
         {{"emulated:", mib, "none"}, errc::invalid_argument, "emulated:N takes"},
-        {{"emulated", mib, "pcie6"}, errc::invalid_argument, "there are: none, pcie3, pcie4, pcie5"},
+        {{"emulated", mib, "pcie6"}, errc::invalid_argument, "choose one of: none, pcie3, pcie4, pcie5"},
         {{"emulated", 0, "none"}, errc::invalid_argument, "above 0"},
         {{"emulated", std::size_t{1} << 60, "none"}, errc::out_of_memory, "lower --device-memory"},
     };

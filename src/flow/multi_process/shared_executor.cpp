@@ -68,7 +68,7 @@ public:
         FACEFLOW_ASSIGN(auto f, frame_of(call));
         FACEFLOW_ASSIGN(auto tracked, tracked_of(call));
         if (call.begins == 0 && tracked == nullptr)
-            return fail(errc::corrupt, "a call starts from faces that the frame before left nowhere");
+            return fail(errc::corrupt, "a call follows the faces of the frame before, but names no slot for them");
         stream& s = context_.work_stream();
         FACEFLOW_TRY(forget_error(s));
 

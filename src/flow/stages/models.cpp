@@ -32,8 +32,9 @@ struct found_model {
 result<found_model> find(const inference::model_store& store, std::string_view id, std::string_view role) {
     FACEFLOW_ASSIGN(auto entry, store.entry(id));
     if (entry.role != role) {
-        return fail(errc::invalid_argument,
-                    fmt::format("the catalogue has {} as a model for {}, and it is used for {}", id, entry.role, role));
+        return fail(
+            errc::invalid_argument,
+            fmt::format("the catalogue lists {} as a model for {}, but it is used for {}", id, entry.role, role));
     }
     FACEFLOW_ASSIGN(auto path, store.find(entry));
     FACEFLOW_ASSIGN(auto sha, inference::sha256_of(path));
@@ -62,8 +63,8 @@ result<void> check_outputs(const inference::session& s, const inference::model_e
         if (there && found == expected) continue;
         return fail(
             errc::corrupt,
-            fmt::format("the model {} gives {}, where {} of [{}] is wanted: it is not the model that the "
-                        "catalogue means; `faceflow models verify` checks the files",
+            fmt::format("the model {} has {}, but needs {} of [{}]: it is not the model that the catalogue describes; "
+                        "`faceflow models verify` checks the files",
                         model.file, there ? fmt::format("an output of [{}]", fmt::join(found, ", ")) : "no such output",
                         w.name, fmt::join(expected, ", ")));
     }
@@ -145,8 +146,8 @@ result<void> load_mesh(model_set& m, const model_loading& with) {
 result<void> load_blendshapes(model_set& m, const model_loading& with) {
     if (with.chosen.inference == inference_backend::tensorrt)
         return fail(errc::unsupported,
-                    "TensorRT does not run the model of blendshapes that --landmarks v2 has: take --inference native "
-                    "(the default) or cuda");
+                    "TensorRT does not run the blendshape model of --landmarks v2: use --inference native (the "
+                    "default) or cuda");
     FACEFLOW_ASSIGN(const auto found, find(with.store, "face_blendshapes", "blendshapes"));
     m.blendshapes_graph = found.entry.graph;
     FACEFLOW_ASSIGN(m.blendshapes, load(found, with, {}, {1, vision::blendshape_points, 2}, m.blendshapes_outputs()));
@@ -156,11 +157,9 @@ result<void> load_blendshapes(model_set& m, const model_loading& with) {
 
 result<void> choose_on_host(options& o) {
     if (o.inference == inference_backend::cuda || o.inference == inference_backend::tensorrt) {
-        return fail(
-            errc::invalid_argument,
-            fmt::format("--inference {} is for CUDA devices, and this run computes on the CPU: take native (the "
-                        "default) or onnxruntime",
-                        name(o.inference)));
+        return fail(errc::invalid_argument, fmt::format("--inference {} is for CUDA devices, and this run computes on "
+                                                        "the CPU: use native (the default) or onnxruntime",
+                                                        name(o.inference)));
     }
     if (o.precision == precision::bf16 && o.inference == inference_backend::onnxruntime) {
         return fail(errc::invalid_argument,
