@@ -272,7 +272,7 @@ TEST(block_finish, records_and_headers_are_the_same_for_any_number_of_threads) {
     EXPECT_EQ(std::memcmp(&alone, results.records() + 2, sizeof alone), 0);
 }
 
-TEST(block_finish, a_later_go_brings_the_headers_up_to_date_and_an_empty_one_leaves_them) {
+TEST(block_finish, a_later_batch_updates_the_headers_and_an_empty_one_does_not) {
     mesh_case c;
     const auto part = finished(c, 0, 2, 3), rest = finished(c, 2, 2, 3), none = finished(c, 4, 2, 3);
     const auto* headers = reinterpret_cast<const result_header*>(part.data());
@@ -318,7 +318,7 @@ TEST(block_merge, does_the_same_for_any_number_of_threads) {
     }
 }
 
-TEST(block_propagate, keeps_the_order_of_faces_and_lets_those_go_that_are_none) {
+TEST(block_propagate, keeps_the_order_of_faces_and_drops_those_that_are_no_faces) {
     mesh_case c;
     auto memory = finished(c, 0, 4, 1);  // presence 0.95, 0.12 | 0.73
     const pass_results results{reinterpret_cast<result_header*>(memory.data()), 2};

@@ -305,7 +305,7 @@ TEST(emulated_link, devices_have_links_of_their_own) {
     EXPECT_EQ(second->book().transfers(direction::host_to_device).count, rounds);
 }
 
-TEST(emulated_link, the_book_is_charged_with_what_the_model_asks_and_not_with_what_the_clock_saw) {
+TEST(emulated_link, the_ledger_is_charged_the_modelled_time_and_not_the_measured_one) {
     const link_model l{"l", 1000, 1e9, 2e9, 0.5};
     const auto on = make(0, mib, l);
     const auto charged = [&] {

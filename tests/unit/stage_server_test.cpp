@@ -243,7 +243,7 @@ TEST_F(shared_stage, refuses_slots_that_were_never_shared) {
     EXPECT_GT(ask().reply.status, 0u);
 }
 
-TEST_F(shared_stage, refuses_slots_that_begin_anywhere) {
+TEST_F(shared_stage, refuses_misaligned_slots) {
     auto shared = devices.front()->export_memory(buffers->memory(), buffers->slot_bytes() * buffers->slots());
     ASSERT_OK(shared);
     const std::array<int, 1> descriptors{shared->descriptor.get()};
@@ -262,7 +262,7 @@ TEST_F(shared_stage, refuses_slots_that_begin_anywhere) {
     EXPECT_EQ(ask().reply.status, 0u);
 }
 
-TEST_F(shared_stage, refuses_to_start_from_faces_that_were_left_nowhere) {
+TEST_F(shared_stage, refuses_to_follow_faces_that_it_was_not_given) {
     call.begins = 0;
     const auto refused = ask();
     EXPECT_GT(refused.reply.status, 0u);
