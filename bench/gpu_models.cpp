@@ -115,7 +115,8 @@ std::vector<model_row> model_rows(bed& b) {
             fmt::print(stderr, "gpu: models by {}: {}\n", by, r.error().message);
             continue;
         }
-        const auto models = flow::load_models(chosen, store, b.on(), runtime, inference::threading::shared);
+        const auto models = flow::load_models(
+            {.chosen = chosen, .store = store, .on = b.on(), .runtime = runtime, .how = inference::threading::shared});
         if (!models) {
             fmt::print(stderr, "gpu: models by {}: {}\n", by, models.error().message);
             continue;

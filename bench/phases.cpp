@@ -105,7 +105,8 @@ result<std::unique_ptr<model_bench>> model_bench::create() {
     const auto runtime = [] { return inference::runtime::create({static_cast<int>(cores())}); };
     options chosen;
     if (auto r = flow::choose_inference(chosen, true); !r) return tl::unexpected(std::move(r.error()));
-    auto models = flow::load_models(chosen, *store, *s->cpu, runtime, inference::threading::caller);
+    auto models = flow::load_models(
+        {.chosen = chosen, .store = *store, .on = *s->cpu, .runtime = runtime, .how = inference::threading::caller});
     if (!models) return tl::unexpected(std::move(models.error()));
     s->models = std::move(*models);
     s->lanes.resize(cores());

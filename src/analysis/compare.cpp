@@ -34,7 +34,7 @@ result<options> with_ablation(options o, const std::string& name) {
         return o;
     }
     return fail(errc::invalid_argument,
-                fmt::format("unknown ablation '{}'; there are: cache, batch, pinned, graphs", name));
+                fmt::format("unknown ablation '{}'; choose one of: cache, batch, pinned, graphs", name));
 }
 
 // A row to measure.

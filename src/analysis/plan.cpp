@@ -150,7 +150,7 @@ result<pixel_format> find_pixel_format(std::string_view wanted) {
     const std::string_view near = nearest(wanted, names);
     return fail(
         errc::invalid_argument,
-        fmt::format("unknown pixel format '{}'{}; there are: {}", wanted,
+        fmt::format("unknown pixel format '{}'{}; choose one of: {}", wanted,
                     near.empty() ? std::string() : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", ")));
 }
 

@@ -36,7 +36,7 @@ tl::unexpected<error> unknown(const std::string& wanted) {
     const std::string_view near = nearest(parse(wanted).kind, kinds);
     return fail(
         errc::invalid_argument,
-        fmt::format("unknown device '{}'{}; there are: {}", wanted,
+        fmt::format("unknown device '{}'{}; choose one of: {}", wanted,
                     near.empty() ? std::string() : fmt::format(", did you mean '{}'?", near), fmt::join(syntax, ", ")));
 }
 

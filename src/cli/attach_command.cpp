@@ -129,30 +129,31 @@ int execute(const attach_arguments& a) {
 
 declared add_attach(CLI::App& app) {
     auto a = std::make_shared<attach_arguments>();
-    auto* attach = app.add_subcommand("attach", "read the frames of a faceflow share, and say how they come");
-    attach->add_option("PATH", a->path, "the socket of the share; default: where share listens without --socket")
+    auto* attach = app.add_subcommand("attach", "read the frames of a faceflow share, and measure how they arrive");
+    attach->add_option("PATH", a->path, "the socket of the share; default: the one that share uses without --socket")
         ->type_name("PATH");
     attach->add_option("--frames", a->frames, "stop after N frames; 0: when the share ends")
         ->type_name("N")
         ->capture_default_str();
-    attach->add_option("--leases", a->leases, "frames held or waiting at a time, 1 to 64")
+    attach->add_option("--leases", a->leases, "number of frames held or waiting at the same time, 1 to 64")
         ->type_name("N")
         ->check(CLI::Range(1, 64).description(""))
         ->capture_default_str();
-    one_of(
-        *attach->add_option("--policy", a->policy, "whether newer frames overtake unread ones (latest) or wait (fifo)")
-             ->capture_default_str(),
-        {"latest", "fifo"});
+    one_of(*attach
+                ->add_option("--policy", a->policy,
+                             "whether newer frames replace unread ones (latest) or wait behind them (fifo)")
+                ->capture_default_str(),
+           {"latest", "fifo"});
     attach
         ->add_flag("--anticipate,!--no-anticipate", a->anticipate,
-                   "be awake when a frame is due: less latency, for up to 5 % of a core")
+                   "wake up before a frame is due: lower latency, for up to 5 % of a core")
         ->default_str("off");
-    attach->add_flag("--json,!--no-json", a->json, "print a JSON object a second, and one for all at the end");
+    attach->add_flag("--json,!--no-json", a->json, "print a JSON object every second, and a total at the end");
     give_examples(
         *attach,
         {{"Frames, drops and hand-off latency, once a second", "faceflow attach"},
-         {"Each of 300 frames in its order, however late", "faceflow attach --frames 300 --policy fifo"},
-         {"Least latency, of a share that has a socket of its own", "faceflow attach ~/own/clip.sock --anticipate"}});
+         {"300 frames in order and without gaps, however late", "faceflow attach --frames 300 --policy fifo"},
+         {"Lowest latency, from a share with its own socket", "faceflow attach ~/own/clip.sock --anticipate"}});
     return {attach, [a](const given&) { return execute(*a); }};
 }
 

@@ -98,26 +98,28 @@ int execute(const compare_arguments& a, const given& options) {
 
 declared add_compare(CLI::App& app) {
     auto a = std::make_shared<compare_arguments>();
-    auto* compare = app.add_subcommand("compare", "run flows on the same frames and measure how each moves them");
+    auto* compare =
+        app.add_subcommand("compare", "run several flows on the same frames and measure how each moves them");
     compare
         ->add_option("INPUT", a->request.input, "a video file, a picture, a folder of pictures, a camera or a stream")
         ->required()
         ->type_name("INPUT");
     const auto what = "What to compare";
-    compare->add_option("--flows", a->flows, "flows to run; the first one is what others are measured against")
+    compare->add_option("--flows", a->flows, "flows to run; the others are compared with the first one")
         ->type_name("LIST")
         ->capture_default_str()
         ->group(what);
     compare
-        ->add_option("--ablate", a->ablate, "run each flow again without each of these: cache, batch, pinned, graphs")
+        ->add_option("--ablate", a->ablate,
+                     "run each flow again without each of these in turn: cache, batch, pinned, graphs")
         ->type_name("LIST")
         ->group(what);
-    compare->add_option("--limit", a->request.limit, "how many frames to use; of large ones fewer, at most 1 GiB")
+    compare->add_option("--limit", a->request.limit, "number of frames to use; fewer if they exceed 1 GiB")
         ->type_name("N")
         ->check(CLI::PositiveNumber.description(""))
         ->capture_default_str()
         ->group(what);
-    compare->add_option("--start", a->request.start_seconds, "begin at this time of the input")
+    compare->add_option("--start", a->request.start_seconds, "start at this time in the input")
         ->type_name("SECONDS")
         ->check(CLI::NonNegativeNumber.description(""))
         ->group(what);
@@ -132,9 +134,9 @@ declared add_compare(CLI::App& app) {
     compare->remove_option(compare->get_option("--detect"));  // in every frame, or --detect-every
     give_examples(*compare, {{"How each flow moves frames, on a device made of host memory",
                               "faceflow compare clip.mp4 --device emulated"},
-                             {"What the cache and batches are worth to one flow",
+                             {"What the cache and batching contribute to one flow",
                               "faceflow compare clip.mp4 --device emulated --flows cached --ablate cache,batch"},
-                             {"Reports and a figure of 100 frames, on a GPU",
+                             {"Reports and a figure for 100 frames on a GPU",
                               "faceflow compare clip.mp4 --device cuda --limit 100 --out compare"}});
     return {compare, [a](const given& options) { return execute(*a, options); }};
 }

@@ -37,7 +37,7 @@ result<std::string> argument_of(const std::string& name, const toml::node& node)
     if (const auto* flag = node.as_boolean()) return fmt::format("--{}{}", flag->get() ? "" : "no-", name);
     if (const auto value = text_of(node)) return fmt::format("--{}={}", name, *value);
     return fail(errc::invalid_argument,
-                fmt::format("line {}: '{}' needs a text, a number, true, false or a list of those",
+                fmt::format("line {}: '{}' needs a string, a number, true, false or a list of these",
                             node.source().begin.line, name));
 }
 

@@ -108,7 +108,7 @@ void check_inference(findings& f, const std::string& folder) {
         if (sha && *sha == e.sha256) {
             f.ok(e.role, fmt::format("{} ({})", path->string(), e.licence));
         } else {
-            f.bad(e.role, fmt::format("{} is not as the catalogue has it; `make setup` makes it anew", path->string()));
+            f.bad(e.role, fmt::format("{} differs from the catalogue; `make setup` restores it", path->string()));
         }
     }
 }
@@ -117,7 +117,7 @@ void check_media(findings& f) {
     f.ok("ffmpeg", media::ffmpeg_version());
     const auto decoders = media::hardware_decoders();
     if (decoders.empty()) {
-        f.note("gpu decoding", "FFmpeg knows no hardware decoder; videos are decoded on the CPU");
+        f.note("gpu decoding", "FFmpeg has no hardware decoder; videos are decoded on the CPU");
     } else {
         f.ok("gpu decoding", fmt::format("{}", fmt::join(decoders, ", ")));
     }
@@ -136,7 +136,7 @@ void check_media(findings& f) {
 
 declared add_doctor(CLI::App& app) {
     auto folder = std::make_shared<std::string>();
-    auto* doctor = app.add_subcommand("doctor", "what this machine has, what is missing, and how to get it");
+    auto* doctor = app.add_subcommand("doctor", "report what this machine has, what is missing, and how to get it");
     doctor->add_option("--models", *folder, "folder to look for models in first")->type_name("DIR");
     give_examples(*doctor, {{"Before the first run", "faceflow doctor"},
                             {"With models of your own", "faceflow doctor --models ~/models"}});

@@ -39,9 +39,9 @@ error given::in_its_words(const CLI::ParseError& e) const {
     constexpr std::string_view conversion = "Could not convert: ";
     if (message.starts_with(conversion)) {
         const auto equals = message.find(" = ");
-        message = fmt::format("{}: '{}' is not a value that it can have",
-                              message.substr(conversion.size(), equals - conversion.size()),
-                              equals == std::string::npos ? "" : message.substr(equals + 3));
+        message =
+            fmt::format("{}: '{}' is not a valid value", message.substr(conversion.size(), equals - conversion.size()),
+                        equals == std::string::npos ? "" : message.substr(equals + 3));
     }
     for (const auto& key : keys) {
         if (message.starts_with("--" + key + ":")) message = fmt::format("{}: {}", file, message.substr(2));

@@ -159,7 +159,7 @@ void one_of(CLI::Option& option, const std::vector<std::string>& choices) {
         [choices](const std::string& given) {
             if (std::find(choices.begin(), choices.end(), given) != choices.end()) return std::string();
             const auto near = nearest(given, choices);
-            return fmt::format("'{}' is none of {}{}", given, fmt::join(choices, ", "),
+            return fmt::format("'{}' is not one of {}{}", given, fmt::join(choices, ", "),
                                near.empty() ? "" : fmt::format("; did you mean {}?", near));
         },
         ""));

@@ -51,8 +51,8 @@ result<void> compare(const fs::path& into, const std::string& model_folder) {
         if (e.bundle.empty()) continue;
         FACEFLOW_ASSIGN(const auto sha, inference::sha256_of(into / e.file));
         if (sha != e.sha256)
-            return fail(errc::corrupt, fmt::format("{} is not the model that the catalogue has as {}",
-                                                   (into / e.file).string(), e.id));
+            return fail(errc::corrupt,
+                        fmt::format("{} is not the model {} of the catalogue", (into / e.file).string(), e.id));
         to_stdout("{}: {}\n", e.id, (into / e.file).string());
     }
     return {};

@@ -39,20 +39,20 @@ result<void> input_options::resolve(media::source_options& into) const {
 
 void add_input_options(CLI::App& app, input_options& into) {
     app.add_option("--reconnect", into.reconnect,
-                   "how long a camera or stream that was lost is looked for; 0: its loss is its end")
+                   "how long to try to reconnect a lost camera or stream; 0: it ends when it is lost")
         ->type_name("SECONDS|forever")
         ->capture_default_str()
         ->group(inputs_group);
     app.add_option("--rotate", into.rotate,
-                   "turn what comes in by 90, 180 or 270 degrees clockwise, after its own turn")
+                   "rotate the input by 90, 180 or 270 degrees clockwise, after the rotation that it states itself")
         ->type_name("DEGREES")
         ->capture_default_str()
         ->group(inputs_group);
-    app.add_flag("--flip,!--no-flip", into.flip, "then let left and right change places, for pictures of a mirror")
+    app.add_flag("--flip,!--no-flip", into.flip, "then mirror the picture left to right, for mirrored images")
         ->default_str("off")
         ->group(inputs_group);
     app.add_flag("--live,!--no-live", into.live,
-                 "take streams for live ones that do not say so themselves, as cameras over plain HTTP")
+                 "treat streams as live that do not say so themselves, such as cameras over plain HTTP")
         ->default_str("off")
         ->group(inputs_group);
 }

@@ -72,7 +72,7 @@ int unknown(const std::string& what, const CLI::App& app) {
 int unexpected(const std::string& what, const CLI::App& app) {
     if (!what.starts_with(operand_mark)) return unknown(what, app);
     return report({errc::invalid_argument,
-                   fmt::format("'{}' is one argument too many; see {} --help", without_mark(what), full_name(app))});
+                   fmt::format("'{}' is an unexpected argument; see {} --help", without_mark(what), full_name(app))});
 }
 
 // The configuration key for what this argument sets.
@@ -143,12 +143,12 @@ int main(int argc, char** argv) {
     for (const auto add : {add_run, add_recover, add_compare, add_plan, add_share, add_attach, add_doctor, add_models,
                            add_completion, add_manual})
         commands.push_back(add(app));
-    give_examples(app,
-                  {{"Annotate a video, and write its faces, into results/", "faceflow run interview.mp4 --out results"},
-                   {"What this machine has for it, and what is missing", "faceflow doctor"},
-                   {"How frames move, in each of the flows", "faceflow compare clip.mp4 --device emulated"},
-                   {"More of one command", "faceflow run --help"},
-                   {"All of it, to read", "faceflow manual | man -l -"}});
+    give_examples(
+        app, {{"Annotate a video and write its faces, both to results/", "faceflow run interview.mp4 --out results"},
+              {"What this machine has, and what is missing", "faceflow doctor"},
+              {"How frames move, in each of the flows", "faceflow compare clip.mp4 --device emulated"},
+              {"The help of one command", "faceflow run --help"},
+              {"The whole manual", "faceflow manual | man -l -"}});
     unmark_operands(app);
     for (const auto& c : commands) {
         c.app->allow_extras();

@@ -133,16 +133,16 @@ void print_manual(CLI::App& app) {
     for (const auto* sub : commands_of(app))
         to_stdout(".B faceflow {}\n{}\n.br\n", sub->get_name(), roff_escaped(arguments_of(*sub)));
     to_stdout(
-        ".PP\nWhat follows \\fB\\-\\-\\fR is no option, so that names may begin with a dash: "
+        ".PP\nArguments after \\fB\\-\\-\\fR are not options, so names may begin with a dash: "
         "\\fBfaceflow run \\-\\- \\-odd.mp4\\fR.\n");
     to_stdout(".SH COMMANDS\n");
     for (auto* sub : commands_of(app))
         print_command(*sub);
     to_stdout(
         ".SH EXIT STATUS\n"
-        ".TP\n.B 0\nDone.\n.TP\n.B 1\nFailed for another reason than those below.\n"
-        ".TP\n.B 2\nAn option, a configuration key or a command that makes no sense.\n"
-        ".TP\n.B 3\nAn input that is not there, or that nothing could be read from.\n"
+        ".TP\n.B 0\nDone.\n.TP\n.B 1\nFailed for a reason other than those below.\n"
+        ".TP\n.B 2\nAn invalid option, configuration key or command.\n"
+        ".TP\n.B 3\nAn input that does not exist, or from which nothing could be read.\n"
         ".TP\n.B 4\nA file could not be written.\n.TP\n.B 130\nInterrupted; what was found until then is in the "
         "files.\n"
         ".SH ENVIRONMENT\n.TP\n.B FACEFLOW_MODELS\nA folder to look for models in.\n"
@@ -176,7 +176,8 @@ declared add_completion(CLI::App& app) {
 
 declared add_manual(CLI::App& app) {
     auto topic = std::make_shared<std::string>("page");
-    auto* manual = app.add_subcommand("manual", "print the manual page, as for man(1), or what rows of faces hold");
+    auto* manual =
+        app.add_subcommand("manual", "print the manual page for man(1), or the description of the rows of faces");
     manual
         ->add_option("TOPIC", *topic,
                      "page; fields: the keys and columns of faces.ndjson, faces.csv and events.csv, in Markdown; "
@@ -184,9 +185,9 @@ declared add_manual(CLI::App& app) {
                      "Schema of a line of faces.ndjson")
         ->check(CLI::IsMember({"page", "fields", "schema"}).description(""))
         ->capture_default_str();
-    give_examples(*manual, {{"To read", "faceflow manual | man -l -"},
-                            {"To keep, where an installation has not put it", "faceflow manual > faceflow.1"},
-                            {"For a program that checks what it reads", "faceflow manual schema > faces.schema.json"}});
+    give_examples(*manual, {{"To read it", "faceflow manual | man -l -"},
+                            {"To keep it, if it was not installed", "faceflow manual > faceflow.1"},
+                            {"For a program that validates its input", "faceflow manual schema > faces.schema.json"}});
     return {manual, [topic, &app](const given&) {
                 if (*topic == "page") print_manual(app);
                 if (*topic == "fields") print_fields();

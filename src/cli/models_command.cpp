@@ -69,8 +69,8 @@ int verify(const std::string& folder) {
                                    [&](const auto& e) { return !verify_entry(*store, e); });
     if (bad == 0) return exit_done;
     to_stderr(
-        "faceflow: {} of {} models missing or not as the catalogue has them; `make setup` makes those that come with "
-        "faceflow again, `faceflow models import` the others\n",
+        "faceflow: {} of {} models missing or different from the catalogue; `make setup` restores those that come with "
+        "faceflow, and `faceflow models import` the others\n",
         bad, store->entries().size());
     return exit_failed;
 }
@@ -100,44 +100,44 @@ int build_engines(const models_arguments& a, const given& options) {
 
 declared add_models(CLI::App& app) {
     auto a = std::make_shared<models_arguments>();
-    auto* models = app.add_subcommand("models", "the models: where they come from, and whether their bytes are right");
+    auto* models = app.add_subcommand("models", "list, check, import and prepare the models");
     models->require_subcommand(1);
     models->add_option("--models", a->folder, "folder to look for models in first")->type_name("DIR");
-    a->list = models->add_subcommand("list", "each model with its file, source and licence");
-    a->verify = models->add_subcommand("verify",
-                                       "compare every file's SHA-256 with the catalogue, and plans with their models");
+    a->list = models->add_subcommand("list", "list each model with its file, source and licence");
+    a->verify = models->add_subcommand(
+        "verify", "compare the SHA-256 of every file with the catalogue, and each plan with its model");
     a->import = models->add_subcommand(
-        "import", "make models of a file that you bring: the v2 mesh and its blendshapes of face_landmarker.task");
+        "import", "convert a file that you provide: face_landmarker.task to the v2 mesh and its blendshapes");
     a->import->add_option("FILE", a->bundle, "Google's face_landmarker.task")->type_name("FILE")->required();
     a->import
         ->add_option("--out", a->out,
-                     "folder for the models; usual: ~/.local/share/faceflow/models, where they are found")
+                     "folder for the models; default: ~/.local/share/faceflow/models, where they are found")
         ->type_name("DIR");
     a->build = models->add_subcommand(
-        "build-engines", "build TensorRT's engines ahead of time, for the flow and batches that the options choose");
+        "build-engines", "build TensorRT engines ahead of time, for the flow and batch sizes that the options select");
     a->engine.chosen.device = "cuda";
     add_engine_options(*a->build, a->engine);
     a->build
         ->add_option("--check", a->gate.input,
-                     "a clip with faces, on which the engines are held to fp32; fp16 needs one")
+                     "a clip with faces, on which the engines are checked against fp32; required for fp16")
         ->type_name("INPUT");
-    a->build->add_option("--tolerance", a->gate.tolerance_px, "how far landmarks may be from those of fp32")
+    a->build->add_option("--tolerance", a->gate.tolerance_px, "maximum distance of landmarks from those of fp32")
         ->type_name("PX")
         ->capture_default_str();
     const char* const build_fp16 = "faceflow models build-engines --precision fp16 --check clip.mp4";
     give_examples(*models, {{"Where models come from, and their licences", "faceflow models list"},
-                            {"Whether their files are whole", "faceflow models verify"},
-                            {"TensorRT's engines in fp16, held to fp32 on a clip", build_fp16}});
+                            {"Whether their files are intact", "faceflow models verify"},
+                            {"TensorRT engines in fp16, checked against fp32 on a clip", build_fp16}});
     give_examples(*a->list, {{"Where models come from, and their licences", "faceflow models list"},
                              {"With models of your own", "faceflow models --models ~/models list"}});
-    give_examples(*a->verify, {{"Whether files of models are whole", "faceflow models verify"},
+    give_examples(*a->verify, {{"Whether the model files are intact", "faceflow models verify"},
                                {"With models of your own", "faceflow models --models ~/models verify"}});
     give_examples(*a->import,
                   {{"For --landmarks v2", "faceflow models import face_landmarker.task"},
                    {"Into a folder for --models", "faceflow models import face_landmarker.task --out models"}});
     give_examples(*a->build,
                   {{"For the usual flow, once for each card and version of TensorRT", "faceflow models build-engines"},
-                   {"In fp16, held to fp32 on a clip", build_fp16},
+                   {"In fp16, checked against fp32 on a clip", build_fp16},
                    {"For passes of eight frames", "faceflow models build-engines --batch-frames 8"}});
     return {models, [a](const given& options) {
                 if (a->build->parsed()) return build_engines(*a, options);

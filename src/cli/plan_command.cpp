@@ -43,7 +43,7 @@ int execute(const plan_arguments& a, const given& options) {
 
 void add_cameras(CLI::App& plan, plan_arguments& a) {
     const auto group = "Cameras";
-    plan.add_option("--cameras", a.request.cameras, "how many cameras")
+    plan.add_option("--cameras", a.request.cameras, "number of cameras")
         ->type_name("N")
         ->capture_default_str()
         ->group(group);
@@ -52,7 +52,7 @@ void add_cameras(CLI::App& plan, plan_arguments& a) {
         ->type_name("NAME")
         ->capture_default_str()
         ->group(group);
-    plan.add_option("--fps", a.request.fps, "frames a second of each camera")
+    plan.add_option("--fps", a.request.fps, "frames per second of each camera")
         ->type_name("F")
         ->capture_default_str()
         ->group(group);
@@ -66,19 +66,20 @@ void add_machine(CLI::App& plan, plan_arguments& a) {
     const auto group = "Device and flow";
     analysis::plan_request& r = a.request;
     const auto add = [&](const auto& row, auto& value) { return declare(plan, row, value)->group(group); };
-    add(flow::row_of<&options::link>(), r.link)->description("the link that the device hangs on");
+    add(flow::row_of<&options::link>(), r.link)->description("the link between the host and the device");
     add(flow::row_of<&options::flow>(), r.flow);
     add(flow::row_of<&options::tuning, &tuning_options::cache>(), r.cache);
     add(flow::row_of<&options::tuning, &tuning_options::batch>(), r.batch);
     add(flow::row_of<&options::tuning, &tuning_options::pinned>(), r.pinned);
     add(flow::row_of<&options::tuning, &tuning_options::cache_ttl>(), r.cache_ttl);
     add(flow::row_of<&options::device_memory>(), r.device_memory);
-    plan.add_option("--detect-size", a.detect_size,
-                    "size that RetinaFace sees a frame in, multiples of 32; auto: of the frame's shape")
+    plan.add_option(
+            "--detect-size", a.detect_size,
+            "size to which a frame is scaled for RetinaFace, in multiples of 32; auto: the frame's aspect ratio")
         ->type_name("WxH")
         ->capture_default_str()
         ->group(group);
-    plan.add_option("--max-faces", r.max_faces, "most faces in a frame, for which there must be room")
+    plan.add_option("--max-faces", r.max_faces, "maximum number of faces in a frame, for which memory is reserved")
         ->type_name("N")
         ->capture_default_str()
         ->group(group);
@@ -88,8 +89,8 @@ void add_machine(CLI::App& plan, plan_arguments& a) {
 
 declared add_plan(CLI::App& app) {
     auto a = std::make_shared<plan_arguments>();
-    auto* plan =
-        app.add_subcommand("plan", "what cameras would ask of a device and its link, without running anything");
+    auto* plan = app.add_subcommand(
+        "plan", "calculate what cameras would demand of a device and its link, without running anything");
     add_cameras(*plan, *a);
     add_machine(*plan, *a);
     plan->add_flag("--json,!--no-json", a->json, "print a JSON object instead of the text");

@@ -29,8 +29,8 @@ int execute_recovery(const std::string& folder, const given& options) {
 
 declared add_recover(CLI::App& app) {
     auto folder = std::make_shared<std::string>();
-    auto* recover = app.add_subcommand("recover", "make files of what a run that was killed left");
-    recover->add_option("DIR", *folder, "the folder that it wrote into (--out)")->required()->type_name("DIR");
+    auto* recover = app.add_subcommand("recover", "recover the files of a run that was killed");
+    recover->add_option("DIR", *folder, "the folder that the run wrote to (--out)")->required()->type_name("DIR");
     give_examples(*recover, {{"After a run was killed or the power failed", "faceflow recover faceflow-out"}});
     return {recover, [folder](const given& options) { return execute_recovery(*folder, options); }};
 }

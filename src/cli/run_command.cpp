@@ -77,11 +77,10 @@ int execute(const run_arguments& a, const given& options) {
 declared add_run(CLI::App& app) {
     auto a = std::make_shared<run_arguments>();
     auto* run = app.add_subcommand("run", "find and follow the faces of videos, pictures, cameras and streams");
-    run->add_option(
-           "INPUT", a->request.inputs,
-           "a video file, a picture, a folder or quoted glob of pictures, /dev/videoN, rtsp://..., "
-           "http(s)://..., or - for standard input; several are several sources, but pictures that follow each other "
-           "are one, like a folder of them")
+    run->add_option("INPUT", a->request.inputs,
+                    "a video file, a picture, a folder or quoted glob of pictures, /dev/videoN, rtsp://..., "
+                    "http(s)://..., or - for standard input; each is a source of its own, but consecutive pictures "
+                    "form one source, like a folder of them")
         ->required()
         ->type_name("INPUT");
     const auto output = "Output";
@@ -90,22 +89,23 @@ declared add_run(CLI::App& app) {
         ->capture_default_str()
         ->group(output);
     run->add_option("--format", a->format,
-                    "what to write of the faces, a list of: " + media::join_names(media::all_formats(), ", "))
+                    "formats in which to write faces, a comma-separated list of: " +
+                        media::join_names(media::all_formats(), ", "))
         ->type_name("LIST")
         ->capture_default_str()
         ->group(output);
-    run->add_option("--trace", a->trace, "write a trace of stages and transfers, to look at in ui.perfetto.dev")
+    run->add_option("--trace", a->trace, "write a trace of stages and transfers, to be viewed at ui.perfetto.dev")
         ->type_name("FILE")
         ->group(output);
     run->add_flag("--video,!--no-video", a->video,
-                  "write annotated.mp4, and of pictures NAME-annotated.jpg (.png of a PNG)")
+                  "write annotated.mp4, and for pictures NAME-annotated.jpg (.png for a PNG)")
         ->default_str("on")
         ->group(output);
     run->add_flag("--quiet,!--no-quiet", a->quiet, "show no progress and no summary")->group(output);
-    run->add_flag("--json,!--no-json", a->json, "print the summary as JSON instead of in words")->group(output);
+    run->add_flag("--json,!--no-json", a->json, "print the summary as JSON instead of text")->group(output);
     one_of(*run->add_option("--decode", a->request.decode,
-                            "where to decode; gpu leaves frames on the device, so that none goes up; auto: on cuda "
-                            "there, and on the CPU what the card's decoder has no time for")
+                            "where to decode; gpu keeps frames on the device, so that none is uploaded; auto: on the "
+                            "device if it is cuda, and on the CPU what the card's decoder has no time for")
                 ->capture_default_str()
                 ->group("Frames on devices with memory of their own"),
            {"auto", "gpu", "cpu"});
@@ -113,33 +113,32 @@ declared add_run(CLI::App& app) {
     run->add_option("--limit", a->limit, "stop after N frames of each source; 0: no limit")
         ->type_name("N")
         ->group(part);
-    run->add_option("--start", a->start, "begin at this time of each input")
+    run->add_option("--start", a->start, "start at this time in each input")
         ->type_name("SECONDS")
         ->check(CLI::NonNegativeNumber.description(""))
         ->group(part);
-    run->add_option("--end", a->end, "end before this time of each input")
+    run->add_option("--end", a->end, "end before this time in each input")
         ->type_name("SECONDS")
         ->check(CLI::NonNegativeNumber.description(""))
         ->group(part);
     add_input_options(*run, a->input);
     run->add_flag("--realtime,!--no-realtime", a->realtime,
-                  "take recordings for cameras: frames come when their time has come, and those that are overtaken are "
-                  "left out")
+                  "treat recordings like cameras: frames arrive at their own pace, and a newer frame replaces one that "
+                  "still waits")
         ->default_str("off")
         ->group(inputs_group);
     add_engine_options(*run, a->engine);
-    run->add_option(
-           "--config", a->config,
-           "TOML file with these options as keys, without dashes; those that tune may stand under [tuning]; the "
-           "command line wins")
+    run->add_option("--config", a->config,
+                    "TOML file with these options as keys, without leading dashes; tuning options may be placed under "
+                    "[tuning]; the command line takes precedence")
         ->type_name("FILE.toml");
     give_examples(
         *run,
-        {{"Annotate a video, and write its faces, into results/", "faceflow run interview.mp4 --out results"},
-         {"A camera, detecting in every third frame only", "faceflow run /dev/video0 --no-video --detect-every 3"},
-         {"A picture of each picture in a folder, with its faces drawn on it", "faceflow run holiday/ --out results"},
-         {"Names that begin with a dash", "faceflow run --out results -- -odd.mp4"},
-         {"Two videos at a time, as two sources", "faceflow run left.mp4 right.mp4 --out both"},
+        {{"Annotate a video and write its faces, both to results/", "faceflow run interview.mp4 --out results"},
+         {"A camera, with detection in every third frame only", "faceflow run /dev/video0 --no-video --detect-every 3"},
+         {"A copy of each picture in a folder, with its faces drawn on it", "faceflow run holiday/ --out results"},
+         {"A name that begins with a dash", "faceflow run --out results -- -odd.mp4"},
+         {"Two videos at the same time, as two sources", "faceflow run left.mp4 right.mp4 --out both"},
          {"Ten seconds of a video as lines of JSON", "faceflow run clip.mp4 --start 5 --end 15 --out - > faces.ndjson"},
          {"Whatever FFmpeg can read", "ffmpeg -i in.mov -f nut - | faceflow run - --out results"}});
     return {run, [a](const given& options) { return execute(*a, options); }};

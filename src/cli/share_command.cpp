@@ -87,50 +87,51 @@ int execute(const share_arguments& a, const given& options) {
 declared add_share(CLI::App& app) {
     auto a = std::make_shared<share_arguments>();
     auto& r = a->request;
-    auto* share = app.add_subcommand("share", "put frames where other programs can read them in place");
+    auto* share = app.add_subcommand("share", "share frames with other programs, which read them in place");
     share
-        ->add_option("INPUT", r.inputs, "videos, pictures, cameras or streams, as for run; several are several sources")
+        ->add_option("INPUT", r.inputs, "videos, pictures, cameras or streams, as for run; each is a source of its own")
         ->required()
         ->type_name("INPUT");
     const auto where = "Where frames lie";
     share
         ->add_option("--socket", a->socket,
-                     "where clients connect, in a folder that only you can enter; default: "
+                     "socket on which clients connect, in a folder that only you can enter; default: "
                      "faceflow-share.sock in $XDG_RUNTIME_DIR, or in /tmp/faceflow-UID")
         ->type_name("PATH")
         ->group(where);
-    share->add_option("--slots", r.slots, "most frames kept: one a source, the others are promised to clients")
+    share
+        ->add_option("--slots", r.slots,
+                     "maximum number of frames kept: one for each source, and the others for clients")
         ->type_name("N")
         ->check(CLI::Range(2, 4096).description(""))
         ->capture_default_str()
         ->group(where);
-    share->add_option("--device", r.device.name, "the device that frames lie on: auto, cpu, emulated")
+    share->add_option("--device", r.device.name, "device that holds the frames: auto, cpu, emulated")
         ->type_name("DEVICE")
         ->capture_default_str()
         ->group(where);
-    share->add_option("--device-memory", a->memory, "most memory for frames, such as 512M or 2G")
+    share->add_option("--device-memory", a->memory, "maximum memory for frames, such as 512M or 2G")
         ->type_name("BYTES")
         ->capture_default_str()
         ->group(where);
     add_input_options(*share, a->input);
     const auto files = "Recorded inputs";
-    share->add_flag("--loop,!--no-loop", r.loop, "begin anew at the end")->default_str("off")->group(files);
-    share->add_option("--fps", a->fps, "frames a second; 0: as fast as they decode; default: the input's own pace")
+    share->add_flag("--loop,!--no-loop", r.loop, "start again at the end")->default_str("off")->group(files);
+    share->add_option("--fps", a->fps, "frames per second; 0: as fast as they decode; default: the input's own pace")
         ->type_name("FPS")
         ->check(CLI::NonNegativeNumber.description(""))
         ->group(files);
     share
         ->add_flag("--once-connected,!--no-once-connected", r.once_connected,
-                   "keep the first frame until the first client comes")
+                   "hold the first frame until the first client connects")
         ->default_str("off")
         ->group(files);
     share->add_option("--limit", a->limit, "stop after N frames of each input; 0: no limit")
         ->type_name("N")
         ->group(files);
     share->add_flag("--quiet,!--no-quiet", a->quiet, "print nothing but errors")->group("Output");
-    share->add_flag("--json,!--no-json", a->json, "print what was counted as JSON instead of in words")
-        ->group("Output");
-    give_examples(*share, {{"A camera, for whoever connects", "faceflow share /dev/video0"},
+    share->add_flag("--json,!--no-json", a->json, "print the counts as JSON instead of text")->group("Output");
+    give_examples(*share, {{"A camera, for any number of clients", "faceflow share /dev/video0"},
                            {"Two videos in an endless loop, at the pace of their own clocks",
                             "faceflow share left.mp4 right.mp4 --loop"},
                            {"Every frame of a video for one client, as fast as they decode",

@@ -33,14 +33,12 @@ result<void> require_kind(const memory_export& from, device_kind own) {
 
 namespace {
 
-trace::crossing crossing_of(trace& drawing, const stream& s, direction d, std::size_t bytes, bool pinned,
-                            const tag& t) {
+// To be drawn; its size and memory are the caller's to add.
+trace::crossing crossing_of(trace& drawing, const stream& s, direction d, const tag& t) {
     const bool up = d == direction::host_to_device;
     const device& owner = s.owner();
     trace::crossing c;
     c.up = up;
-    c.bytes = bytes;
-    c.pinned = pinned;
     c.stage = name(t.at);
     c.frame = t.frame;
     c.enqueued = c.begin = c.end = trace::clock::now();
@@ -73,7 +71,9 @@ result<void> transfer(stream& s, direction d, std::byte* device_memory, const ho
         return {};
     }
     // Timestamps before and after the copy, in stream order.
-    const auto c = std::make_shared<trace::crossing>(crossing_of(*drawing, s, d, bytes, host.pinned, t));
+    const auto c = std::make_shared<trace::crossing>(crossing_of(*drawing, s, d, t));
+    c->bytes = bytes;
+    c->pinned = host.pinned;
     s.run([c]() -> result<void> {
         c->begin = trace::clock::now();
         return {};

@@ -177,7 +177,8 @@ result<void> face_engine::load_models() {
     const auto load_for_all = [&]() -> result<void> {
         device_contexts_.clear();
         for (const auto& d : devices()) {
-            FACEFLOW_ASSIGN(auto models, flow::load_models(o, store, *d, runtime, how));
+            FACEFLOW_ASSIGN(auto models,
+                            flow::load_models({.chosen = o, .store = store, .on = *d, .runtime = runtime, .how = how}));
             device_contexts_.push_back({d.get(), std::move(models)});
         }
         return {};

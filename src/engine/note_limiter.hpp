@@ -15,7 +15,7 @@ public:
     void tell(const std::string& text) {
         if (text.empty()) return;
         if (told_ < most) note_(text);
-        if (told_ == most) note_("further ones of this kind are only counted; see the summary");
+        if (told_ == most) note_("further messages of this kind are only counted; see the summary");
         ++told_;
     }
 

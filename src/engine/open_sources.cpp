@@ -46,7 +46,7 @@ result<bool> source_opening::decodes_on_device() const {
     const bool asked = request_.decode == "gpu";
     if (!asked && request_.decode != "auto") {
         return fail(errc::invalid_argument,
-                    fmt::format("unknown place to decode '{}'; there are: auto, gpu, cpu", request_.decode));
+                    fmt::format("unknown place to decode '{}'; choose one of: auto, gpu, cpu", request_.decode));
     }
     const auto unless = [&](bool fits, std::string_view why) -> result<bool> {
         if (fits) return true;

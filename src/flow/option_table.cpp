@@ -86,7 +86,7 @@ result<std::size_t> find_word(std::string_view name, std::string_view word, word
     const auto near = nearest(word, known);
     return tl::unexpected<error>(
         error{errc::invalid_argument,
-              fmt::format("unknown {} '{}'{}; there are: {}", name, word,
+              fmt::format("unknown {} '{}'{}; choose one of: {}", name, word,
                           near.empty() ? "" : fmt::format("; did you mean {}?", near), fmt::join(known, ", ")),
               std::string(name)});
 }

@@ -78,7 +78,7 @@ inline constexpr std::tuple option_table{
     option_row<&options::device>{
         .name = "device",
         .help = "where to compute: auto, cpu, cuda, cuda:I,J,..., cuda:all or emulated[:N]; auto: the first GPU that "
-                "models can run on, else the CPU; over several devices sources are spread by their load",
+                "can run the models, else the CPU; with several devices, sources are spread by load",
         .value = "DEVICE"},
     option_row<&options::flow>{
         .name = "flow",
@@ -90,57 +90,57 @@ inline constexpr std::tuple option_table{
                                   .value = "N",
                                   .range = option_range{0, 1024}},
     option_row<&options::device_memory>{
-        .name = "device_memory", .help = "most device memory to use, such as 512M or 2G", .value = "BYTES"},
+        .name = "device_memory", .help = "maximum device memory to use, such as 512M or 2G", .value = "BYTES"},
     option_row<&options::inference>{
         .name = "inference",
-        .help = "what runs models: kernels of faceflow's own (native), or ONNX Runtime, where the build has it; on "
-                "CUDA with its CUDA or TensorRT provider, where those are installed; auto: native, but on CUDA cuda "
-                "for fp32 and tf32, and ONNX Runtime for a model without a plan",
+        .help = "what runs models: faceflow's own kernels (native), or ONNX Runtime, if the build has it, with its "
+                "CUDA or TensorRT provider on CUDA devices, if installed; auto: native, except cuda for fp32 and tf32 "
+                "on CUDA devices, and ONNX Runtime for a model without a plan",
         .words = option_names::inference},
     option_row<&options::precision>{
         .name = "precision",
-        .help = "what models compute in; auto: fp32, on CUDA fp16 with sums in fp32 (native); bf16: on CPUs with "
-                "AVX512_BF16, most products of bfloat16s with sums in fp32 (native); TensorRT's fp16 is held to fp32 "
-                "by `faceflow models build-engines`",
+        .help = "number format that models compute in; auto: fp32, on CUDA devices fp16 with sums in fp32 (native); "
+                "bf16: on CPUs with AVX512_BF16, most products in bfloat16 with sums in fp32 (native); `faceflow "
+                "models build-engines` checks TensorRT's fp16 against fp32",
         .words = option_names::precision},
-    option_row<&options::engines>{
-        .name = "engines",
-        .help = "folder of TensorRT's engines; default: faceflow/engines in your cache folder",
-        .value = "DIR"},
+    option_row<&options::engines>{.name = "engines",
+                                  .help = "folder for TensorRT engines; default: faceflow/engines in your cache folder",
+                                  .value = "DIR"},
     option_row<&options::models>{.name = "models", .help = "folder to look for models in first", .value = "DIR"},
 
     option_row<&options::link>{.name = "link",
                                .group = option_group::memory,
-                               .help = "the link that emulated devices hang on",
+                               .help = "the link between the host and emulated devices",
                                .words = option_names::link},
     option_row<&options::verify_ledger>{
         .name = "verify_ledger",
         .group = option_group::memory,
-        .help = "have the devices count what crosses, too (CUPTI on CUDA), and warn where the ledger differs"},
+        .help = "let the devices count transfers as well (CUPTI on CUDA), and warn if the ledger differs"},
 
     option_row<&options::stage_restarts>{.name = "stage_restarts",
                                          .group = option_group::processes,
-                                         .help = "how often within 10 s a stage that died is started again",
+                                         .help = "how often a stage process that died may be restarted within 10 s",
                                          .value = "N",
                                          .range = option_range{0, 1000000}},
-    option_row<&options::stage_timeout>{
-        .name = "stage_timeout",
-        .group = option_group::processes,
-        .help = "how long a stage that has work may sleep over it, or compute longer than its frames were seen to take",
-        .value = "SECONDS",
-        .range = option_range{0.05, 3600.0}},
+    option_row<&options::stage_timeout>{.name = "stage_timeout",
+                                        .group = option_group::processes,
+                                        .help = "how long a stage process that has work may sleep, or compute beyond "
+                                                "the longest time that a frame has taken, before it is restarted",
+                                        .value = "SECONDS",
+                                        .range = option_range{0.05, 3600.0}},
 
     option_row<&options::detector>{
         .name = "detector",
         .group = option_group::faces,
-        .help = "what finds faces; weights of retinaface are for research only, blazeface is free for any use; so is "
-                "blazeface-short, for few people near the camera, once `faceflow models import` has made it",
+        .help =
+            "model that finds faces; the weights of retinaface are for research only, blazeface is free for any use; "
+            "so is blazeface-short, for few people near the camera, once `faceflow models import` has made it",
         .words = option_names::detector},
     option_row<&options::detect_width>{
         .name = "detect_width",
         .group = option_group::faces,
-        .help = "size that RetinaFace sees a frame in, multiples of 32; a larger one finds smaller faces. auto: of the "
-                "frame's shape, with the pixels of 640x384",
+        .help = "size to which a frame is scaled for RetinaFace, in multiples of 32; a larger size finds smaller "
+                "faces. auto: the frame's aspect ratio with as many pixels as 640x384",
         .value = "auto|WxH",
         .range = option_range{64, 4096},
         .unused = option_tests::sized_by_frames,
@@ -154,18 +154,18 @@ inline constexpr std::tuple option_table{
                                         .part = "the height of "},
     option_row<&options::tiles>{.name = "tiles",
                                 .group = option_group::faces,
-                                .help = "search the frame at SCALE times its own size in overlapping tiles, too, for "
-                                        "small faces (RetinaFace); auto: pictures, not videos",
+                                .help = "also search the frame at SCALE times its own size, in overlapping tiles, for "
+                                        "small faces (RetinaFace); auto: in pictures, not in videos",
                                 .value = "auto|off|SCALE",
                                 .range = option_range{0.1f, 8.0f},
                                 .unused = option_tests::tiles_by_frames},
-    option_row<&options::detect>{.name = "detect",
-                                 .group = option_group::faces,
-                                 .help = "when to detect in a video, where known faces are followed by their meshes; "
-                                         "auto: at the start, when a face is lost, and every 200 ms for new ones; "
-                                         "always: in every frame; independent: in every frame, and nothing is followed "
-                                         "or tracked from one to the next",
-                                 .words = option_names::detect},
+    option_row<&options::detect>{
+        .name = "detect",
+        .group = option_group::faces,
+        .help = "when to detect faces in a video, in which known faces are followed by their meshes; auto: at the "
+                "start, when a face is lost, and every 200 ms for new ones; always: in every frame; independent: in "
+                "every frame, with no face followed or tracked from one frame to the next",
+        .words = option_names::detect},
     option_row<&options::detect_every>{.name = "detect_every",
                                        .group = option_group::faces,
                                        .help = "detect in every Nth frame; 0: as --detect says",
@@ -173,39 +173,40 @@ inline constexpr std::tuple option_table{
                                        .range = option_range{0, 1000}},
     option_row<&options::max_faces>{.name = "max_faces",
                                     .group = option_group::faces,
-                                    .help = "most faces in a frame; the best ones are kept",
+                                    .help = "maximum number of faces in a frame; the best ones are kept",
                                     .value = "N",
                                     .range = option_range{1, 1000}},
     option_row<&options::min_score>{.name = "min_score",
                                     .group = option_group::faces,
-                                    .help = "least score of the detector, 0.01 to 1",
+                                    .help = "minimum score of the detector, 0.01 to 1",
                                     .value = "P",
                                     .range = option_range{0.01f, 1.0f}},
-    option_row<&options::landmarks>{.name = "landmarks",
-                                    .group = option_group::faces,
-                                    .help = "model of the 478 landmarks; attention: MediaPipe's attention mesh; v2: "
-                                            "that of its FaceLandmarker, with 52 blendshapes, once `faceflow models "
-                                            "import` has made it",
-                                    .words = option_names::landmarks},
+    option_row<&options::landmarks>{
+        .name = "landmarks",
+        .group = option_group::faces,
+        .help = "model for the 478 landmarks; attention: MediaPipe's attention mesh; v2: the mesh of its "
+                "FaceLandmarker, with 52 blendshapes, once `faceflow models import` has made it",
+        .words = option_names::landmarks},
     option_row<&options::min_presence>{.name = "min_presence",
                                        .group = option_group::faces,
-                                       .help = "least belief of the landmark model that it sees a face, 0 to 1",
+                                       .help = "minimum confidence of the landmark model that it sees a face, 0 to 1",
                                        .value = "P",
                                        .range = option_range{0.0f, 1.0f}},
     option_row<&options::smooth>{
         .name = "smooth", .group = option_group::faces, .help = "smooth faces over time with a one-euro filter"},
-    option_row<&options::smooth_strength>{.name = "smooth_strength",
-                                          .group = option_group::faces,
-                                          .help = "how much --smooth filters, 0.1 to 10; it lags in proportion",
-                                          .value = "S",
-                                          .range = option_range{0.1f, 10.0f}},
+    option_row<&options::smooth_strength>{
+        .name = "smooth_strength",
+        .group = option_group::faces,
+        .help = "how strongly --smooth filters, 0.1 to 10; the lag grows in proportion",
+        .value = "S",
+        .range = option_range{0.1f, 10.0f}},
     option_row<&options::focal_length>{
         .name = "focal_length",
         .group = option_group::faces,
-        .help = "focal length of the camera in pixels, for distances; 0: a vertical view of 63 degrees",
+        .help = "focal length of the camera in pixels, for distances; 0: assume a vertical field of view of 63 degrees",
         .value = "PX",
         .range = option_range{0.0f, std::numeric_limits<float>::infinity()},
-        .must = "be 0 (unknown) or more pixels"},
+        .must = "be a number of pixels, or 0 (unknown)"},
 
     option_row<&options::tuning, &tuning_options::cache>{
         .name = "cache",
@@ -220,11 +221,11 @@ inline constexpr std::tuple option_table{
     option_row<&options::tuning, &tuning_options::cache_bytes>{
         .name = "cache_bytes",
         .group = option_group::tuning,
-        .help = "most memory of a device that cached frames take, such as 512M",
+        .help = "maximum device memory for cached frames, such as 512M",
         .value = "BYTES"},
     option_row<&options::tuning, &tuning_options::batch>{.name = "batch",
                                                          .group = option_group::tuning,
-                                                         .help = "crop and mesh all faces of a frame in one go",
+                                                         .help = "crop and mesh all faces of a frame at once",
                                                          .words = option_names::on_off},
     option_row<&options::tuning, &tuning_options::pinned>{.name = "pinned",
                                                           .group = option_group::tuning,
@@ -233,26 +234,27 @@ inline constexpr std::tuple option_table{
     option_row<&options::tuning, &tuning_options::graphs>{
         .name = "graphs",
         .group = option_group::tuning,
-        .help = "launch a pass on CUDA as one graph, not kernel by kernel (fused)",
+        .help = "on CUDA devices, launch a pass as one graph instead of kernel by kernel (fused)",
         .words = option_names::on_off},
     option_row<&options::tuning, &tuning_options::batch_frames>{
         .name = "batch_frames",
         .group = option_group::tuning,
-        .help = "frames that pass through the device together (fused); 0: on CUDA 16 of all sources (or as many live "
-                "sources as a lane has), else 1, or with a detection in every recorded frame one for each thread",
+        .help =
+            "number of frames that a pass processes together (fused); 0: 16 on CUDA devices, of all sources (for "
+            "live sources, as many as a lane has), else 1, or with a detection in every recorded frame one per thread",
         .value = "N",
         .range = option_range{0, vision::max_pass_frames}},
     option_row<&options::tuning, &tuning_options::lanes>{
         .name = "lanes",
         .group = option_group::tuning,
-        .help = "passes in work side by side on each device (fused); 0: on CUDA 2, or for live sources one for 48 of "
-                "them, 6 at most; on a CPU 1 when live, else one for each thread",
+        .help = "number of passes that run side by side on each device (fused); 0: on CUDA 2, or one for every 48 live "
+                "sources, at most 6; on a CPU 1 when live, else one for each thread",
         .value = "N",
         .range = option_range{0, 16}},
     option_row<&options::tuning, &tuning_options::batch_deadline_ms>{
         .name = "batch_deadline_ms",
         .group = option_group::tuning,
-        .help = "how long such a pass waits for live frames of more sources, although the device could begin",
+        .help = "how long a pass waits for live frames of more sources although the device is free",
         .value = "MS",
         .range = option_range{0.0, 1000.0}},
 };

@@ -11,6 +11,7 @@
 #include "flow/flow.hpp"
 #include "flow/io/input_queue.hpp"
 #include "flow/io/reorder_buffer.hpp"
+#include "flow/pipeline_setup.hpp"
 
 namespace faceflow::internal::flow {
 
@@ -65,6 +66,11 @@ protected:
             record_failure(std::move(e));
             inputs_.close();
         };
+    }
+
+    // For the pipeline of the device `number`; `of` describes the flow.
+    [[nodiscard]] pipeline_setup pipeline_for(const flow_setup& of, std::size_t number) {
+        return {.of = of, .number = number, .from = inputs_, .to = reorder_, .failed = on_thread_failure()};
     }
 
     metrics& metrics_;

@@ -147,7 +147,7 @@ result<model_entry> parse_entry(std::string_view id, const toml::table& table) {
     for (const auto& [key, value] : fields) {
         const auto text = table[key].value<std::string>();
         if (!text || text->empty()) {
-            return fail(errc::invalid_argument, fmt::format("model catalogue: [{}] needs a text for '{}'", id, key));
+            return fail(errc::invalid_argument, fmt::format("model catalogue: [{}] needs a string for '{}'", id, key));
         }
         *value = *text;
     }

@@ -172,7 +172,7 @@ result<taken> take(int socket, std::span<std::byte> into, std::vector<unique_fd>
 result<message_header> checked(std::span<const std::byte> encoded, std::uint64_t max_payload) {
     auto header = decode_header(encoded);
     if (header && header->payload_bytes > max_payload) {
-        return fail(errc::corrupt, fmt::format("a message announces a payload of {} bytes where {} are the most",
+        return fail(errc::corrupt, fmt::format("a message announces a payload of {} bytes where {} is the maximum",
                                                header->payload_bytes, max_payload));
     }
     return header;
@@ -343,8 +343,9 @@ result<std::optional<message>> channel::gather(std::uint32_t max_body, std::uint
             const auto header = checked(p->encoded, 0);
             if (!header) return over(header.error());
             if (header->body_bytes > max_body) {
-                return over({errc::corrupt, fmt::format("a message announces a body of {} bytes where {} are the most",
-                                                        header->body_bytes, max_body)});
+                return over(
+                    {errc::corrupt, fmt::format("a message announces a body of {} bytes where {} is the maximum",
+                                                header->body_bytes, max_body)});
             }
             p->header = *header;
             p->so_far.kind = header->kind;

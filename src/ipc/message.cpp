@@ -32,11 +32,11 @@ result<message_header> decode_header(std::span<const std::byte> bytes) {
                                 header.version, protocol_version));
     }
     if (header.body_bytes > max_body_bytes) {
-        return fail(errc::corrupt, fmt::format("a message announces a body of {} bytes; {} are the most",
+        return fail(errc::corrupt, fmt::format("a message announces a body of {} bytes; {} is the maximum",
                                                header.body_bytes, max_body_bytes));
     }
     if (header.descriptors > max_descriptors) {
-        return fail(errc::corrupt, fmt::format("a message announces {} descriptors; {} are the most",
+        return fail(errc::corrupt, fmt::format("a message announces {} descriptors; {} is the maximum",
                                                header.descriptors, max_descriptors));
     }
     return header;

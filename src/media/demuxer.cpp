@@ -37,7 +37,7 @@ std::string advice(const std::string& input, source_kind kind, int code, bool by
     }
     if (code == AVERROR(ECONNREFUSED)) return "connection refused: is the server running, and the port right?";
     if (code == AVERROR(EIO) && kind == source_kind::stream) {
-        return "the host is unknown or broke the connection off: check its name and the network";
+        return "the host is unknown or broke off the connection: check its name and the network";
     }
     if (code == AVERROR(EBUSY)) return "another program is using it: close that and try again";
     if (code == AVERROR(EACCES) && kind == source_kind::camera) {
@@ -45,25 +45,22 @@ std::string advice(const std::string& input, source_kind kind, int code, bool by
     }
     if (code == AVERROR_INVALIDDATA && by_pipe) return index_advice;
     if (code == AVERROR_INVALIDDATA) {
-        return "it is no video or picture that FFmpeg knows, or it is damaged at its start: try `ffprobe " +
+        return "it is not a video or picture that FFmpeg can read, or its start is damaged: try `ffprobe " +
                without_secrets(input) + "`";
     }
     return libav_message(code);
 }
 
-std::string shown_name(const std::string& input) {
-    return input == "-" ? "standard input" : without_secrets(input);
-}
-
-tl::unexpected<error> open_failure(const std::string& input, source_kind kind, int code, const io_guard& guard,
+tl::unexpected<error> open_failure(const demuxer_request& request, int code, const io_guard& guard,
                                    const demuxer& opened) {
-    const std::string name = shown_name(input);
+    const std::string name = request.name();
     if (guard.interrupted()) return fail(errc::interrupted, "stopped while opening " + name);
-    if (guard.expired()) return fail(errc::timeout, name + " did not answer in time: check that it is there and sends");
+    if (guard.expired())
+        return fail(errc::timeout, name + " did not answer in time: check that it is reachable and sending");
     errc kind_of_error = libav_errc(code);
-    if (kind == source_kind::stream && code == AVERROR(EIO)) kind_of_error = errc::not_found;
-    return fail(kind_of_error, "cannot open " + name + ": " +
-                                   advice(input, kind, code, opened.io != nullptr && !opened.io->seekable()));
+    if (request.kind == source_kind::stream && code == AVERROR(EIO)) kind_of_error = errc::not_found;
+    const bool by_pipe = opened.io != nullptr && !opened.io->seekable();
+    return fail(kind_of_error, "cannot open " + name + ": " + advice(request.input, request.kind, code, by_pipe));
 }
 
 void set_transport_options(const std::string& input, const source_options& options, dictionary& settings) {
@@ -132,18 +129,18 @@ result<void> find_video(demuxer& opened, const std::string& name) {
     return {};
 }
 
-result<const AVInputFormat*> prepare_io(const std::string& input, source_kind kind, const io_guard& guard,
-                                        std::int64_t from_byte, demuxer& opened) {
-    if (kind == source_kind::camera) return av_find_input_format("v4l2");
-    if (kind == source_kind::stream) return nullptr;
-    FACEFLOW_ASSIGN(opened.io, fd_io::open(input, guard, from_byte));
+result<const AVInputFormat*> prepare_io(const demuxer_request& request, const io_guard& guard, demuxer& opened) {
+    if (request.kind == source_kind::camera) return av_find_input_format("v4l2");
+    if (request.kind == source_kind::stream) return nullptr;
+    FACEFLOW_ASSIGN(opened.io, fd_io::open(request.input, guard, request.from_byte));
     opened.format->pb = opened.io->context();
     opened.format->flags |= AVFMT_FLAG_CUSTOM_IO;  // or libav closes our I/O when probing fails
     const AVInputFormat* found = nullptr;
-    const int code = av_probe_input_buffer2(opened.format->pb, &found, harmless_name(input).c_str(), nullptr, 0, 0);
-    if (code < 0) return open_failure(input, kind, code, guard, opened);
+    const int code =
+        av_probe_input_buffer2(opened.format->pb, &found, harmless_name(request.input).c_str(), nullptr, 0, 0);
+    if (code < 0) return open_failure(request, code, guard, opened);
     // Chosen only by name: the content is no picture.
-    if (std::string_view(found->name) == "image2") return open_failure(input, kind, AVERROR_INVALIDDATA, guard, opened);
+    if (std::string_view(found->name) == "image2") return open_failure(request, AVERROR_INVALIDDATA, guard, opened);
     return found;
 }
 
@@ -177,8 +174,56 @@ void read_when_shown(demuxer& opened) {
     opened.video->start_time = first;
 }
 
-result<demuxer> open_once(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
-                          std::chrono::seconds missed, std::int64_t from_byte, bool ignore_edits);
+void set_options(const demuxer_request& request, bool ignore_edits, dictionary& settings) {
+    settings.set("protocol_whitelist", allowed_protocols(request.input, request.kind));
+    if (ignore_edits) settings.set("ignore_editlist", "1");
+    if (request.kind == source_kind::stream) set_transport_options(request.input, request.options, settings);
+    // Only hls uses this. Segments last half a second or more.
+    const std::int64_t missed = std::min<std::int64_t>(request.missed.count(), 1'000'000);
+    if (missed > 0) settings.set("live_start_index", std::to_string(-3 - 2 * missed));
+}
+
+// What the header leaves open. A camera's states everything; probing its frames would only lose some.
+result<void> probe_streams(const demuxer_request& request, io_guard& guard, const demuxer& opened) {
+    if (request.kind == source_kind::camera) return {};
+    const int found = avformat_find_stream_info(opened.format.get(), nullptr);
+    if (guard.give_up()) return open_failure(request, AVERROR_EXIT, guard, opened);
+    if (found < 0) return open_failure(request, found, guard, opened);
+    return {};
+}
+
+result<demuxer> open_once(const demuxer_request& request, io_guard& guard, bool ignore_edits) {
+    prepare_libav();
+    const source_kind kind = request.kind;
+    demuxer opened;
+    opened.from_byte = request.from_byte;
+    opened.format.reset(avformat_alloc_context());
+    if (!opened.format) return fail(errc::out_of_memory, "no memory to open " + request.name());
+    opened.format->interrupt_callback = {&io_guard::callback, &guard};
+    // A camera is read non-blocking: an interrupt would not reach a read that blocks in the driver.
+    if (kind == source_kind::camera) opened.format->flags |= AVFMT_FLAG_NONBLOCK;
+    if (kind == source_kind::camera || kind == source_kind::stream) guard.arm(request.options.read_timeout);
+
+    FACEFLOW_ASSIGN(auto container, prepare_io(request, guard, opened));
+    dictionary settings;
+    set_options(request, ignore_edits, settings);
+    AVFormatContext* raw = opened.format.release();  // libav frees it if opening fails
+    const int code = avformat_open_input(&raw, request.input.c_str(), container, settings.out());
+    opened.format.reset(raw);
+    if (code < 0) return open_failure(request, code, guard, opened);
+    // Before libav estimates anything.
+    const bool has_length = opened.format->duration != AV_NOPTS_VALUE;
+    // Reconnecting with unknown length would restart from the beginning, endlessly.
+    if (AVIOContext* io = opened.format->pb; io && kind == source_kind::stream && avio_size(io) <= 0) {
+        av_opt_set_int(io, "reconnect", 0, AV_OPT_SEARCH_CHILDREN);
+    }
+    FACEFLOW_TRY(probe_streams(request, guard, opened));
+    guard.disarm();
+    FACEFLOW_TRY(find_video(opened, request.name()));
+    opened.playlist = is_playlist(*opened.format);
+    opened.live = request.options.live || is_live(*opened.format, kind, request.input, has_length);
+    return opened;
+}
 
 }  // namespace
 
@@ -197,62 +242,17 @@ bool index_was_missed(const demuxer& opened) noexcept {
     return opened.io != nullptr && !opened.io->seekable() && container.find("mp4") != std::string_view::npos;
 }
 
-result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
-                             std::chrono::seconds missed, std::int64_t from_byte) {
-    auto opened = open_once(input, kind, options, guard, missed, from_byte, false);
+std::string demuxer_request::name() const {
+    return kind == source_kind::stdin_stream ? "standard input" : without_secrets(input);
+}
+
+result<demuxer> open_demuxer(const demuxer_request& request, io_guard& guard) {
+    auto opened = open_once(request, guard, false);
     const bool again = opened && opened->io && opened->io->seekable() && edits_are_misread(*opened);
     if (!again) return opened;
-    opened = open_once(input, kind, options, guard, missed, from_byte, true);
+    opened = open_once(request, guard, true);
     if (opened) read_when_shown(*opened);
     return opened;
 }
-
-namespace {
-
-result<demuxer> open_once(const std::string& input, source_kind kind, const source_options& options, io_guard& guard,
-                          std::chrono::seconds missed, std::int64_t from_byte, bool ignore_edits) {
-    prepare_libav();
-    demuxer opened;
-    opened.format.reset(avformat_alloc_context());
-    if (!opened.format) return fail(errc::out_of_memory, "no memory to open " + shown_name(input));
-    opened.format->interrupt_callback = {&io_guard::callback, &guard};
-    // A camera is read non-blocking: an interrupt would not reach a read that blocks in the driver.
-    if (kind == source_kind::camera) opened.format->flags |= AVFMT_FLAG_NONBLOCK;
-    if (kind == source_kind::camera || kind == source_kind::stream) guard.arm(options.read_timeout);
-
-    FACEFLOW_ASSIGN(auto container, prepare_io(input, kind, guard, from_byte, opened));
-    dictionary settings;
-    settings.set("protocol_whitelist", allowed_protocols(input, kind));
-    if (ignore_edits) settings.set("ignore_editlist", "1");
-    if (kind == source_kind::stream) set_transport_options(input, options, settings);
-    // Only hls uses this. Segments last half a second or more.
-    if (missed.count() > 0)
-        settings.set("live_start_index", std::to_string(-3 - 2 * std::min<std::int64_t>(missed.count(), 1'000'000)));
-    AVFormatContext* raw = opened.format.release();  // libav frees it if opening fails
-    const int code = avformat_open_input(&raw, input.c_str(), container, settings.out());
-    opened.format.reset(raw);
-    if (code < 0) return open_failure(input, kind, code, guard, opened);
-    // Before libav estimates anything.
-    const bool has_length = opened.format->duration != AV_NOPTS_VALUE;
-    // Reconnecting with unknown length would restart from the beginning, endlessly.
-    if (AVIOContext* io = opened.format->pb; io && kind == source_kind::stream && avio_size(io) <= 0) {
-        av_opt_set_int(io, "reconnect", 0, AV_OPT_SEARCH_CHILDREN);
-    }
-    // A camera's header states everything; probing its frames would only lose some.
-    if (kind != source_kind::camera) {
-        const int found = avformat_find_stream_info(opened.format.get(), nullptr);
-        if (guard.give_up()) return open_failure(input, kind, AVERROR_EXIT, guard, opened);
-        if (found < 0) return open_failure(input, kind, found, guard, opened);
-    }
-    guard.disarm();
-    if (auto video = find_video(opened, shown_name(input)); !video) {
-        return tl::unexpected(video.error());
-    }
-    opened.playlist = is_playlist(*opened.format);
-    opened.live = options.live || is_live(*opened.format, kind, input, has_length);
-    return opened;
-}
-
-}  // namespace
 
 }  // namespace faceflow::internal::media

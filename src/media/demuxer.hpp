@@ -2,6 +2,8 @@
 // An opened input: its container and its video stream.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +16,17 @@
 
 namespace faceflow::internal::media {
 
+// An input, and how to open it.
+struct demuxer_request {
+    std::string input;
+    source_kind kind = source_kind::file;
+    source_options options = {};
+    std::chrono::seconds missed{};  // live playlists start a few segments before their end, and earlier by this time
+    std::int64_t from_byte = 0;     // of files, only what follows is read
+
+    [[nodiscard]] std::string name() const;  // for messages, without passwords
+};
+
 struct demuxer {
     std::unique_ptr<fd_io> io;  // null if libav opens the address itself; outlives `format`
     input_ptr format;
@@ -21,6 +34,7 @@ struct demuxer {
     bool live = false;
     bool playlist = false;  // HLS, DASH: consists of segments and states whether more will come
     bool has_audio = false;
+    std::int64_t from_byte = 0;        // of the request
     std::optional<composition> shown;  // display times from the file, where libav does not provide them
 };
 
@@ -31,18 +45,15 @@ void state_when_shown(const demuxer& opened, AVPacket& packet) noexcept;
 
 // For an MP4 that comes through a pipe and has its index at the end.
 inline constexpr const char* index_advice =
-    "what came in is no video that can be read front to back; an MP4 whose index is at its end must be given as a file "
-    "(or be "
-    "made with -movflags +faststart)";
+    "it is not a video that can be read from front to back; an MP4 whose index is at its end must be given as a file "
+    "(or "
+    "be made with -movflags +faststart)";
 
 // Whether that is the case; ask when no picture could be read.
 [[nodiscard]] bool index_was_missed(const demuxer& opened) noexcept;
 
-// Opens `input`, which is of the given kind. The guard must outlive the demuxer. Live inputs give up after the options'
-// read_timeout. Live playlists start a few segments before their end, and earlier by the time that was `missed`. For
-// files, only what follows `from_byte` is read. Errors name the input and what to do.
-[[nodiscard]] result<demuxer> open_demuxer(const std::string& input, source_kind kind, const source_options& options,
-                                           io_guard& guard, std::chrono::seconds missed = {},
-                                           std::int64_t from_byte = 0);
+// The guard must outlive the demuxer. Live inputs give up after the options' read_timeout. Errors name the input and
+// what to do.
+[[nodiscard]] result<demuxer> open_demuxer(const demuxer_request& request, io_guard& guard);
 
 }  // namespace faceflow::internal::media

@@ -24,7 +24,7 @@ result<void> check_range(const source_options& options) {
     const double start = options.start_seconds.value_or(0);
     if (!(start >= 0)) return fail(errc::invalid_argument, "the start must be 0 seconds or later");
     if (options.end_seconds && !(*options.end_seconds > start)) {
-        return fail(errc::invalid_argument, "the end must lie behind the start");
+        return fail(errc::invalid_argument, "the end must come after the start");
     }
     return {};
 }
@@ -81,7 +81,7 @@ result<std::unique_ptr<source>> open_path(const std::string& input, const source
     if (S_ISDIR(about.st_mode)) return open_folder(input, options);
     if (S_ISCHR(about.st_mode)) {
         if (!input.starts_with("/dev/video") && !input.starts_with("/dev/v4l")) {
-            return fail(errc::unsupported, input + " is a device, but no camera: " + known_cameras());
+            return fail(errc::unsupported, input + " is a device but not a camera: " + known_cameras());
         }
         return open_demux_source(input, source_kind::camera, options);
     }
@@ -143,7 +143,7 @@ std::optional<source_info> look_at(const input_group& inputs, const source_optio
         return std::nullopt;
     prepare_libav();
     io_guard guard(options.stop);
-    const auto opened = open_demuxer(*path, source_kind::file, options, guard);
+    const auto opened = open_demuxer({.input = *path, .options = options}, guard);
     if (!opened) return std::nullopt;
     return describe(*opened, *path, source_kind::file, options);
 }

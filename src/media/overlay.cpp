@@ -135,7 +135,11 @@ void draw_iris(paint_layer& layer, const drawing& about, int first) {
     const point across = half(1, 3);
     const point along = half(2, 4);
     const float tilt = std::atan2(across.y, across.x) * 57.29578F;
-    layer.arc(centre, std::hypot(across.x, across.y), std::hypot(along.x, along.y), tilt, 0, 360, about.thin);
+    layer.arc({.centre = centre,
+               .radius_x = std::hypot(across.x, across.y),
+               .radius_y = std::hypot(along.x, along.y),
+               .tilt = tilt},
+              about.thin);
 }
 
 void draw_irises(paint_layer& layer, const drawing& about) {
@@ -148,7 +152,8 @@ void trace_corners(paint_layer& layer, const rect& box, float radius, float arm,
     const float right = box.x + box.width;
     const float bottom = box.y + box.height;
     const auto corner = [&](float x, float y, float to_x, float to_y, float tilt) {
-        layer.arc({x + to_x * radius, y + to_y * radius}, radius, radius, tilt, 0, 90, thickness);
+        const point centre{x + to_x * radius, y + to_y * radius};
+        layer.arc({.centre = centre, .radius_x = radius, .radius_y = radius, .tilt = tilt, .to = 90}, thickness);
         layer.line({x + to_x * radius, y}, {x + to_x * arm, y}, thickness);
         layer.line({x, y + to_y * radius}, {x, y + to_y * arm}, thickness);
     };

@@ -54,16 +54,24 @@ void blend(const std::uint8_t* __restrict cover, std::uint8_t* __restrict row, i
     }
 }
 
-// The same for both chroma planes below two rows of `count` pixels.
-void blend_chroma(const std::uint8_t* __restrict upper, const std::uint8_t* __restrict lower,
-                  std::uint8_t* __restrict u, std::uint8_t* __restrict v, int count, const yuv& above,
-                  int strength) noexcept {
-    for (int i = 0; i < count / 2; ++i) {
-        const int sum = upper[2 * i] + upper[2 * i + 1] + lower[2 * i] + lower[2 * i + 1];
-        const auto alpha = static_cast<std::uint16_t>(sum * strength >> 10);
-        u[i] = mix(u[i], static_cast<std::uint16_t>(above.u), alpha);
-        v[i] = mix(v[i], static_cast<std::uint16_t>(above.v), alpha);
+constexpr int block = 64;  // pixels of a row that are blended at once
+
+// How opaque samples of chroma are, each below two pixels of both rows.
+struct chroma_alpha {
+    std::uint16_t of[block / 2];
+
+    chroma_alpha(const std::uint8_t* __restrict upper, const std::uint8_t* __restrict lower, int samples,
+                 int strength) noexcept {
+        for (int i = 0; i < samples; ++i) {
+            const int sum = upper[2 * i] + upper[2 * i + 1] + lower[2 * i] + lower[2 * i + 1];
+            of[i] = static_cast<std::uint16_t>(sum * strength >> 10);
+        }
     }
+};
+
+void blend(const chroma_alpha& alpha, std::uint8_t* __restrict row, int samples, int above) noexcept {
+    for (int i = 0; i < samples; ++i)
+        row[i] = mix(row[i], static_cast<std::uint16_t>(above), alpha.of[i]);
 }
 
 cv::Mat draw_text(const std::string& words) {
@@ -123,13 +131,13 @@ void paint_layer::line(point from, point to, int thickness) {
     cv::line(mask_, begin, end, 255, thickness, cv::LINE_AA, shift);
 }
 
-void paint_layer::arc(point centre, float radius_x, float radius_y, float tilt_degrees, float from_degrees,
-                      float to_degrees, int thickness) {
-    const cv::Size axes(static_cast<int>(std::lround(radius_x * sixteenths)),
-                        static_cast<int>(std::lround(radius_y * sixteenths)));
+void paint_layer::arc(const arc_shape& shape, int thickness) {
+    const cv::Point centre = fixed(shape.centre);
+    const cv::Size axes(static_cast<int>(std::lround(shape.radius_x * sixteenths)),
+                        static_cast<int>(std::lround(shape.radius_y * sixteenths)));
     if (axes.width <= 0 || axes.height <= 0) return;
-    touch(fixed(centre), (std::max(axes.width, axes.height) >> shift) + thickness);
-    cv::ellipse(mask_, fixed(centre), axes, tilt_degrees, from_degrees, to_degrees, 255, thickness, cv::LINE_AA, shift);
+    touch(centre, (std::max(axes.width, axes.height) >> shift) + thickness);
+    cv::ellipse(mask_, centre, axes, shape.tilt, shape.from, shape.to, 255, thickness, cv::LINE_AA, shift);
 }
 
 void paint_layer::disc(point centre, float radius) {
@@ -146,10 +154,13 @@ void paint_layer::rounded_box(rect box, float radius, int thickness) {
     line({box.x + r, bottom}, {right - r, bottom}, thickness);
     line({box.x, box.y + r}, {box.x, bottom - r}, thickness);
     line({right, box.y + r}, {right, bottom - r}, thickness);
-    arc({box.x + r, box.y + r}, r, r, 180, 0, 90, thickness);
-    arc({right - r, box.y + r}, r, r, 270, 0, 90, thickness);
-    arc({right - r, bottom - r}, r, r, 0, 0, 90, thickness);
-    arc({box.x + r, bottom - r}, r, r, 90, 0, 90, thickness);
+    const auto corner = [&](point centre, float tilt) {
+        arc({.centre = centre, .radius_x = r, .radius_y = r, .tilt = tilt, .to = 90}, thickness);
+    };
+    corner({box.x + r, box.y + r}, 180);
+    corner({right - r, box.y + r}, 270);
+    corner({right - r, bottom - r}, 0);
+    corner({box.x + r, bottom - r}, 90);
 }
 
 void paint_layer::filled_rounded_box(rect box, float radius) {
@@ -198,7 +209,6 @@ void paint_layer::text(const std::string& words, float left, float middle_y, flo
 }
 
 void paint_layer::stamp(rgb colour, float opacity) {
-    constexpr int block = 64;
     const yuv value = to_yuv(colour, planes_.matrix, planes_.range);
     const int strength = static_cast<int>(std::lround(std::clamp(opacity, 0.0F, 1.0F) * 256));
     const cv::Rect touched = std::exchange(touched_, {}) & cv::Rect({}, mask_.size());
@@ -214,8 +224,10 @@ void paint_layer::stamp(rgb colour, float opacity) {
             if (nothing_in(upper, count) && nothing_in(lower, count)) continue;
             blend(upper, planes_.y.ptr(y, area_.x + x), count, value.y, strength);
             blend(lower, planes_.y.ptr(y + 1, area_.x + x), count, value.y, strength);
-            const int half = (area_.x + x) / 2;
-            blend_chroma(upper, lower, planes_.u.ptr(y / 2, half), planes_.v.ptr(y / 2, half), count, value, strength);
+            const int half = (area_.x + x) / 2, samples = count / 2;
+            const chroma_alpha alpha(upper, lower, samples, strength);
+            blend(alpha, planes_.u.ptr(y / 2, half), samples, value.u);
+            blend(alpha, planes_.v.ptr(y / 2, half), samples, value.v);
             std::fill_n(upper, count, std::uint8_t{0});
             std::fill_n(lower, count, std::uint8_t{0});
         }

@@ -28,6 +28,14 @@ struct yuv {
 
 [[nodiscard]] yuv to_yuv(rgb colour, colour_matrix matrix, colour_range range) noexcept;
 
+// Part of an ellipse. Angles in degrees, clockwise: `tilt` that of its x axis, the others from there.
+struct arc_shape {
+    point centre;
+    float radius_x = 0, radius_y = 0;
+    float tilt = 0;
+    float from = 0, to = 360;
+};
+
 // Shapes of one colour inside an area of the picture. Coordinates are the picture's, (0, 0) at the outer corner of the
 // first pixel.
 class paint_layer {
@@ -36,8 +44,7 @@ public:
     paint_layer(yuv_planes& planes, rect area);
 
     void line(point from, point to, int thickness);
-    void arc(point centre, float radius_x, float radius_y, float tilt_degrees, float from_degrees, float to_degrees,
-             int thickness);
+    void arc(const arc_shape& shape, int thickness);
     void disc(point centre, float radius);
     void rounded_box(rect box, float radius, int thickness);  // the outline
     void filled_rounded_box(rect box, float radius);

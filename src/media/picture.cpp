@@ -137,7 +137,7 @@ result<decoded_picture> decode_contained(const std::string& path, std::stop_toke
     source_options alone;
     alone.stop = stop;
     io_guard guard(std::move(stop));
-    auto opened = open_demuxer(path, source_kind::file, alone, guard);
+    auto opened = open_demuxer({.input = path, .options = alone}, guard);
     if (!opened) return fail(errc::corrupt, opened.error().message);
     auto made = decoder::open(*opened->video->codecpar, opened->video->time_base, 1, true);
     if (!made) return unreadable(path, made.error().message);

@@ -46,7 +46,7 @@ result<std::vector<const row_format*>> choose_formats(std::span<const std::strin
     for (const auto& name : names) {
         if (std::ranges::find(known_row_formats, name, &row_format::name) != known_row_formats.end()) continue;
         return fail(errc::invalid_argument,
-                    fmt::format("unknown format '{}'; there are: {}", name, join_names(all_formats(), ", ")));
+                    fmt::format("unknown format '{}'; choose one of: {}", name, join_names(all_formats(), ", ")));
     }
     return formats_that([&](const row_format& each) { return std::ranges::find(names, each.name) != names.end(); });
 }

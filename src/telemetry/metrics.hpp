@@ -29,15 +29,21 @@ struct metrics {
     [[nodiscard]] const histogram& of(stage s) const noexcept { return stages[static_cast<std::size_t>(s)]; }
 };
 
-// Records the time that a stage took for one frame: in its histogram and, if there is a trace, as a span on the row of
-// that stage on that stream or thread.
-inline void record_stage(metrics& m, stage s, std::string_view where, const frame_id& frame,
-                         std::chrono::steady_clock::time_point begin, std::chrono::steady_clock::time_point end) {
-    m.of(s).record(end - begin);
+// The time that a stage took for one frame.
+struct stage_span {
+    stage at = stage::capture;
+    std::string_view where;  // the stream or thread
+    frame_id frame;
+    std::chrono::steady_clock::time_point begin, end;
+};
+
+// Records it in the stage's histogram and, if there is a trace, on the row of that stage on that stream or thread.
+inline void record_stage(metrics& m, const stage_span& s) {
+    m.of(s.at).record(s.end - s.begin);
     if (m.tracing == nullptr) return;
     const auto row =
-        m.tracing->row_of(std::string(name(s)) + " (" + std::string(where) + ")", static_cast<std::int32_t>(s));
-    m.tracing->span(row, name(s), begin, end, frame);
+        m.tracing->row_of(std::string(name(s.at)) + " (" + std::string(s.where) + ")", static_cast<std::int32_t>(s.at));
+    m.tracing->span(row, name(s.at), s.begin, s.end, s.frame);
 }
 
 // The same for a scope.
@@ -45,20 +51,17 @@ class stage_timer {
 public:
     stage_timer(metrics& m, stage s, std::string_view where, const frame_id& frame) noexcept
         : into_(m),
-          stage_(s),
-          where_(where),
-          frame_(frame),
-          start_(std::chrono::steady_clock::now()) {}
-    ~stage_timer() { record_stage(into_, stage_, where_, frame_, start_, std::chrono::steady_clock::now()); }
+          span_{.at = s, .where = where, .frame = frame, .begin = std::chrono::steady_clock::now(), .end = {}} {}
+    ~stage_timer() {
+        span_.end = std::chrono::steady_clock::now();
+        record_stage(into_, span_);
+    }
     stage_timer(const stage_timer&) = delete;
     stage_timer& operator=(const stage_timer&) = delete;
 
 private:
     metrics& into_;
-    const stage stage_;
-    const std::string_view where_;
-    const frame_id frame_;
-    const std::chrono::steady_clock::time_point start_;
+    stage_span span_;
 };
 
 }  // namespace faceflow::internal

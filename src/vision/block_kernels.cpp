@@ -54,13 +54,12 @@ merge_pass make_merge_pass(const face_table& found, const face_table& faces, std
     return pass;
 }
 
-finish_pass make_finish_pass(const face_table& faces, std::int32_t first, std::int32_t capacity,
-                             const mesh_output& mesh, std::span<const mesh_options> options,
+finish_pass make_finish_pass(const face_batch& batch, const mesh_output& mesh, std::span<const mesh_options> options,
                              const pass_results& results) {
     finish_pass pass;
-    pass.faces = faces;
-    pass.first = first;
-    pass.capacity = capacity;
+    pass.faces = batch.faces;
+    pass.first = batch.first;
+    pass.capacity = batch.capacity;
     pass.mesh = mesh;
     std::copy(options.begin(), options.end(), pass.options);
     pass.results = results;

@@ -213,9 +213,8 @@ struct finish_pass {
 };
 static_assert(sizeof(finish_pass) <= max_launch_bytes);
 
-[[nodiscard]] finish_pass make_finish_pass(const face_table& faces, std::int32_t first, std::int32_t capacity,
-                                           const mesh_output& mesh, std::span<const mesh_options> options,
-                                           const pass_results& results);
+[[nodiscard]] finish_pass make_finish_pass(const face_batch& batch, const mesh_output& mesh,
+                                           std::span<const mesh_options> options, const pass_results& results);
 
 // Writes the record of face first + `number`, with one block; block 0 also updates the headers.
 template <class Block>

@@ -109,11 +109,11 @@ public:
         });
     }
 
-    void finish(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity, const mesh_output& mesh,
-                std::span<const mesh_options> options, const pass_results& results) override {
+    void finish(stream& s, const face_batch& batch, const mesh_output& mesh, std::span<const mesh_options> options,
+                const pass_results& results) override {
         const mesh_output outputs{mapped(mesh.landmarks), mapped(mesh.scores), mapped(mesh.points)};
         const auto pass = std::make_shared<const finish_pass>(
-            make_finish_pass(mapped(faces), first, capacity, outputs, options, mapped(results)));
+            make_finish_pass({mapped(batch.faces), batch.first, batch.capacity}, outputs, options, mapped(results)));
         s.run([pass]() -> result<void> {
             for (std::int32_t i = 0; i < pass->capacity; ++i)
                 finish_number(serial_block{}, *pass, i);
@@ -121,10 +121,10 @@ public:
         });
     }
 
-    void put_blendshapes(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity,
-                         const float* values, const pass_results& results) override {
-        s.run([pass =
-                   blendshape_pass{mapped(faces), first, capacity, mapped(values), mapped(results)}]() -> result<void> {
+    void put_blendshapes(stream& s, const face_batch& batch, const float* values,
+                         const pass_results& results) override {
+        const blendshape_pass pass{mapped(batch.faces), batch.first, batch.capacity, mapped(values), mapped(results)};
+        s.run([pass]() -> result<void> {
             for (std::int32_t i = 0; i < pass.capacity; ++i)
                 put_number(serial_block{}, pass, i);
             return {};

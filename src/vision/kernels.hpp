@@ -44,14 +44,13 @@ public:
     virtual void crop(stream& s, std::span<const image> pictures, const face_table& faces, std::int32_t first,
                       const crop_target& target) = 0;
 
-    // Mesh outputs of those faces -> their records in `results`; updates the headers. `options`: one per frame.
-    virtual void finish(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity,
-                        const mesh_output& mesh, std::span<const mesh_options> options,
-                        const pass_results& results) = 0;
+    // Mesh outputs of a batch -> its records in `results`; updates the headers. `options`: one per frame.
+    virtual void finish(stream& s, const face_batch& batch, const mesh_output& mesh,
+                        std::span<const mesh_options> options, const pass_results& results) = 0;
 
-    // Blendshapes of those faces, `blendshape_count` each -> their records.
-    virtual void put_blendshapes(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity,
-                                 const float* values, const pass_results& results) = 0;
+    // Blendshapes of a batch, `blendshape_count` for each face -> its records.
+    virtual void put_blendshapes(stream& s, const face_batch& batch, const float* values,
+                                 const pass_results& results) = 0;
 
     // Adds what was found in some frames to the faces that are followed there: found.of[i] -> faces.of[i]. `begins`: one
     // flag per frame, see merge_options; the options' own is ignored.

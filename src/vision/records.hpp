@@ -55,6 +55,20 @@ struct face_table {
     std::int32_t frames = 0;
 };
 
+// The table of a pass of one frame.
+[[nodiscard]] inline face_table one_frame_table(detection_set* faces) {
+    face_table t;
+    t.of[0] = faces;
+    t.frames = 1;
+    return t;
+}
+
+// Faces [first, first + capacity) of a pass, as far as there are that many: what one run of the mesh model takes.
+struct face_batch {
+    face_table faces;
+    std::int32_t first = 0, capacity = 0;
+};
+
 struct face_position {
     std::int32_t frame = -1;  // -1: the pass has no such face
     std::int32_t item = 0;    // within the frame

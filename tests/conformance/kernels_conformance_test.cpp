@@ -238,13 +238,11 @@ TEST_P(kernels_conformance, finishes_records_and_carries_faces_as_one_host_threa
     const std::vector<float> scores{4, -4};
     const vision::mesh_options options[] = {{.frame_width = 640, .frame_height = 480}};
     const std::vector found{face_at(300, 200, 150, 0.2f), face_at(100, 300, 90, -0.3f)};
-    vision::face_table faces;
-    faces.frames = 1;
-    faces.of[0] = upload(found);
+    const auto faces = vision::one_frame_table(upload(found));
     const std::size_t bytes = vision::pass_results::bytes(1, 4);
     auto* memory = upload(std::vector<std::byte>(bytes));
     const vision::pass_results results{reinterpret_cast<vision::result_header*>(memory), 1};
-    work_->finish(*stream_, faces, 0, 4, {upload(landmarks), upload(scores)}, options, results);
+    work_->finish(*stream_, {faces, 0, 4}, {upload(landmarks), upload(scores)}, options, results);
     const auto down = download(static_cast<const std::byte*>(memory), bytes);
     const auto* header = reinterpret_cast<const vision::result_header*>(down.data());
     ASSERT_EQ(header->count, 2);
@@ -266,10 +264,7 @@ TEST_P(kernels_conformance, finishes_records_and_carries_faces_as_one_host_threa
         expect_near(records[i].found, wanted[i].found, 0);
     }
     auto* next = upload(std::vector<vision::detection>{});
-    vision::face_table into;
-    into.frames = 1;
-    into.of[0] = next;
-    work_->propagate(*stream_, results, 0.5f, into);
+    work_->propagate(*stream_, results, 0.5f, vision::one_frame_table(next));
     const auto propagated = download(next);
     ASSERT_EQ(propagated.size(), 1u) << "the other was no face";
     vision::detection expected = wanted[0].found;

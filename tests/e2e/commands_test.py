@@ -60,7 +60,7 @@ class Commands(Case):
             done, line = said_of(name, plan)
             self.assertRegex(line, rf"^CHANGED .*{name}\.plan")
             self.assertEqual(done.returncode, 1)
-            self.assertIn("models missing or not as the catalogue has them", done.stderr)
+            self.assertIn("models missing or different from the catalogue", done.stderr)
 
     def test_completions_are_valid_shell(self):
         for shell in ("bash",):

@@ -293,7 +293,7 @@ TEST_F(cpu_bf16_flow, is_refused_where_the_cpu_has_no_instructions_for_it) {
     EXPECT_NE(made.error().message.find("fp32"), std::string::npos) << made.error().message;
 }
 
-TEST_F(cpu_bf16_flow, is_no_other_precision_on_onnx_runtime_without_a_word) {
+TEST_F(cpu_bf16_flow, is_refused_by_onnx_runtime_instead_of_replaced) {
     const test::temporary_folder models;
     for (const char* file : {"catalogue.toml", "face_landmark_with_attention.onnx", "face_detection_full_range.onnx"})
         std::filesystem::create_symlink(test::checkout() / "models" / file, models / file);

@@ -71,7 +71,7 @@ TEST(cuda_provider, that_cannot_be_had_makes_loading_a_model_an_error_value) {
     EXPECT_OK((*runtime)->load(file, inference::threading::caller)) << "the CPU goes on";
 }
 
-TEST(engine_devices, auto_is_the_cpu_without_a_word_where_there_is_no_gpu) {
+TEST(engine_devices, auto_is_the_cpu_without_a_note_if_there_is_no_gpu) {
     if (open_devices({.name = "cuda"})) GTEST_SKIP() << "there is a CUDA device";
     options o;
     o.threads = 1;

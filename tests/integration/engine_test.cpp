@@ -341,7 +341,7 @@ TEST(engine_callbacks, that_throw_are_counted_and_the_engine_goes_on) {
     EXPECT_NE(made->info().notes.front().find("no more room on the tape"), std::string::npos);
 }
 
-TEST(engines, that_another_is_assigned_to_finish_what_was_pushed) {
+TEST(engines, finish_what_was_pushed_when_another_is_assigned_to_them) {
     const std::vector<std::uint8_t> pixels(std::size_t{640} * 360, 128);
     std::atomic<int> first{0}, second{0};
     auto one = engine::create(blazeface(), [&](const result<frame_faces>&) { ++first; });

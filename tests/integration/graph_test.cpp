@@ -64,7 +64,12 @@ protected:
         chosen.detector = detector::blazeface;
         chosen.inference = inference_backend::onnxruntime;
         const auto runtime = [] { return inference::runtime::create({1}); };
-        auto models = flow::load_models(chosen, *store, *device_, runtime, inference::threading::caller, {true, false});
+        auto models = flow::load_models({.chosen = chosen,
+                                         .store = *store,
+                                         .on = *device_,
+                                         .runtime = runtime,
+                                         .how = inference::threading::caller,
+                                         .parts = {.detector = true, .mesh = false}});
         ASSERT_OK(models);
         models_ = std::move(*models);
     }

@@ -98,7 +98,7 @@ private:
     std::vector<std::thread> cameras_;
 };
 
-TEST_P(several_devices, one_that_is_held_up_leaves_the_others_sources_all_their_results) {
+TEST_P(several_devices, a_blocked_one_costs_the_sources_of_the_other_no_results) {
     for (const std::size_t held : {0u, 1u}) {
         const auto e = engine_on_held_devices(false);
         ASSERT_NE(e, nullptr);
@@ -124,7 +124,7 @@ TEST_P(several_devices, one_that_is_held_up_leaves_the_others_sources_all_their_
 
 // Results are in one order of all sources, so what the other can do ends where that order waits for the one that is held up: it has
 // its share of the units in flight, which is two passes of each of its lanes in `fused`, and six frames in `threaded`.
-TEST_P(several_devices, merged_one_that_is_held_up_leaves_the_other_at_work_up_to_what_may_be_in_flight) {
+TEST_P(several_devices, merged_a_blocked_one_lets_the_other_work_up_to_the_limit_in_flight) {
     chosen.tuning.lanes = 2;
     chosen.tuning.batch_frames = 1;
     const std::uint64_t share = GetParam() == "fused" ? 2 * 2 : 6;

@@ -146,7 +146,7 @@ struct client_misuse : testing::Test {
     const std::filesystem::path path = folder / "share.sock";
 };
 
-TEST_F(client_misuse, a_server_that_goes_without_a_word_is_lost) {
+TEST_F(client_misuse, a_server_that_vanishes_is_lost) {
     EXPECT_EQ(status_after([](ipc::channel&, ipc::control_page&) {}), FF_E_LOST);
 }
 

@@ -245,7 +245,7 @@ std::vector<std::byte> finished(mesh_case& c, std::int32_t first, std::int32_t c
     std::vector<std::byte> memory(pass_results::bytes(2, 6), std::byte{9});
     const pass_results results{reinterpret_cast<result_header*>(memory.data()), 2};
     const finish_pass pass =
-        make_finish_pass(c.faces.table, first, capacity, {c.landmarks.data(), c.scores.data()}, c.options, results);
+        make_finish_pass({c.faces.table, first, capacity}, {c.landmarks.data(), c.scores.data()}, c.options, results);
     for (std::int32_t n = 0; n < capacity; ++n)
         run_block(threads, [&](block_thread t) { finish_number(t, pass, n); });
     return memory;
@@ -272,7 +272,7 @@ TEST(block_finish, records_and_headers_are_the_same_for_any_number_of_threads) {
     EXPECT_EQ(std::memcmp(&alone, results.records() + 2, sizeof alone), 0);
 }
 
-TEST(block_finish, a_later_go_brings_the_headers_up_to_date_and_an_empty_one_leaves_them) {
+TEST(block_finish, a_later_batch_updates_the_headers_and_an_empty_one_does_not) {
     mesh_case c;
     const auto part = finished(c, 0, 2, 3), rest = finished(c, 2, 2, 3), none = finished(c, 4, 2, 3);
     const auto* headers = reinterpret_cast<const result_header*>(part.data());
@@ -318,7 +318,7 @@ TEST(block_merge, does_the_same_for_any_number_of_threads) {
     }
 }
 
-TEST(block_propagate, keeps_the_order_of_faces_and_lets_those_go_that_are_none) {
+TEST(block_propagate, keeps_the_order_of_faces_and_drops_those_that_are_no_faces) {
     mesh_case c;
     auto memory = finished(c, 0, 4, 1);  // presence 0.95, 0.12 | 0.73
     const pass_results results{reinterpret_cast<result_header*>(memory.data()), 2};

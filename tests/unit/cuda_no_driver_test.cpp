@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 using test::mib;
 
-TEST(cuda_names, that_make_no_sense_are_refused_before_a_driver_is_asked) {
+TEST(cuda_names, that_are_invalid_are_refused_before_the_driver_is_called) {
     for (const char* name : {"cuda:", "cuda:x", "cuda:-1", "cuda:0,", "cuda:,0", "cuda:0;1", "cuda:0,0", "cuda:1 ",
                              "cuda:99999999999", "cuda:all,0", "cuda:0,all", "cuda:ALL"}) {
         const auto opened = open_devices({name, mib, "none"});
@@ -46,7 +46,7 @@ TEST(cuda_without_a_driver, is_unavailable_and_says_why_and_what_to_do) {
 
 #ifdef FACEFLOW_CUDA
 
-TEST(cuda_without_a_driver, a_device_made_all_the_same_is_an_error_value) {
+TEST(cuda_without_a_driver, making_a_device_anyway_is_an_error_value) {
     if (const auto count = device_count(ask_cuda())) GTEST_SKIP() << "there are CUDA devices: " << *count;
     const auto made = make_cuda_device(0, mib);
     ASSERT_FALSE(made);

@@ -305,7 +305,7 @@ TEST(emulated_link, devices_have_links_of_their_own) {
     EXPECT_EQ(second->book().transfers(direction::host_to_device).count, rounds);
 }
 
-TEST(emulated_link, the_book_is_charged_with_what_the_model_asks_and_not_with_what_the_clock_saw) {
+TEST(emulated_link, the_ledger_is_charged_the_modelled_time_and_not_the_measured_one) {
     const link_model l{"l", 1000, 1e9, 2e9, 0.5};
     const auto on = make(0, mib, l);
     const auto charged = [&] {
@@ -356,14 +356,14 @@ TEST(open_devices, says_what_there_is_for_what_there_is_not) {
     } wrong[] = {
         {{"emulted", mib, "none"},
          errc::invalid_argument,
-         "did you mean 'emulated'?; there are: auto, cpu, emulated[:N], cuda"},
+         "did you mean 'emulated'?; choose one of: auto, cpu, emulated[:N], cuda"},
         {{"cpu:2", mib, "none"}, errc::invalid_argument, "the CPU is one device"},
-        {{"", mib, "none"}, errc::invalid_argument, "there are: auto, cpu"},
+        {{"", mib, "none"}, errc::invalid_argument, "choose one of: auto, cpu"},
         {{"emulated:0", mib, "none"}, errc::invalid_argument, "emulated:N takes 1 to 16"},
         {{"emulated:17", mib, "none"}, errc::invalid_argument, "emulated:N takes 1 to 16"},
         {{"emulated:2x", mib, "none"}, errc::invalid_argument, "'2x' is not a number"},
         {{"emulated:", mib, "none"}, errc::invalid_argument, "emulated:N takes"},
-        {{"emulated", mib, "pcie6"}, errc::invalid_argument, "there are: none, pcie3, pcie4, pcie5"},
+        {{"emulated", mib, "pcie6"}, errc::invalid_argument, "choose one of: none, pcie3, pcie4, pcie5"},
         {{"emulated", 0, "none"}, errc::invalid_argument, "above 0"},
         {{"emulated", std::size_t{1} << 60, "none"}, errc::out_of_memory, "lower --device-memory"},
     };

@@ -9,7 +9,7 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(engine_gate, does_not_let_fp16_by_without_a_clip) {
+TEST(engine_gate, refuses_fp16_without_a_clip) {
     gate_request wanted;
     wanted.chosen.device = "cuda";
     wanted.chosen.precision = precision::fp16;

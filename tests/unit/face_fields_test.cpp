@@ -191,8 +191,8 @@ TEST(row_formats, are_chosen_by_name_and_each_once) {
     };
     EXPECT_EQ(names({"csv"}), "csv");
     EXPECT_EQ(names({"csv", "ndjson", "csv"}), "ndjson+csv");
-    EXPECT_EQ(names({"csv", "xlsx"}), "unknown format 'xlsx'; there are: ndjson, csv, events");
-    EXPECT_EQ(names({""}), "unknown format ''; there are: ndjson, csv, events");
+    EXPECT_EQ(names({"csv", "xlsx"}), "unknown format 'xlsx'; choose one of: ndjson, csv, events");
+    EXPECT_EQ(names({""}), "unknown format ''; choose one of: ndjson, csv, events");
     EXPECT_EQ(join_names(usual_formats(), ","), "ndjson,csv,events");
 }
 

@@ -164,7 +164,7 @@ TEST_F(two_ends, what_passes_a_limit_is_refused_before_it_is_read) {
     ends_ = channel::make_pair().value();
     header = {};
     header.payload_bytes = ~std::uint64_t{0};
-    EXPECT_THAT(told(header).message, HasSubstr("1000 are the most"));
+    EXPECT_THAT(told(header).message, HasSubstr("1000 is the maximum"));
     ends_ = channel::make_pair().value();
     header = {};
     header.descriptors = max_descriptors + 1;

@@ -68,7 +68,7 @@ TEST_F(runtime_directory, is_the_one_that_the_system_names_when_it_is_private) {
     EXPECT_OK(require_private(other->path));
 }
 
-TEST_F(runtime_directory, is_another_one_where_somebody_has_taken_the_name_and_it_is_said) {
+TEST_F(runtime_directory, is_another_one_with_a_note_if_the_name_is_taken) {
     plant(1);
     plant(2);
     const auto found = find_runtime_directory({}, temporary_);

@@ -81,7 +81,7 @@ TEST_F(witness_test, finds_a_transfer_that_was_entered_and_skipped) {
     EXPECT_THAT(c.differences(), ElementsAre(HasSubstr("counted 0 of 0 bytes")));
 }
 
-TEST(transfer_counter, is_nobody_where_nothing_crosses) {
+TEST(transfer_counter, is_null_where_nothing_is_transferred) {
     const auto cpu = std::move(open_devices({"cpu", mib, "none"}).value().front());
     const auto w = cpu->make_transfer_counter();
     ASSERT_OK(w);

@@ -31,7 +31,7 @@ void draw_any_shape(paint_layer& layer, std::mt19937& random) {
     const rect box{at.x, at.y, any(1, 150), any(1, 150)};
     switch (std::uniform_int_distribution<int>(0, 5)(random)) {
         case 0: return layer.line(at, place(), thickness);
-        case 1: return layer.arc(at, any(0, 60), any(0, 60), any(0, 360), any(0, 180), any(180, 360), thickness);
+        case 1: return layer.arc({at, any(0, 60), any(0, 60), any(0, 360), any(0, 180), any(180, 360)}, thickness);
         case 2: return layer.disc(at, any(0, 30));
         case 3: return layer.rounded_box(box, any(0, 40), thickness);
         case 4: return layer.filled_rounded_box(box, any(0, 40));

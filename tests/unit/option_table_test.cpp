@@ -115,7 +115,7 @@ TEST(option_table, words_that_there_are_not_are_refused_with_those_that_there_ar
     const auto none = value_of<&options::flow>("fusd");
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().message,
-              "unknown flow 'fusd'; did you mean fused?; there are: fused, threaded, shared, cached, copied");
+              "unknown flow 'fusd'; did you mean fused?; choose one of: fused, threaded, shared, cached, copied");
     EXPECT_EQ(value_of<&options::flow>("cached").value(), flow_kind::cached);
     EXPECT_EQ(value_of<&options::inference>("auto").value(), inference_backend::automatic);
     EXPECT_EQ(name(precision::bf16), "bf16");
@@ -196,7 +196,7 @@ TEST_F(command_line, names_the_option_of_a_value_that_it_cannot_read) {
     EXPECT_EQ(said("--detect-size big"), "--detect-size: 'big' is not a size; write it as 640x384");
     EXPECT_EQ(said("--tiles many"), "--tiles: 'many' is not a scale for tiles; write auto, off, or a number such as 2");
     EXPECT_EQ(said("--flow fusd"),
-              "--flow: 'fusd' is none of fused, threaded, shared, cached, copied; did you mean fused?");
+              "--flow: 'fusd' is not one of fused, threaded, shared, cached, copied; did you mean fused?");
 }
 
 TEST_F(command_line, names_what_was_out_of_range_as_it_was_given) {

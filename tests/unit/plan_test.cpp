@@ -317,7 +317,7 @@ TEST(difference, sees_a_value_that_is_no_landmark) {
     EXPECT_EQ(d.largest_px, 0);
 }
 
-TEST(difference, has_no_end_between_other_faces) {
+TEST(difference, is_infinite_between_different_faces) {
     auto fewer = two_faces(), swapped = two_faces(), broken = two_faces();
     fewer.faces.pop_back();
     swapped.faces[0].track = 9;

@@ -302,7 +302,7 @@ TEST(tracker, timestamps_that_stand_still_or_go_back_do_not_stop_it) {
     }
 }
 
-TEST(tracker, the_extremes_of_pts_are_no_trouble) {
+TEST(tracker, accepts_the_extremes_of_pts) {
     tracker t;
     std::vector<face> faces{face_at(300, 300, 0)};
     t.update(std::numeric_limits<std::int64_t>::min(), faces);

@@ -71,30 +71,29 @@ CUdeviceptr cuda_semaphores::address(const semaphore& t) const {
     return 0;
 }
 
-result<void> cuda_semaphores::call(stream_call f, const char* name, unsigned int flags, cudaStream_t s,
-                                   const semaphore& t, std::uint64_t value) const {
-    if (f == nullptr) {
+result<void> cuda_semaphores::call(const operation& o, cudaStream_t s, const semaphore& t, std::uint64_t value) const {
+    if (o.f == nullptr) {
         return fail(errc::unsupported,
-                    fmt::format("the NVIDIA driver has no {}; update it to one for CUDA 11.7 or later", name));
+                    fmt::format("the NVIDIA driver has no {}; update it to one for CUDA 11.7 or later", o.name));
     }
     const CUdeviceptr word = address(t);
     if (word == 0)
         return fail(errc::invalid_argument,
                     "a stream was given a semaphore that was not registered with its CUDA device");
-    const CUresult status = f(s, word, value, flags);
+    const CUresult status = o.f(s, word, value, o.flags);
     if (status == CUDA_SUCCESS) return {};
     if (status == CUDA_ERROR_NOT_SUPPORTED)
-        return fail(errc::unsupported, fmt::format("CUDA device {} does not do {}", index_, name));
+        return fail(errc::unsupported, fmt::format("CUDA device {} does not do {}", index_, o.name));
     // The driver's status codes have the same numbers as the runtime's.
-    return tl::unexpected(cuda_error(static_cast<cudaError_t>(status), name));
+    return tl::unexpected(cuda_error(static_cast<cudaError_t>(status), o.name));
 }
 
 result<void> cuda_semaphores::store(cudaStream_t s, const semaphore& t, std::uint64_t value) const {
-    return call(write_, "cuStreamWriteValue64", CU_STREAM_WRITE_VALUE_DEFAULT, s, t, value);
+    return call({write_, "cuStreamWriteValue64", CU_STREAM_WRITE_VALUE_DEFAULT}, s, t, value);
 }
 
 result<void> cuda_semaphores::await(cudaStream_t s, const semaphore& t, std::uint64_t value) const {
-    return call(wait_, "cuStreamWaitValue64", CU_STREAM_WAIT_VALUE_GEQ, s, t, value);
+    return call({wait_, "cuStreamWaitValue64", CU_STREAM_WAIT_VALUE_GEQ}, s, t, value);
 }
 
 }  // namespace faceflow::internal

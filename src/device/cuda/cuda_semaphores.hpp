@@ -41,8 +41,12 @@ private:
         bool ours;
     };
     using stream_call = CUresult(CUDAAPI*)(CUstream, CUdeviceptr, cuuint64_t, unsigned int);
-    [[nodiscard]] result<void> call(stream_call f, const char* name, unsigned int flags, cudaStream_t s,
-                                    const semaphore& t, std::uint64_t value) const;
+    struct operation {
+        stream_call f;  // null if the driver lacks it
+        const char* name;
+        unsigned int flags;
+    };
+    [[nodiscard]] result<void> call(const operation& o, cudaStream_t s, const semaphore& t, std::uint64_t value) const;
     [[nodiscard]] CUdeviceptr address(const semaphore& t) const;  // 0: not registered
 
     const int index_;

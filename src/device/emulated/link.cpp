@@ -50,7 +50,7 @@ result<link_model> find_link(std::string_view name) {
     const std::string_view near = nearest(name, names);
     return fail(
         errc::invalid_argument,
-        fmt::format("unknown link '{}'{}; there are: {}", name,
+        fmt::format("unknown link '{}'{}; choose one of: {}", name,
                     near.empty() ? std::string() : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", ")));
 }
 

@@ -8,19 +8,16 @@
 
 namespace faceflow::internal::flow {
 
-stage_threads::stage_threads(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
-                             reorder_buffer& to)
-    : resources_(d, setup.chosen, setup.counters, 3 * jobs_in_flight, mesh_batch),
-      device_number_(number),
-      inputs_(from),
-      reorder_(to) {}
+stage_threads::stage_threads(const pipeline_setup& setup)
+    : resources_(setup.on(), setup.of.chosen, setup.of.counters, 3 * jobs_in_flight, mesh_batch),
+      device_number_(setup.number),
+      inputs_(setup.from),
+      reorder_(setup.to) {}
 
-result<std::unique_ptr<stage_threads>> stage_threads::create(const device_context& d, const flow_setup& setup,
-                                                             std::size_t number, input_queue& from, reorder_buffer& to,
-                                                             thread_failed failed) {
-    std::unique_ptr<stage_threads> s(new stage_threads(d, setup, number, from, to));
+result<std::unique_ptr<stage_threads>> stage_threads::create(pipeline_setup setup) {
+    std::unique_ptr<stage_threads> s(new stage_threads(setup));
     FACEFLOW_TRY(s->prepare());
-    FACEFLOW_TRY(s->start(std::move(failed)));
+    FACEFLOW_TRY(s->start(std::move(setup.failed)));
     return s;
 }
 
@@ -128,23 +125,18 @@ void stage_threads::detect(job& j) {
     buffers.faces = found;
     if (j.how.detect) {
         use(*detect_stream_, j.on_device);
-        resources_.stages.detect(*detect_stream_, buffers.space.detector(), {&j.on_device, 1}, table_of(found));
+        resources_.stages.detect(*detect_stream_, buffers.space.detector(), {&j.on_device, 1},
+                                 vision::one_frame_table(found));
     }
     if (follows(j.from)) {
         buffers.faces = j.source->state.tracked.set();
         detect_stream_->wait(*j.source->state.meshed);
         if (j.how.detect)
-            resources_.stages.merge(*detect_stream_, table_of(found), table_of(buffers.faces), {&j.how.begins, 1});
+            resources_.stages.merge(*detect_stream_, vision::one_frame_table(found),
+                                    vision::one_frame_table(buffers.faces), {&j.how.begins, 1});
     }
     mark(*detect_stream_, buffers.detected_job, j.serial);
     detect_stream_->record(*buffers.detected);
-}
-
-vision::face_table stage_threads::table_of(vision::detection_set* faces) {
-    vision::face_table t;
-    t.of[0] = faces;
-    t.frames = 1;
-    return t;
 }
 
 void stage_threads::region(job& j) {
@@ -159,8 +151,8 @@ void stage_threads::region(job& j) {
     use(*region_stream_, j.on_device);
     region_stream_->wait(*j.buffers->detected);
     const mesh_memory& memory = j.buffers->space.mesh();
-    resources_.stages.region(*region_stream_, {{&j.on_device, 1}, table_of(j.buffers->faces)}, 0, memory.crops(),
-                             memory.capacity());
+    resources_.stages.region(*region_stream_, {{&j.on_device, 1}, vision::one_frame_table(j.buffers->faces)}, 0,
+                             memory.crops(), memory.capacity());
     mark(*region_stream_, j.buffers->cropped_job, j.serial);
     region_stream_->record(*j.buffers->cropped);
 }
@@ -196,7 +188,7 @@ result<frame_faces> stage_threads::mesh(job& j, followed_state& state) {
     const options& o = resources_.stages.chosen();
     workspace& space = j.buffers->space;
     if (follows(j.from)) {
-        resources_.stages.propagate(*landmark_stream_, space.results(1), table_of(j.buffers->faces));
+        resources_.stages.propagate(*landmark_stream_, space.results(1), vision::one_frame_table(j.buffers->faces));
         state = followed_state_of(read, 0, space.shape().records(), o.min_presence);
     }
     return faces_of(read, 0, space.shape().records(), j.from, o.min_presence);
@@ -206,7 +198,7 @@ result<frame_faces> stage_threads::mesh(job& j, followed_state& state) {
 result<vision::pass_results> stage_threads::mesh_all(job& j) {
     const tag waiting{stage::landmark, j.from.id};
     workspace& space = j.buffers->space;
-    const frame_pass pass{{&j.on_device, 1}, table_of(j.buffers->faces), space.results(1)};
+    const frame_pass pass{{&j.on_device, 1}, vision::one_frame_table(j.buffers->faces), space.results(1)};
     const auto mesh = [&](std::int32_t first, std::int32_t end) {
         resources_.stages.crop_and_mesh(*landmark_stream_, space.mesh(), pass, {first, end, true});
     };

@@ -8,12 +8,10 @@
 #include <vector>
 
 #include "core/queue.hpp"
-#include "flow/flow.hpp"
 #include "flow/io/frame_job.hpp"
-#include "flow/io/input_queue.hpp"
-#include "flow/io/reorder_buffer.hpp"
 #include "flow/io/source_sequencer.hpp"
 #include "flow/io/stage_pipeline.hpp"
+#include "flow/pipeline_setup.hpp"
 #include "flow/stages/device_resources.hpp"
 #include "flow/stages/result_reader.hpp"
 #include "flow/stages/tracked_faces.hpp"
@@ -50,18 +48,14 @@ public:
     // Frames in work at once.
     static constexpr std::size_t jobs_in_flight = 4;
 
-    // `number`: index of the device among the flow's.
-    [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(const device_context& d, const flow_setup& setup,
-                                                                       std::size_t number, input_queue& from,
-                                                                       reorder_buffer& to, thread_failed failed);
+    [[nodiscard]] static result<std::unique_ptr<stage_threads>> create(pipeline_setup setup);
     // The input queue must be closed first.
     ~stage_threads();
 
     [[nodiscard]] frame_cache_counts cache() const { return resources_.frames.counts(); }
 
 private:
-    stage_threads(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
-                  reorder_buffer& to);
+    explicit stage_threads(const pipeline_setup& setup);
     [[nodiscard]] result<void> prepare();
     [[nodiscard]] result<void> start(thread_failed failed);
 
@@ -74,7 +68,6 @@ private:
     // Stores the job's serial number in stream order, after the work of its stage.
     static void mark(stream& s, std::atomic<std::uint64_t>& where, std::uint64_t serial);
     [[nodiscard]] result<void> completed(const job& j);
-    [[nodiscard]] static vision::face_table table_of(vision::detection_set* faces);
     void take_outcome(job& j, const result<frame_faces>& faces, followed_state state);
     [[nodiscard]] result<source_tracks> make_tracks();
 

@@ -14,8 +14,7 @@ public:
         auto f = std::unique_ptr<threaded_flow>(new threaded_flow(setup));
         FACEFLOW_TRY(f->reorder_.start());
         for (std::size_t i = 0; i < setup.devices.size(); ++i) {
-            auto threads =
-                stage_threads::create(setup.devices[i], setup, i, f->inputs_, f->reorder_, f->on_thread_failure());
+            auto threads = stage_threads::create(f->pipeline_for(setup, i));
             if (!threads) {
                 f->inputs_.close();
                 return tl::unexpected(std::move(threads.error()));

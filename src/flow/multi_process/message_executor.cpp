@@ -31,10 +31,7 @@ public:
 
     std::int32_t at_once() const { return layout_.at_once; }
     vision::face_table table() const {
-        vision::face_table t;
-        t.of[0] = reinterpret_cast<vision::detection_set*>(memory_.on_device());
-        t.frames = 1;
-        return t;
+        return vision::one_frame_table(reinterpret_cast<vision::detection_set*>(memory_.on_device()));
     }
     std::size_t crop_bytes() const { return layout_.crop_bytes; }
     vision::crop_target crops() const {
@@ -153,9 +150,7 @@ private:
         if (!found_) {
             FACEFLOW_ASSIGN(found_, device_buffer::allocate(context_.owner().pool(), context_.shape().set_bytes()));
         }
-        vision::face_table found;
-        found.frames = 1;
-        found.of[0] = found_->as<vision::detection_set>();
+        const auto found = vision::one_frame_table(found_->as<vision::detection_set>());
         stages.detect(s, *detector_, {&f, 1}, found);
         const bool begins = false;
         stages.merge(s, found, buffer_.table(), {&begins, 1});

@@ -17,10 +17,7 @@ namespace {
 
 class message_pipeline final : public process_pipeline {
 public:
-    message_pipeline(const device_context& d, const flow_setup& setup, message_traits how, std::size_t number,
-                     input_queue& from, reorder_buffer& to, thread_failed failed)
-        : process_pipeline(d, setup, number, from, to, std::move(failed)),
-          how_(how) {}
+    message_pipeline(pipeline_setup setup, message_traits how) : process_pipeline(std::move(setup)), how_(how) {}
 
     ~message_pipeline() override { stop(); }
 
@@ -81,9 +78,9 @@ private:
             j.found = j.source->state.faces;
             return;
         }
-        stage_response r;
-        if (!call_stage(*detect_, j, j.base, {}, j.planes, &r)) return;
-        take_faces(j, r);
+        const auto r = call_stage(*detect_, j, j.base, {}, j.planes);
+        if (!r) return;
+        take_faces(j, *r);
         if (!j.how.begins) merge(j);
     }
 
@@ -108,9 +105,8 @@ private:
         if (j.found.empty()) return;
         stage_call call = j.base;
         call.detections = static_cast<std::uint32_t>(j.found.size());
-        stage_response r;
-        if (!call_stage(*region_, j, call, j.found, j.planes, &r)) return;
-        take_crops(j, r, r.reply.detections * sizeof(vision::detection));
+        auto r = call_stage(*region_, j, call, j.found, j.planes);
+        if (r) take_crops(j, *r, r->reply.detections * sizeof(vision::detection));
     }
 
     void detect_and_region(process_job& j) {
@@ -124,23 +120,23 @@ private:
             if (j.found.empty() && !j.how.detect) return;
             call.detections = static_cast<std::uint32_t>(j.found.size());
         }
-        stage_response r;
-        if (!call_stage(*detect_, j, call, j.found, j.planes, &r)) return;
-        take_faces(j, r);
-        take_crops(j, r, j.found.size() * sizeof(vision::detection));
+        auto r = call_stage(*detect_, j, call, j.found, j.planes);
+        if (!r) return;
+        take_faces(j, *r);
+        take_crops(j, *r, j.found.size() * sizeof(vision::detection));
     }
 
     void landmark(process_job& j) {
         if (!j.failed) return;
-        stage_response r;
+        std::optional<stage_response> r(std::in_place);
         if (!j.found.empty()) {
             stage_call call = j.base;
             call.detections = call.crops = static_cast<std::uint32_t>(j.found.size());
             const std::array<std::span<const std::byte>, 1> crops{
                 std::span<const std::byte>(j.crops).subspan(j.crops_at)};
-            if (!call_stage(*landmark_, j, call, j.found, crops, &r)) return;
+            r = call_stage(*landmark_, j, call, j.found, crops);
         }
-        finish(j, r);
+        if (r) finish(j, *r);
     }
 
     // Checks the lengths that the peer states before reading anything.
@@ -195,11 +191,8 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<process_pipeline>> make_message_pipeline(const device_context& d, const flow_setup& setup,
-                                                                message_traits how, std::size_t number,
-                                                                input_queue& from, reorder_buffer& to,
-                                                                thread_failed failed) {
-    auto made = std::make_unique<message_pipeline>(d, setup, how, number, from, to, std::move(failed));
+result<std::unique_ptr<process_pipeline>> make_message_pipeline(pipeline_setup setup, message_traits how) {
+    auto made = std::make_unique<message_pipeline>(std::move(setup), how);
     FACEFLOW_TRY(made->open());
     return made;
 }

@@ -12,8 +12,7 @@ namespace {
 
 class process_flow final : public queued_flow {
 public:
-    using pipeline_maker = std::function<result<std::unique_ptr<process_pipeline>>(
-        const device_context&, const flow_setup&, std::size_t, input_queue&, reorder_buffer&, thread_failed)>;
+    using pipeline_maker = std::function<result<std::unique_ptr<process_pipeline>>(pipeline_setup)>;
 
     explicit process_flow(const flow_setup& setup)
         : queued_flow(setup, setup.chosen.pacing == pacing::live ? 2 : 6),
@@ -25,7 +24,7 @@ public:
                               setup.counters, setup.handler, setup.note};
         FACEFLOW_TRY(reorder_.start());
         for (std::size_t i = 0; i < setup.devices.size(); ++i) {
-            auto made = make(setup.devices[i], ours, i, inputs_, reorder_, on_thread_failure());
+            auto made = make(pipeline_for(ours, i));
             if (!made) {
                 inputs_.close();
                 return tl::unexpected(std::move(made.error()));
@@ -86,10 +85,7 @@ result<std::unique_ptr<flow>> make(const flow_setup& setup, const process_flow::
 }  // namespace
 
 result<std::unique_ptr<flow>> make_message_flow(const flow_setup& setup, message_traits how) {
-    return make(setup, [how](const device_context& d, const flow_setup& ours, std::size_t number, input_queue& from,
-                             reorder_buffer& to, thread_failed failed) {
-        return make_message_pipeline(d, ours, how, number, from, to, std::move(failed));
-    });
+    return make(setup, [how](pipeline_setup ours) { return make_message_pipeline(std::move(ours), how); });
 }
 
 result<std::unique_ptr<flow>> make_shared_flow(const flow_setup& setup) {

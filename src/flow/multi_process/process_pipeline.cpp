@@ -10,27 +10,27 @@
 namespace faceflow::internal::flow {
 namespace {
 
-std::unique_ptr<slice_trace> trace_of(const flow_setup& setup, const device_context& d) {
-    if (setup.counters.tracing == nullptr) return nullptr;
-    const bool alone = setup.devices.size() == 1;
-    return std::make_unique<slice_trace>(*setup.counters.tracing,
-                                         alone ? "" : fmt::format("{} {} ", name(d.device->kind()), d.device->index()));
+std::unique_ptr<slice_trace> trace_of(const pipeline_setup& setup) {
+    trace* const drawing = setup.of.counters.tracing;
+    if (drawing == nullptr) return nullptr;
+    const bool alone = setup.of.devices.size() == 1;
+    const device& d = *setup.on().device;
+    return std::make_unique<slice_trace>(*drawing, alone ? "" : fmt::format("{} {} ", name(d.kind()), d.index()));
 }
 
 }  // namespace
 
-process_pipeline::process_pipeline(const device_context& d, const flow_setup& setup, std::size_t number,
-                                   input_queue& from, reorder_buffer& to, thread_failed failed)
-    : device_(*d.device),
-      options_(setup.chosen),
-      crops_(d.models.crops()),
-      metrics_(setup.counters),
-      note_(setup.note),
-      device_number_(number),
-      inputs_(from),
-      reorder_(to),
-      failed_(std::move(failed)),
-      trace_(trace_of(setup, d)) {}
+process_pipeline::process_pipeline(pipeline_setup setup)
+    : device_(*setup.on().device),
+      options_(setup.of.chosen),
+      crops_(setup.on().models.crops()),
+      metrics_(setup.of.counters),
+      note_(setup.of.note),
+      device_number_(setup.number),
+      inputs_(setup.from),
+      reorder_(setup.to),
+      failed_(std::move(setup.failed)),
+      trace_(trace_of(setup)) {}
 
 result<void> process_pipeline::start_watcher() {
     if (watcher_.joinable()) return {};
@@ -160,17 +160,15 @@ result<void> process_pipeline::capture(process_job& j, const std::function<resul
     return begin(j);
 }
 
-bool process_pipeline::call_stage(stage_process& stage, process_job& job, const stage_call& call,
-                                  std::span<const vision::detection> faces,
-                                  std::span<const std::span<const std::byte>> payload, stage_response* into) {
-    if (!job.failed) return false;
+std::optional<stage_response> process_pipeline::call_stage(stage_process& stage, process_job& job,
+                                                           const stage_call& call,
+                                                           std::span<const vision::detection> faces,
+                                                           std::span<const std::span<const std::byte>> payload) {
+    if (!job.failed) return std::nullopt;
     auto answer = stage.call(call, faces, payload);
-    if (!answer) {
-        job.failed = tl::unexpected(std::move(answer.error()));
-        return false;
-    }
-    if (into != nullptr) *into = std::move(*answer);
-    return true;
+    if (answer) return std::move(*answer);
+    job.failed = tl::unexpected(std::move(answer.error()));
+    return std::nullopt;
 }
 
 void process_pipeline::record(const stage_counters& c) {

@@ -11,15 +11,13 @@
 #include <thread>
 #include <vector>
 
-#include "flow/flow.hpp"
 #include "flow/io/frame_job.hpp"
-#include "flow/io/input_queue.hpp"
-#include "flow/io/reorder_buffer.hpp"
 #include "flow/io/source_sequencer.hpp"
 #include "flow/io/stage_pipeline.hpp"
 #include "flow/multi_process/process_flow.hpp"
 #include "flow/multi_process/stage_process.hpp"
 #include "flow/multi_process/stage_slices.hpp"
+#include "flow/pipeline_setup.hpp"
 #include "flow/stages/detect_schedule.hpp"
 #include "flow/stages/device_resources.hpp"
 
@@ -74,9 +72,7 @@ public:
     void collect_counters();
 
 protected:
-    // `number`: index of the device among the flow's.
-    process_pipeline(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
-                     reorder_buffer& to, thread_failed failed);
+    explicit process_pipeline(pipeline_setup setup);
 
     // Starts a stage process of this pipeline; the watcher checks it from the start. `pages`: descriptors sent with its
     // greeting.
@@ -94,10 +90,10 @@ protected:
     using has_inputs = std::function<bool(std::size_t process, std::uint32_t buffer, std::uint64_t serial)>;
     void set_readiness(has_inputs ready);
 
-    // Calls a stage; a failure becomes the job's.
-    bool call_stage(stage_process& stage, process_job& job, const stage_call& call,
-                    std::span<const vision::detection> faces, std::span<const std::span<const std::byte>> payload,
-                    stage_response* into);
+    // Calls a stage. A failure becomes the job's: nullopt then, and for a job that failed before.
+    std::optional<stage_response> call_stage(stage_process& stage, process_job& job, const stage_call& call,
+                                             std::span<const vision::detection> faces = {},
+                                             std::span<const std::span<const std::byte>> payload = {});
     // If the job follows from the previous frame of its source, waits until that frame is finished. Then decides whether
     // to detect.
     void decide(process_job& job);
@@ -147,15 +143,8 @@ private:
 // copied: one process each for detect, region and landmark; frames as 8-bit BGR and crops go through sockets and
 // pageable memory, one face at a time. cached: detect and region share a process and its frame cache; frames are sent
 // unchanged, crops batched.
-[[nodiscard]] result<std::unique_ptr<process_pipeline>> make_message_pipeline(const device_context& d,
-                                                                              const flow_setup& setup,
-                                                                              message_traits how, std::size_t number,
-                                                                              input_queue& from, reorder_buffer& to,
-                                                                              thread_failed failed);
+[[nodiscard]] result<std::unique_ptr<process_pipeline>> make_message_pipeline(pipeline_setup setup, message_traits how);
 // shared: one process each; frames, faces, crops and results stay in memory that all of them map.
-[[nodiscard]] result<std::unique_ptr<process_pipeline>> make_shared_pipeline(const device_context& d,
-                                                                             const flow_setup& setup,
-                                                                             std::size_t number, input_queue& from,
-                                                                             reorder_buffer& to, thread_failed failed);
+[[nodiscard]] result<std::unique_ptr<process_pipeline>> make_shared_pipeline(pipeline_setup setup);
 
 }  // namespace faceflow::internal::flow

@@ -68,7 +68,7 @@ public:
         FACEFLOW_ASSIGN(auto f, frame_of(call));
         FACEFLOW_ASSIGN(auto tracked, tracked_of(call));
         if (call.begins == 0 && tracked == nullptr)
-            return fail(errc::corrupt, "a call starts from faces that the frame before left nowhere");
+            return fail(errc::corrupt, "a call follows the faces of the frame before, but names no slot for them");
         stream& s = context_.work_stream();
         FACEFLOW_TRY(forget_error(s));
 
@@ -184,13 +184,6 @@ private:
         }
     }
 
-    static vision::face_table table_of(vision::detection_set* faces) {
-        vision::face_table t;
-        t.frames = 1;
-        t.of[0] = faces;
-        return t;
-    }
-
     result<void> enqueue(const stage_call& call, mapped_buffers& buffer, const frame& f,
                          vision::detection_set* tracked) {
         stream& s = context_.work_stream();
@@ -198,8 +191,8 @@ private:
         const std::int32_t batch = context_.shape().mesh_faces;
         const vision::crop_target crops = crops_at(buffer.at + layout_.crops, batch, context_.shape().crops);
         const vision::pass_results results{reinterpret_cast<vision::result_header*>(buffer.at + layout_.results), 1};
-        const auto found = table_of(reinterpret_cast<vision::detection_set*>(buffer.at + layout_.faces));
-        const auto faces = tracked != nullptr ? table_of(tracked) : found;
+        const auto found = vision::one_frame_table(reinterpret_cast<vision::detection_set*>(buffer.at + layout_.faces));
+        const auto faces = tracked != nullptr ? vision::one_frame_table(tracked) : found;
         const frame_pass pass{{&f, 1}, faces, results};
         const bool begins = call.begins != 0;
         switch (context_.asked().role) {

@@ -20,12 +20,11 @@ constexpr std::size_t detect_at = 0, region_at = 1, landmark_at = 2;
 
 class shared_pipeline final : public process_pipeline {
 public:
-    shared_pipeline(const device_context& d, const flow_setup& setup, std::size_t number, input_queue& from,
-                    reorder_buffer& to, thread_failed failed)
-        : process_pipeline(d, setup, number, from, to, std::move(failed)),
+    explicit shared_pipeline(pipeline_setup setup)
+        : process_pipeline(std::move(setup)),
           layout_(buffer_layout::of(shape())),
-          slabs_(*d.device),
-          frames_(*d.device, frame_options(setup.chosen)) {}
+          slabs_(owner()),
+          frames_(owner(), frame_options(chosen())) {}
 
     ~shared_pipeline() override {
         free_buffers_.close();
@@ -144,17 +143,17 @@ private:
         if (!j.failed) return;
         j.base.detect = j.how.detect ? 1 : 0;
         j.base.begins = j.how.begins ? 1 : 0;
-        if (j.how.detect) call_stage(*stages_[detect_at], j, j.base, {}, {}, nullptr);
+        if (j.how.detect) call_stage(*stages_[detect_at], j, j.base);
         if (j.how.begins) return;
         j.base.wait_buffer = j.source->state.buffer;
         j.base.wait_serial = j.source->state.serial;
     }
 
-    void region(process_job& j) { call_stage(*stages_[region_at], j, j.base, {}, {}, nullptr); }
+    void region(process_job& j) { call_stage(*stages_[region_at], j, j.base); }
 
     void landmark(process_job& j) {
         j.base.end = capacity_;
-        call_stage(*stages_[landmark_at], j, j.base, {}, {}, nullptr);
+        call_stage(*stages_[landmark_at], j, j.base);
     }
 
     void finish(process_job& j) {
@@ -194,7 +193,7 @@ private:
             more.serial = second_pass(j.serial);
             more.first = j.base.end;
             more.end = capacity_ = round_to_batches(std::min(header.count, chosen().max_faces));
-            if (!call_stage(*stages_[landmark_at], j, more, {}, {}, nullptr)) return;
+            if (!call_stage(*stages_[landmark_at], j, more)) return;
             wait_for_stages(j, more.serial);
             read = reader_->read(*down_, results, more.end, waiting);
             here = more.end;
@@ -232,10 +231,8 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<process_pipeline>> make_shared_pipeline(const device_context& d, const flow_setup& setup,
-                                                               std::size_t number, input_queue& from,
-                                                               reorder_buffer& to, thread_failed failed) {
-    auto made = std::make_unique<shared_pipeline>(d, setup, number, from, to, std::move(failed));
+result<std::unique_ptr<process_pipeline>> make_shared_pipeline(pipeline_setup setup) {
+    auto made = std::make_unique<shared_pipeline>(std::move(setup));
     FACEFLOW_TRY(made->open());
     return made;
 }

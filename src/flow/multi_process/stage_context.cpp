@@ -32,10 +32,14 @@ result<void> stage_context::open() {
     if (hello_.role != stage_role::region) {
         const std::int32_t threads = hello_.threads();
         const auto runtime = [threads] { return inference::runtime::create({threads}); };
-        const model_parts parts{hello_.role != stage_role::landmark, hello_.role == stage_role::landmark};
-        FACEFLOW_ASSIGN(models_,
-                        load_models(o, store, *device_, runtime,
-                                    threads > 1 ? inference::threading::shared : inference::threading::caller, parts));
+        const bool meshes = hello_.role == stage_role::landmark;
+        const auto how = threads > 1 ? inference::threading::shared : inference::threading::caller;
+        FACEFLOW_ASSIGN(models_, load_models({.chosen = o,
+                                              .store = store,
+                                              .on = *device_,
+                                              .runtime = runtime,
+                                              .how = how,
+                                              .parts = {.detector = !meshes, .mesh = meshes}}));
     }
     FACEFLOW_ASSIGN(done_, device_->make_event());
     if (hello_.tracing) {

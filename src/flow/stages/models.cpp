@@ -32,8 +32,9 @@ struct found_model {
 result<found_model> find(const inference::model_store& store, std::string_view id, std::string_view role) {
     FACEFLOW_ASSIGN(auto entry, store.entry(id));
     if (entry.role != role) {
-        return fail(errc::invalid_argument,
-                    fmt::format("the catalogue has {} as a model for {}, and it is used for {}", id, entry.role, role));
+        return fail(
+            errc::invalid_argument,
+            fmt::format("the catalogue lists {} as a model for {}, but it is used for {}", id, entry.role, role));
     }
     FACEFLOW_ASSIGN(auto path, store.find(entry));
     FACEFLOW_ASSIGN(auto sha, inference::sha256_of(path));
@@ -62,8 +63,8 @@ result<void> check_outputs(const inference::session& s, const inference::model_e
         if (there && found == expected) continue;
         return fail(
             errc::corrupt,
-            fmt::format("the model {} gives {}, where {} of [{}] is wanted: it is not the model that the "
-                        "catalogue means; `faceflow models verify` checks the files",
+            fmt::format("the model {} has {}, but needs {} of [{}]: it is not the model that the catalogue describes; "
+                        "`faceflow models verify` checks the files",
                         model.file, there ? fmt::format("an output of [{}]", fmt::join(found, ", ")) : "no such output",
                         w.name, fmt::join(expected, ", ")));
     }
@@ -77,28 +78,19 @@ std::filesystem::path usual_engine_folder() {
     return std::filesystem::path(home != nullptr ? home : "/tmp") / ".cache/faceflow/engines";
 }
 
-// The context of loading a model.
-struct loading {
-    const options& chosen;
-    const inference::model_store& store;
-    device& d;
-    const runtime_maker& runtime;
-    inference::threading how;
-};
-
 // Loads the model for the chosen engine. `form` is the input that the ONNX graph expects, `outputs` its outputs for
 // `input`.
-result<std::shared_ptr<inference::network>> load(const found_model& model, const loading& with,
+result<std::shared_ptr<inference::network>> load(const found_model& model, const model_loading& with,
                                                  const inference::picture_form& form, const shape& input,
                                                  const std::vector<network_output>& outputs) {
     const options& o = with.chosen;
     if (o.inference == inference_backend::native) {
         const auto on_host =
             o.precision == precision::bf16 ? inference::host_precision::bf16 : inference::host_precision::fp32;
-        return make_native_network(with.d, {model.file.path, model.file.sha256, with.how, on_host});
+        return make_native_network(with.on, {model.file.path, model.file.sha256, with.how, on_host});
     }
     FACEFLOW_ASSIGN(auto runtime, with.runtime());
-    if (!with.d.computes_on_host()) {
+    if (!with.on.computes_on_host()) {
         FACEFLOW_TRY(runtime->check_cuda());
         return runtime->cuda_network(
             model.file, form,
@@ -119,7 +111,7 @@ std::string_view detector_id(detector which) {
     return "retinaface_mnet25";
 }
 
-result<void> load_detector(model_set& m, const loading& with) {
+result<void> load_detector(model_set& m, const model_loading& with) {
     const options& o = with.chosen;
     const bool retinaface = o.detector == detector::retinaface;
     m.kind = retinaface ? vision::detector_kind::retinaface : vision::detector_kind::blazeface;
@@ -131,7 +123,7 @@ result<void> load_detector(model_set& m, const loading& with) {
     FACEFLOW_ASSIGN(m.detector, load(found, with, form, {1, 3, m.detect_height, m.detect_width}, m.detector_outputs()));
     if (graph.size == 0 && o.tiles > 0) {
         // A larger tile overlaps less of the others; on a GPU a pass of many frames would need too much memory.
-        const std::int32_t larger = with.d.computes_on_host() ? 2 : 1;
+        const std::int32_t larger = with.on.computes_on_host() ? 2 : 1;
         auto tiled = std::make_shared<model_set>(m);
         tiled->detect_width *= larger;
         tiled->detect_height *= larger;
@@ -145,7 +137,7 @@ std::string_view mesh_id(const options& o) {
     return o.landmarks == landmark_model::v2 ? "face_landmarks_v2" : "face_landmark_with_attention";
 }
 
-result<void> load_mesh(model_set& m, const loading& with) {
+result<void> load_mesh(model_set& m, const model_loading& with) {
     FACEFLOW_ASSIGN(const auto found, find(with.store, mesh_id(with.chosen), "landmarks"));
     const inference::model_graph& graph = m.mesh_graph = found.entry.graph;
     const inference::picture_form form{.scale = graph.scale, .bias = graph.bias};
@@ -161,11 +153,11 @@ result<void> load_mesh(model_set& m, const loading& with) {
     return {};
 }
 
-result<void> load_blendshapes(model_set& m, const loading& with) {
+result<void> load_blendshapes(model_set& m, const model_loading& with) {
     if (with.chosen.inference == inference_backend::tensorrt)
         return fail(errc::unsupported,
-                    "TensorRT does not run the model of blendshapes that --landmarks v2 has: take --inference native "
-                    "(the default) or cuda");
+                    "TensorRT does not run the blendshape model of --landmarks v2: use --inference native (the "
+                    "default) or cuda");
     FACEFLOW_ASSIGN(const auto found, find(with.store, "face_blendshapes", "blendshapes"));
     m.blendshapes_graph = found.entry.graph;
     FACEFLOW_ASSIGN(m.blendshapes, load(found, with, {}, {1, vision::blendshape_points, 2}, m.blendshapes_outputs()));
@@ -175,11 +167,9 @@ result<void> load_blendshapes(model_set& m, const loading& with) {
 
 result<void> choose_on_host(options& o) {
     if (o.inference == inference_backend::cuda || o.inference == inference_backend::tensorrt) {
-        return fail(
-            errc::invalid_argument,
-            fmt::format("--inference {} is for CUDA devices, and this run computes on the CPU: take native (the "
-                        "default) or onnxruntime",
-                        name(o.inference)));
+        return fail(errc::invalid_argument, fmt::format("--inference {} is for CUDA devices, and this run computes on "
+                                                        "the CPU: use native (the default) or onnxruntime",
+                                                        name(o.inference)));
     }
     if (o.precision == precision::bf16 && o.inference == inference_backend::onnxruntime) {
         return fail(errc::invalid_argument,
@@ -292,16 +282,14 @@ std::vector<std::filesystem::path> model_set::engine_folders() const {
     return all;
 }
 
-result<model_set> load_models(const options& o, const inference::model_store& store, device& d,
-                              const runtime_maker& runtime, inference::threading how, model_parts parts) {
+result<model_set> load_models(const model_loading& with) {
     model_set m;
-    const loading with{o, store, d, runtime, how};
-    if (parts.detector) {
+    if (with.parts.detector) {
         FACEFLOW_TRY(load_detector(m, with));
     }
-    if (parts.mesh) {
+    if (with.parts.mesh) {
         FACEFLOW_TRY(load_mesh(m, with));
-        if (o.landmarks == landmark_model::v2) {
+        if (with.chosen.landmarks == landmark_model::v2) {
             FACEFLOW_TRY(load_blendshapes(m, with));
         }
     }

@@ -73,12 +73,19 @@ struct model_parts {
 // Starts ONNX Runtime on first use; native kernels do not need it.
 using runtime_maker = std::function<result<std::shared_ptr<inference::runtime>>()>;
 
-// Loads the models that the options select for device `d`, and checks their shapes against those that faceflow can
-// decode. options::inference names the engine: on a CUDA device not "auto" (see choose_inference), on a host native or
-// ONNX Runtime.
-[[nodiscard]] result<model_set> load_models(const options& o, const inference::model_store& store, device& d,
-                                            const runtime_maker& runtime, inference::threading how,
-                                            model_parts parts = {});
+struct model_loading {
+    const options& chosen;
+    const inference::model_store& store;
+    device& on;
+    runtime_maker runtime;
+    inference::threading how;
+    model_parts parts = {};
+};
+
+// Loads the models that the options select, and checks their shapes against those that faceflow can decode.
+// options::inference names the engine: on a CUDA device not "auto" (see choose_inference), on a host native or ONNX
+// Runtime.
+[[nodiscard]] result<model_set> load_models(const model_loading& with);
 
 // Replaces "auto" in options::inference and options::precision by a choice; on a host the precision is fp32, or bf16 on
 // request. errc::invalid_argument if the two do not go together; errc::unsupported if the CPU lacks bf16.

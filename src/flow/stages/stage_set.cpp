@@ -63,7 +63,7 @@ stage_set::stage_set(device& d, const model_set& models, const options& o, metri
 
 void stage_set::end(stream& s, stage at, const frame_id& frame) const {
     s.end_span([this, at, frame, where = &s.label()](auto begin, auto end) {
-        record_stage(metrics_, at, *where, frame, begin, end);
+        record_stage(metrics_, {.at = at, .where = *where, .frame = frame, .begin = begin, .end = end});
     });
 }
 
@@ -155,15 +155,16 @@ void stage_set::landmark(stream& s, mesh_memory& memory, const frame_pass& p, st
                          std::int32_t count) const {
     const stage_scope note({stage::landmark, p.frames.front().id});
     s.begin_span();
-    add_model(s, memory.model(), p.faces, first, count);
+    const vision::face_batch batch{p.faces, first, count};
+    add_model(s, memory.model(), batch);
     std::vector<vision::mesh_options> chosen;
     chosen.reserve(p.frames.size());
     for (const frame& f : p.frames)
         chosen.push_back(mesh_options_of(options_, models_.mesh_graph.size, f));
-    kernels_->finish(s, p.faces, first, count, memory.outputs(), chosen, p.results);
+    kernels_->finish(s, batch, memory.outputs(), chosen, p.results);
     if (memory.blendshapes() != nullptr) {
-        add_model(s, *memory.blendshapes(), p.faces, first, count);
-        kernels_->put_blendshapes(s, p.faces, first, count, memory.blendshape_values(), p.results);
+        add_model(s, *memory.blendshapes(), batch);
+        kernels_->put_blendshapes(s, batch, memory.blendshape_values(), p.results);
     }
     end(s, stage::landmark, p.frames.front().id);
 }
@@ -179,17 +180,16 @@ void stage_set::crop_and_mesh(stream& s, mesh_memory& memory, const frame_pass& 
 }
 
 // On a host, the number of faces is known only when the task runs.
-void stage_set::add_model(stream& s, inference::bound_network& model, const vision::face_table& faces,
-                          std::int32_t first, std::int32_t count) const {
-    const std::int32_t at_once = options_.tuning.batch ? count : 1;
+void stage_set::add_model(stream& s, inference::bound_network& model, const vision::face_batch& batch) const {
+    const std::int32_t at_once = options_.tuning.batch ? batch.capacity : 1;
     const bool on_host = device_.computes_on_host();
-    const vision::face_table found = on_host ? mapped(faces) : faces;
-    for (std::int32_t i = 0; i < count; i += at_once) {
+    const vision::face_table found = on_host ? mapped(batch.faces) : batch.faces;
+    for (std::int32_t i = 0; i < batch.capacity; i += at_once) {
         if (!on_host) {
             model.add_run(s, i, at_once);
             continue;
         }
-        s.run([&model, found, from = first + i, i, at_once]() -> result<void> {
+        s.run([&model, found, from = batch.first + i, i, at_once]() -> result<void> {
             const std::int32_t n = std::min(vision::faces_in(found) - from, at_once);
             return n > 0 ? model.run(i, n) : result<void>{};
         });

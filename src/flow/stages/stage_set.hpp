@@ -81,8 +81,7 @@ private:
               const vision::detect_options& chosen) const;
     void look_at_tiles(stream& s, detector_memory& memory, std::span<const view> frames,
                        vision::detect_options chosen) const;
-    void add_model(stream& s, inference::bound_network& model, const vision::face_table& faces, std::int32_t first,
-                   std::int32_t count) const;
+    void add_model(stream& s, inference::bound_network& model, const vision::face_batch& batch) const;
     [[nodiscard]] vision::face_table mapped(vision::face_table faces) const;
 
     device& device_;

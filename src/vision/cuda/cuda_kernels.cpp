@@ -31,15 +31,16 @@ public:
         if (target.capacity > 0) add_crop(stream_of(s), pass, target.capacity);
     }
 
-    void finish(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity, const mesh_output& mesh,
-                std::span<const mesh_options> options, const pass_results& results) override {
-        const finish_pass pass = make_finish_pass(faces, first, capacity, mesh, options, results);
-        if (capacity > 0) add_finish(stream_of(s), pass);
+    void finish(stream& s, const face_batch& batch, const mesh_output& mesh, std::span<const mesh_options> options,
+                const pass_results& results) override {
+        const finish_pass pass = make_finish_pass(batch, mesh, options, results);
+        if (batch.capacity > 0) add_finish(stream_of(s), pass);
     }
 
-    void put_blendshapes(stream& s, const face_table& faces, std::int32_t first, std::int32_t capacity,
-                         const float* values, const pass_results& results) override {
-        if (capacity > 0) add_blendshapes(stream_of(s), {faces, first, capacity, values, results});
+    void put_blendshapes(stream& s, const face_batch& batch, const float* values,
+                         const pass_results& results) override {
+        if (batch.capacity > 0)
+            add_blendshapes(stream_of(s), {batch.faces, batch.first, batch.capacity, values, results});
     }
 
     void merge(stream& s, const face_table& found, const face_table& faces, std::span<const bool> begins,
