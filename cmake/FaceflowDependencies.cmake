@@ -12,6 +12,8 @@ find_package(nlohmann_json 3.10 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(tl-expected REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(prometheus-cpp REQUIRED)
 # Debian ships OpenCV's CMake package only with all of OpenCV; two modules are enough here.
 find_path(OPENCV_INCLUDE_DIR opencv2/imgproc.hpp PATH_SUFFIXES opencv4 REQUIRED)
 find_library(OPENCV_CORE opencv_core REQUIRED)

@@ -38,7 +38,7 @@ endif()
 # tools/check_layers.py.
 function(faceflow_add_library)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cpp)
-    list(FILTER sources EXCLUDE REGEX "/src/cli/")
+    list(FILTER sources EXCLUDE REGEX "/src/(cli|serve)/")
     if(FACEFLOW_CUDA)
         list(FILTER sources EXCLUDE REGEX "/src/backends/no_cuda/")
     else()
@@ -90,6 +90,25 @@ function(faceflow_add_library)
     target_link_libraries(faceflow INTERFACE tl::expected
         PRIVATE $<BUILD_INTERFACE:faceflow_flags> $<BUILD_INTERFACE:$<LINK_LIBRARY:WHOLE_ARCHIVE,faceflow_core>>)
     target_link_options(faceflow PRIVATE LINKER:--version-script=${exports})
+endfunction()
+
+# The service, for the command line alone: the shared library does without Boost and prometheus-cpp.
+function(faceflow_add_serve)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/serve/*.cpp)
+    set(page ${PROJECT_SOURCE_DIR}/src/serve/page)
+    set(files
+        "/|text/html|${page}/index.html"
+        "/app.js|text/javascript|${page}/app.js"
+        "/style.css|text/css|${page}/style.css"
+        "/icon.svg|image/svg+xml|${page}/icon.svg"
+        "/v1/openapi.json|application/json|${PROJECT_SOURCE_DIR}/docs/schema/openapi.json")
+    list(TRANSFORM files REPLACE ".*\\|" "" OUTPUT_VARIABLE inputs)
+    set(made ${PROJECT_BINARY_DIR}/serve_files.cpp)
+    add_custom_command(OUTPUT ${made}
+        COMMAND ${CMAKE_COMMAND} -DOUT=${made} "-DFILES=${files}" -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+        DEPENDS ${inputs} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
+    add_library(faceflow_serve STATIC ${sources} ${made})
+    target_link_libraries(faceflow_serve PUBLIC faceflow_core PRIVATE faceflow_flags Boost::headers prometheus-cpp::core)
 endfunction()
 
 # What other programs link to get at shared frames: a few files of src/, with nothing behind them but libstdc++.

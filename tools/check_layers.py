@@ -14,7 +14,7 @@ import sys
 
 LAYERS = (
     "core", "telemetry", "device", "frame", "vision", "inference", "media", "backends", "ipc", "client", "flow", "share",
-    "engine", "analysis", "cli",
+    "engine", "analysis", "serve", "cli",
 )  # fmt: skip
 SUFFIXES = {".hpp", ".h", ".inc", ".cpp", ".cu", ".cuh"}
 PUBLIC = "include/faceflow"

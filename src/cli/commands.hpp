@@ -52,6 +52,7 @@ declared add_run(CLI::App& app);
 declared add_recover(CLI::App& app);
 declared add_compare(CLI::App& app);
 declared add_plan(CLI::App& app);
+declared add_serve(CLI::App& app);
 declared add_share(CLI::App& app);
 declared add_attach(CLI::App& app);
 declared add_doctor(CLI::App& app);

@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
     use_help_format(app);
 
     std::vector<declared> commands;
-    for (const auto add : {add_run, add_recover, add_compare, add_plan, add_share, add_attach, add_doctor, add_models,
+    for (const auto add : {add_run, add_recover, add_compare, add_plan, add_serve, add_share, add_attach, add_doctor, add_models,
                            add_completion, add_manual})
         commands.push_back(add(app));
     give_examples(

@@ -120,19 +120,23 @@ public:
     explicit ndjson_writer(output_file file) : result_writer(std::move(file)) {}
 
     std::string rows_of(const frame_faces& frame, std::string_view input) const override {
-        std::string line;
-        line.reserve(bytes_before_faces + input.size() + frame.faces.size() * bytes_of_face);
-        open_object object(line);
-        object.add(fields::of_frame, fields::frame_row{&frame, input});
-        object.key(fields::faces_of_frame.key);
-        append_list(line, frame.faces, [&](const face& f) { append_face(line, f); });
-        object.close();
-        line.push_back('\n');
-        return line;
+        return ndjson_row(frame, input);
     }
 };
 
 }  // namespace
+
+std::string ndjson_row(const frame_faces& frame, std::string_view input) {
+    std::string line;
+    line.reserve(bytes_before_faces + input.size() + frame.faces.size() * bytes_of_face);
+    open_object object(line);
+    object.add(fields::of_frame, fields::frame_row{&frame, input});
+    object.key(fields::faces_of_frame.key);
+    append_list(line, frame.faces, [&](const face& f) { append_face(line, f); });
+    object.close();
+    line.push_back('\n');
+    return line;
+}
 
 result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path, output_options options,
                                                           const row_contents&) {

@@ -22,6 +22,9 @@ struct row_contents {
     bool blendshapes = false;
 };
 
+// The frame's line of faces.ndjson, with the end of line; see result_writer::rows_of.
+[[nodiscard]] std::string ndjson_row(const frame_faces& frame, std::string_view input);
+
 // Writes frames whole and in the order given. Deterministic: the same frames give the same bytes on any machine and in
 // any locale. Write from one thread at a time. Errors are those of the file (see core/output_file.hpp).
 class result_writer {

@@ -32,6 +32,14 @@ public:
         return std::chrono::nanoseconds(sum_.load(std::memory_order_relaxed));
     }
 
+    // How many of them lie in buckets whose upper edge is at most `d`.
+    [[nodiscard]] std::uint64_t count_up_to(std::chrono::nanoseconds d) const noexcept {
+        std::uint64_t n = 0;
+        for (std::size_t i = 0; i < buckets && upper_edge(i) <= static_cast<std::uint64_t>(d.count()); ++i)
+            n += counts_[i].load(std::memory_order_relaxed);
+        return n;
+    }
+
     // Upper edge of the bucket that holds the q-quantile (0..1), in milliseconds; 0 when empty.
     [[nodiscard]] double quantile_ms(double q) const noexcept {
         const auto n = count();

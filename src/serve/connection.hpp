@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all connections of the server share, and the kinds of them.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <memory>
+#include <string>
+
+#include "serve/access.hpp"
+#include "serve/http.hpp"
+#include "serve/preview.hpp"
+#include "serve/service.hpp"
+
+namespace faceflow::internal::serve {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+// Outlives all connections.
+struct server_context {
+    service& of;
+    preview_encoder& previews;
+    const access_rules& access;
+    asio::thread_pool& workers;  // what takes longer than a moment
+    std::atomic<int> connections{0};
+};
+
+using string_request = http::request<http::string_body>;
+
+// Reads requests and answers them, until the client leaves. Lives as long as an operation of its stream is pending.
+void serve_connection(asio::ip::tcp::socket socket, server_context& with);
+
+// Take over the stream of a request that was allowed.
+void serve_feed(beast::tcp_stream stream, string_request request, const http_request& parsed, server_context& with);
+void serve_preview(beast::tcp_stream stream, const std::string& source, server_context& with);
+
+// Counts a connection while it lives.
+class counted_connection {
+public:
+    explicit counted_connection(server_context& with) : with_(with) { ++with_.connections; }
+    ~counted_connection() { --with_.connections; }
+    counted_connection(const counted_connection&) = delete;
+
+private:
+    server_context& with_;
+};
+
+}  // namespace faceflow::internal::serve
