@@ -8,7 +8,7 @@ GPU    ?= 0
 ONNXRUNTIME ?= $(if $(filter test bench coverage,$(MAKECMDGOALS)),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench coverage lint clean install
+.PHONY: help setup build demo serve test bench coverage lint clean install
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -22,6 +22,9 @@ build: setup ## build into build/release (PRESET=debug, asan, tsan or cuda for o
 
 demo: build ## follow the faces of the demo clip; the result is in demo-out/
 	build/$(PRESET)/faceflow run assets/demo.mp4 --out demo-out
+
+serve: build ## serve the demo clip as a camera, with a page at http://127.0.0.1:8080/
+	build/$(PRESET)/faceflow serve demo=assets/demo.mp4 --loop
 
 test: build ## run all tests
 	ctest --preset $(PRESET) -j2
