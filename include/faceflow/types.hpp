@@ -128,8 +128,8 @@ struct head_pose {
 
 inline constexpr float not_measured = std::numeric_limits<float>::quiet_NaN();
 
-// What is computed from a face's landmarks and pose alone, as they were found: smoothing comes after it. Right and left
-// are the person's own. docs/measures.md has each formula, its source and its limits. Not finite: it could not be
+// What is computed from a face's landmarks and pose, as they were found, and from its pixels: smoothing comes after it.
+// Right and left are the person's own. docs/measures.md has each formula, its source and its limits. Not finite: it could not be
 // measured. Lengths are distances in space (x, y and z), so that turning the head changes them little.
 struct face_measures {
     // Eye aspect ratio: the mean distance of the lids over the distance of the eye's corners. About 0.3 open, 0.1 shut.
@@ -154,6 +154,12 @@ struct face_measures {
 
     // The share of the face's skin that the pose turns towards the camera, 0..1: 1 from the front, 0.5 in profile.
     float facing = not_measured;
+
+    // Of the middle of the face, from the brows to the mouth, as the landmark model sees it: always 96 x 96 pixels,
+    // whatever the face's size. Mean and standard deviation of luma, 0..255; and the variance of its Laplacian, >= 0: a
+    // face that is out of focus, moves fast or has few pixels has little of it.
+    float brightness = not_measured, contrast = not_measured;
+    float sharpness = not_measured;
 };
 
 // Facial movements, each 0..1, by MediaPipe's names: left and right are the person's own.

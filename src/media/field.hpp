@@ -109,7 +109,7 @@ constexpr void for_each_part(const T& value, Do&& action) {
     (std::make_index_sequence<parts<T>.size()>());
 }
 
-inline constexpr int pixel_decimals = 3, share_decimals = 4, angle_decimals = 2, length_decimals = 5;
+inline constexpr int pixel_decimals = 3, share_decimals = 4, angle_decimals = 2, level_decimals = 2, length_decimals = 5;
 
 // The names of a field's columns: "score"; "nose_x", "nose_y" …; "lm0_x" ….
 template <class Field>

@@ -34,7 +34,8 @@ face numbered_face() {
     for (std::size_t i = 0; i < f.pose.matrix.size(); ++i)
         f.pose.matrix[i] = static_cast<float>(i);
     f.landmarks.fill({1.5F, -2.5F, 0});
-    f.measures = {0.25F, 0.5F, 0.125F, 0.75F, 0.375F, 0.625F, 1, 2, 3, 4, -5, -6, -7, -8, 9, 10, 11, 12, 0.5F};
+    f.measures = {0.25F, 0.5F, 0.125F, 0.75F, 0.375F, 0.625F, 1,  2,    3,       4,     -5,
+                  -6,    -7,   -8,     9,     10,     11,     12, 0.5F, 127.25F, 32.5F, 410};
     f.measures.gaze_left_yaw = not_measured;
     return f;
 }
@@ -78,7 +79,8 @@ TEST_F(face_rows, of_ndjson_are_these_bytes) {
             R"("brow_right":0.3750,"brow_left":0.6250,"gaze_right_yaw":1.00,"gaze_right_pitch":2.00,)"
             R"("gaze_left_yaw":null,"gaze_left_pitch":4.00,"gaze_camera_right_yaw":-5.00,)"
             R"("gaze_camera_right_pitch":-6.00,"gaze_camera_left_yaw":-7.00,"gaze_camera_left_pitch":-8.00,)"
-            R"("yaw_rate":9.00,"pitch_rate":10.00,"roll_rate":11.00,"turn_rate":12.00,"facing":0.5000}}]})"
+            R"("yaw_rate":9.00,"pitch_rate":10.00,"roll_rate":11.00,"turn_rate":12.00,"facing":0.5000,)"
+            R"("brightness":127.25,"contrast":32.50,"sharpness":410.00}}]})"
             "\n");
 }
 
@@ -94,14 +96,14 @@ TEST_F(face_rows, of_csv_are_these_bytes) {
     header +=
         ",eye_open_right,eye_open_left,mouth_open,smile_width,brow_right,brow_left,gaze_right_yaw,gaze_right_pitch,"
         "gaze_left_yaw,gaze_left_pitch,gaze_camera_right_yaw,gaze_camera_right_pitch,gaze_camera_left_yaw,"
-        "gaze_camera_left_pitch,yaw_rate,pitch_rate,roll_rate,turn_rate,facing";
+        "gaze_camera_left_pitch,yaw_rate,pitch_rate,roll_rate,turn_rate,facing,brightness,contrast,sharpness";
     EXPECT_EQ(written("faces.csv"), header +
                                         "\r\n\"a,b\",1,2,0.040000,640,360,7,0.2500,0.5000,1.000,2.000,3.000,4.000,"
                                         "0.000,0.500,1.000,1.500,2.000,2.500,3.000,3.500,4.000,4.500,"
                                         "10.00,-20.00,30.00,3.00000,7.00000,11.00000" +
                                         repeated(",1.500,-2.500,0.000", 478) +
                                         ",0.2500,0.5000,0.1250,0.7500,0.3750,0.6250,1.00,2.00,,4.00,-5.00,-6.00,"
-                                        "-7.00,-8.00,9.00,10.00,11.00,12.00,0.5000\r\n");
+                                        "-7.00,-8.00,9.00,10.00,11.00,12.00,0.5000,127.25,32.50,410.00\r\n");
 }
 
 TEST_F(face_rows, have_blendshapes_where_the_run_has_them) {

@@ -45,6 +45,20 @@ TEST(face_measurer, goes_the_short_way_round_a_full_turn) {
     EXPECT_NEAR(second_of(m, 0.1, {.head = {0, 0, -179}}).roll_rate, 20, 1);
 }
 
+TEST(face_measurer, keeps_what_the_pixels_told) {
+    face_measurer m;
+    frame_faces frame = synthetic_frame(0, {});
+    frame.faces[0].measures.brightness = 100;
+    frame.faces[0].measures.contrast = 20;
+    frame.faces[0].measures.sharpness = 300;
+    m.update(frame);
+    const face_measures& got = frame.faces[0].measures;
+    EXPECT_EQ(got.brightness, 100);
+    EXPECT_EQ(got.contrast, 20);
+    EXPECT_EQ(got.sharpness, 300);
+    EXPECT_GT(got.facing, 0.9f);
+}
+
 TEST(face_measurer, has_no_rate_over_gaps_and_times_that_do_not_grow) {
     face_measurer m;
     second_of(m, 0, {});

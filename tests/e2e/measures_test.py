@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What `faceflow run` measures of faces, on the demo clip and copies of it that are darker or blurred.
+
+    measures_test.py FACEFLOW [unittest options]
+"""
+import statistics
+import unittest
+
+from support import DEMO, SMALL, Case, ffmpeg
+
+
+@unittest.skipUnless(DEMO.exists(), "assets/demo.mp4 is missing; tools/setup.sh makes it")
+class Measures(Case):
+    def follow(self, clip, *args):
+        self.run_ok(clip, "--detect-size", "320x192", "--no-video", "--format", "ndjson,csv", *args)
+        return self.lines()
+
+    def copy(self, name, filters):
+        ffmpeg("-i", SMALL, "-frames:v", 10, "-vf", filters, "-an", "-c:v", "libx264", "-preset", "ultrafast", "-crf", 10, self.dir / name)
+        return self.dir / name
+
+    def means(self, clip):
+        """Of each measure of pixels over the faces of ten frames; the same faces in every copy of the clip."""
+        faces = [face for row in self.follow(clip, "--limit", 10) for face in row["faces"]]
+        self.assertGreater(len(faces), 20)
+        return {key: statistics.mean(face["measures"][key] for face in faces) for key in ("brightness", "contrast", "sharpness")}
+
+    def test_darker_and_blurred_faces_are_told_by_their_pixels(self):
+        usual = self.means(self.copy("usual.mp4", "null"))
+        self.assertTrue(40 < usual["brightness"] < 220 and 10 < usual["contrast"] < 100, usual)
+        dark = self.means(self.copy("dark.mp4", "format=gbrp,lutrgb=r=val/2:g=val/2:b=val/2"))
+        self.assertAlmostEqual(dark["brightness"] / usual["brightness"], 0.5, delta=0.03)
+        self.assertAlmostEqual(dark["contrast"] / usual["contrast"], 0.5, delta=0.05)
+        blurred = self.means(self.copy("blurred.mp4", "gblur=sigma=3"))
+        self.assertLess(blurred["sharpness"], 0.3 * usual["sharpness"])
+        self.assertAlmostEqual(blurred["brightness"] / usual["brightness"], 1, delta=0.05)
+        moved = self.means(self.copy("moved.mp4", "dblur=angle=0:radius=8"))
+        self.assertLess(moved["sharpness"], 0.5 * usual["sharpness"])
+
+    def test_all_flows_measure_the_same_pixels(self):
+        rows = {flow: self.follow(SMALL, "--limit", 5, "--flow", flow) for flow in ("fused", "threaded", "shared", "cached", "copied")}
+        for flow, mine in rows.items():
+            for a, b in zip(rows["fused"], mine):
+                for x, y in zip(a["faces"], b["faces"]):
+                    for key in ("brightness", "contrast", "sharpness"):
+                        if flow == "copied":  # its pixels are rounded to 8 bits
+                            self.assertAlmostEqual(x["measures"][key], y["measures"][key], delta=1 + 0.05 * x["measures"][key])
+                        else:
+                            self.assertEqual(x["measures"][key], y["measures"][key], (flow, key))
+
+    def test_emulated_devices_measure_the_same_pixels(self):
+        own, emulated = self.follow(SMALL, "--limit", 5), self.follow(SMALL, "--limit", 5, "--device", "emulated")
+        self.assertEqual([row["faces"] for row in own], [row["faces"] for row in emulated])
+
+
+if __name__ == "__main__":
+    unittest.main()
