@@ -162,6 +162,17 @@ struct face_measures {
     float sharpness = not_measured;
 };
 
+// The head's pose as OpenFace 2 writes it (pose_Tx … pose_Rz): the head in camera space, in mm (x right, y down, z away
+// from the camera), and its rotation there, in radians, R = Rx * Ry * Rz. All angles are 0 for a face that looks straight
+// into the camera; rx > 0: it looks down; ry > 0: it turns to the person's own right; rz > 0: it tilts clockwise as seen in
+// the picture. Rates are the angles' change since the track's previous frame, in radians per second, measured where those
+// of face_measures are, and like those before anything is smoothed.
+struct openface_pose {
+    float tx = not_measured, ty = not_measured, tz = not_measured;
+    float rx = not_measured, ry = not_measured, rz = not_measured;
+    float rx_rate = not_measured, ry_rate = not_measured, rz_rate = not_measured;
+};
+
 // Facial movements, each 0..1, by MediaPipe's names: left and right are the person's own.
 inline constexpr int blendshape_count = 52;
 inline constexpr std::array<std::string_view, blendshape_count> blendshape_names{
@@ -198,6 +209,7 @@ struct face {
     // In the order of blendshape_names; not finite if the landmark model has none (options::landmarks). Computed from
     // the landmarks as they were found: smoothing comes after it.
     std::array<float, blendshape_count> blendshapes = no_blendshapes();
+    openface_pose openface;  // `pose` by another convention; only if asked for (options::pose_convention)
 };
 
 // A blink of both eyes. Times are of the same clock as frame_faces::pts_ns: `apex_ns` is that of a frame; the others lie

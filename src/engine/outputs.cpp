@@ -137,7 +137,9 @@ void outputs::report_leftovers() {
 
 result<void> outputs::open_all(const std::vector<const media::source_info*>& sources) {
     const output_options o{token_, stop_};
-    const media::row_contents of{.blendshapes = request_.chosen.landmarks == landmark_model::v2};
+    const options& chosen = request_.chosen;
+    const media::row_contents of{.blendshapes = chosen.landmarks == landmark_model::v2,
+                                 .openface = chosen.pose_convention == pose_convention::openface};
     if (request_.out == "-") {
         FACEFLOW_TRY(add_rows(media::make_ndjson_writer("/dev/stdout", o, of), true));
     } else {

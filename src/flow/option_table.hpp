@@ -211,6 +211,13 @@ inline constexpr std::tuple option_table{
         .value = "PX",
         .range = option_range{0.0f, std::numeric_limits<float>::infinity()},
         .must = "be 0 (unknown) or more pixels"},
+    option_row<&options::pose_convention>{
+        .name = "pose_convention",
+        .group = option_group::faces,
+        .help =
+            "a convention to write the head's pose in beside yaw, pitch and roll, which stay as they are; openface: "
+            "pose_Tx to pose_Rz as OpenFace has them, and how fast those angles change",
+        .words = option_names::pose_convention},
 
     option_row<&options::tuning, &tuning_options::cache>{
         .name = "cache",

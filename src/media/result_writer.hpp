@@ -13,6 +13,7 @@
 #include "core/try.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
+#include "media/field.hpp"
 #include "media/record_reader.hpp"
 
 namespace faceflow::internal::media {
@@ -20,6 +21,16 @@ namespace faceflow::internal::media {
 // What the faces of a run have beyond what all have; a table begins with its columns.
 struct row_contents {
     bool blendshapes = false;
+    bool openface = false;
+
+    [[nodiscard]] constexpr bool has(fields::extra e) const noexcept {
+        switch (e) {
+            case fields::extra::none: break;
+            case fields::extra::blendshapes: return blendshapes;
+            case fields::extra::openface: return openface;
+        }
+        return true;
+    }
 };
 
 // Writes frames whole and in the order given. Deterministic: the same frames give the same bytes on any machine and in

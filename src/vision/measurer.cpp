@@ -2,6 +2,7 @@
 #include "vision/measurer.hpp"
 
 #include "vision/measures.hpp"
+#include "vision/pose_convention.hpp"
 #include "vision/pts_clock.hpp"
 
 namespace faceflow::internal::vision {
@@ -17,8 +18,11 @@ void face_measurer::follow(face& f, frame_faces& frame) {
     const auto [at, is_new] = tracks_.try_emplace(f.track);
     followed& t = at->second;
     const std::int64_t now = frame.pts_ns, step = elapsed_ns(t.seen_ns, now);
-    if (!is_new && step >= shortest_step_ns)
-        measure_rates(t.pose, f.pose, static_cast<double>(step) * 1e-9, f.measures);
+    if (!is_new && step >= shortest_step_ns) {
+        const double seconds = static_cast<double>(step) * 1e-9;
+        measure_rates(t.pose, f.pose, seconds, f.measures);
+        if (options_.openface) measure_rates(openface_of(t.pose), openface_of(f.pose), seconds, f.openface);
+    }
     t.seen_ns = now;
     t.pose = f.pose;
     if (auto b = t.blinks.update(now, 0.5f * (f.measures.eye_open_right + f.measures.eye_open_left))) {

@@ -10,10 +10,18 @@
 
 namespace faceflow::internal::vision {
 
-// Sets face::measures and frame_faces::blinks. One object per source. Not thread-safe; deterministic; some 1 KB per
+// What is measured beyond what always is.
+struct measurer_options {
+    bool openface = false;
+};
+
+// Sets face::measures, but for what pixels told, and frame_faces::blinks; of face::openface, if asked for, the rates.
+// One object per source. Not thread-safe; deterministic; some 1 KB per
 // track seen during the last second.
 class face_measurer {
 public:
+    explicit face_measurer(const measurer_options& options = {}) : options_(options) {}
+
     // Call it after the tracker and before anything smooths the landmarks, for every frame.
     void update(frame_faces& frame);
 
@@ -29,6 +37,7 @@ private:
 
     void follow(face& f, frame_faces& frame);
 
+    measurer_options options_;
     std::map<std::int64_t, followed> tracks_;
 };
 

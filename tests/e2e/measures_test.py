@@ -4,10 +4,14 @@
 
     measures_test.py FACEFLOW [unittest options]
 """
+import csv
+import math
 import statistics
+import subprocess
+import sys
 import unittest
 
-from support import DEMO, SMALL, Case, ffmpeg
+from support import CHECK, DEMO, SCHEMAS, SMALL, Case, ffmpeg
 
 
 @unittest.skipUnless(DEMO.exists(), "assets/demo.mp4 is missing; tools/setup.sh makes it")
@@ -52,6 +56,36 @@ class Measures(Case):
     def test_emulated_devices_measure_the_same_pixels(self):
         own, emulated = self.follow(SMALL, "--limit", 5), self.follow(SMALL, "--limit", 5, "--device", "emulated")
         self.assertEqual([row["faces"] for row in own], [row["faces"] for row in emulated])
+
+    def test_another_convention_of_pose_is_written_beside_faceflows(self):
+        usual = self.follow(SMALL, "--limit", 5)
+        self.assertEqual(self.summary()["pose_convention"], "faceflow")
+        usual_records = self.records()
+        rows = self.follow(SMALL, "--limit", 5, "--pose-convention", "openface")
+        self.assertEqual(self.summary()["pose_convention"], "openface")
+        self.check_schemas()
+        records = self.records()
+        self.assertEqual(list(records[0]), [*usual_records[0], *("pose_" + name for name in ("Tx", "Ty", "Tz", "Rx", "Ry", "Rz", "Rx_rate", "Ry_rate", "Rz_rate"))])
+        for a, b in zip(usual, rows):
+            for x, y in zip(a["faces"], b["faces"]):
+                other, pose = y.pop("openface"), y["pose"]
+                self.assertEqual(x, y, "nothing else changes")
+                # For small pitch and roll; the rest is for unit tests.
+                self.assertAlmostEqual(math.degrees(other["pose_Ry"]), -pose["yaw"], delta=4)
+                self.assertAlmostEqual(math.degrees(other["pose_Rx"]), -pose["pitch"], delta=4)
+                self.assertAlmostEqual(math.degrees(other["pose_Rz"]), pose["roll"], delta=4)
+                self.assertAlmostEqual(other["pose_Tz"], -10 * pose["matrix"][11], delta=0.01)
+                self.assertEqual(other["pose_Ry_rate"] is None, x["measures"]["yaw_rate"] is None)
+        self.assertEqual(float(records[0]["pose_Rx"]), self.lines()[0]["faces"][0]["openface"]["pose_Rx"])
+
+    def check_schemas(self):
+        for schema, file in (("faces.schema.json", "faces.ndjson"), ("summary.schema.json", "summary.json")):
+            done = subprocess.run([sys.executable, CHECK, SCHEMAS / schema, self.dir / "out" / file], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def records(self):
+        with open(self.dir / "out" / "faces.csv", newline="") as f:
+            return list(csv.DictReader(f))
 
 
 if __name__ == "__main__":

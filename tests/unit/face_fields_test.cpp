@@ -122,6 +122,22 @@ TEST_F(face_rows, have_blendshapes_where_the_run_has_them) {
     EXPECT_NE(written("faces.csv", {.blendshapes = true}).find(",0.0000,0.0156,0.03"), std::string::npos);
 }
 
+TEST_F(face_rows, have_openfaces_pose_where_it_is_asked_for) {
+    face_.openface = {-35, 20.5F, 600, 0.25F, -0.5F, 0.125F, not_measured, 1, -2};
+    const std::string usual = written("faces.csv"), more = written("faces.csv", {.openface = true});
+    const auto first = [](const std::string& text) { return text.substr(0, text.find("\r\n")); };
+    EXPECT_EQ(first(more), first(usual) +
+                               ",pose_Tx,pose_Ty,pose_Tz,pose_Rx,pose_Ry,pose_Rz,pose_Rx_rate,pose_Ry_rate,"
+                               "pose_Rz_rate");
+    EXPECT_TRUE(more.ends_with(",-35.00000,20.50000,600.00000,0.25000,-0.50000,0.12500,,1.00000,-2.00000\r\n"));
+    EXPECT_EQ(written("faces.ndjson").find("openface"), std::string::npos);
+    EXPECT_TRUE(written("faces.ndjson", {.openface = true})
+                    .ends_with(R"(,"openface":{"pose_Tx":-35.00000,"pose_Ty":20.50000,"pose_Tz":600.00000,)"
+                               R"("pose_Rx":0.25000,"pose_Ry":-0.50000,"pose_Rz":0.12500,"pose_Rx_rate":null,)"
+                               R"("pose_Ry_rate":1.00000,"pose_Rz_rate":-2.00000}}]})"
+                               "\n"));
+}
+
 TEST_F(face_rows, of_events_are_these_bytes) {
     blinks_ = {{7, 1'900'000'000, 2'000'000'000, 2'123'456'789, 0.75F}, {8, 0, 0, 0, 1}};
     EXPECT_EQ(written("events.csv"),
@@ -147,17 +163,19 @@ constexpr std::size_t member_count() {
 }
 
 TEST(face_fields, describe_each_member_of_a_face) {
-    std::set<std::string_view> members, of_pose, of_measures;
+    std::set<std::string_view> members, of_pose, of_measures, of_openface;
     fields::for_each(fields::of_face, [&](const fields::facts& f) {
         if (f.key.empty()) return;
         const auto [object, name] = fields::split(f.key);
         members.insert(object.empty() ? name : object);
         if (object == "pose") of_pose.insert(name);
         if (object == "measures") of_measures.insert(name);
+        if (object == "openface") of_openface.insert(name);
     });
     EXPECT_EQ(members.size(), member_count<face>()) << "a member has no entry in media/face_fields.hpp";
     EXPECT_EQ(of_pose.size(), member_count<head_pose>());
     EXPECT_EQ(of_measures.size(), member_count<face_measures>());
+    EXPECT_EQ(of_openface.size(), member_count<openface_pose>());
 }
 
 TEST(face_fields, are_compared_to_the_last_bit) {

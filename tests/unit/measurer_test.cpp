@@ -39,6 +39,22 @@ TEST(face_measurer, tells_how_fast_a_head_turns) {
     EXPECT_NEAR(still.turn_rate, 0, 0.01);
 }
 
+TEST(face_measurer, tells_how_fast_openfaces_angles_change_where_asked) {
+    const auto second = [](const measurer_options& options) {
+        face_measurer m(options);
+        frame_faces before = synthetic_frame(0, {.head = {10, 0, 0}}),
+                    now = synthetic_frame(0.04, {.head = {12, 0, 0}});
+        m.update(before);
+        EXPECT_TRUE(std::isnan(before.faces[0].openface.ry_rate));
+        m.update(now);
+        return now.faces[0].openface;
+    };
+    const openface_pose asked = second({.openface = true});
+    EXPECT_NEAR(asked.ry_rate, -50 * test::radians, 0.02);
+    EXPECT_NEAR(asked.rx_rate, 0, 0.02);
+    EXPECT_TRUE(std::isnan(second({}).ry_rate));
+}
+
 TEST(face_measurer, goes_the_short_way_round_a_full_turn) {
     face_measurer m;
     second_of(m, 0, {.head = {0, 0, 179}});
