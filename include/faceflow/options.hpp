@@ -123,6 +123,8 @@ struct options {
     bool smooth = false;        // one-euro filter on landmarks, keypoints, box and pose, per track
     float smooth_strength = 1;  // 0.1..10: 2 filters, and lags, twice as much
     float focal_length = 0;     // pixels, for head distance; 0: assume a vertical field of view of 63 degrees
+    // How many of a track's first seconds are the baseline of face::changes, 0..600; 0: faces have none.
+    double baseline = 0;
     // A convention in which faces have their pose in addition to face::pose.
     faceflow::pose_convention pose_convention = faceflow::pose_convention::faceflow;
 

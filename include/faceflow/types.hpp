@@ -162,6 +162,14 @@ struct face_measures {
     float sharpness = not_measured;
 };
 
+// How measures of these names differ from the face's own baseline, the median over the first seconds of its track
+// (options::baseline): the measure minus the baseline. Not measured before the baseline is known.
+struct face_changes {
+    float eye_open_right = not_measured, eye_open_left = not_measured;
+    float mouth_open = not_measured, smile_width = not_measured;
+    float brow_right = not_measured, brow_left = not_measured;
+};
+
 // The head's pose as OpenFace 2 writes it (pose_Tx … pose_Rz): the head in camera space, in mm (x right, y down, z away
 // from the camera), and its rotation there, in radians, R = Rx * Ry * Rz. All angles are 0 for a face that looks straight
 // into the camera; rx > 0: it looks down; ry > 0: it turns to the person's own right; rz > 0: it tilts clockwise as seen in
@@ -210,6 +218,7 @@ struct face {
     // the landmarks as they were found: smoothing comes after it.
     std::array<float, blendshape_count> blendshapes = no_blendshapes();
     openface_pose openface;  // `pose` by another convention; only if asked for (options::pose_convention)
+    face_changes changes;    // only if asked for (options::baseline)
 };
 
 // A blink of both eyes. Times are of the same clock as frame_faces::pts_ns: `apex_ns` is that of a frame; the others lie

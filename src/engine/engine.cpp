@@ -274,7 +274,7 @@ void face_engine::count_failure(const error& e) {
 }
 
 face_engine::per_source::per_source(const options& chosen)
-    : measures({.openface = chosen.pose_convention == pose_convention::openface}),
+    : measures({.openface = chosen.pose_convention == pose_convention::openface, .baseline_seconds = chosen.baseline}),
       smoother({.strength = chosen.smooth_strength, .focal = chosen.focal_length}) {}
 
 face_engine::per_source& face_engine::source_state_of(std::uint32_t source) {

@@ -139,7 +139,8 @@ result<void> outputs::open_all(const std::vector<const media::source_info*>& sou
     const output_options o{token_, stop_};
     const options& chosen = request_.chosen;
     const media::row_contents of{.blendshapes = chosen.landmarks == landmark_model::v2,
-                                 .openface = chosen.pose_convention == pose_convention::openface};
+                                 .openface = chosen.pose_convention == pose_convention::openface,
+                                 .changes = chosen.baseline > 0};
     if (request_.out == "-") {
         FACEFLOW_TRY(add_rows(media::make_ndjson_writer("/dev/stdout", o, of), true));
     } else {

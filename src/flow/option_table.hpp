@@ -211,6 +211,13 @@ inline constexpr std::tuple option_table{
         .value = "PX",
         .range = option_range{0.0f, std::numeric_limits<float>::infinity()},
         .must = "be 0 (unknown) or more pixels"},
+    option_row<&options::baseline>{
+        .name = "baseline",
+        .group = option_group::faces,
+        .help = "also write how far eyes, mouth and brows are from what they were in this many first seconds of their "
+                "track; 0: no such values",
+        .value = "SECONDS",
+        .range = option_range{0.0, 600.0}},
     option_row<&options::pose_convention>{
         .name = "pose_convention",
         .group = option_group::faces,

@@ -14,6 +14,7 @@
 
 #include "faceflow/types.hpp"
 #include "media/blendshape_fields.hpp"
+#include "media/change_fields.hpp"
 #include "media/field.hpp"
 #include "media/measure_fields.hpp"
 #include "media/pose_fields.hpp"
@@ -162,7 +163,7 @@ inline constexpr std::tuple of_found_face{
 
 // In JSON order. Add new entries at the end (those of an object at its end), with columns after all others, so that
 // existing ones keep their places.
-inline constexpr auto of_face = std::tuple_cat(of_found_face, of_measures, of_blendshapes, of_openface);
+inline constexpr auto of_face = std::tuple_cat(of_found_face, of_measures, of_blendshapes, of_openface, of_changes);
 
 namespace detail {
 

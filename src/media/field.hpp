@@ -29,6 +29,7 @@ enum class extra : std::uint8_t {
     none,         // every face has it
     blendshapes,  // a key where it is finite, and a column
     openface,     // a key and a column
+    changes,      // the same
 };
 
 struct facts {

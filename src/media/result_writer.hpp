@@ -22,12 +22,14 @@ namespace faceflow::internal::media {
 struct row_contents {
     bool blendshapes = false;
     bool openface = false;
+    bool changes = false;
 
     [[nodiscard]] constexpr bool has(fields::extra e) const noexcept {
         switch (e) {
             case fields::extra::none: break;
             case fields::extra::blendshapes: return blendshapes;
             case fields::extra::openface: return openface;
+            case fields::extra::changes: return changes;
         }
         return true;
     }

@@ -78,6 +78,38 @@ class Measures(Case):
                 self.assertEqual(other["pose_Ry_rate"] is None, x["measures"]["yaw_rate"] is None)
         self.assertEqual(float(records[0]["pose_Rx"]), self.lines()[0]["faces"][0]["openface"]["pose_Rx"])
 
+    def test_changes_are_relative_to_the_first_seconds(self):
+        usual = self.follow(SMALL, "--limit", 45)
+        usual_records = self.records()
+        rows = self.follow(SMALL, "--limit", 45, "--baseline", 0.5)
+        self.assertEqual(self.summary()["baseline_seconds"], 0.5)
+        self.check_schemas()
+        names = ("eye_open_right", "eye_open_left", "mouth_open", "smile_width", "brow_right", "brow_left")
+        self.assertEqual(list(self.records()[0]), [*usual_records[0], *(name + "_change" for name in names)])
+        seen = set()
+        for a, b in zip(usual, rows):
+            for x, y in zip(a["faces"], b["faces"]):
+                changes = y.pop("changes")
+                self.assertEqual(x, y, "nothing else changes")
+                self.assertEqual(tuple(changes), names)
+                for name, change in changes.items():
+                    if b["pts"] < 0.5:
+                        self.assertIsNone(change)
+                    elif change is not None:
+                        seen.add((y["track"], name, round(x["measures"][name] - change, 3)))
+        baselines = {(track, name) for track, name, _ in seen}
+        self.assertGreaterEqual(len(baselines), len(names), "some track has one")
+        for track, name in baselines:
+            values = [value for t, n, value in seen if (t, n) == (track, name)]
+            self.assertLess(max(values) - min(values), 0.0015, "it stays the same, but for rounding")
+
+    def test_baselines_are_the_same_in_all_flows(self):
+        rows = [self.follow(SMALL, "--limit", 20, "--baseline", 0.3, "--flow", flow, "--threads", threads)
+                for flow, threads in (("fused", 1), ("fused", 2), ("threaded", 2), ("shared", 2))]
+        for mine in rows[1:]:
+            self.assertEqual([row["faces"] for row in mine], [row["faces"] for row in rows[0]])
+        self.assertIsNotNone(rows[0][-1]["faces"][0]["changes"]["mouth_open"])
+
     def check_schemas(self):
         for schema, file in (("faces.schema.json", "faces.ndjson"), ("summary.schema.json", "summary.json")):
             done = subprocess.run([sys.executable, CHECK, SCHEMAS / schema, self.dir / "out" / file], capture_output=True, text=True)

@@ -138,6 +138,21 @@ TEST_F(face_rows, have_openfaces_pose_where_it_is_asked_for) {
                                "\n"));
 }
 
+TEST_F(face_rows, have_changes_where_they_are_asked_for) {
+    face_.changes = {0.125F, -0.25F, 0.5F, not_measured, 0, 1};
+    const std::string usual = written("faces.csv"), more = written("faces.csv", {.changes = true});
+    const auto first = [](const std::string& text) { return text.substr(0, text.find("\r\n")); };
+    EXPECT_EQ(first(more), first(usual) +
+                               ",eye_open_right_change,eye_open_left_change,mouth_open_change,smile_width_change,"
+                               "brow_right_change,brow_left_change");
+    EXPECT_TRUE(more.ends_with(",0.1250,-0.2500,0.5000,,0.0000,1.0000\r\n"));
+    EXPECT_EQ(written("faces.ndjson").find("changes"), std::string::npos);
+    EXPECT_TRUE(written("faces.ndjson", {.changes = true})
+                    .ends_with(R"(,"changes":{"eye_open_right":0.1250,"eye_open_left":-0.2500,"mouth_open":0.5000,)"
+                               R"("smile_width":null,"brow_right":0.0000,"brow_left":1.0000}}]})"
+                               "\n"));
+}
+
 TEST_F(face_rows, of_events_are_these_bytes) {
     blinks_ = {{7, 1'900'000'000, 2'000'000'000, 2'123'456'789, 0.75F}, {8, 0, 0, 0, 1}};
     EXPECT_EQ(written("events.csv"),
@@ -163,7 +178,7 @@ constexpr std::size_t member_count() {
 }
 
 TEST(face_fields, describe_each_member_of_a_face) {
-    std::set<std::string_view> members, of_pose, of_measures, of_openface;
+    std::set<std::string_view> members, of_pose, of_measures, of_openface, of_changes;
     fields::for_each(fields::of_face, [&](const fields::facts& f) {
         if (f.key.empty()) return;
         const auto [object, name] = fields::split(f.key);
@@ -171,11 +186,13 @@ TEST(face_fields, describe_each_member_of_a_face) {
         if (object == "pose") of_pose.insert(name);
         if (object == "measures") of_measures.insert(name);
         if (object == "openface") of_openface.insert(name);
+        if (object == "changes") of_changes.insert(name);
     });
     EXPECT_EQ(members.size(), member_count<face>()) << "a member has no entry in media/face_fields.hpp";
     EXPECT_EQ(of_pose.size(), member_count<head_pose>());
     EXPECT_EQ(of_measures.size(), member_count<face_measures>());
     EXPECT_EQ(of_openface.size(), member_count<openface_pose>());
+    EXPECT_EQ(of_changes.size(), member_count<face_changes>());
 }
 
 TEST(face_fields, are_compared_to_the_last_bit) {
