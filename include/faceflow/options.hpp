@@ -59,12 +59,19 @@ enum class landmark_model : std::uint8_t {
     v2,  // that of MediaPipe's FaceLandmarker, with 52 blendshapes; `faceflow models import` makes it from Google's file
 };
 
+// Conventions of a head's pose: signs, units and the order of rotations. docs/measures.md has them side by side.
+enum class pose_convention : std::uint8_t {
+    faceflow,  // face::pose alone
+    openface,  // face::openface, too: that of OpenFace 2
+};
+
 // The name that the command line and configuration files use; "auto" is automatic.
 [[nodiscard]] std::string_view name(flow_kind kind) noexcept;
 [[nodiscard]] std::string_view name(inference_backend by) noexcept;
 [[nodiscard]] std::string_view name(precision in) noexcept;
 [[nodiscard]] std::string_view name(detect_mode when) noexcept;
 [[nodiscard]] std::string_view name(landmark_model by) noexcept;
+[[nodiscard]] std::string_view name(pose_convention by) noexcept;
 
 // How frames arrive.
 enum class pacing : std::uint8_t {
@@ -117,6 +124,10 @@ struct options {
     bool smooth = false;        // one-euro filter on landmarks, keypoints, box and pose, per track
     float smooth_strength = 1;  // 0.1..10: 2 filters, and lags, twice as much
     float focal_length = 0;     // pixels, for head distance; 0: assume a vertical field of view of 63 degrees
+    // How many of a track's first seconds are the baseline of face::changes, 0..600; 0: faces have none.
+    double baseline = 0;
+    // A convention in which faces have their pose in addition to face::pose.
+    faceflow::pose_convention pose_convention = faceflow::pose_convention::faceflow;
 
     std::int32_t threads = 0;  // CPU compute threads; 0: one per core. Half as many may pack frames for a GPU
     std::size_t device_memory = std::size_t{2} << 30;  // cap of the device's pool, bytes

@@ -128,8 +128,8 @@ struct head_pose {
 
 inline constexpr float not_measured = std::numeric_limits<float>::quiet_NaN();
 
-// What is computed from a face's landmarks and pose alone, as they were found: smoothing comes after it. Right and left
-// are the person's own. docs/measures.md has each formula, its source and its limits. Not finite: it could not be
+// What is computed from a face's landmarks and pose, as they were found, and from its pixels: smoothing comes after it.
+// Right and left are the person's own. docs/measures.md has each formula, its source and its limits. Not finite: it could not be
 // measured. Lengths are distances in space (x, y and z), so that turning the head changes them little.
 struct face_measures {
     // Eye aspect ratio: the mean distance of the lids over the distance of the eye's corners. About 0.3 open, 0.1 shut.
@@ -154,6 +154,31 @@ struct face_measures {
 
     // The share of the face's skin that the pose turns towards the camera, 0..1: 1 from the front, 0.5 in profile.
     float facing = not_measured;
+
+    // Of the middle of the face, from the brows to the mouth, as the landmark model sees it: always 96 x 96 pixels,
+    // whatever the face's size. Mean and standard deviation of luma, 0..255; and the variance of its Laplacian, >= 0: a
+    // face that is out of focus, moves fast or has few pixels has little of it.
+    float brightness = not_measured, contrast = not_measured;
+    float sharpness = not_measured;
+};
+
+// How measures of these names differ from the face's own baseline, the median over the first seconds of its track
+// (options::baseline): the measure minus the baseline. Not measured before the baseline is known.
+struct face_changes {
+    float eye_open_right = not_measured, eye_open_left = not_measured;
+    float mouth_open = not_measured, smile_width = not_measured;
+    float brow_right = not_measured, brow_left = not_measured;
+};
+
+// The head's pose as OpenFace 2 writes it (pose_Tx … pose_Rz): the head in camera space, in mm (x right, y down, z away
+// from the camera), and its rotation there, in radians, R = Rx * Ry * Rz. All angles are 0 for a face that looks straight
+// into the camera; rx > 0: it looks down; ry > 0: it turns to the person's own right; rz > 0: it tilts clockwise as seen in
+// the picture. Rates are the angles' change since the track's previous frame, in radians per second, measured where those
+// of face_measures are, and like those before anything is smoothed.
+struct openface_pose {
+    float tx = not_measured, ty = not_measured, tz = not_measured;
+    float rx = not_measured, ry = not_measured, rz = not_measured;
+    float rx_rate = not_measured, ry_rate = not_measured, rz_rate = not_measured;
 };
 
 // Facial movements, each 0..1, by MediaPipe's names: left and right are the person's own.
@@ -192,6 +217,8 @@ struct face {
     // In the order of blendshape_names; not finite if the landmark model has none (options::landmarks). Computed from
     // the landmarks as they were found: smoothing comes after it.
     std::array<float, blendshape_count> blendshapes = no_blendshapes();
+    openface_pose openface;  // `pose` by another convention; only if asked for (options::pose_convention)
+    face_changes changes;    // only if asked for (options::baseline)
 };
 
 // A blink of both eyes. Times are of the same clock as frame_faces::pts_ns: `apex_ns` is that of a frame; the others lie

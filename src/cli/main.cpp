@@ -140,12 +140,11 @@ int main(int argc, char** argv) {
     use_help_format(app);
 
     std::vector<declared> commands;
-    for (const auto add : {
-             add_run, add_recover, add_compare, add_plan,
+    for (const auto add : {add_run, add_recover, add_compare, add_plan,
 #ifdef FACEFLOW_SERVE
-             add_serve,
+                           add_serve,
 #endif
-             add_share, add_attach, add_doctor, add_models, add_completion, add_manual})
+                           add_share, add_attach, add_doctor, add_models, add_completion, add_manual})
         commands.push_back(add(app));
     give_examples(
         app, {{"Annotate a video and write its faces, both to results/", "faceflow run interview.mp4 --out results"},

@@ -39,8 +39,8 @@ result<std::string> read_token(const std::string& file) {
 serve::source_request request_of(const std::string& argument, std::size_t number, bool loop) {
     const std::size_t equals = argument.find('=');
     const std::string_view name = std::string_view(argument).substr(0, equals);
-    const bool named = equals != std::string::npos && !name.empty() &&
-                       name.find_first_of("/:?. ") == std::string_view::npos;
+    const bool named =
+        equals != std::string::npos && !name.empty() && name.find_first_of("/:?. ") == std::string_view::npos;
     if (!named) return {fmt::format("source-{}", number), argument, loop};
     return {std::string(name), argument.substr(equals + 1), loop};
 }
@@ -54,10 +54,11 @@ result<void> serve_until_stopped(const serve_arguments& a) {
     FACEFLOW_ASSIGN(auto where, serve::parse_listen_address(a.listen));
     FACEFLOW_ASSIGN(auto token, read_token(a.token_file));
     if (!serve::is_loopback(where) && token.empty() && !a.open_to_all) {
-        return fail(errc::invalid_argument,
-                    fmt::format("--listen {} lets other machines in: give a token in FACEFLOW_TOKEN or --token-file, or "
-                                "say --open-to-all",
-                                a.listen));
+        return fail(
+            errc::invalid_argument,
+            fmt::format("--listen {} lets other machines in: give a token in FACEFLOW_TOKEN or --token-file, or "
+                        "say --open-to-all",
+                        a.listen));
     }
     FACEFLOW_ASSIGN(auto service, serve::service::create(a.engine.resolve(), [](const std::string& line) {
                         to_stderr("faceflow: {}\n", line);
@@ -81,15 +82,17 @@ declared add_serve(CLI::App& app) {
     auto a = std::make_shared<serve_arguments>();
     auto* serve = app.add_subcommand("serve", "serve live sources: a page, an HTTP API, metrics");
     serve
-        ->add_option("SOURCE", a->inputs,
-                     "cameras, streams and recordings to begin with, each as NAME=INPUT or INPUT; more come by the page "
-                     "and the API")
+        ->add_option(
+            "SOURCE", a->inputs,
+            "cameras, streams and recordings to begin with, each as NAME=INPUT or INPUT; more come by the page "
+            "and the API")
         ->type_name("SOURCE");
     const auto where = "Server";
     serve
-        ->add_option("--listen", a->listen,
-                     "IP address and port to listen on; port 0: any free one. Another address than a loopback one needs "
-                     "a token")
+        ->add_option(
+            "--listen", a->listen,
+            "IP address and port to listen on; port 0: any free one. Another address than a loopback one needs "
+            "a token")
         ->type_name("ADDRESS")
         ->capture_default_str()
         ->group(where);
@@ -99,9 +102,7 @@ declared add_serve(CLI::App& app) {
                      "none")
         ->type_name("FILE")
         ->group(where);
-    serve
-        ->add_flag("--open-to-all,!--no-open-to-all", a->open_to_all,
-                   "serve other machines without a token")
+    serve->add_flag("--open-to-all,!--no-open-to-all", a->open_to_all, "serve other machines without a token")
         ->default_str("off")
         ->group(where);
     serve->add_flag("--loop,!--no-loop", a->loop, "recordings begin again at their end")
@@ -109,11 +110,11 @@ declared add_serve(CLI::App& app) {
         ->group(inputs_group);
     serve->add_flag("--quiet,!--no-quiet", a->quiet, "print nothing but errors")->group("Output");
     add_engine_options(*serve, a->engine);
-    give_examples(*serve, {{"A camera and a stream, seen at http://127.0.0.1:8080/",
-                            "faceflow serve desk=/dev/video0 door=rtsp://door/live"},
-                           {"A recording as a camera", "faceflow serve demo=clip.mp4 --loop"},
-                           {"For other machines, with a token",
-                            "FACEFLOW_TOKEN=secret faceflow serve --listen 0.0.0.0:8080"}});
+    give_examples(*serve,
+                  {{"A camera and a stream, seen at http://127.0.0.1:8080/",
+                    "faceflow serve desk=/dev/video0 door=rtsp://door/live"},
+                   {"A recording as a camera", "faceflow serve demo=clip.mp4 --loop"},
+                   {"For other machines, with a token", "FACEFLOW_TOKEN=secret faceflow serve --listen 0.0.0.0:8080"}});
     return {serve, [a](const given& options) {
                 const auto done = serve_until_stopped(*a);
                 return done ? exit_done : report(done.error(), options);

@@ -36,7 +36,10 @@ FACEFLOW_HD inline std::uint16_t half_bits(float value) {
 #endif
 }
 
-[[nodiscard]] inline float float_of_half(std::uint16_t half) {
+[[nodiscard]] FACEFLOW_HD inline float float_of_half(std::uint16_t half) {
+#ifdef __CUDA_ARCH__
+    return __half2float(__ushort_as_half(half));
+#else
     const std::uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 0x1fu, fraction = half & 0x3ffu;
     float value = 0;
     if (exponent == 0) {
@@ -46,6 +49,7 @@ FACEFLOW_HD inline std::uint16_t half_bits(float value) {
     const std::uint32_t bits = sign | (exponent == 0x1f ? 0x7f800000u : (exponent + 112u) << 23) | fraction << 13;
     std::memcpy(&value, &bits, sizeof value);
     return value;
+#endif
 }
 
 }  // namespace faceflow::internal

@@ -90,4 +90,8 @@ std::string_view name(landmark_model by) noexcept {
     return word_of(internal::option_names::landmarks, static_cast<std::size_t>(by));
 }
 
+std::string_view name(pose_convention by) noexcept {
+    return word_of(internal::option_names::pose_convention, static_cast<std::size_t>(by));
+}
+
 }  // namespace faceflow

@@ -12,6 +12,7 @@ inline constexpr std::array<std::string_view, 5> inference{"auto", "native", "on
 inline constexpr std::array<std::string_view, 5> precision{"auto", "fp32", "tf32", "fp16", "bf16"};
 inline constexpr std::array<std::string_view, 3> detect{"auto", "always", "independent"};
 inline constexpr std::array<std::string_view, 2> landmarks{"attention", "v2"};
+inline constexpr std::array<std::string_view, 2> pose_convention{"faceflow", "openface"};
 inline constexpr std::array<std::string_view, 3> detector{"retinaface", "blazeface", "blazeface-short"};
 inline constexpr std::array<std::string_view, 2> pacing{"recorded", "live"};
 inline constexpr std::array<std::string_view, 4> link{"none", "pcie3", "pcie4", "pcie5"};

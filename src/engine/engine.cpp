@@ -12,6 +12,7 @@
 #include "flow/option_table.hpp"
 #include "flow/stages/detect_schedule.hpp"
 #include "frame/layout.hpp"
+#include "vision/pose_convention.hpp"
 
 namespace faceflow::internal {
 namespace {
@@ -276,11 +277,12 @@ void face_engine::count_failure(const error& e) {
     if (first && e.code != errc::device_lost && setup_.note) setup_.note("a frame gave no result: " + e.message);
 }
 
+face_engine::per_source::per_source(const options& chosen)
+    : measures({.openface = chosen.pose_convention == pose_convention::openface, .baseline_seconds = chosen.baseline}),
+      smoother({.strength = chosen.smooth_strength, .focal = chosen.focal_length}) {}
+
 face_engine::per_source& face_engine::source_state_of(std::uint32_t source) {
-    const options& o = setup_.chosen;
-    return sources_
-        .try_emplace(source, vision::smoother_options{.strength = o.smooth_strength, .focal = o.focal_length})
-        .first->second;
+    return sources_.try_emplace(source, setup_.chosen).first->second;
 }
 
 void face_engine::handle(flow::outcome&& o) {
@@ -291,6 +293,10 @@ void face_engine::handle(flow::outcome&& o) {
         s.tracks.update(o.frame.pts_ns, o.faces->faces);
         s.measures.update(*o.faces);
         if (setup_.chosen.smooth) s.smoother.update(*o.faces);
+        if (setup_.chosen.pose_convention == pose_convention::openface) {
+            for (face& f : o.faces->faces)
+                vision::enter_openface(f);
+        }
         metrics_.frames.fetch_add(1, std::memory_order_relaxed);
         metrics_.faces.fetch_add(o.faces->faces.size(), std::memory_order_relaxed);
         metrics_.latency.record(std::chrono::steady_clock::now() - o.frame.captured);

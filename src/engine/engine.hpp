@@ -97,7 +97,7 @@ public:
 
 private:
     struct per_source {
-        explicit per_source(const vision::smoother_options& smoothing) : smoother(smoothing) {}
+        explicit per_source(const options& chosen);
         vision::tracker tracks;
         vision::face_measurer measures;
         vision::face_smoother smoother;

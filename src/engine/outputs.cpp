@@ -64,6 +64,12 @@ outputs::outputs(const run_request& request, worker_pool& pool, std::stop_token 
 
 outputs::~outputs() = default;
 
+media::row_contents contents_of(const options& chosen) noexcept {
+    return {.blendshapes = chosen.landmarks == landmark_model::v2,
+            .openface = chosen.pose_convention == pose_convention::openface,
+            .changes = chosen.baseline > 0};
+}
+
 result<std::unique_ptr<outputs>> outputs::open(const run_request& request,
                                                const std::vector<const media::source_info*>& sources, worker_pool& pool,
                                                std::stop_token stop, std::function<void()> none_left) {
@@ -137,7 +143,8 @@ void outputs::report_leftovers() {
 
 result<void> outputs::open_all(const std::vector<const media::source_info*>& sources) {
     const output_options o{token_, stop_};
-    const media::row_contents of{.blendshapes = request_.chosen.landmarks == landmark_model::v2};
+    const options& chosen = request_.chosen;
+    const media::row_contents of = contents_of(chosen);
     if (request_.out == "-") {
         FACEFLOW_TRY(add_rows(media::make_ndjson_writer("/dev/stdout", o, of), true));
     } else {

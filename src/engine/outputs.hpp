@@ -27,6 +27,9 @@
 
 namespace faceflow::internal {
 
+// What the rows of faces have with these options.
+[[nodiscard]] media::row_contents contents_of(const options& chosen) noexcept;
+
 // Creates all files before the first frame, under temporary names (core/part_file.hpp) that share a token, by which
 // `faceflow recover` finds them together. Rows reach the system within half a second and the disk within three.
 class outputs {

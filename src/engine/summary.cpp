@@ -115,6 +115,8 @@ json summary_of(face_engine& engine, const summary_facts& facts) {
         j["gpus"].push_back(gpu_object(g));
     j["flow"] = name(engine.chosen().flow);
     j["precision"] = name(engine.chosen().precision);
+    j["pose_convention"] = name(engine.chosen().pose_convention);
+    j["baseline_seconds"] = engine.chosen().baseline;
     j["models"] = std::move(models);
     for (const auto& u : facts.unfinished) {
         j["unfinished"].push_back({{"file", u.target.string()},

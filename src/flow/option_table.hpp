@@ -207,6 +207,20 @@ inline constexpr std::tuple option_table{
         .value = "PX",
         .range = option_range{0.0f, std::numeric_limits<float>::infinity()},
         .must = "be a number of pixels, or 0 (unknown)"},
+    option_row<&options::baseline>{
+        .name = "baseline",
+        .group = option_group::faces,
+        .help = "also write how far eyes, mouth and brows are from what they were in this many first seconds of their "
+                "track; 0: no such values",
+        .value = "SECONDS",
+        .range = option_range{0.0, 600.0}},
+    option_row<&options::pose_convention>{
+        .name = "pose_convention",
+        .group = option_group::faces,
+        .help =
+            "a convention to write the head's pose in beside yaw, pitch and roll, which stay as they are; openface: "
+            "pose_Tx to pose_Rz as OpenFace has them, and how fast those angles change",
+        .words = option_names::pose_convention},
 
     option_row<&options::tuning, &tuning_options::cache>{
         .name = "cache",

@@ -57,7 +57,7 @@ inline constexpr auto of_blendshapes = []<std::size_t... I>(std::index_sequence<
          .most = 1,
          .columns = {blendshape_names[I]},
          .place = first_blendshape_place + static_cast<int>(I),
-         .optional = true})...};
+         .only = extra::blendshapes})...};
 }
 (std::make_index_sequence<blendshape_count>());
 

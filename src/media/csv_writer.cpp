@@ -53,12 +53,12 @@ void append_csv(std::string& line, const Value& value, int decimals) {
 
 class csv_writer final : public result_writer {
 public:
-    csv_writer(output_file file, const row_contents& of) : result_writer(std::move(file)), of_(of) {}
+    csv_writer(output_file file, const row_contents& of) : result_writer(std::move(file)), has_{of} {}
 
     result<void> begin() {
         std::string line;
         fields::for_each(fields::of_frame, [&](const auto& f) { append_names(line, f); });
-        fields::for_each_in_csv(of_.blendshapes, [&](const auto& f) { append_names(line, f); });
+        fields::for_each_in_csv(has_, [&](const auto& f) { append_names(line, f); });
         return file_.append(line.append(end_of_record));
     }
 
@@ -73,7 +73,7 @@ public:
         records.reserve(frame.faces.size() * (prefix.size() + bytes_of_record));
         for (const face& each : frame.faces) {
             records += prefix;
-            fields::for_each_in_csv(of_.blendshapes,
+            fields::for_each_in_csv(has_,
                                     [&](const auto& f) { append_csv(records, f.of(each), f.decimals.value_or(0)); });
             records += end_of_record;
         }
@@ -81,7 +81,11 @@ public:
     }
 
 private:
-    const row_contents of_;
+    struct extras {
+        row_contents of;
+        bool operator()(fields::extra e) const { return of.has(e); }
+    };
+    const extras has_;
 };
 
 class event_writer final : public result_writer {

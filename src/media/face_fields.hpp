@@ -14,8 +14,10 @@
 
 #include "faceflow/types.hpp"
 #include "media/blendshape_fields.hpp"
+#include "media/change_fields.hpp"
 #include "media/field.hpp"
 #include "media/measure_fields.hpp"
+#include "media/pose_fields.hpp"
 
 namespace faceflow::internal::media::fields {
 
@@ -68,7 +70,7 @@ inline constexpr facts faces_of_frame{.key = "faces", .meaning = "the faces, ord
     return {f.pose.matrix[3], f.pose.matrix[7], f.pose.matrix[11]};
 }
 
-// Those but the measures and blendshapes, which come last.
+// Those but the measures and what only some runs have, which come last.
 inline constexpr std::tuple of_found_face{
     describe<face, &face::track>({.key = "track",
                                   .decimals = 0,
@@ -161,7 +163,7 @@ inline constexpr std::tuple of_found_face{
 
 // In JSON order. Add new entries at the end (those of an object at its end), with columns after all others, so that
 // existing ones keep their places.
-inline constexpr auto of_face = std::tuple_cat(of_found_face, of_measures, of_blendshapes);
+inline constexpr auto of_face = std::tuple_cat(of_found_face, of_measures, of_blendshapes, of_openface, of_changes);
 
 namespace detail {
 
@@ -218,11 +220,11 @@ static_assert(described_bytes <= sizeof(face) && sizeof(face) - described_bytes 
 
 }  // namespace detail
 
-// Visits the entries with columns, in column order; `all`: optional ones, too.
-template <class Do>
-constexpr void for_each_in_csv(bool all, Do&& action) {
+// Visits the entries with columns, in column order; `has(e)`: whether there are those that only some runs have.
+template <class Has, class Do>
+constexpr void for_each_in_csv(const Has& has, Do&& action) {
     const auto pass = [&](const auto& each) {
-        if (!each.columns[0].empty() && (all || !each.optional)) action(each);
+        if (!each.columns[0].empty() && (each.only == extra::none || has(each.only))) action(each);
     };
     [&]<std::size_t... I>(std::index_sequence<I...>) {
         (pass(std::get<detail::order_of_columns[I]>(of_face)), ...);

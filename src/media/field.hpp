@@ -6,6 +6,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <ranges>
@@ -23,6 +24,14 @@ namespace faceflow::internal::media::fields {
 // Limit of items with named columns per value.
 inline constexpr std::size_t max_named_items = 5;
 
+// What the faces of only some runs have, by what a run is asked for.
+enum class extra : std::uint8_t {
+    none,         // every face has it
+    blendshapes,  // a key where it is finite, and a column
+    openface,     // a key and a column
+    changes,      // the same
+};
+
 struct facts {
     std::string_view key{};         // in JSON; "a.b" is key b in the object a; empty: only in CSV
     std::string_view unit{};        // empty: none
@@ -32,8 +41,8 @@ struct facts {
     // In CSV: the name of each item's column, or its prefix if an item has several numbers (x, y). In a single name for
     // all items, # stands for the item's number. None: only in JSON.
     std::array<std::string_view, max_named_items> columns{};
-    int place = 0;          // order among the columns of a face; unique
-    bool optional = false;  // a float that some runs have: then a key where it is finite, and a column
+    int place = 0;             // order among the columns of a face; unique
+    extra only = extra::none;  // of floats
 };
 
 // "pose.yaw" is `yaw` in the object `pose`; a key without a point is in no object.
@@ -109,7 +118,8 @@ constexpr void for_each_part(const T& value, Do&& action) {
     (std::make_index_sequence<parts<T>.size()>());
 }
 
-inline constexpr int pixel_decimals = 3, share_decimals = 4, angle_decimals = 2, length_decimals = 5;
+inline constexpr int pixel_decimals = 3, share_decimals = 4, angle_decimals = 2, level_decimals = 2,
+                     length_decimals = 5, openface_decimals = 5;
 
 // The names of a field's columns: "score"; "nose_x", "nose_y" …; "lm0_x" ….
 template <class Field>

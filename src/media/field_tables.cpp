@@ -181,7 +181,7 @@ void add_keys(schema& object, const Fields& all) {
         const auto [inner, name] = fields::split(f.key);
         if (inner.empty()) return add_key(object, name, std::move(value));
         schema& properties = object["properties"];
-        if (!properties.contains(inner)) add_key(object, inner, empty_object(), f.optional);
+        if (!properties.contains(inner)) add_key(object, inner, empty_object(), f.only != fields::extra::none);
         add_key(properties[std::string(inner)], name, std::move(value));
     });
 }
@@ -205,7 +205,7 @@ std::string table_of_columns() {
     column_table table;
     const auto add = [&](const auto& f) { table.add(f); };
     fields::for_each(fields::of_frame, add);
-    fields::for_each_in_csv(true, add);
+    fields::for_each_in_csv([](fields::extra) { return true; }, add);
     return table.text();
 }
 
@@ -219,7 +219,7 @@ std::size_t column_count() {
     std::size_t count = 0;
     const auto add = [&](const auto& f) { count += fields::columns_of(f).size(); };
     fields::for_each(fields::of_frame, add);
-    fields::for_each_in_csv(false, add);
+    fields::for_each_in_csv([](fields::extra) { return false; }, add);
     return count;
 }
 

@@ -83,6 +83,27 @@ inline constexpr std::tuple of_measures{
                         "profile",
              .least = 0,
              .most = 1}),
+    describe_measure<&face_measures::brightness>(
+        19, {.key = "measures.brightness",
+             .unit = "0..255",
+             .decimals = level_decimals,
+             .meaning = "mean luma of the middle of the face, from the brows to the mouth ([measures.md](measures.md#"
+                        "brightness-and-sharpness))",
+             .least = 0,
+             .most = 255}),
+    describe_measure<&face_measures::contrast>(20, {.key = "measures.contrast",
+                                                    .unit = "0..255",
+                                                    .decimals = level_decimals,
+                                                    .meaning = "standard deviation of that luma",
+                                                    .least = 0,
+                                                    .most = 255}),
+    describe_measure<&face_measures::sharpness>(
+        21, {.key = "measures.sharpness",
+             .unit = "0..255 squared",
+             .decimals = level_decimals,
+             .meaning = "variance of the Laplacian of that luma, at 96x96 pixels whatever the face's size: little of a "
+                        "face that is out of focus, moves fast or has few pixels; compare a face with itself",
+             .least = 0}),
 };
 
 }  // namespace faceflow::internal::media::fields

@@ -57,7 +57,7 @@ void append_json(std::string& line, const Value& value, int decimals) {
 // An object being written. Keys with the same prefix before a point go into an object of that name.
 class open_object {
 public:
-    explicit open_object(std::string& line) : line_(line) { line_.push_back('{'); }
+    open_object(std::string& line, const row_contents& of) : line_(line), of_(of) { line_.push_back('{'); }
 
     void key(std::string_view path) {
         const auto [inner, last] = fields::split(path);
@@ -71,7 +71,7 @@ public:
     template <class Fields, class Row>
     void add(const Fields& all, const Row& row) {
         fields::for_each(all, [&](const auto& f) {
-            if (f.key.empty() || left_out(f, row)) return;
+            if (f.key.empty() || !has(f, row)) return;
             key(f.key);
             append_json(line_, f.of(row), f.decimals.value_or(0));
         });
@@ -84,9 +84,11 @@ public:
 
 private:
     template <class Field, class Row>
-    static bool left_out(const Field& f, const Row& row) {
-        if constexpr (std::same_as<typename Field::value, float>) return f.optional && !std::isfinite(f.of(row));
-        return false;
+    bool has(const Field& f, const Row& row) const {
+        if constexpr (std::same_as<typename Field::value, float>) {
+            if (f.only == fields::extra::blendshapes) return std::isfinite(f.of(row));
+        }
+        return of_.has(f.only);
     }
 
     void name(std::string_view key) {
@@ -105,43 +107,47 @@ private:
     }
 
     std::string& line_;
+    const row_contents& of_;
     std::string_view inner_;
     bool first_ = true;
 };
 
-void append_face(std::string& line, const face& f) {
-    open_object object(line);
+void append_face(std::string& line, const face& f, const row_contents& of) {
+    open_object object(line, of);
     object.add(fields::of_face, f);
     object.close();
 }
 
 class ndjson_writer final : public result_writer {
 public:
-    explicit ndjson_writer(output_file file) : result_writer(std::move(file)) {}
+    ndjson_writer(output_file file, const row_contents& of) : result_writer(std::move(file)), of_(of) {}
 
     std::string rows_of(const frame_faces& frame, std::string_view input) const override {
-        return ndjson_row(frame, input);
+        return ndjson_row(frame, input, of_);
     }
+
+private:
+    const row_contents of_;
 };
 
 }  // namespace
 
-std::string ndjson_row(const frame_faces& frame, std::string_view input) {
+std::string ndjson_row(const frame_faces& frame, std::string_view input, const row_contents& of) {
     std::string line;
     line.reserve(bytes_before_faces + input.size() + frame.faces.size() * bytes_of_face);
-    open_object object(line);
+    open_object object(line, of);
     object.add(fields::of_frame, fields::frame_row{&frame, input});
     object.key(fields::faces_of_frame.key);
-    append_list(line, frame.faces, [&](const face& f) { append_face(line, f); });
+    append_list(line, frame.faces, [&](const face& f) { append_face(line, f, of); });
     object.close();
     line.push_back('\n');
     return line;
 }
 
 result<std::unique_ptr<result_writer>> make_ndjson_writer(const std::filesystem::path& path, output_options options,
-                                                          const row_contents&) {
+                                                          const row_contents& of) {
     FACEFLOW_ASSIGN(auto file, output_file::open(path, std::move(options)));
-    return std::make_unique<ndjson_writer>(std::move(file));
+    return std::make_unique<ndjson_writer>(std::move(file), of);
 }
 
 whole_rows find_whole_lines(int descriptor) {

@@ -13,6 +13,7 @@
 #include "core/try.hpp"
 #include "faceflow/result.hpp"
 #include "faceflow/types.hpp"
+#include "media/field.hpp"
 #include "media/record_reader.hpp"
 
 namespace faceflow::internal::media {
@@ -20,10 +21,22 @@ namespace faceflow::internal::media {
 // What the faces of a run have beyond what all have; a table begins with its columns.
 struct row_contents {
     bool blendshapes = false;
+    bool openface = false;
+    bool changes = false;
+
+    [[nodiscard]] constexpr bool has(fields::extra e) const noexcept {
+        switch (e) {
+            case fields::extra::none: break;
+            case fields::extra::blendshapes: return blendshapes;
+            case fields::extra::openface: return openface;
+            case fields::extra::changes: return changes;
+        }
+        return true;
+    }
 };
 
 // The frame's line of faces.ndjson, with the end of line; see result_writer::rows_of.
-[[nodiscard]] std::string ndjson_row(const frame_faces& frame, std::string_view input);
+[[nodiscard]] std::string ndjson_row(const frame_faces& frame, std::string_view input, const row_contents& of = {});
 
 // Writes frames whole and in the order given. Deterministic: the same frames give the same bytes on any machine and in
 // any locale. Write from one thread at a time. Errors are those of the file (see core/output_file.hpp).

@@ -49,7 +49,8 @@ result<listen_address> parse_listen_address(std::string_view text) {
     }
     in6_addr six{};
     in_addr four{};
-    const bool known = ::inet_pton(AF_INET, a.host.c_str(), &four) == 1 || ::inet_pton(AF_INET6, a.host.c_str(), &six) == 1;
+    const bool known =
+        ::inet_pton(AF_INET, a.host.c_str(), &four) == 1 || ::inet_pton(AF_INET6, a.host.c_str(), &six) == 1;
     const auto parsed = std::from_chars(port.data(), port.data() + port.size(), a.port);
     if (known && !port.empty() && parsed.ec == std::errc{} && parsed.ptr == port.data() + port.size()) return a;
     return fail(errc::invalid_argument,

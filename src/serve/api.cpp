@@ -133,7 +133,7 @@ http_response faces_of_picture(service& of, const std::string& content) {
     if (content.empty()) return error_response(400, "the body must be a picture's file");
     const auto faces = of.faces_of(content, picture_patience);
     if (!faces) return failed(faces.error());
-    return {200, "application/json", media::ndjson_row(*faces, ""), {}};
+    return {200, "application/json", media::ndjson_row(*faces, "", of.contents()), {}};
 }
 
 http_response of_file(const served_file& file) {
@@ -189,9 +189,10 @@ http_response answer(service& of, const http_request& r) {
     if (r.path == "/v1/statistics") return get([&] { return as_json(statistics(of)); });
     if (r.path == "/v1/health" || r.path == "/v1/ready") return get([&] { return health(of); });
     if (r.path == "/metrics")
-        return get([&] { return http_response{200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(of), {}}; });
-    if (const served_file* const file = find_file(r.path))
-        return get([&] { return of_file(*file); });
+        return get([&] {
+            return http_response{200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(of), {}};
+        });
+    if (const served_file* const file = find_file(r.path)) return get([&] { return of_file(*file); });
     return error_response(404, "there is nothing here");
 }
 

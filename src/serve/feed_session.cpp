@@ -150,21 +150,20 @@ private:
     void write() {
         if (!sent_.empty() || waiting_ == nullptr || left_) return;
         const std::string& jpeg = waiting_->jpeg;
-        sent_ = "--frame\r\nContent-Type: image/jpeg\r\nX-Sequence: " +
-                std::to_string(waiting_->of->frame.id.sequence) +
-                "\r\nContent-Length: " + std::to_string(jpeg.size()) + "\r\n\r\n" + jpeg + "\r\n";
+        sent_ =
+            "--frame\r\nContent-Type: image/jpeg\r\nX-Sequence: " + std::to_string(waiting_->of->frame.id.sequence) +
+            "\r\nContent-Length: " + std::to_string(jpeg.size()) + "\r\n\r\n" + jpeg + "\r\n";
         waiting_.reset();
         send();
     }
     void send() {
         stream_.expires_after(30s);
-        asio::async_write(stream_, asio::buffer(sent_),
-                          [self = shared_from_this()](beast::error_code ec, std::size_t) {
-                              self->sent_.clear();
-                              if (ec) return self->leave();
-                              self->stream_.expires_never();
-                              self->write();
-                          });
+        asio::async_write(stream_, asio::buffer(sent_), [self = shared_from_this()](beast::error_code ec, std::size_t) {
+            self->sent_.clear();
+            if (ec) return self->leave();
+            self->stream_.expires_never();
+            self->write();
+        });
     }
     void notice_end() {
         stream_.async_read_some(asio::buffer(byte_), [self = shared_from_this()](beast::error_code ec, std::size_t) {

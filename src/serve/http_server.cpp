@@ -49,14 +49,14 @@ public:
         if (!ec) acceptor_.bind(at, ec);
         if (!ec) acceptor_.listen(asio::socket_base::max_listen_connections, ec);
         if (ec) {
-            return fail(errc::unavailable, fmt::format("cannot listen on {} port {}: {}", address_.host, address_.port,
-                                                       ec.message()));
+            return fail(errc::unavailable,
+                        fmt::format("cannot listen on {} port {}: {}", address_.host, address_.port, ec.message()));
         }
         address_.port = acceptor_.local_endpoint().port();
         accept();
         for (int i = 0; i < threads_for_connections; ++i) {
-            FACEFLOW_ASSIGN(auto started,
-                            start_thread("serving connections", [this] { io_.run(); }, [](const error&) {}));
+            FACEFLOW_ASSIGN(auto started, start_thread(
+                                              "serving connections", [this] { io_.run(); }, [](const error&) {}));
             threads_.push_back(std::move(started));
         }
         return {};

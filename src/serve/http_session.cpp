@@ -122,8 +122,8 @@ private:
     }
 
     void write(http_response from) {
-        auto made = std::make_shared<http::response<http::string_body>>(
-            static_cast<http::status>(from.status), version_, std::move(from.body));
+        auto made = std::make_shared<http::response<http::string_body>>(static_cast<http::status>(from.status),
+                                                                        version_, std::move(from.body));
         if (!from.type.empty()) made->set(http::field::content_type, from.type);
         made->set("X-Content-Type-Options", "nosniff");
         made->set("Content-Security-Policy", content_policy);

@@ -62,8 +62,7 @@ void add_sources(family_list& to, const service& of) {
     each("faceflow_source_frames_total", "Frames with a result.", MetricType::Counter, [](s x) { return x.frames; });
     each("faceflow_source_dropped_total", "Frames overtaken by newer ones.", MetricType::Counter,
          [](s x) { return x.dropped; });
-    each("faceflow_source_errors_total", "Frames without a result.", MetricType::Counter,
-         [](s x) { return x.errors; });
+    each("faceflow_source_errors_total", "Frames without a result.", MetricType::Counter, [](s x) { return x.errors; });
     each("faceflow_source_reconnects_total", "How often a lost source was opened again.", MetricType::Counter,
          [](s x) { return x.reconnects; });
     each("faceflow_source_frames_per_second", "Over the last seconds.", MetricType::Gauge,

@@ -120,7 +120,8 @@ result<std::unique_ptr<media::source>> served_source::open(const std::stop_token
 served_source::left served_source::read(media::source& from, const std::stop_token& stop) {
     number_line begin = line_;
     if (begin.sequence > 0) begin.pts_ns += gap_ns;
-    const bool recorded = from.info().kind == media::source_kind::file || from.info().kind == media::source_kind::images;
+    const bool recorded =
+        from.info().kind == media::source_kind::file || from.info().kind == media::source_kind::images;
     double position = 0;  // seconds
     set(source_state::running);
     while (!stop.stop_requested()) {

@@ -100,8 +100,8 @@ private:
     source_request request_;
     source_status status_;
     bool paused_ = false;
-    double resume_at_ = 0;                // seconds into a recording that was paused
-    clock::time_point rate_since_{};      // of the figures below
+    double resume_at_ = 0;            // seconds into a recording that was paused
+    clock::time_point rate_since_{};  // of the figures below
     std::uint64_t rate_frames_ = 0;
     std::jthread thread_;  // last: it uses all of the above
 };

@@ -11,6 +11,7 @@
 
 #include "core/try.hpp"
 #include "core/unique_fd.hpp"
+#include "engine/outputs.hpp"
 #include "media/picture.hpp"
 #include "media/result_writer.hpp"
 
@@ -52,12 +53,13 @@ result<unique_fd> as_file(std::string_view content) {
 result<std::unique_ptr<service>> service::create(options chosen, std::function<void(const std::string&)> note) {
     std::unique_ptr<service> s(new service(std::move(note)));
     chosen.pacing = pacing::live;
-    FACEFLOW_ASSIGN(s->engine_, face_engine::create({.chosen = std::move(chosen),
-                                                     .on_result =
-                                                         [self = s.get()](const host_frame& f, result<frame_faces> r) {
-                                                             self->handle(f, std::move(r));
-                                                         },
-                                                     .note = s->note_}));
+    FACEFLOW_ASSIGN(
+        s->engine_,
+        face_engine::create({.chosen = std::move(chosen),
+                             .on_result = [self = s.get()](const host_frame& f,
+                                                           result<frame_faces> r) { self->handle(f, std::move(r)); },
+                             .note = s->note_}));
+    s->contents_ = contents_of(s->engine_->chosen());
     s->engine_->begin_source(picture_number);
     for (const std::string& line : s->engine_->notes())
         s->note_(line);
@@ -209,7 +211,7 @@ void service::handle(const host_frame& f, result<frame_faces> faces) {
         made->source = p->source->name();
         made->frame = f;
         made->faces = std::move(*faces);
-        std::string row = media::ndjson_row(made->faces, made->source);
+        std::string row = media::ndjson_row(made->faces, made->source, contents_);
         row.pop_back();
         made->row = std::make_shared<const std::string>(std::move(row));
         p->newest = made;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "media/result_writer.hpp"
 #include "serve/served_source.hpp"
 
 namespace faceflow::internal::serve {
@@ -63,6 +64,8 @@ public:
     // wait, as long as `patience`. errc::timeout then.
     [[nodiscard]] result<frame_faces> faces_of(std::string_view content, std::chrono::milliseconds patience);
 
+    // What rows have.
+    [[nodiscard]] const media::row_contents& contents() const noexcept { return contents_; }
     [[nodiscard]] face_engine& engine() const noexcept { return *engine_; }
     [[nodiscard]] std::chrono::steady_clock::time_point since() const noexcept { return since_; }
     // An error once the engine cannot go on.
@@ -87,9 +90,10 @@ private:
     [[nodiscard]] std::size_t free_place();
 
     const std::function<void(const std::string&)> note_;
+    media::row_contents contents_;
     const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
     mutable std::mutex mutex_;
-    std::mutex changes_;  // one change of the sources at a time; taken before mutex_
+    std::mutex changes_;                          // one change of the sources at a time; taken before mutex_
     std::vector<std::unique_ptr<place>> places_;  // by number
     std::mutex observers_mutex_;
     std::uint64_t next_observer_ = 1;

@@ -74,7 +74,13 @@ json statistics(const service& of) {
             {"errors", m.errors.snapshot()},
             {"latency", of_latency(m.latency)},
             {"stages", std::move(stages)},
-            {"cache", {{"hits", cache.hits}, {"misses", cache.misses}, {"evictions", cache.evictions}, {"expirations", cache.expirations}, {"frames", cache.frames}, {"bytes", cache.bytes}}},
+            {"cache",
+             {{"hits", cache.hits},
+              {"misses", cache.misses},
+              {"evictions", cache.evictions},
+              {"expirations", cache.expirations},
+              {"frames", cache.frames},
+              {"bytes", cache.bytes}}},
             {"devices", std::move(devices)}};
 }
 

@@ -14,6 +14,7 @@
 #include "vision/detect.hpp"
 #include "vision/merge.hpp"
 #include "vision/mesh.hpp"
+#include "vision/quality.hpp"
 #include "vision/records.hpp"
 #include "vision/sampling.hpp"
 
@@ -216,7 +217,7 @@ static_assert(sizeof(finish_pass) <= max_launch_bytes);
 [[nodiscard]] finish_pass make_finish_pass(const face_batch& batch, const mesh_output& mesh,
                                            std::span<const mesh_options> options, const pass_results& results);
 
-// Writes the record of face first + `number`, with one block; block 0 also updates the headers.
+// Writes the record of face first + `number`, but for its quality, with one block; block 0 also updates the headers.
 template <class Block>
 FACEFLOW_HD void finish_number(Block block, const finish_pass& pass, std::int32_t number) {
     const face_position at = locate(pass.faces, pass.first + number);
@@ -230,6 +231,21 @@ FACEFLOW_HD void finish_number(Block block, const finish_pass& pass, std::int32_
                 pass.mesh.scores[number], {pass.anchors, pass.anchor_count}, pass.options[at.frame], record);
     if (pass.mesh.points != nullptr)
         take_points(block, *record, pass.mesh.points + static_cast<std::ptrdiff_t>(number) * blendshape_points);
+}
+
+// The quality of face first + `number`, with one block, which shares `scratch`. Other blocks may write the rest of the
+// record meanwhile.
+template <class Block>
+FACEFLOW_HD void measure_number(Block block, const finish_pass& pass, std::int32_t number, quality_scratch& scratch) {
+    if (locate(pass.faces, pass.first + number).frame < 0) return;
+    picture_quality* const quality = &pass.results.records()[pass.first + number].quality;
+    tensor_target crop = pass.mesh.crops;
+    if (crop.data == nullptr) {
+        if (block.thread() == 0) *quality = {};
+        return;
+    }
+    crop.data += number * crop.bytes();
+    measure_quality(block, crop, scratch, quality);
 }
 
 struct blendshape_pass {

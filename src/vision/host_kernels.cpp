@@ -111,12 +111,15 @@ public:
 
     void finish(stream& s, const face_batch& batch, const mesh_output& mesh, std::span<const mesh_options> options,
                 const pass_results& results) override {
-        const mesh_output outputs{mapped(mesh.landmarks), mapped(mesh.scores), mapped(mesh.points)};
+        const mesh_output outputs{mapped(mesh.landmarks), mapped(mesh.scores), mapped(mesh.points), mapped(mesh.crops)};
         const auto pass = std::make_shared<const finish_pass>(
             make_finish_pass({mapped(batch.faces), batch.first, batch.capacity}, outputs, options, mapped(results)));
         s.run([pass]() -> result<void> {
-            for (std::int32_t i = 0; i < pass->capacity; ++i)
+            quality_scratch scratch;
+            for (std::int32_t i = 0; i < pass->capacity; ++i) {
                 finish_number(serial_block{}, *pass, i);
+                measure_number(serial_block{}, *pass, i, scratch);
+            }
             return {};
         });
     }

@@ -44,7 +44,8 @@ public:
     virtual void crop(stream& s, std::span<const image> pictures, const face_table& faces, std::int32_t first,
                       const crop_target& target) = 0;
 
-    // Mesh outputs of a batch -> its records in `results`; updates the headers. `options`: one per frame.
+    // Mesh outputs of a batch, and the quality of its crops -> its records in `results`; updates the headers. `options`:
+    // one per frame.
     virtual void finish(stream& s, const face_batch& batch, const mesh_output& mesh,
                         std::span<const mesh_options> options, const pass_results& results) = 0;
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vision/measurer.hpp"
 
+#include <cmath>
+
 #include "vision/measures.hpp"
+#include "vision/pose_convention.hpp"
 #include "vision/pts_clock.hpp"
 
 namespace faceflow::internal::vision {
@@ -13,12 +16,20 @@ constexpr std::int64_t shortest_step_ns = 100'000;
 
 }  // namespace
 
+face_measurer::face_measurer(const measurer_options& options)
+    : options_(options),
+      baseline_{.length_ns = std::llround(options.baseline_seconds * 1e9)} {}
+
 void face_measurer::follow(face& f, frame_faces& frame) {
-    const auto [at, is_new] = tracks_.try_emplace(f.track);
+    const auto [at, is_new] = tracks_.try_emplace(f.track, baseline_);
     followed& t = at->second;
     const std::int64_t now = frame.pts_ns, step = elapsed_ns(t.seen_ns, now);
-    if (!is_new && step >= shortest_step_ns)
-        measure_rates(t.pose, f.pose, static_cast<double>(step) * 1e-9, f.measures);
+    if (!is_new && step >= shortest_step_ns) {
+        const double seconds = static_cast<double>(step) * 1e-9;
+        measure_rates(t.pose, f.pose, seconds, f.measures);
+        if (options_.openface) measure_rates(openface_of(t.pose), openface_of(f.pose), seconds, f.openface);
+    }
+    if (baseline_.length_ns > 0) f.changes = t.baseline.update(f, is_new ? 0 : step);
     t.seen_ns = now;
     t.pose = f.pose;
     if (auto b = t.blinks.update(now, 0.5f * (f.measures.eye_open_right + f.measures.eye_open_left))) {

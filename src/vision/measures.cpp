@@ -197,6 +197,9 @@ face_measures measure(const face& f, const eye_model& eye) noexcept {
     m.brow_left = brow_height(f, left_eye, scale);
     enter_gaze(f, eye, m);
     m.facing = facing_share(f.pose);
+    m.brightness = f.measures.brightness;
+    m.contrast = f.measures.contrast;
+    m.sharpness = f.measures.sharpness;
     return m;
 }
 

@@ -18,7 +18,8 @@ struct eye_model {
     float depth = 5.0f / width_mm;
 };
 
-// Everything that one frame tells; the rates stay unmeasured. Pure; allocates nothing. Landmarks or a pose that are not
+// Everything that landmarks and pose of one frame tell; what its pixels told stays as it is in `f`, and the rates stay
+// unmeasured. Pure; allocates nothing. Landmarks or a pose that are not
 // finite make those measures not finite that they enter into.
 [[nodiscard]] face_measures measure(const face& f, const eye_model& eye = {}) noexcept;
 

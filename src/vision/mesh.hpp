@@ -6,6 +6,7 @@
 #include "core/hd.hpp"
 #include "vision/detect.hpp"
 #include "vision/records.hpp"
+#include "vision/sampling.hpp"
 
 namespace faceflow::internal::vision {
 
@@ -29,11 +30,13 @@ struct mesh_options {
     bool mouth_from_mesh = false;  // the detector does not provide the mouth's corners
 };
 
-// What the models of a pass leave for its faces: the mesh's outputs, and where the model of blendshapes reads.
+// What the models of a pass leave for its faces: the mesh's outputs, what it saw, and where the model of blendshapes
+// reads.
 struct mesh_output {
     const float* landmarks = nullptr;  // capacity x 478 x 3
     const float* scores = nullptr;     // capacity
     point* points = nullptr;           // capacity x blendshape_points, written with the records; null: no such model
+    tensor_target crops = {};          // of the first face; the others follow. Without data nothing is measured of them
 };
 
 namespace detail {
@@ -230,8 +233,8 @@ FACEFLOW_HD inline float agreement(const detection& found, const point3* landmar
     return share >= 1 ? 1.0f : share > 0 ? share : 0.0f;  // 0 for NaN, too
 }
 
-// Fills one record with one block; the result does not depend on its number of threads. `mesh`: 478 x (x, y, z) in
-// model input pixels; `presence_logit`: the model's raw score.
+// Fills one record, but for its quality, with one block; the result does not depend on its number of threads. `mesh`:
+// 478 x (x, y, z) in model input pixels; `presence_logit`: the model's raw score.
 template <class Block>
 FACEFLOW_HD void make_record(Block block, const detection& found, const float* mesh, float presence_logit,
                              const pose_basis& basis, const mesh_options& o, face_record* out) {

@@ -38,12 +38,18 @@ struct detection_set {
     }
 };
 
+// What the pixels of a face are like (vision/quality.hpp); members of face_measures.
+struct picture_quality {
+    float brightness = not_measured, contrast = not_measured, sharpness = not_measured;
+};
+
 struct face_record {
     detection found;
     float presence = 0;
     head_pose pose;
     point3 landmarks[landmark_count];
     float blendshapes[blendshape_count];  // not finite without a model of them
+    picture_quality quality;
 };
 
 // Limit of frames per pass; bounds a kernel's parameters.

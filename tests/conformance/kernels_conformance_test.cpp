@@ -2,6 +2,7 @@
 // What the kernels of every device compute: held to the scalar functions, whatever runs them.
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 #include "backends/back_end.hpp"
 #include "devices.hpp"
@@ -242,7 +243,13 @@ TEST_P(kernels_conformance, finishes_records_and_carries_faces_as_one_host_threa
     const std::size_t bytes = vision::pass_results::bytes(1, 4);
     auto* memory = upload(std::vector<std::byte>(bytes));
     const vision::pass_results results{reinterpret_cast<vision::result_header*>(memory), 1};
-    work_->finish(*stream_, {faces, 0, 4}, {upload(landmarks), upload(scores)}, options, results);
+    // The second of two crops of a mesh whose colours are -1..1.
+    std::vector<float> crops(std::size_t{2} * 3 * 192 * 192);
+    for (std::size_t i = 0; i < crops.size(); ++i)
+        crops[i] = std::sin(static_cast<float>(i % 192) * 0.3f) * (i < crops.size() / 2 ? 0.5f : 0.9f);
+    const auto seen = [](float* at) { return vision::planes(at, 192, 192, 2, -1); };
+    work_->finish(*stream_, {faces, 0, 4}, {upload(landmarks), upload(scores), nullptr, seen(upload(crops))}, options,
+                  results);
     const auto down = download(static_cast<const std::byte*>(memory), bytes);
     const auto* header = reinterpret_cast<const vision::result_header*>(down.data());
     ASSERT_EQ(header->count, 2);
@@ -262,6 +269,13 @@ TEST_P(kernels_conformance, finishes_records_and_carries_faces_as_one_host_threa
             ASSERT_NEAR(records[i].landmarks[l].z, wanted[i].landmarks[l].z, 1e-3) << l;
         }
         expect_near(records[i].found, wanted[i].found, 0);
+        const auto scratch = std::make_unique<vision::quality_scratch>();
+        measure_quality(vision::serial_block{}, seen(crops.data() + i * crops.size() / 2), *scratch,
+                        &wanted[i].quality);
+        EXPECT_FLOAT_EQ(records[i].quality.brightness, wanted[i].quality.brightness);
+        EXPECT_FLOAT_EQ(records[i].quality.contrast, wanted[i].quality.contrast);
+        EXPECT_FLOAT_EQ(records[i].quality.sharpness, wanted[i].quality.sharpness);
+        EXPECT_GT(wanted[i].quality.sharpness, 10);
     }
     auto* next = upload(std::vector<vision::detection>{});
     work_->propagate(*stream_, results, 0.5f, vision::one_frame_table(next));
@@ -271,6 +285,44 @@ TEST_P(kernels_conformance, finishes_records_and_carries_faces_as_one_host_threa
     expected.area = vision::next_region(expected.area, expected.seen);
     expect_near(propagated[0], expected, 0.01f);
     EXPECT_EQ(propagated[0].followed, 1);
+}
+
+TEST_P(kernels_conformance, measures_crops_of_halves_and_of_another_size_as_one_host_thread_does) {
+    const std::vector found{face_at(300, 200, 150, 0.2f)};
+    vision::face_table faces;
+    faces.frames = 1;
+    faces.of[0] = upload(found);
+    const float* landmarks = upload(std::vector<float>(landmark_count * 3));
+    const float* scores = upload(std::vector<float>{4});
+    const vision::mesh_options options[] = {{.frame_width = 640, .frame_height = 480}};
+    const std::size_t bytes = vision::pass_results::bytes(1, 1);
+    for (const auto format : {vision::tensor_format::packed_half, vision::tensor_format::planar_float}) {
+        for (const std::int32_t size : {192, 256}) {
+            vision::tensor_target crop{nullptr, size, size, 1, 0, format};
+            std::vector<std::byte> pixels(crop.bytes());
+            crop.data = pixels.data();
+            for (std::int32_t v = 0; v < size; ++v) {
+                for (std::int32_t u = 0; u < size; ++u) {
+                    const float l = 0.5f + 0.4f * std::sin(static_cast<float>(u * v) * 0.003f);
+                    vision::scalar::store(crop, u, v, {l, 0.5f * l, 1 - l});
+                }
+            }
+            vision::picture_quality wanted;
+            const auto scratch = std::make_unique<vision::quality_scratch>();
+            measure_quality(vision::serial_block{}, crop, *scratch, &wanted);
+            EXPECT_GT(wanted.sharpness, 1);
+            crop.data = upload(pixels);
+            auto* memory = upload(std::vector<std::byte>(bytes));
+            const vision::pass_results results{reinterpret_cast<vision::result_header*>(memory), 1};
+            work_->finish(*stream_, faces, 0, 1, {landmarks, scores, nullptr, crop}, options, results);
+            const auto down = download(static_cast<const std::byte*>(memory), bytes);
+            const auto* header = reinterpret_cast<const vision::result_header*>(down.data());
+            const auto& got = reinterpret_cast<const vision::face_record*>(header + 1)->quality;
+            EXPECT_FLOAT_EQ(got.brightness, wanted.brightness) << size;
+            EXPECT_FLOAT_EQ(got.contrast, wanted.contrast) << size;
+            EXPECT_FLOAT_EQ(got.sharpness, wanted.sharpness) << size;
+        }
+    }
 }
 
 TEST_P(kernels_conformance, merges_detections_as_one_host_thread_does) {

@@ -228,26 +228,34 @@ struct mesh_case {
     std::vector<float> landmarks, scores;
     mesh_options options[2];
     face_sets faces{2};
+    std::vector<float> crops;
     mesh_case() : landmarks(4 * landmark_count * 3), scores{3, -2, 1, 0} {
         std::mt19937 random(9);
         std::uniform_real_distribution<float> place(0, 192);
         for (auto& l : landmarks)
             l = place(random);
+        crops.resize(4 * seen().bytes() / sizeof(float));
+        for (auto& c : crops)
+            c = place(random) / 192;
         options[0] = {.frame_width = 640, .frame_height = 480};
         options[1] = {.focal = 500, .frame_width = 100, .frame_height = 90, .mouth_from_mesh = true};
         faces.add(0, {300, 200, 150, 0.2f});
         faces.add(0, {100, 220, 90, -0.4f});
         faces.add(1, {50, 40, 60, 0});
     }
+    tensor_target seen() { return planes(crops.data(), 192, 192); }
 };
 
 std::vector<std::byte> finished(mesh_case& c, std::int32_t first, std::int32_t capacity, int threads) {
     std::vector<std::byte> memory(pass_results::bytes(2, 6), std::byte{9});
     const pass_results results{reinterpret_cast<result_header*>(memory.data()), 2};
-    const finish_pass pass =
-        make_finish_pass({c.faces.table, first, capacity}, {c.landmarks.data(), c.scores.data()}, c.options, results);
-    for (std::int32_t n = 0; n < capacity; ++n)
+    const finish_pass pass = make_finish_pass(
+        {c.faces.table, first, capacity}, {c.landmarks.data(), c.scores.data(), nullptr, c.seen()}, c.options, results);
+    const auto scratch = std::make_unique<quality_scratch>();
+    for (std::int32_t n = 0; n < capacity; ++n) {
         run_block(threads, [&](block_thread t) { finish_number(t, pass, n); });
+        run_block(threads, [&](block_thread t) { measure_number(t, pass, n, *scratch); });
+    }
     return memory;
 }
 
@@ -269,6 +277,11 @@ TEST(block_finish, records_and_headers_are_the_same_for_any_number_of_threads) {
     ASSERT_LT(basis.count, max_pose_anchors) << "all of them have room";
     make_record(serial_block{}, c.faces.table.of[1]->items()[0], c.landmarks.data() + 2 * landmark_count * 3, 1, basis,
                 c.options[1], &alone);
+    const auto scratch = std::make_unique<quality_scratch>();
+    tensor_target third = c.seen();
+    third.data += 2 * third.bytes();
+    measure_quality(serial_block{}, third, *scratch, &alone.quality);
+    EXPECT_NEAR(alone.quality.brightness, 127, 2);
     EXPECT_EQ(std::memcmp(&alone, results.records() + 2, sizeof alone), 0);
 }
 

@@ -34,7 +34,8 @@ face numbered_face() {
     for (std::size_t i = 0; i < f.pose.matrix.size(); ++i)
         f.pose.matrix[i] = static_cast<float>(i);
     f.landmarks.fill({1.5F, -2.5F, 0});
-    f.measures = {0.25F, 0.5F, 0.125F, 0.75F, 0.375F, 0.625F, 1, 2, 3, 4, -5, -6, -7, -8, 9, 10, 11, 12, 0.5F};
+    f.measures = {0.25F, 0.5F, 0.125F, 0.75F, 0.375F, 0.625F, 1,  2,    3,       4,     -5,
+                  -6,    -7,   -8,     9,     10,     11,     12, 0.5F, 127.25F, 32.5F, 410};
     f.measures.gaze_left_yaw = not_measured;
     return f;
 }
@@ -78,7 +79,8 @@ TEST_F(face_rows, of_ndjson_are_these_bytes) {
             R"("brow_right":0.3750,"brow_left":0.6250,"gaze_right_yaw":1.00,"gaze_right_pitch":2.00,)"
             R"("gaze_left_yaw":null,"gaze_left_pitch":4.00,"gaze_camera_right_yaw":-5.00,)"
             R"("gaze_camera_right_pitch":-6.00,"gaze_camera_left_yaw":-7.00,"gaze_camera_left_pitch":-8.00,)"
-            R"("yaw_rate":9.00,"pitch_rate":10.00,"roll_rate":11.00,"turn_rate":12.00,"facing":0.5000}}]})"
+            R"("yaw_rate":9.00,"pitch_rate":10.00,"roll_rate":11.00,"turn_rate":12.00,"facing":0.5000,)"
+            R"("brightness":127.25,"contrast":32.50,"sharpness":410.00}}]})"
             "\n");
 }
 
@@ -94,14 +96,14 @@ TEST_F(face_rows, of_csv_are_these_bytes) {
     header +=
         ",eye_open_right,eye_open_left,mouth_open,smile_width,brow_right,brow_left,gaze_right_yaw,gaze_right_pitch,"
         "gaze_left_yaw,gaze_left_pitch,gaze_camera_right_yaw,gaze_camera_right_pitch,gaze_camera_left_yaw,"
-        "gaze_camera_left_pitch,yaw_rate,pitch_rate,roll_rate,turn_rate,facing";
+        "gaze_camera_left_pitch,yaw_rate,pitch_rate,roll_rate,turn_rate,facing,brightness,contrast,sharpness";
     EXPECT_EQ(written("faces.csv"), header +
                                         "\r\n\"a,b\",1,2,0.040000,640,360,7,0.2500,0.5000,1.000,2.000,3.000,4.000,"
                                         "0.000,0.500,1.000,1.500,2.000,2.500,3.000,3.500,4.000,4.500,"
                                         "10.00,-20.00,30.00,3.00000,7.00000,11.00000" +
                                         repeated(",1.500,-2.500,0.000", 478) +
                                         ",0.2500,0.5000,0.1250,0.7500,0.3750,0.6250,1.00,2.00,,4.00,-5.00,-6.00,"
-                                        "-7.00,-8.00,9.00,10.00,11.00,12.00,0.5000\r\n");
+                                        "-7.00,-8.00,9.00,10.00,11.00,12.00,0.5000,127.25,32.50,410.00\r\n");
 }
 
 TEST_F(face_rows, have_blendshapes_where_the_run_has_them) {
@@ -118,6 +120,37 @@ TEST_F(face_rows, have_blendshapes_where_the_run_has_them) {
     EXPECT_NE(line.find(R"(,"blendshapes":{"_neutral":0.0000,"browDownLeft":0.0156,)"), std::string::npos) << line;
     EXPECT_NE(line.find(R"("noseSneerRight":0.7969}})"), std::string::npos);
     EXPECT_NE(written("faces.csv", {.blendshapes = true}).find(",0.0000,0.0156,0.03"), std::string::npos);
+}
+
+TEST_F(face_rows, have_openfaces_pose_where_it_is_asked_for) {
+    face_.openface = {-35, 20.5F, 600, 0.25F, -0.5F, 0.125F, not_measured, 1, -2};
+    const std::string usual = written("faces.csv"), more = written("faces.csv", {.openface = true});
+    const auto first = [](const std::string& text) { return text.substr(0, text.find("\r\n")); };
+    EXPECT_EQ(first(more), first(usual) +
+                               ",pose_Tx,pose_Ty,pose_Tz,pose_Rx,pose_Ry,pose_Rz,pose_Rx_rate,pose_Ry_rate,"
+                               "pose_Rz_rate");
+    EXPECT_TRUE(more.ends_with(",-35.00000,20.50000,600.00000,0.25000,-0.50000,0.12500,,1.00000,-2.00000\r\n"));
+    EXPECT_EQ(written("faces.ndjson").find("openface"), std::string::npos);
+    EXPECT_TRUE(written("faces.ndjson", {.openface = true})
+                    .ends_with(R"(,"openface":{"pose_Tx":-35.00000,"pose_Ty":20.50000,"pose_Tz":600.00000,)"
+                               R"("pose_Rx":0.25000,"pose_Ry":-0.50000,"pose_Rz":0.12500,"pose_Rx_rate":null,)"
+                               R"("pose_Ry_rate":1.00000,"pose_Rz_rate":-2.00000}}]})"
+                               "\n"));
+}
+
+TEST_F(face_rows, have_changes_where_they_are_asked_for) {
+    face_.changes = {0.125F, -0.25F, 0.5F, not_measured, 0, 1};
+    const std::string usual = written("faces.csv"), more = written("faces.csv", {.changes = true});
+    const auto first = [](const std::string& text) { return text.substr(0, text.find("\r\n")); };
+    EXPECT_EQ(first(more), first(usual) +
+                               ",eye_open_right_change,eye_open_left_change,mouth_open_change,smile_width_change,"
+                               "brow_right_change,brow_left_change");
+    EXPECT_TRUE(more.ends_with(",0.1250,-0.2500,0.5000,,0.0000,1.0000\r\n"));
+    EXPECT_EQ(written("faces.ndjson").find("changes"), std::string::npos);
+    EXPECT_TRUE(written("faces.ndjson", {.changes = true})
+                    .ends_with(R"(,"changes":{"eye_open_right":0.1250,"eye_open_left":-0.2500,"mouth_open":0.5000,)"
+                               R"("smile_width":null,"brow_right":0.0000,"brow_left":1.0000}}]})"
+                               "\n"));
 }
 
 TEST_F(face_rows, of_events_are_these_bytes) {
@@ -145,17 +178,21 @@ constexpr std::size_t member_count() {
 }
 
 TEST(face_fields, describe_each_member_of_a_face) {
-    std::set<std::string_view> members, of_pose, of_measures;
+    std::set<std::string_view> members, of_pose, of_measures, of_openface, of_changes;
     fields::for_each(fields::of_face, [&](const fields::facts& f) {
         if (f.key.empty()) return;
         const auto [object, name] = fields::split(f.key);
         members.insert(object.empty() ? name : object);
         if (object == "pose") of_pose.insert(name);
         if (object == "measures") of_measures.insert(name);
+        if (object == "openface") of_openface.insert(name);
+        if (object == "changes") of_changes.insert(name);
     });
     EXPECT_EQ(members.size(), member_count<face>()) << "a member has no entry in media/face_fields.hpp";
     EXPECT_EQ(of_pose.size(), member_count<head_pose>());
     EXPECT_EQ(of_measures.size(), member_count<face_measures>());
+    EXPECT_EQ(of_openface.size(), member_count<openface_pose>());
+    EXPECT_EQ(of_changes.size(), member_count<face_changes>());
 }
 
 TEST(face_fields, are_compared_to_the_last_bit) {

@@ -39,10 +39,40 @@ TEST(face_measurer, tells_how_fast_a_head_turns) {
     EXPECT_NEAR(still.turn_rate, 0, 0.01);
 }
 
+TEST(face_measurer, tells_how_fast_openfaces_angles_change_where_asked) {
+    const auto second = [](const measurer_options& options) {
+        face_measurer m(options);
+        frame_faces before = synthetic_frame(0, {.head = {10, 0, 0}}),
+                    now = synthetic_frame(0.04, {.head = {12, 0, 0}});
+        m.update(before);
+        EXPECT_TRUE(std::isnan(before.faces[0].openface.ry_rate));
+        m.update(now);
+        return now.faces[0].openface;
+    };
+    const openface_pose asked = second({.openface = true});
+    EXPECT_NEAR(asked.ry_rate, -50 * test::radians, 0.02);
+    EXPECT_NEAR(asked.rx_rate, 0, 0.02);
+    EXPECT_TRUE(std::isnan(second({}).ry_rate));
+}
+
 TEST(face_measurer, goes_the_short_way_round_a_full_turn) {
     face_measurer m;
     second_of(m, 0, {.head = {0, 0, 179}});
     EXPECT_NEAR(second_of(m, 0.1, {.head = {0, 0, -179}}).roll_rate, 20, 1);
+}
+
+TEST(face_measurer, keeps_what_the_pixels_told) {
+    face_measurer m;
+    frame_faces frame = synthetic_frame(0, {});
+    frame.faces[0].measures.brightness = 100;
+    frame.faces[0].measures.contrast = 20;
+    frame.faces[0].measures.sharpness = 300;
+    m.update(frame);
+    const face_measures& got = frame.faces[0].measures;
+    EXPECT_EQ(got.brightness, 100);
+    EXPECT_EQ(got.contrast, 20);
+    EXPECT_EQ(got.sharpness, 300);
+    EXPECT_GT(got.facing, 0.9f);
 }
 
 TEST(face_measurer, has_no_rate_over_gaps_and_times_that_do_not_grow) {

@@ -70,11 +70,11 @@ TEST(plan, knows_every_flow) {
         flow_kind flow;
         double up, up_bytes, down, down_bytes, syncs;
         std::optional<double> hits;
-    } rows[] = {{flow_kind::copied, 7, 14221192, 9, 1803696, 9, std::nullopt},
-                {flow_kind::cached, 3, 4889992, 2, 1803696, 2, 1},
-                {flow_kind::shared, 1, 3110400, 1, 48976, 1, std::nullopt},
-                {flow_kind::threaded, 1, 3110400, 1, 48976, 1, 1},
-                {flow_kind::fused, 1, 3110400, 1, 48976, 1, 1}};
+    } rows[] = {{flow_kind::copied, 7, 14221192, 9, 1803744, 9, std::nullopt},
+                {flow_kind::cached, 3, 4889992, 2, 1803744, 2, 1},
+                {flow_kind::shared, 1, 3110400, 1, 49072, 1, std::nullopt},
+                {flow_kind::threaded, 1, 3110400, 1, 49072, 1, 1},
+                {flow_kind::fused, 1, 3110400, 1, 49072, 1, 1}};
     EXPECT_EQ(std::size(rows), flow::row_of<&options::flow>().words.size());
     for (const auto& row : rows) {
         SCOPED_TRACE(name(row.flow));

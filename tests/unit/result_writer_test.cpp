@@ -168,7 +168,7 @@ TEST_F(result_writer_test, csv_has_a_record_per_face_under_a_header) {
     const auto records = parse_csv(csv({sample_frame(2), sample_frame(0), sample_frame(1)}));
     ASSERT_EQ(records.size(), 4u);
     for (const auto& record : records)
-        ASSERT_EQ(record.size(), 29u + 478 * 3 + 19);
+        ASSERT_EQ(record.size(), 29u + 478 * 3 + 22);
     const auto value = [&](std::size_t record, const std::string& column) {
         for (std::size_t i = 0; i < records[0].size(); ++i) {
             if (records[0][i] == column) return records[record][i];

@@ -42,6 +42,22 @@ TEST_F(results_of_a_stage, are_taken_as_far_as_they_are_there) {
     EXPECT_EQ(faces().value().faces.size(), 0u);
 }
 
+TEST_F(results_of_a_stage, have_a_quality_that_pixels_can_have) {
+    *results.headers = {1, 1, 0, 0};
+    constexpr float none = not_measured, infinite = std::numeric_limits<float>::infinity();
+    results.records()[0].quality = {200, 50, 700};
+    EXPECT_EQ(faces().value().faces[0].measures.brightness, 200);
+    EXPECT_EQ(faces().value().faces[0].measures.contrast, 50);
+    EXPECT_EQ(faces().value().faces[0].measures.sharpness, 700);
+    results.records()[0].quality = {none, none, none};
+    EXPECT_TRUE(faces());
+    for (const vision::picture_quality& q :
+         {vision::picture_quality{-1, 0, 0}, {256, 0, 0}, {0, -1, 0}, {0, infinite, 0}, {0, 0, -1}, {0, 0, infinite}}) {
+        results.records()[0].quality = q;
+        EXPECT_FALSE(faces()) << q.brightness << ", " << q.contrast << ", " << q.sharpness;
+    }
+}
+
 TEST_F(results_of_a_stage, that_are_not_there_are_refused) {
     constexpr auto most = std::numeric_limits<std::int32_t>::max(), least = std::numeric_limits<std::int32_t>::min();
     for (const auto& [filled, first] : std::vector<std::pair<std::int32_t, std::int32_t>>{{-1, 0},

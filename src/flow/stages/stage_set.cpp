@@ -49,7 +49,10 @@ bool sound(const vision::face_record& r) {
         return std::all_of(numbers.begin(), numbers.end(), near);
     };
     const bool shares = std::ranges::none_of(r.blendshapes, [](float b) { return b < 0 || b > 1; });  // NaN: none
-    return all_near(r.found) && near(r.presence) && all_near(r.landmarks) && all_near(r.pose) && shares;
+    const auto measured = [](float x, float most_of_it) { return !(x < 0 || x > most_of_it); };  // NaN: not measured
+    const bool quality =
+        measured(r.quality.brightness, 255) && measured(r.quality.contrast, 255) && measured(r.quality.sharpness, most);
+    return all_near(r.found) && near(r.presence) && all_near(r.landmarks) && all_near(r.pose) && shares && quality;
 }
 
 }  // namespace
@@ -248,6 +251,9 @@ result<frame_faces> faces_of(const vision::pass_results& results, std::int32_t i
         std::copy(std::begin(r.landmarks), std::end(r.landmarks), f.landmarks.begin());
         f.pose = r.pose;
         std::ranges::copy(r.blendshapes, f.blendshapes.begin());
+        f.measures.brightness = r.quality.brightness;
+        f.measures.contrast = r.quality.contrast;
+        f.measures.sharpness = r.quality.sharpness;
     }
     return out;
 }

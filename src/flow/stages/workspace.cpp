@@ -112,7 +112,8 @@ vision::crop_target mesh_memory::crops() const {
 
 vision::mesh_output mesh_memory::outputs() const {
     auto* const points = blendshapes_ != nullptr ? reinterpret_cast<point*>(blendshapes_->input()) : nullptr;
-    return {model_->output(landmarks_), model_->output(score_), points};
+    const vision::crop_target all = crops();
+    return {model_->output(landmarks_), model_->output(score_), points, all.picture(all.data)};
 }
 
 const float* mesh_memory::blendshape_values() const {

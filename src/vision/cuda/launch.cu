@@ -57,8 +57,16 @@ __global__ void __launch_bounds__(detect_threads) detect_kernel(const __grid_con
     detect_frame(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
 }
 
+// Two blocks for each face, side by side: while one fits the pose, which one thread does alone, the other measures the
+// crop.
 __global__ void __launch_bounds__(face_threads) records_kernel(const __grid_constant__ finish_pass pass) {
-    finish_number(cuda_block{}, pass, static_cast<std::int32_t>(blockIdx.x));
+    __shared__ quality_scratch scratch;
+    const auto number = static_cast<std::int32_t>(blockIdx.x);
+    if (blockIdx.y == 0) {
+        finish_number(cuda_block{}, pass, number);
+    } else {
+        measure_number(cuda_block{}, pass, number, scratch);
+    }
 }
 
 __global__ void __launch_bounds__(face_threads) blendshapes_kernel(const __grid_constant__ blendshape_pass pass) {
@@ -104,7 +112,7 @@ void add_detect(cuda_stream& s, const detect_pass& pass) {
 }
 
 void add_finish(cuda_stream& s, const finish_pass& pass) {
-    add(s, "the records kernel", records_kernel, dim3(count_of(pass.capacity)), face_threads, pass);
+    add(s, "the records kernel", records_kernel, dim3(count_of(pass.capacity), 2), face_threads, pass);
 }
 
 void add_blendshapes(cuda_stream& s, const blendshape_pass& pass) {

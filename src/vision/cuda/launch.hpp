@@ -14,8 +14,9 @@ void add_letterbox(cuda_stream& s, const letterbox_pass& pass);
 void add_crop(cuda_stream& s, const crop_pass& pass, std::int32_t capacity);
 // One block per frame.
 void add_detect(cuda_stream& s, const detect_pass& pass);
-// One block per record.
+// Two blocks per record.
 void add_finish(cuda_stream& s, const finish_pass& pass);
+// One block per record.
 void add_blendshapes(cuda_stream& s, const blendshape_pass& pass);
 // One block per frame.
 void add_merge(cuda_stream& s, const merge_pass& pass);

@@ -31,7 +31,8 @@ TEST(listen_address, is_an_ip_address_and_a_port) {
     EXPECT_EQ(parse_listen_address("localhost:1")->host, "127.0.0.1");
     EXPECT_EQ(parse_listen_address("0.0.0.0:65535")->port, 65535);
     EXPECT_EQ(parse_listen_address("[::1]:80")->host, "::1");
-    for (const char* text : {"", ":", "localhost", "example.com:80", "1.2.3:80", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", "[::1]:-1"})
+    for (const char* text : {"", ":", "localhost", "example.com:80", "1.2.3:80", "127.0.0.1:", "127.0.0.1:65536",
+                             "127.0.0.1:x", "[::1]:-1"})
         EXPECT_FALSE(parse_listen_address(text)) << text;
     EXPECT_TRUE(is_loopback(*parse_listen_address("127.1.2.3:80")));
     EXPECT_TRUE(is_loopback(*parse_listen_address("[::1]:80")));
