@@ -141,7 +141,7 @@ vision::detector_output outputs_with(bed& b, int count) {
             for (std::size_t k = 0; k < 10; ++k)
                 scores[2 * area + (static_cast<std::size_t>(f) * 37 + k / 5 * 80 + k % 5) % area] = 0.9f;
         }
-        o.level[i] = {b.upload(scores),          b.upload(boxes), b.upload(keypoints), columns, rows,
+        o.level[i] = {b.upload(scores),          b.upload(boxes), b.upload(keypoints), columns, rows, 2,
                       static_cast<float>(stride)};
     }
     return o;

@@ -137,7 +137,7 @@ void decode_and_suppress(benchmark::State& state) {
         maps.emplace_back(area * 8, 0.1f);
         maps.emplace_back(area * 20, 0.1f);
         auto* m = &maps[maps.size() - 3];
-        o.level[i] = {m[0].data(), m[1].data(), m[2].data(), columns, rows, static_cast<float>(stride)};
+        o.level[i] = {m[0].data(), m[1].data(), m[2].data(), columns, rows, 2, static_cast<float>(stride)};
         bytes += static_cast<double>(area) * 2 * sizeof(float);
     }
     auto& scores = maps[6];

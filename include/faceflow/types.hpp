@@ -129,8 +129,8 @@ struct head_pose {
 inline constexpr float not_measured = std::numeric_limits<float>::quiet_NaN();
 
 // What is computed from a face's landmarks and pose, as they were found, and from its pixels: smoothing comes after it.
-// Right and left are the person's own. docs/measures.md has each formula, its source and its limits. Not finite: it could not be
-// measured. Lengths are distances in space (x, y and z), so that turning the head changes them little.
+// Right and left are the person's own. docs/measures.md has each formula, its source and its limits. Not finite: it
+// could not be measured. Lengths are distances in space (x, y and z), so that turning the head changes them little.
 struct face_measures {
     // Eye aspect ratio: the mean distance of the lids over the distance of the eye's corners. About 0.3 open, 0.1 shut.
     float eye_open_right = not_measured, eye_open_left = not_measured;

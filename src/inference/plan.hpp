@@ -64,9 +64,9 @@ enum class joining : std::uint8_t {
     smoothed,  // a map of half the size, bilinear, half-pixel centres, clamped at the edges
 };
 
-// A convolution: kernel x kernel (1 or 3; 5 on the input) with `stride`, `pad` rows and columns of zero above and left of the map
-// (below and right as many as the output's size needs), or with `depthwise` a 3 x 3 of each channel by itself followed
-// by a 1 x 1. Then
+// A convolution: kernel x kernel (1 or 3; 5 on the input) with `stride`, `pad` rows and columns of zero above and left
+// of the map (below and right as many as the output's size needs), or with `depthwise` a 3 x 3 of each channel by itself
+// followed by a 1 x 1. Then
 //   y = act(product + bias [+ joined])          joined_first
 //   y = act(product + bias) [+ joined]          otherwise
 // A joined map may have fewer channels than the output: the rest gains nothing.

@@ -19,10 +19,10 @@ struct listen_address {
 
 // What a request says of itself.
 struct credentials {
-    std::string_view host;           // the header Host
-    std::string_view origin;         // Origin; empty: none
-    std::string_view authorization;  // Authorization
-    std::string_view token;          // the query's `token`, for what cannot send headers: pictures, WebSockets
+    std::string_view host = {};           // the header Host
+    std::string_view origin = {};         // Origin; empty: none
+    std::string_view authorization = {};  // Authorization
+    std::string_view token = {};          // the query's `token`, for what cannot send headers: pictures, WebSockets
 };
 
 class access_rules {

@@ -43,6 +43,7 @@ public:
         beast::get_lowest_layer(socket_).expires_never();
         socket_.set_option(websocket::stream_base::timeout::suggested(beast::role_type::server));
         socket_.read_message_max(1 << 10);
+        socket_.auto_fragment(false);  // a message is a frame, for the simplest of clients
         auto kept = std::make_shared<string_request>(std::move(request));
         socket_.async_accept(*kept, [self = shared_from_this(), kept](beast::error_code ec) {
             if (ec) return;

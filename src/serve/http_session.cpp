@@ -43,6 +43,7 @@ public:
 private:
     void check(beast::error_code ec) {
         if (ec == http::error::header_limit) return refuse(431, "the request's header is too long");
+        if (ec == http::error::body_limit) return refuse(413, "the request's body is too long");
         if (ec == http::error::end_of_stream || ec == beast::error::timeout) return close();
         if (ec) return refuse(400, "this is no HTTP request");
         const auto& header = parser_->get();

@@ -33,8 +33,8 @@ struct detect_options {
     float min_score = 0.5f;
     float max_overlap = 0.4f;  // intersection over union above which the weaker face is a duplicate
     std::int32_t max_faces = 100;
-    // A further detection in the frame, or in a tile of it: adds faces to those in `out`, except duplicates or parts of those, faces
-    // that contain them, and faces larger than `largest`: there it mistakes parts for whole faces.
+    // A further detection in the frame, or in a tile of it: adds faces to those in `out`, except duplicates or parts of
+    // those, faces that contain them, and faces larger than `largest`: there it mistakes parts for whole faces.
     bool further = false;
     float largest = 1e30f;      // pixels of the detector's input
     float region_scale = 1.5f;  // side of the region over the longer side of the box (MediaPipe's face landmark graph)
@@ -86,8 +86,8 @@ FACEFLOW_HD inline detection decode_retinaface(const detector_level& l, std::int
 }
 
 // BlazeFace (MediaPipe), full range with 48 x 48 cells of one anchor, short range with 16 x 16 of two and 8 x 8 of six:
-// values in input pixels relative to the cell's centre, whatever the anchor; box centre and size, then eyes, nose, mouth centre, ear tragions. The mouth's corners are not in it:
-// both hold its centre until the mesh knows better.
+// values in input pixels relative to the cell's centre, whatever the anchor; box centre and size, then eyes, nose, mouth
+// centre, ear tragions. The mouth's corners are not in it: both hold its centre until the mesh knows better.
 FACEFLOW_HD inline detection decode_blazeface(const detector_level& l, std::int32_t anchor) {
     const std::int32_t cell = anchor / l.anchors;
     const float cx = (static_cast<float>(cell % l.columns) + 0.5f) * l.stride;

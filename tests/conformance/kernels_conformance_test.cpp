@@ -314,7 +314,7 @@ TEST_P(kernels_conformance, measures_crops_of_halves_and_of_another_size_as_one_
             crop.data = upload(pixels);
             auto* memory = upload(std::vector<std::byte>(bytes));
             const vision::pass_results results{reinterpret_cast<vision::result_header*>(memory), 1};
-            work_->finish(*stream_, faces, 0, 1, {landmarks, scores, nullptr, crop}, options, results);
+            work_->finish(*stream_, {faces, 0, 1}, {landmarks, scores, nullptr, crop}, options, results);
             const auto down = download(static_cast<const std::byte*>(memory), bytes);
             const auto* header = reinterpret_cast<const vision::result_header*>(down.data());
             const auto& got = reinterpret_cast<const vision::face_record*>(header + 1)->quality;

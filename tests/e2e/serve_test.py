@@ -263,7 +263,9 @@ class LetsIn(Service):
         for headers, status in (({"Host": "evil.example"}, 421), ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403),
                                 ({"Origin": f"http://localhost:{self.port}"}, 200), ({}, 200)):
             self.assertEqual(self.request("GET", "/v1/health", headers=headers)[0].status, status, headers)
-        self.assertEqual(WebSocket(self.port, "/v1/faces", ["Origin: http://evil.example"]).status, 403)
+        feed = WebSocket(self.port, "/v1/faces", ["Origin: http://evil.example"])
+        self.addCleanup(feed.close)
+        self.assertEqual(feed.status, 403)
 
     def test_with_a_token_only_those_who_have_it(self):
         self.serve(env={"FACEFLOW_TOKEN": "open sesame"})

@@ -62,8 +62,13 @@ struct level_numbers {
         : scores(of.vector("face_rpn_cls_prob_reshape_stride" + std::to_string(stride), 0)),
           boxes(of.vector("face_rpn_bbox_pred_stride" + std::to_string(stride), 0)),
           keypoints(of.vector("face_rpn_landmark_pred_stride" + std::to_string(stride), 0)),
-          level{scores.data(),  boxes.data(),    keypoints.data(),
-                width / stride, height / stride, static_cast<float>(stride)} {}
+          level{scores.data(),
+                boxes.data(),
+                keypoints.data(),
+                width / stride,
+                height / stride,
+                2,
+                static_cast<float>(stride)} {}
     level_numbers(const level_numbers&) = delete;
 
     [[nodiscard]] std::int32_t cells() const { return 2 * level.columns * level.rows; }
