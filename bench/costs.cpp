@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "frame/layout.hpp"
+#include "vision/quality.hpp"
 #include "vision/records.hpp"
 
 namespace faceflow::internal::bench {
@@ -71,7 +72,10 @@ kernel_cost detect_cost(int candidates, int count) {
 }
 
 kernel_cost finish_cost(int count) {
-    return {count * (mesh_values + sizeof(vision::detection) + sizeof(vision::face_record)), count * 478.0 * 60};
+    // Of each pixel of the patch: luma, and the sums of it and of its Laplacian.
+    constexpr double patch = 1.0 * vision::patch_size * vision::patch_size;
+    return {count * (mesh_values + 12 * patch + sizeof(vision::detection) + sizeof(vision::face_record)),
+            count * (478.0 * 60 + 20 * patch)};
 }
 
 model_cost detector_cost(int frames) {

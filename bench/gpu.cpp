@@ -159,7 +159,10 @@ std::vector<row> decisions(bed& b) {
             }));
     }
     const std::vector<float> landmarks(std::size_t{most_faces} * landmark_count * 3, 90.0f), scores(most_faces, 4.0f);
-    const vision::mesh_output mesh{b.upload(landmarks), b.upload(scores)};
+    constexpr std::size_t crop_floats = std::size_t{3} * crop_size * crop_size;
+    const auto crops = reinterpret_cast<float*>(b.memory(most_faces * crop_floats * sizeof(float)));
+    const vision::mesh_output mesh{b.upload(landmarks), b.upload(scores), nullptr,
+                                   vision::planes(crops, crop_size, crop_size)};
     const vision::pass_results results{
         reinterpret_cast<vision::result_header*>(b.memory(vision::pass_results::bytes(1, most_faces))), 1};
     vision::mesh_options options;
@@ -169,7 +172,7 @@ std::vector<row> decisions(bed& b) {
     for (const int count : {1, 4, 8, most_faces}) {
         const auto faces = faces_of(b, count);
         rows.push_back(b.kernel(fmt::format("finish/faces:{}", count), finish_cost(count), [&](std::size_t) {
-            b.work().finish(b.work_stream(), faces, 0, count, mesh, {&options, 1}, results);
+            b.work().finish(b.work_stream(), {faces, 0, count}, mesh, {&options, 1}, results);
         }));
     }
     return rows;
