@@ -89,7 +89,7 @@ struct tuning_options {
     bool pinned = true;  // stage transfers in page-locked host memory
     bool graphs = true;  // fused: launch a pass as one graph where the device has graphs, not kernel by kernel
     // fused: frames of a pass, 1..16. 0: 16 of all sources on CUDA (fewer if there are fewer live sources), else 1; on a
-    // CPU that detects in every frame of recordings, as many of one source as there are threads for it, up to 8.
+    // CPU that detects in every frame of recordings, two of one source for each thread that it has, up to 8.
     std::int32_t batch_frames = 0;
     // fused: how long a live pass waits for more frames even if the device is free, 0..1000.
     double batch_deadline_ms = 0;
