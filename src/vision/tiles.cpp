@@ -19,24 +19,24 @@ std::int32_t overlap_of(float scale, float whole, std::int32_t shorter_side) {
 
 }  // namespace
 
-tile_grid::axis::axis(std::int32_t frame_length, float scale, std::int32_t input, std::int32_t overlap)
+frame_tiles::axis::axis(std::int32_t frame_length, float scale, std::int32_t input, std::int32_t overlap)
     : frame(std::max(1, static_cast<std::int32_t>(std::lround(static_cast<float>(frame_length) * scale)))),
       length(input) {
     if (frame > length) count = (frame - overlap + length - overlap - 1) / (length - overlap);
 }
 
-std::int32_t tile_grid::axis::begin(std::int32_t i) const noexcept {
+std::int32_t frame_tiles::axis::begin(std::int32_t i) const noexcept {
     if (count == 1) return -(length - frame) / 2;
     return static_cast<std::int32_t>(std::int64_t{i} * (frame - length) / (count - 1));
 }
 
-tile_grid::tile_grid(std::int32_t frame_width, std::int32_t frame_height, float scale, float whole, std::int32_t width,
-                     std::int32_t height)
+frame_tiles::frame_tiles(std::int32_t frame_width, std::int32_t frame_height, float scale, float whole,
+                         std::int32_t width, std::int32_t height)
     : scale_(scale),
       across_(frame_width, scale, width, overlap_of(scale, whole, std::min(width, height))),
       down_(frame_height, scale, height, overlap_of(scale, whole, std::min(width, height))) {}
 
-letterbox tile_grid::tile(std::int32_t i) const noexcept {
+letterbox frame_tiles::tile(std::int32_t i) const noexcept {
     const std::int32_t x = across_.begin(i % across_.count), y = down_.begin(i / across_.count);
     letterbox l;
     l.scale = scale_;
@@ -49,7 +49,7 @@ letterbox tile_grid::tile(std::int32_t i) const noexcept {
     return l;
 }
 
-bounds tile_grid::inside(std::int32_t i) const noexcept {
+bounds frame_tiles::inside(std::int32_t i) const noexcept {
     const std::int32_t column = i % across_.count, row = i / across_.count;
     bounds b;
     if (column > 0) b.left = border;

@@ -11,11 +11,11 @@ namespace faceflow::internal::vision {
 // The upright frame at `scale` times its size in tiles as large as the detector's input: `columns` x `rows`, spread
 // evenly. Neighbours overlap by so much that a face too small for the search of the whole frame lies wholly in one of
 // them; by half a tile at most. Immutable.
-class tile_grid {
+class frame_tiles {
 public:
     // `whole`: the scale at which the whole frame has been searched, which finds the larger faces.
-    tile_grid(std::int32_t frame_width, std::int32_t frame_height, float scale, float whole, std::int32_t width,
-              std::int32_t height);
+    frame_tiles(std::int32_t frame_width, std::int32_t frame_height, float scale, float whole, std::int32_t width,
+                std::int32_t height);
 
     [[nodiscard]] std::int32_t count() const noexcept { return across_.count * down_.count; }
     [[nodiscard]] letterbox tile(std::int32_t i) const noexcept;

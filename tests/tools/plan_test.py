@@ -161,10 +161,10 @@ class OtherGraphs(unittest.TestCase):
 
     def test_larger_kernel(self):
         def change(graph):
-            graph.initializer.append(numpy_helper.from_array(np.zeros((32, 3, 5, 5), np.float32), "wide"))
+            graph.initializer.append(numpy_helper.from_array(np.zeros((32, 3, 7, 7), np.float32), "wide"))
             self.node(graph, "conv_3").input[1] = "wide"
 
-        self.assert_refused(change, "Conv conv_3: expected a kernel of 1 or 3, not 5")
+        self.assert_refused(change, "Conv conv_3: expected a kernel of 1, 3 or 5, not 7")
 
     def test_weights_that_are_computed(self):
         def change(graph):
@@ -299,7 +299,7 @@ class SmallKernels(unittest.TestCase):
         convolutions = {n.name: {a.name: a for a in n.attribute} for n in model.graph.node if n.op_type == "Conv"}
         name, attributes = next((k, v) for k, v in convolutions.items() if [*v["kernel_shape"].ints] == [2, 2])
         attributes["strides"].ints[:] = [1, 1]
-        with self.assertRaisesRegex(PlanError, f"Conv {name}: expected a kernel of 1 or 3, not 2"):
+        with self.assertRaisesRegex(PlanError, f"Conv {name}: expected a kernel of 1, 3 or 5, not 2"):
             make_plan.make(model.SerializeToString())
 
 

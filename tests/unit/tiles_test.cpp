@@ -19,10 +19,10 @@ span down(const letterbox& l) {
     return {l.y_begin - static_cast<std::int32_t>(l.top), l.y_end - static_cast<std::int32_t>(l.top)};
 }
 
-TEST(tile_grid, shows_the_whole_frame_at_its_scale) {
+TEST(frame_tiles, shows_the_whole_frame_at_its_scale) {
     for (const auto& [width, height] :
          std::vector<std::pair<int, int>>{{1920, 1080}, {1080, 1920}, {700, 500}, {1, 9000}}) {
-        const tile_grid grid(width, height, 2, 0.33f, 640, 384);
+        const frame_tiles grid(width, height, 2, 0.33f, 640, 384);
         std::int32_t right = 0, bottom = 0;
         for (std::int32_t i = 0; i < grid.count(); ++i) {
             const letterbox l = grid.tile(i);
@@ -43,8 +43,8 @@ TEST(tile_grid, shows_the_whole_frame_at_its_scale) {
     }
 }
 
-TEST(tile_grid, is_one_tile_with_padding_for_a_frame_that_fits) {
-    const tile_grid grid(300, 100, 2, 1, 640, 384);
+TEST(frame_tiles, is_one_tile_with_padding_for_a_frame_that_fits) {
+    const frame_tiles grid(300, 100, 2, 1, 640, 384);
     ASSERT_EQ(grid.count(), 1);
     const letterbox l = grid.tile(0);
     EXPECT_EQ(l.x_begin, 20);
@@ -55,8 +55,8 @@ TEST(tile_grid, is_one_tile_with_padding_for_a_frame_that_fits) {
 }
 
 // At a third of a frame's size faces of 72 pixels are found, which are 144 in tiles of twice its size.
-TEST(tile_grid, has_each_small_face_wholly_inside_a_tile) {
-    const tile_grid grid(1920, 1080, 2, 1.0f / 3, 1280, 768);
+TEST(frame_tiles, has_each_small_face_wholly_inside_a_tile) {
+    const frame_tiles grid(1920, 1080, 2, 1.0f / 3, 1280, 768);
     constexpr float face = 72;
     for (float y = 0; y <= 1080 - face; y += 7) {
         for (float x = 0; x <= 1920 - face; x += 7) {

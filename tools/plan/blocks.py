@@ -217,6 +217,7 @@ class Builder:
             elif pool is not None:
                 block["pool_first"], name = True, self._pooled(pool)
         block["x"] = self.map_of(name)
+        expect(conv.kernel < 5 or block["x"] < 0, node, "a kernel of 5 on the input alone")
         have = self.channels(block["x"])
         expect(have == block["inputs"], node, f"{block['inputs']} channels in {name}, which has {have}")
         return block

@@ -101,7 +101,7 @@ void stage_set::look_at_tiles(stream& s, detector_memory& memory, std::span<cons
     chosen.further = true;
     chosen.largest = largest_in_tile;
     const vision::tensor_target input = memory.input();
-    std::vector<vision::tile_grid> grids;
+    std::vector<vision::frame_tiles> grids;
     grids.reserve(frames.size());
     for (const view& f : frames) {
         grids.emplace_back(f.of.upright_width(), f.of.upright_height(), options_.tiles, f.fit.scale, input.width,
