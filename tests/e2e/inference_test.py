@@ -48,7 +48,7 @@ class Inference(Case):
         for inference in ("cuda", "tensorrt"):
             done = self.run_by(inference)
             self.assertEqual(done.returncode, 2 if BUILT_IN else 1, done.stderr)
-            self.assertRegex(done.stderr, rf"\Afaceflow: --inference {inference}\b[^\n]*take (--inference )?native[^\n]*\n\Z")
+            self.assertRegex(done.stderr, rf"\Afaceflow: --inference {inference}\b[^\n]*(take|use) (--inference )?native[^\n]*\n\Z")
             self.assertFalse((self.dir / "out").exists(), "nothing was begun")
 
     @unittest.skipIf(BUILT_IN, "this build has ONNX Runtime")
