@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -51,6 +52,7 @@ std::string address_text(const serve::listen_address& a) {
 }
 
 result<void> serve_until_stopped(const serve_arguments& a) {
+    const std::atomic<bool>& stop = stop_on_signals();
     FACEFLOW_ASSIGN(auto where, serve::parse_listen_address(a.listen));
     FACEFLOW_ASSIGN(auto token, read_token(a.token_file));
     if (!serve::is_loopback(where) && token.empty() && !a.open_to_all) {
@@ -69,7 +71,7 @@ result<void> serve_until_stopped(const serve_arguments& a) {
     }
     FACEFLOW_ASSIGN(const auto server, serve::http_server::start(*service, {std::move(where), std::move(token)}));
     if (!a.quiet) to_stderr("faceflow: serving at {}\n", address_text(server->address()));
-    while (!stop_on_signals()) {
+    while (!stop) {
         FACEFLOW_TRY(service->health());
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }

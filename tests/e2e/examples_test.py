@@ -212,13 +212,21 @@ class Examples(unittest.TestCase):
         absent = re.search(r"/dev/video|rtsp://|attach", command) is not None
         command = re.sub(r"/dev/video\d+", "/dev/video-of-nobody", command)
         command = re.sub(r"rtsp://\w+", "rtsp://127.0.0.1:9", command)
+        serves = command.startswith("faceflow serve")  # whether its sources are there or not
+        if serves:
+            command += " --listen 127.0.0.1:0"
+            absent = False
         shares = command.startswith("faceflow share") and not absent
-        process = subprocess.Popen(["bash", "-o", "pipefail", "-c", f"exec {command}" if shares else command], cwd=self.dir, env=env,
+        process = subprocess.Popen(["bash", "-o", "pipefail", "-c", f"exec {command}" if shares or serves else command], cwd=self.dir, env=env,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
         self.addCleanup(process.kill)
         if shares:  # until it is ended
             self.wait_for_sockets(process)
             process.send_signal(signal.SIGINT)
+        if serves:
+            while (line := process.stderr.readline()) and "serving at" not in line:
+                pass
+            process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=240)
         self.assertNotEqual(process.returncode, 2, said)
         if not absent:
