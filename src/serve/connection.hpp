@@ -28,6 +28,7 @@ struct server_context {
     const access_rules& access;
     asio::thread_pool& workers;  // what takes longer than a moment
     std::atomic<int> connections{0};
+    std::atomic<int> pictures{0};  // posted, and in memory
 };
 
 using string_request = http::request<http::string_body>;
@@ -39,15 +40,15 @@ void serve_connection(asio::ip::tcp::socket socket, server_context& with);
 void serve_feed(beast::tcp_stream stream, string_request request, const http_request& parsed, server_context& with);
 void serve_preview(beast::tcp_stream stream, const std::string& source, server_context& with);
 
-// Counts a connection while it lives.
-class counted_connection {
+// Counts something while this lives: a connection, a posted picture.
+class counted {
 public:
-    explicit counted_connection(server_context& with) : with_(with) { ++with_.connections; }
-    ~counted_connection() { --with_.connections; }
-    counted_connection(const counted_connection&) = delete;
+    explicit counted(std::atomic<int>& in) : in_(in) { ++in_; }
+    ~counted() { --in_; }
+    counted(const counted&) = delete;
 
 private:
-    server_context& with_;
+    std::atomic<int>& in_;
 };
 
 }  // namespace faceflow::internal::serve

@@ -30,7 +30,7 @@ class feed : public std::enable_shared_from_this<feed> {
 public:
     feed(beast::tcp_stream stream, server_context& with, std::string source, bool pictures)
         : with_(with),
-          counted_(with),
+          counted_(with.connections),
           socket_(std::move(stream)),
           source_(std::move(source)),
           pictures_(pictures) {}
@@ -106,7 +106,7 @@ private:
     }
 
     server_context& with_;
-    const counted_connection counted_;
+    const counted counted_;
     websocket::stream<beast::tcp_stream> socket_;
     const std::string source_;
     const bool pictures_;
@@ -123,7 +123,7 @@ class moving_picture : public std::enable_shared_from_this<moving_picture> {
 public:
     moving_picture(beast::tcp_stream stream, server_context& with)
         : with_(with),
-          counted_(with),
+          counted_(with.connections),
           stream_(std::move(stream)) {}
     ~moving_picture() {
         if (look_) with_.previews.leave(*look_);
@@ -178,7 +178,7 @@ private:
     }
 
     server_context& with_;
-    const counted_connection counted_;
+    const counted counted_;
     beast::tcp_stream stream_;
     std::optional<std::uint64_t> look_;
     preview_pointer waiting_;

@@ -15,7 +15,7 @@ struct server_options {
     std::string token;  // that every request must have; empty: none
 };
 
-// Bounds: 256 connections, headers of 8 KiB, bodies of 64 KiB or for pictures 32 MiB; 10 s for a request's header, 30 s
+// Bounds: 256 connections, headers of 8 KiB, bodies of 64 KiB, or 32 MiB for each of at most eight pictures; 10 s for a request's header, 30 s
 // for a body or an answer, 30 s between requests. Slow WebSockets and viewers get the newest frame of a source.
 class http_server {
 public:

@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 
 constexpr auto header_time = 10s, body_time = 30s, idle_time = 30s;
 constexpr std::size_t max_header = 8 << 10, max_body = 64 << 10, max_picture = 32 << 20;
+constexpr int max_pictures = 8;
 constexpr const char* content_policy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; base-uri "
     "'none'; form-action 'none'; frame-ancestors 'none'";
@@ -28,7 +29,7 @@ class session : public std::enable_shared_from_this<session> {
 public:
     session(asio::ip::tcp::socket socket, server_context& with)
         : with_(with),
-          counted_(with),
+          counted_(with.connections),
           stream_(std::move(socket)) {}
 
     void read_header(std::chrono::seconds time = header_time) {
@@ -60,6 +61,11 @@ private:
         if (!picture && (parser_->chunked() || (length && *length > max_body)))
             return refuse(413, "the request's body is too long");
         if (picture && length && *length > max_picture) return refuse(413, "the picture's file is too large");
+        if (picture) {
+            picture_.emplace(with_.pictures);
+            if (with_.pictures > max_pictures)
+                return refuse(503, "other pictures are being looked at: try again later");
+        }
         if (text(header[http::field::expect]) == "100-continue") return invite();
         read_body();
     }
@@ -123,6 +129,8 @@ private:
     }
 
     void write(http_response from) {
+        request_.body = {};
+        picture_.reset();
         auto made = std::make_shared<http::response<http::string_body>>(static_cast<http::status>(from.status),
                                                                         version_, std::move(from.body));
         if (!from.type.empty()) made->set(http::field::content_type, from.type);
@@ -148,7 +156,8 @@ private:
     }
 
     server_context& with_;
-    const counted_connection counted_;
+    const counted counted_;
+    std::optional<counted> picture_;  // while one is received or answered
     beast::tcp_stream stream_;
     beast::flat_buffer buffer_{max_header + max_picture};
     std::optional<http::request_parser<http::string_body>> parser_;
