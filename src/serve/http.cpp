@@ -17,6 +17,7 @@ std::optional<std::string> decoded(std::string_view text, bool plus_is_space) {
     std::string all;
     all.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
+        if (static_cast<unsigned char>(text[i]) <= ' ') return std::nullopt;  // no target has these as they are
         if (text[i] == '+' && plus_is_space) {
             all.push_back(' ');
             continue;

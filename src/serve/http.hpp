@@ -25,7 +25,7 @@ struct http_response {
 };
 
 // The path of a target such as "/v1/a%20b?token=x", and its query. False for a target that is not well-formed: it must
-// begin with '/', and escapes must be two hexadecimal digits, not of NUL.
+// begin with '/' and hold no spaces or control characters; escapes must be two hexadecimal digits, not of NUL.
 [[nodiscard]] bool split_target(std::string_view target, http_request& into);
 
 }  // namespace faceflow::internal::serve

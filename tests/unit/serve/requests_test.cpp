@@ -21,7 +21,8 @@ TEST(request_target, is_taken_apart_and_decoded) {
 
 TEST(request_target, that_is_not_well_formed_is_refused) {
     http_request r;
-    for (const char* target : {"", "v1", "http://host/", "/%", "/%4", "/%zz", "/%00", "/?a=%", "/?%g=1"})
+    for (const char* target :
+         {"", "v1", "http://host/", "/%", "/%4", "/%zz", "/%00", "/?a=%", "/?%g=1", "/a b", "/?a=\t"})
         EXPECT_FALSE(split_target(target, r)) << target;
 }
 
