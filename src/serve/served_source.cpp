@@ -7,13 +7,13 @@
 #include "core/thread.hpp"
 #include "core/try.hpp"
 #include "media/address.hpp"
+#include "media/reconnect.hpp"
 
 namespace faceflow::internal::serve {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto first_pause = 250ms, longest_pause = 8000ms;
 // Between two openings of a source: longer than a track is kept, so that its numbers begin anew.
 constexpr std::int64_t gap_ns = 2'000'000'000;
 constexpr double rate_window = 2;  // seconds
@@ -52,20 +52,20 @@ served_source::~served_source() {
 
 result<void> served_source::start() {
     into_.begin_source(number_);
-    try {
-        thread_ = std::jthread([this](const std::stop_token& stop) {
-            if (const auto ran = caught("reading " + name(), [&] { run(stop); }); !ran)
-                set(source_state::retrying, ran.error().message);
-        });
-    } catch (const std::system_error& e) {
+    auto started = start_jthread(
+        "reading " + name(), [this](const std::stop_token& stop) { run(stop); },
+        [this](const error& e) { set(source_state::retrying, e.message); });
+    if (!started) {
         into_.end_source(number_);
-        return fail(errc::unavailable, std::string("the system starts no thread for a source: ") + e.what());
+        return tl::unexpected(std::move(started.error()));
     }
+    thread_ = std::move(*started);
     return {};
 }
 
 void served_source::run(const std::stop_token& stop) {
-    std::chrono::milliseconds pause = first_pause;
+    const auto lost_now = [] { return media::backoff(clock::now(), media::forever); };
+    media::backoff retries = lost_now();
     while (!stop.stop_requested()) {
         wait_while_paused(stop);
         set(source_state::opening);
@@ -73,8 +73,7 @@ void served_source::run(const std::stop_token& stop) {
         if (stop.stop_requested()) return;
         if (!opened) {
             set(source_state::retrying, std::move(opened.error().message));
-            rest(stop, pause);
-            pause = std::min<std::chrono::milliseconds>(2 * pause, longest_pause);
+            rest(stop, retries.pause(clock::now()));
             continue;
         }
         const std::uint64_t before = line_.sequence;
@@ -90,10 +89,9 @@ void served_source::run(const std::stop_token& stop) {
                 continue;
             case left::lost: break;
         }
-        if (line_.sequence > before) pause = first_pause;
+        if (line_.sequence > before) retries = lost_now();
         opened->reset();  // a camera serves one at a time
-        rest(stop, pause);
-        pause = std::min<std::chrono::milliseconds>(2 * pause, longest_pause);
+        rest(stop, retries.pause(clock::now()));
         const std::lock_guard lock(mutex_);
         ++status_.reconnects;
     }
@@ -123,6 +121,7 @@ served_source::left served_source::read(media::source& from, const std::stop_tok
     const bool recorded =
         from.info().kind == media::source_kind::file || from.info().kind == media::source_kind::images;
     double position = 0;  // seconds
+    bool any = false;     // frame has come
     set(source_state::running);
     while (!stop.stop_requested()) {
         if (paused()) {
@@ -130,7 +129,7 @@ served_source::left served_source::read(media::source& from, const std::stop_tok
             if (recorded) resume_at_ = position;
             return left::paused;
         }
-        auto next = from.next();
+        auto next = next_of(from);
         if (!next && next.error().code == errc::corrupt) {
             const std::lock_guard lock(mutex_);
             ++status_.errors;
@@ -146,13 +145,28 @@ served_source::left served_source::read(media::source& from, const std::stop_tok
             set(source_state::retrying, "the stream ended");
             return left::lost;
         }
-        position = static_cast<double>((*next)->frame.pts_ns) / 1e9;
+        const std::int64_t pts_ns = (*next)->frame.pts_ns;
+        position = static_cast<double>(pts_ns) / 1e9;
+        if (!std::exchange(any, true)) begin.pts_ns -= pts_ns;  // a recording may go on in its middle
         if (auto submitted = submit(std::move(**next), begin); !submitted) {
-            set(source_state::retrying, std::move(submitted.error().message));
-            if (!into_.health()) return left::stopped;
+            if (auto health = into_.health(); !health) {
+                set(source_state::ended, std::move(health.error().message));
+                return left::stopped;
+            }
+            const std::lock_guard lock(mutex_);
+            ++status_.errors;
         }
     }
     return left::stopped;
+}
+
+result<std::optional<media::read_frame>> served_source::next_of(media::source& from) {
+    stage_span taken{
+        .at = stage::capture, .where = "sources", .frame = {number_, line_.sequence}, .begin = clock::now(), .end = {}};
+    auto next = from.next();
+    taken.end = clock::now();
+    record_stage(into_.counters(), taken);
+    return next;
 }
 
 result<void> served_source::submit(media::read_frame frame, const number_line& begin) {

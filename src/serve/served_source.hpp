@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -57,9 +58,8 @@ struct number_line {
 
 class served_source {
 public:
-    // `number` identifies it in the engine; `line` is its number's, used by nobody else meanwhile. All outlive it.
-    // `lanes` of the engine know nothing of it before: it begins and ends the source there. `note`: see
-    // media::source_options; any thread.
+    // `number` identifies it in the engine, where it begins and ends as a source; `line` is its number's, used by nobody
+    // else meanwhile. All outlive it. `note`: see media::source_options; any thread.
     served_source(source_request request, std::uint32_t number, number_line& line, face_engine& into,
                   std::function<void(const std::string&)> note);
     // Waits for its thread.
@@ -85,6 +85,7 @@ private:
     void run(const std::stop_token& stop);
     [[nodiscard]] result<std::unique_ptr<media::source>> open(const std::stop_token& stop);
     [[nodiscard]] left read(media::source& from, const std::stop_token& stop);
+    [[nodiscard]] result<std::optional<media::read_frame>> next_of(media::source& from);
     [[nodiscard]] result<void> submit(media::read_frame frame, const number_line& begin);
     void set(source_state state, std::string message = {});
     void rest(const std::stop_token& stop, std::chrono::milliseconds time);
