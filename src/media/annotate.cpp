@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "media/annotate.hpp"
 
+#include <algorithm>
 #include <opencv2/imgproc.hpp>
 #include <span>
 #include <string>
@@ -87,6 +88,18 @@ result<cv::Mat> annotate(const image& picture, const frame_faces& faces) {
     cv::Mat both = plain.clone();
     (*drawn)(area).copyTo(both, drawn_on(before, planes)(area));
     return both;
+}
+
+result<cv::Mat> scaled_down(const image& picture, std::int32_t widest) {
+    canvas_format format = canvas_format_of(picture);
+    if (format.width > widest) {
+        const auto even = [](std::int64_t n) { return static_cast<int>(std::max<std::int64_t>(n / 2 * 2, 2)); };
+        format.height = even(std::int64_t{format.height} * widest / format.width);
+        format.width = even(widest);
+    }
+    canvas_maker canvases(format);
+    FACEFLOW_ASSIGN(const auto canvas, canvases.make(picture));
+    return to_bgr(image_of(*canvas, format));
 }
 
 result<packet_ptr> encode_picture(const cv::Mat& bgr, bool png) {

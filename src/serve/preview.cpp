@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/preview.hpp"
 
-#include <algorithm>
-#include <opencv2/imgproc.hpp>
-
 #include "core/thread.hpp"
 #include "core/try.hpp"
 #include "media/annotate.hpp"
@@ -15,12 +12,7 @@ constexpr int widest = 960;
 
 result<std::string> encode(const served_frame& f) {
     if (f.frame.picture.planes[0].data == nullptr) return fail(errc::unsupported, "the picture is on a device alone");
-    FACEFLOW_ASSIGN(const auto whole, media::annotate(f.frame.picture, {}));
-    cv::Mat small = whole;
-    if (whole.cols > widest) {
-        const int height = std::max(1, whole.rows * widest / whole.cols);
-        cv::resize(whole, small, {widest, height}, 0, 0, cv::INTER_AREA);
-    }
+    FACEFLOW_ASSIGN(const auto small, media::scaled_down(f.frame.picture, widest));
     FACEFLOW_ASSIGN(const auto packet, media::encode_picture(small, false));
     return std::string(reinterpret_cast<const char*>(packet->data), static_cast<std::size_t>(packet->size));
 }
