@@ -2,7 +2,10 @@
 #include "core/thread.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
 #include <system_error>
@@ -42,6 +45,18 @@ error thrown_while(std::string_view doing) {
     } catch (...) {
         return {errc::internal, fmt::format("{} failed with an exception of unknown kind", doing)};
     }
+}
+
+void call_giving_way(const std::function<void()>& work) {
+    constexpr int nicer = 10;
+    auto started = start<std::thread>("giving way", [&work] {
+        // On Linux, niceness is a thread's and not the process's, and new threads inherit it.
+        const auto self = static_cast<id_t>(::gettid());
+        ::setpriority(PRIO_PROCESS, self, std::min(::getpriority(PRIO_PROCESS, self) + nicer, PRIO_MAX - 1));
+        work();
+    });
+    if (!started) return work();
+    started->join();
 }
 
 result<std::thread> start_thread(const std::string& doing, std::function<void()> work, thread_failed failed) {

@@ -52,6 +52,10 @@ using thread_failed = std::function<void(error)>;
                                                  std::function<void(const std::stop_token&)> work,
                                                  thread_failed failed);
 
+// Calls `work`, which must not throw, on a thread whose share of a busy processor is a tenth of the others' (10 nicer),
+// and waits for it. Threads that it starts are the same for good. Where the system cannot do this, as the caller.
+void call_giving_way(const std::function<void()>& work);
+
 // Keeps the first error of several threads. Thread-safe.
 class first_error {
 public:

@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <string>
 
+#include "core/thread.hpp"
 #include "core/try.hpp"
 #include "media/entry_packet.hpp"
 #include "media/orientation.hpp"
 
 namespace faceflow::internal::media {
 
-result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base, int threads, bool low_delay,
-                              const hardware* hw) {
+result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base,
+                              const decoder_options& options, const hardware* hw) {
     const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
     const std::string name = avcodec_get_name(parameters.codec_id);
     if (!codec) return fail(errc::unsupported, "this FFmpeg has no decoder for " + name + "; re-encode it as H.264");
@@ -25,11 +26,18 @@ result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational ti
         return fail(errc::corrupt, "the header of its " + name + " stream makes no sense");
     }
     context.pkt_timebase = time_base;
-    context.thread_count = threads;
+    context.thread_count = options.threads;
     context.max_pixels = most_pixels;
-    context.thread_type = low_delay ? FF_THREAD_SLICE : FF_THREAD_FRAME | FF_THREAD_SLICE;
+    context.thread_type = options.low_delay ? FF_THREAD_SLICE : FF_THREAD_FRAME | FF_THREAD_SLICE;
     if (hw != nullptr) hw->prepare(context);
-    if (const int code = avcodec_open2(&context, codec, nullptr); code < 0) {
+    int code = 0;
+    const auto open = [&] { code = avcodec_open2(&context, codec, nullptr); };
+    if (options.gives_way) {
+        call_giving_way(open);  // the codec's threads start here
+    } else {
+        open();
+    }
+    if (code < 0) {
         return fail(libav_errc(code), "the " + name + " decoder does not open: " + libav_message(code));
     }
     return opened;

@@ -17,12 +17,18 @@ namespace faceflow::internal::media {
 // Supplies packets; returns 0 or a libav error number. AVERROR_EOF ends the stream.
 using packet_source = std::function<int(AVPacket&)>;
 
+struct decoder_options {
+    int threads = 0;         // 0: FFmpeg decides
+    bool low_delay = false;  // no frame-parallel decoding, which delays one frame per thread
+    // FFmpeg's threads yield the processors to the program's others: for recordings, whose frames are decoded ahead
+    bool gives_way = false;
+};
+
 class decoder {
 public:
-    // `threads` 0: FFmpeg decides. `low_delay` disables frame-parallel decoding, which delays one frame per thread.
     // `hw`, if given, decodes what it can; it outlives the decoder.
-    [[nodiscard]] static result<decoder> open(const AVCodecParameters& parameters, AVRational time_base, int threads,
-                                              bool low_delay, const hardware* hw = nullptr);
+    [[nodiscard]] static result<decoder> open(const AVCodecParameters& parameters, AVRational time_base,
+                                              const decoder_options& options, const hardware* hw = nullptr);
 
     // The next frame; null at the end of the stream, that is when `packets` has returned an error (see `ended_with`)
     // and all earlier frames have come out.

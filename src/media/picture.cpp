@@ -89,7 +89,7 @@ result<decoded_picture> decode_coded(const picture_file& file, AVCodecID codec) 
     parameters.codec_type = AVMEDIA_TYPE_VIDEO;
     parameters.codec_id = codec;
     parameters.format = -1;
-    auto made = decoder::open(parameters, AVRational{1, 25}, 1, true);
+    auto made = decoder::open(parameters, AVRational{1, 25}, {.threads = 1, .low_delay = true});
     if (!made) return unreadable(file.path(), made.error().message);
 
     const packet_ptr whole(av_packet_alloc());
@@ -139,7 +139,7 @@ result<decoded_picture> decode_contained(const std::string& path, std::stop_toke
     io_guard guard(std::move(stop));
     auto opened = open_demuxer({.input = path, .options = alone}, guard);
     if (!opened) return fail(errc::corrupt, opened.error().message);
-    auto made = decoder::open(*opened->video->codecpar, opened->video->time_base, 1, true);
+    auto made = decoder::open(*opened->video->codecpar, opened->video->time_base, {.threads = 1, .low_delay = true});
     if (!made) return unreadable(path, made.error().message);
     auto frame = made->next([&](AVPacket& packet) { return read_video_packet(*opened, packet); });
     if (!frame) return unreadable(path, frame.error().message);

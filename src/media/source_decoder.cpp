@@ -77,7 +77,9 @@ result<void> source_decoder::open(const demuxer& from) {
 result<decoder> source_decoder::make(const hardware* hw) const {
     const int threads =
         member_ != nullptr && options_.decode_threads == 0 ? threads_beside_device : options_.decode_threads;
-    return decoder::open(*stream_.parameters, stream_.time_base, threads, stream_.live, hw);
+    const bool ahead = hw == nullptr && !stream_.live && !options_.realtime;
+    return decoder::open(*stream_.parameters, stream_.time_base,
+                         {.threads = threads, .low_delay = stream_.live, .gives_way = ahead}, hw);
 }
 
 result<frame_ptr> source_decoder::next(const packet_source& packets) {
@@ -127,7 +129,7 @@ void source_decoder::go_to_device(const AVPacket& entry) {
     const std::shared_ptr<AVPacket> first(av_packet_clone(&entry), libav_deleter{});
     if (first == nullptr) return;  // try again with the next
     const bool asked = member_->prepare([first, on = hardware_.get(), of = stream_]() -> result<decoder> {
-        auto made = decoder::open(*of.parameters, of.time_base, 1, of.live, on);
+        auto made = decoder::open(*of.parameters, of.time_base, {.threads = 1, .low_delay = of.live}, on);
         if (!made) return made;
         FACEFLOW_TRY(made->warm_up(*first));
         return made;

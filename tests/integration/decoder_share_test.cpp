@@ -130,7 +130,7 @@ TEST_P(going_over, and_back_again_any_number_of_times) {
     const auto on = back_end_of(*devices_.front()).open_decoder(*by);
     ASSERT_OK(on);
     const auto open = [&](const hardware* where) {
-        auto made = decoder::open(*video.codecpar, video.time_base, 2, false, where);
+        auto made = decoder::open(*video.codecpar, video.time_base, {.threads = 2}, where);
         EXPECT_OK(made);
         return std::move(*made);
     };

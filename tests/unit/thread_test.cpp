@@ -2,7 +2,10 @@
 #include "core/thread.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <new>
 #include <stdexcept>
@@ -65,6 +68,22 @@ TEST(thread, what_leaves_it_as_an_exception_is_told_as_an_error) {
         EXPECT_EQ(told.error().code, code);
         EXPECT_THAT(told.error().message, HasSubstr("reading clip.mp4"));
     }
+}
+
+int niceness() {
+    return ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()));
+}
+
+TEST(thread, work_that_gives_way_is_nicer_and_so_are_the_threads_it_starts) {
+    const int own = niceness();
+    int work = own, started = own;
+    call_giving_way([&] {
+        work = niceness();
+        std::thread([&] { started = niceness(); }).join();
+    });
+    EXPECT_EQ(work, std::min(own + 10, 19));
+    EXPECT_EQ(started, work);
+    EXPECT_EQ(niceness(), own);
 }
 
 TEST(thread, the_first_error_stays) {
