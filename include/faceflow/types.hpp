@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -231,6 +232,12 @@ struct blink {
     float depth = 0;             // how far they closed, 0..1: 1 if nothing was left of how far they were open
 };
 
+// What somebody said of a moment, such as "stimulus on".
+struct marker {
+    std::string text;
+    std::int64_t pts_ns = 0;  // of the frame that was the newest
+};
+
 // All faces of one frame. `faces` is ordered by track, then by descending score.
 struct frame_faces {
     frame_id id;
@@ -238,7 +245,8 @@ struct frame_faces {
     std::int32_t width = 0;   // of the upright frame
     std::int32_t height = 0;
     std::vector<face> faces;
-    std::vector<blink> blinks = {};  // that ended with this frame, by track; src/media/event_fields.hpp describes them
+    std::vector<blink> blinks = {};    // that ended with this frame, by track; src/media/event_fields.hpp describes them
+    std::vector<marker> markers = {};  // since the frame before
 };
 
 }  // namespace faceflow

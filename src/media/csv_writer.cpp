@@ -100,14 +100,18 @@ public:
 
     std::string rows_of(const frame_faces& frame, std::string_view input) const override {
         std::string records;
-        for (const blink& each : frame.blinks) {
+        const auto add = [&](const auto& event) {
             std::string record;
-            const fields::event_row row{&each, &frame, input};
+            const auto row = fields::event_row::of(event, frame, input);
             fields::for_each(fields::of_event,
                              [&](const auto& f) { append_csv(record, f.of(row), f.decimals.value_or(0)); });
             record.erase(0, 1);  // the first comma
             records.append(record).append(end_of_record);
-        }
+        };
+        for (const blink& b : frame.blinks)
+            add(b);
+        for (const marker& m : frame.markers)
+            add(m);
         return records;
     }
 };

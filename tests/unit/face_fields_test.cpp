@@ -50,7 +50,7 @@ std::string repeated(const std::string& text, int times) {
 class face_rows : public testing::Test {
 protected:
     std::string written(const char* file, const row_contents& of = {}) const {
-        frame_faces frame{{1, 2}, 40'000'000, 640, 360, {face_}, blinks_};
+        frame_faces frame{{1, 2}, 40'000'000, 640, 360, {face_}, blinks_, markers_};
         const auto path = folder_ / file;
         const auto writer = format_of_file(file)->make(path, {}, of);
         EXPECT_OK(writer);
@@ -61,6 +61,7 @@ protected:
     face face_ = numbered_face();
     test::temporary_folder folder_;
     std::vector<blink> blinks_;
+    std::vector<marker> markers_;
 };
 
 // Programs read these by the byte: a change here breaks them.
@@ -154,13 +155,16 @@ TEST_F(face_rows, have_changes_where_they_are_asked_for) {
 }
 
 TEST_F(face_rows, of_events_are_these_bytes) {
+    markers_ = {{"stimulus, on", 40'000'000}};
     blinks_ = {{7, 1'900'000'000, 2'000'000'000, 2'123'456'789, 0.75F}, {8, 0, 0, 0, 1}};
     EXPECT_EQ(written("events.csv"),
-              "input,source,track,event,onset_ms,apex_ms,offset_ms,depth\r\n"
-              "\"a,b\",1,7,blink,1900.000,2000.000,2123.457,0.7500\r\n"
-              "\"a,b\",1,8,blink,0.000,0.000,0.000,1.0000\r\n");
+              "input,source,track,event,onset_ms,apex_ms,offset_ms,depth,text\r\n"
+              "\"a,b\",1,7,blink,1900.000,2000.000,2123.457,0.7500,\r\n"
+              "\"a,b\",1,8,blink,0.000,0.000,0.000,1.0000,\r\n"
+              "\"a,b\",1,,marker,40.000,40.000,40.000,,\"stimulus, on\"\r\n");
     blinks_.clear();
-    EXPECT_EQ(written("events.csv"), "input,source,track,event,onset_ms,apex_ms,offset_ms,depth\r\n");
+    markers_.clear();
+    EXPECT_EQ(written("events.csv"), "input,source,track,event,onset_ms,apex_ms,offset_ms,depth,text\r\n");
 }
 
 // How many members a struct has: as many values as it can be made of.
