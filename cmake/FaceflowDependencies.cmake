@@ -14,6 +14,7 @@ find_package(CLI11 REQUIRED)
 find_package(tl-expected REQUIRED)
 if(FACEFLOW_SERVE)
     find_package(Boost 1.74 REQUIRED)
+    find_package(OpenSSL REQUIRED)
     find_package(prometheus-cpp REQUIRED)
 endif()
 # Debian ships OpenCV's CMake package only with all of OpenCV; two modules are enough here.

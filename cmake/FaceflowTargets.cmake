@@ -92,7 +92,8 @@ function(faceflow_add_library)
     target_link_options(faceflow PRIVATE LINKER:--version-script=${exports})
 endfunction()
 
-# The service, for the command line alone: the shared library does without Boost and prometheus-cpp.
+# The service, for the command line alone: the shared library does without Boost, OpenSSL and
+# prometheus-cpp.
 function(faceflow_add_serve)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/serve/*.cpp)
     set(page ${PROJECT_SOURCE_DIR}/src/serve/page)
@@ -108,7 +109,8 @@ function(faceflow_add_serve)
         COMMAND ${CMAKE_COMMAND} -DOUT=${made} "-DFILES=${files}" -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
         DEPENDS ${inputs} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
     add_library(faceflow_serve STATIC ${sources} ${made})
-    target_link_libraries(faceflow_serve PUBLIC faceflow_core PRIVATE faceflow_flags Boost::headers prometheus-cpp::core)
+    target_link_libraries(faceflow_serve PUBLIC faceflow_core PRIVATE faceflow_flags Boost::headers
+        prometheus-cpp::core OpenSSL::SSL)
 endfunction()
 
 # What other programs link to get at shared frames: a few files of src/, with nothing behind them but libstdc++.

@@ -17,7 +17,7 @@ packages=(
     git make g++ cmake ninja-build pkg-config ccache
     ffmpeg libavformat-dev libavcodec-dev libavdevice-dev libavutil-dev libswscale-dev libswresample-dev
     libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev libhwy-dev
-    libopencv-core-dev libopencv-imgproc-dev libboost-dev prometheus-cpp-dev
+    libopencv-core-dev libopencv-imgproc-dev libboost-dev libssl-dev prometheus-cpp-dev
     libgtest-dev libgmock-dev libbenchmark-dev
     python3 python3-onnx python3-numpy python3-jsonschema python3-pil python3-pandas
     python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad

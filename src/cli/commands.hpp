@@ -53,6 +53,7 @@ declared add_recover(CLI::App& app);
 declared add_compare(CLI::App& app);
 declared add_plan(CLI::App& app);
 declared add_serve(CLI::App& app);
+declared add_top(CLI::App& app);
 declared add_share(CLI::App& app);
 declared add_attach(CLI::App& app);
 declared add_doctor(CLI::App& app);

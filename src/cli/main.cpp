@@ -142,7 +142,7 @@ int main(int argc, char** argv) {
     std::vector<declared> commands;
     for (const auto add : {add_run, add_recover, add_compare, add_plan,
 #ifdef FACEFLOW_SERVE
-                           add_serve,
+                           add_serve, add_top,
 #endif
                            add_share, add_attach, add_doctor, add_models, add_completion, add_manual})
         commands.push_back(add(app));

@@ -3,14 +3,15 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
-#include <fstream>
+#include <filesystem>
 #include <thread>
 
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
 #include "cli/output.hpp"
+#include "cli/token.hpp"
 #include "core/try.hpp"
+#include "serve/http_client.hpp"
 #include "serve/http_server.hpp"
 #include "serve/service.hpp"
 
@@ -21,20 +22,11 @@ struct serve_arguments {
     std::vector<std::string> inputs;
     engine_options engine;
     std::string listen = "127.0.0.1:8080", token_file;
-    bool loop = false, open_to_all = false, quiet = false;
+    serve::tls_files tls;
+    std::filesystem::path recordings = "faceflow-recordings";
+    double segment_minutes = 15;
+    bool loop = false, record = false, open_to_all = false, quiet = false;
 };
-
-result<std::string> read_token(const std::string& file) {
-    if (file.empty()) {
-        const char* const given = std::getenv("FACEFLOW_TOKEN");
-        return std::string(given == nullptr ? "" : given);
-    }
-    std::ifstream in(file);
-    std::string token;
-    if (!in || !std::getline(in, token) || token.empty())
-        return fail(errc::not_found, fmt::format("there is no token in {}: write one line with it", file));
-    return token;
-}
 
 // "NAME=INPUT", or an input that gets the name source-1, source-2, …
 serve::source_request request_of(const std::string& argument, std::size_t number, bool loop) {
@@ -46,15 +38,9 @@ serve::source_request request_of(const std::string& argument, std::size_t number
     return {std::string(name), argument.substr(equals + 1), loop};
 }
 
-std::string address_text(const serve::listen_address& a) {
-    const bool six = a.host.find(':') != std::string::npos;
-    return fmt::format("http://{}{}{}:{}/", six ? "[" : "", a.host, six ? "]" : "", a.port);
-}
-
-result<void> serve_until_stopped(const serve_arguments& a) {
-    const std::atomic<bool>& stop = stop_on_signals();
-    FACEFLOW_ASSIGN(auto where, serve::parse_listen_address(a.listen));
-    FACEFLOW_ASSIGN(auto token, read_token(a.token_file));
+result<void> check_access(const serve_arguments& a, const serve::listen_address& where, const std::string& token) {
+    if (a.tls.certificate.empty() != a.tls.key.empty())
+        return fail(errc::invalid_argument, "--tls-certificate and --tls-key go together: give both");
     if (!serve::is_loopback(where) && token.empty() && !a.open_to_all) {
         return fail(
             errc::invalid_argument,
@@ -62,15 +48,39 @@ result<void> serve_until_stopped(const serve_arguments& a) {
                         "say --open-to-all",
                         a.listen));
     }
-    FACEFLOW_ASSIGN(auto service, serve::service::create(a.engine.resolve(), [](const std::string& line) {
-                        to_stderr("faceflow: {}\n", line);
-                    }));
+    return {};
+}
+
+result<void> add_sources(serve::service& to, const serve_arguments& a) {
     std::size_t number = 0;
     for (const std::string& input : a.inputs) {
-        FACEFLOW_TRY(service->add(request_of(input, ++number, a.loop)));
+        FACEFLOW_ASSIGN(const auto added, to.add(request_of(input, ++number, a.loop)));
+        if (a.record) FACEFLOW_TRY(to.record(added.source.name, true));
     }
-    FACEFLOW_ASSIGN(const auto server, serve::http_server::start(*service, {std::move(where), std::move(token)}));
-    if (!a.quiet) to_stderr("faceflow: serving at {}\n", address_text(server->address()));
+    return {};
+}
+
+result<void> serve_until_stopped(const serve_arguments& a) {
+    const std::atomic<bool>& stop = stop_on_signals();
+    FACEFLOW_ASSIGN(auto where, serve::parse_listen_address(a.listen));
+    FACEFLOW_ASSIGN(auto token, read_token(a.token_file));
+    FACEFLOW_TRY(check_access(a, where, token));
+    const std::chrono::duration<double, std::ratio<60>> segment(a.segment_minutes);
+    FACEFLOW_ASSIGN(auto service,
+                    serve::service::create({.chosen = a.engine.resolve(),
+                                            .recordings = a.recordings,
+                                            .segment = std::chrono::ceil<std::chrono::seconds>(segment),
+                                            .note = [](const std::string& line) {
+                                                to_stderr("faceflow: {}\n", line);
+                                            }}));
+    FACEFLOW_TRY(add_sources(*service, a));
+    FACEFLOW_ASSIGN(const auto server,
+                    serve::http_server::start(*service, {std::move(where), std::move(token), a.tls}));
+    const serve::listen_address& at = server->address();
+    if (!a.quiet) {
+        to_stderr("faceflow: serving at {}\n",
+                  serve::to_text({!a.tls.certificate.empty(), at.host, std::to_string(at.port)}));
+    }
     while (!stop) {
         FACEFLOW_TRY(service->health());
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -107,6 +117,24 @@ declared add_serve(CLI::App& app) {
     serve->add_flag("--open-to-all,!--no-open-to-all", a->open_to_all, "serve other machines without a token")
         ->default_str("off")
         ->group(where);
+    serve
+        ->add_option("--tls-certificate", a->tls.certificate,
+                     "PEM file with the server's certificate: serve HTTPS (TLS 1.2 or newer)")
+        ->type_name("FILE")
+        ->group(where);
+    serve->add_option("--tls-key", a->tls.key, "PEM file with its private key")->type_name("FILE")->group(where);
+    serve->add_option("--recordings", a->recordings, "folder of recordings, which the page shows")
+        ->type_name("DIR")
+        ->capture_default_str()
+        ->group("Output");
+    serve->add_option("--segment", a->segment_minutes, "a recording begins a new folder after this time")
+        ->type_name("MINUTES")
+        ->check(CLI::Range(0.01, 1440.0))
+        ->capture_default_str()
+        ->group("Output");
+    serve->add_flag("--record,!--no-record", a->record, "record the sources that are given here")
+        ->default_str("off")
+        ->group("Output");
     serve->add_flag("--loop,!--no-loop", a->loop, "recordings begin again at their end")
         ->default_str("off")
         ->group(inputs_group);

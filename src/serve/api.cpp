@@ -10,6 +10,8 @@
 #include "media/result_writer.hpp"
 #include "serve/files.hpp"
 #include "serve/metrics_text.hpp"
+#include "serve/option_json.hpp"
+#include "serve/runs.hpp"
 #include "serve/statistics.hpp"
 
 namespace faceflow::internal::serve {
@@ -21,7 +23,7 @@ using namespace std::chrono_literals;
 constexpr auto picture_patience = 20s;
 
 int status_of(errc code) {
-    constexpr int bad_request = 400, missing = 404, unprocessable = 422, internal = 500, unavailable = 503;
+    constexpr int bad_request = 400, missing = 404, unprocessable = 422, internal = 500, unavailable = 503, no_storage = 507;
     switch (code) {
         case errc::invalid_argument: return bad_request;
         case errc::not_found: return missing;
@@ -31,6 +33,7 @@ int status_of(errc code) {
         case errc::timeout:
         case errc::out_of_memory:
         case errc::device_lost: return unavailable;
+        case errc::io: return no_storage;
         default: return internal;
     }
 }
@@ -43,8 +46,8 @@ http_response as_json(const json& value, int status = 200) {
     return {status, "application/json", value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", {}};
 }
 
-http_response of_status(const result<source_status>& s, int status = 200) {
-    return s ? as_json(to_json(*s), status) : failed(s.error());
+http_response of_report(const result<source_report>& r, int status = 200) {
+    return r ? as_json(to_json(*r), status) : failed(r.error());
 }
 
 http_response method_not_allowed(std::string allowed) {
@@ -77,12 +80,12 @@ result<T> member(const json& object, const char* key, T otherwise) {
 
 http_response list_sources(const service& of) {
     json all = json::array();
-    for (const source_status& s : of.sources())
-        all.push_back(to_json(s));
+    for (const source_report& r : of.reports())
+        all.push_back(to_json(r));
     return as_json({{"sources", std::move(all)}});
 }
 
-result<source_status> add_source(service& of, const std::string& body) {
+result<source_report> add_source(service& of, const std::string& body) {
     FACEFLOW_ASSIGN(const auto object, object_in(body, {"name", "input", "loop"}));
     source_request r;
     FACEFLOW_ASSIGN(r.name, member<std::string>(object, "name", ""));
@@ -91,18 +94,78 @@ result<source_status> add_source(service& of, const std::string& body) {
     return of.add(std::move(r));
 }
 
-result<source_status> change_source(service& of, std::string name, const std::string& body) {
-    FACEFLOW_ASSIGN(const auto object, object_in(body, {"name", "paused"}));
+result<source_report> change_source(service& of, std::string name, const std::string& body) {
+    FACEFLOW_ASSIGN(const auto object, object_in(body, {"name", "paused", "recording"}));
     FACEFLOW_ASSIGN(const auto to, member<std::string>(object, "name", name));
+    FACEFLOW_ASSIGN(const auto paused, member<bool>(object, "paused", false));
+    FACEFLOW_ASSIGN(const auto recorded, member<bool>(object, "recording", false));
     if (to != name) {
         FACEFLOW_ASSIGN(const auto renamed, of.rename(name, to));
-        name = renamed.name;
+        name = renamed.source.name;
     }
-    if (object.contains("paused")) {
-        FACEFLOW_ASSIGN(const auto paused, member<bool>(object, "paused", false));
-        return of.pause(name, paused);
+    if (object.contains("paused")) FACEFLOW_TRY(of.pause(name, paused));
+    if (object.contains("recording")) FACEFLOW_TRY(of.record(name, recorded));
+    return of.report(name);
+}
+
+http_response add_marker(service& of, const std::string& name, const std::string& body) {
+    const auto made = [&]() -> result<served_marker> {
+        FACEFLOW_ASSIGN(const auto object, object_in(body, {"text"}));
+        FACEFLOW_ASSIGN(auto text, member<std::string>(object, "text", ""));
+        return of.mark(name, std::move(text));
+    }();
+    if (!made) return failed(made.error());
+    return as_json({{"text", made->what.text}, {"pts_ns", made->what.pts_ns}, {"sequence", made->sequence}}, 201);
+}
+
+http_response change_options(service& of, const std::string& body) {
+    const auto changed = [&]() -> result<void> {
+        const json values = json::parse(body, nullptr, false);
+        if (!values.is_object()) return fail(errc::invalid_argument, "the body must be a JSON object");
+        options chosen = of.chosen();
+        FACEFLOW_TRY(set_options(values, chosen));
+        return of.change(chosen);
+    }();
+    return changed ? as_json(options_json(of.chosen())) : failed(changed.error());
+}
+
+http_response list_of_runs(const service& of) {
+    json all = json::array();
+    for (const run_folder& r : list_runs(of.recordings())) {
+        json files = json::array();
+        for (const run_file& f : r.files)
+            files.push_back({{"name", f.name}, {"bytes", f.bytes}});
+        all.push_back({{"name", r.name},
+                       {"source", r.source},
+                       {"started", r.started},
+                       {"seconds", r.seconds},
+                       {"frames", r.frames},
+                       {"open", r.open},
+                       {"files", std::move(files)}});
     }
-    return of.status(name);
+    return as_json({{"runs", std::move(all)}});
+}
+
+// "RUN/FILE", or the part of it that the client asks for.
+http_response file_of_run(const service& of, std::string_view rest, const std::string& range) {
+    const std::size_t slash = rest.find('/');
+    if (slash == std::string_view::npos) return error_response(404, "there is nothing here");
+    auto opened = open_run_file(of.recordings(), rest.substr(0, slash), rest.substr(slash + 1));
+    if (!opened) return failed(opened.error());
+    http_response r{200, std::move(opened->type), "", {{"Accept-Ranges", "bytes"}}};
+    byte_range part{0, opened->bytes};
+    if (const auto wanted = parse_range(range, opened->bytes)) {
+        part = *wanted;
+        r.status = part.length > 0 ? 206 : 416;
+        r.headers.emplace_back("Content-Range",
+                               part.length > 0 ? fmt::format("bytes {}-{}/{}", part.offset,
+                                                             part.offset + part.length - 1, opened->bytes)
+                                               : fmt::format("bytes */{}", opened->bytes));
+    }
+    if (r.status == 416) r.type.clear();
+    if (part.length > 0)
+        r.file = std::make_shared<file_part>(file_part{std::move(opened->file), part.offset, part.length});
+    return r;
 }
 
 http_response newest_row(const service& of, const std::string& name) {
@@ -159,9 +222,10 @@ http_response of_source(service& of, const http_request& r, std::string_view res
         return r.method == "GET" ? snapshot(of, name, overlay != r.query.end() && overlay->second != "0")
                                  : method_not_allowed("GET");
     }
+    if (what == "markers") return r.method == "POST" ? add_marker(of, name, r.body) : method_not_allowed("POST");
     if (!what.empty()) return error_response(404, "there is nothing here");
-    if (r.method == "GET") return of_status(of.status(name));
-    if (r.method == "PATCH") return of_status(change_source(of, name, r.body));
+    if (r.method == "GET") return of_report(of.report(name));
+    if (r.method == "PATCH") return of_report(change_source(of, name, r.body));
     if (r.method != "DELETE") return method_not_allowed("GET, PATCH, DELETE");
     const auto removed = of.remove(name);
     return removed ? http_response{204, "", "", {}} : failed(removed.error());
@@ -177,7 +241,7 @@ http_response answer(service& of, const http_request& r) {
     constexpr std::string_view sources = "/v1/sources";
     const auto get = [&](auto make) { return r.method == "GET" ? make() : method_not_allowed("GET"); };
     if (r.path == sources) {
-        if (r.method == "POST") return of_status(add_source(of, r.body), 201);
+        if (r.method == "POST") return of_report(add_source(of, r.body), 201);
         return r.method == "GET" ? list_sources(of) : method_not_allowed("GET, POST");
     }
     if (r.path.starts_with(sources) && r.path.size() > sources.size() + 1 && r.path[sources.size()] == '/')
@@ -186,6 +250,13 @@ http_response answer(service& of, const http_request& r) {
         if (r.method == "POST") return faces_of_picture(of, r.body);
         return error_response(426, "this is a WebSocket, or takes a picture by POST");
     }
+    if (r.path == "/v1/options") {
+        if (r.method == "PATCH") return change_options(of, r.body);
+        return r.method == "GET" ? as_json(options_json(of.chosen())) : method_not_allowed("GET, PATCH");
+    }
+    if (r.path == "/v1/runs") return get([&] { return list_of_runs(of); });
+    if (constexpr std::string_view runs = "/v1/runs/"; r.path.starts_with(runs))
+        return get([&] { return file_of_run(of, std::string_view(r.path).substr(runs.size()), r.range); });
     if (r.path == "/v1/statistics") return get([&] { return as_json(statistics(of)); });
     if (r.path == "/v1/health" || r.path == "/v1/ready") return get([&] { return health(of); });
     if (r.path == "/metrics")

@@ -14,6 +14,7 @@
 #include "serve/http.hpp"
 #include "serve/preview.hpp"
 #include "serve/service.hpp"
+#include "serve/stream.hpp"
 
 namespace faceflow::internal::serve {
 
@@ -34,11 +35,11 @@ struct server_context {
 using string_request = http::request<http::string_body>;
 
 // Reads requests and answers them, until the client leaves. Lives as long as an operation of its stream is pending.
-void serve_connection(asio::ip::tcp::socket socket, server_context& with);
+void serve_connection(stream client, server_context& with);
 
 // Take over the stream of a request that was allowed.
-void serve_feed(beast::tcp_stream stream, string_request request, const http_request& parsed, server_context& with);
-void serve_preview(beast::tcp_stream stream, const std::string& source, server_context& with);
+void serve_feed(stream client, string_request request, const http_request& parsed, server_context& with);
+void serve_preview(stream client, const std::string& source, server_context& with);
 
 // Counts something while this lives: a connection, a posted picture.
 class counted {

@@ -28,10 +28,10 @@ std::string with_picture(const preview& p) {
 
 class feed : public std::enable_shared_from_this<feed> {
 public:
-    feed(beast::tcp_stream stream, server_context& with, std::string source, bool pictures)
+    feed(stream client, server_context& with, std::string source, bool pictures)
         : with_(with),
           counted_(with.connections),
-          socket_(std::move(stream)),
+          socket_(std::move(client)),
           source_(std::move(source)),
           pictures_(pictures) {}
     ~feed() {
@@ -107,7 +107,7 @@ private:
 
     server_context& with_;
     const counted counted_;
-    websocket::stream<beast::tcp_stream> socket_;
+    websocket::stream<stream> socket_;
     const std::string source_;
     const bool pictures_;
     beast::flat_buffer buffer_;
@@ -121,10 +121,10 @@ private:
 // multipart/x-mixed-replace, which browsers show as a picture that moves.
 class moving_picture : public std::enable_shared_from_this<moving_picture> {
 public:
-    moving_picture(beast::tcp_stream stream, server_context& with)
+    moving_picture(stream client, server_context& with)
         : with_(with),
           counted_(with.connections),
-          stream_(std::move(stream)) {}
+          stream_(std::move(client)) {}
     ~moving_picture() {
         if (look_) with_.previews.leave(*look_);
     }
@@ -158,11 +158,11 @@ private:
         send();
     }
     void send() {
-        stream_.expires_after(30s);
+        stream_.next_layer().expires_after(30s);
         asio::async_write(stream_, asio::buffer(sent_), [self = shared_from_this()](beast::error_code ec, std::size_t) {
             self->sent_.clear();
             if (ec) return self->leave();
-            self->stream_.expires_never();
+            self->stream_.next_layer().expires_never();
             self->write();
         });
     }
@@ -174,12 +174,12 @@ private:
     }
     void leave() {
         left_ = true;
-        stream_.close();
+        stream_.next_layer().close();
     }
 
     server_context& with_;
     const counted counted_;
-    beast::tcp_stream stream_;
+    stream stream_;
     std::optional<std::uint64_t> look_;
     preview_pointer waiting_;
     std::string sent_;  // while it is
@@ -189,17 +189,17 @@ private:
 
 }  // namespace
 
-void serve_feed(beast::tcp_stream stream, string_request request, const http_request& parsed, server_context& with) {
+void serve_feed(stream client, string_request request, const http_request& parsed, server_context& with) {
     const auto text = [&](std::string_view key) {
         const auto at = parsed.query.find(key);
         return at == parsed.query.end() ? std::string() : at->second;
     };
     const bool pictures = text("preview") == "1";
-    std::make_shared<feed>(std::move(stream), with, text("source"), pictures)->start(std::move(request));
+    std::make_shared<feed>(std::move(client), with, text("source"), pictures)->start(std::move(request));
 }
 
-void serve_preview(beast::tcp_stream stream, const std::string& source, server_context& with) {
-    std::make_shared<moving_picture>(std::move(stream), with)->start(source);
+void serve_preview(stream client, const std::string& source, server_context& with) {
+    std::make_shared<moving_picture>(std::move(client), with)->start(source);
 }
 
 }  // namespace faceflow::internal::serve

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/http.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <optional>
 
 namespace faceflow::internal::serve {
@@ -56,6 +58,30 @@ bool split_target(std::string_view target, http_request& into) {
         into.query.insert_or_assign(std::move(*key), std::move(*value));
     }
     return true;
+}
+
+std::optional<byte_range> parse_range(std::string_view header, std::uint64_t size) {
+    constexpr std::string_view unit = "bytes=";
+    if (!header.starts_with(unit)) return std::nullopt;
+    header.remove_prefix(unit.size());
+    const std::size_t dash = header.find('-');
+    if (dash == std::string_view::npos) return std::nullopt;
+    const auto number = [](std::string_view text) -> std::optional<std::uint64_t> {
+        std::uint64_t n = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+        if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+        return n;
+    };
+    const std::string_view first = header.substr(0, dash), last = header.substr(dash + 1);
+    const auto from = number(first), to = number(last);
+    if (first.empty()) {
+        if (!to) return std::nullopt;
+        const std::uint64_t length = std::min(*to, size);
+        return byte_range{size - length, length};
+    }
+    if (!from || (!last.empty() && (!to || *to < *from))) return std::nullopt;
+    if (*from >= size) return byte_range{*from, 0};
+    return byte_range{*from, std::min(to.value_or(size - 1), size - 1) - *from + 1};
 }
 
 }  // namespace faceflow::internal::serve

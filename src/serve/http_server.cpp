@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -40,8 +41,11 @@ public:
         workers_.join();
     }
 
-    result<void> start() {
+    result<void> start(const tls_files& tls) {
         beast::error_code ec;
+        if (!tls.certificate.empty()) {
+            FACEFLOW_TRY(read(tls));
+        }
         const auto host = asio::ip::make_address(address_.host, ec);
         const tcp::endpoint at(host, address_.port);
         if (!ec) acceptor_.open(at.protocol(), ec);
@@ -65,11 +69,26 @@ public:
     const listen_address& address() const noexcept override { return address_; }
 
 private:
+    result<void> read(const tls_files& files) {
+        auto& to = tls_.emplace(asio::ssl::context::tls_server);
+        to.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
+                       asio::ssl::context::no_tlsv1_1);
+        beast::error_code ec;
+        to.use_certificate_chain_file(files.certificate, ec);
+        if (ec)
+            return fail(errc::not_found,
+                        fmt::format("cannot use the certificate {}: {}", files.certificate, ec.message()));
+        to.use_private_key_file(files.key, asio::ssl::context::pem, ec);
+        if (ec) return fail(errc::not_found, fmt::format("cannot use the key {}: {}", files.key, ec.message()));
+        return {};
+    }
+
     void accept() {
         acceptor_.async_accept(asio::make_strand(io_), [this](beast::error_code ec, tcp::socket socket) {
             if (ec == asio::error::operation_aborted) return;
             if (ec) return accept_later();  // no descriptors are left, for example
-            if (context_.connections < max_connections) serve_connection(std::move(socket), context_);
+            if (context_.connections < max_connections)
+                serve_connection(tls_ ? stream(std::move(socket), *tls_) : stream(std::move(socket)), context_);
             accept();
         });
     }
@@ -89,14 +108,16 @@ private:
     asio::io_context io_;
     tcp::acceptor acceptor_;
     asio::steady_timer timer_;
+    std::optional<asio::ssl::context> tls_;
     std::vector<std::thread> threads_;
 };
 
 }  // namespace
 
 result<std::unique_ptr<http_server>> http_server::start(service& of, server_options options) {
+    const tls_files tls = options.tls;
     auto s = std::make_unique<server>(of, std::move(options));
-    FACEFLOW_TRY(s->start());
+    FACEFLOW_TRY(s->start(tls));
     return s;
 }
 

@@ -10,9 +10,16 @@
 
 namespace faceflow::internal::serve {
 
+// Of a server that speaks TLS (1.2 or newer): PEM files. Empty: it does not.
+struct tls_files {
+    std::string certificate;  // with those that signed it, the server's first
+    std::string key;
+};
+
 struct server_options {
     listen_address where;
-    std::string token;  // that every request must have; empty: none
+    std::string token = {};  // that every request must have; empty: none
+    tls_files tls = {};
 };
 
 // Bounds: 256 connections, headers of 8 KiB, bodies of 64 KiB, or 32 MiB for each of at most eight pictures; 10 s for a request's header, 30 s

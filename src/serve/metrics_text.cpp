@@ -52,10 +52,10 @@ double number(T value) {
 }
 
 void add_sources(family_list& to, const service& of) {
-    const auto sources = of.sources();
+    const auto sources = of.reports();
     const auto each = [&](const char* name, const char* help, MetricType type, auto value) {
         to.begin(name, help, type);
-        for (const source_status& s : sources)
+        for (const auto& [s, recorded] : sources)
             to.sample(number(value(s)), {{"source", s.name}});
     };
     using s = const source_status&;
@@ -69,15 +69,32 @@ void add_sources(family_list& to, const service& of) {
          [](s x) { return x.frames_per_second; });
     each("faceflow_source_faces", "In the last frame.", MetricType::Gauge, [](s x) { return x.faces; });
     to.begin("faceflow_source_state", "1 for the state that a source is in.", MetricType::Gauge);
-    for (const source_status& x : sources) {
+    for (const auto& [x, recorded] : sources) {
         for (const auto state : {source_state::opening, source_state::running, source_state::paused,
                                  source_state::retrying, source_state::ended})
             to.sample(x.state == state ? 1 : 0, {{"source", x.name}, {"state", std::string(name(state))}});
     }
 }
 
-void add_engine(family_list& to, const service& of) {
-    const metrics& m = of.engine().counters();
+void add_recordings(family_list& to, const service& of) {
+    const auto sources = of.reports();
+    const auto each = [&](const char* name, const char* help, MetricType type, auto value) {
+        to.begin(name, help, type);
+        for (const auto& [s, recorded] : sources) {
+            if (recorded) to.sample(number(value(*recorded)), {{"source", s.name}});
+        }
+    };
+    using r = const recording_status&;
+    each("faceflow_recording_frames_total", "Frames written by the present recording.", MetricType::Counter,
+         [](r x) { return x.frames; });
+    each("faceflow_recording_dropped_total", "Frames that the present recording could not write.", MetricType::Counter,
+         [](r x) { return x.dropped; });
+    each("faceflow_recording_failed", "1 while nothing of it can be written.", MetricType::Gauge,
+         [](r x) { return x.message.empty() ? 0 : 1; });
+}
+
+void add_engine(family_list& to, face_engine& engine) {
+    const metrics& m = engine.counters();
     to.begin("faceflow_frames_total", "Frames with a result, of all sources.", MetricType::Counter);
     to.sample(number(m.frames.load()));
     to.begin("faceflow_faces_total", "Faces in those frames.", MetricType::Counter);
@@ -95,8 +112,8 @@ void add_engine(family_list& to, const service& of) {
         to.sample(m.of(at), {{"stage", std::string(name(at))}});
 }
 
-void add_cache(family_list& to, const service& of) {
-    const frame_cache_counts c = of.engine().cache();
+void add_cache(family_list& to, const face_engine& engine) {
+    const frame_cache_counts c = engine.cache();
     for (const auto& [what, help, n] : {std::tuple{"hits", "Frames found in the cache.", c.hits},
                                         {"misses", "Frames not found in it.", c.misses},
                                         {"evictions", "Frames that gave way to others.", c.evictions},
@@ -110,8 +127,8 @@ void add_cache(family_list& to, const service& of) {
     to.sample(number(c.bytes));
 }
 
-void add_devices(family_list& to, const service& of) {
-    const auto& devices = of.engine().devices();
+void add_devices(family_list& to, const face_engine& engine) {
+    const auto& devices = engine.devices();
     const auto label = [](std::size_t i) { return ClientMetric::Label{"device", std::to_string(i)}; };
     const auto each_pool = [&](const char* name, const char* help, auto value) {
         to.begin(name, help, MetricType::Gauge);
@@ -149,10 +166,12 @@ void add_devices(family_list& to, const service& of) {
 
 std::string metrics_text(const service& of) {
     family_list all;
+    const auto engine = of.engine();
     add_sources(all, of);
-    add_engine(all, of);
-    add_cache(all, of);
-    add_devices(all, of);
+    add_recordings(all, of);
+    add_engine(all, *engine);
+    add_cache(all, *engine);
+    add_devices(all, *engine);
     all.begin("faceflow_uptime_seconds", "Since the service began.", MetricType::Gauge);
     all.sample(std::chrono::duration<double>(std::chrono::steady_clock::now() - of.since()).count());
     return all.text();

@@ -31,11 +31,10 @@ std::string_view name(source_state state) noexcept {
     return "opening";
 }
 
-served_source::served_source(source_request request, std::uint32_t number, number_line& line, face_engine& into,
+served_source::served_source(source_request request, std::uint32_t number, number_line& line,
                              std::function<void(const std::string&)> note)
     : number_(number),
       line_(line),
-      into_(into),
       note_(std::move(note)),
       request_(std::move(request)) {
     status_.name = request_.name;
@@ -43,29 +42,31 @@ served_source::served_source(source_request request, std::uint32_t number, numbe
     status_.loop = request_.loop;
 }
 
-served_source::~served_source() {
-    if (!thread_.joinable()) return;
-    thread_.request_stop();
-    thread_.join();
-    into_.end_source(number_);
-}
-
-result<void> served_source::start() {
-    into_.begin_source(number_);
+result<void> served_source::start(std::shared_ptr<face_engine> into) {
+    into_ = std::move(into);
+    into_->begin_source(number_);
     auto started = start_jthread(
         "reading " + name(), [this](const std::stop_token& stop) { run(stop); },
         [this](const error& e) { set(source_state::retrying, e.message); });
     if (!started) {
-        into_.end_source(number_);
+        into_->end_source(number_);
         return tl::unexpected(std::move(started.error()));
     }
     thread_ = std::move(*started);
     return {};
 }
 
+void served_source::stop() {
+    if (!thread_.joinable()) return;
+    thread_.request_stop();
+    thread_.join();
+    into_->end_source(number_);
+}
+
 void served_source::run(const std::stop_token& stop) {
     const auto lost_now = [] { return media::backoff(clock::now(), media::forever); };
     media::backoff retries = lost_now();
+    if (status().state == source_state::ended) stay_ended(stop);
     while (!stop.stop_requested()) {
         wait_while_paused(stop);
         set(source_state::opening);
@@ -84,8 +85,7 @@ void served_source::run(const std::stop_token& stop) {
                 opened->reset();
                 if (status().loop) continue;
                 set(source_state::ended);
-                wait_while_paused(stop);
-                rest(stop, std::chrono::milliseconds::max());  // until it is removed, or resumed after a pause
+                stay_ended(stop);
                 continue;
             case left::lost: break;
         }
@@ -122,20 +122,21 @@ served_source::left served_source::read(media::source& from, const std::stop_tok
         from.info().kind == media::source_kind::file || from.info().kind == media::source_kind::images;
     double position = 0;  // seconds
     bool any = false;     // frame has come
+    const auto leave = [&](left why) {
+        const std::lock_guard lock(mutex_);
+        if (recorded) resume_at_ = position;
+        return why;
+    };
     set(source_state::running);
     while (!stop.stop_requested()) {
-        if (paused()) {
-            const std::lock_guard lock(mutex_);
-            if (recorded) resume_at_ = position;
-            return left::paused;
-        }
+        if (paused()) return leave(left::paused);
         auto next = next_of(from);
         if (!next && next.error().code == errc::corrupt) {
             const std::lock_guard lock(mutex_);
             ++status_.errors;
             continue;
         }
-        if (!next && next.error().code == errc::interrupted) return left::stopped;
+        if (!next && next.error().code == errc::interrupted) return leave(left::stopped);
         if (!next) {
             set(source_state::retrying, std::move(next.error().message));
             return left::lost;
@@ -149,7 +150,7 @@ served_source::left served_source::read(media::source& from, const std::stop_tok
         position = static_cast<double>(pts_ns) / 1e9;
         if (!std::exchange(any, true)) begin.pts_ns -= pts_ns;  // a recording may go on in its middle
         if (auto submitted = submit(std::move(**next), begin); !submitted) {
-            if (auto health = into_.health(); !health) {
+            if (auto health = into_->health(); !health) {
                 set(source_state::ended, std::move(health.error().message));
                 return left::stopped;
             }
@@ -157,7 +158,7 @@ served_source::left served_source::read(media::source& from, const std::stop_tok
             ++status_.errors;
         }
     }
-    return left::stopped;
+    return leave(left::stopped);
 }
 
 result<std::optional<media::read_frame>> served_source::next_of(media::source& from) {
@@ -165,7 +166,7 @@ result<std::optional<media::read_frame>> served_source::next_of(media::source& f
         .at = stage::capture, .where = "sources", .frame = {number_, line_.sequence}, .begin = clock::now(), .end = {}};
     auto next = from.next();
     taken.end = clock::now();
-    record_stage(into_.counters(), taken);
+    record_stage(into_->counters(), taken);
     return next;
 }
 
@@ -174,7 +175,7 @@ result<void> served_source::submit(media::read_frame frame, const number_line& b
     f.id.sequence += begin.sequence;
     f.pts_ns += begin.pts_ns;
     line_ = {f.id.sequence + 1, std::max(line_.pts_ns, f.pts_ns)};
-    FACEFLOW_ASSIGN(const auto overtaken, into_.submit(std::move(f)));
+    FACEFLOW_ASSIGN(const auto overtaken, into_->submit(std::move(f)));
     const std::lock_guard lock(mutex_);
     status_.dropped += overtaken;
     return {};
@@ -251,6 +252,12 @@ void served_source::rest(const std::stop_token& stop, std::chrono::milliseconds 
     } else {
         changed_.wait_for(lock, stop, time, changed);
     }
+}
+
+// Until it is removed, or resumed after a pause.
+void served_source::stay_ended(const std::stop_token& stop) {
+    wait_while_paused(stop);
+    rest(stop, std::chrono::milliseconds::max());
 }
 
 void served_source::wait_while_paused(const std::stop_token& stop) {

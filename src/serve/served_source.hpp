@@ -58,16 +58,18 @@ struct number_line {
 
 class served_source {
 public:
-    // `number` identifies it in the engine, where it begins and ends as a source; `line` is its number's, used by nobody
-    // else meanwhile. All outlive it. `note`: see media::source_options; any thread.
-    served_source(source_request request, std::uint32_t number, number_line& line, face_engine& into,
+    // `number` identifies it in engines, where it begins and ends as a source; `line` is its number's, used by nobody
+    // else meanwhile, and outlives it. `note`: see media::source_options; any thread.
+    served_source(source_request request, std::uint32_t number, number_line& line,
                   std::function<void(const std::string&)> note);
-    // Waits for its thread.
-    ~served_source();
+    ~served_source() { stop(); }
     served_source(const served_source&) = delete;
 
-    // Starts reading. errc::unavailable if the system starts no more threads.
-    [[nodiscard]] result<void> start();
+    // Starts reading, into this engine. errc::unavailable if the system starts no more threads.
+    [[nodiscard]] result<void> start(std::shared_ptr<face_engine> into);
+    // Waits until it reads no more; a recording goes on there when it is started again. Call start and stop from one
+    // thread at a time.
+    void stop();
 
     void pause(bool on);
     void rename(std::string name);
@@ -90,18 +92,19 @@ private:
     void set(source_state state, std::string message = {});
     void rest(const std::stop_token& stop, std::chrono::milliseconds time);
     void wait_while_paused(const std::stop_token& stop);
+    void stay_ended(const std::stop_token& stop);
     [[nodiscard]] bool paused() const;
 
     const std::uint32_t number_;
     number_line& line_;
-    face_engine& into_;
+    std::shared_ptr<face_engine> into_;  // changes only while no thread reads
     const std::function<void(const std::string&)> note_;
     mutable std::mutex mutex_;
     std::condition_variable_any changed_;
     source_request request_;
     source_status status_;
     bool paused_ = false;
-    double resume_at_ = 0;            // seconds into a recording that was paused
+    double resume_at_ = 0;            // seconds into a recording that was paused or stopped
     clock::time_point rate_since_{};  // of the figures below
     std::uint64_t rate_frames_ = 0;
     std::jthread thread_;  // last: it uses all of the above

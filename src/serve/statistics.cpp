@@ -36,9 +36,14 @@ json of_device(device& d) {
             {"stages", std::move(stages)}};
 }
 
+json of_recording(const recording_status& r) {
+    return {{"run", r.run}, {"seconds", r.seconds}, {"frames", r.frames}, {"dropped", r.dropped}, {"message", r.message}};
+}
+
 }  // namespace
 
-json to_json(const source_status& s) {
+json to_json(const source_report& r) {
+    const source_status& s = r.source;
     return {{"name", s.name},
             {"input", s.input},
             {"state", std::string(name(s.state))},
@@ -52,11 +57,13 @@ json to_json(const source_status& s) {
             {"faces", s.faces},
             {"dropped", s.dropped},
             {"errors", s.errors},
-            {"reconnects", s.reconnects}};
+            {"reconnects", s.reconnects},
+            {"recording", r.recording ? of_recording(*r.recording) : json(nullptr)}};
 }
 
 json statistics(const service& of) {
-    face_engine& e = of.engine();
+    const auto engine = of.engine();
+    face_engine& e = *engine;
     const metrics& m = e.counters();
     const frame_cache_counts cache = e.cache();
     json stages = json::object(), devices = json::array();

@@ -8,7 +8,7 @@
 
 namespace faceflow::internal::serve {
 
-[[nodiscard]] nlohmann::ordered_json to_json(const source_status& s);
+[[nodiscard]] nlohmann::ordered_json to_json(const source_report& r);
 
 // Frames, drops and errors by reason, latencies, transfers and syncs, cache and pool, since the service began.
 [[nodiscard]] nlohmann::ordered_json statistics(const service& of);

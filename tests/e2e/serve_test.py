@@ -5,12 +5,14 @@
     serve_test.py FACEFLOW [unittest options]
 """
 import base64
+import csv
 import http.client
 import json
 import os
 import re
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import time
@@ -34,11 +36,19 @@ def until(what, condition, seconds=PATIENCE):
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
+def video_frames(path):
+    counted = subprocess.run(["ffprobe", "-v", "error", "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames",
+                              "-of", "csv=p=0", path], capture_output=True, text=True, check=True)
+    return int(counted.stdout)
+
+
 class WebSocket:
     """As little of RFC 6455 as the tests need."""
 
-    def __init__(self, port, target, headers=()):
+    def __init__(self, port, target, headers=(), tls=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET {target} HTTP/1.1", f"Host: localhost:{port}", "Upgrade: websocket", "Connection: Upgrade",
                  f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", *headers, "", ""]
@@ -65,7 +75,7 @@ class WebSocket:
 
 
 class Service(Case):
-    def serve(self, *args, env=None):
+    def serve(self, *args, env=None, scheme="http"):
         self.log = open(self.dir / "log", "w+")
         self.program = subprocess.Popen([FACEFLOW, "serve", "--listen", "127.0.0.1:0", *map(str, QUICK), *map(str, args)], stderr=self.log,
                                         env={**os.environ, **(env or {})})
@@ -73,7 +83,7 @@ class Service(Case):
 
         def address():
             self.assertIsNone(self.program.poll(), (self.dir / "log").read_text())
-            return re.search(r"serving at http://127\.0\.0\.1:(\d+)/", (self.dir / "log").read_text())
+            return re.search(rf"serving at {scheme}://127\.0\.0\.1:(\d+)/", (self.dir / "log").read_text())
         self.port = int(until("the address", address)[1])
 
     def stop(self):
@@ -257,6 +267,182 @@ class Serves(Service):
         self.assertEqual(json.loads(self.request("GET", "/v1/openapi.json")[1]), OPENAPI)
 
 
+class Records(Service):
+    def test_a_recording_is_what_a_run_writes(self):
+        folder = self.dir / "recordings"
+        self.serve(f"demo={SMALL}", "--loop", "--recordings", folder)
+        self.running("demo")
+        self.assertIsNone(self.source("demo")["recording"])
+        begun = self.json("PATCH", "/v1/sources/demo", {"recording": True})["recording"]
+        self.assertEqual(self.json("PATCH", "/v1/sources/demo", {"recording": True})["recording"]["run"], begun["run"])
+        until("it is written", lambda: self.source("demo")["recording"]["frames"] >= 15)
+        marker = self.json("POST", "/v1/sources/demo/markers", {"text": "a \"stimulus\", on"}, 201)
+        until("the marker's frame", lambda: self.json("GET", "/v1/sources/demo/faces")["sequence"] > marker["sequence"] + 2)
+        self.assertTrue(self.json("GET", "/v1/runs")["runs"][0]["open"])
+        self.assertIsNone(self.json("PATCH", "/v1/sources/demo", {"recording": False})["recording"])
+        run = self.json("GET", "/v1/runs")["runs"][0]
+        self.assertEqual((run["name"], run["source"], run["open"]), (begun["run"], "demo", False))
+        self.assertEqual({f["name"] for f in run["files"]},
+                         {"annotated.mp4", "events.csv", "faces.csv", "faces.ndjson", "summary.json"})
+        for file in run["files"]:
+            content = self.request("GET", f"/v1/runs/{run['name']}/{file['name']}")[1]
+            self.assertEqual(content, (folder / run["name"] / file["name"]).read_bytes())
+        rows = [json.loads(line) for line in (folder / run["name"] / "faces.ndjson").read_text().splitlines()]
+        self.assertEqual(len(rows), run["frames"])
+        self.assertEqual(rows[0]["pts"], 0)
+        summary = json.loads((folder / run["name"] / "summary.json").read_text())
+        self.assertEqual((summary["source"], summary["frames"]), ("demo", len(rows)))
+        events = list(csv.DictReader((folder / run["name"] / "events.csv").read_text().splitlines()))
+        self.assertEqual([e["text"] for e in events if e["event"] == "marker"], ["a \"stimulus\", on"])
+        self.assertEqual(video_frames(folder / run["name"] / "annotated.mp4"), len(rows))
+
+    def test_files_are_read_in_ranges_and_only_those_of_runs(self):
+        folder = self.dir / "recordings"
+        (folder / "one").mkdir(parents=True)
+        (folder / "one" / "faces.csv").write_bytes(b"0123456789")
+        (folder / "one" / "secret.txt").write_text("secret")
+        (folder / "one" / "link.csv").symlink_to("/etc/passwd")
+        (folder / "away").symlink_to(self.dir)
+        (self.dir / "faces.csv").write_text("secret")
+        self.serve("--recordings", folder)
+        self.assertEqual([(r["name"], [f["name"] for f in r["files"]]) for r in self.json("GET", "/v1/runs")["runs"]],
+                         [("one", ["faces.csv"])])
+        for header, status, content, part in (("bytes=2-4", 206, b"234", "bytes 2-4/10"), ("bytes=7-", 206, b"789", "bytes 7-9/10"),
+                                              ("bytes=-2", 206, b"89", "bytes 8-9/10"), ("bytes=0-99", 206, b"0123456789", "bytes 0-9/10"),
+                                              ("bytes=10-", 416, b"", "bytes */10"), ("bytes=4-2", 200, b"0123456789", None),
+                                              ("bytes=0-1,3-4", 200, b"0123456789", None), ("lines=1-2", 200, b"0123456789", None)):
+            answer, got = self.request("GET", "/v1/runs/one/faces.csv", headers={"Range": header})
+            self.assertEqual((answer.status, got, answer.getheader("Content-Range")), (status, content, part), header)
+        for target in ("one/secret.txt", "one/link.csv", "one/..%2f..%2fetc%2fpasswd", "..%2fone/faces.csv", "../faces.csv", "away/faces.csv",
+                       "%2e%2e/faces.csv", "one/.faces.csv", "one/", "one", ""):
+            self.assertEqual(self.request("GET", f"/v1/runs/{target}")[0].status, 404, target)
+
+    def test_a_recording_goes_on_in_segments_and_ends_with_its_source(self):
+        folder = self.dir / "recordings"
+        self.serve(f"demo={SMALL}", "--loop", "--record", "--recordings", folder, "--segment", 0.02)
+        until("two segments", lambda: len([r for r in self.json("GET", "/v1/runs")["runs"] if not r["open"]]) >= 2)
+        self.json("DELETE", "/v1/sources/demo", status=204)
+        runs = self.json("GET", "/v1/runs")["runs"]
+        self.assertFalse([r for r in runs if r["open"]])
+        for run in runs:
+            rows = (folder / run["name"] / "faces.ndjson").read_text().splitlines()
+            self.assertEqual(len(rows), run["frames"])
+            self.assertEqual(video_frames(folder / run["name"] / "annotated.mp4"), len(rows))
+
+    def test_what_was_recorded_is_there_after_a_kill(self):
+        folder = self.dir / "recordings"
+        self.serve(f"demo={SMALL}", "--loop", "--record", "--recordings", folder)
+        until("it is written", lambda: self.source("demo")["recording"]["frames"] >= 60)
+        time.sleep(1)
+        self.program.kill()
+        self.program.wait()
+        run, = folder.iterdir()
+        self.assertEqual(faceflow("recover", run).returncode, 0)
+        self.assertGreater(len(next(run.glob("faces*.ndjson")).read_text().splitlines()), 30)
+
+    def test_a_folder_that_cannot_be_written_is_said(self):
+        (self.dir / "file").write_text("")
+        self.serve(f"demo={SMALL}", "--loop", "--recordings", self.dir / "file")
+        self.running("demo")
+        error = self.json("PATCH", "/v1/sources/demo", {"recording": True}, 507)["error"]["message"]
+        self.assertIn(str(self.dir / "file"), error)
+        self.assertIsNone(self.source("demo")["recording"])
+
+
+class Changes(Service):
+    def test_options_change_while_sources_run(self):
+        self.serve(f"demo={SMALL}", f"other={SMALL}", "--loop", "--device", "emulated")
+        self.json("PATCH", "/v1/sources/other", {"paused": True})
+        self.running("demo")
+        self.assertEqual(self.json("GET", "/v1/options")["flow"]["value"], "fused")
+        for flow in ("threaded", "cached", "fused"):
+            before = self.source("demo")["frames"]
+            self.assertEqual(self.json("PATCH", "/v1/options", {"flow": flow})["flow"]["value"], flow)
+            self.assertEqual(self.json("GET", "/v1/statistics")["flow"], flow)
+            self.running("demo", before + 5)
+            self.assertEqual(self.source("other")["state"], "paused")
+        self.json("PATCH", "/v1/options", {"max_faces": 1, "smooth": True})
+        self.assertEqual(self.json("GET", "/v1/options")["max_faces"]["value"], 1)
+
+    def test_options_that_cannot_be_leave_all_as_it_was(self):
+        self.serve(f"demo={SMALL}", "--loop")
+        for values in ({"flow": "mixed"}, {"max_faces": 0}, {"max_faces": "one"}, {"smooth": 1}, {"device": "cpu"}, {"models": "/tmp"},
+                       {"nothing": 1}, {"min_score": 7}, {"max_faces": 1e99}, []):
+            self.json("PATCH", "/v1/options", values, 400)
+        self.running("demo", self.running("demo")["frames"] + 3)
+
+    def test_markers_need_a_frame_and_a_text(self):
+        self.serve("nobody=/nowhere.mp4", f"demo={SMALL}", "--loop")
+        self.json("POST", "/v1/sources/nobody/markers", {"text": "early"}, 503)
+        self.json("POST", "/v1/sources/unknown/markers", {"text": "early"}, 404)
+        self.running("demo")
+        for body in ({"text": ""}, {"text": "x" * 1001}, {"text": 1}, {}):
+            self.json("POST", "/v1/sources/demo/markers", body, 400)
+
+
+class Secure(Service):
+    def setUp(self):
+        super().setUp()
+        self.certificate, self.key = self.dir / "certificate.pem", self.dir / "key.pem"
+        made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                               "-keyout", self.key, "-out", self.certificate, "-subj", "/CN=localhost", "-addext",
+                               "subjectAltName=DNS:localhost"], capture_output=True)
+        self.assertEqual(made.returncode, 0, made.stderr)
+
+    def test_requests_and_feeds_by_tls(self):
+        self.serve(f"demo={SMALL}", "--loop", "--tls-certificate", self.certificate, "--tls-key", self.key, scheme="https")
+        trust = ssl.create_default_context(cafile=self.certificate)
+        connection = http.client.HTTPSConnection("localhost", self.port, timeout=PATIENCE, context=trust)
+        for _ in range(3):  # on one connection
+            connection.request("GET", "/v1/sources")
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, json.loads(answer.read())["sources"][0]["name"]), (200, "demo"))
+        connection.close()
+        feed = WebSocket(self.port, "/v1/faces", tls=trust)
+        self.addCleanup(feed.close)
+        self.assertEqual(json.loads(feed.message())["input"], "demo")
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            plain = http.client.HTTPConnection("localhost", self.port, timeout=PATIENCE)
+            plain.request("GET", "/v1/health")
+            plain.getresponse()
+        top = faceflow("top", f"https://localhost:{self.port}", "--once", "--tls-trust", self.certificate)
+        self.assertEqual(top.returncode, 0, top.stderr)
+        self.assertNotEqual(faceflow("top", f"https://localhost:{self.port}", "--once").returncode, 0)
+
+    def test_files_that_cannot_be_used_are_said(self):
+        for files in ((self.certificate, None), (self.dir / "nothing", self.key), (self.certificate, self.dir / "nothing"),
+                      (self.key, self.certificate)):
+            args = [a for option, file in zip(("--tls-certificate", "--tls-key"), files) if file for a in (option, file)]
+            done = faceflow("serve", "--listen", "127.0.0.1:0", *args)
+            self.assertNotEqual(done.returncode, 0, files)
+            self.assertIn("--tls-key" if None in files else "cannot use", done.stderr)
+
+
+class Top(Service):
+    def test_shows_sources_and_what_a_frame_costs(self):
+        self.serve(f"demo={SMALL}", "broken=/nowhere.mp4", "--loop", "--device", "emulated")
+        self.running("demo", 10)
+        done = faceflow("top", f"127.0.0.1:{self.port}", "--once")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
+        self.assertRegex(done.stdout, r"(?m)^a frame 1\.0\d up ")
+        self.assertRegex(done.stdout, r"(?m)^demo +running +\d")
+        self.assertRegex(done.stdout, r"(?m)^broken +retrying ")
+        self.assertIn("/nowhere.mp4", done.stdout)
+
+    def test_says_what_is_wrong(self):
+        self.serve(env={"FACEFLOW_TOKEN": "open sesame"})
+        done = faceflow("top", f"127.0.0.1:{self.port}", "--once")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("token", done.stderr)
+        (self.dir / "token").write_text("open sesame\n")
+        self.assertEqual(faceflow("top", f"127.0.0.1:{self.port}", "--once", "--token-file", self.dir / "token").returncode, 0)
+        self.stop()
+        self.assertIn("faceflow serve", faceflow("top", f"127.0.0.1:{self.port}", "--once").stderr)
+        for address in ("ftp://x", "", "a b", "127.0.0.1:99999x"):
+            self.assertEqual(faceflow("top", address, "--once").returncode, 2, address)
+
+
 class LetsIn(Service):
     def test_only_names_of_this_machine_and_pages_of_its_own(self):
         self.serve()
@@ -273,6 +459,9 @@ class LetsIn(Service):
         self.assertEqual(self.request("GET", "/v1/health?token=open+sesam")[0].status, 401)
         self.assertEqual(self.request("GET", "/v1/health?token=open+sesame")[0].status, 200)
         self.assertEqual(self.request("GET", "/v1/health", headers={"Authorization": "Bearer open sesame"})[0].status, 200)
+        for path in ("/", "/app.js", "/style.css"):  # the page asks for the token
+            self.assertEqual(self.request("GET", path)[0].status, 200, path)
+        self.assertEqual(self.request("POST", "/")[0].status, 401)
 
     def test_other_machines_only_with_a_token_or_by_a_word(self):
         done = faceflow("serve", "--listen", "0.0.0.0:0")
@@ -280,6 +469,11 @@ class LetsIn(Service):
         self.assertIn("--open-to-all", done.stderr)
         for address in ("localhost", "example.com:80", "127.0.0.1:x", "127.0.0.1:99999"):
             self.assertEqual(faceflow("serve", "--listen", address).returncode, 2, address)
+
+    def test_an_engine_that_cannot_be_made_is_said(self):
+        done = faceflow("serve", "--listen", "127.0.0.1:0", "--flow", "cached", env={"FACEFLOW_STAGE": "/nowhere"})
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("/nowhere", done.stderr)
 
     def test_passwords_of_cameras_are_not_shown(self):
         self.serve("door=rtsp://admin:secret@127.0.0.1:9/live")

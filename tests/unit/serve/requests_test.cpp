@@ -4,6 +4,8 @@
 
 #include "serve/access.hpp"
 #include "serve/http.hpp"
+#include "serve/http_client.hpp"
+#include "serve/option_json.hpp"
 
 namespace faceflow::internal::serve {
 namespace {
@@ -24,6 +26,58 @@ TEST(request_target, that_is_not_well_formed_is_refused) {
     for (const char* target :
          {"", "v1", "http://host/", "/%", "/%4", "/%zz", "/%00", "/?a=%", "/?%g=1", "/a b", "/?a=\t"})
         EXPECT_FALSE(split_target(target, r)) << target;
+}
+
+TEST(range_of_a_request, is_one_of_bytes) {
+    const auto range = [](std::string_view header) {
+        const auto r = parse_range(header, 10);
+        return r ? std::pair(r->offset, r->length) : std::pair(std::uint64_t{0}, std::uint64_t{99});
+    };
+    using pair = std::pair<std::uint64_t, std::uint64_t>;
+    EXPECT_EQ(range("bytes=0-0"), pair(0, 1));
+    EXPECT_EQ(range("bytes=3-"), pair(3, 7));
+    EXPECT_EQ(range("bytes=3-18446744073709551615"), pair(3, 7));
+    EXPECT_EQ(range("bytes=-4"), pair(6, 4));
+    EXPECT_EQ(range("bytes=-40"), pair(0, 10));
+    EXPECT_EQ(range("bytes=-0").second, 0u);
+    EXPECT_EQ(range("bytes=10-").second, 0u);
+    EXPECT_EQ(parse_range("bytes=0-", 0)->length, 0u);
+    EXPECT_EQ(parse_range("bytes=-1", 0)->length, 0u);
+}
+
+TEST(range_of_a_request, of_another_form_means_the_whole_content) {
+    for (const char* header : {"", "bytes", "bytes=", "bytes=-", "bytes=5-4", "bytes=0-1,3-4", "bytes=a-b", "bytes=1",
+                               "bytes= 1-2", "bytes=+1-2", "bytes=18446744073709551616-", "lines=1-2"})
+        EXPECT_FALSE(parse_range(header, 10)) << header;
+}
+
+TEST(service_address, is_a_host_and_a_port_with_or_without_a_scheme) {
+    const auto text = [](std::string_view given) {
+        const auto a = parse_service_address(given);
+        return a ? to_text(*a) : "none";
+    };
+    EXPECT_EQ(text("8091"), "http://127.0.0.1:8091/");
+    EXPECT_EQ(text(":8091"), "http://127.0.0.1:8091/");
+    EXPECT_EQ(text("localhost"), "http://localhost:8080/");
+    EXPECT_EQ(text("http://lab.example/"), "http://lab.example:80/");
+    EXPECT_EQ(text("https://lab.example"), "https://lab.example:443/");
+    EXPECT_EQ(text("https://[::1]:8443/v1"), "https://[::1]:8443/");
+    for (const char* wrong : {"", "ftp://x", "a b", "x:", "x:1x", "x:123456", "[::1]8080", "[::1", "http://"})
+        EXPECT_FALSE(parse_service_address(wrong)) << wrong;
+}
+
+TEST(options_of_clients, are_those_of_faces_and_the_flow) {
+    options o;
+    ASSERT_TRUE(set_options({{"flow", "cached"}, {"max_faces", 3}, {"smooth", true}, {"min_score", 0.75}}, o));
+    EXPECT_EQ(o.flow, flow_kind::cached);
+    EXPECT_EQ(o.max_faces, 3);
+    EXPECT_TRUE(o.smooth);
+    EXPECT_FLOAT_EQ(o.min_score, 0.75F);
+    const auto all = options_json(o);
+    EXPECT_EQ(all["flow"]["value"], "cached");
+    EXPECT_EQ(all["max_faces"]["least"], 1);
+    for (const char* operators : {"device", "models", "threads", "device_memory", "pacing", "engines", "cache"})
+        EXPECT_FALSE(all.contains(operators)) << operators;
 }
 
 TEST(listen_address, is_an_ip_address_and_a_port) {

@@ -29,11 +29,11 @@ protected:
         chosen.detector = detector::blazeface;
         chosen.device = "cpu";
         chosen.threads = 2;
-        auto made = service::create(chosen, [](const std::string&) {});
+        auto made = service::create({.chosen = chosen, .note = [](const std::string&) {}});
         ASSERT_OK(made);
         service_ = std::move(*made);
     }
-    [[nodiscard]] source_state state(const char* name) const { return service_->status(name).value().state; }
+    [[nodiscard]] source_state state(const char* name) const { return service_->report(name).value().source.state; }
     std::unique_ptr<service> service_;
 };
 
@@ -44,18 +44,18 @@ TEST_F(the_service, takes_each_name_once_and_only_names_that_addresses_can_hold)
                                     std::string(".."), std::string("ä")})
         EXPECT_EQ(service_->add({name, "/other"}).error().code, errc::invalid_argument) << name;
     EXPECT_EQ(service_->add({"b", ""}).error().code, errc::invalid_argument);
-    EXPECT_EQ(service_->sources().size(), 1u);
+    EXPECT_EQ(service_->reports().size(), 1u);
     EXPECT_OK(service_->rename("a", "b"));
     EXPECT_OK(service_->rename("b", "b"));
     EXPECT_EQ(service_->remove("a").error().code, errc::not_found);
     EXPECT_OK(service_->remove("b"));
-    EXPECT_TRUE(service_->sources().empty());
+    EXPECT_TRUE(service_->reports().empty());
 }
 
 TEST_F(the_service, tries_a_source_that_is_not_there_again_and_pauses_meanwhile) {
     ASSERT_OK(service_->add({"gone", "/no/such/file"}));
     EXPECT_TRUE(within_a_minute([&] { return state("gone") == source_state::retrying; }));
-    EXPECT_FALSE(service_->status("gone")->message.empty());
+    EXPECT_FALSE(service_->report("gone")->source.message.empty());
     EXPECT_OK(service_->pause("gone", true));
     EXPECT_TRUE(within_a_minute([&] { return state("gone") == source_state::paused; }));
     EXPECT_OK(service_->pause("gone", false));
