@@ -9,9 +9,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { serveProxy } from "./proxy.mjs";
+import { standIn } from "./stand_in.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const program = process.env.FACEFLOW ?? path.join(root, "build/release/faceflow");
+export const program = process.env.FACEFLOW ?? path.join(root, "build/release/faceflow");
 const patience = 60_000;
 // The demo clip at 640x360, which the build makes beside the program.
 export const small = path.join(path.dirname(program), "small.mp4");
@@ -54,36 +55,45 @@ export function folder() {
     return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
-// The service, on a free port; `origin` is where its page is, `api` where it is itself.
-export async function serve(args = [], env = {}) {
-    const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", "--detect-size", "320x192", "--threads", "2", ...args],
-        { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env } });
-    let log = "";
-    child.stderr.setEncoding("utf8").on("data", (text) => { log += text; });
-    const ended = new Promise((resolve) => child.on("close", resolve));
-    const port = await until("the service's address", () => {
-        if (child.exitCode !== null) throw new Error(`the service ended: ${log}`);
-        return Number(/serving at http:\/\/127\.0\.0\.1:(\d+)\//.exec(log)?.[1] ?? 0);
-    });
+// The service, on a free port; `origin` is where its page is, `api` where it is itself. `run`: the folder of a run, for what a service
+// that does not record yet answers (stand_in.mjs).
+export async function serve(args = [], env = {}, run = null) {
+    let child, ended, log;
+    const start = async (port) => {
+        log = "";
+        child = spawn(program, ["serve", "--listen", `127.0.0.1:${port}`, "--detect-size", "320x192", "--threads", "2", ...args],
+            { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env } });
+        child.stderr.setEncoding("utf8").on("data", (text) => { log += text; });
+        ended = new Promise((resolve) => child.on("close", resolve));
+        return until("the service's address", () => {
+            if (child.exitCode !== null) throw new Error(`the service ended: ${log}`);
+            return Number(/serving at http:\/\/127\.0\.0\.1:(\d+)\//.exec(log)?.[1] ?? 0);
+        });
+    };
+    const end = async (signal) => {
+        child.kill(signal);
+        await ended;
+    };
+    const port = await start(0);
     const api = `http://127.0.0.1:${port}`;
-    const proxy = process.env.PAGE === "proxy" ? await serveProxy(api) : null;
+    const token = env.FACEFLOW_TOKEN ? { Authorization: `Bearer ${env.FACEFLOW_TOKEN}` } : {};
+    const { paths } = await (await fetch(`${api}/v1/openapi.json`, { headers: token })).json();
+    const answers = run && !("/v1/runs" in paths) ? standIn(api, run) : undefined;
+    const proxy = process.env.PAGE === "proxy" || answers ? await serveProxy(api, 0, answers) : null;
     return {
         api,
         origin: proxy?.origin ?? api,
-        proxied: proxy !== null,
         async call(method, target, body) {
             const answer = await fetch(api + target, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
             const text = await answer.text();
             if (!answer.ok) throw new Error(`${method} ${target}: ${answer.status} ${text}`);
             return text ? JSON.parse(text) : null;
         },
-        async can(what) {
-            return what in (await (await fetch(`${api}/v1/openapi.json`)).json()).paths;
-        },
+        kill: () => end("SIGKILL"),
+        restart: () => start(port),
         async stop() {
             proxy?.close();
-            child.kill("SIGTERM");
-            await ended;
+            await end("SIGTERM");
         },
     };
 }

@@ -29,7 +29,7 @@ export function Player({ run, video, rows, seek, onTime }: Props) {
     const [playing, play] = useState(false); // of a run without a video
     const [time, setTime] = useState(0); // s since the run's first frame
     const now = useRef({ time: 0, mesh: "contours" as Mesh });
-    const film_shown = video !== null && !failed;
+    const withFilm = video !== null && !failed;
     const first = rows.times[0] ?? 0, length = (rows.times.at(-1) ?? first) - first;
 
     const draw = () => {
@@ -56,6 +56,11 @@ export function Player({ run, video, rows, seek, onTime }: Props) {
     useEffect(() => {
         const element = film.current;
         if (!element) return;
+        if (!("requestVideoFrameCallback" in element)) { // a browser from before 2025: right to a quarter of a second
+            const video = element as HTMLVideoElement, tell = () => shown.current(video.currentTime);
+            video.addEventListener("timeupdate", tell);
+            return () => video.removeEventListener("timeupdate", tell);
+        }
         let request = 0;
         const frame: VideoFrameRequestCallback = (_when, { mediaTime }) => {
             shown.current(mediaTime);
@@ -63,7 +68,7 @@ export function Player({ run, video, rows, seek, onTime }: Props) {
         };
         request = element.requestVideoFrameCallback(frame);
         return () => element.cancelVideoFrameCallback(request);
-    }, [film_shown]);
+    }, [withFilm]);
 
     useEffect(() => {
         if (!playing) return;
@@ -88,14 +93,14 @@ export function Player({ run, video, rows, seek, onTime }: Props) {
     return (
         <div class="player">
             <div class="frame">
-                {film_shown && (
-                    <video ref={film} src={address(runPath(run, video))} controls muted playsInline preload="auto" aria-label={`Video of ${run}`} onError={() => fail(true)} />
+                {withFilm && (
+                    <video ref={film} src={address(runPath(run, video))} controls playsInline preload="auto" aria-label={`Video of ${run}`} onError={() => fail(true)} />
                 )}
-                <canvas ref={canvas} class={film_shown ? "picture overlay" : "picture"} role="img" aria-label={`Faces of ${run} at ${clock(time)}`} width={640} height={360} />
+                <canvas ref={canvas} class={withFilm ? "picture overlay" : "picture"} role="img" aria-label={`Faces of ${run} at ${clock(time)}`} width={640} height={360} />
             </div>
             {failed && <p class="soft small">This browser cannot show {video}: the meshes are shown alone, and the file can be saved below.</p>}
             <div class="line about">
-                {!film_shown && (
+                {!withFilm && (
                     <>
                         <button disabled={length <= 0} onClick={() => {
                             if (!playing && now.current.time >= length) now.current.time = 0;

@@ -2,9 +2,10 @@
 // One past run: its video with the meshes of each frame, and its traces and events at the video's time.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { address, messageOf, request, runPath } from "./api";
+import { type RunEvent, eventsOf } from "./events";
 import { bytes, clock, moment, whole } from "./format";
 import { Player, type Seek } from "./player";
-import { type RunEvent, RunRows, eventsOf } from "./run_rows";
+import { RunRows } from "./run_rows";
 import { useRuns } from "./runs";
 import { TracePanel } from "./trace_panel";
 import type { Run } from "./types";

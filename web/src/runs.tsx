@@ -12,7 +12,7 @@ const pace = 5000; // ms
 
 export const weight = (run: Run): number => run.files.reduce((sum, f) => sum + f.bytes, 0);
 
-// All runs; null until they are known. `pause`: asked for once.
+// All runs; null until they are known. `again`: asked for again and again.
 export function useRuns(again: boolean): { runs: Run[] | null; problem: string } {
     const [runs, set] = useState<Run[] | null>(null);
     const [problem, tell] = useState("");

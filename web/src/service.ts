@@ -62,6 +62,7 @@ export async function refresh(): Promise<void> {
         failures += 1;
         const locked = error instanceof ApiError && error.status === 401;
         service.change({ link: locked ? "locked" : "lost", problem: messageOf(error) });
+        if (locked) return; // until there is another token
     }
     clearTimeout(timer); // of a refresh that came between
     timer = window.setTimeout(refresh, Math.min(pace * 2 ** Math.max(0, failures - 1), slowest));
