@@ -31,6 +31,7 @@ interface Props {
     marks?: Mark[];
     sync?: string;
     at?: number | null; // where the cursor is to be
+    origin?: number; // the time that is shown as 0:00
     height?: number;
     onPick?: ((time: number) => void) | undefined;
 }
@@ -58,7 +59,7 @@ function drawMarks(u: uPlot, marks: Mark[]): void {
 }
 
 export function Plot(props: Props) {
-    const { title, lines, data, from, to, unit = "", format, at, height = 130 } = props;
+    const { title, lines, data, from, to, unit = "", format, at, origin = 0, height = 130 } = props;
     const box = useRef<HTMLDivElement>(null);
     const plot = useRef<uPlot | null>(null);
     const now = useRef(props);
@@ -94,7 +95,7 @@ export function Plot(props: Props) {
                     },
                 },
                 axes: [
-                    { ...axis, size: 26, space: 70, values: (_u, at) => at.map((v) => clock(v, 0)) },
+                    { ...axis, size: 26, space: 70, values: (_u, at) => at.map((v) => clock(v - (now.current.origin ?? 0), 0)) },
                     { ...axis, size: 54, space: 26, values: (_u, at) => at.map((v) => format(v)) },
                 ],
                 series: [
@@ -149,7 +150,7 @@ export function Plot(props: Props) {
                         </span>
                     );
                 })}
-                {index !== null && times[index] !== undefined && <span class="soft push">{clock(times[index], 2)}</span>}
+                {index !== null && times[index] !== undefined && <span class="soft push">{clock(times[index] - origin, 2)}</span>}
             </figcaption>
             <div ref={box} class="canvas" aria-hidden="true" />
         </figure>

@@ -90,7 +90,7 @@ function Opened({ run }: { run: Run }) {
                         <Events events={events} origin={origin} onPick={pick} />
                     </div>
                 </section>
-                <TracePanel traces={rows.traces} name={run.name} playhead={rows.times.length ? time : 0} onPick={pick}>
+                <TracePanel traces={rows.traces} name={run.name} playhead={time} origin={origin} onPick={pick}>
                     <p class="soft small" role="status">
                         {!rows.done && !rows.more && !problem && `Reading rows: ${whole(rows.times.length)} of ${whole(run.frames)} …`}
                         {rows.more && `Rows until ${clock(rows.times.at(-1)! - origin)} are read.`}

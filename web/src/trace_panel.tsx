@@ -20,6 +20,7 @@ interface Props {
     name: string; // for files
     // The time that a run's video is at; null: the newest of a live source.
     playhead: number | null;
+    origin?: number; // the time that is shown as 0:00
     onPick?: (time: number) => void;
     children?: ComponentChildren; // markers
 }
@@ -42,7 +43,7 @@ function marksOf(traces: Traces, from: number, to: number, tracks: number[], pla
     return marks;
 }
 
-export function TracePanel({ traces, name, playhead, onPick, children }: Props) {
+export function TracePanel({ traces, name, playhead, origin = 0, onPick, children }: Props) {
     const live = playhead === null;
     const [keys, choose] = useState<string[]>(recall("measures", atFirst));
     const [span, setSpan] = useState<number>(recall("span", 60));
@@ -77,7 +78,7 @@ export function TracePanel({ traces, name, playhead, onPick, children }: Props) 
                 </label>
                 <MeasureChooser measures={traces.measures} chosen={keys} onChoose={choose} />
                 <button disabled={traces.empty || shown.length === 0} onClick={() => {
-                    save(`${name}-${clock(Math.max(0, from), 0).replaceAll(":", ".")}.csv`, csvOf(traces, shown.map((m) => m.key), tracks, from, to));
+                    save(`${name}-${clock(Math.max(0, from - origin), 0).replaceAll(":", ".")}.csv`, csvOf(traces, shown.map((m) => m.key), tracks, from, to));
                     say("What the traces show is saved as CSV.");
                 }}>Save as CSV</button>
             </div>
@@ -121,7 +122,7 @@ export function TracePanel({ traces, name, playhead, onPick, children }: Props) 
                     const w = traces.window(m.key, from, to, tracks);
                     return (
                         <Plot key={m.key} title={m.label} unit={m.unit} data={[w.times, ...w.values]} from={from} to={to} marks={marks}
-                            leastSpan={m.unit ? 8 : m.decimals ? 0.2 : 20} format={(v) => fixed(v, m.decimals)} sync="traces"
+                            leastSpan={m.unit ? 8 : m.decimals ? 0.2 : 20} format={(v) => fixed(v, m.decimals)} sync="traces" origin={origin}
                             {...(paused ? { at } : {})} onPick={onPick}
                             lines={tracks.map((t) => ({ label: String(t), colour: () => onPaper(t) }))} />
                     );
