@@ -48,12 +48,12 @@ const state = (page, name, wanted) => tile(page, name).locator(`.state.${wanted}
 
 pageTest("a source that is added shows its faces, and goes when it is removed", {}, async ({ page }) => {
     await page.getByRole("heading", { name: "No source yet" }).waitFor();
-    await page.getByLabel("Name").fill("desk");
-    await page.getByLabel("Input").fill(small);
+    await page.getByRole("textbox", { name: "Name" }).fill("desk");
+    await page.getByRole("textbox", { name: "Input" }).fill(small);
     await page.getByLabel("Repeat a recording").check();
     await page.getByRole("button", { name: "Add", exact: true }).click();
     await moves(page, "desk");
-    assert.match(await tile(page, "desk").locator(".figures").innerText(), /4 faces · [\d.]+ fps · \d+ ms/);
+    await tile(page, "desk").locator(".figures", { hasText: /4 faces · [\d.]+ fps · \d+ ms/ }).waitFor();
     assert.equal(await tile(page, "desk").locator("tbody tr").count(), 4, "a line with the angles of each face");
 
     await page.getByRole("button", { name: "Rename desk" }).click();
@@ -67,8 +67,8 @@ pageTest("a source that is added shows its faces, and goes when it is removed", 
 
 pageTest("what is wrong with a request is said", { args: [`desk=${"/nowhere"}`], expected: /status of 400/ }, async ({ page }) => {
     await page.getByRole("button", { name: "Add source" }).click();
-    await page.getByLabel("Name").fill("desk");
-    await page.getByLabel("Input").fill("x");
+    await page.getByRole("textbox", { name: "Name" }).fill("desk");
+    await page.getByRole("textbox", { name: "Input" }).fill("x");
     await page.getByRole("button", { name: "Add", exact: true }).click();
     await page.locator("[role=alert] .bad").waitFor();
 });

@@ -53,7 +53,7 @@ function Floor({ cost, one }: { cost: FrameCost; one: boolean }) {
 function StageTable({ statistics, cost }: { statistics: Statistics; cost: FrameCost | null }) {
     const cell = (m: { count: number; bytes: number } | undefined) => (m && m.count >= 0.005 ? `${perFrame(m.count)}, ${bytes(m.bytes)}` : "–");
     return (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Stages">
+        <div class="scroll" tabIndex={0} role="region" aria-label="Table of stages">
             <table>
                 <caption>Stages: times since the service began, transfers per frame</caption>
                 <thead>
