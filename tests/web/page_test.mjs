@@ -224,6 +224,7 @@ const views = ["#/", "#/source/demo", "#/flow", "#/picture", "#/runs", "#/source
 async function ready(page, view) {
     await page.getByRole("heading", { level: 1 }).waitFor();
     if (view === "#/" || view === "#/source/demo") await moves(page, "demo");
+    if (view === "#/flow") await page.locator(".crossing").first().waitFor();
     if (view === "#/source/demo") await until("traces", async () => (await points(page, "Yaw")) > 3);
 }
 

@@ -2,7 +2,7 @@
 // What a service answers that records, takes markers and changes its flow, for tests of the page with a service that does not yet. A
 // recording here is always the same run: the demo clip's.
 import { execFileSync } from "node:child_process";
-import { appendFileSync, copyFileSync, createReadStream, readdirSync, statSync } from "node:fs";
+import { copyFileSync, createReadStream, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 async function bodyOf(request) {
@@ -37,7 +37,9 @@ function file(request, response, from) {
 export function makeRun(program, clip, dir) {
     execFileSync(program, ["run", clip, "--no-video", "--detect-size", "320x192", "--limit", "300", "--out", dir], { stdio: "ignore" });
     copyFileSync(clip, path.join(dir, "video.mp4"));
-    appendFileSync(path.join(dir, "events.csv"), "demo,0,,marker,2000.000,2000.000,2000.000,\r\n");
+    const events = path.join(dir, "events.csv");
+    const lines = readFileSync(events, "utf8").trim().split("\r\n").map((line, i) => `${line},${i ? "" : "text"}`);
+    writeFileSync(events, [...lines, "demo,0,,marker,2000.000,2000.000,2000.000,,stimulus on", ""].join("\r\n"));
 }
 
 export function standIn(api, runDir) {

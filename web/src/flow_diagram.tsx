@@ -67,12 +67,12 @@ function Crossing({ layout, step, way, moved, moving }: { layout: Layout; step: 
     const thick = 1.5 + Math.min(5, Math.log10(1 + moved.bytes / 1e3));
     const text = `${perFrame(moved.count)} × ${bytes(moved.bytes / moved.count)}`;
     const label: [number, number] = layout.across
-        ? [x1 + (way === "up" ? -10 : 10), way === "up" ? (y1 + y2) / 2 - 12 : (y1 + y2) / 2 + 22]
+        ? [hx + 27, (y1 + y2) / 2 + (way === "up" ? -10 : 18)]
         : [(x1 + x2) / 2, y1 + (way === "up" ? -9 : 19)];
     return (
         <g class={`crossing ${way}${moving ? " moves" : ""}`}>
             <path d={`M${x1} ${y1}L${x2} ${y2}`} stroke-width={thick} marker-end={`url(#head-${way})`} />
-            <text x={label[0]} y={label[1]} text-anchor={layout.across ? (way === "up" ? "end" : "start") : "middle"}>{text}</text>
+            <text x={label[0]} y={label[1]} text-anchor={layout.across ? "start" : "middle"}>{text}</text>
         </g>
     );
 }

@@ -11,6 +11,8 @@ export const faces = (n: number): string => (n === 1 ? "1 face" : `${n} faces`);
 
 export const whole = (n: number): string => Math.round(n).toLocaleString("en").replaceAll(",", "\u202f");
 
+export const counted = (n: number, what: string): string => `${perFrame(n)} ${what}${perFrame(n) === "1" ? "" : "s"}`;
+
 // A count of one frame: 1, 7, 0.98.
 export const perFrame = (n: number): string => (Math.abs(n - Math.round(n)) < 0.005 ? String(Math.round(n)) : n.toFixed(2));
 

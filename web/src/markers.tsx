@@ -53,10 +53,10 @@ export function Markers({ source, traces }: { source: Source; traces: Traces }) 
                     <input value={text} maxLength={200} autocomplete="off" placeholder="stimulus on" onInput={(e) => write(e.currentTarget.value)} />
                 </label>
                 <button disabled={traces.empty}>Mark now</button>
-                <label class="tick"><input type="checkbox" checked={keys} onChange={() => useKeys(!keys)} /> with the key <kbd>M</kbd>, too</label>
+                <label class="tick"><input type="checkbox" checked={keys} onChange={() => useKeys(!keys)} /> <span>also by the key <kbd>M</kbd></span></label>
             </form>
             {!features.markers && <p class="soft small">This service keeps no markers: they stay in this page, and are in what it saves as CSV.</p>}
-            {features.markers && source.recording === null && <p class="soft small">Markers are kept with a recording while there is one.</p>}
+            {features.markers && source.recording === null && <p class="soft small">Without a recording, markers stay in this page and in what it saves as CSV.</p>}
             {traces.markers.length > 0 && (
                 <ol class="marks" aria-label="Markers">
                     {traces.markers.slice(-8).reverse().map((m) => <li key={`${m.time} ${m.text}`}><span class="soft">{clock(m.time)}</span> {m.text}</li>)}

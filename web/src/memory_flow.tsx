@@ -4,7 +4,7 @@ import type uPlot from "uplot";
 import { ofStyle } from "./colours";
 import { FlowDiagram } from "./flow_diagram";
 import { FlowSwitch } from "./flow_switch";
-import { bytes, perFrame, whole } from "./format";
+import { bytes, counted, perFrame, whole } from "./format";
 import { type Line, Plot } from "./plot";
 import { history, service } from "./service";
 import type { FrameCost } from "./statistics";
@@ -20,8 +20,8 @@ const isOneMemory = (s: Statistics): boolean =>
 function summaryOf(cost: FrameCost | null, one: boolean): string {
     if (one) return "Frames are used where they are: no transfer between host and device.";
     if (!cost) return "No frame has moved yet.";
-    return `Each frame: ${perFrame(cost.up.count)} transfers to the device with ${bytes(cost.up.bytes)}, ` +
-        `${perFrame(cost.down.count)} back with ${bytes(cost.down.bytes)}, ${perFrame(cost.syncs)} waits of the host for the device.`;
+    return `Each frame: ${counted(cost.up.count, "transfer")} to the device with ${bytes(cost.up.bytes)}, ` +
+        `${perFrame(cost.down.count)} back with ${bytes(cost.down.bytes)}, ${counted(cost.syncs, "wait")} of the host for the device.`;
 }
 
 function Floor({ cost, one }: { cost: FrameCost; one: boolean }) {
@@ -38,7 +38,7 @@ function Floor({ cost, one }: { cost: FrameCost; one: boolean }) {
         ["Waits for the device", perFrame(cost.syncs), one ? "0" : "1", one ? "" : times(cost.syncs, 1)],
     ];
     return (
-        <table>
+        <table class="floor">
             <caption>Per frame, over the last seconds</caption>
             <thead><tr><th scope="col"><span class="unseen">What</span></th><th scope="col">now</th><th scope="col">floor</th><th scope="col"><span class="unseen">compared</span></th></tr></thead>
             <tbody>
@@ -55,7 +55,7 @@ function StageTable({ statistics, cost }: { statistics: Statistics; cost: FrameC
     return (
         <div class="scroll" tabIndex={0} role="region" aria-label="Table of stages">
             <table>
-                <caption>Stages: times since the service began, transfers per frame</caption>
+                <caption>Times since the service began; transfers per frame</caption>
                 <thead>
                     <tr><th scope="col">stage</th><th scope="col">p50, ms</th><th scope="col">p95, ms</th><th scope="col">to the device</th><th scope="col">back</th><th scope="col">waits</th></tr>
                 </thead>
@@ -117,10 +117,10 @@ function OverTime({ one }: { one: boolean }) {
             <div class="plots two">
                 {!one && (
                     <>
-                        <Plot {...common} title="Bytes per frame" leastSpan={1e5} format={bytes} data={data((c) => c.up.bytes, (c) => c.down.bytes, (c) => c.floorBytes)}
+                        <Plot {...common} title="Bytes per frame" leastSpan={1e5} format={bytes} axis={bytes} data={data((c) => c.up.bytes, (c) => c.down.bytes, (c) => c.floorBytes)}
                             lines={[line("to the device", "--up"), line("back", "--down"), line("floor", "--soft", [5, 4])]} />
                         <Plot {...common} title="Transfers and waits per frame" leastSpan={2} format={perFrame} data={data((c) => c.up.count, (c) => c.down.count, (c) => c.syncs)}
-                            lines={[line("to the device", "--up"), line("back", "--down"), line("waits", "--accent", [5, 4])]} />
+                            lines={[line("to the device", "--up"), line("back", "--down"), line("waits", "--ink", [5, 4])]} />
                     </>
                 )}
                 <Plot {...common} title="Frames" unit="per second" leastSpan={10} format={(v) => v.toFixed(1)} data={data((c) => c.fps)} lines={[line("all sources", "--accent")]} />

@@ -27,7 +27,7 @@ export async function attempt(work: () => Promise<void>): Promise<boolean> {
 export function Notices() {
     const said = useStore(notice);
     return (
-        <div class="notices">
+        <div class={said ? "notices said" : "notices"}>
             <p role="status">{said && !said.bad && said.text}</p>
             <div role="alert">{said?.bad && <p class="bad">{said.text}</p>}</div>
             {said && <button class="quiet" aria-label="Dismiss the message" onClick={() => notice.set(null)}>Dismiss</button>}

@@ -99,7 +99,7 @@ export function Player({ run, video, rows, seek, onTime }: Props) {
                 <canvas ref={canvas} class={withFilm ? "picture overlay" : "picture"} role="img" aria-label={`Faces of ${run} at ${clock(time)}`} width={640} height={360} />
             </div>
             {failed && <p class="soft small">This browser cannot show {video}: the meshes are shown alone, and the file can be saved below.</p>}
-            <div class="line about">
+            <div class="line controls">
                 {!withFilm && (
                     <>
                         <button disabled={length <= 0} onClick={() => {

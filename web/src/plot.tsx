@@ -28,12 +28,22 @@ interface Props {
     leastSpan: number; // of the values, so that noise does not look large
     zero?: boolean; // whether values begin at 0
     format: (value: number) => string;
+    axis?: (value: number) => string; // shorter, for the axis
     marks?: Mark[];
     sync?: string;
     at?: number | null; // where the cursor is to be
     origin?: number; // the time that is shown as 0:00
     height?: number;
     onPick?: ((time: number) => void) | undefined;
+}
+
+const plain = (v: number): string => String(Number(v.toFixed(3))).replace("-", "\u2212");
+
+// Whether a line has a value at or shortly before a place: one that ended long ago need not be named.
+const recent = 30;
+function speaks(series: uPlot.AlignedData[number] | undefined, at: number): boolean {
+    for (let i = at; i >= Math.max(0, at - recent); --i) if (typeof series?.[i] === "number") return true;
+    return false;
 }
 
 function drawMarks(u: uPlot, marks: Mark[]): void {
@@ -96,7 +106,7 @@ export function Plot(props: Props) {
                 },
                 axes: [
                     { ...axis, size: 26, space: 70, values: (_u, at) => at.map((v) => clock(v - (now.current.origin ?? 0), 0)) },
-                    { ...axis, size: 54, space: 26, values: (_u, at) => at.map((v) => format(v)) },
+                    { ...axis, size: 54, space: 20, values: (_u, at) => at.map((v) => (now.current.axis ?? plain)(v)) },
                 ],
                 series: [
                     {},
@@ -142,6 +152,7 @@ export function Plot(props: Props) {
             <figcaption>
                 <strong>{title}{unit && <span class="soft"> {unit}</span>}</strong>
                 {lines.map((l, i) => {
+                    if (!speaks(data[i + 1], shown)) return null;
                     const v = data[i + 1]?.[shown];
                     return (
                         <span class="value" key={l.label}>

@@ -28,7 +28,7 @@ function Events({ events, origin, onPick }: { events: RunEvent[]; origin: number
                 </label>
             )}
             <div class="scroll tall" tabIndex={0} role="region" aria-label="Events">
-                <table>
+                <table class="events">
                     <thead><tr><th scope="col">time</th><th scope="col">event</th><th scope="col">face</th><th scope="col">text</th></tr></thead>
                     <tbody>
                         {shown.slice(0, mostShown).map((e) => (
@@ -63,7 +63,7 @@ function Opened({ run }: { run: Run }) {
         if (has("events.csv")) {
             request(runPath(run.name, "events.csv")).then((a) => a.text()).then((text) => {
                 const found = eventsOf(text);
-                setEvents(found);
+                setEvents(found.sort((a, b) => a.time - b.time));
                 // The run's own blinks are those of every frame.
                 for (const e of found) if (e.event !== "blink") rows.traces.mark({ time: e.time, text: e.text || e.event, sequence: 0 });
             }, (error: unknown) => tell(messageOf(error)));

@@ -38,6 +38,22 @@ interface Sample {
 
 const nothing = (): StageCost => ({ up: { count: 0, bytes: 0 }, down: { count: 0, bytes: 0 }, syncs: 0 });
 
+// Counters are not read at one moment: a frame in flight or two make 0.99 of 1. What they explain is not shown as a fraction.
+const inFlight = 2;
+function settled(perFrame: number, frames: number): number {
+    const nearest = Math.round(perFrame);
+    return Math.abs(perFrame - nearest) * frames <= inFlight + 1e-6 && nearest > 0 ? nearest : perFrame;
+}
+
+function settle(cost: StageCost, frames: number): void {
+    for (const way of [cost.up, cost.down]) {
+        const count = settled(way.count, frames);
+        if (count > 0) way.bytes *= count / way.count;
+        way.count = count;
+    }
+    cost.syncs = settled(cost.syncs, frames);
+}
+
 // The bytes of frames as they came, summed over sources.
 function frameBytes(from: Sample, to: Sample): { frames: number; bytes: number } {
     const before = new Map(from.sources.map((s) => [s.name, s.frames]));
@@ -70,6 +86,7 @@ export function costBetween(from: Sample, to: Sample): FrameCost | null {
             }
         }
     }
+    for (const cost of [total, ...Object.values(all)]) settle(cost, frames);
     const hits = to.statistics.cache.hits - from.statistics.cache.hits;
     const asked = hits + to.statistics.cache.misses - from.statistics.cache.misses;
     const came = frameBytes(from, to);

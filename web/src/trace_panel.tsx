@@ -48,21 +48,25 @@ export function TracePanel({ traces, name, playhead, origin = 0, onPick, childre
     const [keys, choose] = useState<string[]>(recall("measures", atFirst));
     const [span, setSpan] = useState<number>(recall("span", 60));
     const [hidden, hide] = useState<ReadonlySet<number>>(new Set());
-    const [end, stop] = useState<number | null>(null); // of the window of paused traces
+    // The end of the window of paused traces, and of what came before they were paused.
+    const [stopped, stop] = useState<{ end: number; until: number } | null>(null);
     const [at, point] = useState<number | null>(null);
     useTick(span > 120 ? slow : quick);
     useEffect(() => remember("measures", keys), [keys]);
     useEffect(() => remember("span", span), [span]);
 
-    const to = live ? (end ?? traces.to) : Math.min(Math.max(traces.from + span, playhead + span / 2), Math.max(traces.to, traces.from + span));
-    const from = to - span;
+    // A window fills from the left until it is full; that of a run is no longer than the run.
+    const length = live ? span : Math.min(span, Math.max(1, traces.to - traces.from));
+    const newest = Math.max(traces.to, traces.from + length);
+    const to = live ? (stopped?.end ?? newest) : Math.min(Math.max(traces.from + length, playhead + length / 2), newest);
+    const from = to - length;
     const present = traces.tracksIn(from, to);
     const tracks = present.filter((t) => !hidden.has(t));
-    const paused = end !== null;
+    const paused = stopped !== null, until = Math.min(to, stopped?.until ?? to);
     const shown = traces.measures.filter((m) => keys.includes(m.key));
     const marks = marksOf(traces, from, to, tracks, playhead);
     const pause = (yes: boolean) => {
-        stop(yes ? traces.to : null);
+        stop(yes ? { end: newest, until: traces.to } : null);
         point(null);
     };
 
@@ -78,12 +82,12 @@ export function TracePanel({ traces, name, playhead, origin = 0, onPick, childre
                 </label>
                 <MeasureChooser measures={traces.measures} chosen={keys} onChoose={choose} />
                 <button disabled={traces.empty || shown.length === 0} onClick={() => {
-                    save(`${name}-${clock(Math.max(0, from - origin), 0).replaceAll(":", ".")}.csv`, csvOf(traces, shown.map((m) => m.key), tracks, from, to));
+                    save(`${name}-${clock(Math.max(0, from - origin), 0).replaceAll(":", ".")}.csv`, csvOf(traces, shown.map((m) => m.key), tracks, from, until));
                     say("What the traces show is saved as CSV.");
                 }}>Save as CSV</button>
             </div>
             {present.length > 0 && (
-                <fieldset class="line">
+                <fieldset class="line which">
                     <legend class="unseen">Faces to show</legend>
                     {present.map((t) => (
                         <label class="chip" key={t}>
@@ -98,20 +102,20 @@ export function TracePanel({ traces, name, playhead, origin = 0, onPick, childre
                     ))}
                 </fieldset>
             )}
-            {live && !traces.empty && (
+            {live && (paused || traces.to - traces.from > span) && (
                 <div class="scrub">
                     <label>Look back
-                        <input type="range" min={Math.min(traces.from + span, to)} max={traces.to} step="0.1" value={to}
+                        <input type="range" min={Math.min(traces.from + span, to)} max={Math.max(newest, to)} step="0.1" value={to}
                             aria-valuetext={paused ? `until ${clock(to)}` : "the newest"}
-                            onInput={(e) => stop(Number(e.currentTarget.value))} />
+                            onInput={(e) => stop({ end: Number(e.currentTarget.value), until: Infinity })} />
                     </label>
                     {paused && (
                         <label>Cursor
-                            <input type="range" min={from} max={to} step="0.02" value={at ?? to} aria-valuetext={clock(at ?? to, 2)}
+                            <input type="range" min={from} max={Math.min(to, traces.to)} step="0.02" value={at ?? Math.min(to, traces.to)} aria-valuetext={clock(at ?? to, 2)}
                                 onInput={(e) => point(Number(e.currentTarget.value))} />
                         </label>
                     )}
-                    <p class="soft">{clock(Math.max(0, from))} to {clock(to)}{paused && `, ${clock(traces.to - to)} before the newest`}</p>
+                    <p class="soft">{clock(from)} to {clock(to)}{paused && `, ${clock(Math.max(0, traces.to - to))} before the newest`}</p>
                 </div>
             )}
             {children}
@@ -119,7 +123,7 @@ export function TracePanel({ traces, name, playhead, origin = 0, onPick, childre
             {!traces.empty && shown.length === 0 && <p class="soft waiting">Choose a measure to see it.</p>}
             <div class="plots">
                 {!traces.empty && shown.map((m) => {
-                    const w = traces.window(m.key, from, to, tracks);
+                    const w = traces.window(m.key, from, until, tracks);
                     return (
                         <Plot key={m.key} title={m.label} unit={m.unit} data={[w.times, ...w.values]} from={from} to={to} marks={marks}
                             leastSpan={m.unit ? 8 : m.decimals ? 0.2 : 20} format={(v) => fixed(v, m.decimals)} sync="traces" origin={origin}
