@@ -26,7 +26,7 @@ function forwarded(headers, to) {
 }
 
 // `answers`: whether this answers a request itself (request, response, forward); `forward` asks the service for it.
-export async function serveProxy(service, port = 0, answers = () => false) {
+export async function serveProxy(service, port = 0, answers = async () => false) {
     const to = new URL(service);
     const open = new Set();
     const forward = (request, response) => {
@@ -44,8 +44,9 @@ export async function serveProxy(service, port = 0, answers = () => false) {
         if (file && request.method === "GET") {
             response.writeHead(200, { "Content-Type": file[1], "Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" });
             response.end(await readFile(path.join(page, file[0])));
-        } else if (!(await answers(request, response, pathname))) {
-            forward(request, response);
+        } else {
+            // A service that went while it was asked is missed as one that does not answer.
+            await answers(request, response, pathname).then((done) => done || forward(request, response), () => response.destroy());
         }
     });
     server.on("connection", (socket) => {

@@ -113,7 +113,7 @@ export function App() {
                 <p class={`link ${link}`}>{link === "up" ? `version ${statistics?.version}` : link === "connecting" ? "connecting …" : "not connected"}</p>
             </header>
             <Banner />
-            <main id="main" tabIndex={-1} ref={main}>
+            <main id="main" tabIndex={-1} ref={main} class={link === "lost" ? "old" : ""}>
                 <Notices />
                 <Boundary key={`${at.view}/${at.name}`}><Shown at={at} /></Boundary>
             </main>

@@ -79,7 +79,7 @@ function StageTable({ statistics, cost }: { statistics: Statistics; cost: FrameC
 function Memories({ statistics: { cache, devices, latency, dropped, frames } }: { statistics: Statistics }) {
     const asked = cache.hits + cache.misses;
     const figures: [string, string][] = [
-        ["Cache hit rate", asked ? `${((100 * cache.hits) / asked).toFixed(1)} %` : "not asked"],
+        ["Cache hit rate", asked ? `${((100 * cache.hits) / asked).toFixed(1)} %` : "never asked"],
         ["Hits, misses", `${whole(cache.hits)}, ${whole(cache.misses)}`],
         ["Evicted, expired", `${whole(cache.evictions)}, ${whole(cache.expirations)}`],
         ["In the cache", `${cache.frames === 1 ? "1 frame" : `${cache.frames} frames`}, ${bytes(cache.bytes)}`],
@@ -107,10 +107,10 @@ const line = (label: string, colour: string, dash?: number[]): Line => ({ label,
 
 function OverTime({ one }: { one: boolean }) {
     const costs = history.costs;
-    const to = costs.at(-1)?.seconds ?? 0, from = Math.max(0, to - span);
+    const to = costs.at(-1)?.seconds ?? 0, from = Math.max(costs[0]?.seconds ?? 0, to - span);
     const times = costs.map((c) => c.seconds);
     const data = (...series: ((c: FrameCost) => number | null)[]): uPlot.AlignedData => [times, ...series.map((of) => costs.map(of))];
-    const common = { from, to: Math.max(to, from + 60), sync: "flow", zero: true };
+    const common = { from, to: Math.max(to, from + 30), sync: "flow", zero: true };
     return (
         <section class="panel" aria-labelledby="time-title">
             <h2 id="time-title">Over time</h2>
@@ -150,7 +150,7 @@ export function FlowView() {
                 {one && (
                     <p class="soft">
                         On the CPU, host memory is device memory: an upload is a view of the frame, and results are where they are needed. Nothing crosses, so
-                        there is nothing to count. With <code>--device emulated</code> or <code>cuda</code> each crossing is counted here.
+                        there is nothing to count. With <code class="word">--device emulated</code> or <code>cuda</code> each crossing is counted here.
                     </p>
                 )}
                 <FlowDiagram cost={one ? null : cost} statistics={statistics} moving={moving && link === "up"} oneMemory={one} summary={summary} />

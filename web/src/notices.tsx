@@ -10,7 +10,14 @@ interface Notice {
 
 const notice = new Store<Notice | null>(null);
 
-export const say = (text: string): void => notice.set({ text, bad: false });
+const shown = 6000; // ms; what went wrong stays until it is dismissed
+let timer = 0;
+
+export function say(text: string): void {
+    notice.set({ text, bad: false });
+    clearTimeout(timer);
+    timer = window.setTimeout(() => notice.value?.text === text && notice.set(null), shown);
+}
 
 // Does something that can fail, and says so if it does.
 export async function attempt(work: () => Promise<void>): Promise<boolean> {

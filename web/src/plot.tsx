@@ -54,6 +54,7 @@ function drawMarks(u: uPlot, marks: Mark[]): void {
     ctx.clip();
     ctx.font = `${11 * ratio}px system-ui, sans-serif`;
     ctx.textBaseline = "top";
+    ctx.textAlign = "left";
     for (const { time, text, colour } of marks) {
         const x = Math.round(u.valToPos(time, "x", true));
         if (x < left - width || x > left + width) continue;

@@ -51,10 +51,10 @@ export class Traces {
         return this.empty ? 0 : this.time[(this.end - 1) % this.capacity]!;
     }
 
+    // Markers stay: a person set them, or they came before the first row.
     clear(): void {
         this.first = this.end = 0;
         this.blinks = [];
-        this.markers = [];
         this.detectors.clear();
     }
 
@@ -74,7 +74,10 @@ export class Traces {
         const some = row.faces[0];
         if (!some) return true;
         if (!this.columns.size || (some.blendshapes && !this.columns.has("jawOpen"))) this.make(measuresOf(some));
-        if (!this.empty && row.pts < this.to) this.clear(); // a service that began anew
+        if (!this.empty && row.pts < this.to) { // a service that began anew
+            this.clear();
+            this.markers = [];
+        }
         if (!this.ring && this.end - this.first + row.faces.length > this.capacity) return false;
         for (const face of row.faces) {
             const at = this.end % this.capacity;
