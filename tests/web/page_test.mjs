@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, existsSync, readFileSync, renameSync } from "node:fs";
 import path from "node:path";
 import test, { after, before } from "node:test";
-import { axePath, browser, ffmpeg, folder, open, program, serve, skipped, small, until } from "./support.mjs";
-import { makeRun } from "./stand_in.mjs";
+import { axePath, browser, ffmpeg, folder, open, serve, skipped, small, until } from "./support.mjs";
 
 const skip = skipped || (existsSync(small) ? false : `there is no ${small}`);
 let chromium, temporary;
@@ -21,10 +20,9 @@ after(async () => {
 });
 
 // A test with a service and a page of its own; nothing may be wrong in the page but what `expected` names.
-function pageTest(name, { args = [], env = {}, run = false, view = "", options = {}, expected = /^$/ } = {}, body) {
+function pageTest(name, { args = [], env = {}, view = "", options = {}, expected = /^$/ } = {}, body) {
     test(name, { skip, timeout: 240_000 }, async () => {
-        if (run && !existsSync(path.join(temporary.dir, "run"))) makeRun(program, small, path.join(temporary.dir, "run"));
-        const service = await serve(args, env, run ? path.join(temporary.dir, "run") : null);
+        const service = await serve(args, env, temporary.dir);
         const opened = await open(chromium, `${service.origin}/${view}`, options);
         try {
             await body({ ...opened, service });
@@ -99,7 +97,7 @@ pageTest("a service that goes is missed, and its return seen", { args: [`demo=${
 
 const points = async (page, title) => Number(await page.locator("figure.plot", { hasText: title }).first().getAttribute("data-points"));
 
-pageTest("traces grow, pause, are marked and saved", { args: [`demo=${small}`, "--loop"], view: "#/source/demo", run: true }, async ({ page }) => {
+pageTest("traces grow, pause, are marked and saved", { args: [`demo=${small}`, "--loop"], view: "#/source/demo" }, async ({ page }) => {
     await moves(page, "demo");
     await until("traces begin", async () => (await points(page, "Yaw")) > 5);
     const before = await points(page, "Yaw");
@@ -171,21 +169,36 @@ pageTest("a picture is answered with its faces drawn on it", { view: "#/picture"
     await page.locator("[role=alert] .bad").waitFor();
 });
 
-pageTest("a recording becomes a run with its video, traces and events in step", { args: [`demo=${small}`, "--loop"], run: true }, async ({ page }) => {
+pageTest("a recording becomes a run with its video, traces and events in step", { args: [`demo=${small}`, "--loop"] }, async ({ page, service }) => {
     await moves(page, "demo");
     await page.getByRole("button", { name: "Record demo", exact: true }).click();
     await tile(page, "demo").locator(".state.rec").waitFor();
-    await page.waitForTimeout(3000);
+    await page.waitForTimeout(2000);
+    await service.call("POST", "/v1/sources/demo/markers", { text: 'light, "on"' });
+    await page.waitForTimeout(2000);
     await page.getByRole("button", { name: "Stop recording demo" }).click();
     await page.getByRole("button", { name: "Record demo", exact: true }).waitFor();
     await page.getByRole("link", { name: "Past runs" }).click();
     await page.getByRole("link", { name: /^demo-/ }).click();
-    const canvas = page.locator('canvas[aria-label^="Faces of"]');
+    const video = page.locator("video"), canvas = page.locator('canvas[aria-label^="Faces of"]');
     await until("the first faces", async () => Number(await canvas.getAttribute("data-faces")) > 0);
     await until("traces", async () => (await points(page, "Yaw")) > 20);
     const first = Number(await canvas.getAttribute("data-sequence"));
-    await page.locator("video").evaluate((v) => { v.currentTime = 1.5; });
+    await video.evaluate((v) => { v.currentTime = 1.5; });
     await until("faces of another time", async () => Number(await canvas.getAttribute("data-sequence")) > first + 10);
+    const event = page.locator("table.events tr", { hasText: 'light, "on"' });
+    await event.getByRole("button").click();
+    await until("the video is where the marker is", () => video.evaluate((v) => v.currentTime > 1.6 && v.currentTime < 4));
+});
+
+pageTest("another flow and other options are chosen while sources run", { args: [`demo=${small}`, "--loop", "--device", "emulated"], view: "#/flow" }, async ({ page, service }) => {
+    await page.getByRole("radio", { name: /^threaded/ }).check();
+    await page.getByText("flow is threaded now").waitFor();
+    await until("the service has it", async () => (await service.call("GET", "/v1/statistics")).flow === "threaded");
+    await page.getByText("How faces are found").click();
+    await page.getByRole("spinbutton", { name: /^max faces/ }).fill("2");
+    await page.getByRole("button", { name: "Use these" }).click();
+    await until("two faces", async () => (await service.call("GET", "/v1/sources/demo")).faces === 2);
 });
 
 pageTest("the keyboard is enough", { args: [`demo=${small}`, "--loop"] }, async ({ page }) => {
@@ -229,7 +242,7 @@ async function ready(page, view) {
 }
 
 pageTest("a phone shows every view without scrolling sideways", {
-    args: [`demo=${small}`, `a-source-with-quite-a-long-name-that-somebody-chose.for.a.reason_1=/nowhere/${"x".repeat(90)}`, "--loop", "--device", "emulated"], run: true,
+    args: [`demo=${small}`, `a-source-with-quite-a-long-name-that-somebody-chose.for.a.reason_1=/nowhere/${"x".repeat(90)}`, "--loop", "--device", "emulated"],
     options: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
 }, async ({ page, service }) => {
     for (const view of views) {
@@ -241,7 +254,7 @@ pageTest("a phone shows every view without scrolling sideways", {
 });
 
 for (const colorScheme of ["light", "dark"]) {
-    pageTest(`nothing that axe knows is wrong, ${colorScheme}`, { args: [`demo=${small}`, "gone=/nowhere", "--loop", "--device", "emulated"], run: true, options: { colorScheme } },
+    pageTest(`nothing that axe knows is wrong, ${colorScheme}`, { args: [`demo=${small}`, "gone=/nowhere", "--loop", "--device", "emulated"], options: { colorScheme } },
         async ({ page, service }) => {
             for (const view of views) {
                 await page.goto(`${service.origin}/${view}`);

@@ -25,8 +25,7 @@ function forwarded(headers, to) {
     return made;
 }
 
-// `answers`: whether this answers a request itself (request, response, forward); `forward` asks the service for it.
-export async function serveProxy(service, port = 0, answers = async () => false) {
+export async function serveProxy(service, port = 0) {
     const to = new URL(service);
     const open = new Set();
     const forward = (request, response) => {
@@ -45,8 +44,7 @@ export async function serveProxy(service, port = 0, answers = async () => false)
             response.writeHead(200, { "Content-Type": file[1], "Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" });
             response.end(await readFile(path.join(page, file[0])));
         } else {
-            // A service that went while it was asked is missed as one that does not answer.
-            await answers(request, response, pathname).then((done) => done || forward(request, response), () => response.destroy());
+            forward(request, response);
         }
     });
     server.on("connection", (socket) => {

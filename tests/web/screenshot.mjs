@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Draws docs/images/serve.png: screenshot.mjs [FOLDER]; with a folder, every view into it instead, light, dark and as on a phone.
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, symlinkSync } from "node:fs";
 import path from "node:path";
-import { makeRun } from "./stand_in.mjs";
-import { browser, ffmpeg, folder, open, program, root, serve, skipped, small, until } from "./support.mjs";
+import { browser, ffmpeg, folder, open, root, serve, skipped, small, until } from "./support.mjs";
 
 if (skipped) throw new Error(skipped);
 const all = process.argv[2];
 const clip = path.join(root, "assets/demo.mp4"), demo = process.env.DEMO ?? (existsSync(clip) ? clip : small);
 const two = path.join(root, "../shared/media/head-pose-face-detection-female-and-male.gif");
 const { dir, remove } = folder();
-if (all) makeRun(program, small, path.join(dir, "run"));
-const service = await serve([`group=${demo}`, ...(existsSync(two) ? [`pair=${two}`] : []), ...(all ? ["gone=rtsp://127.0.0.1:9/live"] : []), "--loop", "--device", "emulated"], {},
-    all ? path.join(dir, "run") : null);
+symlinkSync(demo, path.join(dir, "demo.mp4")); // what the page names is no path of this machine
+const service = await serve(["group=demo.mp4", ...(all && existsSync(two) ? [`pair=${two}`] : []), ...(all ? ["gone=rtsp://127.0.0.1:9/live"] : []), "--loop",
+    "--device", "emulated"], {}, dir);
 const chromium = await browser();
 
 async function shoot(file, view, options, { wait = 3000, act = async () => {}, whole = true } = {}) {
@@ -26,10 +25,12 @@ async function shoot(file, view, options, { wait = 3000, act = async () => {}, w
 }
 
 async function mark(page) {
-    await page.waitForTimeout(20_000);
+    await page.getByLabel("Window").selectOption("10");
+    await page.waitForTimeout(5000);
     await page.getByLabel("Marker", { exact: true }).fill("stimulus on");
     await page.getByRole("button", { name: "Mark now" }).click();
-    await page.waitForTimeout(9000);
+    await page.waitForTimeout(4500);
+    await page.getByRole("button", { name: "Dismiss the message" }).click();
     await page.getByRole("heading", { level: 1 }).click();
 }
 
@@ -65,11 +66,10 @@ if (all) {
 } else {
     const raw = path.join(dir, "serve.png");
     await until("frames", async () => (await service.call("GET", "/v1/sources/group")).frames > 5);
-    await shoot(raw, "#/source/group", { colorScheme: "light", viewport: { width: 1400, height: 860 } }, { act: mark, whole: false });
+    await shoot(raw, "#/source/group", { colorScheme: "light", viewport: { width: 1400, height: 860 } }, { act: mark, wait: 200, whole: false });
     // 256 colours, for a picture that is small in the repository.
     ffmpeg("-i", raw, "-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=dither=bayer:bayer_scale=4", path.join(root, "docs/images/serve.png"));
 }
 await chromium.close();
 await service.stop();
 remove();
-rmSync(dir, { recursive: true, force: true });

@@ -9,10 +9,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { serveProxy } from "./proxy.mjs";
-import { standIn } from "./stand_in.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-export const program = process.env.FACEFLOW ?? path.join(root, "build/release/faceflow");
+export const program = path.resolve(process.env.FACEFLOW ?? path.join(root, "build/release/faceflow"));
 const patience = 60_000;
 // The demo clip at 640x360, which the build makes beside the program.
 export const small = path.join(path.dirname(program), "small.mp4");
@@ -55,14 +54,13 @@ export function folder() {
     return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
-// The service, on a free port; `origin` is where its page is, `api` where it is itself. `run`: the folder of a run, for what a service
-// that does not record yet answers (stand_in.mjs).
-export async function serve(args = [], env = {}, run = null) {
+// The service, on a free port; `origin` is where its page is, `api` where it is itself. It records into `cwd`.
+export async function serve(args = [], env = {}, cwd = tmpdir()) {
     let child, ended, log;
     const start = async (port) => {
         log = "";
         child = spawn(program, ["serve", "--listen", `127.0.0.1:${port}`, "--detect-size", "320x192", "--threads", "2", ...args],
-            { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env } });
+            { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env }, cwd });
         child.stderr.setEncoding("utf8").on("data", (text) => { log += text; });
         ended = new Promise((resolve) => child.on("close", resolve));
         return until("the service's address", () => {
@@ -76,10 +74,7 @@ export async function serve(args = [], env = {}, run = null) {
     };
     const port = await start(0);
     const api = `http://127.0.0.1:${port}`;
-    const token = env.FACEFLOW_TOKEN ? { Authorization: `Bearer ${env.FACEFLOW_TOKEN}` } : {};
-    const { paths } = await (await fetch(`${api}/v1/openapi.json`, { headers: token })).json();
-    const answers = run && !("/v1/runs" in paths) ? standIn(api, run) : undefined;
-    const proxy = process.env.PAGE === "proxy" || answers ? await serveProxy(api, 0, answers) : null;
+    const proxy = process.env.PAGE === "proxy" ? await serveProxy(api) : null;
     return {
         api,
         origin: proxy?.origin ?? api,

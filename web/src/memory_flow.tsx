@@ -2,8 +2,8 @@
 // What frames cost in memory: transfers between host and device, cache, pool and waits, beside the least that is possible.
 import type uPlot from "uplot";
 import { ofStyle } from "./colours";
+import { FlowSwitch, OptionForm, useOptions } from "./engine_options";
 import { FlowDiagram } from "./flow_diagram";
-import { FlowSwitch } from "./flow_switch";
 import { bytes, counted, perFrame, whole } from "./format";
 import { type Line, Plot } from "./plot";
 import { history, service } from "./service";
@@ -133,6 +133,7 @@ function OverTime({ one }: { one: boolean }) {
 
 export function FlowView() {
     const { statistics, features, link } = useStore(service);
+    const chooser = useOptions(features.options);
     const { last: cost, moving } = history;
     if (!statistics) return <><div class="title"><h1 tabIndex={-1}>Memory flow</h1></div><p class="soft">Asking for the figures …</p></>;
     const one = isOneMemory(statistics);
@@ -143,7 +144,7 @@ export function FlowView() {
                 <h1 tabIndex={-1}>Memory flow</h1>
                 <p class="soft">Flow {statistics.flow}, on {statistics.devices.map((d) => d.description).join(", ")}</p>
             </div>
-            {features.options && <FlowSwitch />}
+            <FlowSwitch {...chooser} />
             <section class="panel" aria-labelledby="diagram-title">
                 <h2 id="diagram-title">{moving && link === "up" ? "How frames move" : "How frames moved"}</h2>
                 <p class="summary">{summary}{!moving && cost && " No frame moves now."}</p>
@@ -171,6 +172,7 @@ export function FlowView() {
                 <h2 id="stages-title">Stages</h2>
                 <StageTable statistics={statistics} cost={cost} />
             </section>
+            <OptionForm {...chooser} />
         </>
     );
 }

@@ -24,11 +24,12 @@ const widest = 1280; // px of the canvas
 export function Player({ run, video, rows, seek, onTime }: Props) {
     const film = useRef<HTMLVideoElement>(null);
     const canvas = useRef<HTMLCanvasElement>(null);
-    const [mesh, setMesh] = useState<Mesh>("contours");
+    const drawn = video?.startsWith("annotated") ?? false; // faceflow has drawn the faces on it
+    const [mesh, setMesh] = useState<Mesh>(drawn ? "none" : "contours");
     const [failed, fail] = useState(false);
     const [playing, play] = useState(false); // of a run without a video
     const [time, setTime] = useState(0); // s since the run's first frame
-    const now = useRef({ time: 0, mesh: "contours" as Mesh });
+    const now = useRef({ time: 0, mesh });
     const withFilm = video !== null && !failed;
     const first = rows.times[0] ?? 0, length = (rows.times.at(-1) ?? first) - first;
 
@@ -94,7 +95,10 @@ export function Player({ run, video, rows, seek, onTime }: Props) {
         <div class="player">
             <div class="frame">
                 {withFilm && (
-                    <video ref={film} src={address(runPath(run, video))} controls playsInline preload="auto" aria-label={`Video of ${run}`} onError={() => fail(true)} />
+                    <video ref={film} src={address(runPath(run, video))} controls playsInline preload="auto" aria-label={`Video of ${run}`} onError={() => {
+                        fail(true);
+                        setMesh((now.current.mesh = "contours"));
+                    }} />
                 )}
                 <canvas ref={canvas} class={withFilm ? "picture overlay" : "picture"} role="img" aria-label={`Faces of ${run} at ${clock(time)}`} width={640} height={360} />
             </div>
@@ -122,7 +126,7 @@ export function Player({ run, video, rows, seek, onTime }: Props) {
                     }}>
                         <option value="contours">contours</option>
                         <option value="points">all points</option>
-                        <option value="none">none</option>
+                        <option value="none">{drawn ? "the video's own" : "none"}</option>
                     </select>
                 </label>
             </div>

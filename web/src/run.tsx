@@ -53,7 +53,7 @@ function Opened({ run }: { run: Run }) {
     const [time, setTime] = useState(0); // s, as pts
     const [seek, ask] = useState<Seek | null>(null);
     const has = (file: string) => run.files.some((f) => f.name === file);
-    const video = run.files.find((f) => /^video\.(mp4|mkv|webm)$/.test(f.name));
+    const video = run.files.find((f) => /^(video|annotated)\.(mp4|mkv|webm)$/.test(f.name));
 
     const load = () => rows.load(() => redraw((n) => n + 1)).catch((error: unknown) => {
         if (!(error instanceof DOMException)) tell(messageOf(error));
@@ -82,6 +82,7 @@ function Opened({ run }: { run: Run }) {
                     <Player run={run.name} video={video?.name ?? null} rows={rows} seek={seek} onTime={setTime} />
                     <div class="about">
                         <p class="figures">{run.source} · {moment(run.started)} · {clock(run.seconds, 0)} · {whole(run.frames)} frames</p>
+                        {run.open && <p class="soft">It is still being written: its files are whole when the recording ends.</p>}
                         <h3>Files</h3>
                         <ul class="files">
                             {run.files.map((f) => <li key={f.name}><a href={address(runPath(run.name, f.name))} download={`${run.name}-${f.name}`}>{f.name}</a> <span class="soft">{bytes(f.bytes)}</span></li>)}

@@ -65,7 +65,7 @@ export function RunsView() {
                                     <th scope="row"><a href={runLink(r.name)}>{r.name}</a></th>
                                     <td>{r.source}</td>
                                     <td><time dateTime={r.started}>{moment(r.started)}</time></td>
-                                    <td>{clock(r.seconds, 0)}</td>
+                                    <td>{r.open ? "still recording" : clock(r.seconds, 0)}</td>
                                     <td>{whole(r.frames)}</td>
                                     <td>{bytes(weight(r))}</td>
                                 </tr>

@@ -80,7 +80,8 @@ function Live({ source }: { source: Source }) {
                             </select>
                         </label>
                     </div>
-                    {recording && <p class="figures">Recorded as <b>{recording.run}</b>: {recording.frames} frames</p>}
+                    {recording && <p class="figures">Recorded as <b>{recording.run}</b>: {recording.frames} frames{recording.dropped ? `, ${recording.dropped} dropped` : ""}</p>}
+                    {recording?.message && <p class="bad" role="alert">{recording.message}</p>}
                     <p class="soft small"><code>{source.input}</code></p>
                     <Actions source={source} onGone={() => location.assign("#/")} onRenamed={(name) => location.assign(sourceLink(name))} />
                     <FaceTable list={list} traces={traces} />

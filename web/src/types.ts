@@ -26,6 +26,8 @@ export interface Recording {
     run: string;
     seconds: number;
     frames: number;
+    dropped?: number;
+    message?: string; // why nothing is written now
 }
 
 // A number that a model could not give is null.
@@ -113,13 +115,17 @@ export interface Statistics {
     devices: DeviceStatistics[];
 }
 
-export interface Options {
-    flow: string;
-    flows: string[];
-    device: string;
-    detect?: string | number;
-    landmarks?: string;
+export type OptionValue = string | number | boolean;
+
+export interface OptionOfEngine {
+    value: OptionValue;
+    help: string;
+    words?: string[];
+    least?: number;
+    most?: number;
 }
+
+export type Options = Record<string, OptionOfEngine>;
 
 export interface RunFile {
     name: string;
@@ -132,5 +138,6 @@ export interface Run {
     started: string; // ISO 8601, UTC
     seconds: number;
     frames: number;
+    open?: boolean; // it is being written
     files: RunFile[];
 }
