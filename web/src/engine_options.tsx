@@ -99,7 +99,7 @@ export function OptionForm({ options, changing, change }: Chooser) {
                                 )}
                                 {typeof value === "number" && (
                                     <input type="number" step="any" min={least} max={most} placeholder="auto" value={shownNumber(now, least)}
-                                        onChange={(e) => put(name, e.currentTarget.value === "" ? value : Number(e.currentTarget.value))} />
+                                        onInput={(e) => put(name, e.currentTarget.value === "" ? value : Number(e.currentTarget.value))} />
                                 )}
                                 <span class="small">{help}</span>
                             </label>

@@ -106,7 +106,7 @@ export function Plot(props: Props) {
                     },
                 },
                 axes: [
-                    { ...axis, size: 26, space: 70, values: (_u, at) => at.map((v) => clock(v - (now.current.origin ?? 0), 0)) },
+                    { ...axis, size: 26, space: 70, incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200], values: (_u, at) => at.map((v) => clock(v - (now.current.origin ?? 0), 0)) },
                     { ...axis, size: 54, space: 20, values: (_u, at) => at.map((v) => (now.current.axis ?? plain)(v)) },
                 ],
                 series: [
