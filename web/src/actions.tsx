@@ -48,7 +48,7 @@ export function Actions({ source, onGone, onRenamed }: Props) {
             {recording !== undefined && (
                 <button disabled={busy} class={recording ? "recording" : ""} aria-pressed={recording !== null}
                     aria-label={recording ? `Stop recording ${name}` : `Record ${name}`}
-                    onClick={() => change({ recording: recording === null }, () => say(recording ? `${recording.run} is saved.` : `${name} is recorded.`))}>
+                    onClick={() => change({ recording: recording === null }, () => say(recording ? `${recording.run} is saved.` : `Recording ${name}.`))}>
                     {recording ? `Stop ${clock(recording.seconds, 0)}` : "Record"}
                 </button>
             )}
