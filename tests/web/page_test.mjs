@@ -238,6 +238,7 @@ async function ready(page, view) {
     await page.getByRole("heading", { level: 1 }).waitFor();
     if (view === "#/" || view === "#/source/demo") await moves(page, "demo");
     if (view === "#/flow") await page.locator(".crossing").first().waitFor();
+    if (view.startsWith("#/runs/")) await page.locator("video").waitFor();
     if (view === "#/source/demo") await until("traces", async () => (await points(page, "Yaw")) > 3);
 }
 
@@ -256,9 +257,15 @@ pageTest("a phone shows every view without scrolling sideways", {
 for (const colorScheme of ["light", "dark"]) {
     pageTest(`nothing that axe knows is wrong, ${colorScheme}`, { args: [`demo=${small}`, "gone=/nowhere", "--loop", "--device", "emulated"], options: { colorScheme } },
         async ({ page, service }) => {
-            for (const view of views) {
+            await moves(page, "demo");
+            await service.call("PATCH", "/v1/sources/demo", { recording: true });
+            await page.waitForTimeout(1500);
+            await service.call("PATCH", "/v1/sources/demo", { recording: false });
+            const { runs } = await service.call("GET", "/v1/runs");
+            for (const view of [...views, `#/runs/${runs[0].name}`]) {
                 await page.goto(`${service.origin}/${view}`);
                 await ready(page, view);
+                for (const closed of await page.locator("details:not([open]) > summary").all()) await closed.click();
                 await page.evaluate(readFileSync(axePath, "utf8"));
                 const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
                 assert.deepEqual(violations.map((v) => `${view} ${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" ; ")}`), []);

@@ -3,7 +3,6 @@
 import { useState } from "preact/hooks";
 import { address, call, sourcePath } from "./api";
 import { Dialog } from "./dialogs";
-import { clock } from "./format";
 import { attempt, say } from "./notices";
 import { refresh } from "./service";
 import type { Source } from "./types";
@@ -46,10 +45,10 @@ export function Actions({ source, onGone, onRenamed }: Props) {
                 {paused ? "Resume" : "Pause"}
             </button>
             {recording !== undefined && (
-                <button disabled={busy} class={recording ? "recording" : ""} aria-pressed={recording !== null}
+                <button disabled={busy} class={recording ? "recording" : ""}
                     aria-label={recording ? `Stop recording ${name}` : `Record ${name}`}
                     onClick={() => change({ recording: recording === null }, () => say(recording ? `${recording.run} is saved.` : `Recording ${name}.`))}>
-                    {recording ? `Stop ${clock(recording.seconds, 0)}` : "Record"}
+                    {recording ? "Stop recording" : "Record"}
                 </button>
             )}
             <a class="button" href={address(`${path}/snapshot.jpg`, { overlay: "1" })} target="_blank" rel="noopener"

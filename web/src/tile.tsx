@@ -3,7 +3,7 @@
 import { useCallback, useRef, useState } from "preact/hooks";
 import { Actions } from "./actions";
 import { onPicture } from "./colours";
-import { faces, fixed } from "./format";
+import { clock, faces, fixed } from "./format";
 import { LivePicture } from "./live_picture";
 import { sourceLink } from "./router";
 import type { Face, Row, Source, SourceState, Value } from "./types";
@@ -22,7 +22,7 @@ export function State({ source: { state, recording } }: { source: Source }) {
     return (
         <span class="states">
             <span class={`state ${state}`}>{state}</span>
-            {recording && <span class="state rec">recording</span>}
+            {recording && <span class="state rec">recording {clock(recording.seconds, 0)}</span>}
         </span>
     );
 }
