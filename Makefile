@@ -8,7 +8,7 @@ GPU    ?= 0
 ONNXRUNTIME ?= $(if $(filter test bench coverage,$(MAKECMDGOALS)),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo serve test bench coverage lint clean install
+.PHONY: help setup build demo serve page test bench coverage lint clean install
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -25,6 +25,9 @@ demo: build ## follow the faces of the demo clip; the result is in demo-out/
 
 serve: build ## serve the demo clip as a camera, with a page at http://127.0.0.1:8080/
 	build/$(PRESET)/faceflow serve demo=assets/demo.mp4 --loop
+
+page: ## rebuild the page of `faceflow serve` from web/ into src/serve/page (needs Node 18; the rest of the build needs none)
+	cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent build
 
 test: build ## run all tests
 	ctest --preset $(PRESET) -j2

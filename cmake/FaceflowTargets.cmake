@@ -102,6 +102,7 @@ function(faceflow_add_serve)
         "/app.js|text/javascript|${page}/app.js"
         "/style.css|text/css|${page}/style.css"
         "/icon.svg|image/svg+xml|${page}/icon.svg"
+        "/LICENSES.txt|text/plain|${page}/LICENSES.txt"
         "/v1/openapi.json|application/json|${PROJECT_SOURCE_DIR}/docs/schema/openapi.json")
     list(TRANSFORM files REPLACE ".*\\|" "" OUTPUT_VARIABLE inputs)
     set(made ${PROJECT_BINARY_DIR}/serve_files.cpp)
