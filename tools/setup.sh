@@ -3,7 +3,8 @@
 # Brings a fresh Debian machine to where `make build` works: system packages, and under assets/ the fetched model and the demo clip.
 # Run it as often as you like; a step whose inputs have not changed is skipped.
 # With ONNXRUNTIME=1 also ONNX Runtime, a reference that tests compare with (28 MB on disk), and with GPU=1 besides that the one that
-# computes on NVIDIA GPUs (a few hundred MB to fetch, 275 MB on disk): what is built after that has it.
+# computes on NVIDIA GPUs (a few hundred MB to fetch, 275 MB on disk): what is built after that has it. With WEB=1 also what tests of the
+# service's page use: Chromium, and the npm packages of web/.
 set -Eeuo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -26,6 +27,7 @@ packages=(
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     packages+=(nodejs npm)
 fi
+[[ ${WEB:-0} == 0 ]] || packages+=(chromium)
 
 changed=0
 step=""
@@ -89,6 +91,15 @@ install_npm_packages() {
     begin "npm packages"
     npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || fail "npm ci failed"
     done_with npm "$k"
+}
+
+install_web_packages() {
+    local k
+    k=$(key web/package-lock.json)
+    fresh web "$k" web/node_modules/.package-lock.json && return
+    begin "npm packages of the page"
+    (cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || fail "npm ci failed"
+    done_with web "$k"
 }
 
 # npm_packages OF: into $fetched, which is empty before, what tools/OF/package-lock.json names.
@@ -181,6 +192,7 @@ make_demo_clip() {
 mkdir -p "$stamps"
 install_packages
 install_npm_packages
+[[ ${WEB:-0} == 0 ]] || install_web_packages
 [[ ${ONNXRUNTIME:-0} == 0 && ${GPU:-0} == 0 ]] || stage_onnxruntime
 [[ ${GPU:-0} == 0 ]] || stage_onnxruntime_gpu
 prepare_retinaface

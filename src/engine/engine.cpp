@@ -93,7 +93,7 @@ result<void> check(const options& o) {
 }
 
 void share_work(options& o, bool on_host, std::size_t devices, std::size_t sources, bool pictures) {
-    constexpr std::size_t max_host_frames = 8;  // as many threads run a network
+    constexpr std::size_t frames_of_thread = 3, max_host_frames = 8;  // as many threads run a network
     constexpr std::size_t max_frames = vision::max_pass_frames, usual_lanes = 2, max_lanes = 6, sources_of_lane = 48;
     const bool live = o.pacing == pacing::live;
     std::size_t lanes = 1, frames = 1;
@@ -107,7 +107,7 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
         if (!live || !spread) lanes = any_number ? threads : std::min(here, threads);
         // Threads without a source of their own detect in further frames of one.
         if (!live && !spread && flow::detects_in_every_frame(o))
-            frames = threads > lanes ? std::min(2 * ((threads + lanes - 1) / lanes), max_host_frames) : 1;
+            frames = threads > lanes ? std::min(frames_of_thread * ((threads + lanes - 1) / lanes), max_host_frames) : 1;
     } else {
         lanes = usual_lanes;
         frames = max_frames;

@@ -62,7 +62,7 @@ TEST(share_work, on_a_host_threads_without_a_source_take_more_of_its_frames_wher
         return shares{o.tuning.lanes, o.tuning.batch_frames};
     };
     EXPECT_EQ(always(pacing::recorded, 1, 1), (shares{1, 8}));
-    EXPECT_EQ(always(pacing::recorded, 1, 3), (shares{3, 6}));
+    EXPECT_EQ(always(pacing::recorded, 1, 3), (shares{3, 8}));
     EXPECT_EQ(always(pacing::recorded, 2, 2), (shares{1, 8}));
     EXPECT_EQ(always(pacing::recorded, 1, 20), (shares{8, 1}));
     EXPECT_EQ(always(pacing::live, 1, 1), (shares{1, 1})) << "its newest frame is worth more";
