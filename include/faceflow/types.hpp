@@ -245,7 +245,7 @@ struct frame_faces {
     std::int32_t width = 0;   // of the upright frame
     std::int32_t height = 0;
     std::vector<face> faces;
-    std::vector<blink> blinks = {};    // that ended with this frame, by track; src/media/event_fields.hpp describes them
+    std::vector<blink> blinks = {};  // that ended with this frame, by track; src/media/event_fields.hpp describes them
     std::vector<marker> markers = {};  // since the frame before
 };
 

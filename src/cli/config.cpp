@@ -42,6 +42,8 @@ result<std::string> argument_of(const std::string& name, const toml::node& node)
 }
 
 constexpr std::string_view tuning_table = "tuning";
+// NAME = "INPUT", each of which is an option `source` of the command that has it.
+constexpr std::string_view sources_table = "sources", source_key = "source";
 
 class config_reader {
 public:
@@ -51,6 +53,11 @@ public:
         for (const auto& [key, node] : from) {
             const std::string name(key.str());
             if (name == tuning_table && !tuning.empty() && node.is_table()) continue;
+            if (const auto* sources = node.as_table();
+                sources != nullptr && name == sources_table && std::ranges::find(known, source_key) != known.end()) {
+                FACEFLOW_TRY(read_sources(*sources));
+                continue;
+            }
             const auto line = key.source().begin.line;
             if (std::find(known.begin(), known.end(), name) == known.end()) {
                 const auto near = nearest(name, known);
@@ -74,6 +81,18 @@ public:
     std::vector<std::string> arguments;
 
 private:
+    result<void> read_sources(const toml::table& from) {
+        for (const auto& [name, input] : from) {
+            const auto* text = input.as_string();
+            if (text == nullptr) {
+                return fail(errc::invalid_argument, fmt::format("line {}: the source '{}' needs a string, its input",
+                                                                name.source().begin.line, name.str()));
+            }
+            arguments.push_back(fmt::format("--{}={}={}", source_key, name.str(), text->get()));
+        }
+        return {};
+    }
+
     std::vector<std::string> seen_;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Configuration files: TOML whose keys are the long options of `faceflow run`, without dashes; tuning options may be in
-// the section [tuning].
+// Configuration files: TOML whose keys are the long options of a command, without dashes; tuning options may be in the
+// section [tuning], and sources of `faceflow serve` are in the section [sources].
 #pragma once
 
 #include <span>

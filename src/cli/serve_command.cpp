@@ -19,7 +19,8 @@ namespace faceflow::internal::cli {
 namespace {
 
 struct serve_arguments {
-    std::vector<std::string> inputs;
+    std::vector<std::string> inputs, more_inputs;
+    std::string config;  // read before all options are parsed
     engine_options engine;
     std::string listen = "127.0.0.1:8080", token_file;
     serve::tls_files tls;
@@ -53,7 +54,9 @@ result<void> check_access(const serve_arguments& a, const serve::listen_address&
 
 result<void> add_sources(serve::service& to, const serve_arguments& a) {
     std::size_t number = 0;
-    for (const std::string& input : a.inputs) {
+    std::vector<std::string> all = a.more_inputs;
+    all.insert(all.end(), a.inputs.begin(), a.inputs.end());
+    for (const std::string& input : all) {
         FACEFLOW_ASSIGN(const auto added, to.add(request_of(input, ++number, a.loop)));
         if (a.record) FACEFLOW_TRY(to.record(added.source.name, true));
     }
@@ -66,13 +69,11 @@ result<void> serve_until_stopped(const serve_arguments& a) {
     FACEFLOW_ASSIGN(auto token, read_token(a.token_file));
     FACEFLOW_TRY(check_access(a, where, token));
     const std::chrono::duration<double, std::ratio<60>> segment(a.segment_minutes);
-    FACEFLOW_ASSIGN(auto service,
-                    serve::service::create({.chosen = a.engine.resolve(),
-                                            .recordings = a.recordings,
-                                            .segment = std::chrono::ceil<std::chrono::seconds>(segment),
-                                            .note = [](const std::string& line) {
-                                                to_stderr("faceflow: {}\n", line);
-                                            }}));
+    FACEFLOW_ASSIGN(auto service, serve::service::create(
+                                      {.chosen = a.engine.resolve(),
+                                       .recordings = a.recordings,
+                                       .segment = std::chrono::ceil<std::chrono::seconds>(segment),
+                                       .note = [](const std::string& line) { to_stderr("faceflow: {}\n", line); }}));
     FACEFLOW_TRY(add_sources(*service, a));
     FACEFLOW_ASSIGN(const auto server,
                     serve::http_server::start(*service, {std::move(where), std::move(token), a.tls}));
@@ -139,7 +140,17 @@ declared add_serve(CLI::App& app) {
         ->default_str("off")
         ->group(inputs_group);
     serve->add_flag("--quiet,!--no-quiet", a->quiet, "print nothing but errors")->group("Output");
+    serve->add_option("--source", a->more_inputs, "the same as SOURCE; may be given several times")
+        ->type_name("SOURCE")
+        ->allow_extra_args(false)
+        ->group(inputs_group);
     add_engine_options(*serve, a->engine);
+    serve
+        ->add_option(
+            "--config", a->config,
+            "TOML file with these options as keys, without leading dashes, and sources under [sources] as NAME = "
+            "\"INPUT\"; the command line takes precedence")
+        ->type_name("FILE.toml");
     give_examples(*serve,
                   {{"A camera and a stream, seen at http://127.0.0.1:8080/",
                     "faceflow serve desk=/dev/video0 door=rtsp://door/live"},

@@ -130,9 +130,8 @@ std::string text_of(const reading& now, const reading* before, const std::string
     double rate = 0;
     for (const auto& each : sources)
         rate += number(each, "/frames_per_second");
-    std::string text =
-        fmt::format("faceflow {}  {}  flow {}  up {}\n", s.value("version", ""), where, s.value("flow", ""),
-                    duration(number(s, "/uptime_seconds")));
+    std::string text = fmt::format("faceflow {}  {}  flow {}  up {}\n", s.value("version", ""), where,
+                                   s.value("flow", ""), duration(number(s, "/uptime_seconds")));
     text += fmt::format("frames  {:.1f} a second, {:.0f} in all; {:.0f} dropped, {:.0f} errors\n", rate,
                         number(s, "/frames"), sum(s.value("dropped", json::object())),
                         sum(s.value("errors", json::object())));

@@ -107,7 +107,8 @@ void share_work(options& o, bool on_host, std::size_t devices, std::size_t sourc
         if (!live || !spread) lanes = any_number ? threads : std::min(here, threads);
         // Threads without a source of their own detect in further frames of one.
         if (!live && !spread && flow::detects_in_every_frame(o))
-            frames = threads > lanes ? std::min(frames_of_thread * ((threads + lanes - 1) / lanes), max_host_frames) : 1;
+            frames =
+                threads > lanes ? std::min(frames_of_thread * ((threads + lanes - 1) / lanes), max_host_frames) : 1;
     } else {
         lanes = usual_lanes;
         frames = max_frames;

@@ -253,9 +253,9 @@ inline constexpr std::tuple option_table{
     option_row<&options::tuning, &tuning_options::batch_frames>{
         .name = "batch_frames",
         .group = option_group::tuning,
-        .help =
-            "number of frames that a pass processes together (fused); 0: 16 on CUDA devices, of all sources (for "
-            "live sources, as many as a lane has), else 1, or with a detection in every recorded frame three per thread",
+        .help = "number of frames that a pass processes together (fused); 0: 16 on CUDA devices, of all sources (for "
+                "live sources, as many as a lane has), else 1, or with a detection in every recorded frame three per "
+                "thread",
         .value = "N",
         .range = option_range{0, vision::max_pass_frames}},
     option_row<&options::tuning, &tuning_options::lanes>{

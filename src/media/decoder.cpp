@@ -11,8 +11,8 @@
 
 namespace faceflow::internal::media {
 
-result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base,
-                              const decoder_options& options, const hardware* hw) {
+result<decoder> decoder::open(const AVCodecParameters& parameters, AVRational time_base, const decoder_options& options,
+                              const hardware* hw) {
     const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
     const std::string name = avcodec_get_name(parameters.codec_id);
     if (!codec) return fail(errc::unsupported, "this FFmpeg has no decoder for " + name + "; re-encode it as H.264");

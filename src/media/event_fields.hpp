@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Describes every value that is written for an event, such as a blink or a marker: the columns of events.csv, and their table in
-// docs/output.md.
+// Describes every value that is written for an event, such as a blink or a marker: the columns of events.csv, and their
+// table in docs/output.md.
 #pragma once
 
 #include <cstdint>
@@ -51,13 +51,16 @@ inline constexpr std::tuple of_event{
         {.key = "input", .meaning = "path or URL of the source, as in `faces.csv`", .columns = {"input"}}),
     describe<event_row, &event_row::frame, &frame_faces::id, &frame_id::source>(
         {.key = "source", .decimals = 0, .meaning = "number of the source, from 0", .columns = {"source"}}),
-    describe<event_row, &event_row::track>(
-        {.key = "track", .decimals = 0, .meaning = "the face, as in `faces.csv`; empty for a marker", .columns = {"track"}}),
+    describe<event_row, &event_row::track>({.key = "track",
+                                            .decimals = 0,
+                                            .meaning = "the face, as in `faces.csv`; empty for a marker",
+                                            .columns = {"track"}}),
     describe<event_row, &event_row::event>(
         {.key = "event", .meaning = "`blink`, or `marker`: what somebody said of a moment", .columns = {"event"}}),
-    describe<event_row, &event_row::onset_ms>(describe_time(
-        "onset_ms", "when the eyes began to close: on the clock of `pts`, in its thousandths, and between frames; or "
-                    "the marker's frame, here and in the next two")),
+    describe<event_row, &event_row::onset_ms>(
+        describe_time("onset_ms",
+                      "when the eyes began to close: on the clock of `pts`, in its thousandths, and between frames; or "
+                      "the marker's frame, here and in the next two")),
     describe<event_row, &event_row::apex_ms>(describe_time("apex_ms", "the frame in which they were least open")),
     describe<event_row, &event_row::offset_ms>(describe_time("offset_ms", "when they were open again, between frames")),
     describe<event_row, &event_row::depth>(

@@ -23,7 +23,8 @@ using namespace std::chrono_literals;
 constexpr auto picture_patience = 20s;
 
 int status_of(errc code) {
-    constexpr int bad_request = 400, missing = 404, unprocessable = 422, internal = 500, unavailable = 503, no_storage = 507;
+    constexpr int bad_request = 400, missing = 404, unprocessable = 422, internal = 500, unavailable = 503,
+                  no_storage = 507;
     switch (code) {
         case errc::invalid_argument: return bad_request;
         case errc::not_found: return missing;
@@ -157,10 +158,10 @@ http_response file_of_run(const service& of, std::string_view rest, const std::s
     if (const auto wanted = parse_range(range, opened->bytes)) {
         part = *wanted;
         r.status = part.length > 0 ? 206 : 416;
-        r.headers.emplace_back("Content-Range",
-                               part.length > 0 ? fmt::format("bytes {}-{}/{}", part.offset,
-                                                             part.offset + part.length - 1, opened->bytes)
-                                               : fmt::format("bytes */{}", opened->bytes));
+        r.headers.emplace_back(
+            "Content-Range",
+            part.length > 0 ? fmt::format("bytes {}-{}/{}", part.offset, part.offset + part.length - 1, opened->bytes)
+                            : fmt::format("bytes */{}", opened->bytes));
     }
     if (r.status == 416) r.type.clear();
     if (part.length > 0)

@@ -19,7 +19,7 @@ struct http_request {
     std::string method;                                     // "GET"
     std::string path;                                       // decoded, without the query: "/v1/sources/door"
     std::map<std::string, std::string, std::less<>> query;  // decoded
-    std::string range = {};  // the header Range; empty: none
+    std::string range = {};                                 // the header Range; empty: none
     std::string body;
 };
 

@@ -44,7 +44,8 @@ public:
         if (ec) return unavailable(ec);
         beast::tcp_stream plain(io_);
         plain.expires_after(patience);
-        await(ec, [&](auto done) { plain.async_connect(found, [done](beast::error_code e, const auto&) { done(e); }); });
+        await(ec,
+              [&](auto done) { plain.async_connect(found, [done](beast::error_code e, const auto&) { done(e); }); });
         if (ec) return unavailable(ec);
         if (!to_.tls) return converse(plain);
         FACEFLOW_TRY(trust(certificate));

@@ -24,7 +24,8 @@ constexpr auto header_time = 10s, body_time = 30s, idle_time = 30s;
 constexpr std::size_t max_header = 8 << 10, max_body = 64 << 10, max_picture = 32 << 20;
 constexpr int max_pictures = 8;
 constexpr const char* content_policy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; base-uri "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
+    "base-uri "
     "'none'; form-action 'none'; frame-ancestors 'none'";
 
 std::string_view text(beast::string_view v) {
@@ -178,12 +179,12 @@ private:
         made->content_length(from.file->length);
         const auto writer = std::make_shared<http::response_serializer<http::empty_body>>(*made);
         stream_.next_layer().expires_after(body_time);
-        http::async_write_header(stream_, *writer,
-                                 [self = shared_from_this(), made, writer, file = from.file](beast::error_code ec,
-                                                                                           std::size_t) {
-                                     if (ec || self->head_) return self->wrote_all(ec);
-                                     self->write_file(file);
-                                 });
+        http::async_write_header(
+            stream_, *writer,
+            [self = shared_from_this(), made, writer, file = from.file](beast::error_code ec, std::size_t) {
+                if (ec || self->head_) return self->wrote_all(ec);
+                self->write_file(file);
+            });
     }
 
     // A file that became shorter meanwhile ends the connection: its length was announced.

@@ -81,7 +81,9 @@ json options_json(const options& of) {
 }
 
 result<void> set_options(const json& values, options& into) {
-    for (const auto& [key, value] : values.items()) {
+    for (const auto& item : values.items()) {
+        const std::string& key = item.key();
+        const json& value = item.value();
         bool known = false;
         result<void> done;
         flow::for_each_option([&](const auto& row) {
@@ -90,7 +92,8 @@ result<void> set_options(const json& values, options& into) {
             done = set(row, value, into);
         });
         if (!known)
-            return fail(errc::invalid_argument, fmt::format("'{}' is no option that clients change", key.substr(0, 64)));
+            return fail(errc::invalid_argument,
+                        fmt::format("'{}' is no option that clients change", key.substr(0, 64)));
         FACEFLOW_TRY(std::move(done));
     }
     return {};

@@ -88,13 +88,12 @@ result<std::unique_ptr<recording>> recording::start(recording_setup setup) {
     std::unique_ptr<recording> made(new recording(std::move(setup)));
     FACEFLOW_TRY(made->open_segment());
     auto* const self = made.get();
-    FACEFLOW_ASSIGN(made->writer_,
-                    start_thread(
-                        "recording " + made->setup_.source, [self] { self->write_all(); },
-                        [self](const error& e) {
-                            const std::lock_guard lock(self->mutex_);
-                            self->status_.message = e.message;
-                        }));
+    FACEFLOW_ASSIGN(made->writer_, start_thread(
+                                       "recording " + made->setup_.source, [self] { self->write_all(); },
+                                       [self](const error& e) {
+                                           const std::lock_guard lock(self->mutex_);
+                                           self->status_.message = e.message;
+                                       }));
     return made;
 }
 

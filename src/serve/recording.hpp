@@ -20,13 +20,13 @@
 namespace faceflow::internal::serve {
 
 struct recording_setup {
-    std::filesystem::path folder;                     // of all recordings; made if it is missing
-    std::string source, input;                        // the source's name, and its input without passwords
-    options chosen;                                   // of the engine
-    std::chrono::seconds segment{900};                // a new folder after this time
-    worker_pool* pool = nullptr;                      // draws; outlives the recording
-    std::function<void(const std::string&)> note;     // takes lines for the user; any thread
-    std::chrono::milliseconds retry_after{5'000};     // when no output could be written, such as on a full disk
+    std::filesystem::path folder;                  // of all recordings; made if it is missing
+    std::string source, input;                     // the source's name, and its input without passwords
+    options chosen;                                // of the engine
+    std::chrono::seconds segment{900};             // a new folder after this time
+    worker_pool* pool = nullptr;                   // draws; outlives the recording
+    std::function<void(const std::string&)> note;  // takes lines for the user; any thread
+    std::chrono::milliseconds retry_after{5'000};  // when no output could be written, such as on a full disk
 };
 
 struct recording_status {

@@ -123,7 +123,8 @@ std::vector<run_folder> list_runs(const fs::path& folder) {
 
 result<opened_run_file> open_run_file(const fs::path& folder, std::string_view run, std::string_view file) {
     const auto missing = [&] {
-        return fail(errc::not_found, fmt::format("there is no file '{}' of a run '{}'", file.substr(0, 64), run.substr(0, 128)));
+        return fail(errc::not_found,
+                    fmt::format("there is no file '{}' of a run '{}'", file.substr(0, 64), run.substr(0, 128)));
     };
     const auto type = type_of(file);
     if (!type || run.empty() || run.starts_with('.') || run.find('/') != std::string_view::npos) return missing();

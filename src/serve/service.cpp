@@ -64,12 +64,11 @@ result<std::unique_ptr<service>> service::create(service_setup setup) {
 
 result<std::shared_ptr<face_engine>> service::make_engine(options chosen) {
     chosen.pacing = pacing::live;
-    FACEFLOW_ASSIGN(
-        auto made,
-        face_engine::create({.chosen = std::move(chosen),
-                             .on_result = [this](const host_frame& f,
-                                                 result<frame_faces> r) { handle(f, std::move(r)); },
-                             .note = setup_.note}));
+    FACEFLOW_ASSIGN(auto made,
+                    face_engine::create(
+                        {.chosen = std::move(chosen),
+                         .on_result = [this](const host_frame& f, result<frame_faces> r) { handle(f, std::move(r)); },
+                         .note = setup_.note}));
     made->begin_source(picture_number);
     for (const std::string& line : made->notes())
         setup_.note(line);
@@ -189,8 +188,8 @@ result<served_source*> service::take_place(source_request request) {
         return fail(errc::unavailable, fmt::format("the service has {} sources, and no room for more", number));
     }
     place& p = *places_[number];
-    p.source = std::make_unique<served_source>(std::move(request), static_cast<std::uint32_t>(number), p.line,
-                                               setup_.note);
+    p.source =
+        std::make_unique<served_source>(std::move(request), static_cast<std::uint32_t>(number), p.line, setup_.note);
     return p.source.get();
 }
 

@@ -15,9 +15,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/worker_pool.hpp"
 #include "engine/engine.hpp"
 #include "media/result_writer.hpp"
-#include "core/worker_pool.hpp"
 #include "serve/recording.hpp"
 #include "serve/served_frame.hpp"
 #include "serve/served_source.hpp"
@@ -25,10 +25,10 @@
 namespace faceflow::internal::serve {
 
 struct service_setup {
-    options chosen;                                             // pacing is live
-    std::filesystem::path recordings = "faceflow-recordings";   // folder
-    std::chrono::seconds segment{900};                          // of a recording
-    std::function<void(const std::string&)> note;               // takes lines for the user; any thread
+    options chosen;                                            // pacing is live
+    std::filesystem::path recordings = "faceflow-recordings";  // folder
+    std::chrono::seconds segment{900};                         // of a recording
+    std::function<void(const std::string&)> note;              // takes lines for the user; any thread
 };
 
 // A source as it is now, and its recording if there is one.
@@ -124,8 +124,8 @@ private:
     options chosen_;
     const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
     mutable std::mutex mutex_;
-    std::mutex changes_;  // one change of sources, recordings or the engine at a time; taken before mutex_
-    worker_pool drawing_;                         // of recordings
+    std::mutex changes_;   // one change of sources, recordings or the engine at a time; taken before mutex_
+    worker_pool drawing_;  // of recordings
     std::vector<std::unique_ptr<place>> places_;  // by number
     std::mutex observers_mutex_;
     std::uint64_t next_observer_ = 1;

@@ -37,7 +37,8 @@ json of_device(device& d) {
 }
 
 json of_recording(const recording_status& r) {
-    return {{"run", r.run}, {"seconds", r.seconds}, {"frames", r.frames}, {"dropped", r.dropped}, {"message", r.message}};
+    return {
+        {"run", r.run}, {"seconds", r.seconds}, {"frames", r.frames}, {"dropped", r.dropped}, {"message", r.message}};
 }
 
 }  // namespace

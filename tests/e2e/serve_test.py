@@ -475,6 +475,19 @@ class LetsIn(Service):
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("/nowhere", done.stderr)
 
+    def test_a_configuration_has_options_and_sources(self):
+        config = self.dir / "serve.toml"
+        config.write_text(f'loop = true\nmax-faces = 2\n[sources]\ndemo = "{SMALL}"\nb = "rtsp://u:p@127.0.0.1:9/a,b=c"\n')
+        self.serve("--config", config, f"other={SMALL}")
+        self.assertEqual([s["name"] for s in self.json("GET", "/v1/sources")["sources"]], ["b", "demo", "other"])
+        self.assertEqual(self.json("GET", "/v1/options")["max_faces"]["value"], 2)
+        self.assertTrue(self.source("demo")["loop"])
+        for text, said in (("[sources]\ndemo = 1\n", "line 2"), ("[source]\n", "source"), ("sources = 1\n", "sources")):
+            config.write_text(text)
+            done = faceflow("serve", "--listen", "127.0.0.1:0", "--config", config)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(said, done.stderr)
+
     def test_passwords_of_cameras_are_not_shown(self):
         self.serve("door=rtsp://admin:secret@127.0.0.1:9/live")
         until("it is missed", lambda: self.source("door")["state"] == "retrying")

@@ -6,7 +6,6 @@
 
 Without FACEFLOW, tests that need the program are skipped.
 """
-import functools
 import json
 import os
 import pathlib
@@ -132,8 +131,7 @@ def queries(board):
             yield panel["title"], target["expr"], target["legendFormat"]
 
 
-@functools.cache
-def metrics():
+def ask_metrics():
     """What the real program answers at /metrics, with a source that cannot be opened and its recording."""
     with tempfile.TemporaryDirectory() as folder:
         log_path = pathlib.Path(folder) / "log"
@@ -160,15 +158,31 @@ def metrics():
 
 @unittest.skipUnless(FACEFLOW, "needs the program")
 class Metrics(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.metrics = ask_metrics()
+
+    def test_program_has_the_options_that_it_is_given(self):
+        unit, image = (DEPLOY / "faceflow.service").read_text(), (DEPLOY / "Containerfile").read_text()
+        help_of = {command: subprocess.run([FACEFLOW, command, "--help"], capture_output=True, text=True, check=True).stdout
+                   for command in ("serve", "top")}
+        lines = [("serve", re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1]),
+                 ("serve", image[image.index("ENTRYPOINT"):]), ("top", re.search(r"CMD (.*)$", image, re.MULTILINE)[1])]
+        for command, line in lines:
+            options = re.findall(r"(?<![\w`])--[a-z-]+", line.replace("`faceflow serve --help`", ""))
+            self.assertTrue(options, line)
+            for option in options:
+                self.assertRegex(help_of[command], rf"(?m){option}(?![\w-])")
+
     def test_each_family_but_those_of_reasons_has_samples(self):
-        bare = {name for name, family in metrics().items() if not family.values and family.kind != "histogram"}
+        bare = {name for name, family in self.metrics.items() if not family.values and family.kind != "histogram"}
         self.assertFalse({n for n in bare if "source" in n or "recording" in n or "transfer" in n or "pool" in n}, "no labels seen")
 
     def test_dashboard_shows_what_there_is(self):
         seen = 0
         for title, expression, legend in queries(dashboard()):
             with self.subTest(panel=title, expression=expression):
-                self.assertEqual(problems_of(expression, metrics(), re.findall(r"\{\{\s*(\w+)\s*\}\}", legend)), [])
+                self.assertEqual(problems_of(expression, self.metrics, re.findall(r"\{\{\s*(\w+)\s*\}\}", legend)), [])
                 seen += 1
         self.assertGreater(seen, 30)
 
@@ -177,19 +191,19 @@ class Metrics(unittest.TestCase):
         for variable in board["templating"]["list"]:
             if variable["type"] == "query":
                 selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["definition"]).groups()
-                self.assertEqual(problems_of(selector, metrics(), [label]), [], variable["name"])
+                self.assertEqual(problems_of(selector, self.metrics, [label]), [], variable["name"])
         for annotation in board["annotations"]["list"]:
-            self.assertEqual(problems_of(annotation["expr"], metrics()), [], annotation["name"])
+            self.assertEqual(problems_of(annotation["expr"], self.metrics), [], annotation["name"])
 
     def test_alerts_ask_for_what_there_is(self):
         for rule in rules():
             with self.subTest(alert=rule["alert"]):
                 shown = re.findall(r"\$labels\.(\w+)", rule["summary"] + rule["description"])
-                self.assertEqual(problems_of(rule["expr"], metrics(), shown), [])
+                self.assertEqual(problems_of(rule["expr"], self.metrics, shown), [])
 
     def test_each_family_is_shown(self):
         used = {re.sub(r"_(bucket|sum|count)$", "", name) for _, expression, _ in queries(dashboard()) for name, _ in names_of(expression)}
-        self.assertEqual(set(metrics()) - used, set())
+        self.assertEqual(set(self.metrics) - used, set())
 
     def test_image_has_the_libraries_of_the_program(self):
         for tool in ("objdump", "ldd", "dpkg"):
