@@ -6,7 +6,7 @@ JOBS   ?= $(shell nproc)
 GPU    ?= 0
 # What compares with ONNX Runtime asks for it; nothing else needs it.
 ONNXRUNTIME ?= $(if $(filter test bench coverage,$(MAKECMDGOALS)),1,0)
-# Tests of the service's page run in a browser.
+# Tests of the service use a browser and Prometheus.
 WEB ?= $(if $(filter test,$(MAKECMDGOALS)),1,0)
 
 .DEFAULT_GOAL := help
@@ -15,7 +15,7 @@ WEB ?= $(if $(filter test,$(MAKECMDGOALS)),1,0)
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-setup: ## install what the build needs and fetch models and the demo clip (ONNXRUNTIME=1: and ONNX Runtime; GPU=1: with its CUDA provider; WEB=1: and a browser, for tests)
+setup: ## install what the build needs and fetch models and the demo clip (ONNXRUNTIME=1: and ONNX Runtime; GPU=1: with its CUDA provider; WEB=1: and a browser and Prometheus, for tests)
 	@GPU=$(GPU) ONNXRUNTIME=$(ONNXRUNTIME) WEB=$(WEB) tools/setup.sh
 
 build: setup ## build into build/release (PRESET=debug, asan, tsan or cuda for others)

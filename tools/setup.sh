@@ -4,7 +4,7 @@
 # Run it as often as you like; a step whose inputs have not changed is skipped.
 # With ONNXRUNTIME=1 also ONNX Runtime, a reference that tests compare with (28 MB on disk), and with GPU=1 besides that the one that
 # computes on NVIDIA GPUs (a few hundred MB to fetch, 275 MB on disk): what is built after that has it. With WEB=1 also what tests of the
-# service's page use: Chromium, and the npm packages of web/.
+# service use: Chromium, Prometheus, and the npm packages of web/.
 set -Eeuo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -27,7 +27,7 @@ packages=(
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     packages+=(nodejs npm)
 fi
-[[ ${WEB:-0} == 0 ]] || packages+=(chromium)
+[[ ${WEB:-0} == 0 ]] || packages+=(chromium prometheus)
 
 changed=0
 step=""

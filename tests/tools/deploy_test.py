@@ -6,16 +6,19 @@
 
 Without FACEFLOW, tests that need the program are skipped.
 """
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import urllib.parse
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -131,26 +134,46 @@ def queries(board):
             yield panel["title"], target["expr"], target["legendFormat"]
 
 
+def until(what, condition):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"{what}: not within {PATIENCE} s")
+
+
+@contextlib.contextmanager
+def running(command, log_path, **more):
+    with log_path.open("w") as log:
+        program = subprocess.Popen(command, stdout=log, stderr=log, **more)
+    try:
+        yield program
+    finally:
+        program.terminate()
+        program.wait(PATIENCE)
+
+
+@contextlib.contextmanager
+def serving(folder, *options):
+    """The address of the real program, with a source that cannot be opened and its recording."""
+    log_path = pathlib.Path(folder) / "log"
+    command = [FACEFLOW, "serve", "--config", DEPLOY / "serve.toml", "--listen", "127.0.0.1:0", "--record", "--recordings",
+               f"{folder}/recordings", f"door={folder}/none.mp4", *options]
+    env = {name: value for name, value in os.environ.items() if name != "FACEFLOW_TOKEN"}
+    with running(command, log_path, env=env) as program:
+        def address():
+            if program.poll() is not None:
+                raise AssertionError(f"the service did not begin: {log_path.read_text()}")
+            return re.search(r"serving at (\S+)", log_path.read_text())
+        yield until("the address", address)[1]
+
+
 def ask_metrics():
-    """What the real program answers at /metrics, with a source that cannot be opened and its recording."""
-    with tempfile.TemporaryDirectory() as folder:
-        log_path = pathlib.Path(folder) / "log"
-        with log_path.open("w") as log:
-            program = subprocess.Popen(
-                [FACEFLOW, "serve", "--config", DEPLOY / "serve.toml", "--listen", "127.0.0.1:0", "--record", "--recordings",
-                 f"{folder}/recordings", f"door={folder}/none.mp4"], stderr=log,
-                env={name: value for name, value in os.environ.items() if name != "FACEFLOW_TOKEN"})
-        try:
-            end = time.monotonic() + PATIENCE
-            while not (address := re.search(r"serving at (\S+)", log_path.read_text())):
-                if program.poll() is not None or time.monotonic() > end:
-                    raise AssertionError(f"the service did not begin: {log_path.read_text()}")
-                time.sleep(0.05)
-            with urllib.request.urlopen(address[1] + "metrics", timeout=PATIENCE) as answer:
-                found = families_of(answer.read().decode())
-        finally:
-            program.terminate()
-            program.wait(PATIENCE)
+    """What the real program answers at /metrics."""
+    with tempfile.TemporaryDirectory() as folder, serving(folder) as address:
+        with urllib.request.urlopen(address + "metrics", timeout=PATIENCE) as answer:
+            found = families_of(answer.read().decode())
     for name, labels in UNSAMPLED.items():
         found[name].labels |= labels
     return found
@@ -312,6 +335,41 @@ class Files(unittest.TestCase):
             file.write_text("\n".join(lines) + "\n")
             done = subprocess.run(["promtool", "check", "rules", "--lint=none", file], capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    @unittest.skipUnless(FACEFLOW and shutil.which("prometheus"), "needs the program and prometheus")
+    def test_prometheus_reads_the_service_and_judges_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            token = pathlib.Path(folder) / "token"
+            token.write_text("secret\n")
+            shutil.copy(DEPLOY / "alerts.yml", folder)
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                own = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+            def ask(path):
+                try:
+                    with urllib.request.urlopen(f"{own}/api/v1/{path}", timeout=PATIENCE) as answer:
+                        return json.loads(answer.read())["data"]
+                except OSError:
+                    return None
+
+            with serving(folder, "--token-file", token) as address:
+                text = (DEPLOY / "prometheus.yml").read_text().replace("/etc/prometheus/faceflow.token", str(token))
+                text = text.replace("localhost:8080", urllib.parse.urlsplit(address).netloc).replace("_interval: 10s", "_interval: 1s")
+                (pathlib.Path(folder) / "prometheus.yml").write_text(text)
+                with running(["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                              f"--web.listen-address={own.removeprefix('http://')}"], pathlib.Path(folder) / "prometheus.log"):
+                    up = until("a reading", lambda: (r := ask("query?query=up")) and r["result"] and r["result"][0])
+                    self.assertEqual((up["metric"]["job"], up["value"][1]), ("faceflow", "1"))
+                    names = set(until("names", lambda: (n := ask("label/__name__/values")) and "faceflow_uptime_seconds" in n and n))
+                    for name, family in ask_metrics().items():
+                        if name not in UNSAMPLED:
+                            self.assertIn(name + ("_bucket" if family.kind == "histogram" else ""), names)
+                    until("the alert of the source that is not there", lambda: any(
+                        a["labels"]["alertname"] == "FaceflowSourceNotRunning" for a in (ask("alerts") or {}).get("alerts", [])))
+                    health = {rule["name"]: rule["health"] for group in ask("rules")["groups"] for rule in group["rules"]}
+                    self.assertEqual(set(health), {rule["alert"] for rule in rules()})
+                    self.assertEqual(set(health.values()) - {"ok", "unknown"}, set())
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "needs systemd-analyze")
     def test_systemd_accepts_the_unit(self):
