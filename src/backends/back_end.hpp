@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Back ends: what each kind of device brings, registered in one place. A new one is a row in back_ends.cpp and a file
-// beside it; everybody else asks a device or its back end for what it can do.
+// Back ends: what each kind of device brings, registered in one place. A new one is a row in back_ends.cpp, a
+// declaration in registered.hpp and a file beside them; most other code asks a device or its back end for what it can
+// do, and docs/how-to-add.md lists the rest.
 #pragma once
 
 #include <memory>
