@@ -10,7 +10,7 @@ ONNXRUNTIME ?= $(if $(filter test bench coverage,$(MAKECMDGOALS)),1,0)
 WEB ?= $(if $(filter test,$(MAKECMDGOALS)),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo serve page test bench coverage lint clean install
+.PHONY: help setup build demo serve page test bench coverage lint clean install package
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -45,6 +45,9 @@ lint: ## check formatting, layers and clang-tidy (which needs a build)
 
 install: build ## install under PREFIX (/usr/local)
 	cmake --install build/$(PRESET) --prefix $(PREFIX)
+
+package: build ## make a Debian package in build/package, without the weights that are for research only
+	cd build/$(PRESET) && cpack -B ../package
 
 clean: ## remove what was built; models and clips stay
 	rm -rf build demo-out .cache

@@ -17,12 +17,12 @@ if(OnnxRuntime_FOUND)
     get_filename_component(_ort_real ${OnnxRuntime_LIBRARY} REALPATH)
 endif()
 if(OnnxRuntime_FOUND AND NOT _ort_real MATCHES "^/(usr/)?lib")
-    install(FILES ${_ort_real} DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME ${_ort_soname})
+    install(FILES ${_ort_real} DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME ${_ort_soname} COMPONENT onnxruntime)
     # Its providers for GPUs, which it looks for beside itself.
     get_filename_component(_ort_folder ${_ort_real} DIRECTORY)
     file(GLOB _ort_providers ${_ort_folder}/libonnxruntime_providers_*.so)
     if(_ort_providers MATCHES "_cuda")
-        install(FILES ${_ort_providers} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+        install(FILES ${_ort_providers} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT onnxruntime)
     endif()
 endif()
 
@@ -32,7 +32,7 @@ install(PROGRAMS tools/convert_mediapipe.py DESTINATION ${CMAKE_INSTALL_DATADIR}
 install(FILES tools/make_plan.py DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/tools)
 install(DIRECTORY tools/tflite_onnx tools/plan DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/tools FILES_MATCHING PATTERN "*.py")
 # Fetched at set-up, so it may be missing; its licence allows research only.
-install(DIRECTORY assets/models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/models OPTIONAL)
+install(DIRECTORY assets/models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/faceflow/models OPTIONAL COMPONENT research)
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 foreach(page "manual:faceflow.1:man/man1" "completion bash:faceflow:bash-completion/completions"

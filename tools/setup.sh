@@ -22,7 +22,7 @@ packages=(
     libgtest-dev libgmock-dev libbenchmark-dev
     python3 python3-onnx python3-numpy python3-jsonschema python3-pil python3-pandas
     python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-    clang clang-tidy clang-format libclang-rt-14-dev lld gcovr stress-ng
+    clang clang-tidy clang-format libclang-rt-14-dev lld gcovr stress-ng dpkg-dev file
 )
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     packages+=(nodejs npm)

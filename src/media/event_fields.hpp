@@ -3,6 +3,7 @@
 // table in docs/output.md.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string_view>
@@ -40,6 +41,19 @@ struct event_row {
         return {&f, input, "marker", at, at, at, nothing, nothing, m.text};
     }
 };
+
+// Makes `first_ns` time 0 of the frame and of its events; what began before it begins there.
+inline void count_times_from(frame_faces& frame, std::int64_t first_ns) {
+    frame.pts_ns -= first_ns;
+    const auto shift = [&](std::int64_t& at) { at = std::max<std::int64_t>(0, at - first_ns); };
+    for (blink& b : frame.blinks) {
+        shift(b.onset_ns);
+        shift(b.apex_ns);
+        shift(b.offset_ns);
+    }
+    for (marker& m : frame.markers)
+        shift(m.pts_ns);
+}
 
 constexpr facts describe_time(std::string_view column, std::string_view meaning) {
     return {.key = column, .unit = "ms", .decimals = 3, .meaning = meaning, .columns = {column}};

@@ -4,7 +4,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stop_token>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "core/thread.hpp"
 #include "core/try.hpp"
 #include "faceflow/version.h"
+#include "media/event_fields.hpp"
 #include "serve/option_json.hpp"
 
 namespace faceflow::internal::serve {
@@ -199,13 +199,7 @@ void recording::write(const served_frame& f) {
     frame.input = input_;
     // Rows and video begin at 0, as those of a file do.
     frame.pts_ns -= to.first_pts_ns;
-    faces.pts_ns -= to.first_pts_ns;
-    for (blink& b : faces.blinks) {
-        for (std::int64_t* const at : {&b.onset_ns, &b.apex_ns, &b.offset_ns})
-            *at = std::max<std::int64_t>(0, *at - to.first_pts_ns);
-    }
-    for (marker& m : faces.markers)
-        m.pts_ns = std::max<std::int64_t>(0, m.pts_ns - to.first_pts_ns);
+    media::fields::count_times_from(faces, to.first_pts_ns);
     to.files->write(frame, faces);
     ++to.frames;
     to.faces += faces.faces.size();
