@@ -204,24 +204,24 @@ result<void> top(const top_arguments& a) {
 
 declared add_top(CLI::App& app) {
     auto a = std::make_shared<top_arguments>();
-    auto* command = app.add_subcommand("top", "show in the terminal what a running service does");
-    command->add_option("ADDRESS", a->address, "of the service")->type_name("ADDRESS")->capture_default_str();
-    command
+    auto* top_app = app.add_subcommand("top", "show in the terminal what a running service does");
+    top_app->add_option("ADDRESS", a->address, "of the service")->type_name("ADDRESS")->capture_default_str();
+    top_app
         ->add_option("--token-file", a->token_file,
                      "file with the service's token; default: the environment's FACEFLOW_TOKEN, or none")
         ->type_name("FILE");
-    command
+    top_app
         ->add_option("--tls-trust", a->certificate,
                      "certificate to trust, for a service with one that the system does not")
         ->type_name("FILE");
-    command->add_option("--interval", a->interval, "seconds between two readings")
+    top_app->add_option("--interval", a->interval, "seconds between two readings")
         ->type_name("SECONDS")
         ->check(CLI::Range(0.1, 3600.0))
         ->capture_default_str();
-    command->add_flag("--once,!--no-once", a->once, "print one reading and end, as into a pipe")->default_str("off");
-    give_examples(*command, {{"The service on this machine", "faceflow top"},
+    top_app->add_flag("--once,!--no-once", a->once, "print one reading and end, as into a pipe")->default_str("off");
+    give_examples(*top_app, {{"The service on this machine", "faceflow top"},
                              {"One reading, for scripts", "faceflow top http://127.0.0.1:8080 --once"}});
-    return {command, [a](const given& options) {
+    return {top_app, [a](const given& options) {
                 const auto done = top(*a);
                 return done ? exit_done : report(done.error(), options);
             }};
