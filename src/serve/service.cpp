@@ -27,9 +27,10 @@ result<void> check_name(std::string_view name) {
     const bool known = std::ranges::all_of(name, [](char c) {
         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
     });
-    if (!name.empty() && name.size() <= longest && known && name != "." && name != "..") return {};
+    if (!name.empty() && name.size() <= longest && known && !name.starts_with('.')) return {};
     return fail(errc::invalid_argument,
-                fmt::format("'{}' cannot name a source: take 1 to {} letters, digits, '-', '_' and '.'",
+                fmt::format("'{}' cannot name a source: take 1 to {} letters, digits, '-', '_' and '.', which "
+                            "is not the first",
                             name.substr(0, longest), longest));
 }
 
@@ -77,13 +78,10 @@ result<std::shared_ptr<face_engine>> service::make_engine(options chosen) {
 
 service::~service() {
     if (engine_ == nullptr) return;
-    std::vector<std::unique_ptr<served_source>> ended;
-    {
-        const std::lock_guard lock(mutex_);
-        for (const auto& p : places_)
-            ended.push_back(std::move(p->source));
+    // They keep their places: their last frames still go to recordings.
+    for (const auto& p : places_) {
+        if (p->source != nullptr) p->source->stop();
     }
-    ended.clear();
     engine_->end_source(picture_number);
     engine_->drain();
     engine_.reset();

@@ -41,7 +41,7 @@ TEST_F(the_service, takes_each_name_once_and_only_names_that_addresses_can_hold)
     ASSERT_OK(service_->add({"a", "/no/such/file"}));
     EXPECT_EQ(service_->add({"a", "/other"}).error().code, errc::invalid_argument);
     for (const std::string& name : {std::string(), std::string(65, 'x'), std::string("a b"), std::string("a/b"),
-                                    std::string(".."), std::string("ä")})
+                                    std::string(".."), std::string(".a"), std::string("ä")})
         EXPECT_EQ(service_->add({name, "/other"}).error().code, errc::invalid_argument) << name;
     EXPECT_EQ(service_->add({"b", ""}).error().code, errc::invalid_argument);
     EXPECT_EQ(service_->reports().size(), 1u);
